@@ -1,0 +1,161 @@
+"""Every hook: when it fires, what None means, and what raising does.
+
+Registration and decision hooks are synchronous. Observers may be ``async def``; they are isolated: one that
+raises, or an asynchronous one that takes longer than 1 s, is logged with its plugin's name and changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pluggy
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.job import Job
+from sp00ky_core.machine import Transition
+from sp00ky_core.outcome import Outcome
+from sp00ky_core.ports import Attempt, StoreFactory, TransportFactory
+from sp00ky_core.retry import RetryPolicy, Strategy
+
+__all__ = ["PROJECT", "hookspec", "hookimpl"]
+
+PROJECT = "sp00ky"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def sp00ky_register_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empty-body]  # a specification
+    """Stores by the scheme of their URL, as in ``{"surrealkv": factory}``.
+
+    Fires once, while plugins are loaded, before anything is opened. None registers nothing. Raising, or a
+    scheme that another plugin has registered, is a ``PluginLoadError``.
+    """
+
+
+@hookspec
+def sp00ky_register_transports() -> Mapping[str, TransportFactory]:  # type: ignore[empty-body]  # a specification
+    """Transports by the scheme of the ``baseUrl`` that they deliver to, as in ``{"http": factory}``.
+
+    Fires once, while plugins are loaded. None registers nothing. Raising, or a scheme that another plugin
+    has registered, is a ``PluginLoadError``.
+    """
+
+
+@hookspec
+def sp00ky_register_retry_strategies() -> Mapping[str, Strategy]:  # type: ignore[empty-body]  # a specification
+    """Retry strategies by the name that a job's ``retry_strategy`` gives.
+
+    Fires once, while plugins are loaded. None registers nothing. Raising, or a name that is built in or
+    that another plugin has registered, is a ``PluginLoadError``. A strategy that raises when it is asked
+    counts as one that says "the cap".
+    """
+
+
+@hookspec(firstresult=True)
+def sp00ky_classify_outcome(job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome | None:
+    """Decide what an attempt's outcome counts as: the first result that isn't None.
+
+    Fires after the attempt and before anything is written. None leaves it to the next plugin, at last to
+    the built-in rule (``giveUpOn``). Raising is logged, and the built-in rule decides. Synchronous:
+    ``async def`` is refused at load.
+    """
+
+
+@hookspec(firstresult=True)
+def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
+    """Choose the policy of a job whose attempt failed: the first result that isn't None.
+
+    Fires before anything is written. None leaves it to the next plugin, at last to the built-in rule (the
+    row's ``max_retries`` and ``retry_strategy``, the backend's ``retry``). Raising is logged, and the
+    built-in rule decides. Synchronous: ``async def`` is refused at load.
+    """
+
+
+@hookspec
+def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str] | None:  # type: ignore[empty-body]  # a specification
+    """Headers to add to a job's request; every plugin's are merged.
+
+    Fires before the request is sent. None adds nothing. ``Authorization``, ``Host``, hop-by-hop headers and
+    values with control characters are dropped, and logged. Raising is logged, and that plugin's headers are
+    left out. Synchronous: ``async def`` is refused at load.
+    """
+
+
+@hookspec
+def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
+    """Jobs were added by this process's ``run`` or ``run_many``.
+
+    Fires after the write; with ``connection``, before the caller's commit, which may never come. The return
+    value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_jobs_claimed(jobs: Sequence[Job], runner_id: str) -> None:
+    """This runner claimed jobs.
+
+    Fires after the claim is committed and before the first attempt. The return value is ignored. Raising
+    changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_attempt_started(attempt: Attempt) -> None:
+    """An attempt begins.
+
+    Fires before its request is sent; the claim is committed. The return value is ignored. Raising changes
+    nothing.
+    """
+
+
+@hookspec
+def sp00ky_attempt_finished(attempt: Attempt, outcome: Outcome, seconds: float) -> None:
+    """An attempt has ended, and what is counted of it (after ``sp00ky_classify_outcome``).
+
+    Fires before the outcome is written. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_job_settled(job: Job, transition: Transition) -> None:
+    """A transition is durable; ``job`` is as it was claimed.
+
+    Fires after the commit, once, in the process that wrote it (reclaim included). The return value is
+    ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_lease_lost(job_id: str, runner_id: str, reason: str) -> None:
+    """An outcome of this runner could not be written: somebody else owns the job now, or it is gone.
+
+    Fires after the refused write; nothing was written. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_runner_started(runner_id: str) -> None:
+    """A runner has beaten for the first time and is about to claim.
+
+    Fires after that beat is committed. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_runner_stopped(runner_id: str) -> None:
+    """A runner has drained: everything it held is settled or released.
+
+    Fires after the last write. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_breaker_changed(backend: str, state: str) -> None:
+    """A backend's breaker changed its state (``closed``, ``open``).
+
+    Fires after the change is committed, in the process that made it. The return value is ignored. Raising
+    changes nothing.
+    """

@@ -1,0 +1,48 @@
+"""JSON text: strict in both directions, encoded once and then passed along as bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+__all__ = ["JsonText", "encode", "decode"]
+
+
+class JsonText(bytes):
+    """UTF-8 JSON that needs no encoding: where a value is expected, it stands for what it encodes."""
+
+    __slots__ = ()
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON.
+
+    Raises:
+        ValueError: NaN, infinity, a cycle, a lone surrogate, or nesting that is too deep.
+        TypeError: something that JSON has no notation for.
+    """
+    if isinstance(value, JsonText):
+        return bytes(value)
+    try:
+        return _encoder.encode(value).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def decode(text: bytes | str) -> Any:
+    """The value of JSON text.
+
+    Raises:
+        ValueError: no JSON, or JSON that only Python accepts (NaN, Infinity), or nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,226 @@
+"""The state machine: the table first, then the rule for each of its rows.
+
+Pure: no IO, no clock, no randomness that isn't passed in. A transition carries delays, not instants; the
+store adds them to the database's clock. Layout after h11's ``_state.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from sp00ky_core.errors import IllegalTransition
+from sp00ky_core.job import AttemptError, Job, JobStatus
+from sp00ky_core.jsontext import encode
+from sp00ky_core.outcome import KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
+from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy, next_delay
+
+__all__ = [
+    "Claimed",
+    "Lost",
+    "Released",
+    "Killed",
+    "Redriven",
+    "Event",
+    "TABLE",
+    "Transition",
+    "decide",
+    "has_unknown_outcome",
+    "MAX_ERRORS",
+    "MAX_REASON_BYTES",
+]
+
+MAX_ERRORS = 50
+"""Entries kept in ``errors``: the first and the latest 49."""
+
+MAX_REASON_BYTES = 2_048
+
+
+@attrs.frozen(kw_only=True)
+class Claimed:
+    """A runner took the job."""
+
+
+@attrs.frozen(kw_only=True)
+class Lost:
+    """The attempt's end is unknown: its lease ran out, or its runner is dead."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Released:
+    """The claim is given back: its attempt never started."""
+
+
+@attrs.frozen(kw_only=True)
+class Killed:
+    """An operator ended the job."""
+
+    reason: str = "killed by an operator"
+
+
+@attrs.frozen(kw_only=True)
+class Redriven:
+    """An operator wants the failed job tried again."""
+
+    resend_unknown: bool = False  # also where a request that must not be repeated may have arrived
+
+
+Event = Claimed | Delivered | Undelivered | Lost | Released | Killed | Redriven
+
+
+@attrs.frozen(kw_only=True)
+class Transition:
+    """A decision as data; a store applies it under a guard on id, epoch and status."""
+
+    to: JobStatus
+    retries: int
+    delay: float | None = None  # seconds: run_at = now + delay; None leaves run_at as it is
+    error: AttemptError | None = None  # appended
+    result_json: bytes | None = None
+    bumps_epoch: bool = False
+    keeps_lease: bool = False  # else lease_until and runner_id are cleared
+    after_lease: bool = False  # run_at = max(now + delay, lease_until)
+
+
+@attrs.frozen(kw_only=True)
+class _Case:
+    """What a rule may look at."""
+
+    job: Job
+    policy: RetryPolicy
+    random: float
+    strategies: Mapping[str, Strategy]
+
+
+def _claimed(case: _Case, _event: Claimed) -> Transition:
+    return Transition(to=JobStatus.PROCESSING, retries=case.job.retries, bumps_epoch=True)
+
+
+def _delivered(case: _Case, event: Delivered) -> Transition:
+    result = None if event.result is None else encode(event.result)
+    return Transition(to=JobStatus.SUCCESS, retries=case.job.retries, result_json=result)
+
+
+def _undelivered(case: _Case, event: Undelivered) -> Transition:
+    error = _entry(case.job, event)
+    if not event.is_retryable or not _retries_left(case):
+        return Transition(to=JobStatus.FAILED, retries=case.job.retries, error=error)
+    retry = case.job.retries + 1
+    delay = next_delay(
+        case.policy,
+        retry,
+        random=case.random,
+        retry_after=event.retry_after,
+        strategies=case.strategies,
+    )
+    return Transition(to=JobStatus.PENDING, retries=retry, delay=delay, error=error)
+
+
+def _lost(case: _Case, event: Lost) -> Transition:
+    error = _entry(case.job, Undelivered(name=OUTCOME_UNKNOWN, reason=event.reason))
+    left = _retries_left(case)
+    return Transition(
+        to=JobStatus.PENDING if left else JobStatus.FAILED,
+        retries=case.job.retries + left,
+        error=error,
+        bumps_epoch=True,
+        keeps_lease=True,
+    )
+
+
+def _released(case: _Case, _event: Released) -> Transition:
+    return Transition(to=JobStatus.PENDING, retries=case.job.retries)
+
+
+def _killed(case: _Case, event: Killed) -> Transition:
+    error = _entry(case.job, Undelivered(name=KILLED, reason=event.reason))
+    error = attrs.evolve(error, runner_id=None)
+    return Transition(
+        to=JobStatus.FAILED, retries=case.job.retries, error=error, bumps_epoch=True, keeps_lease=True
+    )
+
+
+def _redriven(case: _Case, event: Redriven) -> Transition:
+    if case.job.max_retries <= 0 and has_unknown_outcome(case.job) and not event.resend_unknown:
+        raise IllegalTransition(
+            job_id=case.job.id,
+            status="failed with its outcome unknown, and max_retries = 0",
+            event="redriven",
+            hint="the backend may have taken it: ask there first, then pass --resend-unknown",
+        )
+    return Transition(to=JobStatus.PENDING, retries=0, delay=0.0, bumps_epoch=True, after_lease=True)
+
+
+Rule = Callable[[_Case, Any], Transition]  # of the one event that its key in the table names
+
+TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]] = {
+    (JobStatus.PENDING, Claimed): (_claimed, frozenset({JobStatus.PROCESSING})),
+    (JobStatus.PROCESSING, Delivered): (_delivered, frozenset({JobStatus.SUCCESS})),
+    (JobStatus.PROCESSING, Undelivered): (_undelivered, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Lost): (_lost, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Released): (_released, frozenset({JobStatus.PENDING})),
+    (JobStatus.PENDING, Killed): (_killed, frozenset({JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Killed): (_killed, frozenset({JobStatus.FAILED})),
+    (JobStatus.FAILED, Redriven): (_redriven, frozenset({JobStatus.PENDING})),
+}
+"""From a status, by an event: the rule that decides, and where it may lead. Nothing else is legal."""
+
+
+def decide(
+    job: Job,
+    event: Event,
+    policy: RetryPolicy,
+    *,
+    random: float = 0.5,
+    strategies: Mapping[str, Strategy] = STRATEGIES,
+) -> Transition:
+    """Choose a job's next status: the only place where that is done.
+
+    Args:
+        job: as it is now.
+        event: what happened to it.
+        policy: how it is retried.
+        random: uniform in [0, 1), for the jitter.
+        strategies: retry strategies by name.
+
+    Raises:
+        IllegalTransition: the table has no such row.
+        UnknownStrategy: the policy names a strategy that isn't there.
+    """
+    row = TABLE.get((job.status, type(event)))
+    if row is None:
+        raise IllegalTransition(job_id=job.id, status=job.status.value, event=type(event).__name__.lower())
+    case = _Case(job=job, policy=policy, random=random, strategies=strategies)
+    return row[0](case, event)
+
+
+def has_unknown_outcome(job: Job) -> bool:
+    """Whether a request of the job's last attempt may have arrived without anyone knowing how it ended.
+
+    Reclaim, and a kill in flight, keep the lease; a drain that had to cancel leaves the error.
+    """
+    return job.lease_until is not None or bool(job.errors and job.errors[-1].name == OUTCOME_UNKNOWN)
+
+
+def _retries_left(case: _Case) -> bool:
+    return case.job.retries < case.policy.max_retries
+
+
+def _entry(job: Job, outcome: Undelivered) -> AttemptError:
+    in_flight = job.status is JobStatus.PROCESSING
+    return AttemptError(
+        attempt=job.retries + in_flight,
+        code=outcome.code,
+        name=outcome.name,
+        reason=_cut(outcome.reason),
+        runner_id=job.runner_id,
+    )
+
+
+def _cut(reason: str) -> str:
+    raw = reason.replace("\0", "\ufffd").encode(errors="replace")
+    return raw[:MAX_REASON_BYTES].decode(errors="ignore")

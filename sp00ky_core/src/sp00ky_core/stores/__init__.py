@@ -1,0 +1,1 @@
+"""Stores that the core brings, and what is the same in every store."""

@@ -1,0 +1,139 @@
+"""Kill, redrive, reclaim and clear: read, decide, write under a guard. The same in every store."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Sequence
+
+from sp00ky_core.errors import IllegalTransition
+from sp00ky_core.job import Job
+from sp00ky_core.machine import Event, Killed, Lost, Redriven, decide
+from sp00ky_core.ports import OperatorFate, OperatorResult, Settlement, SettleFate, SettleResult
+from sp00ky_core.retry import MAX_RETRIES, RetryPolicy
+
+__all__ = ["DecidingStore"]
+
+TRIES = 5
+"""How often a row that changes between the read and the guarded write is read again."""
+
+
+class DecidingStore(ABC):
+    """A base for stores: an adapter writes four private calls, and inherits four of the port."""
+
+    @abstractmethod
+    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
+        """The jobs of these ids that exist, whole, in any order; an id of no known table is left out."""
+
+    @abstractmethod
+    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """Write transitions, each under its guard; their fates, in order."""
+
+    @abstractmethod
+    async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
+        """``processing`` rows whose lease has run out or is missing, or whose runner is dead."""
+
+    @abstractmethod
+    async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
+        """Delete those of these jobs that have ended; their ids."""
+
+    async def reclaim(self, dead_runners: Collection[str], *, limit: int = 500) -> list[Settlement]:
+        """See ``Store.reclaim``."""
+        dead = frozenset(dead_runners)
+        settlements = [
+            settlement_of(job, Lost(reason=_loss(job, dead))) for job in await self._lost(dead, limit)
+        ]
+        results = await self._apply(settlements) if settlements else []
+        pairs = zip(settlements, results, strict=True)
+        return [settlement for settlement, result in pairs if result.fate is SettleFate.SETTLED]
+
+    async def kill(
+        self, job_ids: Sequence[str], *, reason: str = "killed by an operator"
+    ) -> list[OperatorResult]:
+        """See ``Store.kill``."""
+        return await self._operate(job_ids, Killed(reason=reason), OperatorFate.KILLED)
+
+    async def redrive(
+        self, job_ids: Sequence[str], *, resend_unknown: bool = False
+    ) -> list[OperatorResult]:
+        """See ``Store.redrive``."""
+        return await self._operate(job_ids, Redriven(resend_unknown=resend_unknown), OperatorFate.REDRIVEN)
+
+    async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
+        """See ``Store.clear``."""
+        deleted = await self._delete_ended(job_ids)
+        left = {job.id: job for job in await self._load([each for each in job_ids if each not in deleted])}
+        return [_cleared(job_id, deleted, left.get(job_id)) for job_id in job_ids]
+
+    async def _operate(
+        self, job_ids: Sequence[str], event: Event, done: OperatorFate
+    ) -> list[OperatorResult]:
+        results: dict[str, OperatorResult] = {}
+        open_ids = list(dict.fromkeys(job_ids))
+        for _ in range(TRIES):
+            if not open_ids:
+                break
+            results |= await self._operate_once(open_ids, event, done)
+            open_ids = [each for each in open_ids if results[each].fate is OperatorFate.CHANGED]
+        return [results[job_id] for job_id in job_ids]
+
+    async def _operate_once(
+        self, job_ids: Sequence[str], event: Event, done: OperatorFate
+    ) -> dict[str, OperatorResult]:
+        jobs = await self._load(job_ids)
+        found = {job.id for job in jobs}
+        results = {
+            job_id: OperatorResult(job_id=job_id, fate=OperatorFate.NOT_FOUND)
+            for job_id in job_ids
+            if job_id not in found
+        }
+        settlements, refused = _decide_all(jobs, event)
+        results |= refused
+        for result in await self._apply(settlements) if settlements else ():
+            fate = {SettleFate.SETTLED: done, SettleFate.DUPLICATE: OperatorFate.DUPLICATE}.get(
+                result.fate, OperatorFate.CHANGED
+            )
+            results[result.job_id] = OperatorResult(job_id=result.job_id, fate=fate, problem=result.problem)
+        return results
+
+
+def settlement_of(job: Job, event: Event) -> Settlement:
+    """Decide what an event that no backend caused makes of a job. Raises ``IllegalTransition``."""
+    # A hostile row's max_retries is out of a policy's range.
+    policy = RetryPolicy(max_retries=min(max(job.max_retries, 0), MAX_RETRIES))
+    return Settlement(
+        job_id=job.id,
+        backend=job.backend,
+        epoch=job.lease_epoch,
+        status=job.status,
+        transition=decide(job, event, policy),
+    )
+
+
+def _decide_all(
+    jobs: Iterable[Job], event: Event
+) -> tuple[list[Settlement], dict[str, OperatorResult]]:
+    settlements: list[Settlement] = []
+    refused: dict[str, OperatorResult] = {}
+    for job in jobs:
+        try:
+            settlements.append(settlement_of(job, event))
+        except IllegalTransition as error:
+            refused[job.id] = OperatorResult(job_id=job.id, fate=OperatorFate.ILLEGAL, problem=str(error))
+    return settlements, refused
+
+
+def _loss(job: Job, dead: frozenset[str]) -> str:
+    if job.lease_until is None:
+        return "processing without a lease: a client or an older runner wrote it so"
+    if job.runner_id in dead:
+        return f"its runner {job.runner_id} stopped beating"
+    return "its lease ran out"
+
+
+def _cleared(job_id: str, deleted: set[str], left: Job | None) -> OperatorResult:
+    if job_id in deleted:
+        return OperatorResult(job_id=job_id, fate=OperatorFate.CLEARED)
+    if left is None:
+        return OperatorResult(job_id=job_id, fate=OperatorFate.NOT_FOUND)
+    problem = f"job {job_id} is {left.status.value}: only ended jobs are cleared; see: sp00ky jobs kill"
+    return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)

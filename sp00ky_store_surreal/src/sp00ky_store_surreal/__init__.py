@@ -1,0 +1,1 @@
+"""The SurrealDB store of Sp00ky outbox."""

@@ -1,0 +1,1 @@
+"""The plugin: registers what this distribution brings."""

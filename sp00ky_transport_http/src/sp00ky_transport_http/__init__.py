@@ -1,0 +1,1 @@
+"""The HTTP transport of Sp00ky outbox."""

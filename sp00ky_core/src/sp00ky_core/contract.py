@@ -9,6 +9,7 @@ import attrs
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.errors import Violation
+from sp00ky_core.paths import path_problem
 
 __all__ = ["Route", "Contract", "load_contract", "path_problem"]
 
@@ -34,9 +35,4 @@ class Contract:
 
 def load_contract(backend: BackendConfig) -> Contract:
     """Read a backend's OpenAPI document. Raises ``ContractError``."""
-    raise NotImplementedError
-
-
-def path_problem(path: str) -> str | None:
-    """Why a job's path may never be requested, whatever the contract says; None if it may."""
     raise NotImplementedError

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -101,20 +101,20 @@ def _expect(option: str, value: object, expected: str, *, met: bool) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _check_timeout(_job: object, _field: object, value: object) -> None:
-    met = value is None or (_is_number(value) and 0 < value <= MAX_TIMEOUT)  # type: ignore[operator]  # a number
+def _check_timeout(_job: object, _field: object, value: Any) -> None:
+    met = value is None or (_is_number(value) and 0 < value <= MAX_TIMEOUT)
     _expect("timeout", value, f"seconds, over 0 and at most {MAX_TIMEOUT}", met=met)
 
 
-def _check_delay(_job: object, _field: object, value: object) -> None:
+def _check_delay(_job: object, _field: object, value: Any) -> None:
     met = value is None or (isinstance(value, timedelta) and timedelta(0) <= value <= MAX_DELAY)
     _expect("delay", value, f"a timedelta from 0 to {MAX_DELAY.days} days", met=met)
 
 
-def _check_run_at(job: NewJob, _field: object, value: object) -> None:
+def _check_run_at(job: NewJob, _field: object, value: Any) -> None:
     if value is None:
         return
     met = isinstance(value, datetime) and value.utcoffset() is not None
@@ -181,3 +181,11 @@ class NewJob:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "payload_json", _json_object(self.payload))
+
+    def for_backend(self, backend: str) -> NewJob:
+        """The same job for a backend, without encoding the payload again."""
+        if self.backend == backend:
+            return self
+        clone = copy(self)
+        object.__setattr__(clone, "backend", backend)
+        return clone

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from sp00ky_core.errors import IllegalTransition
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Event, Killed, Lost, Redriven, decide
-from sp00ky_core.ports import OperatorFate, OperatorResult, Settlement, SettleFate, SettleResult
+from sp00ky_core.ports import OperatorFate, OperatorResult, SettleFate, Settlement, SettleResult
 from sp00ky_core.retry import MAX_RETRIES, RetryPolicy
 
 __all__ = ["DecidingStore"]
@@ -52,9 +52,7 @@ class DecidingStore(ABC):
         """See ``Store.kill``."""
         return await self._operate(job_ids, Killed(reason=reason), OperatorFate.KILLED)
 
-    async def redrive(
-        self, job_ids: Sequence[str], *, resend_unknown: bool = False
-    ) -> list[OperatorResult]:
+    async def redrive(self, job_ids: Sequence[str], *, resend_unknown: bool = False) -> list[OperatorResult]:
         """See ``Store.redrive``."""
         return await self._operate(job_ids, Redriven(resend_unknown=resend_unknown), OperatorFate.REDRIVEN)
 
@@ -109,9 +107,7 @@ def settlement_of(job: Job, event: Event) -> Settlement:
     )
 
 
-def _decide_all(
-    jobs: Iterable[Job], event: Event
-) -> tuple[list[Settlement], dict[str, OperatorResult]]:
+def _decide_all(jobs: Iterable[Job], event: Event) -> tuple[list[Settlement], dict[str, OperatorResult]]:
     settlements: list[Settlement] = []
     refused: dict[str, OperatorResult] = {}
     for job in jobs:

@@ -1,0 +1,229 @@
+"""Rows that anyone may have written: raw columns -> Job, and what makes a row undeliverable.
+
+The same in every store: a store's mapping reads its database's types, and this file judges what it read.
+Nothing here raises for a value, whatever it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+from sp00ky_core.job import AttemptError, Job, JobStatus, is_plain_text
+from sp00ky_core.jsontext import decode, encode
+from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
+
+__all__ = ["defect_of", "job_of", "payload_text", "entries_of", "instant_of"]
+
+MAX_EPOCH = 2**62
+"""An epoch that can still be raised in a 64-bit column."""
+
+TEXTS = ("id", "path", "assigned_to", "dedup_key", "traceparent", "retry_strategy")
+"""Columns whose text every database, and a request, must be able to hold."""
+
+
+def defect_of(
+    row: Mapping[str, Any], *, strategies: Collection[str] = STRATEGIES, payload_is_object: bool = False
+) -> str | None:
+    """Why a row can't be delivered, in one line; None: it can be.
+
+    Args:
+        row: by column name; a column that is missing or None takes its default, where it has one.
+        strategies: the names that this process knows.
+        payload_is_object: the database guarantees that the payload is a JSON object: it isn't parsed.
+    """
+    payload = row.get("payload")
+    return (
+        _text_defect(row)
+        or _count_defect("retries", row.get("retries"))
+        or _count_defect("max_retries", row.get("max_retries"))
+        or _strategy_defect(row.get("retry_strategy"), strategies)
+        or _timeout_defect(row.get("timeout"))
+        or (None if payload_is_object and payload is not None else _payload_defect(payload))
+    )
+
+
+def job_of(
+    row: Mapping[str, Any],
+    *,
+    backend: str,
+    strategies: Collection[str] = STRATEGIES,
+    payload_is_object: bool = False,
+) -> Job:
+    """The job of a row: what it holds where that makes sense, the column's default elsewhere.
+
+    Args:
+        row: by column name, with ``id`` as ``<table>:<key>``; instants as datetimes.
+        backend: whose table the row is in.
+        strategies: see ``defect_of``.
+        payload_is_object: see ``defect_of``.
+    """
+    status = _status_of(row.get("status"))
+    defect = defect_of(row, strategies=strategies, payload_is_object=payload_is_object)
+    if status is None:
+        defect = f"status is {_shown(row.get('status'))}: no status of a job"
+    result = row.get("result")
+    return Job(
+        id=str(row["id"]),
+        backend=backend,
+        path=_text_of(row.get("path")) or "",
+        payload_json=payload_text(row.get("payload")),
+        status=status or JobStatus.FAILED,
+        retries=_count_of(row.get("retries"), 0),
+        max_retries=_count_of(row.get("max_retries"), 3),
+        retry_strategy=_text_of(row.get("retry_strategy")) or "linear",
+        timeout=_timeout_of(row.get("timeout")),
+        assigned_to=_text_of(row.get("assigned_to")),
+        errors=entries_of(row.get("errors")),
+        result_json=None if result is None else payload_text(result),
+        dedup_key=_text_of(row.get("dedup_key")),
+        traceparent=_text_of(row.get("traceparent")),
+        created_at=instant_of(row.get("created_at")),
+        updated_at=instant_of(row.get("updated_at")),
+        run_at=instant_of(row.get("run_at")),
+        lease_until=instant_of(row.get("lease_until")),
+        lease_epoch=_epoch_of(row.get("lease_epoch")),
+        runner_id=_text_of(row.get("runner_id")),
+        defect=defect,
+    )
+
+
+def payload_text(value: object) -> bytes:
+    """A payload or result column as JSON text: text as it came, anything else encoded."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode(errors="surrogatepass")
+    try:
+        return encode(value)
+    except (TypeError, ValueError):
+        return repr(value).encode(errors="replace")
+
+
+def entries_of(value: object) -> tuple[AttemptError, ...]:
+    """An ``errors`` column: the entries that are entries; a client may have written anything."""
+    if isinstance(value, str | bytes):
+        try:
+            value = decode(value)
+        except ValueError:
+            return ()
+    if not isinstance(value, list | tuple):
+        return ()
+    return tuple(
+        each if isinstance(each, AttemptError) else _entry_of(each)
+        for each in value
+        if isinstance(each, Mapping | AttemptError)
+    )
+
+
+def instant_of(value: object) -> datetime | None:
+    """An instant in UTC; one without a zone is taken as UTC; text is RFC 3339; None: it is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return value.replace(tzinfo=UTC) if value.utcoffset() is None else value.astimezone(UTC)
+    except OverflowError:  # year 1 or 9999, with an offset that leads out of the calendar
+        return value.replace(tzinfo=UTC)
+
+
+def _text_defect(row: Mapping[str, Any]) -> str | None:
+    path = row.get("path")
+    if not path:
+        return "path is missing"
+    for column in TEXTS:
+        value = row.get(column)
+        if column == "path" and not isinstance(value, str):
+            return f"path is {_shown(value)}: no text"
+        if isinstance(value, str) and not is_plain_text(value):
+            return f"{column} holds {'NUL' if chr(0) in value else 'a lone surrogate'}"
+    return None
+
+
+def _count_defect(column: str, value: object) -> str | None:
+    if value is None or (_is_count(value) and 0 <= value <= MAX_RETRIES):
+        return None
+    return f"{column} is {_shown(value)}: expected an integer from 0 to {MAX_RETRIES}"
+
+
+def _strategy_defect(value: object, strategies: Collection[str]) -> str | None:
+    if value is None or (isinstance(value, str) and value in strategies):
+        return None
+    return f"retry_strategy is {_shown(value)}: known are {', '.join(sorted(strategies))}"
+
+
+def _timeout_defect(value: object) -> str | None:
+    if value is None or _timeout_of(value) is not None:
+        return None
+    return f"timeout is {_shown(value)}: expected seconds, more than 0"
+
+
+def _payload_defect(value: object) -> str | None:
+    if value is None:
+        return "payload is missing"
+    try:
+        if isinstance(value, str | bytes):
+            value = decode(payload_text(value).decode())  # as UTF-8, which it will be sent as
+        else:
+            encode(value)
+    except (TypeError, ValueError) as error:
+        return f"payload is no JSON: {error}"
+    return None if isinstance(value, Mapping) else f"payload is {_shown(value)}: no JSON object"
+
+
+def _entry_of(value: Mapping[str, Any]) -> AttemptError:
+    return AttemptError(
+        at=instant_of(value.get("at")),
+        attempt=_count_of(value.get("attempt"), 0),
+        code=_count_of(value.get("code"), 0),
+        name=_text_of(value.get("name")) or "",
+        reason=_text_of(value.get("reason")) or "",
+        runner_id=_text_of(value.get("runner_id")),
+    )
+
+
+def _status_of(value: object) -> JobStatus | None:
+    try:
+        return JobStatus.PENDING if value is None else JobStatus(value)  # type: ignore[arg-type]  # or ValueError
+    except ValueError:
+        return None
+
+
+def _text_of(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else _shown(value)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _count_of(value: object, default: int) -> int:
+    return value if _is_count(value) else default
+
+
+def _epoch_of(value: object) -> int:
+    epoch = _count_of(value, 0)
+    return epoch if 0 <= epoch <= MAX_EPOCH else 0
+
+
+def _timeout_of(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:80].encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001  # a repr of somebody else's type
+        return type(value).__name__

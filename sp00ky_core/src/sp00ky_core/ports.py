@@ -6,7 +6,7 @@ An adapter is done when the suites in ``sp00ky_core.testing`` pass for it. Store
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -302,14 +302,14 @@ class Store(Protocol):
     async def stats(self) -> Mapping[str, BackendStats]:
         """Each backend's numbers."""
 
-    def work_signal(self) -> AsyncIterator[None]:
+    def work_signal(self) -> AsyncGenerator[None, None]:
         """Yields whenever there may be work, and once after each (re)subscription.
 
         Losing the subscription degrades to the caller's poll, is logged, and heals by itself. Signals that
         come while the consumer is busy are merged into one.
         """
 
-    def watch(self, query: JobQuery) -> AsyncIterator[Job]:
+    def watch(self, query: JobQuery) -> AsyncGenerator[Job, None]:
         """Yields the jobs that match now (oldest first), then each again when it has changed.
 
         States that follow each other quickly may be merged; the last one is never left out. ``limit`` and

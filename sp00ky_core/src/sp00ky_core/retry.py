@@ -109,6 +109,6 @@ def _capped(strategy: Strategy, policy: RetryPolicy, n: int, cap: float) -> floa
         return 0.0  # 0 * infinity
     try:
         seconds = float(strategy(policy, n))
-    except OverflowError:
+    except Exception:  # noqa: BLE001  # an overflow, or whatever a plugin's strategy raises
         return cap
     return cap if math.isnan(seconds) else min(max(seconds, 0.0), cap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 __all__ = ["Signal"]
 
@@ -25,7 +25,7 @@ class Signal:
         self._closed = True
         self.send()
 
-    async def subscribe(self) -> AsyncIterator[None]:
+    async def subscribe(self) -> AsyncGenerator[None, None]:
         """Yields once at the start and after each signal, until the signal is closed."""
         event = asyncio.Event()
         event.set()

@@ -1,0 +1,47 @@
+"""A backend as the outbox and the runner use it: its configuration, its contract, its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from sp00ky_core.config import BackendConfig, Config
+from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.ports import JobTable
+
+__all__ = ["Backend", "load_backends"]
+
+
+@attrs.frozen(kw_only=True)
+class Backend:
+    """One backend, loaded."""
+
+    config: BackendConfig
+    contract: Contract
+    table: JobTable
+
+    @property
+    def name(self) -> str:
+        """As in sp00ky.yml."""
+        return self.config.name
+
+
+def load_backends(config: Config, strategies: frozenset[str]) -> Mapping[str, Backend]:
+    """Read every backend's OpenAPI document. Raises ``ContractError``."""
+    return {
+        name: Backend(config=backend, contract=load_contract(backend), table=_table(backend, strategies))
+        for name, backend in config.backends.items()
+    }
+
+
+def _table(backend: BackendConfig, strategies: frozenset[str]) -> JobTable:
+    return JobTable(
+        backend=backend.name,
+        table=backend.table,
+        timeout=backend.timeout,
+        timeout_overridable=backend.timeout_overridable,
+        keep_success=backend.retention.success,
+        keep_failed=backend.retention.failed,
+        strategies=strategies,
+    )

@@ -1,0 +1,34 @@
+"""The built-in decisions: a plugin that is asked last."""
+
+from __future__ import annotations
+
+import attrs
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.job import Job
+from sp00ky_core.outcome import Outcome, Undelivered
+from sp00ky_core.retry import MAX_RETRIES, RetryPolicy
+
+__all__ = ["sp00ky_classify_outcome", "sp00ky_retry_policy"]
+
+
+@hookimpl(trylast=True)
+def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome:
+    """A status in ``giveUpOn`` isn't retried; everything else is as the transport said."""
+    if isinstance(outcome, Undelivered) and outcome.code in backend.give_up_on:
+        return attrs.evolve(outcome, retryable=False)
+    return outcome
+
+
+@hookimpl(trylast=True)
+def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy:
+    """The row's ``max_retries`` and ``retry_strategy``, the backend's ``retry``."""
+    return RetryPolicy(
+        strategy=job.retry_strategy,
+        max_retries=min(max(job.max_retries, 0), MAX_RETRIES),  # a hostile row's may be out of range
+        base=backend.retry.base,
+        factor=backend.retry.factor,
+        cap=backend.retry.cap,
+        jitter=backend.retry.jitter,
+    )

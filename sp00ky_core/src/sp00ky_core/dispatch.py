@@ -1,0 +1,172 @@
+"""Calling hooks: observers are isolated and awaited here, for pluggy never awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any
+
+import pluggy
+
+from sp00ky_core import defaults
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.job import Job
+from sp00ky_core.outcome import Outcome
+from sp00ky_core.retry import RetryPolicy
+
+__all__ = ["OBSERVERS", "DECISIONS", "MERGED", "Hooks"]
+
+logger = logging.getLogger(__name__)
+
+OBSERVERS = frozenset(
+    {
+        "sp00ky_job_enqueued",
+        "sp00ky_jobs_claimed",
+        "sp00ky_attempt_started",
+        "sp00ky_attempt_finished",
+        "sp00ky_job_settled",
+        "sp00ky_lease_lost",
+        "sp00ky_runner_started",
+        "sp00ky_runner_stopped",
+        "sp00ky_breaker_changed",
+    }
+)
+DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
+MERGED = "sp00ky_request_headers"
+
+OBSERVER_TIMEOUT = 1.0
+"""Seconds that an asynchronous observer gets."""
+
+MAX_TOLD = 1_000
+"""Asynchronous observers at work at the same time; a call beyond that is left out, and logged."""
+
+FORBIDDEN_HEADERS = frozenset(
+    {
+        "authorization",
+        "host",
+        # What is hop-by-hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # The transport frames the body itself.
+        "content-length",
+    }
+)
+
+
+class Hooks:
+    """The hooks of one set of plugins; those that nobody implements cost an empty loop."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._hook = manager.hook
+        # pluggy keeps them in reverse: the last one is called first.
+        self._impls = {
+            name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
+            for name in OBSERVERS | DECISIONS | {MERGED}
+        }
+        self._told: set[asyncio.Future[None]] = set()
+
+    def observes(self, name: str) -> bool:
+        """Whether anybody implements the hook."""
+        return bool(self._impls[name])
+
+    async def dispatch(self, name: str, **facts: Any) -> None:
+        """Tell every observer and wait for it; what one raises is logged and changes nothing."""
+        for impl, answer in self._tell(name, facts):
+            await _bounded(answer, impl.plugin_name, name)
+
+    def dispatch_soon(self, name: str, **facts: Any) -> None:
+        """Tell every observer; asynchronous ones go on by themselves, so that they delay no job."""
+        for impl, answer in self._tell(name, facts):
+            if len(self._told) >= MAX_TOLD:
+                answer.close()
+                logger.error("plugin %s is too slow in %s: one call is left out", impl.plugin_name, name)
+                continue
+            task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
+            self._told.add(task)
+            task.add_done_callback(self._told.discard)
+
+    async def flush(self) -> None:
+        """Wait for the observers that are still at work."""
+        if self._told:
+            await asyncio.wait(self._told)
+
+    def _tell(self, name: str, facts: Mapping[str, Any]) -> Iterator[tuple[pluggy.HookImpl, Any]]:
+        for impl in self._impls[name]:
+            try:
+                answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
+            except Exception:  # an observer is a stranger: whatever it raises must change nothing
+                logger.exception("plugin %s failed in %s", impl.plugin_name, name)
+                continue
+            if inspect.iscoroutine(answer):
+                yield impl, answer
+
+    def classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
+        """What an outcome counts as."""
+        if len(self._impls["sp00ky_classify_outcome"]) > 1:  # more than the built-in rule
+            facts = {"job": job, "backend": backend, "outcome": outcome}
+            decided: Outcome | None = self._decide("sp00ky_classify_outcome", facts)
+            if decided is not None:
+                return decided
+        return defaults.sp00ky_classify_outcome(backend, outcome)
+
+    def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
+        """How a job is retried."""
+        if len(self._impls["sp00ky_retry_policy"]) > 1:  # more than the built-in rule
+            decided: RetryPolicy | None = self._decide(
+                "sp00ky_retry_policy", {"job": job, "backend": backend}
+            )
+            if decided is not None:
+                return decided
+        return defaults.sp00ky_retry_policy(job, backend)
+
+    def _decide(self, name: str, facts: Mapping[str, Any]) -> Any:
+        try:
+            return getattr(self._hook, name)(**facts)
+        except Exception:  # a stranger's decision failed: the built-in one stands
+            logger.exception("a plugin failed in %s; the built-in rule decides", name)
+            return None
+
+    def request_headers(self, job: Job, backend: BackendConfig) -> dict[str, str]:
+        """Every plugin's headers, merged and checked."""
+        merged: dict[str, str] = {}
+        for impl in self._impls[MERGED]:
+            facts = {"job": job, "backend": backend}
+            try:
+                answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
+                headers = dict(answer or {})
+            except Exception:  # a stranger's headers: left out
+                logger.exception("plugin %s failed in %s", impl.plugin_name, MERGED)
+                continue
+            merged.update(_allowed(headers, impl.plugin_name))
+        return merged
+
+
+async def _bounded(answer: Coroutine[Any, Any, None], plugin_name: str, name: str) -> None:
+    try:
+        async with asyncio.timeout(OBSERVER_TIMEOUT):
+            await answer
+    except Exception:  # an observer is a stranger: whatever it raises must change nothing
+        logger.exception("plugin %s failed in %s", plugin_name, name)
+
+
+def _allowed(headers: Mapping[Any, Any], plugin_name: str) -> dict[str, str]:
+    allowed = {name: value for name, value in headers.items() if _is_allowed(name, value)}
+    for name in headers.keys() - allowed.keys():
+        logger.error("plugin %s may not set the request header %r; dropped", plugin_name, name)
+    return allowed
+
+
+def _is_allowed(name: object, value: object) -> bool:
+    if not isinstance(name, str) or not isinstance(value, str):
+        return False
+    is_token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return is_token and name.lower() not in FORBIDDEN_HEADERS and value.isprintable() and value.isascii()

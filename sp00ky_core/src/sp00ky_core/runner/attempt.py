@@ -1,0 +1,100 @@
+"""One attempt: what may not be sent is refused, the rest goes to the transport."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from sp00ky_core.contract import path_problem
+from sp00ky_core.dispatch import Hooks
+from sp00ky_core.job import Job
+from sp00ky_core.outcome import (
+    INVALID_PATH,
+    INVALID_ROW,
+    OUTCOME_UNKNOWN,
+    TIMEOUT,
+    UNKNOWN_ROUTE,
+    Outcome,
+    Undelivered,
+)
+from sp00ky_core.ports import Attempt, Transport
+from sp00ky_core.runner.held import Held
+from sp00ky_core.runner.options import RunnerOptions
+
+__all__ = ["Attempts"]
+
+logger = logging.getLogger(__name__)
+
+
+class Attempts:
+    """Makes attempts, and knows when one has to be cut off."""
+
+    def __init__(self, transports: Mapping[str, Transport], hooks: Hooks, options: RunnerOptions) -> None:
+        self._transports = transports
+        self._hooks = hooks
+        self._options = options
+        self._observed = hooks.observes("sp00ky_attempt_started") or hooks.observes("sp00ky_attempt_finished")
+        self._adds_headers = hooks.observes("sp00ky_request_headers")
+
+    async def attempt(self, held: Held) -> Outcome:
+        """Deliver a job. Never raises; cancelled, it says that the outcome is unknown."""
+        attempt = self._attempt(held)
+        if isinstance(attempt, Undelivered):
+            return attempt
+        held.started_at = self._options.clock()
+        if self._observed:
+            self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
+        outcome = await self._deliver(held, attempt)
+        outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
+        if self._observed:
+            seconds = self._options.clock() - held.started_at
+            self._hooks.dispatch_soon(
+                "sp00ky_attempt_finished", attempt=attempt, outcome=outcome, seconds=seconds
+            )
+        return outcome
+
+    def _attempt(self, held: Held) -> Attempt | Undelivered:
+        job, backend = held.job, held.backend
+        route = backend.contract.routes.get(job.path) if job.defect is None else None
+        if route is None:
+            return _refusal(job)
+        return Attempt(
+            job=job,
+            backend=backend.config,
+            route=route,
+            number=job.retries + 1,
+            timeout=held.timeout,
+            last=job.retries >= job.max_retries,
+            headers=self._hooks.request_headers(job, backend.config) if self._adds_headers else {},
+        )
+
+    async def _deliver(self, held: Held, attempt: Attempt) -> Outcome:
+        try:
+            return await self._transports[held.backend.name].deliver(attempt)
+        except asyncio.CancelledError:
+            if held.overdue:
+                _forgive_cancellation()
+                return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
+            return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
+        except Exception as error:  # a transport of a stranger: its fault must not cost the job
+            logger.exception("the transport of backend %s failed", held.backend.name)
+            return Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
+
+
+def _forgive_cancellation() -> None:
+    """The worker goes on: only its attempt was cut off."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+
+
+def _refusal(job: Job) -> Undelivered:
+    if job.defect is not None:
+        return Undelivered(name=INVALID_ROW, reason=job.defect)
+    problem = path_problem(job.path)
+    if problem is not None:
+        return Undelivered(name=INVALID_PATH, reason=problem)
+    return Undelivered(
+        name=UNKNOWN_ROUTE, reason=f"{job.path[:200]!r} is no route of the backend's OpenAPI document"
+    )

@@ -1,0 +1,121 @@
+"""Claims: free places are filled with one claim for all backends, and what is claimed is held."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from sp00ky_core.dispatch import Hooks
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job import Job
+from sp00ky_core.ports import Store
+from sp00ky_core.runner.backoff import Backoff
+from sp00ky_core.runner.beat import Beat
+from sp00ky_core.runner.held import Held, Holdings
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.settle import Settler
+from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.wake import Wake
+
+__all__ = ["Claimer"]
+
+logger = logging.getLogger(__name__)
+
+
+class Claimer:
+    """Claims for every backend that has free places and may have work."""
+
+    def __init__(
+        self,
+        store: Store,
+        slots: Mapping[str, Slots],
+        holdings: Holdings,
+        settler: Settler,
+        beat: Beat,
+        wake: Wake,
+        hooks: Hooks,
+        options: RunnerOptions,
+    ) -> None:
+        self._store = store
+        self._slots = slots
+        self._holdings = holdings
+        self._settler = settler
+        self._beat = beat
+        self._wake = wake
+        self._hooks = hooks
+        self._options = options
+        self._observed = hooks.observes("sp00ky_jobs_claimed")
+        self._stopping = False
+        self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
+
+    async def run(self) -> None:
+        """Claim until told to stop."""
+        backoff = Backoff(self._options.random)
+        while not self._stopping:
+            try:
+                await self._step()
+                backoff.reset()
+            except Sp00kyError as error:
+                logger.warning("can't claim: %s", error)
+                self._wake.all_may_have_work()
+                await backoff.wait()
+
+    def stop(self) -> None:
+        """Claim no more; a claim that is under way may come back first."""
+        self._stopping = True
+        self._wake.freed()
+
+    async def _step(self) -> None:
+        wanted = self._wanted()
+        if wanted:
+            await self._beat.fresh()
+            await self._claim(wanted)
+        elif self._wake.is_hungry() or self._settler.is_full:
+            await self._wake.wait(self._options.poll)  # for a place to be freed
+        else:
+            await self._wake.wait(await self._idle_seconds())
+
+    def _wanted(self) -> dict[str, int]:
+        if self._settler.is_full:
+            return {}
+        return {
+            name: slots.free
+            for name, slots in self._slots.items()
+            if slots.free > 0 and self._wake.may_have_work(name)
+        }
+
+    async def _idle_seconds(self) -> float:
+        due = await self._store.next_due(self._slots.keys())
+        return self._wake.idle_seconds(due)
+
+    async def _claim(self, wanted: Mapping[str, int]) -> None:
+        async with self._claiming:
+            claimed_at = self._options.clock()
+            self._wake.expect_nothing(wanted)
+            jobs = await self._store.claim(wanted, self._options.runner_id)
+            helds = [self._hold(job, claimed_at) for job in jobs]
+        self._wake.claimed(wanted, jobs)
+        if jobs and self._observed:
+            self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=jobs, runner_id=self._options.runner_id)
+        for held in helds:
+            self._slots[held.backend.name].put(held)
+
+    def _hold(self, job: Job, claimed_at: float) -> Held:
+        backend = self._slots[job.backend].backend
+        held = Held(
+            job=job,
+            backend=backend,
+            timeout=backend.table.attempt_timeout(job.timeout),
+            claimed_at=claimed_at,
+        )
+        self._holdings.add(held)
+        return held
+
+    async def release(self) -> list[str]:
+        """Give back every claim in the store that this runner doesn't hold; their ids.
+
+        A claim whose reply was lost leaves such rows, and so does what was taken back unstarted.
+        """
+        async with self._claiming:
+            return await self._store.release(self._options.runner_id, keep=self._holdings.ids())

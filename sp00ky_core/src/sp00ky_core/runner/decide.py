@@ -1,0 +1,53 @@
+"""From an attempt's outcome to the settlement that will be written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import attrs
+
+from sp00ky_core.defaults import sp00ky_retry_policy
+from sp00ky_core.dispatch import Hooks
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.machine import Transition, decide
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Settlement
+from sp00ky_core.retry import Strategy
+from sp00ky_core.runner.held import Held
+from sp00ky_core.runner.options import RunnerOptions
+
+__all__ = ["Decider"]
+
+logger = logging.getLogger(__name__)
+
+
+class Decider:
+    """Applies the retry policy that plugins and configuration give."""
+
+    def __init__(self, hooks: Hooks, strategies: Mapping[str, Strategy], options: RunnerOptions) -> None:
+        self._hooks = hooks
+        self._strategies = strategies
+        self._options = options
+
+    def settlement(self, held: Held, outcome: Outcome) -> Settlement:
+        """What to write for an outcome."""
+        return Settlement(
+            job_id=held.job.id,
+            backend=held.backend.name,
+            epoch=held.job.lease_epoch,
+            transition=self._transition(held, outcome),
+        )
+
+    def _transition(self, held: Held, outcome: Outcome) -> Transition:
+        random = self._options.random()
+        policy = self._hooks.retry_policy(held.job, held.backend.config)
+        try:
+            return decide(held.job, outcome, policy, random=random, strategies=self._strategies)
+        except (Sp00kyError, TypeError, ValueError):
+            # A plugin's policy or a transport's result can't be used; the attempt was made all the same.
+            logger.exception("job %s: its outcome is settled without plugins", held.job.id)
+        if isinstance(outcome, Delivered):
+            outcome = Delivered(code=outcome.code)
+        plain = attrs.evolve(sp00ky_retry_policy(held.job, held.backend.config), strategy="linear")
+        return decide(held.job, outcome, plain, random=random)

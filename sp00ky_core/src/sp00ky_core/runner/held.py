@@ -1,0 +1,62 @@
+"""What a runner holds: its claims that aren't settled, and for how long they are its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import attrs
+
+from sp00ky_core.backend import Backend
+from sp00ky_core.job import Job
+
+__all__ = ["Held", "Holdings"]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Held:
+    """One claim."""
+
+    job: Job
+    backend: Backend
+    timeout: float  # seconds for its attempt
+    claimed_at: float  # this runner's clock, read before the claim was sent
+    started_at: float | None = None
+    worker: asyncio.Task[None] | None = None  # at work on it
+    overdue: bool = False  # the transport didn't keep to its timeout and was cut off
+
+    @property
+    def last_start(self) -> float:
+        """Until when its attempt may start, so that the timeout still fits into the lease."""
+        return self.claimed_at + self.backend.table.lease_margin
+
+
+class Holdings:
+    """This runner's claims by id: what a release must keep."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}
+        self.emptied = asyncio.Event()
+        self.emptied.set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, held: Held) -> None:
+        """A claim has come."""
+        self._held[held.job.id] = held
+        self.emptied.clear()
+
+    def drop(self, held: Held) -> None:
+        """A claim is settled, released or lost."""
+        if self._held.get(held.job.id) is held:
+            del self._held[held.job.id]
+        if not self._held:
+            self.emptied.set()
+
+    def ids(self) -> list[str]:
+        """The ids of all jobs held."""
+        return list(self._held)
+
+    def started(self) -> list[Held]:
+        """Those whose attempt has begun."""
+        return [held for held in self._held.values() if held.started_at is not None]

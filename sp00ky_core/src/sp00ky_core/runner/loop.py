@@ -1,0 +1,207 @@
+"""The loop that joins the runner's modules: start, run, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from sp00ky_core.backend import Backend
+from sp00ky_core.dispatch import Hooks
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import Settlement, Store, Transport
+from sp00ky_core.retry import Strategy
+from sp00ky_core.runner.attempt import Attempts
+from sp00ky_core.runner.backoff import Backoff
+from sp00ky_core.runner.beat import Beat
+from sp00ky_core.runner.claim import Claimer
+from sp00ky_core.runner.decide import Decider
+from sp00ky_core.runner.held import Held, Holdings
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.reclaim import Reclaimer
+from sp00ky_core.runner.settle import Settler
+from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.wake import Wake
+
+__all__ = ["Runner"]
+
+logger = logging.getLogger(__name__)
+
+LAST_WRITES = 10.0
+"""Seconds that the last outcomes get to be written, after ``grace``."""
+
+
+LAST_CLAIM = 2.0
+"""Seconds that a claim under way gets to come back when the runner drains."""
+
+
+class Runner:
+    """Delivers a store's jobs; an asynchronous context manager whose end is a drain.
+
+    Installs no signal handlers and never exits the process.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        backends: Mapping[str, Backend],
+        transports: Mapping[str, Transport],
+        hooks: Hooks,
+        strategies: Mapping[str, Strategy],
+        options: RunnerOptions,
+    ) -> None:
+        self._store = store
+        self._transports = list({id(each): each for each in transports.values()}.values())
+        self._hooks = hooks
+        self._options = options
+        self._holdings = Holdings()
+        self._wake = Wake(backends, options)
+        self._beat = Beat(store, options)
+        self._settler = Settler(store, self._holdings, hooks, options, written=self._note)
+        self._attempts = Attempts(transports, hooks, options)
+        self._decider = Decider(hooks, strategies, options)
+        self._slots = {
+            name: Slots(backend, self._perform, self._wake.freed) for name, backend in backends.items()
+        }
+        self._claimer = Claimer(
+            store, self._slots, self._holdings, self._settler, self._beat, self._wake, hooks, options
+        )
+        self._reclaimer = Reclaimer(
+            store, self._beat, self._claimer, self._holdings, hooks, options, written=self._note
+        )
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.failed = 0  # jobs that this runner has settled as failed
+
+    @property
+    def runner_id(self) -> str:
+        """As in the rows that it holds."""
+        return self._options.runner_id
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain()
+
+    async def start(self) -> None:
+        """Begin to claim. Raises what the store raises when the first beat fails."""
+        for transport in self._transports:
+            await transport.open()
+        try:
+            await self._beat.beat()
+        except Sp00kyError:
+            await self._close_transports()
+            raise
+        await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
+        self._spawn("beat", self._beat.run)
+        self._spawn("settle", self._settler.run)
+        self._spawn("reclaim", self._reclaimer.run)
+        self._spawn("signal", self._listen)
+        self._spawn("claim", self._claimer.run)
+
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._tasks[name] = asyncio.create_task(self._keep_running(name, run), name=f"sp00ky-{name}")
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        backoff = Backoff(self._options.random)
+        while True:
+            try:
+                await run()
+                if name == "claim":
+                    return  # told to stop
+            except Exception:  # a bug must not stop deliveries: it is logged, and the part starts again
+                logger.exception("the runner's %s failed and is started again", name)
+            await backoff.wait()
+
+    async def _listen(self) -> None:
+        async for _ in self._store.work_signal():
+            self._wake.all_may_have_work()
+
+    async def _perform(self, held: Held) -> None:
+        if not self._beat.is_fresh():
+            await self._wait_for_beat(held)
+        if self._options.clock() > held.last_start:
+            self._holdings.drop(held)  # its lease is too short by now: the next release gives it back
+            return
+        outcome = await self._attempts.attempt(held)
+        self._settler.put(held, self._decider.settlement(held, outcome))
+
+    async def _wait_for_beat(self, held: Held) -> None:
+        try:
+            await self._beat.fresh()
+        except asyncio.CancelledError:
+            self._holdings.drop(held)  # never started: the drain's release gives it back
+            raise
+
+    def _note(self, settlement: Settlement) -> None:
+        """A settlement is durable: a job that is pending again may be due here."""
+        self.failed += settlement.transition.to is JobStatus.FAILED
+        if settlement.transition.to is JobStatus.PENDING:
+            self._wake.all_may_have_work()
+
+    async def drain(self) -> None:
+        """Stop claiming, let what is in flight end within ``grace``, write everything, let go."""
+        self._claimer.stop()
+        if "claim" in self._tasks:
+            await asyncio.wait([self._tasks["claim"]], timeout=LAST_CLAIM)
+        await self._stop("claim", "signal")
+        unstarted = [held for slots in self._slots.values() for held in slots.take_ready()]
+        for held in unstarted:
+            self._holdings.drop(held)
+        await self._give_back()
+        await _within(self._options.grace, self._holdings.emptied.wait())
+        await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
+        if not await _within(LAST_WRITES, self._holdings.emptied.wait()):
+            logger.error("%d outcomes could not be written; their leases will run out", len(self._settler))
+        await self._stop("settle", "reclaim")
+        await self._give_back()
+        await self._stop("beat")
+        await self._close_transports()
+        await self._hooks.dispatch("sp00ky_runner_stopped", runner_id=self.runner_id)
+        await self._hooks.flush()
+
+    async def _close_transports(self) -> None:
+        for transport in self._transports:
+            await transport.close()
+
+    async def _give_back(self) -> None:
+        try:
+            async with asyncio.timeout(LAST_WRITES):
+                await self._claimer.release()
+        except (Sp00kyError, TimeoutError) as error:
+            logger.warning("claims can't be released, their leases will run out: %s", error)
+
+    async def _stop(self, *names: str) -> None:
+        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def until_empty(self) -> int:
+        """Return when no job is pending or processing; how many this runner settled as failed."""
+        while True:
+            await self._holdings.emptied.wait()
+            stats = await self._store.stats()
+            if not any(each.pending + each.processing for each in stats.values()):
+                return self.failed
+            await asyncio.sleep(UNTIL_EMPTY_POLL)
+
+
+UNTIL_EMPTY_POLL = 0.1
+"""Seconds between two looks at the whole queue."""
+
+
+async def _within(seconds: float, awaitable: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await awaitable
+    except TimeoutError:
+        return False
+    return True

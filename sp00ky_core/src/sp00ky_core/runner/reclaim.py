@@ -1,0 +1,97 @@
+"""Looking after the table: what was lost is reclaimed, what is stray is released, what is old is pruned."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sp00ky_core.dispatch import Hooks
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.ports import Settlement, Store
+from sp00ky_core.runner.beat import Beat
+from sp00ky_core.runner.claim import Claimer
+from sp00ky_core.runner.held import Holdings
+from sp00ky_core.runner.options import RunnerOptions
+
+__all__ = ["Reclaimer"]
+
+logger = logging.getLogger(__name__)
+
+PRUNE_BATCH = 1_000
+OVERDUE_AFTER = 5.0
+"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
+
+
+class Reclaimer:
+    """Runs beside the claims in every runner; safe with any number of them, no leader."""
+
+    def __init__(
+        self,
+        store: Store,
+        beat: Beat,
+        claimer: Claimer,
+        holdings: Holdings,
+        hooks: Hooks,
+        options: RunnerOptions,
+        *,
+        written: Callable[[Settlement], None],
+    ) -> None:
+        self._store = store
+        self._beat = beat
+        self._claimer = claimer
+        self._holdings = holdings
+        self._hooks = hooks
+        self._options = options
+        self._written = written
+        self._next_prune = options.clock() + options.prune_interval * options.random()
+
+    async def run(self) -> None:
+        """Look after the table until cancelled."""
+        while True:
+            await asyncio.sleep(self._options.beat_interval)
+            self._cut_off_overdue()
+            try:
+                await self._round()
+            except Sp00kyError as error:
+                logger.warning("can't look after the tables: %s", error)
+
+    async def _round(self) -> None:
+        if not self._beat.is_steady():
+            return
+        released = await self._claimer.release()
+        if released:
+            logger.warning("released %d claims whose reply was lost", len(released))
+        await self._reclaim()
+        if self._options.clock() >= self._next_prune:
+            await self._prune()
+
+    async def _reclaim(self) -> None:
+        for settlement in await self._store.reclaim(self._beat.dead()):
+            error = settlement.transition.error
+            logger.warning(
+                "job %s: reclaimed, now %s: %s",
+                settlement.job_id,
+                settlement.transition.to,
+                error.reason if error else "",
+            )
+            self._written(settlement)
+            if self._hooks.observes("sp00ky_job_settled"):
+                await self._tell(settlement)
+
+    async def _tell(self, settlement: Settlement) -> None:
+        job = await self._store.get(settlement.job_id)
+        self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
+
+    async def _prune(self) -> None:
+        while await self._store.prune(limit=PRUNE_BATCH) >= PRUNE_BATCH:
+            await asyncio.sleep(0)
+        self._next_prune = self._options.clock() + self._options.prune_interval
+
+    def _cut_off_overdue(self) -> None:
+        now = self._options.clock()
+        for held in self._holdings.started():
+            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
+            if late and held.worker is not None and not held.overdue:
+                held.overdue = True
+                held.worker.cancel()

@@ -1,0 +1,95 @@
+"""Group commit: whatever has gathered is written as soon as the write before has returned."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from sp00ky_core.dispatch import Hooks
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.ports import Settlement, SettleFate, SettleResult, Store
+from sp00ky_core.runner.backoff import Backoff
+from sp00ky_core.runner.held import Held, Holdings
+from sp00ky_core.runner.options import RunnerOptions
+
+__all__ = ["Settler"]
+
+logger = logging.getLogger(__name__)
+
+
+class Settler:
+    """Writes outcomes; keeps those that can't be written until the store is back."""
+
+    def __init__(
+        self,
+        store: Store,
+        holdings: Holdings,
+        hooks: Hooks,
+        options: RunnerOptions,
+        *,
+        written: Callable[[Settlement], None],
+    ) -> None:
+        self._store = store
+        self._holdings = holdings
+        self._hooks = hooks
+        self._options = options
+        self._written = written  # called for each settlement that is durable
+        self._queue: deque[tuple[Held, Settlement]] = deque()
+        self._waiting = asyncio.Event()
+        self._observed = hooks.observes("sp00ky_job_settled")
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many outcomes wait that nothing more may be claimed."""
+        return len(self._queue) >= self._options.max_unsettled
+
+    def put(self, held: Held, settlement: Settlement) -> None:
+        """Queue an outcome; never blocks."""
+        self._queue.append((held, settlement))
+        self._waiting.set()
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        backoff = Backoff(self._options.random)
+        while True:
+            await self._waiting.wait()
+            try:
+                await self._write_batch()
+                backoff.reset()
+            except Sp00kyError as error:
+                logger.warning("%d outcomes can't be written yet: %s", len(self._queue), error)
+                await backoff.wait()
+
+    async def _write_batch(self) -> None:
+        size = min(len(self._queue), self._options.settle_batch)
+        batch = [self._queue[index] for index in range(size)]  # kept in the queue until it is written
+        if batch:
+            results = await self._store.settle([settlement for _, settlement in batch])
+            for (held, settlement), result in zip(batch, results, strict=True):
+                self._queue.popleft()
+                self._holdings.drop(held)
+                self._report(held, settlement, result)
+        if not self._queue:
+            self._waiting.clear()
+
+    def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
+        if result.problem is not None:
+            logger.warning("job %s: settled with a part left out: %s", held.job.id, result.problem)
+        if result.fate is SettleFate.LEASE_LOST:
+            self._lost(held)
+            return
+        self._written(settlement)
+        if self._observed:
+            self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
+
+    def _lost(self, held: Held) -> None:
+        reason = "its row belongs to somebody else by now, or is gone; this outcome was not written"
+        logger.warning("job %s: lease lost: %s", held.job.id, reason)
+        self._hooks.dispatch_soon(
+            "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason
+        )

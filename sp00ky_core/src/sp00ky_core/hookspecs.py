@@ -75,7 +75,7 @@ def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
 
 
 @hookspec
-def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str] | None:  # type: ignore[empty-body]  # a specification
+def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str] | None:
     """Headers to add to a job's request; every plugin's are merged.
 
     Fires before the request is sent. None adds nothing. ``Authorization``, ``Host``, hop-by-hop headers and

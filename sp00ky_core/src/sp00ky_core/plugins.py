@@ -75,7 +75,7 @@ class Plugins:
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginLoadError(distribution=distribution, problem=str(error).strip()) from error
         _refuse_unmarked(plugin, distribution)
-        impls = [hook for hook in self._manager.get_hookcallers(plugin) or ()]
+        impls = list(self._manager.get_hookcallers(plugin) or ())
         for hook in impls:
             _refuse_wrong_kind(hook, plugin, distribution)
         self._infos.append(
@@ -154,7 +154,7 @@ def _distribution(point: EntryPoint) -> str:
 def _load(point: EntryPoint, distribution: str) -> object:
     try:
         return point.load()
-    except Exception as error:  # noqa: BLE001  # whatever a stranger's module raises
+    except Exception as error:  # whatever a stranger's module raises
         problem = f"{point.value} can't be imported: {type(error).__name__}: {error}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 
@@ -163,7 +163,7 @@ def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str
     try:
         answer: Any = impl.function()
         return dict(answer or {})
-    except Exception as error:  # noqa: BLE001  # whatever a stranger's hook raises or returns
+    except Exception as error:  # whatever a stranger's hook raises or returns
         problem = f"{hook} failed: {type(error).__name__}: {error}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 

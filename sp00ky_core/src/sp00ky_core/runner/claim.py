@@ -28,6 +28,7 @@ class Claimer:
 
     def __init__(
         self,
+        *,
         store: Store,
         slots: Mapping[str, Slots],
         holdings: Holdings,

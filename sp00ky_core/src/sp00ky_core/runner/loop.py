@@ -61,17 +61,32 @@ class Runner:
         self._holdings = Holdings()
         self._wake = Wake(backends, options)
         self._beat = Beat(store, options)
-        self._settler = Settler(store, self._holdings, hooks, options, written=self._note)
+        self._settler = Settler(
+            store=store, holdings=self._holdings, hooks=hooks, options=options, written=self._note
+        )
         self._attempts = Attempts(transports, hooks, options)
         self._decider = Decider(hooks, strategies, options)
         self._slots = {
             name: Slots(backend, self._perform, self._wake.freed) for name, backend in backends.items()
         }
         self._claimer = Claimer(
-            store, self._slots, self._holdings, self._settler, self._beat, self._wake, hooks, options
+            store=store,
+            slots=self._slots,
+            holdings=self._holdings,
+            settler=self._settler,
+            beat=self._beat,
+            wake=self._wake,
+            hooks=hooks,
+            options=options,
         )
         self._reclaimer = Reclaimer(
-            store, self._beat, self._claimer, self._holdings, hooks, options, written=self._note
+            store=store,
+            beat=self._beat,
+            claimer=self._claimer,
+            holdings=self._holdings,
+            hooks=hooks,
+            options=options,
+            written=self._note,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.failed = 0  # jobs that this runner has settled as failed
@@ -191,7 +206,7 @@ class Runner:
             stats = await self._store.stats()
             if not any(each.pending + each.processing for each in stats.values()):
                 return self.failed
-            await asyncio.sleep(UNTIL_EMPTY_POLL)
+            await asyncio.sleep(UNTIL_EMPTY_POLL)  # other processes' jobs send no event here
 
 
 UNTIL_EMPTY_POLL = 0.1

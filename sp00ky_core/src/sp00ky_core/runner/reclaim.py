@@ -19,6 +19,8 @@ __all__ = ["Reclaimer"]
 logger = logging.getLogger(__name__)
 
 PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
 OVERDUE_AFTER = 5.0
 """Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
@@ -28,13 +30,13 @@ class Reclaimer:
 
     def __init__(
         self,
+        *,
         store: Store,
         beat: Beat,
         claimer: Claimer,
         holdings: Holdings,
         hooks: Hooks,
         options: RunnerOptions,
-        *,
         written: Callable[[Settlement], None],
     ) -> None:
         self._store = store
@@ -84,8 +86,9 @@ class Reclaimer:
         self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
 
     async def _prune(self) -> None:
-        while await self._store.prune(limit=PRUNE_BATCH) >= PRUNE_BATCH:
-            await asyncio.sleep(0)
+        for _ in range(PRUNE_ROUNDS):
+            if await self._store.prune(limit=PRUNE_BATCH) < PRUNE_BATCH:
+                break
         self._next_prune = self._options.clock() + self._options.prune_interval
 
     def _cut_off_overdue(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import Settlement, SettleFate, SettleResult, Store
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.backoff import Backoff
 from sp00ky_core.runner.held import Held, Holdings
 from sp00ky_core.runner.options import RunnerOptions
@@ -24,11 +24,11 @@ class Settler:
 
     def __init__(
         self,
+        *,
         store: Store,
         holdings: Holdings,
         hooks: Hooks,
         options: RunnerOptions,
-        *,
         written: Callable[[Settlement], None],
     ) -> None:
         self._store = store

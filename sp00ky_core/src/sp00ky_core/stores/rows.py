@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
-from sp00ky_core.job import AttemptError, Job, JobStatus, is_plain_text
+from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, is_plain_text
 from sp00ky_core.jsontext import decode, encode
 from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 
-__all__ = ["defect_of", "job_of", "payload_text", "entries_of", "instant_of"]
+__all__ = ["defect_of", "job_of", "new_row", "payload_text", "entries_of", "instant_of"]
 
 MAX_EPOCH = 2**62
 """An epoch that can still be raised in a 64-bit column."""
@@ -87,6 +87,26 @@ def job_of(
         lease_epoch=_epoch_of(row.get("lease_epoch")),
         runner_id=_text_of(row.get("runner_id")),
         defect=defect,
+    )
+
+
+def new_row(new_job: NewJob, job_id: str, now: datetime) -> Job:
+    """The pending job that a new one becomes when the database's clock says ``now``."""
+    return Job(
+        id=job_id,
+        backend=new_job.backend,
+        path=new_job.path,
+        payload_json=new_job.payload_json,
+        status=JobStatus.PENDING,
+        max_retries=new_job.max_retries,
+        retry_strategy=new_job.retry_strategy,
+        timeout=new_job.timeout,
+        assigned_to=new_job.assigned_to,
+        dedup_key=new_job.dedup_key,
+        traceparent=new_job.traceparent,
+        created_at=now,
+        updated_at=now,
+        run_at=instant_of(new_job.run_at) or now + (new_job.delay or timedelta()),
     )
 
 

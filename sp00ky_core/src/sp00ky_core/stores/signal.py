@@ -15,6 +15,11 @@ class Signal:
         self._subscribers: set[asyncio.Event] = set()
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether it wakes nobody any more."""
+        return self._closed
+
     def send(self) -> None:
         """Wake all subscribers; costs nothing where there are none."""
         for event in self._subscribers:

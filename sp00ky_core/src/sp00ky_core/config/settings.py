@@ -1,4 +1,4 @@
-"""sp00ky.yml -> Config; every error names the file and the key."""
+"""What a sp00ky.yml says, as values that are ready to be used."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ __all__ = [
     "BackendConfig",
     "SurrealdbConfig",
     "Config",
-    "find_config",
-    "load_config",
 ]
 
 
@@ -52,7 +50,10 @@ class BreakerConfig:
 
 @attrs.frozen(kw_only=True)
 class RetentionConfig:
-    """``retention:`` of a backend: seconds that ended jobs are kept; None is the store's default."""
+    """``retention:`` of a backend: seconds that ended jobs are kept.
+
+    None is the store's default, infinity is for ever (``never`` in the file).
+    """
 
     success: float | None = None
     failed: float | None = None
@@ -94,17 +95,7 @@ class SurrealdbConfig:
 class Config:
     """A whole sp00ky.yml."""
 
-    file: Path
+    file: Path  # absolute
     backends: Mapping[str, BackendConfig]
-    store: Secret | None = None  # its URL, which may hold a password
+    store: Secret | None = None  # its URL as the file has it, which may hold a password; see ``store_url``
     surrealdb: SurrealdbConfig | None = None
-
-
-def find_config(start: Path | None = None) -> Path:
-    """The nearest sp00ky.yml, from ``start`` (the current folder) upward. Raises ``ConfigError``."""
-    raise NotImplementedError
-
-
-def load_config(file: Path) -> Config:
-    """Read a configuration file. Raises ``ConfigError``."""
-    raise NotImplementedError

@@ -105,6 +105,7 @@ class SettleFate(StrEnum):
     SETTLED = "settled"
     ALREADY_SETTLED = "already_settled"  # same epoch, no longer processing: an earlier try had got through
     LEASE_LOST = "lease_lost"  # somebody else owns the row now, or it is gone; nothing was written
+    BUSY = "busy"  # a transaction of somebody else's holds the row: nothing was written yet, try again
     DUPLICATE = "duplicate"  # of a redrive only: another job with its dedup_key isn't terminal
 
 

@@ -18,6 +18,9 @@ __all__ = ["Settler"]
 
 logger = logging.getLogger(__name__)
 
+BUSY_PAUSE = 0.05
+"""Seconds until rows that others' transactions hold are tried again, when there is nothing else to write."""
+
 
 class Settler:
     """Writes outcomes; keeps those that can't be written until the store is back."""
@@ -72,8 +75,13 @@ class Settler:
             results = await self._store.settle([settlement for _, settlement in batch])
             for (held, settlement), result in zip(batch, results, strict=True):
                 self._queue.popleft()
+                if result.fate is SettleFate.BUSY:
+                    self._queue.append((held, settlement))
+                    continue
                 self._holdings.drop(held)
                 self._report(held, settlement, result)
+            if all(result.fate is SettleFate.BUSY for result in results):
+                await asyncio.sleep(BUSY_PAUSE)
         if not self._queue:
             self._waiting.clear()
 

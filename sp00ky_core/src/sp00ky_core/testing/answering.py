@@ -1,0 +1,56 @@
+"""A request as a test backend received it, and the means to answer it, properly or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import attrs
+
+__all__ = ["Received", "Answering"]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Received:
+    """A request as it arrived."""
+
+    method: str
+    target: str  # as it stood in the request line
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+    connection: int  # 1 for the first that was accepted
+    hung_up: asyncio.Event = attrs.field(factory=asyncio.Event)  # set when a `/hang`'s client has closed
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Answering:
+    """What a behaviour has at hand to answer one request."""
+
+    request: Received
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    elsewhere: str  # another origin, where no request should go
+
+    async def send(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(
+        self, status: str, body: bytes = b"", *, content_type: str = "application/json", headers: str = ""
+    ) -> None:
+        """Write a proper response; ``headers`` are lines that each end with CRLF."""
+        fields = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{headers}"
+        await self.send(f"HTTP/1.1 {status}\r\n{fields}\r\n".encode() + body)
+
+    async def gone(self, within: float | None = None) -> bool:
+        """Wait for the client to close, at most ``within`` seconds; whether it did."""
+        try:
+            async with asyncio.timeout(within):
+                return not await self.reader.read(1)
+        except TimeoutError:
+            return False
+
+    def reset(self) -> None:
+        """Close without another byte."""
+        self.writer.transport.abort()

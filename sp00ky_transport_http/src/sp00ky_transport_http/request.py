@@ -1,0 +1,195 @@
+"""An attempt -> the request to send, or why there is none. Pure."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import attrs
+from yarl import URL
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.contract import Route
+from sp00ky_core.job import Job
+from sp00ky_core.jsontext import decode
+from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
+from sp00ky_core.ports import Attempt
+from sp00ky_transport_http.redaction import Redaction
+from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
+
+__all__ = ["Request", "RequestBuilder"]
+
+_QUERY_METHODS = frozenset({"GET", "HEAD"})  # their requests have no body: the payload is the query
+_PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
+_CLOSED = frozenset(
+    # what a request is made of and what belongs to its connection: no plugin's business
+    {
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_USER_AGENT = f"sp00ky-transport-http/{version('sp00ky-transport-http')}"
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """All that is sent."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: bytes | None  # JSON; none where the payload is the query
+
+
+@attrs.frozen(kw_only=True)
+class _PreparedRoute:
+    route: Route
+    path: RoutePath
+    url: URL | None  # where neither the path nor the query depends on the payload
+
+
+class RequestBuilder:
+    """Makes the requests for one backend; what they share is made once."""
+
+    def __init__(self, backend: BackendConfig) -> None:
+        base_url = URL(backend.base_url)
+        self.backend = backend
+        self._place = Place.of(base_url)
+        self._headers = _shared_headers(backend, base_url)
+        self.redaction = Redaction(_secrets(backend, base_url))
+        self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
+
+    def build(self, attempt: Attempt) -> Request | Undelivered:
+        """The request of an attempt.
+
+        Its URL has the backend's origin and lies under its base path, whatever the job's path and payload:
+        otherwise the job is ``invalid_path`` or ``invalid_payload``, and nothing is to be sent.
+        """
+        try:
+            return self._request(attempt)
+        except PathRefused as refused:
+            return Undelivered(name=INVALID_PATH, reason=f"the path may not be requested: {refused}")
+        except ValueRefused as refused:
+            return Undelivered(name=INVALID_PAYLOAD, reason=self.redaction.text(str(refused)))
+
+    def _request(self, attempt: Attempt) -> Request:
+        job, route = attempt.job, attempt.route
+        prepared = self._routes.get(route.path)
+        if prepared is None or prepared.route is not route:
+            prepared = self._prepare(route)
+        if job.path != route.path:
+            raise PathRefused("it is not the path of its route")
+        payload = _payload(job)
+        return Request(
+            method=route.method,
+            url=prepared.url or self._url(prepared, payload),
+            headers=self._headers_of(attempt),
+            body=None if route.method in _QUERY_METHODS else job.payload_json,
+        )
+
+    def _prepare(self, route: Route) -> _PreparedRoute:
+        path = RoutePath.of(route.path)
+        depends = path.names or route.method in _QUERY_METHODS
+        url = None if depends else self._place.url(path.literals[0])
+        prepared = _PreparedRoute(route=route, path=path, url=url)
+        self._routes[route.path] = prepared
+        return prepared
+
+    def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
+        path = prepared.path.filled(payload)
+        if prepared.route.method not in _QUERY_METHODS:
+            return self._place.url(path)
+        filled = frozenset(prepared.path.names)
+        return self._place.url(path, urlencode([*_pairs(payload, filled)]))
+
+    def _headers_of(self, attempt: Attempt) -> Mapping[str, str]:
+        job = attempt.job
+        headers = {
+            **self._headers,
+            "Idempotency-Key": _header_text(job.id),
+            "Sp00ky-Attempt": str(attempt.number),
+        }
+        if job.traceparent and _TRACEPARENT.fullmatch(job.traceparent):
+            headers["traceparent"] = job.traceparent
+        return {**_allowed(attempt.headers, headers), **headers} if attempt.headers else headers
+
+
+def _payload(job: Job) -> dict[str, Any]:
+    """The payload, which must be a JSON object in UTF-8. Raises ``ValueRefused``."""
+    try:
+        payload = decode(job.payload_json.decode())
+    except ValueError as error:
+        raise ValueRefused(f"the payload is no JSON: {error}") from error
+    if not isinstance(payload, dict):
+        raise ValueRefused("the payload is no JSON object")
+    return payload
+
+
+def _pairs(payload: Mapping[str, Any], filled: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """The payload as a query: arrays repeat their key, null is left out, and so is what the path holds."""
+    for key, value in payload.items():
+        if key in filled:
+            continue
+        where = f"the query parameter {key[:80]!r}"
+        for item in value if isinstance(value, list) else [value]:
+            if item is not None:
+                yield scalar_text(key, where), scalar_text(item, where)
+
+
+def _shared_headers(backend: BackendConfig, base_url: URL) -> Mapping[str, str]:
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "Content-Type": "application/json",
+        "User-Agent": _USER_AGENT,
+    }
+    if backend.token is not None:
+        headers["Authorization"] = f"Bearer {backend.token.value}"
+    elif base_url.password is not None:
+        headers["Authorization"] = f"Basic {_basic(base_url)}"
+    return headers
+
+
+def _basic(base_url: URL) -> str:
+    return b64encode(f"{base_url.user or ''}:{base_url.password or ''}".encode()).decode()
+
+
+def _secrets(backend: BackendConfig, base_url: URL) -> list[str]:
+    secrets = [backend.token.value] if backend.token else []
+    if base_url.password:
+        secrets += [base_url.password, _basic(base_url)]
+    return secrets
+
+
+def _allowed(added: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
+    """What plugins may add: nothing that we send ourselves, and nothing that could change the request."""
+    closed = _CLOSED.union(name.lower() for name in ours)
+    return {
+        name: value
+        for name, value in added.items()
+        if name.lower() not in closed and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
+    }
+
+
+def _header_text(text: str) -> str:
+    """The text where a header can hold it as it is, else percent-encoded; different texts stay different."""
+    return text if _PLAIN_ID.fullmatch(text) else quote(text, safe=":", errors="surrogatepass")

@@ -1,0 +1,107 @@
+"""Everything that is checked, each from a clean machine: ``nox -l`` lists the sessions."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).parent
+GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
+
+CORE = "sp00ky_core"
+DISTRIBUTIONS = (CORE, "sp00ky_store_surreal", "sp00ky_transport_http")
+SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
+
+TESTS_OF = {
+    CORE: ("tests/core", "tests/runner"),
+    "sp00ky_store_surreal": ("tests/store_surreal",),
+    "sp00ky_transport_http": ("tests/transport_http",),
+}
+"""Folders whose tests need no other distribution than their own and the core; ``tests`` runs all of them."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and whether every changelog fragment can be rendered."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    for distribution in DISTRIBUTIONS:
+        session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, by mypy --strict: the sources, and a consumer who has nothing but the wheels."""
+    session.install(*_group("types"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("mypy", *SOURCES)
+    with session.chdir(session.create_tmp()):  # where no folder of the repository can be imported
+        consumer = ROOT / "tests" / "packaging" / "consumer.py"
+        session.run("mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(consumer))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite against the installed wheels; arguments after ``--`` go to pytest."""
+    session.install(*_group("test"))
+    wheels = _install_wheels(session, DISTRIBUTIONS)
+    session.run("pytest", *session.posargs, env={"SP00KY_WHEELS": str(wheels)})
+
+
+@nox.session
+@nox.parametrize("distribution", DISTRIBUTIONS, ids=DISTRIBUTIONS)
+def tests_of(session: nox.Session, distribution: str) -> None:
+    """One distribution's tests, with nothing installed but its wheel and the core's."""
+    session.install(*_group("test"))
+    wheels = _install_wheels(session, dict.fromkeys((CORE, distribution)))
+    session.run("pytest", *(session.posargs or TESTS_OF[distribution]), env={"SP00KY_WHEELS": str(wheels)})
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """An sdist, and a wheel made from it, of each distribution, in ``dist/``; their metadata is checked."""
+    session.install("build", "twine")
+    for distribution in DISTRIBUTIONS:
+        session.run("python", "-m", "build", "--outdir", "dist", distribution, silent=True)
+    session.run("twine", "check", "--strict", *(str(each) for each in sorted((ROOT / "dist").iterdir())))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """``sp00ky demo`` from the wheels."""
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("sp00ky", "demo", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Whether the documents' links lead somewhere and their examples can be read."""
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("pytest", "tests/packaging/test_documents.py", "tests/e2e/test_readme.py", *session.posargs)
+
+
+def _group(name: str) -> list[str]:
+    return list(nox.project.dependency_groups(GROUPS, name))
+
+
+def _install_wheels(session: nox.Session, distributions: Iterable[str]) -> Path:
+    """Build wheels and install them, also over those of an earlier run in the same venv; their folder."""
+    folder = Path(session.virtualenv.location) / "wheels"
+    shutil.rmtree(folder, ignore_errors=True)
+    sources = [f"./{distribution}" for distribution in distributions]
+    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), *sources)
+    wheels = [str(wheel) for wheel in sorted(folder.glob("*.whl"))]
+    session.install(*wheels)  # with what they depend on
+    session.install("--force-reinstall", "--no-deps", *wheels)  # the version is that of the run before
+    return folder

@@ -1,0 +1,102 @@
+"""A program of somebody who has the wheels and nothing else; type-checked under --strict, never run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from sp00ky_core import (
+    AttemptError,
+    BackendConfig,
+    Delivered,
+    Job,
+    JobQuery,
+    JobStatus,
+    NewJob,
+    OperatorFate,
+    Outbox,
+    Outcome,
+    PayloadInvalid,
+    RetryPolicy,
+    RunnerOptions,
+    Transition,
+    Undelivered,
+    hookimpl,
+    load_config,
+    load_plugins,
+)
+
+
+@hookimpl
+def sp00ky_classify_outcome(job: Job, outcome: Outcome) -> Outcome | None:
+    if isinstance(outcome, Undelivered) and outcome.code == 409:
+        return Delivered(code=outcome.code)
+    return None
+
+
+@hookimpl
+def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
+    return RetryPolicy(max_retries=job.max_retries, base=backend.retry.base * 2)
+
+
+@hookimpl
+def sp00ky_request_headers(job: Job) -> Mapping[str, str]:
+    return {"X-Team": job.assigned_to or "nobody"}
+
+
+@hookimpl
+async def sp00ky_job_settled(job: Job, transition: Transition) -> None:
+    await asyncio.sleep(0)
+    print(job.id, transition.to.value, transition.retries)
+
+
+async def enqueue(outbox: Outbox) -> Job:
+    try:
+        return await outbox.run(
+            "api",
+            "/spookify",
+            {"id": "thread:abc"},
+            assigned_to="thread:abc",
+            max_retries=5,
+            retry_strategy="exponential",
+            timeout=120,
+            delay=timedelta(minutes=5),
+            dedup_key=None,
+            connection=None,
+        )
+    except PayloadInvalid as error:
+        print([violation.pointer for violation in error.violations])
+        raise
+
+
+async def look_after(outbox: Outbox, job: Job) -> Sequence[AttemptError]:
+    latest: list[Job] = await outbox.find(assigned_to="thread:abc", path="/spookify", limit=1)
+    await outbox.run_many("api", [NewJob(path="/spookify", payload={"id": 1})])
+    async for state in outbox.watch(job.id):
+        if state.status is JobStatus.FAILED:
+            results = await outbox.redrive(state.id, resend_unknown=True)
+            assert results[0].fate is OperatorFate.REDRIVEN
+    async for changed in outbox.watch_all(JobQuery(backend="api")):
+        print(changed.payload, changed.result)
+        break
+    stats = await outbox.stats()
+    print(stats["api"].oldest_due_s, stats["api"].breaker.state)
+    return latest[0].errors
+
+
+async def main() -> None:
+    config = load_config(Path("sp00ky.yml"))
+    async with (
+        Outbox.open(config, plugins=load_plugins()) as outbox,
+        outbox.runner(RunnerOptions(grace=5)) as runner,
+    ):
+        job = await enqueue(outbox)
+        await look_after(outbox, job)
+        failed: int = await runner.until_empty()
+        print(failed)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

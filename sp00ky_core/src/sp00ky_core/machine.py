@@ -101,8 +101,7 @@ def _claimed(case: _Case, _event: Claimed) -> Transition:
 
 
 def _delivered(case: _Case, event: Delivered) -> Transition:
-    result = None if event.result is None else encode(event.result)
-    return Transition(to=JobStatus.SUCCESS, retries=case.job.retries, result_json=result)
+    return Transition(to=JobStatus.SUCCESS, retries=case.job.retries, result_json=_result_json(event.result))
 
 
 def _undelivered(case: _Case, event: Undelivered) -> Transition:
@@ -204,6 +203,13 @@ def has_unknown_outcome(job: Job) -> bool:
     Reclaim, and a kill in flight, keep the lease; a drain that had to cancel leaves the error.
     """
     return job.lease_until is not None or bool(job.errors and job.errors[-1].name == OUTCOME_UNKNOWN)
+
+
+def _result_json(result: Any) -> bytes | None:
+    try:
+        return None if result is None else encode(result)
+    except (TypeError, ValueError):  # a lone surrogate, NaN: the backend took the job all the same
+        return None
 
 
 def _retries_left(case: _Case) -> bool:

@@ -73,7 +73,7 @@ class Plugins:
             self._manager.register(plugin, name=f"{distribution}:{name}")
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginLoadError(distribution=distribution, problem=str(error).strip()) from error
+            raise PluginLoadError(distribution=distribution, problem=_one_line(error)) from error
         _refuse_unmarked(plugin, distribution)
         impls = list(self._manager.get_hookcallers(plugin) or ())
         for hook in impls:
@@ -151,11 +151,15 @@ def _distribution(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "an unknown distribution"
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _load(point: EntryPoint, distribution: str) -> object:
     try:
         return point.load()
     except Exception as error:  # whatever a stranger's module raises
-        problem = f"{point.value} can't be imported: {type(error).__name__}: {error}"
+        problem = f"{point.value} can't be imported: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 
 
@@ -164,7 +168,7 @@ def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str
         answer: Any = impl.function()
         return dict(answer or {})
     except Exception as error:  # whatever a stranger's hook raises or returns
-        problem = f"{hook} failed: {type(error).__name__}: {error}"
+        problem = f"{hook} failed: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 
 

@@ -38,11 +38,16 @@ def decode(text: bytes | str) -> Any:
     Raises:
         ValueError: no JSON, or JSON that only Python accepts (NaN, Infinity), or nested too deeply.
     """
+    if not isinstance(text, str):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _decoder.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)  # made once: json.loads would make one per call

@@ -21,7 +21,7 @@ from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
 
-__all__ = ["Request", "RequestBuilder"]
+__all__ = ["Request", "RequestBuilder", "DEFAULT_HEADERS"]
 
 _QUERY_METHODS = frozenset({"GET", "HEAD"})  # their requests have no body: the payload is the query
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
@@ -31,6 +31,7 @@ _HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 _CLOSED = frozenset(
     # what a request is made of and what belongs to its connection: no plugin's business
     {
+        "accept-encoding",
         "authorization",
         "connection",
         "content-encoding",
@@ -47,12 +48,18 @@ _CLOSED = frozenset(
         "upgrade",
     }
 )
-_USER_AGENT = f"sp00ky-transport-http/{version('sp00ky-transport-http')}"
+
+DEFAULT_HEADERS: Mapping[str, str] = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"sp00ky-transport-http/{version('sp00ky-transport-http')}",
+}
+"""What every request has where nothing else is said."""
 
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """All that is sent."""
+    """All that is sent, beside ``DEFAULT_HEADERS``."""
 
     method: str
     url: URL
@@ -156,12 +163,7 @@ def _pairs(payload: Mapping[str, Any], filled: frozenset[str]) -> Iterator[tuple
 
 
 def _shared_headers(backend: BackendConfig, base_url: URL) -> Mapping[str, str]:
-    headers = {
-        "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
-        "Content-Type": "application/json",
-        "User-Agent": _USER_AGENT,
-    }
+    headers = {"Content-Type": "application/json"}
     if backend.token is not None:
         headers["Authorization"] = f"Bearer {backend.token.value}"
     elif base_url.password is not None:

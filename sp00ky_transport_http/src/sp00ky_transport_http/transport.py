@@ -15,7 +15,7 @@ from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.connection import Connector, original
 from sp00ky_transport_http.exchange import Exchange
 from sp00ky_transport_http.redaction import Redaction
-from sp00ky_transport_http.request import Request, RequestBuilder
+from sp00ky_transport_http.request import DEFAULT_HEADERS, Request, RequestBuilder
 
 __all__ = ["HttpTransport"]
 
@@ -80,6 +80,7 @@ class HttpTransport:
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
+        headers=DEFAULT_HEADERS,
         timeout=_UNTIMED,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # done here, bounded, and so that a bad coding can't undo a delivery

@@ -17,7 +17,7 @@ __all__ = ["Behaviour", "behaviour_of", "ROUTES", "HUGE"]
 Behaviour = Callable[[Answering], Awaitable[bool]]
 
 HUGE = 20 * 1_048_576
-"""Bytes of the body of ``/huge``, and of what the small one of ``/bomb`` unpacks to."""
+"""Bytes of the body of ``/huge``, and of what the small one of ``/bomb`` unpacks to, without its quotes."""
 
 
 async def _json(to: Answering) -> bool:
@@ -151,6 +151,11 @@ async def _bad_chunks(to: Answering) -> bool:
     return False
 
 
+async def _fails_badly(to: Answering) -> bool:
+    await to.send(b"HTTP/1.1 503 Gone For Tea\r\nTransfer-Encoding: chunked\r\n\r\nghost\r\n{}")
+    return False
+
+
 async def _late_bad_chunks(to: Answering) -> bool:
     await to.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     await to.gone(0.05)  # let the head travel alone
@@ -209,6 +214,7 @@ ROUTES: dict[str, Behaviour] = {
     "/bad-gzip": _bad_gzip,
     "/truncated": _truncated,
     "/bad-chunks": _bad_chunks,
+    "/fails-badly": _fails_badly,
     "/late-bad-chunks": _late_bad_chunks,
     "/body-on-204": _body_on_204,
     "/complain": _complain,

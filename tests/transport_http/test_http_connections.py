@@ -1,0 +1,206 @@
+"""What only real connections show: TLS, environment proxies, memory, what is left open, and logs."""
+
+import asyncio
+import logging
+import ssl
+import tracemalloc
+from collections.abc import AsyncIterator
+
+import attrs
+import pluggy
+import pytest
+import trustme
+
+from sp00ky_core import hookspecs
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.testing.attempts import TOKEN, attempt_for
+from sp00ky_core.testing.backend import MisbehavingBackend
+from sp00ky_core.testing.behaviours import HUGE
+from sp00ky_transport_http import HttpTransport, plugin
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[HttpTransport]:
+    transport = HttpTransport()
+    await transport.open()
+    yield transport
+    await transport.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MisbehavingBackend]:
+    async with MisbehavingBackend() as server:
+        yield server
+
+
+async def delivered_over(
+    context: ssl.SSLContext | None, scheme: str, transport: HttpTransport
+) -> tuple[Outcome, bytes]:
+    """The outcome of an attempt at a server with that TLS, and what the server read."""
+    read = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        read.extend(await reader.read(65_536))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        outcome = await transport.deliver(attempt_for(f"{scheme}://127.0.0.1:{port}", "/json"))
+    return outcome, bytes(read)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(transport: HttpTransport) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    outcome, read = await delivered_over(context, "https", transport)
+    assert isinstance(outcome, Undelivered)
+    assert (outcome.code, outcome.name) == (0, "tls")
+    assert "certificate" in outcome.reason
+    assert read == b""
+
+
+async def test_a_server_without_tls_is_refused(transport: HttpTransport) -> None:
+    outcome, read = await delivered_over(None, "https", transport)
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "tls"
+    assert TOKEN.encode() not in read
+
+
+async def test_a_host_that_does_not_exist(transport: HttpTransport) -> None:
+    outcome = await transport.deliver(attempt_for("http://no-such-host.invalid", "/json"))
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "connect"
+
+
+async def test_proxies_of_the_environment_are_ignored(
+    transport: HttpTransport, server: MisbehavingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with MisbehavingBackend() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
+        assert proxy.accepted == 0
+
+
+async def test_cookies_are_not_kept(transport: HttpTransport) -> None:
+    seen = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            seen.append(await reader.readuntil(b"{}"))
+            writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: ghost=1; Path=/\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        attempt = attempt_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "/json")
+        for _ in range(2):
+            assert isinstance(await transport.deliver(attempt), Delivered)
+    assert len(seen) == 2
+    assert b"ookie" not in seen[1]
+
+
+async def test_connections_are_shared_but_not_by_last_attempts(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    attempt = attempt_for(server.url, "/json")
+    for each in (attempt, attempt, attrs.evolve(attempt, last=True), attempt):
+        assert isinstance(await transport.deliver(each), Delivered)
+    assert [request.connection for request in server.requests] == [1, 1, 2, 1]
+
+
+async def test_a_lost_race_with_a_closing_server_is_a_reset(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    for method in ("POST", "GET", "DELETE"):
+        server.close_reused = False
+        await transport.deliver(attempt_for(server.url, "/json"))
+        server.close_reused = True
+        before = len(server.requests)
+        outcome = await transport.deliver(attempt_for(server.url, "/json", method=method))
+        assert isinstance(outcome, Undelivered)
+        assert outcome.name == "reset"
+        assert len(server.requests) == before + 1
+
+
+@pytest.mark.parametrize("path", ["/huge", "/trickle", "/truncated", "/bad-chunks", "/body-on-204", "/fails"])
+async def test_after_any_response_the_next_is_its_own(
+    transport: HttpTransport, server: MisbehavingBackend, path: str
+) -> None:
+    await transport.deliver(attempt_for(server.url, path, timeout=0.3))
+    outcome = await transport.deliver(attempt_for(server.url, "/json"))
+    assert isinstance(outcome, Delivered)
+    assert outcome.result == b'{"spooky": true}'
+
+
+async def test_a_long_response_is_not_read_to_its_end(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    tracemalloc.start()
+    try:
+        assert isinstance(await transport.deliver(attempt_for(server.url, "/huge")), Delivered)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < HUGE / 3
+
+
+async def test_a_body_that_turns_bad_ends_the_attempt(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    async with asyncio.timeout(10):
+        outcome = await transport.deliver(attempt_for(server.url, "/late-bad-chunks", timeout=100))
+    assert outcome == Delivered(code=200)
+
+
+async def test_a_bad_body_hides_no_other_status(transport: HttpTransport, server: MisbehavingBackend) -> None:
+    outcome = await transport.deliver(attempt_for(server.url, "/fails-badly"))
+    assert isinstance(outcome, Undelivered)
+    assert (outcome.code, outcome.name) == (503, "http_status")
+
+
+async def test_nothing_of_the_token_is_logged_or_told(
+    transport: HttpTransport, server: MisbehavingBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    paths = ["/json", "/fails", "/reset", "/garbage", "/cut-head", "/complain", "/bad-chunks", "/../x"]
+    outcomes = [await transport.deliver(attempt_for(server.url, path)) for path in paths]
+    assert "conformance" not in caplog.text
+    assert "conformance" not in repr(outcomes)
+
+
+async def test_a_token_that_no_header_can_hold_fails_its_jobs_alone(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    outcome = await transport.deliver(attempt_for(server.url, "/json", token="two\r\nlines"))
+    assert isinstance(outcome, Undelivered)
+    assert "lines" not in outcome.reason
+    assert server.requests == []
+    assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
+
+
+async def test_delivering_before_opening_says_so() -> None:
+    with pytest.raises(RuntimeError, match="open"):
+        await HttpTransport().deliver(attempt_for("http://127.0.0.1:1", "/json"))
+
+
+def test_the_plugin_registers_both_schemes() -> None:
+    plugins = pluggy.PluginManager(hookspecs.PROJECT)
+    plugins.add_hookspecs(hookspecs)
+    plugins.register(plugin)
+    plugins.check_pending()
+    (registered,) = plugins.hook.sp00ky_register_transports()
+    assert registered == {"http": HttpTransport, "https": HttpTransport}
+
+
+async def test_every_request_says_who_asks_and_for_what(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    for last in (False, True):
+        await transport.deliver(attempt_for(server.url, "/json", last=last))
+    for request in server.requests:
+        assert request.headers["accept"] == "application/json"
+        assert request.headers["accept-encoding"] == "gzip, deflate"
+        assert request.headers["user-agent"].startswith("sp00ky-transport-http/")

@@ -48,6 +48,7 @@ class Claimer:
         self._options = options
         self._observed = hooks.observes("sp00ky_jobs_claimed")
         self._stopping = False
+        self._reply_lost = False  # a claim may have been committed without this runner knowing of its rows
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
 
     async def run(self) -> None:
@@ -59,6 +60,7 @@ class Claimer:
                 backoff.reset()
             except Sp00kyError as error:
                 logger.warning("can't claim: %s", error)
+                self._reply_lost = True
                 self._wake.all_may_have_work()
                 await backoff.wait()
 
@@ -71,6 +73,8 @@ class Claimer:
         wanted = self._wanted()
         if wanted:
             await self._beat.fresh()
+            if self._reply_lost:
+                await self.release()
             await self._claim(wanted)
         elif self._wake.is_hungry() or self._settler.is_full:
             await self._wake.wait(self._options.poll)  # for a place to be freed
@@ -119,4 +123,6 @@ class Claimer:
         A claim whose reply was lost leaves such rows, and so does what was taken back unstarted.
         """
         async with self._claiming:
-            return await self._store.release(self._options.runner_id, keep=self._holdings.ids())
+            released = await self._store.release(self._options.runner_id, keep=self._holdings.ids())
+        self._reply_lost = False
+        return released

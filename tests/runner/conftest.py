@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core.backend import load_backends
+from sp00ky_core.config import BackendConfig, Config, RetryConfig
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.plugins import Plugins
+from sp00ky_core.ports import Attempt, Store, StoreOptions
+from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.stores.memory import MemoryStore
+
+# Everything that takes seconds in production takes milliseconds here.
+FAST = RunnerOptions(
+    grace=5,
+    poll=0.05,
+    beat_interval=0.02,
+    beat_stale=2,
+    reclaim_after=0.05,
+    dead_after=0.2,
+    runner_id="runner-under-test",
+)
+
+Answer = Callable[[Attempt], Awaitable[Outcome] | Outcome]
+
+
+class AnsweringTransport:
+    """Answers each attempt with what a function says, and remembers the attempts."""
+
+    def __init__(self, answer: Answer = lambda _attempt: Delivered()) -> None:
+        self.answer = answer
+        self.attempts: list[Attempt] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def deliver(self, attempt: Attempt) -> Outcome:
+        self.attempts.append(attempt)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            outcome = self.answer(attempt)
+            return await outcome if not isinstance(outcome, Outcome) else outcome
+        finally:
+            self.in_flight -= 1
+
+    def paths(self) -> list[str]:
+        return [attempt.job.path for attempt in self.attempts]
+
+
+@attrs.define
+class Bench:
+    """A store with its backends, and what it takes to run it."""
+
+    config: Config
+    plugins: Plugins
+    transport: AnsweringTransport
+    store: Store
+
+    def runner(self, store: Store | None = None, **options: Any) -> Runner:
+        backends = load_backends(self.config, frozenset(self.plugins.strategies))
+        return Runner(
+            store=store or self.store,
+            backends=backends,
+            transports=dict.fromkeys(backends, self.transport),
+            hooks=self.plugins.hooks(),
+            strategies=self.plugins.strategies,
+            options=attrs.evolve(FAST, **options),
+        )
+
+    async def add(self, path: str = "/spookify", *, backend: str = "api", **options: Any) -> Job:
+        return (await self.store.add([NewJob(path=path, backend=backend, **options)]))[0]
+
+    async def ended(self, job: Job) -> Job:
+        return await self.until(job, lambda now: now.is_terminal)
+
+    async def until(self, job: Job, met: Callable[[Job], bool]) -> Job:
+        """Wait until a job is as wanted; the test's own timeout is the bound."""
+        while not met(now := await self.store.get(job.id)):
+            await asyncio.sleep(0.005)  # the store under test is the thing that would have to signal
+        return now
+
+
+MakeBench = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture
+async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
+    """A bench with two backends, ``api`` and ``other``; settings of ``api`` by keyword."""
+    spec = tmp_path / "openapi.json"
+    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
+    spec.write_text(
+        json.dumps(
+            {
+                "openapi": "3.1.0",
+                "info": {"title": "api", "version": "1"},
+                "paths": {"/spookify": operation, "/chat": operation},
+            }
+        )
+    )
+    stores: list[Store] = []
+
+    async def make(answer: Answer = lambda _attempt: Delivered(), **settings: Any) -> Bench:
+        api = BackendConfig(
+            name="api",
+            spec=spec,
+            base_url="http://127.0.0.1:1",
+            table="job",
+            **({"retry": RetryConfig(base=0)} | settings),
+        )
+        other = BackendConfig(
+            name="other", spec=spec, base_url="http://127.0.0.1:1", table="other_job", concurrency=2
+        )
+        config = Config(file=tmp_path / "sp00ky.yml", backends={"api": api, "other": other})
+        plugins = Plugins()
+        tables = tuple(each.table for each in load_backends(config, frozenset(plugins.strategies)).values())
+        store = MemoryStore(StoreOptions(url="memory://", tables=tables))
+        await store.open()
+        await store.migrate()
+        stores.append(store)
+        return Bench(config, plugins, AnsweringTransport(answer), store)
+
+    yield make
+    for store in stores:
+        await store.close()

@@ -181,6 +181,11 @@ def test_a_reason_is_one_short_printable_line(body: bytes, phrase: str) -> None:
     assert not any(mark < " " or "\x7f" <= mark <= "\x9f" for mark in told)
 
 
+def test_a_reason_is_cut_at_2_kib() -> None:
+    ghosts = "\U0001f47b" * 4_000
+    assert 2_044 <= len(reason(ghosts.encode(), phrase=ghosts).encode()) <= 2_048
+
+
 def test_a_reason_has_the_usual_phrase_where_none_came() -> None:
     assert reason(b"out") == "HTTP 500 Internal Server Error: out"
     undelivered = outcome(Response(status=999))

@@ -34,7 +34,7 @@ MAX_RESULT_BYTES = 65_536
 
 _BOM = b"\xef\xbb\xbf"
 _SNIPPET = 500  # characters of an error's body that are kept
-_LONGEST_REASON = 1_024  # characters
+_LONGEST_REASON = 2_048  # bytes
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _QUOTED_BYTES = re.compile(r"""[:\s]*b['"]""")  # aiohttp quotes what it couldn't read; it may be anything
 _JSON_TYPE = re.compile(r"\s*application/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
@@ -144,7 +144,8 @@ def _phrase(status: int) -> str:
 
 def plain(text: str) -> str:
     """The text on one line, without control characters, fit for every database, and not too long."""
-    return _UNPRINTABLE.sub(" ", text).strip()[:_LONGEST_REASON]
+    line = _UNPRINTABLE.sub(" ", text).strip()
+    return line.encode()[:_LONGEST_REASON].decode(errors="ignore")
 
 
 def undelivered_by(error: Exception, redaction: Redaction) -> Undelivered:

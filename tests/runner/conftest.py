@@ -12,11 +12,11 @@ import pytest
 from sp00ky_core.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.plugins import Plugins
-from sp00ky_core.ports import Attempt, Store, StoreOptions
+from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.testing.scripted import Script, ScriptedTransport, deliver_all
 
 # Everything that takes seconds in production takes milliseconds here.
 FAST = RunnerOptions(
@@ -29,35 +29,6 @@ FAST = RunnerOptions(
     runner_id="runner-under-test",
 )
 
-Answer = Callable[[Attempt], Awaitable[Outcome] | Outcome]
-
-
-class AnsweringTransport:
-    """Answers each attempt with what a function says, and remembers the attempts."""
-
-    def __init__(self, answer: Answer = lambda _attempt: Delivered()) -> None:
-        self.answer = answer
-        self.attempts: list[Attempt] = []
-        self.in_flight = 0
-        self.most_in_flight = 0
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def deliver(self, attempt: Attempt) -> Outcome:
-        self.attempts.append(attempt)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            outcome = self.answer(attempt)
-            return await outcome if not isinstance(outcome, Outcome) else outcome
-        finally:
-            self.in_flight -= 1
-
-    def paths(self) -> list[str]:
-        return [attempt.job.path for attempt in self.attempts]
-
 
 @attrs.define
 class Bench:
@@ -65,8 +36,12 @@ class Bench:
 
     config: Config
     plugins: Plugins
-    transport: AnsweringTransport
-    store: Store
+    transport: ScriptedTransport
+    store: MemoryStore
+
+    def paths(self) -> list[str]:
+        """Of the requests that were made."""
+        return [attempt.job.path for attempt in self.transport.attempts]
 
     def runner(self, store: Store | None = None, **options: Any) -> Runner:
         backends = load_backends(self.config, frozenset(self.plugins.strategies))
@@ -109,9 +84,9 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
             }
         )
     )
-    stores: list[Store] = []
+    stores: list[MemoryStore] = []
 
-    async def make(answer: Answer = lambda _attempt: Delivered(), **settings: Any) -> Bench:
+    async def make(script: Script = deliver_all, **settings: Any) -> Bench:
         api = BackendConfig(
             name="api",
             spec=spec,
@@ -129,7 +104,7 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
         await store.open()
         await store.migrate()
         stores.append(store)
-        return Bench(config, plugins, AnsweringTransport(answer), store)
+        return Bench(config, plugins, ScriptedTransport(script), store)
 
     yield make
     for store in stores:

@@ -28,7 +28,7 @@ async def test_a_path_that_leads_away_is_never_requested(make_bench, path: str) 
         JobStatus.FAILED,
         [(0, "invalid_path")],
     )
-    assert bench.transport.paths() == ["/spookify"]
+    assert bench.paths() == ["/spookify"]
 
 
 async def test_an_unknown_route_is_retried_for_a_newer_runner_may_know_it(make_bench) -> None:
@@ -68,7 +68,7 @@ async def test_a_malformed_row_fails_and_says_why(make_bench, fields: dict[str, 
     assert len(bad.errors) == 1
     assert bad.errors[0].name in {"invalid_row", "invalid_path", "invalid_payload"}
     assert next(iter(fields)) in bad.errors[0].reason
-    assert bench.transport.paths() == ["/spookify"]
+    assert bench.paths() == ["/spookify"]
 
 
 @pytest.mark.parametrize(

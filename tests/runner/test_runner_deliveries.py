@@ -20,7 +20,12 @@ async def test_a_job_that_succeeds_at_once_has_no_retries_and_its_result(make_be
     job = await bench.add(payload={"id": 7})
     async with bench.runner():
         done = await bench.ended(job)
-    assert (done.status, done.retries, done.errors, done.result) == (JobStatus.SUCCESS, 0, (), {"text": "boo"})
+    assert (done.status, done.retries, done.errors, done.result) == (
+        JobStatus.SUCCESS,
+        0,
+        (),
+        {"text": "boo"},
+    )
     assert (done.lease_until, done.runner_id, done.lease_epoch) == (None, None, 1)
     assert done.created_at == job.created_at
     assert done.updated_at > job.updated_at
@@ -141,7 +146,9 @@ async def test_two_backends_have_a_table_each(make_bench) -> None:
 @pytest.mark.parametrize(
     ("overridable", "expected"), [(True, 120), (False, 10)], ids=["overridable", "not overridable"]
 )
-async def test_a_jobs_timeout_counts_only_where_it_may(make_bench, overridable: bool, expected: float) -> None:
+async def test_a_jobs_timeout_counts_only_where_it_may(
+    make_bench, overridable: bool, expected: float
+) -> None:
     bench = await make_bench(timeout_overridable=overridable)
     job = await bench.add(timeout=120)
     async with bench.runner():

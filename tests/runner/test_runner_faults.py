@@ -1,0 +1,242 @@
+"""What becomes of jobs when stores, transports and runners fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from sp00ky_core.job import JobStatus
+from sp00ky_core.machine import Killed
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt
+from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
+
+LOST_REPLY = Fault(lost_reply=True)
+NO_CONNECTION = Fault()
+
+
+@pytest.mark.parametrize("fault", [LOST_REPLY, NO_CONNECTION], ids=["lost reply", "no connection"])
+async def test_an_outcome_that_cannot_be_settled_is_kept_until_it_can(make_bench, fault: Fault) -> None:
+    bench, faults = await make_bench(), Scripted()
+    faults.put("settle", fault, fault, fault)
+    job = await bench.add(max_retries=0)
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        done = await bench.ended(job)
+    assert (done.status, done.retries, done.lease_epoch) == (JobStatus.SUCCESS, 0, 1)
+    assert len(bench.transport.attempts) == 1
+    assert faults.left() <= 2  # a lost reply had written it the first time
+
+
+async def test_a_claim_whose_reply_was_lost_is_released_and_costs_no_attempt(make_bench) -> None:
+    bench, faults = await make_bench(), Scripted()
+    faults.put("claim", LOST_REPLY)
+    job = await bench.add(max_retries=0)
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        done = await bench.ended(job)
+    assert (done.status, done.retries, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, 0, (), 2)
+    assert len(bench.transport.attempts) == 1
+
+
+async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:
+    bench, faults = await make_bench(), Scripted()
+    held = asyncio.Event()
+    faults.put("beat", None, Fault(held_until=held, fails=False))
+    async with bench.runner(FaultyStore(bench.store, faults), beat_stale=0.05):
+        await asyncio.sleep(0.1)  # time passing is what makes a beat stale
+        job = await bench.add()
+        await asyncio.sleep(0.1)
+        assert bench.transport.attempts == []
+        held.set()
+        assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+async def test_a_claim_too_old_for_its_lease_is_released_instead_of_started(make_bench) -> None:
+    bench, faults, clock, slow = await make_bench(), Scripted(), Clock(), asyncio.Event()
+    faults.put("claim", Fault(held_until=slow, fails=False))
+    job = await bench.add(max_retries=0)
+    async with bench.runner(FaultyStore(bench.store, faults), clock=clock, beat_stale=1e9, reclaim_after=0):
+        while faults.left():
+            await asyncio.sleep(0)  # until the claim has been sent
+        clock.now += 31  # the margin of a lease is 30 s
+        slow.set()
+        done = await bench.ended(job)
+    assert (done.status, done.retries, done.lease_epoch) == (JobStatus.SUCCESS, 0, 2)
+    assert len(bench.transport.attempts) == 1
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_zombies_outcome_is_reported_and_not_written(make_bench, caplog) -> None:
+    killed = asyncio.Event()
+
+    async def wait_to_be_killed(_attempt: Attempt) -> Outcome:
+        await killed.wait()
+        return Delivered(result="too late")
+
+    bench = await make_bench(wait_to_be_killed)
+    job = await bench.add()
+    async with bench.runner():
+        await bench.transport.began(1)
+        assert [result.fate for result in await bench.store.kill([job.id])] == ["killed"]
+        killed.set()
+    done = await bench.store.get(job.id)
+    assert (done.status, done.result, [error.name for error in done.errors]) == (
+        JobStatus.FAILED,
+        None,
+        ["killed"],
+    )
+    assert any("lease lost" in record.message for record in caplog.records)
+
+
+async def test_a_killed_job_without_retries_is_redriven_only_when_told_to_resend(make_bench) -> None:
+    bench = await make_bench()
+    job = await bench.add(max_retries=0)
+    await bench.store.claim({"api": 1}, "somebody else")
+    await bench.store.kill([job.id], reason=Killed().reason)
+    assert [result.fate for result in await bench.store.redrive([job.id])] == ["illegal"]
+    assert [result.fate for result in await bench.store.redrive([job.id], resend_unknown=True)] == [
+        "redriven"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("max_retries", "status", "attempts"), [(3, JobStatus.SUCCESS, 1), (0, JobStatus.FAILED, 0)]
+)
+async def test_a_dead_runners_jobs_are_reclaimed(
+    make_bench, max_retries: int, status: JobStatus, attempts: int
+) -> None:
+    bench = await make_bench()
+    job = await bench.add(max_retries=max_retries)
+    await bench.store.beat("dead")
+    await bench.store.claim({"api": 1}, "dead")
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, [error.name for error in done.errors]) == (status, ["outcome_unknown"])
+    assert (done.errors[0].runner_id, done.errors[0].attempt) == ("dead", 1)
+    assert len(bench.transport.attempts) == attempts
+
+
+async def test_a_runner_that_beats_keeps_its_jobs(make_bench) -> None:
+    never = asyncio.Event()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang)
+    job = await bench.add()
+    async with bench.runner(grace=0), bench.runner(runner_id="another", grace=0):
+        await bench.transport.began(1)
+        await asyncio.sleep(0.5)  # more than twice what makes a silent runner dead
+        assert (await bench.store.get(job.id)).lease_epoch == 1
+
+
+async def test_a_transport_that_raises_costs_an_attempt_and_not_the_runner(make_bench, caplog) -> None:
+    def fail(_attempt: Attempt) -> Outcome:
+        raise RuntimeError("a bug")
+
+    bench = await make_bench(fail)
+    job = await bench.add(max_retries=1)
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, [error.name for error in done.errors]) == (JobStatus.FAILED, ["outcome_unknown"] * 2)
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.reclaim.OVERDUE_AFTER", 0.05)
+    never = asyncio.Event()
+
+    async def hang_once(attempt: Attempt) -> Outcome:
+        if attempt.number == 1:
+            await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang_once, timeout=0.05, concurrency=1)
+    job = await bench.add()
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, [error.name for error in done.errors]) == (JobStatus.SUCCESS, ["timeout"])
+
+
+async def test_a_drain_lets_attempts_end(make_bench) -> None:
+    go = asyncio.Event()
+
+    async def wait(_attempt: Attempt) -> Outcome:
+        await go.wait()
+        return Delivered()
+
+    bench = await make_bench(wait, concurrency=2)
+    jobs = [await bench.add() for _ in range(5)]
+    runner = bench.runner()
+    await runner.start()
+    await bench.transport.began(2)
+    draining = asyncio.create_task(runner.drain())
+    await bench.add()
+    go.set()
+    await draining
+    statuses = [(await bench.store.get(job.id)).status for job in jobs]
+    assert statuses.count(JobStatus.SUCCESS) == 2
+    assert statuses.count(JobStatus.PENDING) == 3
+    assert len(bench.transport.attempts) == 2
+
+
+@pytest.mark.parametrize(("max_retries", "status"), [(1, JobStatus.PENDING), (0, JobStatus.FAILED)])
+async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: int, status: JobStatus) -> None:
+    never = asyncio.Event()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang)
+    job = await bench.add(max_retries=max_retries)
+    async with bench.runner(grace=0.05):
+        await bench.transport.began(1)
+    after = await bench.store.get(job.id)
+    assert (after.status, after.retries, [error.name for error in after.errors]) == (
+        status,
+        max_retries,
+        ["outcome_unknown"],
+    )
+
+
+async def test_a_runner_leaves_no_task_behind(make_bench) -> None:
+    bench = await make_bench()
+    before = asyncio.all_tasks()
+    async with bench.runner():
+        await bench.ended(await bench.add())
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_store_that_is_down_at_the_start_is_the_callers_to_know(make_bench) -> None:
+    bench, faults = await make_bench(), Scripted()
+    faults.put("beat", NO_CONNECTION)
+    runner = bench.runner(FaultyStore(bench.store, faults))
+    with pytest.raises(Exception, match="no connection"):
+        await runner.start()
+    assert not bench.transport.is_open
+
+
+async def test_a_long_outage_of_the_store_loses_nothing(make_bench, caplog) -> None:
+    caplog.set_level(logging.CRITICAL)
+    bench, faults = await make_bench(), Scripted()
+    for method in ("claim", "settle", "beat", "release", "reclaim", "next_due"):
+        faults.put(method, None, *[NO_CONNECTION] * 3, LOST_REPLY, LOST_REPLY)
+    jobs = [await bench.add(max_retries=0) for _ in range(30)]
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+    assert len(bench.transport.attempts) == len(jobs)
+
+
+def test_runners_have_names_of_their_own() -> None:
+    assert RunnerOptions().runner_id != RunnerOptions().runner_id

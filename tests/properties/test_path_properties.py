@@ -1,13 +1,15 @@
 """Whatever the path: refused, or it stays below the origin and the base path for every reader."""
 
 import posixpath
-from urllib.parse import unquote, urljoin, urlsplit
+import re
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sp00ky_core.contract import path_problem
+from sp00ky_core.paths import segment_problem
 
 PIECES = st.sampled_from(
     [
@@ -42,13 +44,24 @@ def test_a_path_that_may_be_requested_stays_below_the_base_for_every_reader(path
         assert layer.count("/") == path.count("/")
     joined = urlsplit(urljoin("http://api.test:3660/", path))
     assert (joined.scheme, joined.netloc) == ("http", "api.test:3660")
-    assert joined.path == path
-    assert urlsplit("http://api.test:3660" + path).netloc == "api.test:3660"
+    appended = urlsplit("http://api.test:3660" + path)
+    assert (appended.netloc, appended.path) == ("api.test:3660", path)
 
 
 @given(st.lists(st.text("abcXYZ019-_~!$&'()*+,=:@é{}", min_size=1), max_size=6))
 def test_plain_paths_are_never_refused(segments: list[str]) -> None:
     assert path_problem("/" + "/".join(segments)) is None
+
+
+@given(st.text() | PATHS)
+def test_a_value_that_may_fill_a_path_stays_one_segment_for_every_reader(value: str) -> None:
+    if segment_problem(value) is not None:
+        return
+    assert value
+    for layer in decoded_layers(quote(value, safe="")):
+        segments = re.split(r"[/\\]", layer)
+        assert ".." not in segments
+        assert "." not in segments
 
 
 @given(st.text())

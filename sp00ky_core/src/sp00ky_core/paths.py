@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = ["MAX_PATH_LENGTH", "path_problem"]
+__all__ = ["MAX_PATH_LENGTH", "path_problem", "segment_problem"]
 
 MAX_PATH_LENGTH = 2_048  # characters
 
+_DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; nobody means more
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNPRINTABLE = {"Cc", "Cs", "Zs", "Zl", "Zp"}  # controls, lone surrogates, spaces and line ends
@@ -67,3 +68,30 @@ def _text_problem(path: str, *, spaces: bool = False) -> str | None:
     if any(segment.split(";", 1)[0] in {".", ".."} for segment in path.split("/")):
         return "it must not contain the segments '.' or '..'"
     return None
+
+
+def segment_problem(value: object) -> str | None:
+    """Why a payload's value can't fill in a ``{name}`` of a path; None if it can. Never raises."""
+    if isinstance(value, bool | int | float):
+        return None
+    if not isinstance(value, str):
+        return "it becomes a part of the path, so it must be text, a number or a boolean"
+    if not value:
+        return "it becomes a part of the path, so it must not be empty"
+    if any("\ud800" <= mark <= "\udfff" for mark in value):
+        return "it becomes a part of the path, so it must not hold a lone surrogate"
+    if _climbs(value):
+        return "it becomes a part of the path, so it must not be or contain the segments '.' or '..'"
+    return None
+
+
+def _climbs(text: str) -> bool:
+    """Whether some reader could see a segment ``.`` or ``..``, however often it decodes."""
+    for _ in range(_DEEPEST_ENCODING):
+        if any(segment.split(";", 1)[0] in {".", ".."} for segment in re.split(r"[/\\]", text)):
+            return True
+        decoded = unquote(text)
+        if decoded == text:
+            return False
+        text = decoded
+    return True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import attrs
 
-from sp00ky_core.config import BackendConfig
+from sp00ky_core.config import BackendConfig, RetryConfig
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import Outcome, Undelivered
@@ -24,11 +26,17 @@ def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome
 @hookimpl(trylast=True)
 def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy:
     """The row's ``max_retries`` and ``retry_strategy``, the backend's ``retry``."""
+    max_retries = min(max(job.max_retries, 0), MAX_RETRIES)  # a hostile row's may be out of range
+    return _policy(backend.retry, job.retry_strategy, max_retries)
+
+
+@lru_cache(maxsize=1_000)  # every job needs one, and they are few
+def _policy(retry: RetryConfig, strategy: str, max_retries: int) -> RetryPolicy:
     return RetryPolicy(
-        strategy=job.retry_strategy,
-        max_retries=min(max(job.max_retries, 0), MAX_RETRIES),  # a hostile row's may be out of range
-        base=backend.retry.base,
-        factor=backend.retry.factor,
-        cap=backend.retry.cap,
-        jitter=backend.retry.jitter,
+        strategy=strategy,
+        max_retries=max_retries,
+        base=retry.base,
+        factor=retry.factor,
+        cap=retry.cap,
+        jitter=retry.jitter,
     )

@@ -1,0 +1,59 @@
+"""What may be imported from the core, and that it is documented."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib.metadata import version
+from typing import get_origin
+
+import pytest
+
+import sp00ky_core
+
+NAMES = [name for name in sp00ky_core.__all__ if name != "__version__"]
+ALIASES = {"Outcome", "Strategy", "StoreFactory", "TransportFactory"}
+"""Names of types that have no docstring of their own."""
+
+
+def test_each_name_is_listed_once() -> None:
+    assert len(set(sp00ky_core.__all__)) == len(sp00ky_core.__all__)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_is_documented(name: str) -> None:
+    value = getattr(sp00ky_core, name)
+    if name in ALIASES:
+        assert get_origin(value) is not None or hasattr(value, "__args__")
+        return
+    text = inspect.getdoc(value) or ""
+    assert re.search(r"\w+ \w+", text)
+    assert value.__doc__ is not None  # its own, not a parent's
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        (name, member)
+        for name in NAMES
+        if inspect.isclass(getattr(sp00ky_core, name))
+        for member, value in vars(getattr(sp00ky_core, name)).items()
+        if not member.startswith("_") and inspect.isroutine(value)
+    ],
+    ids=".".join,
+)
+def test_a_public_method_is_documented(method: tuple[str, str]) -> None:
+    owner, member = method
+    assert inspect.getdoc(getattr(getattr(sp00ky_core, owner), member))
+
+
+def test_every_error_is_exported_and_has_an_exit_code() -> None:
+    defined = set(sp00ky_core.errors.__all__)
+    assert defined <= set(sp00ky_core.__all__)
+    for name in defined - {"Violation"}:
+        assert issubclass(getattr(sp00ky_core, name), sp00ky_core.Sp00kyError)
+        assert getattr(sp00ky_core, name).exit_code in {1, 2}
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert sp00ky_core.__version__ == version("sp00ky-core")

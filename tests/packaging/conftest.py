@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DISTRIBUTIONS = ("sp00ky_core", "sp00ky_store_surreal", "sp00ky_transport_http")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A wheel of each distribution that the session has: those under test, else built now."""
+    given = os.environ.get("SP00KY_WHEELS")
+    folder = Path(given) if given else tmp_path_factory.mktemp("wheels")
+    if not given:
+        sources = [str(ROOT / each) for each in DISTRIBUTIONS]
+        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *sources)
+    return {wheel.name.partition("-")[0]: wheel for wheel in sorted(folder.glob("*.whl"))}
+
+
+@pytest.fixture(scope="session")
+def without_transport(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a fresh environment with the core and the SurrealDB store, and nothing else."""
+    if "sp00ky_store_surreal" not in wheels:
+        pytest.skip("the store's wheel isn't part of this session")
+    folder = tmp_path_factory.mktemp("without-transport")
+    venv.create(folder, with_pip=True)
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    run(programs / "pip", "install", "--quiet", wheels["sp00ky_core"], wheels["sp00ky_store_surreal"])
+    return programs
+
+
+def run(*command: object) -> str:
+    """What a command that succeeds prints."""
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,84 @@
+"""What is in the wheels, and that the installed packages are what is tested."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+PACKAGES = {
+    "sp00ky_core": "core",
+    "sp00ky_store_surreal": "store-surreal",
+    "sp00ky_transport_http": "transport-http",
+}
+"""Import names, and the name of each one's entry point."""
+
+
+@pytest.fixture(params=PACKAGES)
+def package(request: pytest.FixtureRequest, wheels: dict[str, Path]) -> str:
+    """A package of which this session has a wheel."""
+    if request.param not in wheels:
+        pytest.skip("its wheel isn't part of this session")
+    return str(request.param)
+
+
+@pytest.fixture
+def members(package: str, wheels: dict[str, Path]) -> dict[str, str]:
+    """The text files of a wheel, without those that hold bytes."""
+    with zipfile.ZipFile(wheels[package]) as wheel:
+        return {name: wheel.read(name).decode() for name in wheel.namelist()}
+
+
+def test_a_wheel_holds_its_whole_package(package: str, members: dict[str, str], root: Path) -> None:
+    source = root / package / "src"
+    kept = {".py", ".surql", ".sql", ".typed", ".yml", ".json"}
+    files = [path for path in source.rglob("*") if path.suffix in kept or path.name == "py.typed"]
+    expected = {path.relative_to(source).as_posix() for path in files if "__pycache__" not in path.parts}
+    expected = {name for name in expected if ".mypy_cache" not in name}
+    assert f"{package}/py.typed" in expected
+    assert {name for name in members if name.startswith(f"{package}/")} == expected
+
+
+def test_a_wheel_says_what_it_is(package: str, members: dict[str, str]) -> None:
+    (info,) = {name.partition("/")[0] for name in members if ".dist-info/" in name}
+    metadata = Parser().parsestr(members[f"{info}/METADATA"])
+    assert metadata["Name"] == package.replace("_", "-")
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert str(metadata.get_payload()).strip().startswith("# ")
+    assert "Apache License" in members[f"{info}/licenses/LICENSE"]
+    entry_points = members[f"{info}/entry_points.txt"]
+    assert f"[sp00ky]\n{PACKAGES[package]} = {package}." in entry_points
+
+
+def test_the_store_brings_its_statements(wheels: dict[str, Path]) -> None:
+    if "sp00ky_store_surreal" not in wheels:
+        pytest.skip("the store's wheel isn't part of this session")
+    with zipfile.ZipFile(wheels["sp00ky_store_surreal"]) as wheel:
+        assert any(name.endswith(".surql") for name in wheel.namelist())
+
+
+def test_an_import_from_the_repository_finds_the_installed_package(package: str, root: Path) -> None:
+    program = f"import {package}; print({package}.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    found = Path(done.stdout.strip())
+    assert found == Path(str(importlib.import_module(package).__file__))
+    assert found.name == "__init__.py"
+    assert found.parent != root / package
+    if "SP00KY_WHEELS" in os.environ:  # wheels are under test: no file of the repository may be
+        assert not found.is_relative_to(root / package)
+
+
+def test_the_core_is_imported_without_what_only_some_need() -> None:
+    heavy = ["pytest", "hypothesis", "rich", "click", "aiohttp", "surrealdb", "uvloop"]
+    program = f"import sp00ky_core, sys; print([each for each in {heavy} if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,288 @@
+"""A stateful model: any store beside the memory store, step by step, and never a difference.
+
+TestMyStore = store_model(lambda options: MyStore(options))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest import TestCase
+
+import attrs
+import hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+)
+
+from sp00ky_core.ids import uuid7
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.machine import decide
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, Settlement, Store, StoreFactory, StoreOptions
+from sp00ky_core.retry import RetryPolicy
+from sp00ky_core.stores.memory import MemoryStore
+
+__all__ = ["StoreModel", "store_model"]
+
+T = TypeVar("T")
+
+BACKENDS = ("api", "mail")
+RUNNERS = ("r1", "r2")
+OUTCOMES: Sequence[Outcome] = (
+    Delivered(),
+    Delivered(result={"ok": True}),
+    Undelivered(name="http_status", code=503, reason="later"),
+    Undelivered(name="invalid_payload", reason="never"),
+)
+
+
+@attrs.frozen
+class Pair:
+    """One job in both stores; ``number`` is its name here, in the order of enqueueing."""
+
+    number: int
+    real: str
+    reference: str
+
+
+@attrs.frozen
+class Claim:
+    """One claim of a job in both stores, perhaps stale by now."""
+
+    pair: Pair
+    real: Job
+    reference: Job
+
+
+class StoreModel(RuleBasedStateMachine):
+    """Drives a store and the memory store alike, and compares what they hold after each step."""
+
+    make_store: StoreFactory
+
+    jobs = Bundle("jobs")
+    claims = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.Runner()
+        self._folder = tempfile.TemporaryDirectory()
+        suffix = uuid7().hex[-12:]
+        options = StoreOptions(
+            url="model://",
+            tables=tuple(JobTable(backend=each, table=f"{each}_{suffix}") for each in BACKENDS),
+            directory=Path(self._folder.name),
+        )
+        self.real = type(self).make_store(options)
+        self.reference: Store = MemoryStore(options)
+        self.pairs: list[Pair] = []
+        self.attempts: dict[int, int] = {}  # since the last redrive, by the job's number
+        self.run(self.real.open())
+        self.run(self.real.migrate())
+
+    def run(self, work: Awaitable[T]) -> T:
+        """Await, outside of any event loop."""
+
+        async def awaited() -> T:
+            return await work
+
+        return self._loop.run(awaited())
+
+    def both(self, call: Callable[[Store], Awaitable[T]]) -> tuple[T, T]:
+        """The same call on the store and on the memory store."""
+        return self.run(call(self.real)), self.run(call(self.reference))
+
+    def teardown(self) -> None:
+        """Let go of the store and of its folder."""
+        self.run(self.real.close())
+        self._loop.close()
+        self._folder.cleanup()
+
+    def number(self, job_id: str) -> int:
+        """Which job this is the id of, in either store."""
+        return next(each.number for each in self.pairs if job_id in {each.real, each.reference})
+
+    @rule(
+        target=jobs,
+        backend=st.sampled_from(BACKENDS),
+        dedup_key=st.sampled_from([None, None, "k", "l"]),
+        max_retries=st.integers(0, 2),
+    )
+    def enqueue(self, backend: str, dedup_key: str | None, max_retries: int) -> Pair:
+        """Add a job, which may be there already."""
+        new_job = NewJob(
+            path="/p",
+            payload={"n": len(self.pairs)},
+            backend=backend,
+            dedup_key=dedup_key,
+            max_retries=max_retries,
+        )
+        (real,), (reference,) = self.both(lambda store: store.add([new_job]))
+        existing = [each for each in self.pairs if each.real == real.id or each.reference == reference.id]
+        if existing:
+            assert existing == [Pair(existing[0].number, real.id, reference.id)]
+            return existing[0]
+        self.pairs.append(Pair(len(self.pairs), real.id, reference.id))
+        return self.pairs[-1]
+
+    @rule(
+        target=claims,
+        slots=st.dictionaries(st.sampled_from(BACKENDS), st.integers(1, 3), min_size=1),
+        runner=st.sampled_from(RUNNERS),
+    )
+    def claim(self, slots: dict[str, int], runner: str) -> MultipleResults[Claim]:
+        """Claim; the same jobs in the same order within a backend, where the store keeps it."""
+        if not self.real.capabilities.exact_order:
+            slots = dict.fromkeys(slots, 1_000)
+        real, reference = self.both(lambda store: store.claim(slots, runner))
+        by_number = {self.number(job.id): job for job in reference}
+        assert sorted(self.number(job.id) for job in real) == sorted(by_number)
+        for job in real:
+            self._count_attempt(self.number(job.id))
+        return multiple(
+            *(
+                Claim(self.pairs[number], job, by_number[number])
+                for job in real
+                for number in [self.number(job.id)]
+            )
+        )
+
+    @rule(claim=claims, outcome=st.sampled_from(OUTCOMES))
+    def settle(self, claim: Claim, outcome: Outcome) -> None:
+        """Settle a claim: a fresh one, a stale one, or one that was settled before."""
+        self._settle(claim, outcome)
+
+    @rule(claim=consumes(claims), outcome=st.sampled_from(OUTCOMES))
+    def settle_twice(self, claim: Claim, outcome: Outcome) -> None:
+        """Settle a claim, and again, as after a lost reply."""
+        self._settle(claim, outcome)
+        self._settle(claim, outcome)
+
+    @rule(runner=st.sampled_from(RUNNERS), kept=st.lists(claims, max_size=2))
+    def release(self, runner: str, kept: list[Claim]) -> None:
+        """Give back what a runner doesn't keep."""
+        ids = [job.id for each in kept for job in (each.real, each.reference)]
+        real, reference = self.both(lambda store: store.release(runner, keep=ids))
+        released = sorted(map(self.number, real))
+        assert released == sorted(map(self.number, reference))
+        for number in released:
+            self.attempts[number] -= 1
+
+    @rule(runner=st.sampled_from(RUNNERS))
+    def lose(self, runner: str) -> None:
+        """Reclaim a dead runner's jobs."""
+        real, reference = self.both(lambda store: store.reclaim({runner}))
+        assert sorted((self.number(each.job_id), each.transition.to) for each in real) == sorted(
+            (self.number(each.job_id), each.transition.to) for each in reference
+        )
+
+    @rule(chosen=st.lists(jobs, min_size=1, max_size=3))
+    def kill(self, chosen: list[Pair]) -> None:
+        """Kill jobs, in whatever state."""
+        self._operate(chosen, lambda store, ids: store.kill(ids))
+
+    @rule(chosen=st.lists(jobs, min_size=1, max_size=3), resend_unknown=st.booleans())
+    def redrive(self, chosen: list[Pair], resend_unknown: bool) -> None:
+        """Redrive jobs, in whatever state; one at a time, for of two with one key either may win."""
+        for pair in chosen:
+            fates = self._operate(
+                [pair], lambda store, ids: store.redrive(ids, resend_unknown=resend_unknown)
+            )
+            if fates == [OperatorFate.REDRIVEN]:
+                self.attempts[pair.number] = 0
+
+    @rule(chosen=st.lists(jobs, min_size=1, max_size=3))
+    def clear(self, chosen: list[Pair]) -> None:
+        """Clear jobs, in whatever state."""
+        self._operate(chosen, lambda store, ids: store.clear(ids))
+
+    @invariant()
+    def both_hold_the_same(self) -> None:
+        """Every job is in the same state in both, and they are found in the same order."""
+        query = JobQuery(limit=1_000)
+        real, reference = self.both(lambda store: store.find(query))
+        assert [self._seen(job) for job in real] == [self._seen(job) for job in reference]
+
+    @invariant()
+    def both_count_the_same(self) -> None:
+        """The numbers agree, but for ages."""
+        real, reference = self.both(lambda store: store.stats())
+        numbers = [
+            {backend: attrs.evolve(each, oldest_due_s=None) for backend, each in stats.items()}
+            for stats in (real, reference)
+        ]
+        assert numbers[0] == numbers[1]
+
+    def _settle(self, claim: Claim, outcome: Outcome) -> None:
+        real = self.run(self.real.settle([_settlement(claim.real, outcome)]))
+        reference = self.run(self.reference.settle([_settlement(claim.reference, outcome)]))
+        assert [each.fate for each in real] == [each.fate for each in reference]
+
+    def _operate(
+        self, chosen: list[Pair], call: Callable[[Store, list[str]], Awaitable[list[Any]]]
+    ) -> list[OperatorFate]:
+        real = self.run(call(self.real, [each.real for each in chosen]))
+        reference = self.run(call(self.reference, [each.reference for each in chosen]))
+        assert [each.fate for each in real] == [each.fate for each in reference]
+        return [each.fate for each in real]
+
+    def _count_attempt(self, number: int) -> None:
+        self.attempts[number] = self.attempts.get(number, 0) + 1
+        job = self.run(self.reference.get(self.pairs[number].reference))
+        assert self.attempts[number] <= 1 + job.max_retries
+
+    def _seen(self, job: Job) -> dict[str, object]:
+        entries = [(each.attempt, each.code, each.name, each.runner_id) for each in job.errors]
+        assert job.created_at is not None
+        assert job.updated_at is not None
+        assert job.updated_at >= job.created_at
+        return {
+            "number": self.number(job.id),
+            "status": job.status,
+            "retries": job.retries,
+            "epoch": job.lease_epoch,
+            "errors": entries,
+            "result": job.result,
+            "payload": job.payload,
+            "runner": job.runner_id,
+            "leased": job.lease_until is not None,
+            "dedup_key": job.dedup_key,
+            "defect": job.defect,
+        }
+
+
+def _settlement(job: Job, outcome: Outcome) -> Settlement:
+    policy = RetryPolicy(max_retries=job.max_retries, base=0.0)
+    return Settlement(
+        job_id=job.id, backend=job.backend, epoch=job.lease_epoch, transition=decide(job, outcome, policy)
+    )
+
+
+def store_model(make_store: StoreFactory, *, settings: hypothesis.settings | None = None) -> type[TestCase]:
+    """The model of a store as a test case; pytest collects it under the name that you give it.
+
+    Args:
+        make_store: makes a new, empty store for the tables that it is given; ``options.directory`` is an
+            empty folder.
+        settings: how long and how deep to look; the default takes some seconds.
+    """
+
+    class Model(StoreModel):
+        pass
+
+    Model.make_store = staticmethod(make_store)
+    case: type[TestCase] = Model.TestCase
+    case.settings = settings or hypothesis.settings(  # type: ignore[attr-defined]  # Hypothesis' own way
+        max_examples=30, stateful_step_count=25, deadline=None
+    )
+    return case

@@ -1,0 +1,73 @@
+"""The README does what it says: its example runs, against the backend that it names."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+EXAMPLE = ROOT / "examples" / "quickstart"
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def backend_url() -> Iterator[str]:
+    """The example's own backend, on a port of its own."""
+    command = [sys.executable, str(EXAMPLE / "backend.py"), "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as backend:
+        assert backend.stdout is not None
+        yield backend.stdout.readline().split()[-1]
+        backend.terminate()
+
+
+@pytest.fixture
+def project(tmp_path: Path, backend_url: str) -> Path:
+    """A copy of the example that nobody else's jobs are in, pointed at that backend."""
+    copy = tmp_path / "examples" / "quickstart"
+    shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("jobs*"))
+    config = copy / "sp00ky.yml"
+    text = config.read_text()
+    assert "http://127.0.0.1:3660" in text
+    config.write_text(text.replace("http://127.0.0.1:3660", backend_url))
+    return tmp_path
+
+
+def test_there_are_two_commands_of_one_line_each() -> None:
+    demo, tests = blocks("sh")
+    assert len(demo.splitlines()) == len(tests.splitlines()) == 1
+    assert demo.rstrip().endswith("sp00ky demo")
+    assert tests.rstrip().endswith("nox -s tests")
+
+
+def test_the_example_is_ten_lines() -> None:
+    (example,) = blocks("python")
+    assert len([line for line in example.splitlines() if line.strip()]) <= 10
+
+
+def test_the_example_delivers_its_job(project: Path) -> None:
+    (example,) = blocks("python")
+    for _ in range(2):  # the second time the table and a job are there already
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", example],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[-1] == "success {'spooky': 'thread:abc'}"
+        assert set(lines[:-1]) <= {"pending None", "processing None"}
+        assert done.stderr == ""

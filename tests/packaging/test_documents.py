@@ -1,0 +1,76 @@
+"""The documents: links lead somewhere, and what stands in a fence can be read by what it is written for."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = (".", "docs", "sp00ky_core", "sp00ky_store_surreal", "sp00ky_transport_http")
+DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def _shell(text: str) -> None:
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "python": ast.parse,
+    "yaml": yaml.safe_load,
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "sh": _shell,
+    "surql": str,  # has no reader here; the store's own statements are tested with the store
+}
+
+
+def name_of(document: Path) -> str:
+    return str(document.relative_to(ROOT))
+
+
+@pytest.fixture(params=DOCUMENTS, ids=name_of)
+def document(request: pytest.FixtureRequest) -> Path:
+    """Each document in turn."""
+    path: Path = request.param
+    return path
+
+
+def test_all_documents_are_found() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "docs/row-contract.md", "docs/architecture.md"} <= {
+        name_of(each) for each in DOCUMENTS
+    }
+
+
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", document.read_text())):
+        if re.match(r"https?:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        path = document.parent / file if file else document
+        assert path.exists(), target
+        if anchor:
+            assert anchor in _anchors(path), target
+
+
+def _anchors(path: Path) -> set[str]:
+    headings = HEADING.findall(FENCE.sub("", path.read_text()))
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_fences_can_be_read(document: Path) -> None:
+    text = document.read_text()
+    assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(FENCE.findall(text))
+    for language, block in FENCE.findall(text):
+        READERS[language](block)

@@ -11,7 +11,7 @@ import jsonschema_rs
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.documents import DocumentProblem, Documents
-from sp00ky_core.contract.payload import PayloadCheck, SchemaProblem
+from sp00ky_core.contract.payload import PayloadCheck, SchemaProblem, compiled
 from sp00ky_core.contract.routes import Route, RouteSchema, route_schemas
 from sp00ky_core.errors import ContractError, Violation
 
@@ -50,11 +50,12 @@ def load_contract(backend: BackendConfig) -> Contract:
     try:
         documents = Documents(backend.spec)
         registry = _registry(documents)
-        checks = [_check(documents, registry, described) for described in route_schemas(documents)]
+        described = list(route_schemas(documents))
+        validator = _validator(documents, described, registry)
     except DocumentProblem as error:
         problem = error.problem + _hint(backend.spec, backend.name)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None
-    return Contract(checks)
+    return Contract(PayloadCheck(each, validator) for each in described)
 
 
 def _hint(spec: Path, name: str) -> str:
@@ -68,9 +69,21 @@ def _registry(documents: Documents) -> jsonschema_rs.Registry:
         raise DocumentProblem("", f"it can't be read as JSON Schema: {str(error)[:300]}") from None
 
 
-def _check(documents: Documents, registry: jsonschema_rs.Registry, described: RouteSchema) -> PayloadCheck:
+def _validator(
+    documents: Documents, described: list[RouteSchema], registry: jsonschema_rs.Registry
+) -> jsonschema_rs.Draft202012Validator:
     try:
-        return PayloadCheck(described, registry)
+        return compiled(described, registry)
+    except SchemaProblem:
+        for each in described:
+            _refuse_alone(documents, each, registry)
+        raise DocumentProblem("paths", "its schemas can't be used together") from None
+
+
+def _refuse_alone(documents: Documents, described: RouteSchema, registry: jsonschema_rs.Registry) -> None:
+    """Say which route it is whose schema can't be compiled."""
+    try:
+        compiled([described], registry)
     except SchemaProblem as error:
         route = described.route
         problem = documents.why_missing(str(error)) or f"its schema can't be used: {error}"

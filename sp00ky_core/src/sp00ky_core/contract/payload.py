@@ -1,4 +1,8 @@
-"""Checking payloads against a route's schema: compiled once, and what is wrong in our words."""
+"""Checking payloads against their routes' schemas, and saying what is wrong in our words.
+
+All routes share one validator, each as a property named by its path: so what many routes refer to is
+compiled once, however many there are. A payload is checked as that property's value.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from sp00ky_core.contract.routes import Route, RouteSchema
 from sp00ky_core.errors import Violation
 from sp00ky_core.paths import segment_problem
 
-__all__ = ["PayloadCheck", "SchemaProblem"]
+__all__ = ["PayloadCheck", "SchemaProblem", "compiled"]
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
@@ -23,26 +27,39 @@ class SchemaProblem(ValueError):
     """A route's schema that is none, or refers to what isn't there; the text says where."""
 
 
+def compiled(
+    described: Iterable[RouteSchema], registry: jsonschema_rs.Registry
+) -> jsonschema_rs.Draft202012Validator:
+    """A validator of these routes' payloads. Raises ``SchemaProblem``."""
+    schema = {"properties": {each.route.path: each.schema for each in described}}
+    try:
+        return jsonschema_rs.Draft202012Validator(
+            schema, registry=registry, validate_formats=True, mask="the value"
+        )
+    except jsonschema_rs.ValidationError as error:
+        where = _pointer(error.instance_path)
+        raise SchemaProblem(_short(f"{error.message}{f' (at {where})' if where else ''}")) from None
+    except ValueError as error:
+        raise SchemaProblem(_short(str(error))) from None
+
+
 class PayloadCheck:
-    """What one route's payloads must be.
+    """What one route's payloads must be."""
 
-    Raises:
-        SchemaProblem: its schema can't be compiled.
-    """
-
-    def __init__(self, described: RouteSchema, registry: jsonschema_rs.Registry) -> None:
+    def __init__(self, described: RouteSchema, validator: jsonschema_rs.Draft202012Validator) -> None:
         self.route: Route = described.route
         self._refusal = described.refusal
         self._parameters = frozenset((*self.route.path_parameters, *self.route.query_parameters))
         self._in_url = self.route.method == "GET" or bool(self.route.path_parameters)
-        self._validator = _compiled(described.schema, registry)
+        self._validator = validator
 
     def violations(self, payload: Mapping[str, Any]) -> list[Violation]:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
         if self._refusal:
             return [Violation(pointer="", message=self._refusal)]
         try:
-            errors = self._validator.iter_errors(payload if isinstance(payload, dict) else dict(payload))
+            plain = payload if isinstance(payload, dict) else dict(payload)
+            errors = self._validator.iter_errors({self.route.path: plain})
             found = list(islice(self._translated(errors), _MOST_VIOLATIONS))
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
@@ -52,7 +69,7 @@ class PayloadCheck:
 
     def _translated(self, errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
         for error in errors:
-            if error.kind.name in _UNEXPECTED and not error.instance_path:
+            if error.kind.name in _UNEXPECTED and not _place(error):
                 # The payload also holds what goes into the path and the query, and bodies don't name that.
                 yield from _unexpected(error, self._parameters)
             else:
@@ -70,16 +87,9 @@ class PayloadCheck:
                 yield Violation(pointer=_pointer([name]), message=problem)
 
 
-def _compiled(schema: dict[str, Any], registry: jsonschema_rs.Registry) -> jsonschema_rs.Validator:
-    try:
-        return jsonschema_rs.Draft202012Validator(
-            schema, registry=registry, validate_formats=True, mask="the value"
-        )
-    except jsonschema_rs.ValidationError as error:
-        where = _pointer(error.instance_path)
-        raise SchemaProblem(_short(f"{error.message}{f' (at {where})' if where else ''}")) from None
-    except ValueError as error:
-        raise SchemaProblem(_short(str(error))) from None
+def _place(error: jsonschema_rs.ValidationError) -> list[str | int]:
+    """Where in the payload; the first step is the route."""
+    return error.instance_path[1:]
 
 
 def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
@@ -87,18 +97,18 @@ def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
     kind = error.kind.name
     if kind == "required":
         missing = error.kind.as_dict()["property"]
-        yield Violation(pointer=_pointer([*error.instance_path, missing]), message="it is missing")
+        yield Violation(pointer=_pointer([*_place(error), missing]), message="it is missing")
     elif kind in _UNEXPECTED:
         yield from _unexpected(error, frozenset())
     else:
         nearest = _nearest(error) if kind in {"anyOf", "oneOf"} else ""
-        yield Violation(pointer=_pointer(error.instance_path), message=_short(error.message + nearest))
+        yield Violation(pointer=_pointer(_place(error)), message=_short(error.message + nearest))
 
 
 def _unexpected(error: jsonschema_rs.ValidationError, allowed: frozenset[str]) -> Iterator[Violation]:
     for name in error.kind.as_dict()["unexpected"]:
         if name not in allowed:
-            pointer = _pointer([*error.instance_path, name])
+            pointer = _pointer([*_place(error), name])
             yield Violation(pointer=pointer, message="the contract knows no such property")
 
 

@@ -1,0 +1,72 @@
+"""What is wrong with the tables: each weakness with its consequence and its mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sp00ky_core.ports import Finding, JobTable
+from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.layout import OUR_FIELDS, OUR_INDEXES, TableLayout, read_layout
+from sp00ky_store_surreal.migrate import OWN_TABLES
+
+__all__ = ["findings"]
+
+_MIGRATE = "run: sp00ky migrate"
+_REPAIR = "run: sp00ky migrate --repair"
+
+
+async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[Finding]:
+    """What ``check`` has to say, those that stop jobs first."""
+    wanted = list(tables)
+    layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
+    found = [each for name in OWN_TABLES for each in _own(layouts[name])]
+    found += [each for table in wanted for each in _job(table, layouts[table.table])]
+    return sorted(found, key=lambda each: not each.stops_jobs)
+
+
+def _own(layout: TableLayout) -> Iterator[Finding]:
+    if not layout.exists:
+        yield _stop(layout.name, "the table is missing", "runners can't work together", _MIGRATE)
+
+
+def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
+    name = table.table
+    if not layout.exists:
+        yield _stop(name, "the table is missing", f"no job of {table.backend} can be stored", _MIGRATE)
+    elif not layout.is_job_table:
+        yield _stop(name, "it is no job table", f"no job of {table.backend} can be stored", "change method.table")
+    else:
+        yield from _missing(name, layout)
+        yield from _weak(table, layout)
+
+
+def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
+    for each in sorted(OUR_FIELDS - layout.fields.keys()):
+        yield _stop(f"{name}.{each}", "the field is missing", "its jobs can't be claimed", _MIGRATE)
+    for each in sorted(OUR_INDEXES - layout.indexes.keys()):
+        yield _stop(f"{name}.{each}", "the index is missing", "its jobs aren't claimed", _MIGRATE)
+
+
+def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
+    name = table.table
+    if not layout.holds_entries:
+        consequence = "why an attempt failed isn't kept on the row"
+        yield _warn(f"{name}.errors", "its entries can't have fields", consequence, _REPAIR)
+    if layout.created_at_moves:
+        consequence = "the newest job of a parent isn't found after a retry"
+        yield _warn(f"{name}.created_at", "it moves at each update", consequence, _REPAIR)
+    if not layout.links_any_record:
+        consequence = "a job without it, or with a parent in another table, is refused"
+        yield _warn(f"{name}.assigned_to", f"its type is {layout.type_of('assigned_to')}", consequence, _REPAIR)
+    refused = layout.refused_strategies(table.strategies)
+    if refused:
+        problem = f"its ASSERT doesn't allow {', '.join(refused)}"
+        yield _warn(f"{name}.retry_strategy", problem, "a job with such a strategy is refused", _REPAIR)
+
+
+def _stop(subject: str, problem: str, consequence: str, mend: str) -> Finding:
+    return Finding(stops_jobs=True, subject=subject, problem=problem, consequence=consequence, mend=mend)
+
+
+def _warn(subject: str, problem: str, consequence: str, mend: str) -> Finding:
+    return Finding(stops_jobs=False, subject=subject, problem=problem, consequence=consequence, mend=mend)

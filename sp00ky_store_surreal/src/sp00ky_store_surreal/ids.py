@@ -1,0 +1,88 @@
+"""Record ids as text and back: ``<table>:<key>``, whatever the key is.
+
+Text, whole numbers and UUIDs are turned here. Arrays and objects as keys stay in the database's own notation:
+their instants have nanoseconds, which Python's don't.
+"""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from surrealdb import RecordID
+
+__all__ = ["id_text", "id_value", "is_composite", "same_table"]
+
+_BARE = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_UUID = re.compile(r"u(['\"])([0-9a-fA-F-]{36})\1")
+_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:\\.|[^`\\])*`|⟨(?:\\.|[^⟩\\])*⟩", re.DOTALL)
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+
+
+def id_text(value: object) -> str:
+    """An id as text: of the SDK's record id, or of what ``id_value`` left as text."""
+    if not isinstance(value, RecordID):
+        return str(value)
+    return f"{_table_text(value.table_name)}:{_key_text(value.id)}"
+
+
+def id_value(text: str) -> RecordID | str | None:
+    """What to bind for an id's text; None where it names no record.
+
+    A ``str`` is an id whose key is an array or an object, to be cast by ``<record>`` in the statement.
+    """
+    table, colon, key = text.partition(":")
+    if not colon or not table:
+        return None
+    table = _unquoted(table)
+    if key[:1] in {"[", "{"}:
+        return text if _is_literal(key) else None
+    return RecordID(table, _key_value(key))
+
+
+def is_composite(value: RecordID | str) -> bool:
+    """Whether the key is an array or an object."""
+    return isinstance(value, str)
+
+
+def same_table(text: str, table: str) -> bool:
+    """Whether an id's text names a row of this table."""
+    return _unquoted(text.partition(":")[0]) == table
+
+
+def _table_text(table: str) -> str:
+    return table if ":" not in table else f"⟨{table}⟩"
+
+
+def _key_text(key: object) -> str:
+    if isinstance(key, str):
+        return key if _BARE.fullmatch(key) else "⟨" + key.replace("\\", "\\\\").replace("⟩", "\\⟩") + "⟩"
+    return f"u'{key}'" if isinstance(key, UUID) else str(key)
+
+
+def _key_value(key: str) -> str | int | UUID:
+    if key[:1] in {"⟨", "`"}:
+        return _unquoted(key)
+    if _WHOLE.fullmatch(key) and _LOWEST <= int(key) <= _HIGHEST:
+        return int(key)
+    quoted = _UUID.fullmatch(key)
+    if quoted:
+        try:
+            return UUID(quoted[2])
+        except ValueError:
+            return key
+    return key
+
+
+def _unquoted(text: str) -> str:
+    if len(text) > 1 and (text[0], text[-1]) in {("⟨", "⟩"), ("`", "`")}:
+        return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+    return text
+
+
+def _is_literal(key: str) -> bool:
+    # A range would name many records, a call none that is known yet.
+    closed = (key[0], key[-1]) in {("[", "]"), ("{", "}")}
+    bare = _QUOTED.sub("", key)
+    return closed and "\0" not in key and ".." not in bare and "(" not in bare

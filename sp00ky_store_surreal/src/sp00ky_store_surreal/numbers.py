@@ -1,0 +1,57 @@
+"""Queues in numbers: ``stats`` and ``next_due``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
+from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.mapping import seconds_of
+from sp00ky_store_surreal.queries import quoted, surql
+
+__all__ = ["stats", "next_due"]
+
+_STATEMENTS = 8  # of stats.surql
+
+
+async def stats(connection: Connection, tables: Iterable[JobTable]) -> Mapping[str, BackendStats]:
+    """Each backend's numbers, in one round trip."""
+    wanted = list(tables)
+    statement = "".join(
+        surql("stats", table=quoted(each.table), n=str(number)) for number, each in enumerate(wanted)
+    )
+    names = {f"backend{number}": each.backend for number, each in enumerate(wanted)}
+    reply = await connection.read(statement, **names)
+    return {
+        each.backend: _stats(reply[number * _STATEMENTS : (number + 1) * _STATEMENTS])
+        for number, each in enumerate(wanted)
+    }
+
+
+def _stats(reply: list[Any]) -> BackendStats:
+    counts = [rows[0]["count"] if rows else 0 for rows in reply[:6]]
+    oldest, breakers = reply[6], reply[7]
+    return BackendStats(
+        pending=counts[0],
+        due=counts[1],
+        processing=counts[2],
+        stalled=counts[3],
+        success=counts[4],
+        failed=counts[5],
+        oldest_due_s=seconds_of(oldest[0]) if counts[1] and oldest else None,
+        breaker=_breaker(breakers[0]) if breakers else BreakerStats(),
+    )
+
+
+def _breaker(row: Mapping[str, Any]) -> BreakerStats:
+    return BreakerStats(state=row["state"], paused_for_s=seconds_of(row["paused_for"]))
+
+
+async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
+    """Seconds until the first pending job is due; None: there is none."""
+    statement = "".join(surql("next_due", table=quoted(each.table)) for each in tables)
+    if not statement:
+        return None
+    found = [seconds_of(rows[0]) for rows in await connection.read(statement) if rows]
+    return min(found, default=None)

@@ -1,0 +1,56 @@
+"""Statements from the ``.surql`` files, with names filled in."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from sp00ky_core.errors import ConfigError
+
+__all__ = ["surql", "steps_of", "quoted", "MARK", "NUL", "BOUND"]
+
+MARK = "\ufdd0nul\ufdd0"
+"""Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so nobody's text."""
+
+NUL = {"nul": "\0", "mark": MARK}
+"""What statements that read clients' text bind."""
+
+BOUND = "d'9998-12-31T00:00:00Z'"
+_PLACE = re.compile(r"@(\w+)@")
+_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@cache
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _included(name: str) -> str:
+    # @columns@ and the like are files of their own beside the statement.
+    return re.sub(r"@@(\w+)@@", lambda found: _text(f"surql/{found[1]}.surql").strip(), _text(f"surql/{name}.surql"))
+
+
+def surql(name: str, **names: str) -> str:
+    """A statement by its file's name; ``@name@`` in it is replaced."""
+    return _PLACE.sub(lambda found: names[found[1]], _included(name))
+
+
+def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
+    """A schema file's statements, each with its reason (the comment above it)."""
+    text = _PLACE.sub(lambda found: names[found[1]], _text(f"schema/{schema}.surql"))
+    steps = []
+    for block in filter(None, (each.strip() for each in text.split("\n\n"))):
+        why, _, statement = block.partition("\n")
+        steps.append((statement, why.removeprefix("-- ")))
+    return steps
+
+
+def quoted(name: str) -> str:
+    """A table's name for a statement. Raises ``ConfigError`` where it can't be one."""
+    if _SIMPLE.fullmatch(name):
+        return f"`{name}`"
+    if not name or any(each in name for each in "`\\\0\n:⟨⟩"):
+        raise ConfigError(file="method.table", problem=f"{name!r} can't be the name of a table")
+    return f"`{name}`"

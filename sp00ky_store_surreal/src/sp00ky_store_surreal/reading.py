@@ -1,0 +1,84 @@
+"""Read rows, whatever they hold: in one go where that works, with care where a value can't be replied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from surrealdb import RecordID
+
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.errors import ReplyUnreadable
+from sp00ky_store_surreal.ids import id_value
+from sp00ky_store_surreal.mapping import job_from
+from sp00ky_store_surreal.queries import MARK, NUL, surql
+
+__all__ = ["Id", "reply_keys", "jobs_in", "load", "load_safely", "value_of"]
+
+Id = RecordID | str
+
+
+def reply_keys(number: int, table: JobTable) -> dict[str, str]:
+    """What ``reply.surql`` binds: how a record of the table with an array or an object as key begins."""
+    return {f"array_key{number}": f"{table.table}:[", f"object_key{number}": f"{table.table}:{{"}
+
+
+async def load(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:
+    """The rows of these ids that exist, whole."""
+    if not ids:
+        return []
+    try:
+        reply = await connection.read(
+            surql("load", n="0"), ids0=list(ids), **NUL, **reply_keys(0, table)
+        )
+    except ReplyUnreadable:
+        return await load_safely(connection, table, ids)
+    return await jobs_in(connection, table, reply[-1])
+
+
+async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[Job]:
+    """The jobs of a reply of ``reply.surql``; rows that need care are read again."""
+    if isinstance(reply, Mapping):
+        return await load_safely(connection, table, reply["unsafe"])
+    odd = [row["id"] for row in reply if row["payload"] is None]
+    careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
+    jobs = (job_from(row, table) for row in reply)
+    return [careful.get(job.id, job) for job in jobs]
+
+
+async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:
+    """As ``load``, with clients' text made fit for a reply, and a row that still isn't by itself."""
+    try:
+        rows = await _select(connection, ids, "errors")
+    except ReplyUnreadable:
+        if len(ids) == 1:
+            return [await _worst(connection, table, ids[0])]
+        half = len(ids) // 2
+        return [
+            *await load_safely(connection, table, ids[:half]),
+            *await load_safely(connection, table, ids[half:]),
+        ]
+    return [job_from(row, table) for row in rows]
+
+
+async def _worst(connection: Connection, table: JobTable, row_id: Id) -> Job:
+    try:
+        rows = await _select(connection, [row_id], "[] AS errors")
+    except ReplyUnreadable:
+        rows = await _select(connection, [row_id], "[] AS errors, <string>payload AS payload")
+    return job_from(rows[0], table)
+
+
+async def _select(connection: Connection, ids: Sequence[Id], more: str) -> list[dict[str, Any]]:
+    reply = await connection.read(surql("load_safely", more=more), ids=list(ids), **NUL)
+    rows: list[dict[str, Any]] = reply[-1]
+    return rows
+
+
+def value_of(raw: Any) -> Id:
+    """What to bind for an id as a statement returned it."""
+    if isinstance(raw, str):
+        return id_value(raw.replace(MARK, "\0")) or raw
+    return raw  # type: ignore[no-any-return]  # a RecordID of the SDK

@@ -1,0 +1,282 @@
+"""The store: each call of the port, put together from its room."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import attrs
+from surrealdb import RecordID
+
+from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend
+from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.ports import (
+    BackendStats,
+    Finding,
+    JobQuery,
+    JobTable,
+    MigrationStep,
+    Settlement,
+    SettleResult,
+    StoreCapabilities,
+    StoreOptions,
+)
+from sp00ky_core.stores.deciding import DecidingStore
+from sp00ky_core.stores.signal import Signal
+from sp00ky_store_surreal import adding, check, migrate, numbers, selecting, settling
+from sp00ky_store_surreal.claiming import Claimer
+from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.mapping import duration_text
+from sp00ky_store_surreal.queries import quoted, surql
+from sp00ky_store_surreal.readiness import Readiness
+from sp00ky_store_surreal.reading import load, value_of
+from sp00ky_store_surreal.target import target_of
+from sp00ky_store_surreal.watching import watched
+
+__all__ = ["SurrealStore"]
+
+_log = logging.getLogger(__name__)
+
+
+class SurrealStore(DecidingStore):
+    """Jobs in SurrealDB: embedded, in a file or in memory, or on a server."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._target = target_of(options)
+        self._tables = options.tables
+        self._by_backend = {each.backend: each for each in options.tables}
+        for each in options.tables:
+            quoted(each.table)
+        self._connection = Connection(self._target)
+        self._ready = Readiness(self._connection, options.tables)
+        self._claimer = Claimer(self._connection)
+        self._work = Signal()
+        self._changes = Signal()
+        self._warned: set[str] = set()
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """See ``Store.capabilities``."""
+        embedded = self._target.embedded
+        return StoreCapabilities(
+            exact_order=embedded,
+            shared=not embedded,
+            durable=not embedded or self._target.file is not None,
+        )
+
+    @property
+    def location(self) -> str:
+        """See ``Store.location``."""
+        return self._target.location
+
+    async def open(self) -> None:
+        """See ``Store.open``."""
+        await self._connection.open()
+        if self._work.closed:
+            self._work, self._changes = Signal(), Signal()
+
+    async def close(self) -> None:
+        """See ``Store.close``."""
+        self._work.close()
+        self._changes.close()
+        self._ready.forget()
+        await self._connection.close()
+
+    async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
+        """See ``Store.migrate``."""
+        steps = await self.migration(repair=repair)
+        await migrate.apply_steps(self._connection, steps, self._tables)
+        self._ready.forget()
+        return steps
+
+    async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
+        """See ``Store.migration``."""
+        return await migrate.missing_steps(self._connection, self._tables, repair=repair)
+
+    async def check(self) -> list[Finding]:
+        """See ``Store.check``."""
+        return await check.findings(self._connection, self._tables)
+
+    async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
+        """See ``Store.add``."""
+        if connection is not None:
+            raise OptionInvalid(
+                option="connection",
+                value=repr(connection)[:80],
+                expected="nothing: SurrealDB has no client transactions here",
+            )
+        for each in new_jobs:
+            self._of_backend(each.backend)
+        await self._ready.ensure()
+        whole = self._ready.whole_seconds()
+        jobs = await adding.add(self._connection, self._by_backend, new_jobs, whole_seconds=whole)
+        self._wake(work=bool(jobs))
+        return jobs
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+        """See ``Store.claim``."""
+        slots = [(self._of_backend(backend), count) for backend, count in slots_by_backend.items() if count > 0]
+        if not slots:
+            return []
+        await self._ready.ensure()
+        jobs = await self._claimer.claim(slots, runner_id)
+        self._changes.send()
+        return jobs
+
+    async def next_due(self, backends: Collection[str]) -> float | None:
+        """See ``Store.next_due``."""
+        await self._ready.ensure()
+        return await numbers.next_due(self._connection, [self._of_backend(each) for each in backends])
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """See ``Store.settle``."""
+        return await self._apply(settlements)
+
+    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
+        """See ``Store.release``."""
+        await self._ready.ensure()
+        given_back: list[str] = []
+        for table in self._tables:
+            kept = selecting.ids_of(table, keep)
+            statement = surql("release", table=quoted(table.table))
+            reply = await self._connection.write(statement, runner=runner_id, keep=kept)
+            given_back += [id_text(value_of(row["id"])) for row in reply[-1]]
+        self._wake(work=bool(given_back))
+        return given_back
+
+    async def beat(self, runner_id: str) -> Mapping[str, datetime]:
+        """See ``Store.beat``: a row that no other statement writes, so it doesn't wait its turn."""
+        await self._ready.ensure()
+        reply = await self._connection.write(
+            surql("beat"),
+            alone=False,
+            id=RecordID("sp00ky_runner", runner_id),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+        )
+        return {str(row["id"].id): row["beat_at"] for row in reply[-1]}
+
+    async def prune(self, *, limit: int = 1_000) -> int:
+        """See ``Store.prune``; without a retention of their own, jobs are the user's, and kept."""
+        await self._ready.ensure()
+        count = 0
+        for table in self._tables:
+            for status, keep in ((JobStatus.SUCCESS, table.keep_success), (JobStatus.FAILED, table.keep_failed)):
+                if keep is not None and count < limit:
+                    count += await self._prune(table, status, keep, limit - count)
+        await self._connection.write(surql("prune_runners"))
+        self._changes.send()
+        return count
+
+    async def _prune(self, table: JobTable, status: JobStatus, keep: float, limit: int) -> int:
+        reply = await self._connection.write(
+            surql("prune", table=quoted(table.table), n="0"),
+            status=status.value,
+            keep=duration_text(keep),
+            limit=limit,
+        )
+        return int(reply[-1])
+
+    async def get(self, job_id: str) -> Job:
+        """See ``Store.get``."""
+        jobs = await self._load([job_id])
+        if not jobs:
+            raise JobNotFound(job_id=job_id)
+        return jobs[0]
+
+    async def find(self, query: JobQuery) -> list[Job]:
+        """See ``Store.find``."""
+        await self._ready.ensure()
+        if query.after is not None:
+            await self.get(query.after)
+        return await selecting.find(self._connection, self._tables, query)
+
+    async def stats(self) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``."""
+        await self._ready.ensure()
+        return await numbers.stats(self._connection, self._tables)
+
+    def work_signal(self) -> AsyncGenerator[None, None]:
+        """See ``Store.work_signal``."""
+        return self._work.subscribe()
+
+    def watch(self, query: JobQuery) -> AsyncGenerator[Job, None]:
+        """See ``Store.watch``."""
+        return watched(self._connection, self._tables, query, self._changes)
+
+    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
+        await self._ready.ensure()
+        jobs: list[Job] = []
+        for table in self._tables:
+            jobs += await load(self._connection, table, selecting.ids_of(table, dict.fromkeys(job_ids)))
+        wanted = frozenset(job_ids)
+        return [job for job in jobs if job.id in wanted]
+
+    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        if not settlements:
+            return []
+        await self._ready.ensure()
+        results = await settling.settle(self._connection, self._fitting(settlements))
+        self._wake(work=any(each.transition.to is JobStatus.PENDING for each in settlements))
+        return results
+
+    def _fitting(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
+        without = self._ready.without_entries()
+        if not without:
+            return settlements
+        self._warn(without)
+        return [
+            attrs.evolve(each, transition=attrs.evolve(each.transition, error=None))
+            if each.backend in without
+            else each
+            for each in settlements
+        ]
+
+    def _warn(self, backends: Iterable[str]) -> None:
+        for each in sorted(set(backends) - self._warned):
+            self._warned.add(each)
+            table = self._by_backend[each].table
+            _log.warning(
+                "table %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
+                "run: sp00ky migrate --repair",
+                table,
+            )
+
+    async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
+        await self._ready.ensure()
+        jobs: list[Job] = []
+        for table in self._tables:
+            if len(jobs) < limit:
+                reply = await self._connection.read(
+                    surql("lost", table=quoted(table.table)), dead=list(dead_runners), limit=limit - len(jobs)
+                )
+                jobs += await load(self._connection, table, [value_of(row["id"]) for row in reply[0]])
+        return jobs
+
+    async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
+        await self._ready.ensure()
+        deleted: set[str] = set()
+        for table in self._tables:
+            ended = [job.id for job in await self._load(job_ids) if job.is_terminal]
+            ids = selecting.ids_of(table, ended)
+            if ids:
+                reply = await self._connection.write(surql("delete_ended"), ids=ids)
+                deleted |= {id_text(value_of(each)) for each in reply[-1]}
+        self._changes.send()
+        return deleted
+
+    def _wake(self, *, work: bool) -> None:
+        self._changes.send()
+        if work:
+            self._work.send()
+
+    def _of_backend(self, backend: str) -> JobTable:
+        try:
+            return self._by_backend[backend]
+        except KeyError:
+            raise UnknownBackend(backend=backend, known=tuple(self._by_backend)) from None

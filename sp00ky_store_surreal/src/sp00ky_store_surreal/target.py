@@ -1,0 +1,82 @@
+"""A store's URL and options -> where to connect, as whom, to which database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import attrs
+
+from sp00ky_core.config import SurrealdbConfig
+from sp00ky_core.errors import ConfigError
+from sp00ky_core.ports import StoreOptions
+
+__all__ = ["Target", "target_of"]
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """Where a store connects to; ``location`` is the one part that may be printed."""
+
+    location: str
+    sdk_url: str = attrs.field(repr=False)
+    namespace: str
+    database: str
+    embedded: bool
+    file: Path | None = None  # of surrealkv://
+    auth: str = "root"
+    username: str = ""
+    password: str = attrs.field(default="", repr=False)
+    token: str = attrs.field(default="", repr=False)
+
+
+def target_of(options: StoreOptions) -> Target:
+    """Read the URL. Raises ``ConfigError`` where it can't be used."""
+    block = options.surrealdb or SurrealdbConfig()
+    scheme, _, rest = options.url.partition("://")
+    if scheme == "mem":
+        return _embedded("mem://", None, block)
+    if scheme == "surrealkv":
+        if not rest:
+            raise _wrong("surrealkv:// needs a path, as in surrealkv://./jobs.db")
+        return _embedded(f"surrealkv://{rest}", (options.directory / rest).resolve(), block)
+    return _remote(options.url, block)
+
+
+def _embedded(location: str, file: Path | None, block: SurrealdbConfig) -> Target:
+    return Target(
+        location=location,
+        sdk_url="mem://" if file is None else f"surrealkv://{file}",
+        namespace=block.namespace or "main",
+        database=block.database or "main",
+        embedded=True,
+        file=file,
+    )
+
+
+def _remote(url: str, block: SurrealdbConfig) -> Target:
+    parts = urlsplit(url)
+    names = [unquote(each) for each in parts.path.split("/") if each and each != "rpc"]
+    query = parse_qs(parts.query)
+    secret = block.password.value if block.password else ""
+    host = parts.netloc.rpartition("@")[2]
+    if not host:
+        raise _wrong("it names no host")
+    auth = query.get("auth", ["root"])[0]
+    if auth not in {"root", "namespace", "database"}:
+        raise _wrong("auth is root, namespace or database")
+    return Target(
+        location=f"{parts.scheme}://{host}{parts.path}",
+        sdk_url=f"{parts.scheme}://{host}",
+        namespace=(names[0] if names else block.namespace) or "main",
+        database=(names[1] if names[1:] else block.database) or "main",
+        embedded=False,
+        auth=auth,
+        username=unquote(parts.username or block.username or ""),
+        password=unquote(parts.password) if parts.password else secret,
+        token=query.get("token", [""])[0],
+    )
+
+
+def _wrong(problem: str) -> ConfigError:
+    return ConfigError(file="the store's URL", problem=problem)

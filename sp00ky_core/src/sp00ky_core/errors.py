@@ -45,6 +45,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(repr(each) for each in names[:10])}" if names else "none is known"
 
 
+def shown(value: object) -> str:
+    """A value as an error shows it: its ``repr``, cut to 80 characters, fit to be printed."""
+    try:
+        return repr(value)[:80].encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001  # an int of more digits than Python writes, somebody's own __repr__
+        return type(value).__name__
+
+
 class Sp00kyError(Exception):
     """The base of every error here; its text is one line that says what to do."""
 
@@ -199,7 +207,7 @@ class OptionInvalid(Sp00kyError, ValueError):
     exit_code = 2
     option: str
     value: str
-    """The offending value's ``repr``, cut to 80 characters."""
+    """The offending value, by ``shown``."""
     expected: str
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, PayloadNotJson
+from sp00ky_core.errors import OptionInvalid, PayloadNotJson, shown
 from sp00ky_core.jsontext import JsonText, decode, encode
 from sp00ky_core.retry import check_max_retries
 
@@ -97,7 +97,7 @@ def _parsed(text: bytes) -> Any:
 
 def _expect(option: str, value: object, expected: str, *, met: bool) -> None:
     if not met:
-        raise OptionInvalid(option=option, value=repr(value)[:80], expected=expected)
+        raise OptionInvalid(option=option, value=shown(value), expected=expected)
 
 
 def _is_number(value: object) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, UnknownStrategy
+from sp00ky_core.errors import OptionInvalid, UnknownStrategy, shown
 
 __all__ = ["MAX_RETRIES", "RetryPolicy", "Strategy", "STRATEGIES", "linear", "exponential", "next_delay"]
 
@@ -19,7 +19,7 @@ def check_max_retries(_instance: object, _field: object, value: object) -> None:
     """An attrs validator: an int from 0 to 1,000."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_RETRIES:
         raise OptionInvalid(
-            option="max_retries", value=repr(value)[:80], expected=f"an integer from 0 to {MAX_RETRIES}"
+            option="max_retries", value=shown(value), expected=f"an integer from 0 to {MAX_RETRIES}"
         )
 
 
@@ -30,7 +30,7 @@ def _number(low: float, high: float = math.inf) -> Any:
         met = met and value == value and low <= value <= high and value != math.inf  # type: ignore[operator]  # noqa: PLR0124  # NaN
         if not met:
             bounds = f"at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-            raise OptionInvalid(option=field.name, value=repr(value)[:80], expected=f"a number, {bounds}")
+            raise OptionInvalid(option=field.name, value=shown(value), expected=f"a number, {bounds}")
 
     return check
 

@@ -9,7 +9,7 @@ from heapq import nlargest
 from itertools import islice
 from typing import Any
 
-from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend
+from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend, shown
 from sp00ky_core.ids import job_id, table_of, uuid7
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import Released, decide
@@ -94,7 +94,7 @@ class MemoryStore(DecidingStore):
             connection is not None and connection not in self._transactions
         ):
             raise OptionInvalid(
-                option="connection", value=repr(connection)[:80], expected="an open MemoryStore.transaction()"
+                option="connection", value=shown(connection), expected="an open MemoryStore.transaction()"
             )
         for new_job in new_jobs:
             self._of_backend(new_job.backend)

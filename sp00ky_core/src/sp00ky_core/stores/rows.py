@@ -11,11 +11,15 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard
 
+from sp00ky_core.errors import shown
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, is_plain_text
 from sp00ky_core.jsontext import decode, encode
 from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 
 __all__ = ["defect_of", "job_of", "new_row", "payload_text", "entries_of", "instant_of"]
+
+MAX_COUNT = 2**63 - 1
+"""What a 64-bit column holds."""
 
 MAX_EPOCH = 2**62
 """An epoch that can still be raised in a 64-bit column."""
@@ -63,7 +67,7 @@ def job_of(
     status = _status_of(row.get("status"))
     defect = defect_of(row, strategies=strategies, payload_is_object=payload_is_object)
     if status is None:
-        defect = f"status is {_shown(row.get('status'))}: no status of a job"
+        defect = f"status is {shown(row.get('status'))}: no status of a job"
     result = row.get("result")
     return Job(
         id=str(row["id"]),
@@ -119,7 +123,7 @@ def payload_text(value: object) -> bytes:
     try:
         return encode(value)
     except (TypeError, ValueError):
-        return repr(value).encode(errors="replace")
+        return shown(value).encode()
 
 
 def entries_of(value: object) -> tuple[AttemptError, ...]:
@@ -160,7 +164,7 @@ def _text_defect(row: Mapping[str, Any]) -> str | None:
     for column in TEXTS:
         value = row.get(column)
         if column == "path" and not isinstance(value, str):
-            return f"path is {_shown(value)}: no text"
+            return f"path is {shown(value)}: no text"
         if isinstance(value, str) and not is_plain_text(value):
             return f"{column} holds {'NUL' if chr(0) in value else 'a lone surrogate'}"
     return None
@@ -169,19 +173,19 @@ def _text_defect(row: Mapping[str, Any]) -> str | None:
 def _count_defect(column: str, value: object) -> str | None:
     if value is None or (_is_count(value) and 0 <= value <= MAX_RETRIES):
         return None
-    return f"{column} is {_shown(value)}: expected an integer from 0 to {MAX_RETRIES}"
+    return f"{column} is {shown(value)}: expected an integer from 0 to {MAX_RETRIES}"
 
 
 def _strategy_defect(value: object, strategies: Collection[str]) -> str | None:
     if value is None or (isinstance(value, str) and value in strategies):
         return None
-    return f"retry_strategy is {_shown(value)}: known are {', '.join(sorted(strategies))}"
+    return f"retry_strategy is {shown(value)}: known are {', '.join(sorted(strategies))}"
 
 
 def _timeout_defect(value: object) -> str | None:
     if value is None or _timeout_of(value) is not None:
         return None
-    return f"timeout is {_shown(value)}: expected seconds, more than 0"
+    return f"timeout is {shown(value)}: expected seconds, more than 0"
 
 
 def _payload_defect(value: object) -> str | None:
@@ -194,7 +198,7 @@ def _payload_defect(value: object) -> str | None:
             encode(value)
     except (TypeError, ValueError) as error:
         return f"payload is no JSON: {error}"
-    return None if isinstance(value, Mapping) else f"payload is {_shown(value)}: no JSON object"
+    return None if isinstance(value, Mapping) else f"payload is {shown(value)}: no JSON object"
 
 
 def _entry_of(value: Mapping[str, Any]) -> AttemptError:
@@ -216,7 +220,7 @@ def _status_of(value: object) -> JobStatus | None:
 
 
 def _text_of(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else _shown(value)
+    return value if value is None or isinstance(value, str) else shown(value)
 
 
 def _is_count(value: object) -> TypeGuard[int]:
@@ -224,7 +228,7 @@ def _is_count(value: object) -> TypeGuard[int]:
 
 
 def _count_of(value: object, default: int) -> int:
-    return value if _is_count(value) else default
+    return min(max(value, -MAX_COUNT), MAX_COUNT) if _is_count(value) else default
 
 
 def _epoch_of(value: object) -> int:
@@ -240,10 +244,3 @@ def _timeout_of(value: object) -> float | None:
     except OverflowError:
         return None
     return seconds if math.isfinite(seconds) and seconds > 0 else None
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)[:80].encode(errors="replace").decode()
-    except Exception:  # noqa: BLE001  # a repr of somebody else's type
-        return type(value).__name__

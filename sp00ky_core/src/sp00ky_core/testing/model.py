@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     MultipleResults,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -112,6 +113,11 @@ class StoreModel(RuleBasedStateMachine):
         """Which job this is the id of, in either store."""
         return next(each.number for each in self.pairs if job_id in {each.real, each.reference})
 
+    @initialize(target=jobs)
+    def enqueue_first(self) -> Pair:
+        """There is a job from the start."""
+        return self._enqueue("api", None, 1)
+
     @rule(
         target=jobs,
         backend=st.sampled_from(BACKENDS),
@@ -120,20 +126,7 @@ class StoreModel(RuleBasedStateMachine):
     )
     def enqueue(self, backend: str, dedup_key: str | None, max_retries: int) -> Pair:
         """Add a job, which may be there already."""
-        new_job = NewJob(
-            path="/p",
-            payload={"n": len(self.pairs)},
-            backend=backend,
-            dedup_key=dedup_key,
-            max_retries=max_retries,
-        )
-        (real,), (reference,) = self.both(lambda store: store.add([new_job]))
-        existing = [each for each in self.pairs if each.real == real.id or each.reference == reference.id]
-        if existing:
-            assert existing == [Pair(existing[0].number, real.id, reference.id)]
-            return existing[0]
-        self.pairs.append(Pair(len(self.pairs), real.id, reference.id))
-        return self.pairs[-1]
+        return self._enqueue(backend, dedup_key, max_retries)
 
     @rule(
         target=claims,
@@ -168,10 +161,10 @@ class StoreModel(RuleBasedStateMachine):
         self._settle(claim, outcome)
         self._settle(claim, outcome)
 
-    @rule(runner=st.sampled_from(RUNNERS), kept=st.lists(claims, max_size=2))
-    def release(self, runner: str, kept: list[Claim]) -> None:
+    @rule(runner=st.sampled_from(RUNNERS), kept=st.sets(st.integers(0, 5), max_size=3))
+    def release(self, runner: str, kept: set[int]) -> None:
         """Give back what a runner doesn't keep."""
-        ids = [job.id for each in kept for job in (each.real, each.reference)]
+        ids = [job_id for each in self.pairs if each.number in kept for job_id in (each.real, each.reference)]
         real, reference = self.both(lambda store: store.release(runner, keep=ids))
         released = sorted(map(self.number, real))
         assert released == sorted(map(self.number, reference))
@@ -222,6 +215,22 @@ class StoreModel(RuleBasedStateMachine):
             for stats in (real, reference)
         ]
         assert numbers[0] == numbers[1]
+
+    def _enqueue(self, backend: str, dedup_key: str | None, max_retries: int) -> Pair:
+        new_job = NewJob(
+            path="/p",
+            payload={"n": len(self.pairs)},
+            backend=backend,
+            dedup_key=dedup_key,
+            max_retries=max_retries,
+        )
+        (real,), (reference,) = self.both(lambda store: store.add([new_job]))
+        existing = [each for each in self.pairs if each.real == real.id or each.reference == reference.id]
+        if existing:
+            assert existing == [Pair(existing[0].number, real.id, reference.id)]
+            return existing[0]
+        self.pairs.append(Pair(len(self.pairs), real.id, reference.id))
+        return self.pairs[-1]
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
         real = self.run(self.real.settle([_settlement(claim.real, outcome)]))

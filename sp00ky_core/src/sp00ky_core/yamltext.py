@@ -201,4 +201,5 @@ def _refuse_twice(node: yaml.MappingNode) -> None:
 
 def dump_yaml(value: Any) -> str:
     """YAML text that ``parse_yaml`` reads as the same value (mappings, lists and scalars; no NaN)."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=math.inf)
+    # ASCII only: unescaped, PyYAML writes U+0085 as a line end
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=math.inf)

@@ -81,6 +81,15 @@ def test_a_query_is_made_of_the_payload(method: str) -> None:
     assert request.body is None
 
 
+def test_a_posts_declared_query_parameters_go_into_the_query_too() -> None:
+    attempt = attempt_for(BASE, "/t/{id}", payload={"id": 1, "lang": "de", "text": "boo"})
+    route = attrs.evolve(attempt.route, query_parameters=("lang", "page"))
+    request = build(attrs.evolve(attempt, route=route))
+    assert not isinstance(request, Undelivered)
+    assert str(request.url) == "http://api.test/v1/t/1?lang=de"
+    assert request.body == attempt.job.payload_json
+
+
 @pytest.mark.parametrize("payload", [{"q": {}}, {"q": [[1]]}, b'{"q": "\\ud800"}', b'{"\\udfff": 1}'])
 def test_a_query_cannot_hold_what_is_nested_or_no_text(payload: Any) -> None:
     outcome = build(attempt_for(BASE, "/json", method="GET", payload=payload))

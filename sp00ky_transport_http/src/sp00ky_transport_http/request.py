@@ -115,18 +115,18 @@ class RequestBuilder:
 
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
-        depends = path.names or route.method in _QUERY_METHODS
+        depends = path.names or route.query_parameters or route.method in _QUERY_METHODS
         url = None if depends else self._place.url(path.literals[0])
         prepared = _PreparedRoute(route=route, path=path, url=url)
         self._routes[route.path] = prepared
         return prepared
 
     def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
-        path = prepared.path.filled(payload)
-        if prepared.route.method not in _QUERY_METHODS:
-            return self._place.url(path)
-        filled = frozenset(prepared.path.names)
-        return self._place.url(path, urlencode([*_pairs(payload, filled)]))
+        path, route = prepared.path.filled(payload), prepared.route
+        if route.method not in _QUERY_METHODS:
+            payload = {name: payload[name] for name in route.query_parameters if name in payload}
+        query = urlencode([*_pairs(payload, frozenset(prepared.path.names))])
+        return self._place.url(path, query) if query else self._place.url(path)
 
     def _headers_of(self, attempt: Attempt) -> Mapping[str, str]:
         job = attempt.job

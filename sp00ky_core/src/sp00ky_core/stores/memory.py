@@ -51,6 +51,7 @@ class MemoryStore(DecidingStore):
     location = "memory://"
 
     def __init__(self, options: StoreOptions, *, now: Callable[[], datetime] = utc_now) -> None:
+        self.options = options
         self._now = now
         self._tables = {table.table: MemoryTable(table) for table in options.tables}
         self._backends = {table.options.backend: table for table in self._tables.values()}

@@ -130,6 +130,18 @@ class WatchConformance(StoreHarness):
         assert seen == await store.get(job.id)
         await watch.aclose()
 
+    async def test_a_waiting_watcher_is_woken(self, store: Store) -> None:
+        (job,) = await self.add(store)
+        watch = store.watch(JobQuery(ids=(job.id,)))
+        await following(watch)
+        waiting = asyncio.ensure_future(anext(watch))
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
+        await store.kill([job.id])
+        async with asyncio.timeout(PATIENCE):
+            assert (await waiting).status is JobStatus.FAILED
+        await watch.aclose()
+
     async def test_the_last_state_is_never_left_out(self, store: Store) -> None:
         jobs = await self.add(store, 20)
         watch = store.watch(JobQuery())

@@ -1,34 +1,55 @@
-"""Stores on an embedded database, and rows written past them."""
+"""Stores on an embedded database, and the spec's job table as its documentation has it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from surrealdb import RecordID
+import pytest_asyncio
 
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.ids import id_text, id_value
 
-
-class Rows:
-    """Writes rows as another client might."""
-
-    async def write(self, store: SurrealStore, table: str, fields: Mapping[str, Any]) -> str:
-        """Write one, unchecked by us; its id. Raises ``RowRefused`` where the database refuses it."""
-        key: Any = fields.get("id") or uuid7().hex
-        if isinstance(key, str) and key.startswith(f"{table}:"):
-            key = id_value(key)
-        record = key if isinstance(key, RecordID) else RecordID(table, key)
-        row = {name: value for name, value in fields.items() if name != "id"}
-        await store._connection.write("CREATE $id CONTENT $row RETURN NONE", id=record, row=row)
-        if row.get("run_at", ...) is None:
-            await store._connection.write("UPDATE $id SET run_at = NONE RETURN NONE", id=record)
-        return id_text(record)
+TABLES = (JobTable(backend="api", table="job"),)
 
 
 @pytest.fixture
-def rows() -> Rows:
-    return Rows()
+def spec_schema() -> str:
+    """The documentation's schema, to the letter."""
+    return (Path(__file__).parent / "spec_job.surql").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> Callable[..., SurrealStore]:
+    """A store that isn't open."""
+
+    def make(url: str = "mem://", tables: tuple[JobTable, ...] = TABLES, **options: Any) -> SurrealStore:
+        return SurrealStore(StoreOptions(url=url, tables=tables, directory=tmp_path, **options))
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def store(make_store: Callable[..., SurrealStore]) -> AsyncIterator[SurrealStore]:
+    """An open store on an empty database."""
+    store = make_store()
+    await store.open()
+    yield store
+    await store.close()
+
+
+@pytest_asyncio.fixture
+async def migrated(store: SurrealStore) -> SurrealStore:
+    """An open store with its tables."""
+    await store.migrate()
+    return store
+
+
+@pytest_asyncio.fixture
+async def spec_store(store: SurrealStore, spec_schema: str) -> SurrealStore:
+    """An open store on the documentation's table, migrated without repairs."""
+    await store._connection.write(spec_schema)
+    await store.migrate()
+    return store

@@ -34,7 +34,9 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
     if not layout.exists:
         yield _stop(name, "the table is missing", f"no job of {table.backend} can be stored", _MIGRATE)
     elif not layout.is_job_table:
-        yield _stop(name, "it is no job table", f"no job of {table.backend} can be stored", "change method.table")
+        yield _stop(
+            name, "it is no job table", f"no job of {table.backend} can be stored", "change method.table"
+        )
     else:
         yield from _missing(name, layout)
         yield from _weak(table, layout)
@@ -57,7 +59,9 @@ def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
         yield _warn(f"{name}.created_at", "it moves at each update", consequence, _REPAIR)
     if not layout.links_any_record:
         consequence = "a job without it, or with a parent in another table, is refused"
-        yield _warn(f"{name}.assigned_to", f"its type is {layout.type_of('assigned_to')}", consequence, _REPAIR)
+        yield _warn(
+            f"{name}.assigned_to", f"its type is {layout.type_of('assigned_to')}", consequence, _REPAIR
+        )
     refused = layout.refused_strategies(table.strategies)
     if refused:
         problem = f"its ASSERT doesn't allow {', '.join(refused)}"

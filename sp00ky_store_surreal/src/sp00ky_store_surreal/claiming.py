@@ -67,7 +67,7 @@ class Claimer:
         names = {"table": quoted(table.table), "but": self._but()}
         reply = await self._connection.read(surql("pending_ids", **names), slots=count, **bindings)
         statement = surql("claim_one", lease=_lease(table, ""))
-        lease = _lease_bindings(table, "")
+        lease: dict[str, Any] = _lease_bindings(table, "")
         claimed: list[Id] = []
         for row in reply[0]:
             try:
@@ -104,12 +104,13 @@ def _lease(table: JobTable, number: str) -> str:
     usual = f"<duration>$lease{number}"
     if not table.timeout_overridable:
         return usual
-    own = f"<duration>(<string>(<int>math::ceil(math::clamp(timeout, 1, 86400))) + 's') + <duration>$margin{number}"
+    seconds = "<duration>(<string>(<int>math::ceil(math::clamp(timeout, 1, 86400))) + 's')"
+    own = f"{seconds} + <duration>$margin{number}"
     return f"(IF timeout.is_int() OR timeout.is_float() {{ {own} }} ELSE {{ {usual} }})"
 
 
-def _lease_bindings(table: JobTable, number: str) -> dict[str, str]:
-    lease = {f"lease{number}": duration_text(table.timeout + table.lease_margin)}
+def _lease_bindings(table: JobTable, number: str) -> dict[str, Any]:
+    lease: dict[str, Any] = {f"lease{number}": duration_text(table.timeout + table.lease_margin)}
     if table.timeout_overridable:
         lease[f"margin{number}"] = duration_text(table.lease_margin)
     return lease

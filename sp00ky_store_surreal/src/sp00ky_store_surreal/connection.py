@@ -121,7 +121,7 @@ class Connection:
         return [each["result"] for each in reply["result"]]
 
     async def _connected(self) -> Any:
-        sdk = AsyncSurreal(self.target.sdk_url)
+        sdk: Any = AsyncSurreal(self.target.sdk_url)
         await sdk.connect()
         if not self.target.embedded:
             await self._sign_in(sdk)

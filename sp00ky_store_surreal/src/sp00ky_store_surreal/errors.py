@@ -9,7 +9,15 @@ from typing import Any
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 
-__all__ = ["Conflict", "StatementInvalid", "ReplyUnreadable", "DuplicateKey", "statement_error", "translated", "reason_of"]
+__all__ = [
+    "Conflict",
+    "StatementInvalid",
+    "ReplyUnreadable",
+    "DuplicateKey",
+    "statement_error",
+    "translated",
+    "reason_of",
+]
 
 
 class Conflict(StoreError):

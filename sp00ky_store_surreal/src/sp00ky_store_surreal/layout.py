@@ -20,7 +20,8 @@ OUR_FIELDS = frozenset(
     {"run_at", "result", "dedup_key", "dedup_live", "traceparent", "lease_epoch", "lease_until", "runner_id"}
 )
 OUR_INDEXES = frozenset({"sp00ky_due", "sp00ky_dedup", "sp00ky_parent"})
-_TYPE = re.compile(r"\bTYPE (.+?)(?= (?:DEFAULT|VALUE|ASSERT|PERMISSIONS|READONLY|COMMENT|REFERENCE|FLEXIBLE)\b|$)")
+_CLAUSES = "DEFAULT|VALUE|ASSERT|PERMISSIONS|READONLY|COMMENT|REFERENCE|FLEXIBLE"
+_TYPE = re.compile(rf"\bTYPE (.+?)(?= (?:{_CLAUSES})\b|$)")
 
 
 @attrs.frozen(kw_only=True)

@@ -24,7 +24,8 @@ _UNITS |= {"w": 7 * 86_400.0, "y": 365 * 86_400.0}
 
 def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
     """The job of a row that a statement returned."""
-    return job_of({key: _plain(value) for key, value in row.items()}, backend=table.backend, strategies=table.strategies)
+    plain = {key: _plain(value) for key, value in row.items()}
+    return job_of(plain, backend=table.backend, strategies=table.strategies)
 
 
 def row_from(new_job: NewJob, key: RecordID, *, whole_seconds: bool = False) -> dict[str, Any]:

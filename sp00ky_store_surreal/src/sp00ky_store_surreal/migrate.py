@@ -17,7 +17,10 @@ __all__ = ["OWN_TABLES", "VERSION", "missing_steps", "apply_steps"]
 
 OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
 VERSION = 1
-_DEFINED = re.compile(r"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?(\S+)(?: ON TABLE (\S+))?")
+_NAME = r"(`[^`]+`|[^\s;]+)"
+_DEFINED = re.compile(
+    rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
+)
 
 
 async def missing_steps(
@@ -32,9 +35,7 @@ async def missing_steps(
     return steps
 
 
-async def apply_steps(
-    connection: Connection, steps: list[MigrationStep], tables: Iterable[JobTable]
-) -> None:
+async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Iterable[JobTable]) -> None:
     """Carry them out, each statement by itself, and note the version."""
     for step in steps:
         await connection.write(step.statement)
@@ -92,7 +93,9 @@ def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:
 def _repairs(table: JobTable, layout: TableLayout, names: dict[str, str]) -> list[MigrationStep]:
     def step(field: str, definition: str, why: str) -> MigrationStep:
         kept = layout.permissions_of(field)
-        statement = f"DEFINE FIELD OVERWRITE {field} ON TABLE {names['table']} {definition} {kept}".strip() + ";"
+        statement = (
+            f"DEFINE FIELD OVERWRITE {field} ON TABLE {names['table']} {definition} {kept}".strip() + ";"
+        )
         return MigrationStep(table=table.table, statement=statement, why=why)
 
     steps = []
@@ -114,4 +117,6 @@ def _repairs(table: JobTable, layout: TableLayout, names: dict[str, str]) -> lis
 
 def _listed(strategies: frozenset[str]) -> str:
     ordered = ["linear", "exponential", *sorted(strategies - {"linear", "exponential"})]
-    return "[" + ", ".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in ordered) + "]"
+    return (
+        "[" + ", ".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in ordered) + "]"
+    )

@@ -34,12 +34,12 @@ def _stats(reply: list[Any]) -> BackendStats:
     oldest, breakers = reply[6], reply[7]
     return BackendStats(
         pending=counts[0],
-        due=counts[1],
+        due=counts[0] - counts[1],  # what is delayed is counted: a backlog is mostly due
         processing=counts[2],
         stalled=counts[3],
         success=counts[4],
         failed=counts[5],
-        oldest_due_s=seconds_of(oldest[0]) if counts[1] and oldest else None,
+        oldest_due_s=seconds_of(oldest[0]) if oldest else None,
         breaker=_breaker(breakers[0]) if breakers else BreakerStats(),
     )
 

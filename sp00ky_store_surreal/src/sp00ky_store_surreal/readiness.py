@@ -34,7 +34,8 @@ class Readiness:
             if not layout.exists or (name not in OWN_TABLES and not layout.is_migrated):
                 what = "lacks fields or indexes of ours" if layout.exists else "is missing"
                 raise SchemaError(
-                    store=self._connection.target.location, problem=f"table {name!r} {what}: run: sp00ky migrate"
+                    store=self._connection.target.location,
+                    problem=f"table {name!r} {what}: run: sp00ky migrate",
                 )
         self._layouts = layouts
 

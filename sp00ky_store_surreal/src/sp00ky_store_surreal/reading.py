@@ -30,9 +30,7 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[Id]) -> li
     if not ids:
         return []
     try:
-        reply = await connection.read(
-            surql("load", n="0"), ids0=list(ids), **NUL, **reply_keys(0, table)
-        )
+        reply = await connection.read(surql("load", n="0"), ids0=list(ids), **NUL, **reply_keys(0, table))
     except ReplyUnreadable:
         return await load_safely(connection, table, ids)
     return await jobs_in(connection, table, reply[-1])

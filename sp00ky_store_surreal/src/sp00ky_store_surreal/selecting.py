@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import attrs
+from surrealdb import RecordID
+
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.stores.selecting import age_of
@@ -37,14 +40,13 @@ async def find(connection: Connection, tables: Sequence[JobTable], query: JobQue
 
 
 async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> list[Id]:
-    where, bindings = _where(table, query)
-    prelude = ""
+    part = _part(table, query)
+    bindings = part.bindings | {"limit": min(query.limit, 2**62)}
     if query.after is not None:
-        where = f"{where} AND {_AFTER}" if where else f"WHERE {_AFTER}"
-        prelude = "LET $last_id = <record>$after; LET $last_created = $last_id.created_at;"
+        part.conditions.append(_AFTER)
+        part.preludes.append("LET $last_id = <record>$after; LET $last_created = $last_id.created_at; ")
         bindings["after"] = id_value(query.after)
-    statement = prelude + surql("find", table=quoted(table.table), where=where)
-    reply = await connection.read(statement, limit=min(query.limit, 2**62), **bindings)
+    reply = await connection.read(surql("find", **part.names), **bindings)
     return [value_of(row["id"]) for row in reply[-1]]
 
 
@@ -55,27 +57,43 @@ async def states(
     rows: list[tuple[str, str, JobTable, Id, str]] = []
     for table in tables:
         if query.backend in {None, table.backend}:
-            where, bindings = _where(table, query)
-            statement = surql("watched", table=quoted(table.table), where=where)
-            for row in (await connection.read(statement, **bindings, **NUL))[0]:
+            part = _part(table, query)
+            reply = await connection.read(surql("watched", **part.names), **part.bindings, **NUL)
+            for row in reply[-1]:
                 value = value_of(row["id"])
                 rows.append((row["created"], id_text(value), table, value, row["state"]))
-    return {text: (table, value, state) for _, text, table, value, state in sorted(rows, key=lambda each: each[:2])}
+    rows.sort(key=lambda each: each[:2])
+    return {text: (table, value, state) for _, text, table, value, state in rows}
 
 
-def _where(table: JobTable, query: JobQuery) -> tuple[str, dict[str, Any]]:
-    conditions: list[str] = []
-    bindings: dict[str, Any] = {}
+@attrs.frozen(kw_only=True)
+class _Part:
+    """What a query means in one table. Ids and casts stand apart: inside WHERE they would scan the table."""
+
+    source: str
+    preludes: list[str] = attrs.field(factory=list)
+    conditions: list[str] = attrs.field(factory=list)
+    bindings: dict[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def names(self) -> dict[str, str]:
+        where = "WHERE " + " AND ".join(self.conditions) if self.conditions else ""
+        return {"prelude": "".join(self.preludes), "source": self.source, "where": where}
+
+
+def _part(table: JobTable, query: JobQuery) -> _Part:
+    part = _Part(source=quoted(table.table) if query.ids is None else "$wanted")
     if query.ids is not None:
-        conditions.append("id IN <array<record>>$ids")
-        bindings["ids"] = ids_of(table, query.ids)
-    if query.status is not None:
-        conditions.append("status = $status")
-        bindings["status"] = query.status.value
+        part.preludes.append("LET $wanted = <array<record>>$ids; ")
+        part.bindings["ids"] = ids_of(table, dict.fromkeys(query.ids))
     if query.assigned_to is not None:
-        conditions.append("assigned_to = <record>$parent")
-        bindings["parent"] = id_value(query.assigned_to) or "nothing:⟨⟩"
+        part.preludes.append("LET $parent = <record>$parent_id; ")
+        part.conditions.append("assigned_to = $parent")
+        part.bindings["parent_id"] = id_value(query.assigned_to) or RecordID("nobody", "")
     if query.path is not None:
-        conditions.append("path = $path")
-        bindings["path"] = query.path
-    return ("WHERE " + " AND ".join(conditions) if conditions else ""), bindings
+        part.conditions.append("path = $path")
+        part.bindings["path"] = query.path
+    if query.status is not None:
+        part.conditions.append("status = $status")
+        part.bindings["status"] = query.status.value
+    return part

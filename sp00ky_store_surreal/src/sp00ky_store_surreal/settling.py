@@ -12,7 +12,7 @@ from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import INVALID_ROW
-from sp00ky_core.ports import Settlement, SettleFate, SettleResult
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.errors import Conflict, DuplicateKey, StatementInvalid, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value, is_composite

@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import attrs
 from surrealdb import RecordID
@@ -120,7 +119,7 @@ class SurrealStore(DecidingStore):
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
         """See ``Store.claim``."""
-        slots = [(self._of_backend(backend), count) for backend, count in slots_by_backend.items() if count > 0]
+        slots = [(self._of_backend(each), count) for each, count in slots_by_backend.items() if count > 0]
         if not slots:
             return []
         await self._ready.ensure()
@@ -166,7 +165,8 @@ class SurrealStore(DecidingStore):
         await self._ready.ensure()
         count = 0
         for table in self._tables:
-            for status, keep in ((JobStatus.SUCCESS, table.keep_success), (JobStatus.FAILED, table.keep_failed)):
+            kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
+            for status, keep in kept.items():
                 if keep is not None and count < limit:
                     count += await self._prune(table, status, keep, limit - count)
         await self._connection.write(surql("prune_runners"))
@@ -255,7 +255,7 @@ class SurrealStore(DecidingStore):
                 reply = await self._connection.read(
                     surql("lost", table=quoted(table.table)), dead=list(dead_runners), limit=limit - len(jobs)
                 )
-                jobs += await load(self._connection, table, [value_of(row["id"]) for row in reply[0]])
+                jobs += await load(self._connection, table, [value_of(row["id"]) for row in reply[-1]])
         return jobs
 
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:

@@ -47,7 +47,7 @@ async def _ticks(changes: Signal) -> AsyncGenerator[_Tick, None]:
     async with aclosing(changes.subscribe()) as signals:
         signal = asyncio.ensure_future(anext(signals, None))
         try:
-            while not changes.closed:
+            while True:
                 done, _ = await asyncio.wait([signal], timeout=pause)
                 if changes.closed:
                     return

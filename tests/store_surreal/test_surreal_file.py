@@ -1,0 +1,109 @@
+"""The embedded file: one process at a time, and what was written is there after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core.config import SurrealdbConfig
+from sp00ky_core.errors import StoreInUse
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_surreal import SurrealStore
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_store_surreal import SurrealStore
+
+async def main():
+    table = JobTable(backend="api", table="job")
+    store = SurrealStore(StoreOptions(url="surrealkv://jobs.db", tables=(table,), directory=Path(sys.argv[1])))
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="api") for _ in range(20)])
+    print("ready", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_another_process_is_told_so_and_a_crash_loses_nothing(
+    make_store: Callable[..., SurrealStore], tmp_path: Path
+) -> None:
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLDER, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    store = make_store("surrealkv://jobs.db")
+    try:
+        assert holder.stdout is not None
+        assert await holder.stdout.readline() == b"ready\n"
+        with pytest.raises(StoreInUse, match="another process"):
+            await store.open()
+    finally:
+        holder.kill()
+        await holder.wait()
+    await store.open()
+    assert len(await store.find(JobQuery())) == 20
+    await store.close()
+
+
+async def test_a_closed_store_opens_again_with_its_jobs(make_store: Callable[..., SurrealStore]) -> None:
+    store = make_store("surrealkv://deep/jobs.db")
+    for count in range(3):
+        await store.open()
+        await store.open()
+        await store.migrate()
+        await store.add([NewJob(path="/a", backend="api")])
+        assert len(await store.find(JobQuery())) == count + 1
+        await store.close()
+        await store.close()
+
+
+async def test_the_block_names_namespace_and_database(make_store: Callable[..., SurrealStore]) -> None:
+    store = make_store(surrealdb=SurrealdbConfig(namespace="shop", database="orders"))
+    await store.open()
+    await store.migrate()
+    assert await store._connection.read("RETURN [session::ns(), session::db()]") == [["shop", "orders"]]
+    await store.close()
+
+
+def test_the_location_holds_no_secret(make_store: Callable[..., SurrealStore]) -> None:
+    store = make_store("wss://root:hunter2@db.example:8000/shop/orders?auth=root&token=hunter3")
+    assert store.location == "wss://db.example:8000/shop/orders"
+    assert "hunter" not in repr(store._target)
+
+
+async def test_many_writers_lose_no_update(make_store: Callable[..., SurrealStore]) -> None:
+    store = make_store()
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="api") for _ in range(100)])
+    claims = await asyncio.gather(*(store.claim({"api": 10}, f"r{n}") for n in range(20)))
+    taken = [job.id for jobs in claims for job in jobs]
+    assert len(taken) == len(set(taken)) == 100
+    await store.close()
+
+
+async def test_a_cancelled_claim_keeps_its_turn_until_it_is_done(
+    make_store: Callable[..., SurrealStore],
+) -> None:
+    store = make_store()
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="api") for _ in range(50)])
+    claim = asyncio.ensure_future(store.claim({"api": 50}, "r"))
+    await asyncio.sleep(0)
+    claim.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claim
+    assert len(await store.release("r", keep=())) in {0, 50}
+    assert len(await store.claim({"api": 50}, "r2")) == 50
+    await store.close()

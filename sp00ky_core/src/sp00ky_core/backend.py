@@ -8,6 +8,7 @@ import attrs
 
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.errors import ConfigError
 from sp00ky_core.ports import JobTable
 
 __all__ = ["Backend", "load_backends"]
@@ -28,7 +29,14 @@ class Backend:
 
 
 def load_backends(config: Config, strategies: frozenset[str]) -> Mapping[str, Backend]:
-    """Read every backend's OpenAPI document. Raises ``ContractError``."""
+    """Read every backend's OpenAPI document.
+
+    Raises:
+        ConfigError: there is no backend, or a document can't be used.
+    """
+    if not config.backends:
+        problem = "there is none; describe one, as `sp00ky init` does"
+        raise ConfigError(file=str(config.file), key="backends", problem=problem)
     return {
         name: Backend(config=backend, contract=load_contract(backend), table=_table(backend, strategies))
         for name, backend in config.backends.items()

@@ -74,8 +74,6 @@ def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> C
         written: WrittenBackend = _at(key, read, value, WrittenBackend)
         backends[name] = _backend(name, written, file.parent)
         _refuse_shared_table(f"{key}.method.table", backends[name], backends)
-    if not backends:
-        raise KeyProblem("backends", "there is none; describe one, as `sp00ky init` does")
     return Config(
         file=file,
         backends=backends,

@@ -22,7 +22,7 @@ DISTRIBUTIONS = (CORE, "sp00ky_store_surreal", "sp00ky_transport_http")
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
-    CORE: ("tests/core", "tests/runner"),
+    CORE: ("tests/core", "tests/conformance", "tests/properties", "tests/runner"),
     "sp00ky_store_surreal": ("tests/store_surreal",),
     "sp00ky_transport_http": ("tests/transport_http",),
 }

@@ -16,6 +16,7 @@ from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, StoreOptions
 from sp00ky_core.stores.deciding import TRIES
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.memory_table import MemoryTable
+from sp00ky_core.stores.plugin import sp00ky_register_stores
 from sp00ky_core.testing.conformance.harness import settlement
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
@@ -125,3 +126,7 @@ def test_ids_sort_by_age_and_are_uuids() -> None:
     assert new_key(1, b"\xff" * 10) == "0000000000017fffbfffffffffffffff"
     assert new_key(2**48 - 1, bytes(10)) == "ffffffffffff70008000000000000000"
     assert [table_of(each) for each in ("job:1", "job:", "job", "")] == ["job", "job", "", ""]
+
+
+def test_the_plugin_registers_the_scheme() -> None:
+    assert sp00ky_register_stores() == {"memory": MemoryStore}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sp00ky_core.codec import instant_from_json, instant_to_json, job_from_json, job_to_json
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-from sp00ky_core.stores.rows import defect_of, job_of
+from sp00ky_core.stores.rows import defect_of, entries_of, instant_of, job_of
 from sp00ky_core.testing.strategies import instants, jobs, json_values, new_jobs, payloads
 
 # DESIGN.md section 12, written down a second time.
@@ -172,6 +172,20 @@ def test_any_row_is_a_job_that_can_be_shown(row: dict[str, Any]) -> None:
     assert job.defect is None or len(job.defect) < 500
     if "path" not in row or "payload" not in row:
         assert job.defect
+
+
+def test_columns_may_come_as_text() -> None:
+    entry = {"at": "2030-01-02T03:04:05Z", "attempt": 1, "code": 503, "name": "http_status", "reason": "busy"}
+    at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    expected = (AttemptError(at=at, attempt=1, code=503, name="http_status", reason="busy"),)
+    assert entries_of(json.dumps([entry, 3, None])) == expected
+    assert entries_of([entry, expected[0]]) == expected * 2
+    assert entries_of("[{oops") == entries_of("3") == entries_of(None) == ()
+    assert instant_of("2030-01-02T05:04:05+02:00") == instant_of(at.replace(tzinfo=None)) == at
+    assert instant_of("soon") is instant_of(3) is None
+    far = datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))
+    assert instant_of(far) == datetime.max.replace(tzinfo=UTC)
+    assert instant_to_json(at.replace(tzinfo=None)) == "2030-01-02T03:04:05Z"
 
 
 def test_a_number_that_python_will_not_write_is_no_trouble() -> None:

@@ -210,6 +210,21 @@ def test_a_redriven_job_waits_for_the_lease(job: Job) -> None:
     assert has_unknown_outcome(job)
 
 
+@given(
+    st.integers(-(10**12), -1),
+    st.integers(0, 3),
+    st.sampled_from([Lost(reason="gone"), Undelivered(name="timeout")]),
+)
+def test_retries_below_zero_buy_no_attempt(retries: int, max_retries: int, event: Event) -> None:
+    job = attrs.evolve(fresh(max_retries), status=JobStatus.PROCESSING, retries=retries)
+    transition = decide(job, event, RetryPolicy(max_retries=max_retries))
+    assert transition.to is (JobStatus.PENDING if max_retries else JobStatus.FAILED)
+    assert transition.error is not None
+    assert transition.error.attempt == 1
+    if max_retries:
+        assert transition.retries == 1
+
+
 @given(st.integers(1, 120))
 def test_the_first_and_the_latest_errors_are_kept(count: int) -> None:
     job, clock = attrs.evolve(fresh(1_000), status=JobStatus.PROCESSING), FakeClock()

@@ -108,7 +108,7 @@ def _undelivered(case: _Case, event: Undelivered) -> Transition:
     error = _entry(case.job, event)
     if not event.is_retryable or not _retries_left(case):
         return Transition(to=JobStatus.FAILED, retries=case.job.retries, error=error)
-    retry = case.job.retries + 1
+    retry = _made(case.job) + 1
     delay = next_delay(
         case.policy,
         retry,
@@ -124,7 +124,7 @@ def _lost(case: _Case, event: Lost) -> Transition:
     left = _retries_left(case)
     return Transition(
         to=JobStatus.PENDING if left else JobStatus.FAILED,
-        retries=case.job.retries + left,
+        retries=_made(case.job) + left,
         error=error,
         bumps_epoch=True,
         keeps_lease=True,
@@ -213,13 +213,17 @@ def _result_json(result: Any) -> bytes | None:
 
 
 def _retries_left(case: _Case) -> bool:
-    return case.job.retries < case.policy.max_retries
+    return _made(case.job) < case.policy.max_retries
+
+
+def _made(job: Job) -> int:
+    return max(job.retries, 0)  # a client can write less, and would get more attempts
 
 
 def _entry(job: Job, outcome: Undelivered) -> AttemptError:
     in_flight = job.status is JobStatus.PROCESSING
     return AttemptError(
-        attempt=job.retries + in_flight,
+        attempt=_made(job) + in_flight,
         code=outcome.code,
         name=outcome.name,
         reason=_cut(outcome.reason),

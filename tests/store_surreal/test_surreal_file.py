@@ -24,7 +24,8 @@ from sp00ky_store_surreal import SurrealStore
 
 async def main():
     table = JobTable(backend="api", table="job")
-    store = SurrealStore(StoreOptions(url="surrealkv://jobs.db", tables=(table,), directory=Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    store = SurrealStore(StoreOptions(url="surrealkv://jobs.db", tables=(table,), directory=folder))
     await store.open()
     await store.migrate()
     await store.add([NewJob(path="/a", backend="api") for _ in range(20)])

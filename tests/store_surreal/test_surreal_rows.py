@@ -171,7 +171,8 @@ async def test_a_row_that_nobody_can_write_is_passed_over(
 
 async def test_a_refused_result_is_left_out_and_the_batch_goes_on(migrated: SurrealStore) -> None:
     await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE result ON job TYPE option<string> ASSERT $value = NONE OR string::len($value) < 20"
+        "DEFINE FIELD OVERWRITE result ON job TYPE option<string> "
+        "ASSERT $value = NONE OR string::len($value) < 20"
     )
     await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(5)])
     jobs = await migrated.claim({"api": 5}, "r")
@@ -188,7 +189,8 @@ async def test_a_refused_success_ends_failed_with_the_databases_reason(migrated:
     await migrated.add([NewJob(path="/a", backend="api")])
     (job,) = await migrated.claim({"api": 5}, "r")
     await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE status ON job TYPE string ASSERT $value IN ['pending', 'processing', 'failed']"
+        "DEFINE FIELD OVERWRITE status ON job TYPE string "
+        "ASSERT $value IN ['pending', 'processing', 'failed']"
     )
     (result,) = await migrated.settle([settlement_of(job, Delivered())])
     kept = await migrated.get(job.id)

@@ -19,6 +19,23 @@ __all__ = ["Id", "reply_keys", "jobs_in", "load", "load_safely", "value_of"]
 
 Id = RecordID | str
 
+COLUMNS = (
+    *(
+        "id",
+        "path",
+        "payload",
+        "status",
+        "retries",
+        "max_retries",
+        "retry_strategy",
+        "timeout",
+        "assigned_to",
+    ),
+    *("dedup_key", "traceparent", "created_at", "updated_at", "run_at", "lease_until", "lease_epoch"),
+    *("runner_id", "errors", "result"),
+)
+"""The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
+
 
 def reply_keys(number: int, table: JobTable) -> dict[str, str]:
     """What ``reply.surql`` binds: how a record of the table with an array or an object as key begins."""
@@ -40,9 +57,10 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
     """The jobs of a reply of ``reply.surql``; rows that need care are read again."""
     if isinstance(reply, Mapping):
         return await load_safely(connection, table, reply["unsafe"])
-    odd = [row["id"] for row in reply if row["payload"] is None]
+    rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
+    odd = [row["id"] for row in rows if row["payload"] is None]
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
-    jobs = (job_from(row, table) for row in reply)
+    jobs = (job_from(row, table) for row in rows)
     return [careful.get(job.id, job) for job in jobs]
 
 

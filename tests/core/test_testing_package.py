@@ -220,3 +220,30 @@ def test_five_lines_prove_a_store(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+def test_a_store_that_promises_less_is_tested_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    (tmp_path / "test_modest.py").write_text(
+        textwrap.dedent("""
+            from sp00ky_core.ports import StoreCapabilities
+            from sp00ky_core.stores.memory import MemoryStore
+            from sp00ky_core.testing import StoreConformance
+
+            class Modest(MemoryStore):
+                capabilities = StoreCapabilities(durable=False, holds_any_row=False)
+
+            class TestModest(StoreConformance):
+                def make_store(self, options):
+                    return Modest(options)
+        """)
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = int(done.stdout.split(" passed")[0].split()[-1])
+    assert passed > 110, done.stdout
+    for flag in ("durable", "shared", "transactions", "holds_any_row"):
+        assert f"capabilities.{flag} = False" in done.stdout

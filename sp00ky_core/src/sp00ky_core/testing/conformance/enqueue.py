@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -182,20 +183,21 @@ class DedupConformance(StoreHarness):
 class TransactionConformance(StoreHarness):
     """``connection=`` joins a transaction of the caller's; skipped where the store has none."""
 
-    @pytest.fixture(autouse=True)
-    def _needs_transactions(self, options: StoreOptions) -> None:
-        if not self.make_store(options).capabilities.transactions:
+    def begun(self, store: Store) -> AbstractAsyncContextManager[object]:
+        """A transaction, or a skip where the store has none."""
+        if not store.capabilities.transactions:
             pytest.skip("the store says capabilities.transactions = False")
+        return self.transaction(store)
 
     async def test_jobs_are_there_when_it_commits(self, store: Store) -> None:
-        async with self.transaction(store) as connection:
+        async with self.begun(store) as connection:
             jobs = await store.add([new_job(), new_job()], connection=connection)
             assert await self.claim(store) == []
         assert {job.id for job in await self.claim(store)} == {job.id for job in jobs}
 
     async def test_jobs_are_not_there_when_it_rolls_back(self, store: Store) -> None:
         async def change_of_mind() -> None:
-            async with self.transaction(store) as connection:
+            async with self.begun(store) as connection:
                 await store.add([new_job(dedup_key="k")], connection=connection)
                 raise ZeroDivisionError
 
@@ -206,7 +208,7 @@ class TransactionConformance(StoreHarness):
 
     async def test_it_dedups_against_committed_and_own_jobs(self, store: Store) -> None:
         (committed,) = await store.add([new_job(dedup_key="k")])
-        async with self.transaction(store) as connection:
+        async with self.begun(store) as connection:
             (same,) = await store.add([new_job(dedup_key="k")], connection=connection)
             (own,) = await store.add([new_job(dedup_key="own")], connection=connection)
             (again,) = await store.add([new_job(dedup_key="own")], connection=connection)
@@ -214,7 +216,7 @@ class TransactionConformance(StoreHarness):
         assert len(await store.find(JobQuery())) == 2
 
     async def test_a_key_is_unique_against_an_open_transaction(self, store: Store) -> None:
-        async with self.transaction(store) as connection:
+        async with self.begun(store) as connection:
             (first,) = await store.add([new_job(dedup_key="k")], connection=connection)
             rival = asyncio.ensure_future(store.add([new_job(dedup_key="k")]))
             await asyncio.wait([rival], timeout=0.1)
@@ -224,7 +226,7 @@ class TransactionConformance(StoreHarness):
 
     async def test_an_open_transaction_never_delays_a_settle(self, store: Store) -> None:
         job = await self.claimed(store, dedup_key="k")
-        async with self.transaction(store) as connection:
+        async with self.begun(store) as connection:
             await store.add([new_job(dedup_key="k"), new_job(dedup_key="l")], connection=connection)
             async with asyncio.timeout(2):
                 (result,) = await store.settle([settlement(job, Delivered())])
@@ -233,7 +235,7 @@ class TransactionConformance(StoreHarness):
     async def test_its_jobs_send_the_signal(self, store: Store) -> None:
         signal = store.work_signal()
         await anext(signal)
-        async with self.transaction(store) as connection:
+        async with self.begun(store) as connection:
             await store.add([new_job()], connection=connection)
         async with asyncio.timeout(5):
             await anext(signal)

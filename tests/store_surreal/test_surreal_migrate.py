@@ -204,3 +204,14 @@ async def test_a_timeout_with_a_fraction_is_rounded_up_where_the_table_wants_who
     new_job = NewJob(path="/a", backend="api", assigned_to="thread:a", timeout=1.2)
     (job,) = await spec_store.add([new_job])
     assert job.timeout == 2
+
+
+async def test_rows_that_no_index_can_hold_are_named(store: SurrealStore, spec_schema: str) -> None:
+    await store._connection.write(spec_schema)
+    statement = "CREATE job:old SET assigned_to = thread:a, path = $path, payload = '{}' RETURN NONE"
+    await store._connection.write(statement, path="/a\0b")
+    with pytest.raises(SchemaError, match="path holds NUL"):
+        await store.migrate()
+    await store._connection.write("DELETE job:old RETURN NONE")
+    assert await store.migrate()
+    assert [each for each in await store.check() if each.stops_jobs] == []

@@ -1,4 +1,4 @@
-"""The stateful model, beside the memory store."""
+"""The stateful model, beside the memory store, on both embedded engines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from sp00ky_core.testing.model import store_model
 from sp00ky_store_surreal import SurrealStore
 
 
-def make_store(options: StoreOptions) -> Store:
+def in_memory(options: StoreOptions) -> Store:
     return SurrealStore(attrs.evolve(options, url="mem://"))
 
 
-TestSurrealModel = store_model(make_store)
+def in_a_file(options: StoreOptions) -> Store:
+    return SurrealStore(attrs.evolve(options, url="surrealkv://jobs.db"))
+
+
+TestMemoryModel = store_model(in_memory)
+TestFileModel = store_model(in_a_file)

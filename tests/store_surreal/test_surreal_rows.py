@@ -239,3 +239,20 @@ async def test_the_newest_job_of_a_parent_and_a_path(migrated: SurrealStore) -> 
     jobs = await migrated.add(new_jobs)
     found = await migrated.find(JobQuery(assigned_to="thread:0", path="/1", limit=1))
     assert [job.id for job in found] == [jobs[9].id]
+
+
+async def test_a_backend_whose_breaker_is_open_is_passed_over(migrated: SurrealStore) -> None:
+    await migrated.add([NewJob(path="/a", backend="api")])
+    await migrated._connection.write(
+        "CREATE sp00ky_breaker:api SET backend = 'api', state = 'open', paused_until = time::now() + 1h"
+    )
+    assert await migrated.claim({"api": 5}, "r") == []
+    breaker = (await migrated.stats())["api"].breaker
+    assert (breaker.state, round(breaker.paused_for_s, -2)) == ("open", 3600)
+    await migrated._connection.write("UPDATE sp00ky_breaker:api SET paused_until = time::now()")
+    assert len(await migrated.claim({"api": 5}, "r")) == 1
+
+
+async def test_a_beat_does_not_wait_for_writes(migrated: SurrealStore) -> None:
+    async with migrated._connection._writes:
+        assert set(await migrated.beat("r1")) == {"r1"}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from surrealdb import RecordID
 
-from sp00ky_core.errors import SchemaError
+from sp00ky_core.errors import RowRefused, SchemaError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import TableLayout, read_layout
@@ -38,7 +38,14 @@ async def missing_steps(
 async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Iterable[JobTable]) -> None:
     """Carry them out, each statement by itself, and note the version."""
     for step in steps:
-        await connection.write(step.statement)
+        try:
+            await connection.write(step.statement)
+        except RowRefused as error:
+            raise SchemaError(
+                store=error.store,
+                problem=f"table {step.table!r} has rows that an index can't hold ({error.problem}): "
+                "delete those whose path holds NUL, or that share a dedup_live, and run it again",
+            ) from error
     if steps:
         await connection.write(
             surql("note_migration"),

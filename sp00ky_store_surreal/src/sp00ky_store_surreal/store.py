@@ -261,8 +261,8 @@ class SurrealStore(DecidingStore):
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         await self._ready.ensure()
         deleted: set[str] = set()
+        ended = [job.id for job in await self._load(job_ids) if job.is_terminal]
         for table in self._tables:
-            ended = [job.id for job in await self._load(job_ids) if job.is_terminal]
             ids = selecting.ids_of(table, ended)
             if ids:
                 reply = await self._connection.write(surql("delete_ended"), ids=ids)

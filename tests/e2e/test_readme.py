@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sp00ky_core import Secret, load_config
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = ROOT / "examples" / "quickstart"
@@ -48,6 +50,14 @@ def test_there_are_two_commands_of_one_line_each() -> None:
     assert len(demo.splitlines()) == len(tests.splitlines()) == 1
     assert demo.rstrip().endswith("sp00ky demo")
     assert tests.rstrip().endswith("nox -s tests")
+
+
+def test_its_configuration_can_be_loaded(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    file = tmp_path / "sp00ky.yml"
+    file.write_text(text)
+    config = load_config(file, environ={"API_TOKEN": "secret"})
+    assert config.backends["api"].token == Secret("secret")
 
 
 def test_the_example_is_ten_lines() -> None:

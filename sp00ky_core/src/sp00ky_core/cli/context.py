@@ -1,0 +1,89 @@
+"""What every command knows: which configuration, which store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import attrs
+import click
+
+from sp00ky_core.outbox import Outbox
+
+__all__ = ["Settings", "with_settings", "pass_settings", "command", "run_async"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
+
+
+@attrs.define
+class Settings:
+    """The options that every command takes, before or after its name."""
+
+    config: Path | None = None
+    store: str | None = None
+    debug: bool = False
+
+    def outbox(self) -> Outbox:
+        """The outbox that is meant. Raises what ``Outbox.open`` raises."""
+        return Outbox.open(self.config, store=self.store)
+
+
+pass_settings = click.make_pass_decorator(Settings, ensure=True)
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value and parameter.name:
+        setattr(context.ensure_object(Settings), parameter.name, value)
+
+
+def with_settings(function: Command) -> Command:
+    """Add ``--config``, ``--store`` and ``--debug``."""
+    options = (
+        click.option(
+            "--config",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="The configuration; by default the nearest sp00ky.yml upward.",
+            expose_value=False,
+            callback=_set,
+        ),
+        click.option(
+            "--store",
+            metavar="URL",
+            help="Overrides the configured store, and SP00KY_STORE.",
+            expose_value=False,
+            callback=_set,
+        ),
+        click.option(
+            "--debug",
+            is_flag=True,
+            help="Show the traceback of an error.",
+            expose_value=False,
+            callback=_set,
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Command], click.Command]:
+    """A command that takes the settings first."""
+
+    def make(function: Command) -> click.Command:
+        decorate = click.command(**attributes) if group is None else group.command(**attributes)
+        made: click.Command = decorate(with_settings(pass_settings(function)))
+        return made
+
+    return make
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's work, on uvloop where it is installed (``sp00ky-core[fast]``)."""
+    try:
+        import uvloop  # noqa: PLC0415  # optional
+    except ImportError:
+        return asyncio.run(work)
+    return uvloop.run(work)  # type: ignore[no-any-return,unused-ignore]  # uvloop may not be installed

@@ -1,0 +1,122 @@
+"""A small real HTTP backend that fails the way backends do, the same way each time."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+__all__ = ["DemoBackend", "OPENAPI"]
+
+_OPERATION: dict[str, Any] = {
+    "post": {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Numbered"}}},
+        },
+        "responses": {"200": {"description": "done"}},
+    }
+}
+
+OPENAPI: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "info": {"title": "The demo's backend", "version": "1"},
+    "paths": {"/spookify": _OPERATION, "/chat": _OPERATION, "/charge-payment": _OPERATION},
+    "components": {
+        "schemas": {
+            "Numbered": {
+                "type": "object",
+                "required": ["n"],
+                "properties": {"n": {"type": "integer", "minimum": 0}},
+            }
+        }
+    },
+}
+
+
+class DemoBackend:
+    """Its address, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: Counter[str] = Counter()  # by Idempotency-Key
+        self.answered: Counter[str] = Counter()  # with a 2xx, by Idempotency-Key
+        self._lock = threading.Lock()
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[DemoBackend]:
+        """A backend on a free port of this machine, until the context is left."""
+        backend = cls()
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, backend)) as server:
+            server.daemon_threads = True
+            backend.url = f"http://127.0.0.1:{server.server_port}"
+            thread = threading.Thread(
+                target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            )
+            thread.start()
+            try:
+                yield backend
+            finally:
+                server.shutdown()
+                thread.join()
+
+    def note(self, job_id: str, *, answered: bool) -> None:
+        """A request has come, and is answered with a 2xx or not."""
+        with self._lock:
+            self.requests[job_id] += 1
+            self.answered[job_id] += answered
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, backend: DemoBackend, *arguments: Any) -> None:
+        self._backend = backend
+        super().__init__(*arguments)
+
+    def do_POST(self) -> None:
+        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = _status(self.path, payload["n"], int(self.headers["Sp00ky-Attempt"]))
+        if self.path == "/chat":
+            time.sleep(0.2 + payload["n"] % 7 / 10)
+        self._backend.note(self.headers["Idempotency-Key"], answered=status == _OK)
+        if status == _RESET:
+            self.close_connection = True
+        else:
+            self._answer(status)
+
+    def _answer(self, status: int) -> None:
+        body = json.dumps({"boo": True} if status == _OK else {"error": "the demo says no"}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status == _BUSY:
+            self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the screen is the demo's."""
+
+
+_OK, _BUSY, _BROKEN, _RESET = 200, 429, 500, 0
+
+
+def _status(path: str, n: int, attempt: int) -> int:
+    """What the n-th job of a route gets: the same in each demo."""
+    if path == "/charge-payment":
+        return _BROKEN if n % 17 == 0 else _OK
+    if path == "/chat":
+        return _OK
+    if n % 40 == 0:
+        return _BROKEN  # for ever
+    if attempt > 1 + n % 2:
+        return _OK
+    return {1: _BROKEN, 2: _BUSY, 3: _RESET}.get(n % 10, _OK)

@@ -1,0 +1,40 @@
+"""``sp00ky migrate``: create the tables, or add what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.ports import MigrationStep
+
+__all__ = ["migrate"]
+
+
+@command()
+@click.option("--print", "only_print", is_flag=True, help="Print the statements and change nothing.")
+@click.option("--repair", is_flag=True, help="Also mend fields that are there but can't work.")
+def migrate(settings: Settings, *, only_print: bool, repair: bool) -> None:
+    """Create the job tables, or add what they lack; never asks, safe to repeat.
+
+    Without --repair nothing that is there is changed.
+    """
+    steps = run_async(_migrate(settings, only_print=only_print, repair=repair))
+    for step in steps:
+        click.echo(f"-- {step.table}: {step.why}\n{step.statement}" if only_print else _line(step))
+    if not steps:
+        click.echo("-- nothing to do" if only_print else "nothing to do")
+
+
+async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Sequence[MigrationStep]:
+    store = settings.outbox().store
+    await store.open()
+    try:
+        return await (store.migration(repair=repair) if only_print else store.migrate(repair=repair))
+    finally:
+        await store.close()
+
+
+def _line(step: MigrationStep) -> str:
+    return f"{step.table}: {step.why} ({' '.join(step.statement.split())[:100]})"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-import pytest
 from surrealdb import RecordID
 
 from sp00ky_core.ids import uuid7
@@ -18,10 +17,6 @@ from sp00ky_store_surreal.ids import id_text
 
 class SurrealConformance(StoreConformance):
     url = ""
-
-    @pytest.fixture(autouse=True)
-    def _needs_transactions(self) -> None:
-        """The suite's own would skip every test of a store without transactions, not just theirs."""
 
     def make_store(self, options: StoreOptions) -> Store:
         return SurrealStore(attrs.evolve(options, url=self.url))

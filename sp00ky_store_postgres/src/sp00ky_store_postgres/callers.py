@@ -1,0 +1,94 @@
+"""Connections of the caller's: asyncpg, SQLAlchemy, psycopg, told apart without importing any of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_store_postgres.connections import Row
+
+__all__ = ["Fetch", "fetch_of"]
+
+Fetch = Callable[..., Awaitable[Sequence[Row]]]
+"""A statement with ``$1``... and its arguments, to rows."""
+
+EXPECTED = (
+    "an asyncpg connection, a SQLAlchemy AsyncConnection or AsyncSession (on asyncpg or psycopg), "
+    "or a psycopg AsyncConnection"
+)
+
+_PLACE = re.compile(r"\$(\d+)")
+
+
+def fetch_of(connection: object) -> Fetch:
+    """How to run a statement on a caller's connection, within the transaction that it is in.
+
+    Raises:
+        OptionInvalid: it is of no kind that is known here.
+    """
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(connection).__mro__}
+    if isinstance(connection, asyncpg.Connection) or "asyncpg.PoolConnectionProxy" in kinds:
+        return connection.fetch  # type: ignore[attr-defined,no-any-return]  # the proxy has a connection's methods
+    if "sqlalchemy.AsyncSession" in kinds:
+        return _of_session(connection)
+    if "sqlalchemy.AsyncConnection" in kinds:
+        return _of_sqlalchemy(connection)
+    if "psycopg.AsyncConnection" in kinds:
+        return _of_psycopg(connection)
+    raise _unknown(connection)
+
+
+def _unknown(connection: object) -> OptionInvalid:
+    # Not its repr: a connection's may hold a DSN.
+    kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
+    return OptionInvalid(option="connection", value=f"of type {kind}"[:80], expected=EXPECTED)
+
+
+def _of_session(session: Any) -> Fetch:
+    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
+        return await _of_sqlalchemy(await session.connection())(statement, *arguments)
+
+    return fetch
+
+
+def _of_sqlalchemy(connection: Any) -> Fetch:
+    """Through SQLAlchemy's own call, which begins the transaction where none has begun yet."""
+    driver = connection.dialect.driver
+    if driver not in {"asyncpg", "psycopg", "psycopg_async"}:
+        raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=EXPECTED)
+
+    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
+        if driver == "asyncpg":
+            result = await connection.exec_driver_sql(statement, arguments)
+        else:
+            result = await connection.exec_driver_sql(_named(statement), _by_name(arguments))
+        rows: Sequence[Row] = result.fetchall()
+        return rows
+
+    return fetch
+
+
+def _of_psycopg(connection: Any) -> Fetch:
+    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
+        from psycopg.rows import tuple_row  # noqa: PLC0415  # the caller has it; nobody else needs it
+
+        async with connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(_named(statement), _by_name(arguments))
+            rows: Sequence[Row] = await cursor.fetchall()
+            return rows
+
+    return fetch
+
+
+@lru_cache(maxsize=64)
+def _named(statement: str) -> str:
+    return _PLACE.sub(r"%(p\1)s", statement.replace("%", "%%"))
+
+
+def _by_name(arguments: Sequence[object]) -> dict[str, object]:
+    return {f"p{number}": argument for number, argument in enumerate(arguments, 1)}

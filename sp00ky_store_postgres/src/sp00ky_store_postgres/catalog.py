@@ -1,0 +1,53 @@
+"""What is in the database now: a table's columns, indexes, constraints, triggers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from sp00ky_store_postgres.statements import quoted, read_sql
+
+__all__ = ["Found", "find_table", "versions", "has_rows", "exists"]
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """A relation as the catalog has it."""
+
+    kind: str  # r: a plain table
+    types: dict[str, str]  # by column
+    must_be_given: frozenset[str]  # columns that an INSERT can't leave out
+    objects: dict[tuple[str, str], bool]  # (index, check, trigger or option; name): whether it is in force
+
+
+async def find_table(connection: Any, schema: str, name: str) -> Found | None:
+    """A relation; None: there is none of that name."""
+    columns = await connection.fetch(read_sql("catalog_columns"), schema, name)
+    if not columns:
+        return None
+    objects = await connection.fetch(read_sql("catalog_objects"), quoted(schema, name))
+    return Found(
+        kind=columns[0]["kind"],
+        types={row["name"]: row["type"] for row in columns if row["name"]},
+        must_be_given=frozenset(row["name"] for row in columns if row["must_be_given"]),
+        objects={(row["kind"], row["name"]): row["valid"] for row in objects},
+    )
+
+
+async def versions(connection: Any, migration: str) -> dict[str, int]:
+    """The latest version of each table that was migrated here."""
+    if not await exists(connection, migration):
+        return {}
+    rows = await connection.fetch(f"SELECT table_name, max(version) FROM {migration} GROUP BY table_name")  # noqa: S608  # a quoted name
+    return dict(map(tuple, rows))
+
+
+async def has_rows(connection: Any, table: str) -> bool:
+    """Whether a table holds any row."""
+    return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"))  # noqa: S608  # a quoted name
+
+
+async def exists(connection: Any, relation: str) -> bool:
+    """Whether there is such a relation, named as in SQL."""
+    return await connection.fetchval("SELECT to_regclass($1::text)", relation) is not None

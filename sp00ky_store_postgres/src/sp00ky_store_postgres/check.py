@@ -1,0 +1,152 @@
+"""What is wrong with the database, each finding with its consequence and its mend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sp00ky_core.errors import SchemaError
+from sp00ky_core.ports import Finding, JobTable
+from sp00ky_store_postgres.catalog import exists, find_table
+from sp00ky_store_postgres.connections import Connections
+from sp00ky_store_postgres.layout import COLUMNS
+from sp00ky_store_postgres.listen import hears
+from sp00ky_store_postgres.migrate import session
+from sp00ky_store_postgres.options import PostgresOptions
+from sp00ky_store_postgres.planning import plan
+from sp00ky_store_postgres.statements import quoted, read_sql
+from sp00ky_store_postgres.tables import Tables
+
+__all__ = ["check"]
+
+RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+OLDEST_SERVER = 130_000
+MANY_DEAD = 100_000
+DEAD_PER_LIVE = 4
+"""A table with more dead rows than both: autovacuum doesn't get through."""
+
+
+async def check(options: PostgresOptions, tables: Tables, connections: Connections) -> list[Finding]:
+    """See ``Store.check``."""
+    findings: list[Finding] = []
+    async with session(options) as connection:
+        findings += await _schema(connection, tables, options)
+        findings += [each async for each in _settings(connection)]
+        for table in tables.all:
+            if await exists(connection, tables.name(table)):
+                findings += [each async for each in _table(connection, table, tables)]
+        for name in (tables.runner, tables.breaker):
+            if await exists(connection, name):
+                findings += [each async for each in _rights(connection, name)]
+    if options.notify and connections.is_open and not await hears(connections, options):
+        findings.append(
+            Finding(
+                stops_jobs=False,
+                subject="LISTEN",
+                problem="it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
+                consequence="idle runners find new jobs by polling only, up to a second late",
+                mend="add listen_url=<the server itself> to the store's URL",
+            )
+        )
+    return findings
+
+
+async def _schema(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
+    try:
+        planned = await plan(connection, tables, options)
+    except SchemaError as error:
+        return [
+            Finding(
+                stops_jobs=True,
+                subject=tables.schema,
+                problem=error.problem,
+                consequence="no job can be enqueued or delivered",
+                mend="see the problem",
+            )
+        ]
+    return [
+        Finding(
+            stops_jobs=each.stops_jobs,
+            subject=each.step.table or tables.schema,
+            problem=f"not done yet: {' '.join(each.step.statement.split())[:100]} ({each.step.why})",
+            consequence=each.consequence or "the migration isn't complete",
+            mend="sp00ky migrate",
+        )
+        for each in planned
+    ]
+
+
+async def _settings(connection: Any) -> AsyncIterator[Finding]:
+    version = int(await connection.fetchval("SHOW server_version_num"))
+    if version < OLDEST_SERVER:
+        yield Finding(
+            stops_jobs=True,
+            subject="server",
+            problem=f"it is PostgreSQL {version // 10_000}",
+            consequence="statements fail",
+            mend="upgrade it to PostgreSQL 13 or newer",
+        )
+    for name, consequence in (
+        ("fsync", "a crash of the server may lose or repeat jobs"),
+        ("autovacuum", "tables grow without end, and claims get slower and slower"),
+        ("synchronous_commit", "a crash of the server may forget a claim: its request is sent twice"),
+    ):
+        if await connection.fetchval(f"SHOW {name}") == "off":
+            yield Finding(
+                stops_jobs=False,
+                subject=name,
+                problem="it is off",
+                consequence=consequence,
+                mend="turn it on",
+            )
+
+
+async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
+    name = tables.name(table)
+    async for finding in _rights(connection, name):
+        yield finding
+    found = await find_table(connection, tables.schema, table.table)
+    for column in sorted((found.must_be_given if found else frozenset()) - {each.name for each in COLUMNS}):
+        yield Finding(
+            stops_jobs=True,
+            subject=f"{table.table}.{column}",
+            problem="it is NOT NULL and has no default",
+            consequence="no job can be enqueued",
+            mend=f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
+        )
+    async for finding in _bloat(connection, name):
+        yield finding
+
+
+async def _rights(connection: Any, name: str) -> AsyncIterator[Finding]:
+    missing = [row[0] for row in await connection.fetch(read_sql("rights"), name, RIGHTS)]
+    if missing:
+        role = await connection.fetchval("SELECT current_user")
+        rights = ", ".join(missing)
+        yield Finding(
+            stops_jobs=True,
+            subject=name,
+            problem=f"role {role} may not {rights}",
+            consequence="enqueueing or running fails",
+            mend=f"GRANT {rights} ON {name} TO {quoted(role)}",
+        )
+
+
+async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("bloat"), name):
+        if row["never_vacuumed"]:
+            yield Finding(
+                stops_jobs=False,
+                subject=name,
+                problem="its autovacuum is off",
+                consequence="it grows without end, and claims get slower and slower",
+                mend=f"ALTER TABLE {name} RESET (autovacuum_enabled)",
+            )
+        elif row["dead"] > max(MANY_DEAD, DEAD_PER_LIVE * row["live"]):
+            yield Finding(
+                stops_jobs=False,
+                subject=name,
+                problem=f"it holds {row['dead']} dead rows beside {row['live']} live ones",
+                consequence="claims step over them, and the table grows",
+                mend=f"end transactions that have been open for long (pg_stat_activity), then VACUUM {name}",
+            )

@@ -1,0 +1,158 @@
+"""Connections in lanes, so that no kind of call queues behind another; each call heals what it can."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_store_postgres.errors import is_transient, translated
+from sp00ky_store_postgres.options import PostgresOptions
+
+__all__ = ["Lane", "Connections", "Row", "connect", "pause"]
+
+Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 10.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between two tries: doubled from one to the other, drawn from the upper half."""
+PATIENCE = 5.0
+"""Seconds of trying until a caller is told that the database is unavailable."""
+CLOSE_SECONDS = 5.0
+
+ALWAYS = {"jit": "off", "application_name": "sp00ky"}
+"""A statement that is run thousands of times a second gains nothing from being compiled each time."""
+INDEXED = {
+    **ALWAYS,
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # Each call is for other rows than the last, and its plan is the same one all the same.
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Claims and settles go by an index, whatever the planner believes about a table that never stands still."""
+
+
+class Lane(Enum):
+    """A kind of call: its connections (None: as configured), their settings, seconds for a statement."""
+
+    CLAIM = (2, INDEXED, 60.0)
+    SETTLE = (1, INDEXED, 60.0)
+    BEAT = (1, ALWAYS, 10.0)
+    REST = (None, ALWAYS, 60.0)
+
+    def __init__(self, size: int | None, settings: dict[str, str], seconds: float) -> None:
+        self.size = size
+        self.settings = settings
+        self.seconds = seconds
+
+
+async def connect(dsn: str, *, seconds: float = 60.0) -> asyncpg.Connection[Row]:
+    """A connection of its own, outside the lanes."""
+    return await asyncpg.connect(
+        dsn, timeout=CONNECT_SECONDS, command_timeout=seconds, statement_cache_size=0
+    )
+
+
+async def pause(seconds: float) -> float:
+    """Wait between two tries; how long to wait the next time."""
+    await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, not a secret
+    return min(seconds * 2, LONGEST_PAUSE)
+
+
+class Connections:
+    """The store's pools, one for each lane; connections are made when they are needed."""
+
+    def __init__(self, options: PostgresOptions) -> None:
+        self._options = options
+        self._pools: dict[Lane, asyncpg.Pool[Row]] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can be made."""
+        return bool(self._pools)
+
+    async def open(self) -> None:
+        """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
+        if self._pools:
+            return
+        pools = {lane: self._pool(lane) for lane in Lane}
+        try:
+            for pool in pools.values():
+                await pool
+            await pools[Lane.REST].fetchval("SELECT 1")
+        except Exception as error:
+            for pool in pools.values():
+                pool.terminate()
+            raise translated(error, self._options.location) from error
+        self._pools = pools
+
+    async def close(self) -> None:
+        """Let calls that are under way end, for a while, and let go of everything."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await pool.close()
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                pool.terminate()
+
+    async def fetch(self, lane: Lane, statement: str, *arguments: object) -> list[Row]:
+        """A statement's rows, in a transaction of its own."""
+        return await self.run(lane, lambda connection: connection.fetch(statement, *arguments))
+
+    async def run(self, lane: Lane, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do some work on a connection; it is repeated where the connection was lost.
+
+        A repetition may find that the first time had got through: ``work`` must allow for it.
+
+        Raises:
+            StoreUnavailable: the database didn't come back within a few seconds.
+            Sp00kyError: what else it said.
+        """
+        give_up_at, next_pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+        while True:
+            try:
+                async with self._open_pool(lane).acquire() as connection:
+                    return await work(connection)
+            except Exception as error:
+                late = time.monotonic() + next_pause > give_up_at
+                if late or not self._pools or not is_transient(error):
+                    raise translated(error, self._options.location) from error
+            next_pause = await pause(next_pause)
+
+    def _open_pool(self, lane: Lane) -> asyncpg.Pool[Row]:
+        try:
+            return self._pools[lane]
+        except KeyError:
+            raise StoreUnavailable(
+                store=self._options.location, problem="the store isn't open (await store.open())"
+            ) from None
+
+    def _pool(self, lane: Lane) -> asyncpg.Pool[Row]:
+        pooled = self._options.pooled
+        return asyncpg.create_pool(
+            self._options.dsn,
+            min_size=0,
+            max_size=lane.size or self._options.connections,
+            timeout=CONNECT_SECONDS,
+            command_timeout=lane.seconds,
+            reset=_keep_as_it_is,
+            # A pooler in transaction mode gives each transaction another session, and refuses settings.
+            statement_cache_size=0 if pooled else 100,
+            max_cacheable_statement_size=0,
+            server_settings={} if pooled else lane.settings,
+        )
+
+
+async def _keep_as_it_is(_connection: object) -> None:
+    """No reset: nothing is ever set on these connections, and asking for it is a round trip for each call."""

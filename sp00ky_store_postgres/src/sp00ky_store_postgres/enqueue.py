@@ -1,0 +1,159 @@
+"""Enqueue: one round trip for a batch, in a transaction of ours or of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.ids import uuid7
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.ports import JobTable
+from sp00ky_store_postgres.callers import Fetch, fetch_of
+from sp00ky_store_postgres.connections import Connections, Lane
+from sp00ky_store_postgres.errors import translated
+from sp00ky_store_postgres.mapping import WHOLE, whole_jobs
+from sp00ky_store_postgres.newrows import (
+    is_plain,
+    many_arguments,
+    one_arguments,
+    plain_arguments,
+    refuse_beyond_float,
+    stored,
+)
+from sp00ky_store_postgres.options import PostgresOptions
+from sp00ky_store_postgres.statements import fill, read_sql
+from sp00ky_store_postgres.tables import Tables
+
+__all__ = ["Enqueues"]
+
+TRIES = 20
+"""How often a dedup key that others keep taking and leaving is tried."""
+
+QUIET = "SELECT set_config('sp00ky.notify', 'off', true)"
+"""For this transaction: its inserts wake nobody."""
+
+
+class Enqueues:
+    """Inserts jobs."""
+
+    def __init__(self, connections: Connections, tables: Tables, options: PostgresOptions) -> None:
+        self._connections = connections
+        self._tables = tables
+        self._options = options
+        self._built: dict[tuple[str, str], str] = {}
+
+    async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
+        """See ``Store.add``."""
+        fetch = None if connection is None else fetch_of(connection)
+        for new_job in new_jobs:
+            refuse_beyond_float(new_job.payload_json)
+        tables = self._tables.chosen({new_job.backend for new_job in new_jobs})
+        if not tables:
+            return []
+        batch = _Batch(new_jobs=new_jobs, ids=[uuid7().hex for _ in new_jobs], tables=tables)
+        return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
+
+    async def _add_theirs(self, batch: _Batch, fetch: Fetch) -> list[Job]:
+        try:
+            if not self._options.notify:
+                await fetch(QUIET)
+            return await self._insert(batch, fetch, repeated=False)
+        except Exception as error:
+            raise translated(error, self._options.location) from error
+
+    async def _add_ours(self, batch: _Batch) -> list[Job]:
+        tries = 0
+
+        async def work(connection: Any) -> list[Job]:
+            nonlocal tries
+            tries += 1
+            quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
+            if len(batch.tables) == 1 and not quiet:
+                return await self._insert(batch, connection.fetch, repeated=tries > 1)
+            async with connection.transaction():
+                if quiet:
+                    await connection.fetch(QUIET)
+                return await self._insert(batch, connection.fetch, repeated=tries > 1)
+
+        return await self._connections.run(Lane.REST, work)
+
+    async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool) -> list[Job]:
+        jobs: dict[str, Job] = {}
+        for table in batch.tables:
+            pairs = batch.of(table)
+            if repeated or any(new_job.dedup_key is not None for _, new_job in pairs):
+                jobs |= await self._insert_many(table, fetch, pairs)
+            elif len(pairs) == 1:
+                jobs |= await self._insert_one(table, fetch, *pairs[0])
+            elif all(is_plain(new_job) for _, new_job in pairs):
+                jobs |= await self._insert_plain(table, fetch, pairs)
+            else:
+                jobs |= await self._insert_many(table, fetch, pairs)
+        return [jobs[key] for key in batch.ids]
+
+    async def _insert_one(self, table: JobTable, fetch: Fetch, key: str, new_job: NewJob) -> dict[str, Job]:
+        rows = await fetch(self._statement("add_one", table), *one_arguments(key, new_job))
+        return {key: stored(new_job, table, key, rows[0][1:])}
+
+    async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
+        ((at,),) = await fetch(self._statement("add_plain", table), *plain_arguments(pairs))
+        instants = (at, at, at)
+        return {key: stored(new_job, table, key, instants) for key, new_job in pairs}
+
+    async def _insert_many(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
+        """Insert what is new and find what is there, until each has its job.
+
+        A key may be taken by somebody's open transaction, and be free again when that has ended. A try that
+        got through, and whose reply was lost, is recognised by its ids.
+        """
+        jobs: dict[str, Job] = {}
+        for _ in range(TRIES):
+            left = [(key, new_job) for key, new_job in pairs if key not in jobs]
+            if not left:
+                return jobs
+            rows = await fetch(self._statement("add_many", table), *many_arguments(left))
+            added = {row[0].hex: row for row in rows}
+            jobs |= {
+                key: stored(new_job, table, key, added[key][1:]) for key, new_job in left if key in added
+            }
+            left = [(key, new_job) for key, new_job in left if key not in added]
+            if left:
+                jobs |= await self._find_live(table, fetch, left)
+        raise StoreError(
+            store=self._options.location, problem="a dedup_key is taken and left all the time; try again"
+        )
+
+    async def _find_live(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
+        keys = [new_job.dedup_key for _, new_job in pairs if new_job.dedup_key is not None]
+        rows = await fetch(self._statement("find_live", table), keys, [key for key, _ in pairs])
+        jobs = whole_jobs(rows, table)
+        by_id = {job.id.partition(":")[2]: job for job in jobs}
+        by_key = {job.dedup_key: job for job in jobs if job.dedup_key is not None and not job.is_terminal}
+        found = ((key, by_id.get(key) or by_key.get(new_job.dedup_key or "")) for key, new_job in pairs)
+        return {key: job for key, job in found if job is not None}
+
+    def _statement(self, name: str, table: JobTable) -> str:
+        statement = self._built.get((name, table.table))
+        if statement is None:
+            statement = fill(read_sql(name), table=self._tables.name(table), columns=WHOLE)
+            self._built[name, table.table] = statement
+        return statement
+
+
+_Pairs = Sequence[tuple[str, NewJob]]
+
+
+class _Batch:
+    """New jobs, the keys that their rows get, and the tables that they go to."""
+
+    def __init__(self, *, new_jobs: Sequence[NewJob], ids: list[str], tables: tuple[JobTable, ...]) -> None:
+        self.ids = ids
+        self.tables = tables
+        self._pairs = list(zip(ids, new_jobs, strict=True))
+
+    def of(self, table: JobTable) -> _Pairs:
+        """The jobs of one table, with their keys."""
+        if len(self.tables) == 1:
+            return self._pairs
+        return [pair for pair in self._pairs if pair[1].backend == table.backend]

@@ -1,0 +1,99 @@
+"""What the drivers raise, as the project's errors: the cause is chained by the caller, no secret is told."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from urllib.parse import urlsplit
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
+
+__all__ = ["translated", "is_transient", "is_refusal", "state_of", "MIGRATE"]
+
+MIGRATE = "run: sp00ky migrate"
+
+LOST = ("08", "57P", "53", "25006")
+"""States of a server that is away, ending, full, or not the primary any more."""
+CONFLICTS = frozenset({"40001", "40P01", "55P03"})
+"""A serialization failure, a deadlock, a lock timeout: the same call may work at once."""
+REFUSALS = ("22", "23", "P0001", "54", "44")
+"""Values that can't be, constraints, a trigger's RAISE, limits, a view's check."""
+MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "42804"})
+"""A table, a column, a schema, a function, a type, an index for ON CONFLICT, or another column type."""
+DOORS = frozenset({"28P01", "28000", "3D000"})
+"""A wrong password, a role that may not log in, a database that isn't there."""
+NO_RIGHT = "42501"
+STATEMENTS = frozenset({"26000", "42P05"})
+"""A prepared statement that isn't there, or is there already: somebody else's session."""
+
+
+def state_of(error: BaseException) -> str:
+    """The SQLSTATE that a driver's error, or its cause, carries; empty where there is none."""
+    seen: BaseException | None = error
+    for _ in range(5):
+        if seen is None:
+            break
+        state = getattr(seen, "sqlstate", None) or getattr(seen, "pgcode", None)
+        if isinstance(state, str):
+            return state
+        seen = getattr(seen, "orig", None) or seen.__cause__
+    return ""
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may work on another connection, or a little later."""
+    state = state_of(error)
+    if state:
+        return state.startswith(LOST) or state in CONFLICTS
+    # The driver has no class of its own for a connection that it found closed.
+    return isinstance(
+        error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
+    ) and not (isinstance(error, asyncpg.DataError | ValueError))
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the database refused what was to be written."""
+    return state_of(error).startswith(REFUSALS) or isinstance(error, asyncpg.DataError)
+
+
+def translated(error: BaseException, store: str) -> Sp00kyError:
+    """The project's error for what a driver raised.
+
+    Args:
+        error: the driver's.
+        store: the store's URL without secrets.
+    """
+    if isinstance(error, Sp00kyError):
+        return error
+    kind, hint = _kind_of(error)
+    said = _said(error, store)
+    return kind(store=store, problem=f"{said}{hint}")
+
+
+def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
+    """Which error it becomes, and what to add to its text."""
+    state = state_of(error)
+    if state in MISSING:
+        return SchemaError, f"; {MIGRATE}"
+    if state == NO_RIGHT:
+        return SchemaError, ": grant this role the right, or connect as the tables' owner"
+    if state in STATEMENTS:
+        return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
+    if is_refusal(error):
+        return RowRefused, ""
+    return (StoreUnavailable if is_transient(error) else StoreError), ""
+
+
+def _said(error: BaseException, store: str) -> str:
+    if isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error):
+        return "the database doesn't answer in time"
+    text = str(error) or type(error).__name__
+    # Drivers may quote the values of a row, or a whole DSN, in the lines after the first.
+    line = text.strip().splitlines()[0][:500]
+    line = re.sub(r"(?i)(password=)\S+", r"\1***", line)
+    line = re.sub(r"(\w+://[^\s:/@]*):[^\s@]*@", r"\1:***@", line)
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+        return f"can't connect to {urlsplit(store).netloc or 'the socket'}: {line}"
+    return line

@@ -1,0 +1,148 @@
+"""What a job table has to have: columns, constraints, indexes, storage. The one place where it is said."""
+
+from __future__ import annotations
+
+import hashlib
+
+import attrs
+
+__all__ = ["VERSION", "COLUMNS", "CHECKS", "INDEXES", "STORAGE", "Column", "Index", "object_name"]
+
+VERSION = 1
+"""The version of what is said here. Raise it with every change, which may only add."""
+
+LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer ones silently
+
+
+@attrs.frozen
+class Column:
+    """A column: its type, and its default at creation.
+
+    ``fill`` is the default with which it is added to a table that has rows: one that PostgreSQL needn't
+    evaluate for each row, so that the table isn't rewritten.
+    """
+
+    name: str
+    type: str
+    default: str | None = None  # none: it may be null, or must be given (path)
+    fill: str | None = None
+    required: bool = True
+    identifies: bool = False  # a table without it is no job table
+
+    @property
+    def definition(self) -> str:
+        """As in CREATE TABLE."""
+        return self._defined(self.default)
+
+    @property
+    def addition(self) -> str:
+        """As in ADD COLUMN."""
+        return self._defined(self.fill or self.default)
+
+    def _defined(self, default: str | None) -> str:
+        null = " NOT NULL" if self.required else ""
+        key = " PRIMARY KEY" if self.name == "id" else ""
+        return f"{self.name} {self.type}{key or null}" + (f" DEFAULT {default}" if default else "")
+
+
+@attrs.frozen
+class Index:
+    """An index: what follows ``ON <table>``, and what is lost without it."""
+
+    suffix: str
+    on: str
+    without: str
+    unique: bool = False
+
+
+COLUMNS = (
+    Column("id", "uuid", "gen_random_uuid()", identifies=True),
+    Column("path", "text", identifies=True),
+    Column("payload", "json", "'{}'", identifies=True),
+    Column("status", "text", "'pending'", identifies=True),
+    Column("retries", "integer", "0"),
+    Column("max_retries", "integer", "3"),
+    Column("retry_strategy", "text", "'linear'"),
+    Column("timeout", "double precision", required=False),
+    Column("assigned_to", "text", required=False),
+    Column("errors", "json", "'[]'"),
+    Column("result", "json", required=False),
+    Column("dedup_key", "text", required=False),
+    Column("traceparent", "text", required=False),
+    # Not now(), which is the transaction's start: who watches must find what a long transaction committed.
+    Column("created_at", "timestamp with time zone", "clock_timestamp()", fill="now()"),
+    Column("updated_at", "timestamp with time zone", "clock_timestamp()", fill="now()"),
+    Column("run_at", "timestamp with time zone", "now()"),
+    Column("lease_epoch", "bigint", "0"),
+    Column("lease_until", "timestamp with time zone", required=False),
+    Column("runner_id", "text", required=False),
+)
+
+_CALENDAR = "BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'"
+
+CHECKS = {
+    "status": "status IN ('pending', 'processing', 'success', 'failed')",
+    "path": "path <> ''",
+    "retries": "retries BETWEEN 0 AND 1000",
+    "max_retries": "max_retries BETWEEN 0 AND 1000",
+    "timeout": "timeout > 0 AND timeout < 'Infinity'",
+    "payload": "json_typeof(payload) = 'object'",
+    "errors": "json_typeof(errors) = 'array'",
+    "lease_epoch": "lease_epoch BETWEEN 0 AND 4611686018427387904",
+    # Instants that every client's calendar has.
+    "instants": f"created_at {_CALENDAR} AND updated_at {_CALENDAR} AND run_at {_CALENDAR} "
+    f"AND (lease_until IS NULL OR lease_until {_CALENDAR})",
+}
+
+INDEXES = (
+    Index("due", "(run_at, id) WHERE status = 'pending'", "each claim reads the whole table"),
+    Index(
+        "held",
+        "(runner_id, lease_until) WHERE status = 'processing'",
+        "each search for lost jobs reads the whole table",
+    ),
+    Index(
+        "dedup",
+        "(dedup_key) WHERE status IN ('pending', 'processing')",
+        "a dedup_key doesn't keep a second job out, and enqueueing with one fails",
+        unique=True,
+    ),
+    Index(
+        "ended",
+        "(status, updated_at) WHERE status IN ('success', 'failed')",
+        "pruning and watching read the whole table",
+    ),
+    Index(
+        "again",
+        "(updated_at) WHERE status = 'pending' AND lease_epoch > 0",
+        "watching reads the whole table",
+    ),
+    Index("newest", "(created_at, id)", "listing jobs sorts the whole table"),
+    Index(
+        "assigned",
+        "(assigned_to, path, created_at) WHERE assigned_to IS NOT NULL",
+        "finding a record's jobs reads the whole table",
+    ),
+)
+
+STORAGE = {
+    # Room on each page for the versions of a row that its claim and its settle make.
+    "fillfactor": "70",
+    # Every job leaves two dead rows: they go away in small portions, before anything has grown.
+    "autovacuum_vacuum_scale_factor": "0.02",
+    "autovacuum_vacuum_threshold": "1000",
+    "autovacuum_vacuum_insert_scale_factor": "0.2",
+    "autovacuum_analyze_scale_factor": "0.05",
+    "autovacuum_analyze_threshold": "1000",
+    "autovacuum_vacuum_cost_delay": "0",
+}
+
+
+def object_name(table: str, suffix: str) -> str:
+    """The name of an index, a constraint or a trigger of a table, however long the table's is."""
+    name = f"{table}_{suffix}"
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(table.encode()).hexdigest()[:8]
+    room = LONGEST_NAME - len(f"_{digest}_{suffix}")
+    return f"{table.encode()[:room].decode(errors='ignore')}_{digest}_{suffix}"

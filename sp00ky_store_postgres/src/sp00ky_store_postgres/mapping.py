@@ -1,0 +1,132 @@
+"""Rows to jobs, and ids to keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sp00ky_core.ids import table_of
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import JobTable
+from sp00ky_core.retry import MAX_RETRIES
+from sp00ky_core.stores.rows import job_of
+
+__all__ = ["WHOLE", "TABLE_NUMBER", "whole_jobs", "claimed_jobs", "key_of", "keys_by_table"]
+
+TABLE_NUMBER = "table_number"
+
+COLUMNS = (
+    "id",
+    "path",
+    "payload",
+    "status",
+    "retries",
+    "max_retries",
+    "retry_strategy",
+    "timeout",
+    "assigned_to",
+    "errors",
+    "result",
+    "dedup_key",
+    "traceparent",
+    "created_at",
+    "updated_at",
+    "run_at",
+    "lease_epoch",
+    "lease_until",
+    "runner_id",
+)
+JSON = frozenset({"payload", "errors", "result"})
+
+# As text: a caller's connection may have another idea of what json becomes in Python.
+WHOLE = ", ".join(f"job.{name}::text AS {name}" if name in JSON else f"job.{name}" for name in COLUMNS)
+"""The select list of a whole row, of a table named ``job``."""
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+def whole_jobs(rows: Iterable[Sequence[Any]], table: JobTable) -> list[Job]:
+    """Jobs of rows that were selected as ``WHOLE``."""
+    return [_whole_job(dict(zip(COLUMNS, row, strict=True)), table) for row in rows]
+
+
+def _whole_job(row: dict[str, Any], table: JobTable) -> Job:
+    row["id"] = f"{table.table}:{row['id'].hex}"
+    return job_of(row, backend=table.backend, strategies=table.strategies, payload_is_object=True)
+
+
+def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runner_id: str) -> list[Job]:
+    """Jobs of rows that a claim returned, built directly: this is the hot path.
+
+    The table's CHECKs guarantee what isn't looked at here; a row that they can't have let through, and a
+    strategy that this process doesn't know, are judged as every other row is.
+    """
+    jobs: list[Job] = []
+    put, processing = jobs.append, JobStatus.PROCESSING
+    for row in rows:
+        (
+            number,
+            key,
+            path,
+            payload,
+            retries,
+            max_retries,
+            strategy,
+            timeout,
+            assigned_to,
+            dedup_key,
+            traceparent,
+            created_at,
+            run_at,
+            epoch,
+            lease_until,
+        ) = row
+        table = tables[number]
+        sound = strategy in table.strategies and path and 0 <= max_retries <= MAX_RETRIES and retries >= 0
+        if not sound:
+            put(_judged(row, table, runner_id))
+            continue
+        put(
+            Job(
+                id=f"{table.table}:{key.hex}",
+                backend=table.backend,
+                path=path,
+                payload_json=payload,
+                status=processing,
+                retries=retries,
+                max_retries=max_retries,
+                retry_strategy=strategy,
+                timeout=timeout,
+                assigned_to=assigned_to,
+                dedup_key=dedup_key,
+                traceparent=traceparent,
+                created_at=created_at,
+                run_at=run_at,
+                lease_epoch=epoch,
+                lease_until=lease_until,
+                runner_id=runner_id,
+            )
+        )
+    return jobs
+
+
+def _judged(row: Any, table: JobTable, runner_id: str) -> Job:
+    fields: Mapping[str, Any] = {**dict(row), "status": "processing", "runner_id": runner_id}
+    return _whole_job(dict(fields), table)
+
+
+def key_of(job_id: str) -> str | None:
+    """The key that an id names, as 32 hex digits; None: it names none."""
+    key = job_id.partition(":")[2]
+    return key if _KEY.fullmatch(key) else None
+
+
+def keys_by_table(job_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Keys, by the tables that the ids name; what is no id is left out."""
+    keys: dict[str, list[str]] = {}
+    for job_id in job_ids:
+        key = key_of(job_id)
+        if key is not None:
+            keys.setdefault(table_of(job_id), []).append(key)
+    return keys

@@ -1,0 +1,139 @@
+"""New jobs as the arguments of an INSERT, and as the jobs that the rows then are."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.jsontext import decode
+from sp00ky_core.ports import JobTable
+from sp00ky_core.stores.rows import instant_of
+
+__all__ = [
+    "is_plain",
+    "many_arguments",
+    "one_arguments",
+    "plain_arguments",
+    "refuse_beyond_float",
+    "stored",
+]
+
+MICROSECOND = timedelta(microseconds=1)
+
+MAYBE_BEYOND_FLOAT = re.compile(rb"\d{300}|[eE]\+?\d{3}")
+"""Text that may hold a number beyond float: looked for first, because parsing costs more than the rest."""
+
+
+def refuse_beyond_float(payload: bytes) -> None:
+    """Raise ``PayloadNotJson`` where a number is beyond what most readers of JSON can hold."""
+    if not MAYBE_BEYOND_FLOAT.search(payload):
+        return
+    try:
+        beyond = _is_beyond(decode(payload))
+    except ValueError as error:
+        raise PayloadNotJson(problem=str(error)) from error
+    if beyond:
+        raise PayloadNotJson(problem="a number is beyond float, which is all that many readers have")
+
+
+def _is_beyond(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_is_beyond(each) for each in value.values())
+    if isinstance(value, list):
+        return any(_is_beyond(each) for each in value)
+    try:
+        return isinstance(value, int | float) and math.isinf(value)
+    except OverflowError:
+        return True
+
+
+def is_plain(new_job: NewJob) -> bool:
+    """Whether nothing but path and payload differs from the columns' defaults."""
+    return (
+        new_job.max_retries == 3  # noqa: PLR2004  # the column's default
+        and new_job.retry_strategy == "linear"
+        and new_job.timeout is None
+        and new_job.assigned_to is None
+        and new_job.dedup_key is None
+        and new_job.traceparent is None
+        and new_job.run_at is None
+        and new_job.delay is None
+    )
+
+
+def one_arguments(key: str, new_job: NewJob) -> tuple[Any, ...]:
+    """The arguments of ``add_one.sql``."""
+    return (
+        key,
+        new_job.path,
+        new_job.payload_json.decode(),
+        new_job.max_retries,
+        new_job.retry_strategy,
+        new_job.timeout,
+        new_job.assigned_to,
+        new_job.traceparent,
+        new_job.run_at,
+        _microseconds(new_job),
+    )
+
+
+def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
+    """The arguments of ``add_plain.sql``."""
+    return (
+        [key for key, _ in pairs],
+        [new_job.path for _, new_job in pairs],
+        [new_job.payload_json.decode() for _, new_job in pairs],
+    )
+
+
+def many_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
+    """The arguments of ``add_many.sql``."""
+    jobs = [new_job for _, new_job in pairs]
+    return (
+        [key for key, _ in pairs],
+        [each.path for each in jobs],
+        [each.payload_json.decode() for each in jobs],
+        [each.max_retries for each in jobs],
+        [each.retry_strategy for each in jobs],
+        [each.timeout for each in jobs],
+        [each.assigned_to for each in jobs],
+        [each.traceparent for each in jobs],
+        [each.dedup_key for each in jobs],
+        [each.run_at for each in jobs],
+        [_microseconds(each) for each in jobs],
+    )
+
+
+def _microseconds(new_job: NewJob) -> float:
+    return 0.0 if new_job.delay is None else float(new_job.delay // MICROSECOND)
+
+
+def stored(new_job: NewJob, table: JobTable, key: str, instants: Sequence[datetime]) -> Job:
+    """The pending job that a new one has become; its instants are created_at, updated_at, run_at."""
+    created_at, updated_at, run_at = map(_utc, instants)
+    return Job(
+        id=f"{table.table}:{key}",
+        backend=table.backend,
+        path=new_job.path,
+        payload_json=new_job.payload_json,
+        status=JobStatus.PENDING,
+        max_retries=new_job.max_retries,
+        retry_strategy=new_job.retry_strategy,
+        timeout=None if new_job.timeout is None else float(new_job.timeout),
+        assigned_to=new_job.assigned_to,
+        dedup_key=new_job.dedup_key,
+        traceparent=new_job.traceparent,
+        created_at=created_at,
+        updated_at=updated_at,
+        run_at=run_at,
+    )
+
+
+def _utc(instant: datetime) -> datetime | None:
+    """A caller's connection may give instants in another zone."""
+    return instant if instant.tzinfo is UTC else instant_of(instant)

@@ -1,0 +1,114 @@
+"""The store's URL: what in it is PostgreSQL's, and what is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import attrs
+
+from sp00ky_core.errors import OptionInvalid
+
+__all__ = ["PostgresOptions", "read_url", "without_secrets"]
+
+SECRETS = frozenset({"password", "sslpassword", "passfile"})
+
+
+@attrs.frozen(kw_only=True)
+class PostgresOptions:
+    """A store's URL, read."""
+
+    dsn: str = attrs.field(repr=False)  # what the driver gets; may hold a password
+    location: str  # fit to be printed
+    schema: str = "public"
+    listen_url: str | None = attrs.field(
+        default=None, repr=False
+    )  # past the pooler, for LISTEN and migrations
+    notify: bool = True  # inserts wake idle runners
+    pooled: bool = False  # behind a pooler in transaction mode: no prepared statements, no session settings
+    connections: int = 10  # for everything but claims, settles and beats, which have their own
+
+    @property
+    def direct_dsn(self) -> str:
+        """A DSN whose sessions are ours for as long as we want."""
+        return self.listen_url or self.dsn
+
+    @property
+    def has_sessions(self) -> bool:
+        """Whether a connection of ``dsn`` is one session of the server."""
+        return not self.pooled
+
+
+def read_url(url: str) -> PostgresOptions:
+    """Read a store's URL.
+
+    Our own keys of its query are ``schema``, ``listen_url``, ``notify`` (on, off), ``pgbouncer`` (1, 0) or
+    ``statement_cache_size=0``, and ``connections``; the others are the driver's.
+
+    Raises:
+        OptionInvalid: a key of ours with a value that it can't have.
+    """
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    ours = {key: READERS[key](key, value) for key, value in query if key in READERS}
+    theirs = [(key, value) for key, value in query if key not in READERS]
+    fields: dict[str, Any] = {}
+    for read in ours.values():
+        fields |= read
+    return PostgresOptions(
+        dsn=urlunsplit(parts._replace(query=urlencode(theirs))),
+        location=without_secrets(url),
+        **fields,
+    )
+
+
+def without_secrets(url: str) -> str:
+    """A URL without its passwords, nor those of a URL in its query."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.netloc.rpartition("@")[0].partition(":")[0]
+    shown = [
+        (key, without_secrets(value) if key == "listen_url" else value)
+        for key, value in parse_qsl(parts.query)
+        if key not in SECRETS
+    ]
+    netloc = f"{user}@{host}" if user else host
+    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(shown, safe="/:@", quote_via=quote)))
+
+
+def _switch(key: str, value: str) -> bool:
+    known = {"on": True, "1": True, "true": True, "off": False, "0": False, "false": False}
+    if value.lower() not in known:
+        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected="on or off")
+    return known[value.lower()]
+
+
+def _text(key: str, value: str) -> str:
+    if not value or "\0" in value:
+        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected="a name")
+    return value
+
+
+def _count(key: str, value: str) -> int:
+    if not value.isdecimal():
+        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected="a number")
+    return int(value)
+
+
+def _listen_url(key: str, value: str) -> str:
+    if urlsplit(value).scheme not in {"postgresql", "postgres"}:
+        raise OptionInvalid(
+            option=f"{key} of the store's URL", value="another URL", expected="postgresql://..."
+        )
+    return read_url(value).dsn
+
+
+READERS: Mapping[str, Callable[[str, str], Mapping[str, Any]]] = {
+    "schema": lambda key, value: {"schema": _text(key, value)},
+    "listen_url": lambda key, value: {"listen_url": _listen_url(key, value)},
+    "notify": lambda key, value: {"notify": _switch(key, value)},
+    "pgbouncer": lambda key, value: {"pooled": _switch(key, value)},
+    "statement_cache_size": lambda key, value: {"pooled": True} if _count(key, value) == 0 else {},
+    "connections": lambda key, value: {"connections": max(_count(key, value), 1)},
+}

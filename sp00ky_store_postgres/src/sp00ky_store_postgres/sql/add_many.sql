@@ -1,0 +1,26 @@
+-- Jobs with any options. In the order of their keys: two batches that share keys never wait for each other.
+-- DO NOTHING: the existing job is never locked, so that its settle waits for no caller's transaction.
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        $1::text[]::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::float8[], $7::text[], $8::text[],
+        $9::text[], $10::timestamptz[], $11::float8[]
+    ) AS given (
+        id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, dedup_key, run_at,
+        delay
+    )
+),
+added AS (
+    INSERT INTO {{table}} (
+        id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, dedup_key, run_at
+    )
+    SELECT
+        given.id, given.path, given.payload::json, given.max_retries, given.retry_strategy, given.timeout,
+        given.assigned_to, given.traceparent, given.dedup_key,
+        coalesce(given.run_at, now() + given.delay * interval '1 microsecond')
+    FROM given
+    ORDER BY given.dedup_key, given.id
+    ON CONFLICT DO NOTHING
+    RETURNING id, created_at, updated_at, run_at
+)
+SELECT added.id, added.created_at, added.updated_at, added.run_at FROM added

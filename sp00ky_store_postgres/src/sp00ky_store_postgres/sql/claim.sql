@@ -1,0 +1,28 @@
+-- One backend's share of a claim; `claim.py` joins them with UNION ALL.
+-- By ctid: the rows were locked a moment ago, so no index has to be asked again for where they are. One that
+-- moved between this statement's snapshot and its lock isn't found, stays pending, and comes with the next claim.
+{{share}} AS (
+    UPDATE {{table}} AS job
+    SET status = 'processing',
+        lease_epoch = job.lease_epoch + 1,
+        lease_until = now() + {{lease}} * interval '1 second',
+        runner_id = $1,
+        updated_at = clock_timestamp()
+    WHERE job.ctid = ANY (ARRAY(
+        SELECT due.ctid
+        FROM {{table}} AS due
+        WHERE due.status = 'pending'
+          AND due.run_at <= now()
+          AND NOT EXISTS (
+              SELECT FROM {{breaker}} AS breaker
+              WHERE breaker.backend = {{backend}} AND breaker.paused_until > now()
+          )
+        ORDER BY due.run_at, due.id
+        LIMIT {{limit}}
+        FOR NO KEY UPDATE SKIP LOCKED
+    ))
+    RETURNING
+        {{number}} AS table_number, job.id, job.path, convert_to(job.payload::text, 'UTF8') AS payload,
+        job.retries, job.max_retries, job.retry_strategy, job.timeout, job.assigned_to, job.dedup_key,
+        job.traceparent, job.created_at, job.run_at, job.lease_epoch, job.lease_until
+)

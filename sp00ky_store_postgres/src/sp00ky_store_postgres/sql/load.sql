@@ -1,0 +1,1 @@
+SELECT {{columns}} FROM {{table}} AS job WHERE job.id = ANY ($1::uuid[])

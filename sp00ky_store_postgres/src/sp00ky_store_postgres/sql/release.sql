@@ -1,0 +1,10 @@
+-- A runner's rows that it doesn't hold; those that somebody's transaction holds come with the next round.
+UPDATE {{table}} AS job
+SET status = 'pending', lease_until = NULL, runner_id = NULL, updated_at = clock_timestamp()
+WHERE job.ctid = ANY (ARRAY(
+    SELECT held.ctid
+    FROM {{table}} AS held
+    WHERE held.status = 'processing' AND held.runner_id = $1 AND held.id <> ALL ($2::uuid[])
+    FOR NO KEY UPDATE SKIP LOCKED
+))
+RETURNING job.id

@@ -1,0 +1,19 @@
+held_{{number}} AS MATERIALIZED (
+    SELECT given.*, 'processing' AS was, job.ctid AS place, job.lease_epoch AS epoch_now,
+        job.status AS status_now
+    FROM given
+    JOIN {{table}} AS job ON job.id = given.id
+    WHERE given.table_number = {{number}}
+    FOR NO KEY UPDATE OF job SKIP LOCKED
+),
+written_{{number}} AS (
+    UPDATE {{table}} AS job
+    SET status = 'success',
+        result = coalesce(held.result::json, job.result),
+        lease_until = NULL,
+        runner_id = NULL,
+        updated_at = clock_timestamp()
+    FROM held_{{number}} AS held
+    WHERE job.ctid = held.place AND held.epoch_now = held.epoch AND held.status_now = 'processing'
+    RETURNING held.n
+)

@@ -1,0 +1,88 @@
+"""What runners do beside claims and settles: beats, what is lost or stray, what is old."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from sp00ky_core.ids import job_id as id_of
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import JobTable
+from sp00ky_store_postgres.connections import Connections, Lane
+from sp00ky_store_postgres.mapping import WHOLE, keys_by_table, whole_jobs
+from sp00ky_store_postgres.statements import fill, read_sql
+from sp00ky_store_postgres.tables import Tables
+
+__all__ = ["Upkeep", "KEEP_SUCCESS", "KEEP_FAILED"]
+
+KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
+"""Seconds that jobs are kept after they ended, where the configuration says nothing."""
+
+
+class Upkeep:
+    """Looks after the tables."""
+
+    def __init__(self, connections: Connections, tables: Tables) -> None:
+        self._connections = connections
+        self._tables = tables
+        self._beat = fill(read_sql("beat"), runner=tables.runner)
+
+    async def beat(self, runner_id: str) -> Mapping[str, datetime]:
+        """See ``Store.beat``."""
+        place = socket.gethostname(), os.getpid()
+        return dict(map(tuple, await self._connections.fetch(Lane.BEAT, self._beat, runner_id, *place)))
+
+    async def release(self, runner_id: str, keep: Collection[str]) -> list[str]:
+        """See ``Store.release``."""
+        kept = keys_by_table(keep)
+        released: list[str] = []
+        for table in self._tables.all:
+            statement = self._filled("release", table)
+            rows = await self._connections.fetch(Lane.REST, statement, runner_id, kept.get(table.table, []))
+            released += [id_of(table.table, row[0].hex) for row in rows]
+        return released
+
+    async def lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
+        """``processing`` rows whose lease has run out or is missing, or whose runner is dead."""
+        jobs: list[Job] = []
+        for table in self._tables.all:
+            if len(jobs) < limit:
+                rows = await self._connections.fetch(
+                    Lane.REST, self._filled("lost", table), list(dead_runners), limit - len(jobs)
+                )
+                jobs += whole_jobs(rows, table)
+        return jobs
+
+    async def delete_ended(self, job_ids: Sequence[str]) -> set[str]:
+        """Delete those of these jobs that have ended; their ids."""
+        deleted: set[str] = set()
+        for name, keys in keys_by_table(job_ids).items():
+            table = self._tables.by_name.get(name)
+            if table is not None:
+                rows = await self._connections.fetch(Lane.REST, self._filled("clear", table), keys)
+                deleted |= {id_of(name, row[0].hex) for row in rows}
+        return deleted
+
+    async def prune(self, limit: int) -> int:
+        """See ``Store.prune``; runners that have been silent for a day are forgotten too."""
+        count = 0
+        for table in self._tables.all:
+            for status, kept, default in (
+                (JobStatus.SUCCESS, table.keep_success, KEEP_SUCCESS),
+                (JobStatus.FAILED, table.keep_failed, KEEP_FAILED),
+            ):
+                if count < limit:
+                    seconds = default if kept is None else kept
+                    count += await self._prune(table, status, seconds, limit - count)
+        await self._connections.fetch(Lane.REST, fill(read_sql("forget_runners"), runner=self._tables.runner))
+        return count
+
+    async def _prune(self, table: JobTable, status: JobStatus, seconds: float, limit: int) -> int:
+        statement = self._filled("prune", table)
+        rows = await self._connections.fetch(Lane.REST, statement, status.value, seconds, limit)
+        return int(rows[0][0])
+
+    def _filled(self, name: str, table: JobTable) -> str:
+        return fill(read_sql(name), table=self._tables.name(table), columns=WHOLE)

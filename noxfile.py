@@ -100,7 +100,8 @@ def _install_wheels(session: nox.Session, distributions: Iterable[str]) -> Path:
     folder = Path(session.virtualenv.location) / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
     sources = [f"./{distribution}" for distribution in distributions]
-    session.run("pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), *sources)
+    build = ("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps")
+    session.run(*build, "--wheel-dir", str(folder), *sources)
     wheels = [str(wheel) for wheel in sorted(folder.glob("*.whl"))]
     session.install(*wheels)  # with what they depend on
     session.install("--force-reinstall", "--no-deps", *wheels)  # the version is that of the run before

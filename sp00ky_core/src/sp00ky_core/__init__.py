@@ -3,74 +3,80 @@
 Applications need ``Outbox``; what else is here is what it takes, returns and raises, and what an adapter or
 a plugin is written against. What isn't listed in ``__all__`` may change without notice; the suites that prove
 an adapter are in ``sp00ky_core.testing``.
+
+Names are imported when they are asked for: pytest loads this package in every run, for its fixtures.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from sp00ky_core.config import (
-    BackendConfig,
-    BreakerConfig,
-    Config,
-    RetentionConfig,
-    RetryConfig,
-    Secret,
-    SurrealdbConfig,
-    find_config,
-    load_config,
-)
-from sp00ky_core.contract import Contract, Route, load_contract
-from sp00ky_core.errors import (
-    AdapterMissing,
-    ConfigError,
-    ContractError,
-    IllegalTransition,
-    JobNotFound,
-    OptionInvalid,
-    PayloadError,
-    PayloadInvalid,
-    PayloadNotJson,
-    PayloadTooLarge,
-    PluginLoadError,
-    RowRefused,
-    SchemaError,
-    Sp00kyError,
-    StoreError,
-    StoreInUse,
-    StoreUnavailable,
-    UnknownBackend,
-    UnknownRoute,
-    UnknownStrategy,
-    Violation,
-)
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-from sp00ky_core.jsontext import JsonText
-from sp00ky_core.machine import Transition
-from sp00ky_core.outbox import Outbox, TimeoutIgnored
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.plugins import PluginInfo, Plugins, load_plugins
-from sp00ky_core.ports import (
-    Attempt,
-    BackendStats,
-    BreakerStats,
-    Finding,
-    JobQuery,
-    JobTable,
-    MigrationStep,
-    OperatorFate,
-    OperatorResult,
-    SettleFate,
-    Settlement,
-    SettleResult,
-    Store,
-    StoreCapabilities,
-    StoreFactory,
-    StoreOptions,
-    Transport,
-    TransportFactory,
-)
-from sp00ky_core.retry import RetryPolicy, Strategy
-from sp00ky_core.runner import Runner, RunnerOptions
+if TYPE_CHECKING:
+    from sp00ky_core.config import (
+        BackendConfig,
+        BreakerConfig,
+        Config,
+        RetentionConfig,
+        RetryConfig,
+        Secret,
+        SurrealdbConfig,
+        find_config,
+        load_config,
+    )
+    from sp00ky_core.contract import Contract, Route, load_contract
+    from sp00ky_core.errors import (
+        AdapterMissing,
+        ConfigError,
+        ContractError,
+        IllegalTransition,
+        JobNotFound,
+        OptionInvalid,
+        PayloadError,
+        PayloadInvalid,
+        PayloadNotJson,
+        PayloadTooLarge,
+        PluginLoadError,
+        RowRefused,
+        SchemaError,
+        Sp00kyError,
+        StoreError,
+        StoreInUse,
+        StoreUnavailable,
+        UnknownBackend,
+        UnknownRoute,
+        UnknownStrategy,
+        Violation,
+    )
+    from sp00ky_core.hookspecs import hookimpl
+    from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
+    from sp00ky_core.jsontext import JsonText
+    from sp00ky_core.machine import Transition
+    from sp00ky_core.outbox import Outbox, TimeoutIgnored
+    from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+    from sp00ky_core.plugins import PluginInfo, Plugins, load_plugins
+    from sp00ky_core.ports import (
+        Attempt,
+        BackendStats,
+        BreakerStats,
+        Finding,
+        JobQuery,
+        JobTable,
+        MigrationStep,
+        OperatorFate,
+        OperatorResult,
+        SettleFate,
+        Settlement,
+        SettleResult,
+        Store,
+        StoreCapabilities,
+        StoreFactory,
+        StoreOptions,
+        Transport,
+        TransportFactory,
+    )
+    from sp00ky_core.retry import RetryPolicy, Strategy
+    from sp00ky_core.runner import Runner, RunnerOptions
+
+    __version__: str
 
 __all__ = [
     # Enqueue, watch, operate
@@ -154,4 +160,87 @@ __all__ = [
     "__version__",
 ]
 
-__version__ = version("sp00ky-core")
+_MODULES = {
+    "config": (
+        "BackendConfig",
+        "BreakerConfig",
+        "Config",
+        "RetentionConfig",
+        "RetryConfig",
+        "Secret",
+        "SurrealdbConfig",
+        "find_config",
+        "load_config",
+    ),
+    "contract": ("Contract", "Route", "load_contract"),
+    "errors": (
+        "AdapterMissing",
+        "ConfigError",
+        "ContractError",
+        "IllegalTransition",
+        "JobNotFound",
+        "OptionInvalid",
+        "PayloadError",
+        "PayloadInvalid",
+        "PayloadNotJson",
+        "PayloadTooLarge",
+        "PluginLoadError",
+        "RowRefused",
+        "SchemaError",
+        "Sp00kyError",
+        "StoreError",
+        "StoreInUse",
+        "StoreUnavailable",
+        "UnknownBackend",
+        "UnknownRoute",
+        "UnknownStrategy",
+        "Violation",
+    ),
+    "hookspecs": ("hookimpl",),
+    "job": ("AttemptError", "Job", "JobStatus", "NewJob"),
+    "jsontext": ("JsonText",),
+    "machine": ("Transition",),
+    "outbox": ("Outbox", "TimeoutIgnored"),
+    "outcome": ("Delivered", "Outcome", "Undelivered"),
+    "plugins": ("PluginInfo", "Plugins", "load_plugins"),
+    "ports": (
+        "Attempt",
+        "BackendStats",
+        "BreakerStats",
+        "Finding",
+        "JobQuery",
+        "JobTable",
+        "MigrationStep",
+        "OperatorFate",
+        "OperatorResult",
+        "SettleFate",
+        "Settlement",
+        "SettleResult",
+        "Store",
+        "StoreCapabilities",
+        "StoreFactory",
+        "StoreOptions",
+        "Transport",
+        "TransportFactory",
+    ),
+    "retry": ("RetryPolicy", "Strategy"),
+    "runner": ("Runner", "RunnerOptions"),
+}
+"""Which module has which names."""
+
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version("sp00ky-core")
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value  # asked for once
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

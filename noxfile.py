@@ -18,11 +18,12 @@ ROOT = Path(__file__).parent
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 
 CORE = "sp00ky_core"
-DISTRIBUTIONS = (CORE, "sp00ky_store_surreal", "sp00ky_transport_http")
+DISTRIBUTIONS = (CORE, "sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http")
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
     CORE: ("tests/core", "tests/conformance", "tests/properties", "tests/runner"),
+    "sp00ky_store_postgres": ("tests/store_postgres",),
     "sp00ky_store_surreal": ("tests/store_surreal",),
     "sp00ky_transport_http": ("tests/transport_http",),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = ("sp00ky_core", "sp00ky_store_surreal", "sp00ky_transport_http")
+DISTRIBUTIONS = ("sp00ky_core", "sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = (".", "docs", "sp00ky_core", "sp00ky_store_surreal", "sp00ky_transport_http")
+FOLDERS = (".", "docs", *(str(each.parent.relative_to(ROOT)) for each in ROOT.glob("*/pyproject.toml")))
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

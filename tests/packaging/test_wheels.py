@@ -14,6 +14,7 @@ import pytest
 
 PACKAGES = {
     "sp00ky_core": "core",
+    "sp00ky_store_postgres": "store-postgres",
     "sp00ky_store_surreal": "store-surreal",
     "sp00ky_transport_http": "transport-http",
 }
@@ -55,9 +56,12 @@ def test_a_wheel_says_what_it_is(package: str, members: dict[str, str]) -> None:
     assert f"[sp00ky]\n{PACKAGES[package]} = {package}." in entry_points
 
 
-def test_the_store_brings_its_statements(wheels: dict[str, Path]) -> None:
-    with zipfile.ZipFile(wheels["sp00ky_store_surreal"]) as wheel:
-        assert any(name.endswith(".surql") for name in wheel.namelist())
+@pytest.mark.parametrize(
+    ("package", "suffix"), [("sp00ky_store_surreal", ".surql"), ("sp00ky_store_postgres", ".sql")]
+)
+def test_a_store_brings_its_statements(wheels: dict[str, Path], package: str, suffix: str) -> None:
+    with zipfile.ZipFile(wheels[package]) as wheel:
+        assert any(name.endswith(suffix) for name in wheel.namelist())
 
 
 def test_an_import_from_the_repository_finds_the_installed_package(package: str, root: Path) -> None:

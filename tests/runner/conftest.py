@@ -62,8 +62,8 @@ class Bench:
 
     async def until(self, job: Job, met: Callable[[Job], bool]) -> Job:
         """Wait until a job is as wanted; the test's own timeout is the bound."""
-        while not met(now := await self.store.get(job.id)):
-            await asyncio.sleep(0.005)  # noqa: ASYNC110  # the store under test is the thing that would have to signal
+        while not met(now := await self.store.get(job.id)):  # noqa: ASYNC110  # the store would have to signal
+            await asyncio.sleep(0.005)
         return now
 
 

@@ -14,11 +14,11 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
-from sp00ky_store_postgres import PostgresStore
 
 from sp00ky_core.ids import uuid7
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_store_postgres import PostgresStore
 
 
 def with_query(url: str, **options: str) -> str:

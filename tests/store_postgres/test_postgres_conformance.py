@@ -9,11 +9,11 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
-from sp00ky_store_postgres import PostgresStore
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.testing.store import StoreConformance
+from sp00ky_store_postgres import PostgresStore
 
 
 class TestPostgresStore(StoreConformance):

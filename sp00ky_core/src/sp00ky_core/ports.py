@@ -283,9 +283,7 @@ class Store(Protocol):
     async def kill(self, job_ids: Sequence[str], *, reason: str = ...) -> list[OperatorResult]:
         """End jobs; an attempt in flight is fenced off. Fates in order."""
 
-    async def redrive(
-        self, job_ids: Sequence[str], *, resend_unknown: bool = False
-    ) -> list[OperatorResult]:
+    async def redrive(self, job_ids: Sequence[str], *, resend_unknown: bool = False) -> list[OperatorResult]:
         """Make failed jobs pending again. Fates in order."""
 
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
@@ -350,4 +348,3 @@ class Transport(Protocol):
 
 StoreFactory = Callable[[StoreOptions], Store]
 TransportFactory = Callable[[], Transport]
-

@@ -238,5 +238,16 @@ async def test_a_long_outage_of_the_store_loses_nothing(make_bench, caplog) -> N
     assert len(bench.transport.attempts) == len(jobs)
 
 
+async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_bench) -> None:
+    bench, faults, held = await make_bench(concurrency=2), Scripted(), asyncio.Event()
+    faults.put("settle", Fault(held_until=held, fails=False))
+    jobs = [await bench.add() for _ in range(10)]
+    async with bench.runner(FaultyStore(bench.store, faults), max_unsettled=2, poll=3_600):
+        await bench.transport.began(2)
+        held.set()
+        for job in jobs:
+            await bench.ended(job)
+
+
 def test_runners_have_names_of_their_own() -> None:
     assert RunnerOptions().runner_id != RunnerOptions().runner_id

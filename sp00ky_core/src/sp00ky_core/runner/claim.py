@@ -85,9 +85,9 @@ class Claimer:
         if self._settler.is_full:
             return {}
         return {
-            name: slots.free
+            name: slots.wanted
             for name, slots in self._slots.items()
-            if slots.free > 0 and self._wake.may_have_work(name)
+            if self._wake.may_have_work(name) and slots.wanted
         }
 
     async def _idle_seconds(self) -> float:
@@ -98,6 +98,8 @@ class Claimer:
         async with self._claiming:
             claimed_at = self._options.clock()
             self._wake.expect_nothing(wanted)
+            for name in wanted:
+                self._slots[name].measure(claimed_at)
             jobs = await self._store.claim(wanted, self._options.runner_id)
             helds = [self._hold(job, claimed_at) for job in jobs]
         self._wake.claimed(wanted, jobs)

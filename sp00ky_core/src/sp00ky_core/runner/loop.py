@@ -62,7 +62,12 @@ class Runner:
         self._wake = Wake(backends, options)
         self._beat = Beat(store, options)
         self._settler = Settler(
-            store=store, holdings=self._holdings, hooks=hooks, options=options, written=self._note
+            store=store,
+            holdings=self._holdings,
+            hooks=hooks,
+            options=options,
+            written=self._note,
+            room=self._wake.freed,
         )
         self._attempts = Attempts(transports, hooks, options)
         self._decider = Decider(hooks, strategies, options)

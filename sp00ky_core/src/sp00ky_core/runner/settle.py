@@ -33,12 +33,14 @@ class Settler:
         hooks: Hooks,
         options: RunnerOptions,
         written: Callable[[Settlement], None],
+        room: Callable[[], None],
     ) -> None:
         self._store = store
         self._holdings = holdings
         self._hooks = hooks
         self._options = options
         self._written = written  # called for each settlement that is durable
+        self._room = room  # called when claims may go on
         self._queue: deque[tuple[Held, Settlement]] = deque()
         self._waiting = asyncio.Event()
         self._observed = hooks.observes("sp00ky_job_settled")
@@ -71,6 +73,7 @@ class Settler:
     async def _write_batch(self) -> None:
         size = min(len(self._queue), self._options.settle_batch)
         batch = [self._queue[index] for index in range(size)]  # kept in the queue until it is written
+        was_full = self.is_full
         if batch:
             results = await self._store.settle([settlement for _, settlement in batch])
             for (held, settlement), result in zip(batch, results, strict=True):
@@ -82,6 +85,8 @@ class Settler:
                 self._report(held, settlement, result)
             if all(result.fate is SettleFate.BUSY for result in results):
                 await asyncio.sleep(BUSY_PAUSE)
+        if was_full and not self.is_full:
+            self._room()
         if not self._queue:
             self._waiting.clear()
 

@@ -11,6 +11,9 @@ from sp00ky_core.runner.held import Held
 
 __all__ = ["Slots"]
 
+AHEAD = 0.02
+"""Seconds of work, at the backend's present rate, that are claimed before there is a place for them."""
+
 Perform = Callable[[Held], Awaitable[None]]
 
 
@@ -20,17 +23,27 @@ class Slots:
     def __init__(self, backend: Backend, perform: Perform, freed: Callable[[], None]) -> None:
         self.backend = backend
         self._perform = perform
-        self._freed = freed  # called whenever a place has become free
+        self._freed = freed  # called when a claim has become worth while
         self._ready: deque[Held] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
         self._busy = 0
         self._closing = False
+        self._ahead = 0  # jobs that may be claimed beyond the places, to be begun within AHEAD seconds
+        self._ended = 0  # attempts since the last measurement
+        self._measured_at = 0.0
 
     @property
-    def free(self) -> int:
-        """Places that a claim may fill."""
-        return self.backend.config.concurrency - self._busy - len(self._ready)
+    def wanted(self) -> int:
+        """How many jobs to claim: what is free, unless it is too little to be worth a claim."""
+        free = self.backend.config.concurrency + self._ahead - self._busy - len(self._ready)
+        return free if free >= max(1, self._ahead // 2) else 0
+
+    def measure(self, now: float) -> None:
+        """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't."""
+        rate = self._ended / max(now - self._measured_at, 1e-6)
+        self._ahead = min(self.backend.config.concurrency, int(rate * AHEAD))
+        self._ended, self._measured_at = 0, now
 
     def put(self, held: Held) -> None:
         """Give a claimed job to a worker."""
@@ -65,7 +78,9 @@ class Slots:
             finally:
                 held.worker = None
                 self._busy -= 1
-                self._freed()
+                self._ended += 1
+                if self.wanted:
+                    self._freed()
 
     async def cancel(self) -> None:
         """Cancel every worker, and with it the attempts in flight; return when all have ended."""

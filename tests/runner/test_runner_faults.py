@@ -239,11 +239,23 @@ async def test_a_long_outage_of_the_store_loses_nothing(make_bench, caplog) -> N
 
 
 async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_bench) -> None:
-    bench, faults, held = await make_bench(concurrency=2), Scripted(), asyncio.Event()
+    writing, held = asyncio.Event(), asyncio.Event()
+
+    async def first_at_once(_attempt: Attempt) -> Outcome:
+        if len(bench.transport.attempts) > 1:
+            await writing.wait()
+        return Delivered()
+
+    bench, faults = await make_bench(first_at_once, concurrency=3), Scripted()
     faults.put("settle", Fault(held_until=held, fails=False))
     jobs = [await bench.add() for _ in range(10)]
     async with bench.runner(FaultyStore(bench.store, faults), max_unsettled=2, poll=3_600):
-        await bench.transport.began(2)
+        while faults.left():
+            await asyncio.sleep(0)  # until the first outcome is being written
+        writing.set()  # the others pile up behind it
+        await bench.transport.began(3)
+        while bench.transport.in_flight:
+            await asyncio.sleep(0)
         held.set()
         for job in jobs:
             await bench.ended(job)

@@ -94,12 +94,18 @@ class Runner:
             written=self._note,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.failed = 0  # jobs that this runner has settled as failed
+        self.succeeded = 0  # jobs that this runner has settled as success
+        self.failed = 0  # ... and as failed
 
     @property
     def runner_id(self) -> str:
         """As in the rows that it holds."""
         return self._options.runner_id
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs that it holds now."""
+        return len(self._holdings)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -162,6 +168,7 @@ class Runner:
 
     def _note(self, settlement: Settlement) -> None:
         """A settlement is durable: a job that is pending again may be due here."""
+        self.succeeded += settlement.transition.to is JobStatus.SUCCESS
         self.failed += settlement.transition.to is JobStatus.FAILED
         if settlement.transition.to is JobStatus.PENDING:
             self._wake.all_may_have_work()

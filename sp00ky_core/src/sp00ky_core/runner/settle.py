@@ -73,9 +73,10 @@ class Settler:
     async def _write_batch(self) -> None:
         size = min(len(self._queue), self._options.settle_batch)
         batch = [self._queue[index] for index in range(size)]  # kept in the queue until it is written
-        was_full = self.is_full
+        was_full = False
         if batch:
             results = await self._store.settle([settlement for _, settlement in batch])
+            was_full = self.is_full  # more may have come meanwhile
             for (held, settlement), result in zip(batch, results, strict=True):
                 self._queue.popleft()
                 if result.fate is SettleFate.BUSY:

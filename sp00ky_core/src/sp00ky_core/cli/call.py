@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sp00ky_core.cli.complaints import say
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.durations import DURATION
-from sp00ky_core.cli.output import as_json, show_job, show_json
+from sp00ky_core.cli.jobtext import job_lines
+from sp00ky_core.cli.output import as_json, show_json
+from sp00ky_core.cli.progress import progress
 from sp00ky_core.codec import job_to_json
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.jsontext import decode
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.runner import Runner
 
 __all__ = ["call"]
 
@@ -29,7 +33,7 @@ __all__ = ["call"]
 @click.option("--max-retries", type=int, default=3, show_default=True, help="Attempts after the first.")
 @click.option("--retry-strategy", default="linear", show_default=True, help="linear, exponential, ...")
 @click.option("--timeout", type=float, help="Seconds for an attempt, where the backend allows it.")
-@click.option("--delay", type=DURATION, help="When it is due: 90, 5m, 6h.")
+@click.option("--delay", type=DURATION, help="When it is due: 90 (seconds), 5m, 6h.")
 @click.option("--dedup-key", help="At most one job with this key is pending or processing.")
 @click.option("--wait", is_flag=True, help="Wait for the job's end; exit 1 if it failed.")
 @as_json
@@ -48,17 +52,21 @@ def call(
 ) -> None:
     """Enqueue a call of BACKEND's PATH and print the job's id.
 
-    PAYLOAD is JSON, @FILE, or - for standard input.
+    PAYLOAD is JSON, @FILE, or - for standard input. With --wait the job is printed when it has ended; where
+    the store belongs to one process (an embedded database), this one then runs its jobs.
     """
     document = _document(payload)
     job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
+    _show(job, json_wanted=json_wanted, wait=wait)
+    context.exit(wait and job.status is not JobStatus.SUCCESS)
+
+
+def _show(job: Job, *, json_wanted: bool, wait: bool) -> None:
     if json_wanted:
         show_json(job_to_json(job))
-    elif wait:
-        show_job(job)
-    else:
-        click.echo(job.id)
-    context.exit(wait and job.status is not JobStatus.SUCCESS)
+        return
+    for line in job_lines(job) if wait else [job.id]:
+        click.echo(line)
 
 
 def _document(payload: str) -> Any:
@@ -77,15 +85,23 @@ def _document(payload: str) -> Any:
 async def _call(
     settings: Settings, backend: str, path: str, payload: Any, *, wait: bool, options: dict[str, Any]
 ) -> Job:
-    async with settings.outbox() as outbox:
+    outbox = settings.outbox()
+    runs_here = wait and not outbox.store.capabilities.shared
+    runner = outbox.runner() if runs_here else None  # before anything is written: is a transport installed?
+    async with outbox:
         job = await outbox.run(backend, path, payload, **options)
-        return await _ended(outbox, job) if wait else job
+        if wait:
+            return await _ended(outbox, job, runner)
+        if not outbox.store.capabilities.durable:
+            say(f"warning: {outbox.store.location} ends with this command, and the job with it; use --wait")
+        return job
 
 
-async def _ended(outbox: Outbox, job: Job) -> Job:
-    async with AsyncExitStack() as stack:
-        if not outbox.store.capabilities.shared:  # only this process can run it
-            await stack.enter_async_context(outbox.runner())
-        async for change in outbox.watch(job.id):
-            job = change
+async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
+    with progress(
+        lambda: f"waiting for {job.id}: {job.status.value}, retry {job.retries} of {job.max_retries}"
+    ):
+        async with runner or nullcontext():
+            async for change in outbox.watch(job.id):
+                job = change
     return job

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.output import as_json, show_json
+from sp00ky_core.cli.output import as_json, one_line, show_json
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding
@@ -19,7 +19,10 @@ __all__ = ["check"]
 @as_json
 @click.pass_context
 def check(context: click.Context, /, settings: Settings, *, json_wanted: bool) -> None:
-    """Look for what would stop jobs, or harm them; exit 1 if something would stop them."""
+    """Look for what would stop jobs, or harm them; exit 1 if something would stop them.
+
+    The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
+    """
     findings = run_async(_check(settings))
     if json_wanted:
         show_json({"findings": [_as_json(finding) for finding in findings]})
@@ -71,7 +74,7 @@ def _as_json(finding: Finding) -> Mapping[str, str]:
 
 
 def _line(finding: Finding) -> str:
-    return (
+    return one_line(
         f"{_severity(finding)}: {finding.subject}: {finding.problem}; "
         f"consequence: {finding.consequence}; mend: {finding.mend}"
     )

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import attrs
 import click
 
+from sp00ky_core.cli.hiding import Secrets
+from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["Settings", "with_settings", "pass_settings", "command", "run_async"]
+__all__ = ["Settings", "with_settings", "command", "run_async"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -25,13 +27,16 @@ class Settings:
     config: Path | None = None
     store: str | None = None
     debug: bool = False
+    secrets: Secrets = attrs.field(factory=Secrets)  # those that this command has read
 
     def outbox(self) -> Outbox:
         """The outbox that is meant. Raises what ``Outbox.open`` raises."""
-        return Outbox.open(self.config, store=self.store)
+        config = load_config(self.config or find_config())
+        self.secrets.remember(config, store_url(config, self.store).value)
+        return Outbox.open(config, store=self.store)
 
 
-pass_settings = click.make_pass_decorator(Settings, ensure=True)
+_pass_settings = click.make_pass_decorator(Settings, ensure=True)
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -40,11 +45,11 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
 
 
 def with_settings(function: Command) -> Command:
-    """Add ``--config``, ``--store`` and ``--debug``."""
+    """Add ``--config``, ``--store`` and ``--debug``; the innermost one that is given counts."""
     options = (
         click.option(
             "--config",
-            type=click.Path(dir_okay=False, path_type=Path),
+            type=click.Path(path_type=Path),
             help="The configuration; by default the nearest sp00ky.yml upward.",
             expose_value=False,
             callback=_set,
@@ -74,7 +79,7 @@ def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Co
 
     def make(function: Command) -> click.Command:
         decorate = click.command(**attributes) if group is None else group.command(**attributes)
-        made: click.Command = decorate(with_settings(pass_settings(function)))
+        made: click.Command = decorate(with_settings(_pass_settings(function)))
         return made
 
     return make

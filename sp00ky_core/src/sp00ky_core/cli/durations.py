@@ -16,8 +16,6 @@ class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # ge
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Seconds, or a number with a unit: ``90``, ``500ms``, ``5m``, ``6h``, ``14d``."""
-        if isinstance(value, timedelta):
-            return value
         try:
             return timedelta(seconds=_seconds(str(value)))
         except (OverflowError, ValueError):
@@ -28,7 +26,7 @@ def _seconds(written: str) -> float:
     try:
         return float(written)
     except ValueError:
-        return duration(written) or 0.0  # raises a ValueError of its own
+        return duration(written) or 0.0  # raises a ValueError of its own; "never" overflows
 
 
 DURATION = _Duration()

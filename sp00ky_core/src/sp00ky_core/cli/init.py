@@ -47,15 +47,23 @@ paths:
         "200": {description: done}
 """
 
+NEXT = """\
+next: sp00ky migrate && sp00ky check
+then: sp00ky call api /spookify '{"id": "1"}' --wait   (needs the backend at baseUrl)"""
+
 
 @command()
-def init(_settings: Settings) -> None:
-    """Write sp00ky.yml and openapi.yml into the current folder."""
-    files = {Path("sp00ky.yml"): CONFIG, Path("openapi.yml"): OPENAPI}
+def init(settings: Settings) -> None:
+    """Write sp00ky.yml and openapi.yml into the current folder; overwrites nothing."""
+    config = settings.config or Path("sp00ky.yml")
+    files = {config: CONFIG, config.with_name("openapi.yml"): OPENAPI}
     there = [str(file) for file in files if file.exists()]
     if there:
-        raise Sp00kyError(f"{' and '.join(there)} is there already: nothing was written")
+        be = "is" if len(there) == 1 else "are"
+        raise Sp00kyError(
+            f"{' and '.join(there)} {be} there already and nothing was written; change to another folder"
+        )
     for file, text in files.items():
         file.write_text(text, encoding="utf-8")
         click.echo(f"wrote {file}")
-    click.echo('next: sp00ky migrate && sp00ky check, then: sp00ky call api /spookify \'{"id": "1"}\' --wait')
+    click.echo(NEXT)

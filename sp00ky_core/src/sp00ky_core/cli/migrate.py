@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.output import one_line
 from sp00ky_core.ports import MigrationStep
 
 __all__ = ["migrate"]
@@ -18,11 +19,12 @@ __all__ = ["migrate"]
 def migrate(settings: Settings, *, only_print: bool, repair: bool) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
-    Without --repair nothing that is there is changed.
+    Without --repair nothing that is there is changed. What --print prints can be piped into the database's
+    own client.
     """
     steps = run_async(_migrate(settings, only_print=only_print, repair=repair))
     for step in steps:
-        click.echo(f"-- {step.table}: {step.why}\n{step.statement}" if only_print else _line(step))
+        click.echo(_script(step) if only_print else _line(step))
     if not steps:
         click.echo("-- nothing to do" if only_print else "nothing to do")
 
@@ -36,5 +38,12 @@ async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Seq
         await store.close()
 
 
+def _script(step: MigrationStep) -> str:
+    statement = step.statement.strip()
+    end = "" if statement.endswith(";") else ";"
+    return f"-- {one_line(f'{step.table}: {step.why}')}\n{statement}{end}"
+
+
 def _line(step: MigrationStep) -> str:
-    return f"{step.table}: {step.why} ({' '.join(step.statement.split())[:100]})"
+    first = step.statement.strip().partition("\n")[0]
+    return one_line(f"{step.table}: {step.why} ({first[:100]})")

@@ -6,9 +6,11 @@ import attrs
 
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.output import as_json, show_json, show_rows
-from sp00ky_core.plugins import load_plugins
+from sp00ky_core.plugins import PluginInfo, load_plugins
 
 __all__ = ["plugins"]
+
+COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 
 
 @command()
@@ -18,17 +20,10 @@ def plugins(_settings: Settings, *, json_wanted: bool) -> None:
     infos = load_plugins().infos
     if json_wanted:
         show_json({"plugins": [attrs.asdict(info) for info in infos]})
-        return
-    show_rows(
-        ("plugin", "distribution", "version", "registers", "hooks"),
-        [
-            (
-                info.name,
-                info.distribution,
-                info.version,
-                ", ".join(info.stores + info.transports + info.retry_strategies),
-                ", ".join(info.hooks),
-            )
-            for info in infos
-        ],
-    )
+    else:
+        show_rows(COLUMNS, [_row(info) for info in infos])
+
+
+def _row(info: PluginInfo) -> tuple[str, ...]:
+    registers = ", ".join(info.stores + info.transports + info.retry_strategies)
+    return (info.name, info.distribution, info.version, registers, ", ".join(info.hooks))

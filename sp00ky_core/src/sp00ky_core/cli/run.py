@@ -12,6 +12,8 @@ from contextlib import contextmanager
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.logs import set_level
+from sp00ky_core.cli.progress import progress
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
@@ -28,7 +30,11 @@ logger = logging.getLogger("sp00ky")
 )
 @click.option("--grace", type=click.FloatRange(0), default=25.0, show_default=True, help="Seconds to drain.")
 @click.option(
-    "--poll", type=click.FloatRange(0.05), default=5.0, show_default=True, help="Seconds, as a net."
+    "--poll",
+    type=click.FloatRange(0.05),
+    default=5.0,
+    show_default=True,
+    help="Seconds between claims when nothing wakes it.",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 @click.pass_context
@@ -43,7 +49,7 @@ def run(
     log_level: str,
 ) -> None:
     """Deliver jobs until SIGTERM or SIGINT, then drain; a second signal exits at once."""
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_level(log_level)
     options = RunnerOptions(grace=grace, poll=poll)
     failed = run_async(_run(settings, options, until_empty=until_empty))
     context.exit(until_empty and failed > 0)
@@ -52,16 +58,19 @@ def run(
 async def _run(settings: Settings, options: RunnerOptions, *, until_empty: bool) -> int:
     outbox = settings.outbox()
     runner = outbox.runner(options)
-    with _stop_signal() as stopped:
+    with _stop_signal() as stopped, progress(lambda: _counts(runner)):
         async with outbox, runner:
             _say_started(outbox, runner)
             await _until(runner, stopped, until_empty=until_empty)
             if stopped.is_set():
-                logger.info(
-                    "draining: attempts in flight get %g s; a second signal exits at once", options.grace
-                )
-    logger.info("stopped: %d jobs failed", runner.failed)
+                grace = f"attempts in flight get {options.grace:g} s"
+                logger.info("draining: %s; a second signal exits at once", grace)
+    logger.info("stopped: %d delivered, %d failed", runner.succeeded, runner.failed)
     return runner.failed
+
+
+def _counts(runner: Runner) -> str:
+    return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
 
 
 def _say_started(outbox: Outbox, runner: Runner) -> None:

@@ -40,6 +40,14 @@ OPENAPI: dict[str, Any] = {
 }
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: object) -> None:
+        """Nothing: a client that goes away, as at an interrupt, is no news."""
+
+
 class DemoBackend:
     """Its address, and what it was asked."""
 
@@ -54,8 +62,7 @@ class DemoBackend:
     def started(cls) -> Iterator[DemoBackend]:
         """A backend on a free port of this machine, until the context is left."""
         backend = cls()
-        with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, backend)) as server:
-            server.daemon_threads = True
+        with _Server(("127.0.0.1", 0), partial(_Handler, backend)) as server:
             backend.url = f"http://127.0.0.1:{server.server_port}"
             thread = threading.Thread(
                 target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import tempfile
 import time
 from pathlib import Path
@@ -15,16 +14,18 @@ from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.demo.backend import OPENAPI, DemoBackend
 from sp00ky_core.cli.demo.screen import screen
 from sp00ky_core.cli.demo.summary import summary
+from sp00ky_core.cli.logs import set_level
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.runner import RunnerOptions
 
 __all__ = ["demo", "JOBS"]
 
 JOBS = {"/spookify": 120, "/chat": 20, "/charge-payment": 60}
 
+STORE = "surrealkv://./sp00ky.db"
 CONFIG = """\
-store: surrealkv://./sp00ky.db
+store: {store}
 backends:
   demo:
     spec: ./openapi.json
@@ -38,11 +39,20 @@ backends:
 LOOK = 0.25
 """Seconds between two looks at the jobs."""
 
+LONGEST = 120
+"""Seconds after which something must be wrong; it takes about 5."""
+
 
 @command()
-def demo(_settings: Settings) -> None:
-    """Deliver 200 jobs to a backend that fails now and then; needs no services and no arguments."""
-    logging.getLogger("sp00ky_core").setLevel(logging.ERROR)  # what is retried is on the screen
+@click.pass_context
+def demo(context: click.Context, /, settings: Settings) -> None:
+    """Deliver 200 jobs to a backend that fails now and then; needs no services and no arguments.
+
+    Everything is in a temporary folder, which stays.
+    """
+    if settings.config or settings.store:
+        raise click.UsageError("the demo brings its own configuration and store", context)
+    set_level("error")  # what is retried is on the screen
     folder = Path(tempfile.mkdtemp(prefix="sp00ky-demo-"))
     with DemoBackend.started() as backend:
         config = _write_config(folder, backend)
@@ -56,18 +66,18 @@ def demo(_settings: Settings) -> None:
 def _write_config(folder: Path, backend: DemoBackend) -> Path:
     (folder / "openapi.json").write_text(json.dumps(OPENAPI, indent=2), encoding="utf-8")
     config = folder / "sp00ky.yml"
-    config.write_text(CONFIG.format(url=backend.url), encoding="utf-8")
+    config.write_text(CONFIG.format(store=STORE, url=backend.url), encoding="utf-8")
     return config
 
 
 async def _deliver(config: Path) -> list[Job]:
-    outbox = Outbox.open(config)
-    runner = outbox.runner(RunnerOptions())  # before anything is opened: is a transport installed?
+    outbox = Outbox.open(config, store=STORE)  # not what SP00KY_STORE says: the demo touches nobody's jobs
+    runner = outbox.runner()  # before anything is opened: is a transport installed?
     async with outbox:
         await outbox.store.migrate()
         await _enqueue(outbox)
         async with runner:
-            return await _watched(outbox)
+            return await _ended(outbox)
 
 
 async def _enqueue(outbox: Outbox) -> None:
@@ -75,6 +85,16 @@ async def _enqueue(outbox: Outbox) -> None:
         retries = 0 if path == "/charge-payment" else 3
         new_jobs = [NewJob(path=path, payload={"n": n}, max_retries=retries) for n in range(count)]
         await outbox.run_many("demo", new_jobs)
+
+
+async def _ended(outbox: Outbox) -> list[Job]:
+    try:
+        async with asyncio.timeout(LONGEST):
+            return await _watched(outbox)
+    except TimeoutError as error:
+        raise Sp00kyError(
+            f"the demo's jobs haven't ended in {LONGEST} s: is this machine that busy?"
+        ) from error
 
 
 async def _watched(outbox: Outbox) -> list[Job]:

@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from sp00ky_core.cli.output import is_terminal
 from sp00ky_core.job import Job, JobStatus
 
 __all__ = ["screen"]
@@ -22,8 +23,8 @@ Show = Callable[[Sequence[Job]], None]
 
 @contextmanager
 def screen(expected: Mapping[str, int]) -> Iterator[Show]:
-    """What to call with all jobs whenever they may have changed."""
-    if not sys.stdout.isatty():
+    """What to call with all jobs whenever they may have changed; ``expected`` jobs of each path."""
+    if not is_terminal(sys.stdout):
         yield _plain_lines()
         return
     with Live(refresh_per_second=8) as live:
@@ -31,14 +32,15 @@ def screen(expected: Mapping[str, int]) -> Iterator[Show]:
 
 
 def _plain_lines() -> Show:
-    last: list[str] = []
+    last = ""
 
     def show(jobs: Sequence[Job]) -> None:
+        nonlocal last
         counts = Counter(job.status for job in jobs)
         line = ", ".join(f"{counts[status]} {status.value}" for status in JobStatus)
-        if [line] != last:
-            last[:] = [line]
+        if line != last:
             click.echo(line)
+        last = line
 
     return show
 

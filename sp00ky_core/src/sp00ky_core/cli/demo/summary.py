@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,38 +14,58 @@ from sp00ky_core.outcome import HTTP_STATUS
 
 __all__ = ["summary"]
 
+PAYMENT = "/charge-payment"
+
 
 def summary(jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: Path) -> Iterator[str]:
-    """The lines."""
-    succeeded = [job for job in jobs if job.status is JobStatus.SUCCESS]
-    failed = [job for job in jobs if job.status is JobStatus.FAILED]
-    retried = [job for job in jobs if job.retries]
+    """The lines; all but the first two and the path are the same each time."""
     yield ""
-    yield f"{len(jobs)} jobs in {seconds:.1f} s: {len(succeeded)} success, {len(failed)} failed"
-    yield f"{len(retried)} were retried, because of: {_reasons(retried)}"
-    yield f"{sum(1 for job in retried if job.status is JobStatus.SUCCESS)} of them succeeded in the end"
+    yield f"{len(jobs)} jobs in {seconds:.1f} s, {len(jobs) / seconds:.0f} a second"
+    yield from _counts(jobs)
+    yield from _failures([job for job in jobs if job.status is JobStatus.FAILED])
+    twice = sum(1 for count in backend.answered.values() if count > 1)
+    yield f"duplicates:  {twice} (jobs that the backend did more than once)"
+    yield _payments([job for job in jobs if job.path == PAYMENT], backend)
+    yield ""
+    yield from _how_to_go_on(config)
+
+
+def _counts(jobs: Sequence[Job]) -> Iterator[str]:
+    retried = [job for job in jobs if job.retries]
+    mended = sum(1 for job in retried if job.status is JobStatus.SUCCESS)
+    yield f"delivered:   {sum(1 for job in jobs if job.status is JobStatus.SUCCESS)}"
+    yield f"retried:     {len(retried)}, of which {mended} were delivered in the end"
+    yield f"  because of {_reasons(retried)}"
+
+
+def _failures(failed: Sequence[Job]) -> Iterator[str]:
+    yield f"failed:      {len(failed)}"
     for path in sorted({job.path for job in failed}):
         those = [job for job in failed if job.path == path]
-        yield f"failed: {len(those)} x {path} ({_reasons(those)}), max_retries = {those[0].max_retries}"
-    yield _payments([job for job in jobs if job.path == "/charge-payment"], backend)
-    twice = sum(1 for count in backend.answered.values() if count > 1)
-    yield f"jobs that the backend had to do twice: {twice}"
-    yield ""
-    yield f"The configuration that was used: {config}"
-    command = f"sp00ky --config {shlex.quote(str(config))}"
-    yield f"Go on from there:  {command} jobs list --status failed"
-    yield f"                   {command} jobs stats"
+        retries = f"after {those[0].max_retries} retries" if those[0].max_retries else "never retried"
+        yield f"  {len(those)} x {path}, {retries}: {_reasons(those)}"
 
 
 def _reasons(jobs: Sequence[Job]) -> str:
     counts = Counter(_reason(error) for job in jobs for error in job.errors)
-    return ", ".join(f"{count} x {reason}" for reason, count in counts.most_common()) or "nothing"
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} x {reason}" for reason, count in ordered) or "nothing"
 
 
 def _reason(error: AttemptError) -> str:
     return f"HTTP {error.code}" if error.name == HTTP_STATUS else error.name
 
 
-def _payments(jobs: Sequence[Job], backend: DemoBackend) -> str:
-    most = max(backend.requests[job.id] for job in jobs)
-    return f"/charge-payment must not be repeated: {len(jobs)} jobs, at most {most} request for each"
+def _payments(payments: Sequence[Job], backend: DemoBackend) -> str:
+    most = max(backend.requests[job.id] for job in payments)
+    return f"{PAYMENT} must not be repeated: {len(payments)} jobs, at most {most} request for each"
+
+
+def _how_to_go_on(config: Path) -> Iterator[str]:
+    command = f"sp00ky --config {shlex.quote(str(config))}"
+    if os.environ.get("SP00KY_STORE"):  # it would override the file's
+        command = f"SP00KY_STORE= {command}"
+    yield f"The sp00ky.yml that was used: {config}"
+    yield "Go on from there:"
+    yield f"  {command} jobs list --status failed"
+    yield f"  {command} jobs stats"

@@ -139,7 +139,7 @@ class Connections:
             ) from None
 
     def _pool(self, lane: Lane) -> asyncpg.Pool[Row]:
-        pooled = self._options.pooled
+        pooled, notify = self._options.pooled, "on" if self._options.notify else "off"
         return asyncpg.create_pool(
             self._options.dsn,
             min_size=0,
@@ -150,7 +150,7 @@ class Connections:
             # A pooler in transaction mode gives each transaction another session, and refuses settings.
             statement_cache_size=0 if pooled else 100,
             max_cacheable_statement_size=0,
-            server_settings={} if pooled else lane.settings,
+            server_settings={} if pooled else {**lane.settings, "sp00ky.notify": notify},
         )
 
 

@@ -93,7 +93,9 @@ class Enqueues:
         return [jobs[key] for key in batch.ids]
 
     async def _insert_one(self, table: JobTable, fetch: Fetch, key: str, new_job: NewJob) -> dict[str, Job]:
-        rows = await fetch(self._statement("add_one", table), *one_arguments(key, new_job))
+        plain = is_plain(new_job)
+        statement = self._statement("add_one_plain" if plain else "add_one", table)
+        rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
         return {key: stored(new_job, table, key, rows[0][1:])}
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:

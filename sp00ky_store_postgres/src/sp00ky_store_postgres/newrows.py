@@ -66,12 +66,13 @@ def is_plain(new_job: NewJob) -> bool:
     )
 
 
-def one_arguments(key: str, new_job: NewJob) -> tuple[Any, ...]:
-    """The arguments of ``add_one.sql``."""
+def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
+    """The arguments of ``add_one_plain.sql``, or of ``add_one.sql``."""
+    first = (key, new_job.path, new_job.payload_json.decode())
+    if plain:
+        return first
     return (
-        key,
-        new_job.path,
-        new_job.payload_json.decode(),
+        *first,
         new_job.max_retries,
         new_job.retry_strategy,
         new_job.timeout,

@@ -1,3 +1,4 @@
+-- NOT IN is hashed, whatever kinds of joins the session allows.
 -- What wasn't written: what the row is, where it could be locked, or was, where somebody else holds it.
 SELECT
     given.n,
@@ -7,4 +8,4 @@ SELECT
     (SELECT job.status FROM {{table}} AS job WHERE job.id = given.id) AS seen_status
 FROM given
 WHERE given.table_number = {{number}}
-  AND NOT EXISTS (SELECT FROM written_{{number}} AS written WHERE written.n = given.n)
+  AND given.n NOT IN (SELECT written.n FROM written_{{number}} AS written)

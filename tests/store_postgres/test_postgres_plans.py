@@ -1,0 +1,100 @@
+"""The statements go by their indexes, however large the table is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.connections import Lane
+from sp00ky_store_postgres.mapping import WHOLE
+from sp00ky_store_postgres.selecting import select, select_changed
+from sp00ky_store_postgres.statements import fill, read_sql
+
+FILL = """
+    INSERT INTO {schema}.job (path, payload, status, run_at, assigned_to, created_at, updated_at, runner_id)
+    SELECT '/a', '{{}}', (ARRAY['pending', 'success', 'success', 'failed'])[n % 4 + 1],
+        now() - n * interval '1 second', 'thread:' || n % 1000, now() - n * interval '1 minute',
+        now() - n * interval '1 minute', NULL
+    FROM generate_series(1, 60000) AS n
+"""
+
+
+@pytest_asyncio.fixture
+async def large(store: PostgresStore, sql: Any, schema: str) -> PostgresStore:
+    """A store with 60,000 rows, one in four of them pending."""
+    quoted = '"' + schema.replace('"', '""') + '"'
+    await sql.execute(FILL.format(schema=quoted))
+    await sql.execute(f"VACUUM ANALYZE {quoted}.job")
+    return store
+
+
+async def plan_of(dsn: str, lane: Lane, statement: str, *arguments: Any) -> str:
+    """The generic plan that a connection of a lane runs."""
+    connection = await asyncpg.connect(dsn, server_settings=lane.settings)
+    try:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        async with connection.transaction():
+            rows = await connection.fetch(f"EXPLAIN (COSTS off) {statement}", *arguments)
+    finally:
+        await connection.close()
+    return "\n".join(row[0] for row in rows)
+
+
+def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ...], str]]:
+    tables = store._tables
+    (table,) = tables.all
+
+    def filled(name: str) -> str:
+        return fill(read_sql(name), table=tables.name(table), columns=WHOLE)
+
+    key = "0190163d8694739b8c4f4b7d2f1e3c55"
+    assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
+    return {
+        "claim": (Lane.CLAIM, store._claims._statement(tables.all), ("r1", 100), "job_due"),
+        "next due": (Lane.CLAIM, filled("next_due"), (), "job_due"),
+        "settle": (
+            Lane.SETTLE,
+            store._settles._statement(tables.all, plain=True),
+            ([0], [key], [1], [None]),
+            "job_pkey",
+        ),
+        "lost": (Lane.REST, filled("lost"), (["r1"], 10), "job_held"),
+        "release": (Lane.REST, filled("release"), ("r1", [key]), "job_held"),
+        "prune": (Lane.REST, filled("prune"), ("success", 3600.0, 1000), "job_ended"),
+        "load": (Lane.REST, filled("load"), ([key],), "job_pkey"),
+        "by record": (Lane.REST, assigned.statement, assigned.arguments, "job_assigned"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["claim", "next due", "settle", "lost", "release", "prune", "load", "by record"]
+)
+async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, name: str) -> None:
+    lane, statement, arguments, index = statements(large)[name]
+    plan = await plan_of(dsn, lane, statement, *arguments)
+    assert f"{index} " in plan + " "
+    assert not re.search(r"Seq Scan on job\b", plan), plan
+
+
+async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, dsn: str) -> None:
+    (table,) = large._tables.all
+    now = await sql.fetchval("SELECT now()")
+    chosen = select_changed(JobQuery(), table, large._tables, now)
+    plan = await plan_of(dsn, Lane.REST, chosen.statement, *chosen.arguments)
+    assert not re.search(r"Seq Scan on job\b", plan), plan
+    for index in ("job_new", "job_again", "job_held", "job_ended"):
+        assert index in plan
+
+
+async def test_a_claim_of_a_table_never_analysed_goes_by_its_index(
+    store: PostgresStore, dsn: str, new_job: Any
+) -> None:
+    await store.add([new_job() for _ in range(5_000)])
+    lane, statement, arguments, index = statements(store)["claim"]
+    assert index in await plan_of(dsn, lane, statement, *arguments)

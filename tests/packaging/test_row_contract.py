@@ -10,6 +10,7 @@ from surrealdb import AsyncSurreal
 
 from sp00ky_core import JobStatus, JobTable, StoreOptions, outcome
 from sp00ky_core.machine import TABLE
+from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_surreal import SurrealStore
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,12 @@ def test_every_column_is_described_with_its_type() -> None:
     described = {row[0].strip("`"): row[1].strip("`").replace("\\", "") for row in rows_of("Columns")}
     assert described.pop("id") == "record id"
     assert described == defined
+
+
+def test_every_column_is_described_with_its_type_in_postgresql() -> None:
+    short = {"timestamp with time zone": "timestamptz"}
+    described = {row[0].strip("`"): row[2].strip("`") for row in rows_of("Columns") if row[2]}
+    assert described == {each.name: short.get(each.type, each.type) for each in COLUMNS}
 
 
 def test_every_transition_is_described() -> None:

@@ -115,3 +115,8 @@ def new_job() -> Any:
 @pytest.fixture
 def evolve() -> Any:
     return attrs.evolve
+
+
+@pytest.fixture(scope="session", name="start_server")
+def start_server_fixture() -> Any:
+    return start_server

@@ -34,7 +34,7 @@ GATHERING = 0.002
 """Seconds in which watchers' questions are gathered into one."""
 PAGE = 500
 OVERLAP = timedelta(seconds=1)
-"""A row's instant is read a moment before its transaction gets the number that a snapshot shows."""
+"""A row's instant is read a moment before its transaction gets the number that a look shows."""
 OLDEST = timedelta(seconds=60)
 """How far back the writes of a transaction may lie that ran already when the watch began."""
 

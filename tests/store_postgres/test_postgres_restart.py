@@ -1,0 +1,171 @@
+"""The server goes away and comes back: calls heal, the listener too, and nobody's task breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_store_postgres import PostgresStore, connections
+
+
+class Server:
+    """A server that can be stopped as a crash would, and started again."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url: str = server.get_uri()
+        self._user: dict[str, Any] = {"user": server.system_user} if server.system_user else {}
+
+    def _ctl(self, *words: str) -> None:
+        binary = str(self._server.bin_path / "pg_ctl")
+        command = [binary, "-w", "-D", str(self._server.pgdata), *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._ctl, "-m", "immediate", "stop")
+
+    async def start(self) -> None:
+        socket = str(self._server.get_postmaster_info().socket_dir)
+        log = str(self._server.log)
+        await asyncio.to_thread(self._ctl, "-o", f"-h '' -k {socket}", "-l", log, "start")
+
+
+@pytest.fixture(scope="module")
+def server(start_server: Any) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
+        started = start_server(Path(folder))
+        yield Server(started)
+        started.stop()
+
+
+@pytest_asyncio.fixture
+async def restarted(server: Server) -> AsyncIterator[PostgresStore]:
+    """A store on the server that may be stopped; its tables are empty."""
+    table = JobTable(backend="api", table="job", keep_success=0, keep_failed=0)
+    store = PostgresStore(StoreOptions(url=server.url, tables=(table,)))
+    await store.open()
+    await store.migrate()
+    await store._connections.fetch(connections.Lane.REST, "TRUNCATE job")
+    yield store
+    await store.close()
+
+
+async def test_calls_in_the_middle_of_a_restart_heal(
+    restarted: PostgresStore, server: Server, new_job: Any
+) -> None:
+    await restarted.add([new_job() for _ in range(4)])
+    await restarted.beat("r1")
+    assert len(await restarted.claim({"api": 1}, "r1")) == 1
+    await server.stop()
+    calls = [
+        asyncio.ensure_future(call)
+        for call in (
+            restarted.claim({"api": 1}, "r1"),
+            restarted.beat("r1"),
+            restarted.add([new_job()]),
+            restarted.stats(),
+        )
+    ]
+    await asyncio.wait(calls, timeout=0.3)
+    assert not any(call.done() for call in calls)
+    await server.start()
+    async with asyncio.timeout(5):
+        claimed, beats, added, _ = await asyncio.gather(*calls)
+    assert (len(claimed), set(beats), len(added)) == (1, {"r1"}, 1)
+    assert len(await restarted.claim({"api": 10}, "r1")) == 3
+
+
+async def test_a_server_that_stays_away_is_told(
+    restarted: PostgresStore, server: Server, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    await server.stop()
+    try:
+        with pytest.raises(StoreUnavailable) as caught:
+            await restarted.claim({"api": 1}, "r1")
+        assert caught.value.__cause__ is not None
+        assert "\n" not in str(caught.value)
+        other = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
+        with pytest.raises(StoreUnavailable):
+            await other.open()
+    finally:
+        await server.start()
+    assert await restarted.claim({"api": 1}, "r1") == []
+
+
+async def test_an_add_whose_reply_was_lost_is_not_repeated(
+    restarted: PostgresStore, server: Server, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try commits, and its connection breaks before the reply: nobody can make that for real."""
+    insert = restarted._enqueues._insert
+    tries = 0
+
+    async def cut_off(*arguments: Any, **options: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        jobs = await insert(*arguments, **options)
+        if tries == 1:
+            raise ConnectionResetError
+        return jobs
+
+    monkeypatch.setattr(restarted._enqueues, "_insert", cut_off)
+    added = await restarted.add([new_job(), new_job(dedup_key="k"), new_job(run_at=None)])
+    assert tries == 2
+    assert {job.id for job in await restarted.claim({"api": 10}, "r1")} == {job.id for job in added}
+
+
+async def test_the_signal_comes_back(restarted: PostgresStore, server: Server, new_job: Any) -> None:
+    signals = restarted.work_signal()
+    await anext(signals)
+    await server.stop()
+    await server.start()
+    async with asyncio.timeout(10):
+        await anext(signals)  # what came while nobody listened
+    other = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
+    await other.open()
+    await other.add([new_job()])
+    async with asyncio.timeout(2):
+        await anext(signals)
+    await other.close()
+    await signals.aclose()
+
+
+async def test_a_killed_backend_of_the_listener_is_noticed(
+    restarted: PostgresStore, server: Server, new_job: Any
+) -> None:
+    signals = restarted.work_signal()
+    await anext(signals)
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE 'listen%'"
+    assert await restarted._connections.fetch(connections.Lane.REST, kill)
+    async with asyncio.timeout(5):
+        await anext(signals)
+    await signals.aclose()
+
+
+async def test_watching_goes_on_after_a_restart(
+    restarted: PostgresStore, server: Server, new_job: Any
+) -> None:
+    from sp00ky_core.ports import JobQuery  # noqa: PLC0415
+
+    (job,) = await restarted.add([new_job()])
+    watches = [restarted.watch(JobQuery(ids=(job.id,))), restarted.watch(JobQuery())]
+    for watch in watches:
+        assert (await anext(watch)).id == job.id
+    following = [asyncio.ensure_future(anext(watch)) for watch in watches]
+    await asyncio.sleep(0)
+    await server.stop()
+    await server.start()
+    await restarted.claim({"api": 1}, "r1")
+    async with asyncio.timeout(5):
+        assert [each.status for each in await asyncio.gather(*following)] == ["processing"] * 2
+    for watch in watches:
+        await watch.aclose()

@@ -64,14 +64,14 @@ class Slots:
         return taken
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, worker = asyncio.get_running_loop(), asyncio.current_task()
         while not self._closing:
             while not self._ready:
                 waiter = loop.create_future()
                 self._idle.append(waiter)
                 await waiter
             held = self._ready.popleft()
-            held.worker = asyncio.current_task()
+            held.worker = worker
             self._busy += 1
             try:
                 await self._perform(held)

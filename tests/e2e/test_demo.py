@@ -1,0 +1,76 @@
+"""``sp00ky demo``, as somebody meets it who has just installed it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SP00KY = Path(sys.executable).with_name("sp00ky")
+
+SUMMARY = """\
+delivered:   193
+retried:     39, of which 36 were delivered in the end
+  because of 36 x HTTP 500, 24 x reset, 12 x HTTP 429
+failed:      7
+  4 x /charge-payment, never retried: 4 x HTTP 500
+  3 x /spookify, after 3 retries: 12 x HTTP 500
+duplicates:  0 (jobs that the backend did more than once)
+/charge-payment must not be repeated: 60 jobs, at most 1 request for each
+"""
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """It ran, with an empty home, a store that is somebody else's, and no terminal."""
+    folder = tmp_path_factory.mktemp("demo")
+    return run(str(SP00KY), "demo", HOME=str(folder), TMPDIR=str(folder), SP00KY_STORE="memory://")
+
+
+def test_it_ends_well_and_says_nothing_else(demo: subprocess.CompletedProcess[str]) -> None:
+    assert demo.returncode == 0, demo.stderr
+    assert demo.stderr == ""
+
+
+def test_its_summary_is_the_same_each_time(demo: subprocess.CompletedProcess[str]) -> None:
+    assert SUMMARY in demo.stdout
+    assert re.search(r"^200 jobs in \d+\.\d s, \d+ a second$", demo.stdout, re.MULTILINE)
+
+
+def test_it_shows_progress_in_plain_lines(demo: subprocess.CompletedProcess[str]) -> None:
+    progress = re.findall(
+        r"^(\d+) pending, \d+ processing, \d+ success, \d+ failed$", demo.stdout, re.MULTILINE
+    )
+    assert len(progress) > 2
+    assert progress[-1] == "0"
+    assert "\x1b" not in demo.stdout
+
+
+def test_one_can_go_on_from_there(demo: subprocess.CompletedProcess[str]) -> None:
+    """The commands that it names work, in a shell that has the same environment."""
+    config = Path(demo.stdout.split("The sp00ky.yml that was used: ")[1].splitlines()[0])
+    assert config.name == "sp00ky.yml"
+    assert (config.parent / "openapi.json").is_file()
+    commands = [line for line in demo.stdout.splitlines() if line.startswith("  ") and "sp00ky --" in line]
+    assert len(commands) == 2
+    for command in commands:
+        words = [str(SP00KY) if word == "sp00ky" else word for word in shlex.split(command)]
+        done = run("env", *words, "--json", SP00KY_STORE="memory://")
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        assert len(document.get("jobs", [])) == 7 or document["backends"]["demo"]["success"] == 193
+
+
+def test_it_takes_no_configuration(tmp_path: Path) -> None:
+    refused = run(str(SP00KY), "demo", "--store", "memory://", TMPDIR=str(tmp_path))
+    assert refused.returncode == 2
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -100,7 +101,7 @@ async def test_what_cannot_be_reached_is_said_in_a_line(url: str, kind: type[Sp0
 
 
 async def test_a_database_or_a_setting_that_is_not_there(dsn: str, make: Any) -> None:
-    store = make(base=dsn.replace("/postgres?", "/nowhere?"))
+    store = make(base=urlunsplit(urlsplit(dsn)._replace(path="/nowhere")))
     with pytest.raises(StoreError, match='database "nowhere" does not exist'):
         await store.open()
     store = make(base=dsn, shema="x")

@@ -88,7 +88,6 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
         )
     for name, consequence in (
         ("fsync", "a crash of the server may lose or repeat jobs"),
-        ("autovacuum", "tables grow without end, and claims get slower and slower"),
         ("synchronous_commit", "a crash of the server may forget a claim: its request is sent twice"),
     ):
         if await connection.fetchval(f"SHOW {name}") == "off":
@@ -148,5 +147,6 @@ async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
                 subject=name,
                 problem=f"it holds {row['dead']} dead rows beside {row['live']} live ones",
                 consequence="claims step over them, and the table grows",
-                mend=f"end transactions that have been open for long (pg_stat_activity), then VACUUM {name}",
+                mend=f"VACUUM {name}; end transactions that are open for long (pg_stat_activity), and see that "
+                "autovacuum is on",
             )

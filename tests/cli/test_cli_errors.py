@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from sp00ky_core import Outbox
 
 TOKEN = "tok3n-that-nobody-may-see"  # the conftest's, which every in-process command is searched for
+SP00KY = Path(sys.executable).with_name("sp00ky")
 PASSWORD = "passw0rd-that-nobody-may-see"
 
 
@@ -157,3 +159,11 @@ def test_another_process_that_owns_the_file_is_said(migrated: Path, sp00ky: Any,
     assert "delivers for api" in runner.stderr.readline()
     complaint = sp00ky("jobs", "list").complaint(1)
     assert "surrealkv://./sp00ky.db" in complaint
+
+
+def test_closed_streams_harm_nothing(migrated: Path, sp00ky: Any) -> None:
+    job_id = sp00ky("call", "api", "/json").out.strip()
+    command = f'"$0" jobs kill {job_id} <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, str(SP00KY)], check=False)
+    assert done.returncode == 0
+    assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "failed"

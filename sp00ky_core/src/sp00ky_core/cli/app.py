@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +24,8 @@ from sp00ky_core.cli.run import run
 
 __all__ = ["main", "cli"]
 
+STDERR = 2
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sp00ky-core", prog_name="sp00ky")
@@ -40,8 +43,16 @@ for command in (demo, init, check, migrate, run, call, plugins, jobs):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 the thing asked for failed, 2 usage or configuration."""
+    _hold_closed_streams()
     _print_anything()
     sys.exit(_exit_code(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _hold_closed_streams() -> None:
+    """Where a standard stream is closed (``>&-``), a socket would be the next to get its number."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        pass
+    os.close(opened)
 
 
 def _print_anything() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import attrs
 
@@ -62,6 +62,7 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
     host = parts.netloc.rpartition("@")[2]
     if not host:
         raise _wrong("it names no host")
+    _check_port(parts)
     auth = query.get("auth", ["root"])[0]
     if auth not in {"root", "namespace", "database"}:
         raise _wrong("auth is root, namespace or database")
@@ -76,6 +77,13 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
         password=unquote(parts.password) if parts.password else secret,
         token=query.get("token", [""])[0],
     )
+
+
+def _check_port(parts: SplitResult) -> None:
+    try:
+        parts.port  # noqa: B018  # it is read when it is asked for
+    except ValueError:
+        raise _wrong("its port is none; expected a number from 1 to 65535") from None
 
 
 def _wrong(problem: str) -> ConfigError:

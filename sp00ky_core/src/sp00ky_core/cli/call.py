@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from sp00ky_core.cli.durations import DURATION
 from sp00ky_core.cli.jobtext import job_lines
 from sp00ky_core.cli.output import as_json, show_json
 from sp00ky_core.cli.progress import progress
+from sp00ky_core.cli.signals import GRACE, stop_signal, unless_stopped
 from sp00ky_core.codec import job_to_json
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.jsontext import decode
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.runner import Runner
+from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["call"]
 
@@ -87,7 +87,9 @@ async def _call(
 ) -> Job:
     outbox = settings.outbox()
     runs_here = wait and not outbox.store.capabilities.shared
-    runner = outbox.runner() if runs_here else None  # before anything is written: is a transport installed?
+    runner = (
+        outbox.runner(RunnerOptions(grace=GRACE)) if runs_here else None
+    )  # before anything is written: is a transport installed?
     async with outbox:
         job = await outbox.run(backend, path, payload, **options)
         if wait:
@@ -98,10 +100,22 @@ async def _call(
 
 
 async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
+    """The job when it has ended; an interrupt lets an attempt in flight end first."""
+
+    async def watch() -> Job:
+        nonlocal job
+        async for change in outbox.watch(job.id):
+            job = change
+        return job
+
     with progress(
         lambda: f"waiting for {job.id}: {job.status.value}, retry {job.retries} of {job.max_retries}"
     ):
-        async with runner or nullcontext():
-            async for change in outbox.watch(job.id):
-                job = change
-    return job
+        if runner is None:
+            return await watch()
+        with stop_signal() as stopped:
+            async with runner:
+                if ended := await unless_stopped(stopped, watch()):
+                    return ended
+                say(f"interrupted: an attempt in flight gets {GRACE:g} s; a second signal exits at once")
+    raise KeyboardInterrupt

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.durations import Seconds
 from sp00ky_core.cli.logs import set_level
 from sp00ky_core.cli.progress import progress
+from sp00ky_core.cli.signals import GRACE, stop_signal, unless_stopped
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["run"]
 
+DAY = 86_400
 LEVELS = ("debug", "info", "warning", "error")
 
 logger = logging.getLogger("sp00ky")
@@ -28,10 +27,10 @@ logger = logging.getLogger("sp00ky")
 @click.option(
     "--until-empty", is_flag=True, help="End when nothing is pending or processing; 1 if a job failed."
 )
-@click.option("--grace", type=click.FloatRange(0), default=25.0, show_default=True, help="Seconds to drain.")
+@click.option("--grace", type=Seconds(0, DAY), default=GRACE, show_default=True, help="Seconds to drain.")
 @click.option(
     "--poll",
-    type=click.FloatRange(0.05),
+    type=Seconds(0.05, DAY),
     default=5.0,
     show_default=True,
     help="Seconds between claims when nothing wakes it.",
@@ -58,7 +57,7 @@ def run(
 async def _run(settings: Settings, options: RunnerOptions, *, until_empty: bool) -> int:
     outbox = settings.outbox()
     runner = outbox.runner(options)
-    with _stop_signal() as stopped, progress(lambda: _counts(runner)):
+    with stop_signal() as stopped, progress(lambda: _counts(runner)):
         async with outbox, runner:
             _say_started(outbox, runner)
             await _until(runner, stopped, until_empty=until_empty)
@@ -79,34 +78,7 @@ def _say_started(outbox: Outbox, runner: Runner) -> None:
 
 
 async def _until(runner: Runner, stopped: asyncio.Event, *, until_empty: bool) -> None:
-    waits: list[asyncio.Future[object]] = [asyncio.ensure_future(stopped.wait())]
     if until_empty:
-        waits.append(asyncio.ensure_future(runner.until_empty()))
-    try:
-        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for each in done:
-            each.result()  # the store's error, if it was that
-    finally:
-        for each in waits:
-            each.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
-
-
-@contextmanager
-def _stop_signal() -> Iterator[asyncio.Event]:
-    """An event that the first signal sets; the second one ends the process."""
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
-
-    def stop(number: signal.Signals) -> None:
-        if stopped.is_set():
-            os._exit(128 + number)
-        stopped.set()
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    for number in numbers:
-        loop.add_signal_handler(number, stop, number)
-    try:
-        yield stopped
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
+        await unless_stopped(stopped, runner.until_empty())
+    else:
+        await stopped.wait()

@@ -96,11 +96,11 @@ def token(value: Any) -> Secret:
 
 
 def only(*allowed: str) -> Reader:
-    """One of a few words."""
+    """One of a few words. Another one isn't shown: it may be a token on the wrong line."""
 
     def read(value: Any) -> str:
         if value not in allowed:
-            raise ReadProblem(f"expected {' or '.join(allowed)}, not {_shown(value)}")
+            raise ReadProblem(f"expected {' or '.join(allowed)}")
         return str(value)
 
     return read
@@ -243,4 +243,8 @@ def store_location(value: Any) -> Secret:
         raise ReadProblem(
             "expected a store URL such as postgresql://localhost/app, surrealkv://./data or ws://localhost:8000/ns/db"
         )
+    try:
+        urlsplit(found.value)
+    except ValueError:
+        raise ReadProblem("its host is none; an IPv6 address stands in [...]") from None
     return found

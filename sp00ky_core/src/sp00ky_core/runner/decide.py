@@ -13,13 +13,15 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.machine import Transition, decide
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Settlement
-from sp00ky_core.retry import Strategy
+from sp00ky_core.retry import RetryPolicy, Strategy
 from sp00ky_core.runner.held import Held
 from sp00ky_core.runner.options import RunnerOptions
 
 __all__ = ["Decider"]
 
 logger = logging.getLogger(__name__)
+
+_ANY = RetryPolicy()  # what is delivered isn't retried
 
 
 class Decider:
@@ -40,14 +42,14 @@ class Decider:
         )
 
     def _transition(self, held: Held, outcome: Outcome) -> Transition:
+        if isinstance(outcome, Delivered):
+            return decide(held.job, outcome, _ANY)
         random = self._options.random()
         policy = self._hooks.retry_policy(held.job, held.backend.config)
         try:
             return decide(held.job, outcome, policy, random=random, strategies=self._strategies)
         except (Sp00kyError, TypeError, ValueError):
-            # A plugin's policy or a transport's result can't be used; the attempt was made all the same.
+            # A plugin's policy can't be used; the attempt was made all the same.
             logger.exception("job %s: its outcome is settled without plugins", held.job.id)
-        if isinstance(outcome, Delivered):
-            outcome = Delivered(code=outcome.code)
         plain = attrs.evolve(sp00ky_retry_policy(held.job, held.backend.config), strategy="linear")
         return decide(held.job, outcome, plain, random=random)

@@ -8,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 __all__ = ["as_json", "show_json", "show_rows", "plain", "one_line", "is_terminal"]
 
@@ -26,10 +23,9 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table on a terminal, aligned lines elsewhere."""
     cells = [[plain(cell) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
-        table = Table(*columns)
-        for row in cells:
-            table.add_row(*(Text(cell, overflow="fold") for cell in row))  # as it is: no markup
-        Console().print(table)
+        from sp00ky_core.cli.drawing import print_table  # noqa: PLC0415  # rich is slow to import
+
+        print_table(columns, cells)
         return
     lines = [list(columns), *cells]
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]

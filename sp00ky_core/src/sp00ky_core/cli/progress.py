@@ -6,11 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
-
 from sp00ky_core.cli.output import is_terminal
 
 __all__ = ["progress"]
@@ -22,11 +17,7 @@ def progress(text: Callable[[], str]) -> Iterator[None]:
     if not is_terminal(sys.stderr):
         yield
         return
-    spinner = Spinner("dots")
+    from sp00ky_core.cli.drawing import spinner  # noqa: PLC0415  # rich is slow to import
 
-    def line() -> Spinner:
-        spinner.update(text=Text(text()))
-        return spinner
-
-    with Live(console=Console(stderr=True), get_renderable=line, refresh_per_second=8, transient=True):
+    with spinner(text):
         yield

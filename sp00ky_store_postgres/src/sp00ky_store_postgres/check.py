@@ -147,6 +147,5 @@ async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
                 subject=name,
                 problem=f"it holds {row['dead']} dead rows beside {row['live']} live ones",
                 consequence="claims step over them, and the table grows",
-                mend=f"VACUUM {name}; end transactions that are open for long (pg_stat_activity), and see that "
-                "autovacuum is on",
+                mend=f"VACUUM {name}; see that autovacuum is on, and that no transaction stays open for long",
             )

@@ -14,6 +14,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_store_postgres.errors import is_transient, translated
 from sp00ky_store_postgres.options import PostgresOptions
+from sp00ky_store_postgres.pool import Pool
 
 __all__ = ["Lane", "Connections", "Row", "connect", "pause"]
 
@@ -26,7 +27,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries: doubled from one to the other, drawn from the upper half."""
 PATIENCE = 5.0
 """Seconds of trying until a caller is told that the database is unavailable."""
-CLOSE_SECONDS = 5.0
 
 ALWAYS = {"jit": "off", "application_name": "sp00ky"}
 """A statement that is run thousands of times a second gains nothing from being compiled each time."""
@@ -74,7 +74,7 @@ class Connections:
 
     def __init__(self, options: PostgresOptions) -> None:
         self._options = options
-        self._pools: dict[Lane, asyncpg.Pool[Row]] = {}
+        self._pools: dict[Lane, Pool] = {}
 
     @property
     def is_open(self) -> bool:
@@ -87,24 +87,17 @@ class Connections:
             return
         pools = {lane: self._pool(lane) for lane in Lane}
         try:
-            for pool in pools.values():
-                await pool
-            await pools[Lane.REST].fetchval("SELECT 1")
+            first = await pools[Lane.REST].acquire()
         except Exception as error:
-            for pool in pools.values():
-                pool.terminate()
             raise translated(error, self._options.location) from error
+        pools[Lane.REST].release(first, sound=True)
         self._pools = pools
 
     async def close(self) -> None:
         """Let calls that are under way end, for a while, and let go of everything."""
         pools, self._pools = list(self._pools.values()), {}
         for pool in pools:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await pool.close()
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                pool.terminate()
+            await pool.close()
 
     async def fetch(self, lane: Lane, statement: str, *arguments: object) -> list[Row]:
         """A statement's rows, in a transaction of its own."""
@@ -122,15 +115,25 @@ class Connections:
         give_up_at, next_pause = time.monotonic() + PATIENCE, FIRST_PAUSE
         while True:
             try:
-                async with self._open_pool(lane).acquire() as connection:
-                    return await work(connection)
+                return await self._run_once(self._open_pool(lane), work)
             except Exception as error:
                 late = time.monotonic() + next_pause > give_up_at
                 if late or not self._pools or not is_transient(error):
                     raise translated(error, self._options.location) from error
             next_pause = await pause(next_pause)
 
-    def _open_pool(self, lane: Lane) -> asyncpg.Pool[Row]:
+    async def _run_once(self, pool: Pool, work: Callable[[Any], Awaitable[T]]) -> T:
+        connection = await pool.acquire()
+        try:
+            result = await work(connection)
+        except BaseException as error:
+            # One whose statement was cut off may still be at it; one that said no is as good as ever.
+            pool.release(connection, sound=isinstance(error, asyncpg.PostgresError))
+            raise
+        pool.release(connection, sound=True)
+        return result
+
+    def _open_pool(self, lane: Lane) -> Pool:
         try:
             return self._pools[lane]
         except KeyError:
@@ -138,21 +141,18 @@ class Connections:
                 store=self._options.location, problem="the store isn't open (await store.open())"
             ) from None
 
-    def _pool(self, lane: Lane) -> asyncpg.Pool[Row]:
+    def _pool(self, lane: Lane) -> Pool:
         pooled, notify = self._options.pooled, "on" if self._options.notify else "off"
-        return asyncpg.create_pool(
-            self._options.dsn,
-            min_size=0,
-            max_size=lane.size or self._options.connections,
-            timeout=CONNECT_SECONDS,
-            command_timeout=lane.seconds,
-            reset=_keep_as_it_is,
-            # A pooler in transaction mode gives each transaction another session, and refuses settings.
-            statement_cache_size=0 if pooled else 100,
-            max_cacheable_statement_size=0,
-            server_settings={} if pooled else {**lane.settings, "sp00ky.notify": notify},
-        )
 
+        async def connect() -> asyncpg.Connection[Row]:
+            return await asyncpg.connect(
+                self._options.dsn,
+                timeout=CONNECT_SECONDS,
+                command_timeout=lane.seconds,
+                # A pooler in transaction mode gives each transaction another session, and refuses settings.
+                statement_cache_size=0 if pooled else 100,
+                max_cacheable_statement_size=0,
+                server_settings={} if pooled else {**lane.settings, "sp00ky.notify": notify},
+            )
 
-async def _keep_as_it_is(_connection: object) -> None:
-    """No reset: nothing is ever set on these connections, and asking for it is a round trip for each call."""
+        return Pool(lane.size or self._options.connections, connect)

@@ -1,0 +1,81 @@
+"""A pool of connections that are never reset.
+
+The driver's own pool shields, wraps and resets each connection, because it can't know what its users do to
+them; that costs a good part of what an INSERT does. Here nobody sets anything on a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+__all__ = ["Pool"]
+
+IDLE_SECONDS = 300.0
+"""After which a connection that nobody needed is closed."""
+CLOSE_SECONDS = 5.0
+
+
+class Pool:
+    """At most ``size`` connections, made when they are needed; the one used last is used next."""
+
+    def __init__(self, size: int, connect: Callable[[], Awaitable[Any]]) -> None:
+        self._size = size
+        self._connect = connect
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[tuple[float, Any]] = []  # since when, the longest first
+        self._used: set[Any] = set()
+        self._closed = False
+
+    async def acquire(self) -> Any:
+        """A connection, to be released in any case."""
+        await self._places.acquire()
+        try:
+            connection = self._pop() or await self._connect()
+        except BaseException:
+            self._places.release()
+            raise
+        self._used.add(connection)
+        return connection
+
+    def release(self, connection: Any, *, sound: bool) -> None:
+        """Give a connection back; one that isn't ``sound``, or is within a transaction, isn't used again."""
+        self._used.discard(connection)
+        if sound and not self._closed and not connection.is_closed() and not connection.is_in_transaction():
+            now = time.monotonic()
+            self._idle.append((now, connection))
+            self._thin_out(now)
+        else:
+            connection.terminate()
+        self._places.release()
+
+    async def close(self) -> None:
+        """Let calls that are under way end, for a while, and close every connection."""
+        self._closed = True
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                for _ in range(self._size):
+                    await self._places.acquire()
+                while self._idle:
+                    await self._idle.pop()[1].close()
+        except (TimeoutError, OSError):
+            self.terminate()
+
+    def terminate(self) -> None:
+        """Drop every connection at once."""
+        for connection in [*self._used, *(connection for _, connection in self._idle)]:
+            connection.terminate()
+        self._idle.clear()
+
+    def _pop(self) -> Any:
+        while self._idle:
+            _, connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    def _thin_out(self, now: float) -> None:
+        while self._idle[0][0] < now - IDLE_SECONDS:
+            self._idle.pop(0)[1].terminate()

@@ -90,5 +90,7 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         import uvloop  # noqa: PLC0415  # optional
     except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)  # type: ignore[no-any-return,unused-ignore]  # uvloop may not be installed
+        run: Callable[[Coroutine[Any, Any, Result]], Result] = asyncio.run
+    else:
+        run = uvloop.run
+    return run(work)  # out here, for an error in it has nothing to do with uvloop

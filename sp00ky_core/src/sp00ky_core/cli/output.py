@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
@@ -15,8 +16,16 @@ as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON."
 
 
 def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
-    """Print one JSON document."""
-    click.echo(json.dumps(document, indent=indent, ensure_ascii=False).encode(errors="replace"))
+    """Print one JSON document; what a terminal would obey stands in it as an escape."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    click.echo(_BEYOND_ASCII.sub(_printable, text).encode())
+
+
+_BEYOND_ASCII = re.compile(r"[\x7f-\U0010ffff]")  # JSON escapes the control characters before it
+
+
+def _printable(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

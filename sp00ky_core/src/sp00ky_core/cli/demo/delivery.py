@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from sp00ky_core.cli.context import run_async
 from sp00ky_core.cli.demo.backend import OPENAPI, DemoBackend
 from sp00ky_core.cli.demo.screen import screen
 from sp00ky_core.cli.demo.summary import summary
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outbox import Outbox
 
@@ -47,7 +48,11 @@ def delivered() -> Iterator[str]:
     with DemoBackend.started() as backend:
         config = _write_config(folder, backend)
         started = time.monotonic()
-        jobs = run_async(_deliver(config))
+        try:
+            jobs = run_async(_deliver(config))
+        except AdapterMissing:
+            shutil.rmtree(folder)  # nothing has happened in it
+            raise
         seconds = time.monotonic() - started
     return summary(jobs, backend, seconds, config)
 

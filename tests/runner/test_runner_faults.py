@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from types import SimpleNamespace
 
 import pytest
 
+from sp00ky_core.config import RetryConfig
+from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Killed
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
+from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
 
@@ -167,6 +171,39 @@ async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_ben
     assert (done.status, [error.name for error in done.errors]) == (JobStatus.SUCCESS, ["timeout"])
 
 
+async def test_what_fails_is_logged_with_its_reason(make_bench, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    bench = await make_bench(
+        lambda _attempt: Undelivered(code=500, name="http_status", reason="out of ghosts")
+    )
+    job = await bench.add(max_retries=1)
+    async with bench.runner():
+        await bench.ended(job)
+    told = [
+        (record.levelname, "out of ghosts" in record.message)
+        for record in caplog.records
+        if job.id in record.message
+    ]
+    assert told == [("INFO", True), ("WARNING", True)]
+
+
+async def test_a_strategy_that_fails_says_so_and_counts_as_the_cap(make_bench, caplog) -> None:
+    def broken(_policy: RetryPolicy, _n: int) -> float:
+        raise KeyError("a bug")
+
+    bench = await make_bench(lambda attempt: Undelivered(name="timeout"), retry=RetryConfig(cap=60, jitter=0))
+    bench.plugins.register(
+        SimpleNamespace(sp00ky_register_retry_strategies=hookimpl(lambda: {"broken": broken})),
+        name="broken",
+        distribution="a-test",
+    )
+    job = await bench.add(retry_strategy="broken")
+    async with bench.runner():
+        waiting = await bench.until(job, lambda now: now.retries == 1)
+    assert (waiting.run_at - waiting.updated_at).total_seconds() == 60
+    assert any(record.exc_info and "broken" in record.message for record in caplog.records)
+
+
 async def test_a_drain_lets_attempts_end(make_bench) -> None:
     go = asyncio.Event()
 
@@ -250,11 +287,11 @@ async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_ben
     faults.put("settle", Fault(held_until=held, fails=False))
     jobs = [await bench.add() for _ in range(10)]
     async with bench.runner(FaultyStore(bench.store, faults), max_unsettled=2, poll=3_600):
-        while faults.left():
-            await asyncio.sleep(0)  # until the first outcome is being written
+        while faults.left():  # noqa: ASYNC110  # until the first outcome is being written
+            await asyncio.sleep(0)
         writing.set()  # the others pile up behind it
         await bench.transport.began(3)
-        while bench.transport.in_flight:
+        while bench.transport.in_flight:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0)
         held.set()
         for job in jobs:

@@ -105,6 +105,9 @@ class Plugins:
             if name in known:
                 problem = f"{hook} registers {name!r}, which {known[name][1]} has registered too"
                 raise PluginLoadError(distribution=distribution, problem=problem)
+            if not callable(factory):
+                problem = f"{hook} registers {name!r} with something that can't be called"
+                raise PluginLoadError(distribution=distribution, problem=problem)
             known[name] = (factory, distribution)
         return tuple(registered)
 

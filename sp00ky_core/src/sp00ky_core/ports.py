@@ -248,10 +248,10 @@ class Store(Protocol):
         """Take due jobs, up to a number for each backend, in one round trip.
 
         Each becomes ``processing`` with its epoch raised by one, ``runner_id`` set, and a lease of
-        ``table.attempt_timeout(job.timeout) + table.lease_margin``. Within a backend the oldest due come
-        first (where not ``exact_order``: to within a window of 1,000). No two callers get the same row. A
-        backend whose breaker is open and paused is skipped. A row that can't be delivered is returned with
-        its ``defect`` said; it costs no other row. ``errors`` may be left out.
+        ``table.attempt_timeout(job.timeout) + table.lease_margin``. Within a backend the oldest due are taken
+        (where not ``exact_order``: to within a window of 1,000), in a list of any order. No two callers get
+        the same row. A backend whose breaker is open and paused is skipped. A row that can't be delivered is
+        returned with its ``defect`` said; it costs no other row. ``errors`` may be left out.
         """
 
     async def next_due(self, backends: Collection[str]) -> float | None:

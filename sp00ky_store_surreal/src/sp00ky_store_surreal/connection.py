@@ -20,6 +20,10 @@ __all__ = ["Connection"]
 TRIES = 8
 """How often a statement whose transaction collided is sent."""
 
+THREADS_END = 0.1
+"""Seconds for the engine's threads to let go of Python after the last call. One that hasn't when the
+interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
+
 
 class Connection:
     """Sends statements; any number of tasks may call at the same time.
@@ -65,6 +69,9 @@ class Connection:
                 await sdk.close()
         finally:
             self._unlock_file()
+        if sdk is not None and self.target.embedded:
+            del sdk
+            await asyncio.sleep(THREADS_END)
 
     async def read(self, statement: str, **bindings: Any) -> list[Any]:
         """Send statements that write nothing; each one's result."""

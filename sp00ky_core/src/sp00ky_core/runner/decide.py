@@ -13,7 +13,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.machine import Transition, decide
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Settlement
-from sp00ky_core.retry import RetryPolicy, Strategy
+from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.runner.held import Held
 from sp00ky_core.runner.options import RunnerOptions
 
@@ -29,7 +29,7 @@ class Decider:
 
     def __init__(self, hooks: Hooks, strategies: Mapping[str, Strategy], options: RunnerOptions) -> None:
         self._hooks = hooks
-        self._strategies = strategies
+        self._strategies = {name: _telling(name, strategy) for name, strategy in strategies.items()}
         self._options = options
 
     def settlement(self, held: Held, outcome: Outcome) -> Settlement:
@@ -53,3 +53,20 @@ class Decider:
             logger.exception("job %s: its outcome is settled without plugins", held.job.id)
         plain = attrs.evolve(sp00ky_retry_policy(held.job, held.backend.config), strategy="linear")
         return decide(held.job, outcome, plain, random=random)
+
+
+def _telling(name: str, strategy: Strategy) -> Strategy:
+    """The strategy, whose failures are logged: they count as "the cap", and nobody would see why."""
+    if STRATEGIES.get(name) is strategy:
+        return strategy
+
+    def tell(policy: RetryPolicy, n: int) -> float:
+        try:
+            return float(strategy(policy, n))
+        except OverflowError:
+            raise
+        except Exception:
+            logger.exception("retry strategy %r failed; the delay is the cap, %g s", name, policy.cap)
+            raise
+
+    return tell

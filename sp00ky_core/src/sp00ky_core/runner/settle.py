@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job import JobStatus
+from sp00ky_core.machine import Transition
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.backoff import Backoff
 from sp00ky_core.runner.held import Held, Holdings
@@ -98,6 +100,8 @@ class Settler:
             self._lost(held)
             return
         self._written(settlement)
+        if settlement.transition.error is not None:
+            _tell_failure(held, settlement.transition)
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
 
@@ -107,3 +111,15 @@ class Settler:
         self._hooks.dispatch_soon(
             "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason
         )
+
+
+def _tell_failure(held: Held, transition: Transition) -> None:
+    error = transition.error
+    if error is None:
+        return
+    what = (held.job.id, held.backend.name, held.job.path, error.attempt, error.name, error.reason)
+    if transition.to is JobStatus.FAILED:
+        logger.warning("job %s (%s %r) failed: attempt %d: %s: %s", *what)
+    else:
+        text = "job %s (%s %r) is retried in %.1f s: attempt %d: %s: %s"
+        logger.info(text, *what[:3], transition.delay or 0, *what[3:])

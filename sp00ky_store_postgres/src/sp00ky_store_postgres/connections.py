@@ -138,7 +138,8 @@ class Connections:
             return self._pools[lane]
         except KeyError:
             raise StoreUnavailable(
-                store=self._options.location, problem="the store isn't open (await store.open())"
+                store=self._options.location,
+                problem="the store isn't open: use it inside `async with Outbox.open(...)`",
             ) from None
 
     def _pool(self, lane: Lane) -> Pool:

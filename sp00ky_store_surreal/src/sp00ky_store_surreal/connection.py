@@ -110,7 +110,9 @@ class Connection:
         location = self.target.location
         sdk = self._sdk
         if sdk is None:
-            raise StoreUnavailable(store=location, problem="the store isn't open")
+            raise StoreUnavailable(
+                store=location, problem="the store isn't open: use it inside `async with Outbox.open(...)`"
+            )
         try:
             reply = await sdk.query_raw(statement, dict(bindings))
         except asyncio.CancelledError as error:
@@ -159,7 +161,8 @@ class Connection:
         except Timeout as error:
             raise StoreInUse(
                 store=self.target.location,
-                problem="another process has this database open, and only one can: stop it, or use a server",
+                problem="another process (or another outbox in this one) has this database open, and only one "
+                "can: stop it, or use a server",
             ) from error
         self._file_lock = lock
 

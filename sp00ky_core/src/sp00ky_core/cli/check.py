@@ -38,6 +38,8 @@ async def _check(settings: Settings) -> Sequence[Finding]:
     outbox = settings.outbox()
     await outbox.store.open()
     try:
+        if not outbox.store.capabilities.durable:
+            await outbox.store.migrate()  # as entering the outbox does: nobody else can have
         return [*_transport_findings(outbox), *await outbox.store.check()]
     finally:
         await outbox.store.close()

@@ -46,6 +46,7 @@ class Listener:
         self._signal = Signal()
         self._task: asyncio.Task[None] | None = None
         self._listeners = 0
+        self._told = False
         self._tried = asyncio.Event()  # the first try to listen has ended, well or not
 
     def send(self) -> None:
@@ -91,23 +92,24 @@ class Listener:
         if not self._options.notify:
             self._tried.set()
             await self._look_for_work(for_ever=True)
-        seconds, told = FIRST_PAUSE, False
+        seconds = FIRST_PAUSE
         while True:
             try:
                 await self._listen()
+                seconds = FIRST_PAUSE
             except Silent as problem:
-                if not told:
-                    logger.warning("%s; new jobs are found by polling", problem)
-                told = True
+                self._tell(f"{problem}; new jobs are found by polling")
                 self._ready()
                 await self._look_for_work(for_ever=False)
-                seconds = FIRST_PAUSE
             except Exception as error:  # noqa: BLE001  # whatever broke, the next connection may work
-                logger.warning("listening was cut off: %s", translated(error, self._options.location))
+                self._tell(f"new jobs are found by polling: {translated(error, self._options.location)}")
                 self._tried.set()
-                seconds = await pause(seconds)
-            else:
-                seconds, told = FIRST_PAUSE, False
+            seconds = await pause(seconds)
+
+    def _tell(self, problem: str) -> None:
+        """Once for each outage."""
+        logger.log(logging.DEBUG if self._told else logging.WARNING, "%s", problem)
+        self._told = True
 
     async def _listen(self) -> None:
         """Listen until the connection is lost. Raises ``Silent`` where no notification arrives."""
@@ -117,13 +119,14 @@ class Listener:
             connection.add_termination_listener(lambda _: lost.set())
             await prove(connection, self._connections, self._options, self._heard)
             self._ready()
+            self._told = False
             while not lost.is_set():
                 try:
                     async with asyncio.timeout(PING_INTERVAL):
                         await lost.wait()
                 except TimeoutError:
                     await connection.execute("SELECT 1")
-            logger.warning("the listening connection was lost; a new one is made")
+            logger.info("the listening connection was lost; a new one is made")
         finally:
             connection.terminate()
 

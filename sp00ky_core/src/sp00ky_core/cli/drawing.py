@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
-__all__ = ["print_table", "spinner"]
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout."""
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(Text(cell, overflow="fold") for cell in row))  # as it is: no markup
-    Console().print(table)
+__all__ = ["spinner"]
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from sp00ky_core.cli.output import plain
 from sp00ky_core.codec import job_to_json
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import BackendStats
 
 __all__ = ["JOB_COLUMNS", "job_row", "change_line", "job_lines", "STATS_COLUMNS", "stats_row"]
 
-JOB_COLUMNS = ("id", "backend", "path", "status", "retries", "assigned_to", "updated_at", "last error")
+JOB_COLUMNS = ("id", "backend", "path", "status", "retries", "assigned_to", "updated (UTC)", "error")
 STATS_COLUMNS = (
     "backend",
     "pending",
@@ -70,11 +70,11 @@ def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
 
 
 def _moment(job: Job) -> str:
-    return job.updated_at.strftime("%Y-%m-%d %H:%M:%S") if job.updated_at else ""
+    return job.updated_at.strftime("%m-%d %H:%M:%S") if job.updated_at else ""
 
 
 def _last_error(job: Job) -> str:
-    if not job.errors:
+    if not job.errors or job.status is JobStatus.SUCCESS:
         return ""
     last = job.errors[-1]
     return f"{last.code or last.name}: {last.reason[:60]}"

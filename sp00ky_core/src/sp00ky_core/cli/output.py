@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from shutil import get_terminal_size
 from typing import Any, TextIO
 
 import click
@@ -29,18 +30,20 @@ def _printable(found: re.Match[str]) -> str:
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table on a terminal, aligned lines elsewhere."""
+    """Print aligned lines; on a terminal without empty columns, and cut at its width."""
     cells = [[plain(cell) for cell in row] for row in rows]
-    if is_terminal(sys.stdout):
-        from sp00ky_core.cli.drawing import print_table  # noqa: PLC0415  # rich is slow to import
-
-        print_table(columns, cells)
-        return
-    lines = [list(columns), *cells]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(columns))]
-    for line in lines:
+    terminal = is_terminal(sys.stdout)
+    used = [
+        column
+        for column in range(len(columns))
+        if not (terminal and cells) or any(line[column] for line in cells)
+    ]
+    lines = [[line[column] for column in used] for line in (list(columns), *cells)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(used))]
+    room = get_terminal_size().columns if terminal else None
+    for number, line in enumerate(lines):
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+        click.secho("  ".join(padded).rstrip()[:room], bold=terminal and number == 0)
 
 
 def plain(cell: object) -> str:

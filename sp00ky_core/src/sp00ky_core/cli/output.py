@@ -43,7 +43,7 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     room = get_terminal_size().columns if terminal else None
     for number, line in enumerate(lines):
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.secho("  ".join(padded).rstrip()[:room], bold=terminal and number == 0)
+        click.secho("  ".join(padded).rstrip()[:room], bold=True if terminal and number == 0 else None)
 
 
 def plain(cell: object) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable
-from sp00ky_store_postgres import PostgresStore
+from sp00ky_core.testing.conformance.harness import eventually
+from sp00ky_store_postgres import PostgresStore, check
 from sp00ky_store_postgres.layout import INDEXES, object_name
 
 
@@ -241,3 +242,26 @@ async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any
             await call
     assert any(each.stops_jobs for each in await findings(store))
     await store.close()
+
+
+async def test_check_finds_a_setting_that_loses_writes(store: PostgresStore, make: Any) -> None:
+    careless = make(synchronous_commit="off")
+    (finding,) = await findings(careless)
+    assert (finding.subject, finding.stops_jobs) == ("synchronous_commit", False)
+
+
+async def test_check_finds_dead_rows(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "MANY_DEAD", 100)  # so that a test needn't make a hundred thousand
+    await sql.execute(f"ALTER TABLE {quoted}.job SET (autovacuum_vacuum_threshold = 1000000)")
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, 500)"
+    )
+    await sql.execute(f"DELETE FROM {quoted}.job")
+
+    async def found() -> bool:
+        await sql.execute("SELECT 1")  # a session tells its numbers at the end of a transaction
+        return any("dead rows" in each.problem for each in await findings(store))
+
+    await eventually(found)  # the statistics come a little later

@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
+from sp00ky_core.errors import StoreError
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.ports import JobQuery, Settlement
@@ -284,3 +285,8 @@ async def test_a_pooler_that_swallows_notifications_is_noticed(
         await anext(signals)
     await signals.aclose()
     await store.close()
+
+
+async def test_a_pooler_that_nobody_has_told_of_is_a_line(make: Any, pooler: str, schema: str) -> None:
+    with pytest.raises(StoreError, match=r"pooler in transaction mode, add \?pgbouncer=1"):
+        await make(base=pooler, schema=schema).open()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from operator import itemgetter
 
+from sp00ky_core.ids import table_of
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.connections import Connections, Lane
+from sp00ky_core.stores.selecting import BEGINNING
+from sp00ky_store_postgres.connections import Connections, Lane, Row
 from sp00ky_store_postgres.mapping import claimed_jobs
 from sp00ky_store_postgres.statements import fill, literal, read_sql
 from sp00ky_store_postgres.tables import Tables
@@ -18,24 +24,69 @@ RUN_AT, KEY = 12, 1
 """Where a claim's rows hold what they are ordered by: the statement returns them as they lie on disk."""
 
 
+START_OVER_SECONDS = 0.25
+"""For so long may a job that was committed late wait behind younger ones of a backlog."""
+
+
 class Claims:
-    """Takes due jobs, and says when there will be more."""
+    """Takes due jobs, and says when there will be more.
+
+    While there is a backlog, most claims start where the one before has ended: in front of that lie the index
+    entries of jobs claimed since the last vacuum, and stepping over them would cost more each second. A few
+    times a second a claim starts from the beginning, for what was committed late, or failed and is due again.
+    """
 
     def __init__(self, connections: Connections, tables: Tables) -> None:
         self._connections = connections
         self._tables = tables
         self._built: dict[tuple[str, ...], str] = {}
+        self._reached: dict[str, datetime] = {}  # by table: how far the claims have got
+        self._begun_at = -math.inf  # when one has started from the beginning
+
+    def start_over(self) -> None:
+        """Jobs may have become due that are older than where the claims have got to."""
+        self._reached.clear()
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
         """See ``Store.claim``."""
-        wanted = {backend: slots for backend, slots in slots_by_backend.items() if slots > 0}
-        tables = self._tables.chosen(wanted)
+        wanted = {
+            self._tables.of(backend).table: slots for backend, slots in slots_by_backend.items() if slots > 0
+        }
+        if time.monotonic() - self._begun_at > START_OVER_SECONDS:
+            self.start_over()
+        ahead = not self._reached.keys().isdisjoint(wanted)
+        jobs = await self._claim(wanted, runner_id)
+        if ahead and (left := self._left(wanted, jobs)):
+            self.start_over()
+            jobs = await self._claim(left, runner_id) + jobs
+        return jobs
+
+    async def _claim(self, wanted: Mapping[str, int], runner_id: str) -> list[Job]:
+        tables = tuple(table for table in self._tables.all if table.table in wanted)
         if not tables:
             return []
-        slots = [wanted[table.backend] for table in tables]
-        rows = await self._connections.fetch(Lane.CLAIM, self._statement(tables), runner_id, *slots)
+        if not self._reached:
+            self._begun_at = time.monotonic()
+        arguments = [
+            argument
+            for table in tables
+            for argument in (wanted[table.table], self._reached.get(table.table, BEGINNING))
+        ]
+        rows = await self._connections.fetch(Lane.CLAIM, self._statement(tables), runner_id, *arguments)
         rows.sort(key=itemgetter(RUN_AT, KEY))
+        for number, table in enumerate(tables):
+            self._reach(table.table, wanted[table.table], [row for row in rows if row[0] == number])
         return claimed_jobs(rows, tables, runner_id)
+
+    def _reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
+        if len(rows) < slots:
+            self._reached.pop(table, None)
+        else:
+            self._reached[table] = rows[-1][RUN_AT]
+
+    def _left(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> dict[str, int]:
+        counts = Counter(table_of(job.id) for job in jobs)
+        return {table: slots - counts[table] for table, slots in wanted.items() if counts[table] < slots}
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
@@ -62,7 +113,8 @@ class Claims:
                 breaker=self._tables.breaker,
                 backend=literal(table.backend),
                 lease=_lease(table),
-                limit=f"${number + 2}",
+                limit=f"${2 * number + 2}",
+                since=f"${2 * number + 3}",
                 number=str(number),
             )
             for number, table in enumerate(tables)

@@ -25,8 +25,8 @@ MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "4280
 DOORS = frozenset({"28P01", "28000", "3D000"})
 """A wrong password, a role that may not log in, a database that isn't there."""
 NO_RIGHT = "42501"
-STATEMENTS = frozenset({"26000", "42P05"})
-"""A prepared statement that isn't there, or is there already: somebody else's session."""
+POOLED = frozenset({"26000", "42P05", "08P01"})
+"""A prepared statement that isn't there, or is there already; settings at the start that are refused."""
 
 
 def state_of(error: BaseException) -> str:
@@ -46,7 +46,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same call may work on another connection, or a little later."""
     state = state_of(error)
     if state:
-        return state.startswith(LOST) or state in CONFLICTS
+        return (state.startswith(LOST) or state in CONFLICTS) and state not in POOLED
     # The driver has no class of its own for a connection that it found closed.
     return isinstance(
         error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
@@ -79,7 +79,7 @@ def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
         return SchemaError, f"; {MIGRATE}"
     if state == NO_RIGHT:
         return SchemaError, ": grant this role the right, or connect as the tables' owner"
-    if state in STATEMENTS:
+    if state in POOLED:
         return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
     if is_refusal(error):
         return RowRefused, ""

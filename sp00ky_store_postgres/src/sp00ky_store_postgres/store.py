@@ -94,6 +94,8 @@ class PostgresStore(DecidingStore):
         psycopg), or a psycopg AsyncConnection.
         """
         jobs = await self._enqueues.add(new_jobs, connection)
+        if any(new_job.run_at is not None for new_job in new_jobs):
+            self._claims.start_over()
         if connection is None:
             self._pulse.beat()
         return jobs
@@ -173,6 +175,8 @@ class PostgresStore(DecidingStore):
         return await self._upkeep.delete_ended(job_ids)
 
     async def _tell(self, job_ids: Sequence[str]) -> None:
+        """Jobs are pending again, some of them perhaps older than those that are claimed now."""
+        self._claims.start_over()
         self._pulse.beat()
         self._listener.send()
         if self._options.notify:

@@ -12,7 +12,7 @@ from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.connections import Connections, Lane
 from sp00ky_store_postgres.mapping import WHOLE, keys_by_table, whole_jobs
-from sp00ky_store_postgres.statements import fill, read_sql
+from sp00ky_store_postgres.statements import fill, literal, read_sql
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Upkeep", "KEEP_SUCCESS", "KEEP_FAILED"]
@@ -80,8 +80,8 @@ class Upkeep:
         return count
 
     async def _prune(self, table: JobTable, status: JobStatus, seconds: float, limit: int) -> int:
-        statement = self._filled("prune", table)
-        rows = await self._connections.fetch(Lane.REST, statement, status.value, seconds, limit)
+        statement = fill(self._filled("prune", table), status=literal(status.value))
+        rows = await self._connections.fetch(Lane.REST, statement, seconds, limit)
         return int(rows[0][0])
 
     def _filled(self, name: str, table: JobTable) -> str:

@@ -10,6 +10,5 @@ WITH changed AS (
 )
 SELECT {{columns}}
 FROM {{table}} AS job
-JOIN changed ON changed.id = job.id
-WHERE {{conditions}}
+WHERE job.id = ANY (ARRAY(SELECT changed.id FROM changed)) AND {{conditions}}
 ORDER BY job.updated_at, job.id

@@ -13,6 +13,7 @@
         FROM {{table}} AS due
         WHERE due.status = 'pending'
           AND due.run_at <= now()
+          AND due.run_at >= {{since}}
           AND NOT EXISTS (
               SELECT FROM {{breaker}} AS breaker
               WHERE breaker.backend = {{backend}} AND breaker.paused_until > now()

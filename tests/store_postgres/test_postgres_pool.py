@@ -1,0 +1,86 @@
+"""The pool: how many, which next, and what becomes of a connection that can't be trusted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_store_postgres import PostgresStore, pool
+from sp00ky_store_postgres.connections import Lane
+from sp00ky_store_postgres.pool import Pool
+
+
+@pytest_asyncio.fixture
+async def two(dsn: str) -> AsyncIterator[Pool]:
+    """A pool of two."""
+    connections = Pool(2, lambda: asyncpg.connect(dsn))
+    yield connections
+    await connections.close()
+
+
+async def test_there_are_never_more_than_its_size(two: Pool) -> None:
+    first, second = await two.acquire(), await two.acquire()
+    third = asyncio.ensure_future(two.acquire())
+    await asyncio.wait([third], timeout=0.05)
+    assert not third.done()
+    two.release(first, sound=True)
+    assert await third is first
+    two.release(first, sound=True)
+    two.release(second, sound=True)
+    assert await two.acquire() is second  # the one used last
+    two.release(second, sound=True)
+
+
+async def test_what_cannot_be_trusted_is_not_used_again(two: Pool) -> None:
+    broken = await two.acquire()
+    two.release(broken, sound=False)
+    assert broken.is_closed()
+    begun = await two.acquire()
+    await begun.execute("BEGIN")
+    two.release(begun, sound=True)
+    assert begun.is_closed()
+    lost = await two.acquire()
+    two.release(lost, sound=True)
+    lost.terminate()
+    fresh = await two.acquire()
+    assert await fresh.fetchval("SELECT 1") == 1
+    two.release(fresh, sound=True)
+
+
+async def test_a_place_is_freed_where_no_connection_could_be_made() -> None:
+    async def connect() -> Any:
+        raise ConnectionRefusedError
+
+    connections = Pool(1, connect)
+    for _ in range(3):
+        with pytest.raises(ConnectionRefusedError):
+            await connections.acquire()
+
+
+async def test_what_was_idle_for_long_is_closed(two: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = await two.acquire(), await two.acquire()
+    two.release(first, sound=True)
+    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
+    two.release(second, sound=True)
+    assert first.is_closed()
+    assert not second.is_closed()
+
+
+async def test_closing_waits_for_calls_but_not_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CLOSE_SECONDS", 0.3)
+    store: PostgresStore = make()
+    await store.open()
+    short = asyncio.ensure_future(store._connections.fetch(Lane.REST, "SELECT 1 FROM pg_sleep(0.1)"))
+    long = asyncio.ensure_future(store._connections.fetch(Lane.BEAT, "SELECT pg_sleep(60)"))
+    await asyncio.wait([short, long], timeout=0.05)
+    async with asyncio.timeout(5):
+        await store.close()
+    assert len(await short) == 1
+    with pytest.raises(StoreUnavailable):
+        await long

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,16 +20,6 @@ EXAMPLE = ROOT / "examples" / "quickstart"
 def blocks(language: str) -> list[str]:
     """The fenced blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-
-
-@pytest.fixture
-def backend_url() -> Iterator[str]:
-    """The example's own backend, on a port of its own."""
-    command = [sys.executable, str(EXAMPLE / "backend.py"), "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as backend:
-        assert backend.stdout is not None
-        yield backend.stdout.readline().split()[-1]
-        backend.terminate()
 
 
 @pytest.fixture

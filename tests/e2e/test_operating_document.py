@@ -1,0 +1,104 @@
+"""docs/operating.md: its commands run, and its tables hold what the code has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core import (
+    Attempt,
+    Delivered,
+    JobStatus,
+    OperatorFate,
+    Outbox,
+    Outcome,
+    RunnerOptions,
+    hookimpl,
+    load_plugins,
+)
+from sp00ky_core.cli.jobtext import STATS_COLUMNS
+from sp00ky_core.ports import LEASE_MARGIN
+
+TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+SHELL = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    assert run(tmp_path, "sp00ky", "init").returncode == 0
+    return tmp_path
+
+
+def test_its_commands_run(project: Path) -> None:
+    ready, stats, operate = SHELL
+    assert run(project, "sh", "-c", ready).stdout.endswith("ok: nothing to mend\n")
+    shown = run(project, "sh", "-c", stats)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    job_id = run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').stdout.strip()
+    done = run(project, "sh", "-c", operate.replace("ID...", job_id))
+    assert done.returncode == 1  # what was just redriven can't be cleared
+    assert re.findall(rf"^{job_id} +(\w+)$", done.stdout, re.MULTILINE) == ["killed", "redriven", "illegal"]
+
+
+def test_every_number_and_every_result_is_described() -> None:
+    said = set(re.findall(r"`([\w ]+)`", TEXT))
+    assert set(STATS_COLUMNS[1:]) <= said
+    assert {fate.value for fate in OperatorFate} <= said
+
+
+def test_the_grace_is_the_one_that_is_said() -> None:
+    assert f"`--grace` ({RunnerOptions().grace:g} s)" in TEXT
+    assert f"timeout and\n{LEASE_MARGIN:g} s" in TEXT
+
+
+async def test_a_job_killed_in_flight_is_due_when_its_lease_ends(project: Path) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        async def open(self) -> None: ...
+
+        async def close(self) -> None: ...
+
+        async def deliver(self, attempt: Attempt) -> Outcome:
+            began.set()
+            await may_end.wait()
+            return Delivered()
+
+    class Plugin:
+        @hookimpl
+        def sp00ky_register_transports(self) -> object:
+            return {"http": Slow}
+
+    points = entry_points(group="sp00ky")
+    plugins = load_plugins(point for point in points if point.name != "transport-http")
+    plugins.register(Plugin(), name="slow", distribution="these-tests")
+    opened = Outbox.open(project / "sp00ky.yml", store="memory://", plugins=plugins)
+    async with opened as outbox, outbox.runner():
+        job = await outbox.run("api", "/spookify", {"id": "1"})
+        await began.wait()
+        held = await outbox.get(job.id)
+        assert (await outbox.kill(job.id))[0].fate is OperatorFate.KILLED
+        may_end.set()  # its success comes too late
+        assert (await outbox.redrive(job.id))[0].fate is OperatorFate.REDRIVEN
+        again = await outbox.get(job.id)
+        assert (again.status, again.run_at) == (JobStatus.PENDING, held.lease_until)

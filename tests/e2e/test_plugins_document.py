@@ -1,0 +1,142 @@
+"""docs/plugins.md: its plugin, installed as its pyproject.toml says, does its work in a real delivery."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from sp00ky_core import hookspecs
+
+TEXT = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
+PLUGIN, ITS_TEST = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+(PROJECT,) = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+SPECS = {
+    name: value
+    for name, value in vars(hookspecs).items()
+    if inspect.isfunction(value) and hasattr(value, f"{hookspecs.PROJECT}_spec")
+}
+
+
+class Moody(BaseHTTPRequestHandler):
+    """Fails at first, then has it already; ``/chat`` always fails."""
+
+    protocol_version = "HTTP/1.1"
+    teams: ClassVar[list[tuple[str | None, str | None]]] = []
+
+    def do_POST(self) -> None:  # the name that http.server calls
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.teams.append((self.headers["X-Team"], self.headers["X-Thread"]))
+        failed = self.path == "/chat" or self.headers["Sp00ky-Attempt"] == "1"
+        self.send_response(500 if failed else 409)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def moody() -> Iterator[str]:
+    Moody.teams.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Moody) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder in which the plugin is installed."""
+    folder = tmp_path / "site"
+    project = tomllib.loads(PROJECT)["project"]
+    info = folder / "ghost_outbox-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "ghost_outbox.py").write_text(PLUGIN)
+    metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(metadata)
+    points = "".join(f"{name} = {value}\n" for name, value in project["entry-points"]["sp00ky"].items())
+    (info / "entry_points.txt").write_text(f"[sp00ky]\n{points}")
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path, moody: str) -> Path:
+    spec = {
+        "openapi": "3.1.0",
+        "info": {"title": "api", "version": "1"},
+        "paths": {path: {"post": {"responses": {}}} for path in ("/spookify", "/chat")},
+    }
+    (tmp_path / "openapi.json").write_text(json.dumps(spec))
+    backend = f"{{spec: openapi.json, baseUrl: '{moody}', method: {{table: job}}, retry: {{base: 0.01}}}}"
+    (tmp_path / "sp00ky.yml").write_text(f"store: memory://\nbackends: {{api: {backend}}}\n")
+    return tmp_path
+
+
+def sp00ky(project: Path, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from sp00ky_core.cli import main; main()", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_it_is_found_where_it_is_installed(project: Path, site: Path) -> None:
+    found = json.loads(sp00ky(project, site, "plugins", "--json").stdout)["plugins"]
+    (ghost,) = [each for each in found if each["distribution"] == "ghost-outbox"]
+    assert (ghost["name"], ghost["retry_strategies"], len(ghost["hooks"])) == ("ghost", ["fibonacci"], 4)
+
+
+def test_it_does_its_work(project: Path, site: Path) -> None:
+    asked = ["--retry-strategy", "fibonacci", "--assigned-to", "thread:abc", "--wait", "--json"]
+    done = sp00ky(project, site, "call", "api", "/spookify", *asked)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["retries"] == 1  # the 409 counts as delivered
+    assert Moody.teams == [("ghosts", "thread:abc")] * 2
+
+
+def test_its_observer_tells_of_a_failure(project: Path, site: Path) -> None:
+    done = sp00ky(project, site, "call", "api", "/chat", "--max-retries", "0", "--wait")
+    assert done.returncode == 1
+    assert re.search(r"ERROR ghost_outbox: tell the ghosts: job:\w+: HTTP 500", done.stderr)
+
+
+def test_its_own_test_passes(project: Path, site: Path) -> None:
+    (project / "test_ghost.py").write_text(ITS_TEST)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "test_ghost.py"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_document_s_hooks_are_these() -> None:
+    assert set(re.findall(r"^- `(sp00ky_\w+)\(", TEXT, re.MULTILINE)) == SPECS.keys()
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_hook_is_told_in_its_own_words(name: str) -> None:
+    arguments = ", ".join(inspect.signature(SPECS[name]).parameters)
+    words = " ".join((inspect.getdoc(SPECS[name]) or "").split()).replace("``", "`")
+    assert f"- `{name}({arguments})`: {words}" in " ".join(TEXT.split())

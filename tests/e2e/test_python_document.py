@@ -1,0 +1,130 @@
+"""docs/python.md: each of its examples does what stands beside it, in a project made by ``sp00ky init``."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sp00ky_core
+from sp00ky_core import OperatorFate, Outbox, RunnerOptions, Sp00kyError
+
+TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+
+
+def example(heading: str, language: str = "python") -> str:
+    """The last example under a heading."""
+    section = re.split(r"\n## ", TEXT.partition(f"\n## {heading}\n")[2])[0]
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[-1]
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command prints; it must succeed, and say nothing on stderr."""
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path, backend_url: str) -> Path:
+    """What ``sp00ky init`` and ``migrate`` leave, with a backend that is there."""
+    program = "from sp00ky_core.cli import main; main()"
+    run(tmp_path, "-c", program, "init")
+    file = tmp_path / "sp00ky.yml"
+    text = file.read_text()
+    assert "http://127.0.0.1:3660" in text
+    file.write_text(text.replace("http://127.0.0.1:3660", backend_url))
+    run(tmp_path, "-c", program, "migrate")
+    return tmp_path
+
+
+def test_every_example_is_run_by_a_test() -> None:
+    # The two that need PostgreSQL are run by tests/store_postgres/test_postgres_documents.py.
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 8
+
+
+def test_enqueue(project: Path) -> None:
+    first, count = run(project, "-W", "error", "-c", example("Enqueue")).splitlines()
+    assert re.fullmatch(r"job:\w+ pending", first)
+    assert count == "100"
+
+
+def test_look_and_wait(project: Path) -> None:
+    *states, ended, result, same, found, numbers, unknown = run(
+        project, "-W", "error", "-c", example("Look and wait")
+    ).splitlines()
+    assert set(states) <= {"pending 0", "processing 0"}
+    assert ended == "success 0"
+    assert result == "{'spooky': '1'} ()"
+    assert same == "True []"
+    assert re.fullmatch(r"job:\w+", found)
+    assert numbers == "0 0 0 1 0 0"
+    assert "no job 'job:none'" in unknown
+
+
+def test_operate(project: Path) -> None:
+    killed, redriven, refused = run(project, "-W", "error", "-c", example("Operate")).splitlines()
+    assert (killed, redriven) == ("killed None", "redriven None")
+    assert refused.startswith("illegal job ")
+    section = TEXT.partition("## Operate")[2].partition("\n## ")[0]
+    assert {fate.value for fate in OperatorFate} <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_without_asyncio(project: Path) -> None:
+    assert run(project, "-W", "error", "-c", example("Without asyncio: Django, Flask")) == "pending\n"
+
+
+def test_a_service_runs_its_jobs_itself(project: Path) -> None:
+    served = """
+    import asyncio, types
+    async def main():
+        app = types.SimpleNamespace(state=types.SimpleNamespace())
+        async with lifespan(app):
+            job = await app.state.outbox.run("api", "/spookify", {"id": "1"})
+            async for job in app.state.outbox.watch(job.id):
+                pass
+            print(job.status)
+    asyncio.run(main())
+    """
+    program = example("Running jobs in your service") + textwrap.dedent(served)
+    assert run(project, "-W", "error", "-c", program) == "success\n"
+
+
+def test_testing_your_application(project: Path) -> None:
+    (project / "pyproject.toml").write_text(example("Testing your application", "toml"))
+    (project / "test_mine.py").write_text(example("Testing your application"))
+    assert "3 passed" in run(project, "-m", "pytest", "-q", "-W", "error", "test_mine.py")
+
+
+async def test_an_embedded_file_is_one_process_s(project: Path) -> None:
+    async with Outbox.open(project / "sp00ky.yml"):
+        program = "from sp00ky_core.cli import main; main()"
+        for command in (["run", "--until-empty"], ["jobs", "stats"]):
+            done = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", program, *command, cwd=project, stderr=subprocess.PIPE
+            )
+            _, said = await done.communicate()
+            assert done.returncode == 1
+            assert b"only one can" in said
+
+
+def test_every_error_is_described() -> None:
+    values = [getattr(sp00ky_core, name) for name in sp00ky_core.__all__]
+    errors = {each.__name__ for each in values if isinstance(each, type) and issubclass(each, Sp00kyError)}
+    assert errors - {"Sp00kyError"} <= set(re.findall(r"`(\w+)`", TEXT.partition("\n## Errors")[2]))
+
+
+def test_the_runner_s_defaults_are_the_ones_that_are_said() -> None:
+    section = TEXT.partition("| of `RunnerOptions` |")[2].partition("\n\n")[0]
+    said = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+)", section, re.MULTILINE))
+    options = RunnerOptions()
+    assert {name: float(value.replace(",", "")) for name, value in said.items()} == {
+        name: getattr(options, name) for name in ("grace", "poll", "max_unsettled")
+    }

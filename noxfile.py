@@ -29,6 +29,17 @@ TESTS_OF = {
 }
 """Folders whose tests need no other distribution than their own and the core; ``tests`` runs all of them."""
 
+DOCUMENTS_TESTS = (
+    "tests/packaging/test_documents.py",
+    "tests/packaging/test_configuration_document.py",
+    "tests/packaging/test_row_contract.py",
+    "tests/e2e/test_readme.py",
+    "tests/e2e/test_python_document.py",
+    "tests/e2e/test_plugins_document.py",
+    "tests/e2e/test_operating_document.py",
+    "tests/store_postgres/test_postgres_documents.py",
+)
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -86,10 +97,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Whether the documents' links lead somewhere and their examples can be read."""
+    """Whether the documents' links lead somewhere and their examples do what they say."""
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
-    session.run("pytest", "tests/packaging/test_documents.py", "tests/e2e/test_readme.py", *session.posargs)
+    session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)
 
 
 def _group(name: str) -> list[str]:

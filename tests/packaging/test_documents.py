@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = (".", "docs", *(str(each.parent.relative_to(ROOT)) for each in ROOT.glob("*/pyproject.toml")))
+BESIDE = (*ROOT.glob("*/pyproject.toml"), *ROOT.glob("examples/*/sp00ky.yml"))
+FOLDERS = (".", "docs", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -35,6 +36,7 @@ READERS: dict[str, Callable[[str], object]] = {
     # What has no reader here; the row contract's own statements are run by its test.
     "surql": str,
     "sql": str,
+    "js": str,
 }
 
 
@@ -50,9 +52,9 @@ def document(request: pytest.FixtureRequest) -> Path:
 
 
 def test_all_documents_are_found() -> None:
-    assert {"README.md", "CONTRIBUTING.md", "docs/row-contract.md", "docs/architecture.md"} <= {
-        name_of(each) for each in DOCUMENTS
-    }
+    found = {name_of(each) for each in DOCUMENTS}
+    assert {"README.md", "CONTRIBUTING.md", "docs/row-contract.md", "docs/architecture.md"} <= found
+    assert {"examples/fastapi/README.md", "examples/aiohttp/README.md"} <= found
 
 
 def test_links_lead_somewhere(document: Path) -> None:

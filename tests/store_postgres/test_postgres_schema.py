@@ -63,6 +63,7 @@ async def test_what_migrate_would_do_is_said_and_not_done(make: Any, sql: Any, s
     planned = await store.migration()
     assert any("CREATE TABLE" in each.statement and each.table == "job" for each in planned)
     assert all(each.why for each in planned)
+    assert [each.table for each in planned if each.creates_table] == ["job"]
     exists = f"SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'"
     assert await sql.fetchval(exists) == 0
     for each in planned:  # what is printed can be run as it is

@@ -117,12 +117,13 @@ def _new_table(table: JobTable, tables: Tables) -> Iterator[Planned]:
     lines += [f"CONSTRAINT {_named(table, name)} CHECK ({check})" for name, check in CHECKS.items()]
     body = ",\n    ".join(lines)
     storage = ", ".join(f"{name} = {value}" for name, value in STORAGE.items())
-    yield _step(
+    created = _step(
         table.table,
         f"CREATE TABLE {tables.name(table)} (\n    {body}\n) WITH ({storage})",
         f"the jobs of backend {table.backend}",
         stops=True,
     )
+    yield attrs.evolve(created, step=attrs.evolve(created.step, creates_table=True))
     for index in INDEXES:
         yield _index(table, tables, index, concurrently=False)
     yield _trigger(table, tables)

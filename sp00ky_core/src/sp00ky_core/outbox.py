@@ -13,7 +13,6 @@ from typing import Any, Self
 from sp00ky_core.backend import Backend, load_backends
 from sp00ky_core.config import Config, find_config, load_config, store_url
 from sp00ky_core.errors import (
-    JobNotFound,
     PayloadInvalid,
     PayloadTooLarge,
     UnknownBackend,
@@ -23,7 +22,7 @@ from sp00ky_core.errors import (
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.jsontext import decode
 from sp00ky_core.plugins import Plugins, load_plugins
-from sp00ky_core.ports import BackendStats, JobQuery, OperatorResult, Store, StoreOptions
+from sp00ky_core.ports import BackendStats, JobQuery, OperatorResult, Store, StoreOptions, Transport
 from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["Outbox", "TimeoutIgnored"]
@@ -82,9 +81,21 @@ class Outbox:
 
     async def __aenter__(self) -> Self:
         await self.store.open()
-        if not self.store.capabilities.durable:
-            await self.store.migrate()  # nobody else could have
+        try:
+            if not self.store.capabilities.shared:
+                await self._migrate_if_new()
+        except BaseException:
+            await self.store.close()
+            raise
         return self
+
+    async def _migrate_if_new(self) -> None:
+        """An embedded database without any job table is new: there is nobody's schema to respect."""
+        created = {step.table for step in await self.store.migration() if step.creates_table}
+        if not self.store.capabilities.durable or all(
+            backend.table.table in created for backend in self.backends.values()
+        ):
+            await self.store.migrate()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -200,7 +211,7 @@ class Outbox:
                 yield job
                 if job.is_terminal:
                     return
-        raise JobNotFound(job_id=job_id)
+        await self.store.get(job_id)  # says why nothing comes any more: the job is gone, or the store closed
 
     async def watch_all(self, query: JobQuery | None = None) -> AsyncGenerator[Job, None]:
         """Jobs that match now, and each again whenever it has changed; doesn't end by itself."""
@@ -229,8 +240,12 @@ class Outbox:
         """Each backend's queue in numbers."""
         return await self.store.stats()
 
-    def runner(self, options: RunnerOptions | None = None) -> Runner:
+    def runner(self, options: RunnerOptions | None = None, *, transport: Transport | None = None) -> Runner:
         """A runner in this process, an asynchronous context manager; leaving it drains.
+
+        Args:
+            options: its settings.
+            transport: used for every backend instead of the installed ones, in tests for instance.
 
         Raises:
             AdapterMissing: no transport is installed for a backend's ``baseUrl``.
@@ -238,13 +253,13 @@ class Outbox:
         return Runner(
             store=self.store,
             backends=self.backends,
-            transports=self._transports(),
+            transports=dict.fromkeys(self.backends, transport) if transport else self._transports(),
             hooks=self._hooks,
             strategies=self.plugins.strategies,
             options=options or RunnerOptions(),
         )
 
-    def _transports(self) -> Mapping[str, Any]:
+    def _transports(self) -> Mapping[str, Transport]:
         schemes = {name: backend.config.base_url.partition(":")[0] for name, backend in self.backends.items()}
         factories = {scheme: self.plugins.transport(scheme) for scheme in set(schemes.values())}
         made = {factory: factory() for factory in set(factories.values())}

@@ -192,6 +192,7 @@ class MigrationStep:
     table: str
     statement: str
     why: str
+    creates_table: bool = False  # a job table that isn't there yet; else something is added or repaired
 
 
 class Store(Protocol):

@@ -161,8 +161,8 @@ class Connection:
         except Timeout as error:
             raise StoreInUse(
                 store=self.target.location,
-                problem="another process (or another outbox in this one) has this database open, and only one "
-                "can: stop it, or use a server",
+                problem="another process (or another outbox in this one) has this database open, and only "
+                "one can: stop it, or use a server",
             ) from error
         self._file_lock = lock
 

@@ -59,7 +59,7 @@ def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: b
     layouts = {table.table: layout}
     if not layout.exists:
         created = [
-            MigrationStep(table=table.table, statement=statement, why=why)
+            MigrationStep(table=table.table, statement=statement, why=why, creates_table=True)
             for statement, why in steps_of("job", **names)
         ]
         return created + _undefined(steps_of("job_additions", **names), layouts, table.table)

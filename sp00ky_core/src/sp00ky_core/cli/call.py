@@ -12,6 +12,7 @@ from sp00ky_core.cli.complaints import say
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.durations import DURATION
 from sp00ky_core.cli.jobtext import job_lines
+from sp00ky_core.cli.logs import set_level
 from sp00ky_core.cli.output import as_json, show_json
 from sp00ky_core.cli.progress import progress
 from sp00ky_core.cli.signals import GRACE, stop_signal, unless_stopped
@@ -113,6 +114,7 @@ async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
     ):
         if runner is None:
             return await watch()
+        set_level("error")  # what goes wrong with the job is in what is printed of it
         with stop_signal() as stopped:
             async with runner:
                 if ended := await unless_stopped(stopped, watch()):

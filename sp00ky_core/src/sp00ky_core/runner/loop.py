@@ -122,7 +122,7 @@ class Runner:
             await transport.open()
         try:
             await self._beat.beat()
-        except Sp00kyError:
+        except BaseException:
             await self._close_transports()
             raise
         await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)

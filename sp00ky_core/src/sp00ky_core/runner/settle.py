@@ -119,7 +119,7 @@ def _tell_failure(held: Held, transition: Transition) -> None:
         return
     what = (held.job.id, held.backend.name, held.job.path, error.attempt, error.name, error.reason)
     if transition.to is JobStatus.FAILED:
-        logger.warning("job %s (%s %r) failed: attempt %d: %s: %s", *what)
+        logger.warning("%s (%s %r) failed: attempt %d: %s: %s", *what)
     else:
-        text = "job %s (%s %r) is retried in %.1f s: attempt %d: %s: %s"
+        text = "%s (%s %r) is retried in %.1f s: attempt %d: %s: %s"
         logger.info(text, *what[:3], transition.delay or 0, *what[3:])

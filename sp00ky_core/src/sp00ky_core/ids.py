@@ -19,10 +19,13 @@ def new_key(now_ms: int, random_bytes: bytes) -> str:
         now_ms: milliseconds since the epoch.
         random_bytes: 10 of them; the first 12 bits sort right after the milliseconds.
     """
+    return f"{_value(now_ms, random_bytes):032x}"
+
+
+def _value(now_ms: int, random_bytes: bytes) -> int:
     bits = int.from_bytes(random_bytes[:10], "big")
     head, tail = bits >> 68, bits & ((1 << 62) - 1)
-    value = (now_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | head << 64 | 0b10 << 62 | tail
-    return f"{value:032x}"
+    return (now_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | head << 64 | 0b10 << 62 | tail
 
 
 class _Ticks:
@@ -45,7 +48,7 @@ _ticks = _Ticks()
 def uuid7() -> UUID:
     """A new UUIDv7, greater than every earlier one of this process."""
     now_ms, fraction = divmod(_ticks.next(), _TICKS_PER_MS)
-    return UUID(hex=new_key(now_ms, (fraction << 4).to_bytes(2, "big") + os.urandom(8)))
+    return UUID(int=_value(now_ms, (fraction << 4).to_bytes(2, "big") + os.urandom(8)))
 
 
 def job_id(table: str, key: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from copy import copy
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -124,7 +123,9 @@ def _check_run_at(job: NewJob, _field: object, value: Any) -> None:
 
 def _text_of(limit: int, pattern: str | None = None, expected: str = "") -> Any:
     def check(_job: object, field: attrs.Attribute[Any], value: object) -> None:
-        met = value is None or (isinstance(value, str) and 0 < len(value) <= limit and is_plain_text(value))
+        if value is None:
+            return
+        met = isinstance(value, str) and 0 < len(value) <= limit and is_plain_text(value)
         if met and pattern and isinstance(value, str):
             met = re.fullmatch(pattern, value) is not None
         _expect(field.name, value, expected or f"a text of 1 to {limit} characters without NUL", met=met)
@@ -134,6 +135,8 @@ def _text_of(limit: int, pattern: str | None = None, expected: str = "") -> Any:
 
 def is_plain_text(value: str) -> bool:
     """Whether every database can hold the text: valid Unicode without NUL."""
+    if value.isascii():
+        return "\0" not in value
     return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
@@ -186,6 +189,11 @@ class NewJob:
         """The same job for a backend, without encoding the payload again."""
         if self.backend == backend:
             return self
-        clone = copy(self)
+        clone = object.__new__(NewJob)
+        for name in _FIELDS:  # copy.copy takes three times as long, and run_many does this for each job
+            object.__setattr__(clone, name, getattr(self, name))
         object.__setattr__(clone, "backend", backend)
         return clone
+
+
+_FIELDS = tuple(field.name for field in attrs.fields(NewJob))

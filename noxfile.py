@@ -56,7 +56,7 @@ def types(session: nox.Session) -> None:
     """Types, by mypy --strict: the sources, and a consumer who has nothing but the wheels."""
     session.install(*_group("types"))
     _install_wheels(session, DISTRIBUTIONS)
-    session.run("mypy", *SOURCES)
+    session.run("mypy", *SOURCES, "benchmarks")
     with session.chdir(session.create_tmp()):  # where no folder of the repository can be imported
         consumer = ROOT / "tests" / "packaging" / "consumer.py"
         session.run("mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(consumer))
@@ -93,6 +93,14 @@ def demo(session: nox.Session) -> None:
     """``sp00ky demo`` from the wheels."""
     _install_wheels(session, DISTRIBUTIONS)
     session.run("sp00ky", "demo", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Benchmarks beside their peers (half an hour); arguments after ``--``: names, ``--help``."""
+    session.install(*_group("bench"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("python", "-m", "benchmarks", *session.posargs)
 
 
 @nox.session

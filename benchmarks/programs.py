@@ -1,0 +1,41 @@
+"""Runners in processes of their own: ``sp00ky run``, and what is known of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+__all__ = ["started", "sp00ky_run", "memory_mb"]
+
+
+def sp00ky_run(config: Path) -> list[str]:
+    """The installed command."""
+    program = str(Path(sys.executable).with_name("sp00ky"))
+    return [program, "run", "--config", str(config), "--log-level", "warning"]
+
+
+@asynccontextmanager
+async def started(command: Sequence[str]) -> AsyncIterator[int]:
+    """The id of a process that runs until the end of the block."""
+    child = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
+    try:
+        yield child.pid
+    finally:
+        if child.returncode is None:
+            child.terminate()
+        try:
+            await asyncio.wait_for(child.wait(), 10)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident megabytes of a process: now, and at most so far. Linux only."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = dict(line.split(":", 1) for line in lines)
+    return tuple(int(found[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]  # two

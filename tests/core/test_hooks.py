@@ -175,17 +175,17 @@ async def test_every_observer_is_told_at_its_moment(scene: Scene) -> None:
     async with scene.outbox() as outbox:
         witness.outbox = outbox
         job = await outbox.run("api", "/spookify", {"id": 7})
-        async with outbox.runner(options):
+        async with outbox.runner(options) as runner:
             await _ended(outbox, job)
     assert witness.seen == [
         ("enqueued", "pending"),
-        ("runner_started", "runner-1"),
-        ("claimed", "processing", 1, "runner-1"),
+        ("runner_started", runner.runner_id),
+        ("claimed", "processing", 1, runner.runner_id),
         ("attempt_started", 1),
         ("attempt_finished", 1, 200),
         ("settled", "processing", "success"),
         ("row", "success"),
-        ("runner_stopped", "runner-1"),
+        ("runner_stopped", runner.runner_id),
     ]
 
 
@@ -359,14 +359,14 @@ async def test_none_leaves_the_decision_to_the_built_in_rule(scene: Scene) -> No
 
 
 async def test_a_plugin_chooses_the_retry_policy(scene: Scene) -> None:
-    class Stubborn:
+    class Hasty:
         @hookimpl
         def sp00ky_retry_policy(self, job: Job) -> RetryPolicy:
-            return RetryPolicy(max_retries=job.max_retries + 2, base=0)
+            return RetryPolicy(max_retries=job.max_retries - 1, base=0)
 
-    scene.register(Stubborn())
-    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
-    assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 3, 4)
+    scene.register(Hasty())
+    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=3)
+    assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 2, 3)
 
 
 async def test_a_decision_that_raises_leaves_it_to_the_built_in_rule_and_is_logged(

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -82,7 +83,9 @@ def configs(draw: st.DrawFn) -> Config:
     return Config(
         file=Path("/project/sp00ky.yml"),
         backends={name: draw(backends(name, number)) for number, name in enumerate(names)},
-        store=draw(st.none() | TOKENS.map(lambda rest: Secret(f"postgresql://u:{rest}@localhost/app"))),
+        store=draw(
+            st.none() | TOKENS.map(lambda rest: Secret(f"postgresql://u:{quote(rest)}@localhost/app"))
+        ),
         surrealdb=draw(st.none() | surrealdb),
     )
 

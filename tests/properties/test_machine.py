@@ -172,7 +172,7 @@ def test_an_outcome_ends_as_documented(
         assert transition.result_json is None or decode(transition.result_json) == outcome.result
         return
     retryable = outcome.name not in PERMANENT_NAMES if outcome.retryable is None else outcome.retryable
-    again = retryable and job.retries < policy.max_retries
+    again = retryable and job.retries < min(policy.max_retries, job.max_retries)
     assert transition.to is (JobStatus.PENDING if again else JobStatus.FAILED)
     assert transition.retries == job.retries + again
     assert (transition.delay is not None) == again

@@ -13,7 +13,7 @@ from sp00ky_core.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.plugins import Plugins
-from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.scripted import Script, ScriptedTransport, deliver_all
@@ -38,6 +38,7 @@ class Bench:
     plugins: Plugins
     transport: ScriptedTransport
     store: MemoryStore
+    tables: tuple[JobTable, ...]
 
     def paths(self) -> list[str]:
         """Of the requests that were made."""
@@ -104,7 +105,7 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
         await store.open()
         await store.migrate()
         stores.append(store)
-        return Bench(config, plugins, ScriptedTransport(script), store)
+        return Bench(config, plugins, ScriptedTransport(script), store, tables)
 
     yield make
     for store in stores:

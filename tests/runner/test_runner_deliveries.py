@@ -37,11 +37,12 @@ async def test_a_failing_job_is_tried_once_and_then_max_retries_times(make_bench
     job = await bench.add(max_retries=3)
     async with bench.runner() as runner:
         done = await bench.ended(job)
+    assert runner.runner_id.startswith("runner-under-test-")
     assert (done.status, done.retries) == (JobStatus.FAILED, 3)
     assert [attempt.number for attempt in bench.transport.attempts] == [1, 2, 3, 4]
     assert [attempt.last for attempt in bench.transport.attempts] == [False, False, False, True]
     assert [(error.attempt, error.code, error.name, error.runner_id) for error in done.errors] == [
-        (n, 500, "http_status", "runner-under-test") for n in (1, 2, 3, 4)
+        (n, 500, "http_status", runner.runner_id) for n in (1, 2, 3, 4)
     ]
     assert runner.failed == 1
 

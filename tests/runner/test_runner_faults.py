@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
+from typing import Any
 
+import attrs
 import pytest
 
 from sp00ky_core.config import RetryConfig
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.machine import Killed
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import Attempt
+from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
 from sp00ky_core.retry import RetryPolicy
-from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
 
 LOST_REPLY = Fault(lost_reply=True)
@@ -298,5 +304,145 @@ async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_ben
             await bench.ended(job)
 
 
-def test_runners_have_names_of_their_own() -> None:
-    assert RunnerOptions().runner_id != RunnerOptions().runner_id
+async def test_runners_of_the_same_options_have_ids_of_their_own(make_bench) -> None:
+    bench = await make_bench()
+    assert bench.runner().runner_id != bench.runner().runner_id
+
+
+class Refusing(MemoryStore):
+    """A database that writes no end of a job, in any form, for a while."""
+
+    refusals = 0
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        if self.refusals:
+            self.refusals -= 1
+            return [
+                SettleResult(job_id=each.job_id, fate=SettleFate.BUSY, problem="a trigger says no")
+                for each in settlements
+            ]
+        return await super().settle(settlements)
+
+
+async def test_an_outcome_that_the_database_refuses_is_kept_and_not_sent_again(make_bench, caplog) -> None:
+    bench = await make_bench()
+    refusing = Refusing(StoreOptions(url="memory://", tables=bench.tables))
+    refusing.refusals = 4
+    (job,) = await refusing.add([NewJob(path="/spookify", backend="api", max_retries=0)])
+    async with bench.runner(refusing), asyncio.timeout(30):
+        async for now in refusing.watch(JobQuery(ids=(job.id,))):
+            if now.is_terminal:
+                break
+    assert (now.status, now.lease_epoch, len(bench.transport.attempts)) == (JobStatus.SUCCESS, 1, 1)
+    assert [record.message for record in caplog.records if "a trigger says no" in record.message] == [
+        f"job {job.id}: its outcome can't be written yet: a trigger says no"
+    ]
+
+
+async def test_a_claim_whose_lease_has_run_out_is_lost_and_not_released(make_bench) -> None:
+    bench = await make_bench()
+    tables = tuple(attrs.evolve(table, timeout=0.01, lease_margin=0) for table in bench.tables)
+    store = MemoryStore(StoreOptions(url="memory://", tables=tables))
+    await store.add([NewJob(path="/spookify", backend="api")])
+    (job,) = await store.claim({"api": 1}, "somebody")
+    while job.lease_until >= datetime.now(UTC):  # noqa: ASYNC110  # a lease ends without an event
+        await asyncio.sleep(0.001)
+    assert await store.release("somebody", keep=()) == []
+    assert (await store.get(job.id)).status is JobStatus.PROCESSING
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+WRONG_DECISIONS = {
+    "classify: True": {"sp00ky_classify_outcome": lambda: True},
+    "classify: no text": {"sp00ky_classify_outcome": lambda: Undelivered(name="x", reason=None)},
+    "policy: a dict": {"sp00ky_retry_policy": lambda: {"base": 1}},
+    "observer: cancelled": {"sp00ky_attempt_started": lambda: _raise(asyncio.CancelledError())},
+}
+
+
+@pytest.mark.parametrize("hooks", WRONG_DECISIONS.values(), ids=WRONG_DECISIONS)
+async def test_a_plugin_that_answers_nonsense_costs_no_job(make_bench, hooks: dict[str, Any]) -> None:
+    bench = await make_bench(
+        lambda attempt: Undelivered(name="timeout") if attempt.number == 1 else Delivered(), concurrency=2
+    )
+    plugin = SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
+    bench.plugins.register(plugin, name="nonsense", distribution="a-test")
+    jobs = [await bench.add() for _ in range(5)]
+    async with bench.runner():
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+async def test_a_transport_that_returns_nothing_costs_an_attempt(make_bench) -> None:
+    async def nothing(_attempt: Attempt) -> Any:
+        return None
+
+    bench = await make_bench(nothing, concurrency=1)
+    jobs = [await bench.add(max_retries=0) for _ in range(3)]
+    async with bench.runner():
+        ended = [await bench.ended(job) for job in jobs]
+    assert [job.errors[0].name for job in ended] == ["outcome_unknown"] * 3
+
+
+@pytest.mark.parametrize("max_retries", [0, 1])
+async def test_no_plugin_allows_more_attempts_than_the_row(make_bench, max_retries: int) -> None:
+    bench = await make_bench(lambda _attempt: Undelivered(code=500, name="http_status"))
+    generous = hookimpl(lambda: RetryPolicy(max_retries=9, base=0))
+    bench.plugins.register(
+        SimpleNamespace(sp00ky_retry_policy=generous), name="generous", distribution="a-test"
+    )
+    job = await bench.add(max_retries=max_retries)
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, len(bench.transport.attempts)) == (JobStatus.FAILED, 1 + max_retries)
+
+
+async def test_a_runner_starts_once(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner() as runner:
+        pass
+    with pytest.raises(Sp00kyError, match="starts once"):
+        await runner.start()
+
+
+async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.slots.LAST_ATTEMPT", 0.05)
+    end = asyncio.Event()
+
+    async def deaf(_attempt: Attempt) -> Outcome:
+        while not end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await end.wait()
+        return Delivered()
+
+    bench = await make_bench(deaf)
+    job = await bench.add(max_retries=0)
+    async with bench.runner(grace=0.01):
+        await bench.transport.began(1)
+    after = await bench.store.get(job.id)
+    end.set()
+    assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
+
+
+async def test_a_drain_that_is_cancelled_leaves_no_task(make_bench) -> None:
+    never = asyncio.Event()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang)
+    await bench.add()
+    before = asyncio.all_tasks()
+    runner = bench.runner()
+    await runner.start()
+    await bench.transport.began(1)
+    draining = asyncio.create_task(runner.drain())
+    await asyncio.sleep(0)
+    draining.cancel()
+    left = asyncio.all_tasks() - before
+    await asyncio.wait(left, timeout=5)
+    assert not [task for task in left if not task.done()]

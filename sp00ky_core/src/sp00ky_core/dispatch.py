@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import Any, cast
 
 import pluggy
 
 from sp00ky_core import defaults
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.job import Job
-from sp00ky_core.outcome import Outcome
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.retry import RetryPolicy
 
 __all__ = ["OBSERVERS", "DECISIONS", "MERGED", "Hooks"]
@@ -87,7 +87,7 @@ class Hooks:
         """Tell every observer; asynchronous ones go on by themselves, so that they delay no job."""
         for impl, answer in self._tell(name, facts):
             if len(self._told) >= MAX_TOLD:
-                answer.close()
+                _close(answer)
                 logger.error("plugin %s is too slow in %s: one call is left out", impl.plugin_name, name)
                 continue
             task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
@@ -103,37 +103,42 @@ class Hooks:
         for impl in self._impls[name]:
             try:
                 answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
-            except Exception:  # an observer is a stranger: whatever it raises must change nothing
+            except (Exception, asyncio.CancelledError):
+                # An observer is a stranger: whatever it raises must change nothing.
                 logger.exception("plugin %s failed in %s", impl.plugin_name, name)
                 continue
-            if inspect.iscoroutine(answer):
+            if inspect.isawaitable(answer):
                 yield impl, answer
 
     def classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
         """What an outcome counts as."""
         if len(self._impls["sp00ky_classify_outcome"]) > 1:  # more than the built-in rule
             facts = {"job": job, "backend": backend, "outcome": outcome}
-            decided: Outcome | None = self._decide("sp00ky_classify_outcome", facts)
+            decided = self._decide("sp00ky_classify_outcome", facts, (Delivered, Undelivered))
             if decided is not None:
-                return decided
+                return cast("Outcome", decided)
         return defaults.sp00ky_classify_outcome(backend, outcome)
 
     def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
         """How a job is retried."""
         if len(self._impls["sp00ky_retry_policy"]) > 1:  # more than the built-in rule
-            decided: RetryPolicy | None = self._decide(
-                "sp00ky_retry_policy", {"job": job, "backend": backend}
-            )
+            facts = {"job": job, "backend": backend}
+            decided = self._decide("sp00ky_retry_policy", facts, (RetryPolicy,))
             if decided is not None:
-                return decided
+                return cast("RetryPolicy", decided)
         return defaults.sp00ky_retry_policy(job, backend)
 
-    def _decide(self, name: str, facts: Mapping[str, Any]) -> Any:
+    def _decide(self, name: str, facts: Mapping[str, Any], kinds: tuple[type, ...]) -> object | None:
         try:
-            return getattr(self._hook, name)(**facts)
+            decided: object = getattr(self._hook, name)(**facts)
         except Exception:  # a stranger's decision failed: the built-in one stands
             logger.exception("a plugin failed in %s; the built-in rule decides", name)
             return None
+        if isinstance(decided, kinds):
+            return decided
+        _close(decided)
+        logger.error("a plugin returned %s from %s; the built-in rule decides", type(decided).__name__, name)
+        return None
 
     def request_headers(self, job: Job, backend: BackendConfig) -> dict[str, str]:
         """Every plugin's headers, merged and checked."""
@@ -150,7 +155,13 @@ class Hooks:
         return merged
 
 
-async def _bounded(answer: Coroutine[Any, Any, None], plugin_name: str, name: str) -> None:
+def _close(answer: object) -> None:
+    """A coroutine that isn't awaited is closed, or Python complains of it."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+
+
+async def _bounded(answer: Awaitable[None], plugin_name: str, name: str) -> None:
     try:
         async with asyncio.timeout(OBSERVER_TIMEOUT):
             await answer

@@ -123,7 +123,7 @@ def _check_run_at(job: NewJob, _field: object, value: Any) -> None:
 
 def _text_of(limit: int, pattern: str | None = None, expected: str = "") -> Any:
     def check(_job: object, field: attrs.Attribute[Any], value: object) -> None:
-        if value is None:
+        if value is None and field.default is None:
             return
         met = isinstance(value, str) and 0 < len(value) <= limit and is_plain_text(value)
         if met and pattern and isinstance(value, str):

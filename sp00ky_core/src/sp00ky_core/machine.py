@@ -107,7 +107,12 @@ def _delivered(case: _Case, event: Delivered) -> Transition:
 def _undelivered(case: _Case, event: Undelivered) -> Transition:
     error = _entry(case.job, event)
     if not event.is_retryable or not _retries_left(case):
-        return Transition(to=JobStatus.FAILED, retries=case.job.retries, error=error)
+        return Transition(
+            to=JobStatus.FAILED,
+            retries=case.job.retries,
+            error=error,
+            keeps_lease=event.name == OUTCOME_UNKNOWN,  # a mark that outlives a table that can't hold errors
+        )
     retry = _made(case.job) + 1
     delay = next_delay(
         case.policy,
@@ -200,7 +205,7 @@ def decide(
 def has_unknown_outcome(job: Job) -> bool:
     """Whether a request of the job's last attempt may have arrived without anyone knowing how it ended.
 
-    Reclaim, and a kill in flight, keep the lease; a drain that had to cancel leaves the error.
+    Reclaim, a kill in flight and a failure as unknown keep the lease, also where a table can't hold errors.
     """
     return job.lease_until is not None or bool(job.errors and job.errors[-1].name == OUTCOME_UNKNOWN)
 
@@ -213,7 +218,8 @@ def _result_json(result: Any) -> bytes | None:
 
 
 def _retries_left(case: _Case) -> bool:
-    return _made(case.job) < case.policy.max_retries
+    # Nobody may allow more than the row does: with max_retries = 0 a request is never repeated.
+    return _made(case.job) < min(case.policy.max_retries, max(case.job.max_retries, 0))
 
 
 def _made(job: Job) -> int:

@@ -13,11 +13,13 @@ from typing import Any, Self
 from sp00ky_core.backend import Backend, load_backends
 from sp00ky_core.config import Config, find_config, load_config, store_url
 from sp00ky_core.errors import (
+    OptionInvalid,
     PayloadInvalid,
     PayloadTooLarge,
     UnknownBackend,
     UnknownRoute,
     UnknownStrategy,
+    shown,
 )
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.jsontext import decode
@@ -191,7 +193,7 @@ class Outbox:
             self._backend(backend)
         query = JobQuery(
             backend=backend,
-            status=None if status is None else JobStatus(status),
+            status=None if status is None else _status(status),
             path=path,
             assigned_to=assigned_to,
             limit=limit,
@@ -291,3 +293,11 @@ class Outbox:
         violations: Sequence[Any] = backend.contract.violations(new_job.path, decode(new_job.payload_json))
         if violations:
             raise PayloadInvalid(backend=backend.name, path=new_job.path, violations=tuple(violations))
+
+
+def _status(name: str) -> JobStatus:
+    try:
+        return JobStatus(name)
+    except ValueError:
+        expected = ", ".join(JobStatus)
+        raise OptionInvalid(option="status", value=shown(name), expected=f"one of {expected}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from attrs.validators import instance_of
 
 __all__ = [
     "Delivered",
@@ -54,9 +55,9 @@ class Delivered:
 class Undelivered:
     """The backend didn't take the job, or nobody knows whether it did."""
 
-    code: int = 0  # the HTTP status, or 0 where there was none
-    name: str
-    reason: str = ""
+    code: int = attrs.field(default=0, validator=instance_of(int))  # the HTTP status, or 0: there was none
+    name: str = attrs.field(validator=instance_of(str))
+    reason: str = attrs.field(default="", validator=instance_of(str))
     retry_after: float | None = None  # seconds that the backend asked for
     retryable: bool | None = None  # None: by its name; `sp00ky_classify_outcome` may decide otherwise
 

@@ -105,7 +105,8 @@ class SettleFate(StrEnum):
     SETTLED = "settled"
     ALREADY_SETTLED = "already_settled"  # same epoch, no longer processing: an earlier try had got through
     LEASE_LOST = "lease_lost"  # somebody else owns the row now, or it is gone; nothing was written
-    BUSY = "busy"  # a transaction of somebody else's holds the row: nothing was written yet, try again
+    BUSY = "busy"  # nothing was written yet, try again: a transaction of somebody else's holds the row, or
+    # the database refuses to write it in any form (``problem`` says why)
     DUPLICATE = "duplicate"  # of a redrive only: another job with its dedup_key isn't terminal
 
 
@@ -266,7 +267,10 @@ class Store(Protocol):
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
-        """Give back this runner's ``processing`` rows but those kept (ids); the ids given back."""
+        """Give back this runner's ``processing`` rows but those kept (ids); the ids given back.
+
+        A row whose lease has run out isn't given back: it is to be reclaimed as lost.
+        """
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         """Write this runner's sign of life; each runner's last one, this one's included.

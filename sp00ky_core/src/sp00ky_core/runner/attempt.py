@@ -15,6 +15,7 @@ from sp00ky_core.outcome import (
     OUTCOME_UNKNOWN,
     TIMEOUT,
     UNKNOWN_ROUTE,
+    Delivered,
     Outcome,
     Undelivered,
 )
@@ -71,7 +72,7 @@ class Attempts:
 
     async def _deliver(self, held: Held, attempt: Attempt) -> Outcome:
         try:
-            return await self._transports[held.backend.name].deliver(attempt)
+            outcome = await self._transports[held.backend.name].deliver(attempt)
         except asyncio.CancelledError:
             if held.overdue:
                 _forgive_cancellation()
@@ -80,6 +81,10 @@ class Attempts:
         except Exception as error:  # a transport of a stranger: its fault must not cost the job
             logger.exception("the transport of backend %s failed", held.backend.name)
             return Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
+        if isinstance(outcome, Delivered | Undelivered):
+            return outcome
+        logger.error("the transport of backend %s returned no outcome", held.backend.name)  # type: ignore[unreachable]  # a stranger's may
+        return Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")
 
 
 def _forgive_cancellation() -> None:

@@ -9,9 +9,8 @@ import attrs
 
 from sp00ky_core.defaults import sp00ky_retry_policy
 from sp00ky_core.dispatch import Hooks
-from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.machine import Transition, decide
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.outcome import OUTCOME_UNKNOWN, Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Settlement
 from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.runner.held import Held
@@ -41,6 +40,12 @@ class Decider:
             transition=self._transition(held, outcome),
         )
 
+    def unknown(self, held: Held) -> Settlement:
+        """What to write where nobody can say how the attempt ended, for whatever fault of ours."""
+        return self.settlement(
+            held, Undelivered(name=OUTCOME_UNKNOWN, reason="a fault in the runner; see its log")
+        )
+
     def _transition(self, held: Held, outcome: Outcome) -> Transition:
         if isinstance(outcome, Delivered):
             return decide(held.job, outcome, _ANY)
@@ -48,8 +53,7 @@ class Decider:
         policy = self._hooks.retry_policy(held.job, held.backend.config)
         try:
             return decide(held.job, outcome, policy, random=random, strategies=self._strategies)
-        except (Sp00kyError, TypeError, ValueError):
-            # A plugin's policy can't be used; the attempt was made all the same.
+        except Exception:  # a plugin's policy can't be used; the attempt was made all the same
             logger.exception("job %s: its outcome is settled without plugins", held.job.id)
         plain = attrs.evolve(sp00ky_retry_policy(held.job, held.backend.config), strategy="linear")
         return decide(held.job, outcome, plain, random=random)

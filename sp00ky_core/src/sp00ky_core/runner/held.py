@@ -22,7 +22,13 @@ class Held:
     claimed_at: float  # this runner's clock, read before the claim was sent
     started_at: float | None = None
     worker: asyncio.Task[None] | None = None  # at work on it
+    refusals: int = 0  # how often its outcome couldn't be written
     overdue: bool = False  # the transport didn't keep to its timeout and was cut off
+
+    @property
+    def lease_end(self) -> float:
+        """Until when the claim is this runner's."""
+        return self.last_start + self.timeout
 
     @property
     def last_start(self) -> float:
@@ -56,6 +62,10 @@ class Holdings:
     def ids(self) -> list[str]:
         """The ids of all jobs held."""
         return list(self._held)
+
+    def in_hand(self) -> list[Held]:
+        """Those that a worker is still at."""
+        return [held for held in self._held.values() if held.worker is not None]
 
     def started(self) -> list[Held]:
         """Those whose attempt has begun."""

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+import attrs
+
 from sp00ky_core.backend import Backend
 from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import Sp00kyError
@@ -20,7 +22,7 @@ from sp00ky_core.runner.beat import Beat
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.held import Held, Holdings
-from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.reclaim import Reclaimer
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Slots
@@ -54,10 +56,12 @@ class Runner:
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
     ) -> None:
+        options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self._store = store
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._hooks = hooks
         self._options = options
+        self._started = False
         self._holdings = Holdings()
         self._wake = Wake(backends, options)
         self._beat = Beat(store, options)
@@ -117,10 +121,17 @@ class Runner:
         await self.drain()
 
     async def start(self) -> None:
-        """Begin to claim. Raises what the store raises when the first beat fails."""
-        for transport in self._transports:
-            await transport.open()
+        """Begin to claim; once only.
+
+        Raises:
+            StoreError: the first beat failed.
+        """
+        if self._started:
+            raise Sp00kyError("a runner starts once: make a new one with outbox.runner()")
+        self._started = True
         try:
+            for transport in self._transports:
+                await transport.open()
             await self._beat.beat()
         except BaseException:
             await self._close_transports()
@@ -156,8 +167,13 @@ class Runner:
         if self._options.clock() > held.last_start:
             self._holdings.drop(held)  # its lease is too short by now: the next release gives it back
             return
-        outcome = await self._attempts.attempt(held)
-        self._settler.put(held, self._decider.settlement(held, outcome))
+        try:
+            outcome = await self._attempts.attempt(held)
+            settlement = self._decider.settlement(held, outcome)
+        except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
+            logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
+            settlement = self._decider.unknown(held)
+        self._settler.put(held, settlement)
 
     async def _wait_for_beat(self, held: Held) -> None:
         try:
@@ -175,6 +191,15 @@ class Runner:
 
     async def drain(self) -> None:
         """Stop claiming, let what is in flight end within ``grace``, write everything, let go."""
+        try:
+            await self._drain()
+        finally:
+            for task in self._tasks.values():  # there are some only if the drain itself was cancelled
+                task.cancel()
+            for slots in self._slots.values():
+                slots.abandon()
+
+    async def _drain(self) -> None:
         self._claimer.stop()
         if "claim" in self._tasks:
             await asyncio.wait([self._tasks["claim"]], timeout=LAST_CLAIM)
@@ -185,6 +210,8 @@ class Runner:
         await self._give_back()
         await _within(self._options.grace, self._holdings.emptied.wait())
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
+        for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
+            self._settler.put(held, self._decider.unknown(held))
         if not await _within(LAST_WRITES, self._holdings.emptied.wait()):
             logger.error("%d outcomes could not be written; their leases will run out", len(self._settler))
         await self._stop("settle", "reclaim")

@@ -14,16 +14,18 @@ import attrs
 __all__ = ["RunnerOptions", "new_runner_id"]
 
 
-def new_runner_id() -> str:
-    """A name that is new each time, and tells an operator where the runner is."""
-    return f"{socket.gethostname()[:100]}-{os.getpid()}-{secrets.token_hex(4)}"
+def new_runner_id(name: str = "") -> str:
+    """An id that is new each time; without a name it tells an operator where the runner is."""
+    return f"{name or f'{socket.gethostname()[:100]}-{os.getpid()}'}-{secrets.token_hex(4)}"
 
 
 @attrs.frozen(kw_only=True)
 class RunnerOptions:
     """What can be set about a runner; the defaults are the design's."""
 
-    runner_id: str = attrs.field(factory=new_runner_id)
+    # What the runner's id begins with; each Runner adds something of its own, for an id that is used twice
+    # would let one runner release what the other one is sending. By default host and process.
+    runner_id: str = ""
     grace: float = 25.0  # seconds that attempts get to end when the runner drains
     poll: float = 5.0  # seconds between claims when nothing wakes the runner, jittered by 10 %
     beat_interval: float = 2.0  # seconds

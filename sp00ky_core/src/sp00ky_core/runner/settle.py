@@ -21,7 +21,10 @@ __all__ = ["Settler"]
 logger = logging.getLogger(__name__)
 
 BUSY_PAUSE = 0.05
-"""Seconds until rows that others' transactions hold are tried again, when there is nothing else to write."""
+"""Seconds until a row that couldn't be written is tried again, doubled each time..."""
+
+LONGEST_PAUSE = 5.0
+"""...up to this."""
 
 
 class Settler:
@@ -44,6 +47,7 @@ class Settler:
         self._written = written  # called for each settlement that is durable
         self._room = room  # called when claims may go on
         self._queue: deque[tuple[Held, Settlement]] = deque()
+        self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
         self._observed = hooks.observes("sp00ky_job_settled")
 
@@ -53,7 +57,7 @@ class Settler:
     @property
     def is_full(self) -> bool:
         """Whether so many outcomes wait that nothing more may be claimed."""
-        return len(self._queue) >= self._options.max_unsettled
+        return len(self._queue) + self._deferred >= self._options.max_unsettled
 
     def put(self, held: Held, settlement: Settlement) -> None:
         """Queue an outcome; never blocks."""
@@ -81,22 +85,35 @@ class Settler:
             was_full = self.is_full  # more may have come meanwhile
             for (held, settlement), result in zip(batch, results, strict=True):
                 self._queue.popleft()
-                if result.fate is SettleFate.BUSY:
-                    self._queue.append((held, settlement))
+                if result.fate is SettleFate.BUSY and self._defer(held, settlement, result):
                     continue
                 self._holdings.drop(held)
                 self._report(held, settlement, result)
-            if all(result.fate is SettleFate.BUSY for result in results):
-                await asyncio.sleep(BUSY_PAUSE)
         if was_full and not self.is_full:
             self._room()
         if not self._queue:
             self._waiting.clear()
 
+    def _defer(self, held: Held, settlement: Settlement, result: SettleResult) -> bool:
+        """Try a settlement again a little later, as long as the lease lasts."""
+        if self._options.clock() > held.lease_end:
+            return False
+        if result.problem and not held.refusals:
+            logger.error("job %s: its outcome can't be written yet: %s", held.job.id, result.problem)
+        pause = min(BUSY_PAUSE * 2**held.refusals, LONGEST_PAUSE)
+        held.refusals += 1
+        self._deferred += 1
+        asyncio.get_running_loop().call_later(pause, self._put_again, held, settlement)
+        return True
+
+    def _put_again(self, held: Held, settlement: Settlement) -> None:
+        self._deferred -= 1
+        self.put(held, settlement)
+
     def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
-        if result.problem is not None:
+        if result.problem is not None and result.fate is SettleFate.SETTLED:
             logger.warning("job %s: settled with a part left out: %s", held.job.id, result.problem)
-        if result.fate is SettleFate.LEASE_LOST:
+        if result.fate in {SettleFate.LEASE_LOST, SettleFate.BUSY}:
             self._lost(held)
             return
         self._written(settlement)

@@ -16,6 +16,9 @@ AHEAD = 0.02
 
 Perform = Callable[[Held], Awaitable[None]]
 
+LAST_ATTEMPT = 5.0
+"""Seconds that a transport gets to end an attempt that is cancelled."""
+
 
 class Slots:
     """At most ``concurrency`` attempts at a time for one backend; no task is made per job."""
@@ -83,9 +86,13 @@ class Slots:
                     self._freed()
 
     async def cancel(self) -> None:
-        """Cancel every worker, and with it the attempts in flight; return when all have ended."""
+        """Cancel every worker, and with it the attempts in flight; wait for them, but not for ever."""
+        self.abandon()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=LAST_ATTEMPT)
+
+    def abandon(self) -> None:
+        """Cancel every worker without waiting."""
         self._closing = True
         for worker in self._workers:
             worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        self._workers.clear()

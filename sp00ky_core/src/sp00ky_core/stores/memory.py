@@ -133,11 +133,14 @@ class MemoryStore(DecidingStore):
             job
             for table in self._tables.values()
             for job in table.of_status(JobStatus.PROCESSING)
-            if job.runner_id == runner_id and job.id not in kept
+            if job.runner_id == runner_id and job.id not in kept and self._is_leased(job)
         ]
         for job in given_back:
             self._write(applied(job, decide(job, Released(), RetryPolicy()), self._now()))
         return [job.id for job in given_back]
+
+    def _is_leased(self, job: Job) -> bool:
+        return job.lease_until is not None and job.lease_until > self._now()
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         """See ``Store.beat``."""

@@ -5,6 +5,7 @@ WHERE job.ctid = ANY (ARRAY(
     SELECT held.ctid
     FROM {{table}} AS held
     WHERE held.status = 'processing' AND held.runner_id = $1 AND held.id <> ALL ($2::uuid[])
+        AND held.lease_until > clock_timestamp() -- else it is lost: its attempt may have been made
     FOR NO KEY UPDATE SKIP LOCKED
 ))
 RETURNING job.id

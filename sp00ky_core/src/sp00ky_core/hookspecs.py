@@ -70,7 +70,8 @@ def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
 
     Fires before anything is written. None leaves it to the next plugin, at last to the built-in rule (the
     row's ``max_retries`` and ``retry_strategy``, the backend's ``retry``). A policy may allow fewer retries
-    than the row, never more. Raising is logged, and the built-in rule decides. Synchronous: ``async def`` is refused at load.
+    than the row, never more. Raising is logged, and the built-in rule decides. Synchronous: ``async def`` is
+    refused at load.
     """
 
 

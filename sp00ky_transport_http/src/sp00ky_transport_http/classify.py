@@ -27,7 +27,7 @@ from sp00ky_core.outcome import (
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.retry_after import retry_after
 
-__all__ = ["Response", "outcome_of", "undelivered_by", "plain", "MAX_RESULT_BYTES"]
+__all__ = ["Response", "outcome_of", "undelivered_by", "MAX_RESULT_BYTES"]
 
 MAX_RESULT_BYTES = 65_536
 """JSON up to this size is kept as the job's result."""
@@ -114,25 +114,21 @@ def _inflated(body: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _reason(response: Response, redaction: Redaction, limit: int) -> str:
+    status = f"HTTP {response.status} {response.phrase or _phrase(response.status)}"
+    snippet = _snippet(response, redaction, limit)
+    told = _told(f"{status}: {snippet}", redaction) if snippet else ""
+    return told or _told(status, redaction)
+
+
+def _snippet(response: Response, redaction: Redaction, limit: int) -> str:
     body, whole = _content(response, min(limit, MAX_RESULT_BYTES))
-    text = _readable(body, redaction)
-    if not whole and redaction.longest:
+    text = _line(redaction.decoded(body))
+    size = _LONGEST_REASON + redaction.longest
+    if redaction.longest and not (whole and len(text) <= size):
         # A secret that is cut off isn't recognised any more, so none of what could be one is kept.
-        text = text[: -redaction.longest]
-    status = f"{response.status} {response.phrase or _phrase(response.status)}"
-    snippet = plain(text)
-    snippet = snippet if len(snippet) <= _SNIPPET else f"{snippet[:_SNIPPET]}..."
-    return plain(redaction.text(f"HTTP {status}: {snippet}" if snippet else f"HTTP {status}"))
-
-
-def _readable(body: bytes, redaction: Redaction) -> str:
-    if b"\\" in body:
-        try:
-            clean = redaction.json(body, decode(body.decode()))
-        except ValueError:
-            clean = body
-        body = b"" if clean is None else clean
-    return redaction.text(body.decode(errors="replace"))
+        text = text[:size][: -redaction.longest]
+    snippet = redaction.text(text)
+    return snippet if len(snippet) <= _SNIPPET else f"{snippet[:_SNIPPET]}..."
 
 
 def _phrase(status: int) -> str:
@@ -142,16 +138,20 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def plain(text: str) -> str:
-    """The text on one line, without control characters, fit for every database, and not too long."""
-    line = _UNPRINTABLE.sub(" ", text).strip()
+def _told(text: str, redaction: Redaction) -> str:
+    """The text without secrets, on one line, without control characters, and not too long."""
+    line = redaction.text(_line(text)).strip()
     return line.encode()[:_LONGEST_REASON].decode(errors="ignore")
+
+
+def _line(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def undelivered_by(error: Exception, redaction: Redaction) -> Undelivered:
     """What an error means that ended an attempt before there was a response head."""
     name, reason = _named(error)
-    return Undelivered(name=name, reason=plain(redaction.text(reason)))
+    return Undelivered(name=name, reason=_told(reason, redaction))
 
 
 def _named(error: Exception) -> tuple[str, str]:

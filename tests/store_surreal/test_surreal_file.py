@@ -68,6 +68,54 @@ async def test_a_closed_store_opens_again_with_its_jobs(make_store: Callable[...
         await store.close()
 
 
+FULL = """
+import asyncio, logging, resource, sys
+from pathlib import Path
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
+from sp00ky_store_surreal import SurrealStore
+
+def allow(bytes_a_file):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, resource.RLIM_INFINITY))
+
+async def added(store):
+    try:
+        return await store.add([NewJob(path="/a", backend="api", payload={"text": "x" * 9_000})])
+    except StoreUnavailable:
+        return None
+
+async def main():
+    table = JobTable(backend="api", table="job")
+    folder = Path(sys.argv[1])
+    store = SurrealStore(StoreOptions(url="surrealkv://jobs.db", tables=(table,), directory=folder))
+    await store.open()
+    await store.migrate()
+    await added(store)
+    largest = max(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    allow(largest + 1_000)
+    assert await added(store) is None
+    assert await added(store) is None
+    allow(resource.RLIM_INFINITY)
+    async with asyncio.timeout(20):
+        while await added(store) is None:
+            await asyncio.sleep(0.05)
+    print(len(await store.find(JobQuery())))
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no limit for files")
+async def test_a_full_disk_that_is_freed_needs_no_new_process(tmp_path: Path) -> None:
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FULL, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await writer.communicate()
+    assert (writer.returncode, out) == (0, b"2\n")
+
+
 async def test_the_block_names_namespace_and_database(make_store: Callable[..., SurrealStore]) -> None:
     store = make_store(surrealdb=SurrealdbConfig(namespace="shop", database="orders"))
     await store.open()

@@ -88,7 +88,9 @@ async def test_clients_may_not_write_our_fields(migrated: SurrealStore) -> None:
 
 async def test_check_names_each_weakness_of_the_documented_table(spec_store: SurrealStore) -> None:
     findings = await spec_store.check()
-    assert [each.subject for each in findings] == ["job.errors", "job.created_at", "job.assigned_to"]
+    assert [each.subject for each in findings] == [
+        f"job.{name}" for name in ("errors", "payload", "created_at", "assigned_to")
+    ]
     assert not [each for each in findings if each.stops_jobs]
     assert all("--repair" in each.mend and each.consequence for each in findings)
 
@@ -96,11 +98,11 @@ async def test_check_names_each_weakness_of_the_documented_table(spec_store: Sur
 async def test_repair_mends_them_and_keeps_permissions(spec_store: SurrealStore) -> None:
     before = await fields_of(spec_store)
     steps = await spec_store.migrate(repair=True)
-    assert len(steps) == 3
+    assert len(steps) == 4
     assert all(step.why for step in steps)
     assert await spec_store.check() == []
     after = await fields_of(spec_store)
-    for name in ("created_at", "assigned_to"):
+    for name in ("payload", "created_at", "assigned_to"):
         assert after[name].partition("PERMISSIONS")[2] == before[name].partition("PERMISSIONS")[2]
     assert await spec_store.migrate(repair=True) == []
 

@@ -54,6 +54,9 @@ def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
     if not layout.holds_entries:
         consequence = "why an attempt failed isn't kept on the row"
         yield _warn(f"{name}.errors", "its entries can't have fields", consequence, _REPAIR)
+    if not layout.keeps_payload_objects:
+        consequence = "a payload that is an object is stored empty (JSON text is kept)"
+        yield _warn(f"{name}.payload", "its objects can't have fields", consequence, _REPAIR)
     if layout.created_at_moves:
         consequence = "the newest job of a parent isn't found after a retry"
         yield _warn(f"{name}.created_at", "it moves at each update", consequence, _REPAIR)

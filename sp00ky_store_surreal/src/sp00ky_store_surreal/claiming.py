@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
+from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection import Connection
-from sp00ky_store_surreal.errors import Conflict, ReplyUnreadable, StatementInvalid, reason_of
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, ReplyUnreadable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import NUL, quoted, surql
 from sp00ky_store_surreal.reading import Id, jobs_in, load_safely, reply_keys
+from sp00ky_store_surreal.refusals import Refusals
 
 __all__ = ["Claimer"]
 
-_log = logging.getLogger(__name__)
-_MOST_UNWRITABLE = 1_000
+SKIP_REFUSED = 60.0
+"""Seconds that a refused row is passed over: its table, or the row, may be mended by then."""
+
+SKIP_COLLIDING = 2.0
+"""Seconds for a row that can't be written just now: it mustn't stand before the others meanwhile."""
+
+MOST_SKIPPED = 1_000
 
 
 class Claimer:
-    """Claims; remembers the rows that the database lets nobody write, so that they cost no other row."""
+    """Claims; passes over rows that the database refuses to write, for a while: they cost no other row."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, refusals: Refusals) -> None:
         self._connection = connection
-        self._unwritable: dict[str, Id] = {}
+        self._refusals = refusals
+        self._skipped: dict[str, tuple[Id, float]] = {}  # by id: until when
 
     async def claim(self, slots: Sequence[tuple[JobTable, int]], runner_id: str) -> list[Job]:
         """See ``Store.claim``."""
+        skipped = self._skipped_now()
         statement = surql("paused")
-        bindings: dict[str, Any] = {"runner": runner_id, **NUL}
+        bindings: dict[str, Any] = {"runner": runner_id, **NUL, **skipped}
         for number, (table, count) in enumerate(slots):
-            statement += _part(number, table, but=self._but()) + surql("reply", n=str(number))
+            statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
             bindings |= _bindings(number, table, count)
-        if self._unwritable:
-            bindings["unwritable"] = list(self._unwritable.values())
         try:
             reply = await self._connection.write(statement, **bindings)
-        except (StoreUnavailable, SchemaError, StatementInvalid, Conflict, ReplyUnreadable):
+        except (*NO_ROWS_FAULT, ReplyUnreadable):
             raise
         except StoreError:
             return await self._claim_singly(slots, runner_id)
@@ -50,8 +56,11 @@ class Claimer:
             claimed += await jobs_in(self._connection, table, reply[4 * (number + 1)])
         return claimed
 
-    def _but(self) -> str:
-        return " AND id NOT IN <array<record>>$unwritable" if self._unwritable else ""
+    def _skipped_now(self) -> dict[str, list[Id]]:
+        now = time.monotonic()
+        self._skipped = {key: each for key, each in self._skipped.items() if each[1] > now}
+        ids = [row_id for row_id, _ in self._skipped.values()]
+        return {"skipped": ids} if ids else {}
 
     async def _claim_singly(self, slots: Sequence[tuple[JobTable, int]], runner_id: str) -> list[Job]:
         claimed: list[Job] = []
@@ -63,16 +72,16 @@ class Claimer:
         return claimed
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Id]:
-        bindings = {"unwritable": list(self._unwritable.values())} if self._unwritable else {}
-        names = {"table": quoted(table.table), "but": self._but()}
-        reply = await self._connection.read(surql("pending_ids", **names), slots=count, **bindings)
+        skipped = self._skipped_now()
+        names = {"table": quoted(table.table), "but": _but(skipped)}
+        reply = await self._connection.read(surql("pending_ids", **names), slots=count, **skipped)
         statement = surql("claim_one", lease=_lease(table, ""))
         lease: dict[str, Any] = _lease_bindings(table, "")
         claimed: list[Id] = []
         for row in reply[0]:
             try:
                 done = await self._connection.write(statement, id=row["id"], runner=runner_id, **lease)
-            except (StoreUnavailable, SchemaError, StatementInvalid, Conflict):
+            except NO_ROWS_FAULT:
                 raise
             except StoreError as error:
                 self._skip(row["id"], error)
@@ -82,9 +91,15 @@ class Claimer:
 
     def _skip(self, row_id: Id, error: StoreError) -> None:
         text = id_text(row_id)
-        _log.error("job %s can't be claimed, the database refuses to write it: %s", text, reason_of(error))
-        if len(self._unwritable) < _MOST_UNWRITABLE:
-            self._unwritable[text] = row_id
+        if not isinstance(error, Conflict):
+            self._refusals.tell(text, "claimed", error)
+        if len(self._skipped) < MOST_SKIPPED:
+            seconds = SKIP_REFUSED if isinstance(error, RowRefused) else SKIP_COLLIDING
+            self._skipped[text] = (row_id, time.monotonic() + seconds)
+
+
+def _but(skipped: Mapping[str, Any]) -> str:
+    return " AND id NOT IN <array<record>>$skipped" if skipped else ""
 
 
 def _part(number: int, table: JobTable, *, but: str) -> str:

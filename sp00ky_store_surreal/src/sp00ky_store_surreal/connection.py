@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from surrealdb import AsyncSurreal
 
 from sp00ky_core.errors import StoreInUse, StoreUnavailable
-from sp00ky_store_surreal.errors import Conflict, statement_error, translated
+from sp00ky_store_surreal.errors import Conflict, EngineFault, reply_error, statement_error, translated
+from sp00ky_store_surreal.healing import Healing
 from sp00ky_store_surreal.target import Target
 
 __all__ = ["Connection"]
@@ -38,6 +39,7 @@ class Connection:
         self._file_lock: FileLock | None = None
         self._writes = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
+        self._healing = Healing(self._reopen)
 
     @property
     def is_open(self) -> bool:
@@ -63,6 +65,7 @@ class Connection:
         """Wait for what is running, then let go of the connection and the file."""
         if self._running:
             await asyncio.wait(self._running)
+        await self._healing.stop()
         sdk, self._sdk = self._sdk, None
         try:
             if sdk is not None:
@@ -107,12 +110,20 @@ class Connection:
             return await self._send(statement, bindings)
 
     async def _send(self, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
+        async with self._healing.call():
+            try:
+                return await self._ask(statement, bindings)
+            except EngineFault:
+                if self.target.file is not None:
+                    self._healing.needed()  # the engine itself never gets well: it says so for ever
+                raise
+
+    async def _ask(self, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
         location = self.target.location
         sdk = self._sdk
         if sdk is None:
-            raise StoreUnavailable(
-                store=location, problem="the store isn't open: use it inside `async with Outbox.open(...)`"
-            )
+            closed = "the store isn't open: use it inside `async with Outbox.open(...)`"
+            raise StoreUnavailable(store=location, problem=self._healing.problem or closed)
         try:
             reply = await sdk.query_raw(statement, dict(bindings))
         except asyncio.CancelledError as error:
@@ -123,11 +134,21 @@ class Connection:
         except Exception as error:
             raise translated(location, error) from error
         if "result" not in reply:
-            raise translated(location, RuntimeError(f"Parse error: {reply.get('error')}"))
+            raise reply_error(location, reply.get("error"))
         problem = statement_error(location, reply["result"])
         if problem is not None:
             raise problem
         return [each["result"] for each in reply["result"]]
+
+    async def _reopen(self) -> None:
+        sdk, self._sdk = self._sdk, None
+        if sdk is not None:
+            try:
+                await sdk.close()
+            finally:
+                del sdk
+                await asyncio.sleep(THREADS_END)
+        self._sdk = await self._connected()
 
     async def _connected(self) -> Any:
         sdk: Any = AsyncSurreal(self.target.sdk_url)

@@ -1,4 +1,8 @@
-"""What the SDK raises and what statements report -> the project's errors, the cause chained."""
+"""What the SDK raises and what statements report -> the project's errors, the cause chained.
+
+A message may quote what a user wrote: THROW's text, a refused value. So the engine's own sentences are told
+by how they begin, and those that quote somebody are looked for first.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +15,24 @@ from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavail
 
 __all__ = [
     "Conflict",
+    "EngineFault",
     "StatementInvalid",
     "ReplyUnreadable",
     "DuplicateKey",
+    "NO_ROWS_FAULT",
     "statement_error",
     "translated",
+    "reply_error",
     "reason_of",
 ]
 
 
 class Conflict(StoreError):
     """Two transactions wanted the same rows; the same statement may work now."""
+
+
+class EngineFault(StoreUnavailable):
+    """The database's storage failed (a full disk, an IO error): no row is to blame."""
 
 
 class ReplyUnreadable(StoreError):
@@ -36,33 +47,62 @@ class DuplicateKey(RowRefused):
     """A unique index holds the value already."""
 
 
-_NOT_RUN = "not executed due to a failed transaction"
-_RETRIED = "can be retried"
-_UNREADABLE = ("Failed to convert response", "Failed to encode CBOR response")
+NO_ROWS_FAULT = (StoreUnavailable, SchemaError, StatementInvalid)
+"""What taking a row aside can't mend."""
+
+_NOT_RUN = re.compile(
+    r"The query was not executed due to a (failed|cancelled) transaction$"
+    r"|Cannot COMMIT: the transaction was aborted due to a prior error$"
+)
+_LEAD = re.compile(r"The query was not executed due to a failed transaction\. (?=.)")
+_DATABASE = "There was a problem with the database: "
+_EVENT = re.compile(r"Error while processing event [^:]*: ")
+_QUOTING = re.compile(
+    r"An error occurred: |Found .* for field |Found field |Couldn't coerce value for field |Expected "
+    r"|Database record .* already exists|Incorrect arguments for function |(The function|Function) '"
+    r"|Cannot perform |Key encoding|Could not cast "
+)
+_DUPLICATE = re.compile(r"Database index .* already contains ")
+_CONFLICT = re.compile(
+    r"(Cannot COMMIT: |There was a problem with [a-z -]+: )?"
+    r"(Failed to commit transaction due to a read or write conflict|Transaction (write )?conflict)"
+    r".*This transaction can be retried$"
+)
+_MISSING = re.compile(r"The (table|namespace|database) '.*' does not exist$")
+_ENGINE = re.compile(
+    r"There was a problem with (a|the) |The query was not executed |Log error|IO error|Io error|I/O error"
+    r"|fsync|No space left|Cannot COMMIT: |Couldn't update a finished transaction"
+)
 _SECRET = re.compile(r"(://)[^/@\s]+@")
 
 
 def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError | None:
     """The error of a reply's statements that says most; None: all went well."""
-    failed = [str(each.get("result")) for each in results if each.get("status") != "OK"]
+    failed = [_line(str(each.get("result"))) for each in results if each.get("status") != "OK"]
     if not failed:
         return None
-    if any(_RETRIED in each for each in failed):
-        return Conflict(store=store, problem="transactions keep colliding; try again")
-    told = [each for each in failed if _NOT_RUN not in each and "cancelled transaction" not in each]
-    return _of_message(store, (told or failed)[0])
+    told = [each for each in failed if _NOT_RUN.match(each) is None]
+    found = [_of_message(store, each) for each in told or failed[:1]]
+    return next((each for each in found if isinstance(each, Conflict)), found[0])
 
 
 def translated(store: str, error: BaseException) -> StoreError:
     """What the SDK or the embedded engine raised, as ours."""
-    text = _SECRET.sub(r"\1***@", str(error))
+    text = _line(_SECRET.sub(r"\1***@", str(error)))
     if isinstance(error, RuntimeError | ValueError | OverflowError | BufferError):
-        if "Parse error" in text or "There was a problem with the database" in text:
-            return StatementInvalid(store=store, problem=_line(text))
-        return ReplyUnreadable(store=store, problem=_line(text))
+        return _raised(store, text)
     if isinstance(error, OSError | asyncio.CancelledError):
-        return StoreUnavailable(store=store, problem=f"no connection: {_line(text) or type(error).__name__}")
-    return StoreError(store=store, problem=_line(text) or type(error).__name__)
+        return StoreUnavailable(store=store, problem=f"no connection: {text or type(error).__name__}")
+    return StoreError(store=store, problem=text or type(error).__name__)
+
+
+def reply_error(store: str, error: object) -> StoreError:
+    """What a server answered instead of the statements' results."""
+    text = error.get("message") if isinstance(error, Mapping) else error
+    text = _line(str(text)).removeprefix(_DATABASE)
+    if _ENGINE.match(text):
+        return EngineFault(store=store, problem=text)
+    return StatementInvalid(store=store, problem=text)
 
 
 def reason_of(error: StoreError) -> str:
@@ -70,14 +110,33 @@ def reason_of(error: StoreError) -> str:
     return error.problem.replace("\0", "\ufffd")
 
 
+def _raised(store: str, text: str) -> StoreError:
+    bare = text.removeprefix(_DATABASE)
+    if _ENGINE.match(bare):
+        return EngineFault(store=store, problem=text)
+    if bare != text or bare.startswith("Parse error"):
+        return StatementInvalid(store=store, problem=text)
+    return ReplyUnreadable(store=store, problem=text)
+
+
 def _of_message(store: str, message: str) -> StoreError:
-    text = _line(message)
-    if "already contains" in text:
-        return DuplicateKey(store=store, problem=text)
-    if "does not exist" in text and ("table" in text or "namespace" in text or "database" in text):
-        return SchemaError(store=store, problem=f"{text}; run: sp00ky migrate")
-    if "field" in text or "record" in text or "Key encoding" in text:
+    text = _LEAD.sub("", message, count=1)
+    own = _EVENT.sub("", text, count=1)
+    if _QUOTING.match(own):
         return RowRefused(store=store, problem=text)
+    if _CONFLICT.match(own):
+        return Conflict(store=store, problem="transactions keep colliding; try again")
+    if _ENGINE.match(own):
+        return EngineFault(store=store, problem=text)
+    # Whatever else an event of the user's came to, it is about the row.
+    return _of_table(store, text) if own == text else RowRefused(store=store, problem=text)
+
+
+def _of_table(store: str, text: str) -> StoreError:
+    if _DUPLICATE.match(text):
+        return DuplicateKey(store=store, problem=text)
+    if _MISSING.match(text):
+        return SchemaError(store=store, problem=f"{text}; run: sp00ky migrate")
     return StoreError(store=store, problem=text)
 
 

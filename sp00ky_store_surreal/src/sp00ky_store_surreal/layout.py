@@ -54,6 +54,14 @@ class TableLayout:
         named = {"errors[*].name", "errors.*.name"} & self.fields.keys()
         return "FLEXIBLE" in entry or "FLEXIBLE" in own or "TYPE any" in own or bool(named)
 
+    @property
+    def keeps_payload_objects(self) -> bool:
+        """Whether an object in ``payload`` keeps its fields. 3.x keeps those of ``any``, or refuses them."""
+        payload = self.fields.get("payload", "")
+        older = any("option<" in each for each in self.fields.values())  # 3.x prints ``none | ...``
+        takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
+        return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (older and takes_objects)
+
     def type_of(self, field: str) -> str:
         """A field's type, as the database prints it; empty where it has none."""
         found = _TYPE.search(self.fields.get(field, ""))

@@ -9,7 +9,7 @@ from typing import Any
 
 from surrealdb import RecordID
 
-from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import job_of
@@ -90,6 +90,8 @@ def delay_text(delay: timedelta) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):  # no column has it: shown as what it is, never taken for text
+        return shown(value)
     if isinstance(value, str):
         return value.replace(MARK, "\0") if MARK in value else value
     return id_text(value) if isinstance(value, RecordID) else value

@@ -17,6 +17,12 @@ __all__ = ["OWN_TABLES", "VERSION", "missing_steps", "apply_steps"]
 
 OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
 VERSION = 1
+ANY_PAYLOAD = (
+    "option<string | object | array | number | bool | null | bytes | datetime | duration | uuid | record"
+    " | geometry | range | function>"
+)
+"""``any`` that can be FLEXIBLE, which 3.x refuses for ``any``; a row that is there stays writable."""
+
 _NAME = r"(`[^`]+`|[^\s;]+)"
 _DEFINED = re.compile(
     rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
@@ -109,6 +115,11 @@ def _repairs(table: JobTable, layout: TableLayout, names: dict[str, str]) -> lis
     if not layout.holds_entries:
         why = "Entries of errors have fields: as it is they are stored empty, or refused."
         steps.append(step("errors.*", "TYPE object FLEXIBLE", why))
+    if not layout.keeps_payload_objects:
+        why = "A payload that is an object has fields: as it is, it is stored empty."
+        kind = layout.type_of("payload")
+        kind = ANY_PAYLOAD if "any" in kind else kind
+        steps.append(step("payload", f"TYPE {kind} FLEXIBLE", why))
     if layout.created_at_moves:
         why = "created_at moves at each update: the newest job of a parent isn't found after a retry."
         steps.append(step("created_at", "TYPE datetime DEFAULT time::now() READONLY", why))

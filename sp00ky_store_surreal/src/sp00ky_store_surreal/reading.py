@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
 from surrealdb import RecordID
 
+from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection import Connection
-from sp00ky_store_surreal.errors import ReplyUnreadable
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, reason_of
 from sp00ky_store_surreal.ids import id_value
 from sp00ky_store_surreal.mapping import job_from
 from sp00ky_store_surreal.queries import MARK, NUL, surql
@@ -48,7 +50,9 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[Id]) -> li
         return []
     try:
         reply = await connection.read(surql("load", n="0"), ids0=list(ids), **NUL, **reply_keys(0, table))
-    except ReplyUnreadable:
+    except NO_ROWS_FAULT:
+        raise
+    except StoreError:
         return await load_safely(connection, table, ids)
     return await jobs_in(connection, table, reply[-1])
 
@@ -68,9 +72,11 @@ async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]
     """As ``load``, with clients' text made fit for a reply, and a row that still isn't by itself."""
     try:
         rows = await _select(connection, ids, "errors")
-    except ReplyUnreadable:
+    except NO_ROWS_FAULT:
+        raise
+    except StoreError:
         if len(ids) == 1:
-            return [await _worst(connection, table, ids[0])]
+            return await _worst(connection, table, ids[0])
         half = len(ids) // 2
         return [
             *await load_safely(connection, table, ids[:half]),
@@ -79,12 +85,20 @@ async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]
     return [job_from(row, table) for row in rows]
 
 
-async def _worst(connection: Connection, table: JobTable, row_id: Id) -> Job:
-    try:
-        rows = await _select(connection, [row_id], "[] AS errors")
-    except ReplyUnreadable:
-        rows = await _select(connection, [row_id], "[] AS errors, <string>payload AS payload")
-    return job_from(rows[0], table)
+async def _worst(connection: Connection, table: JobTable, row_id: Id) -> list[Job]:
+    for more in ("[] AS errors", "[] AS errors, <string>[payload] AS payload"):
+        try:
+            rows = await _select(connection, [row_id], more)
+        except NO_ROWS_FAULT:
+            raise
+        except StoreError as error:
+            problem = reason_of(error)
+        else:
+            return [job_from(row, table) for row in rows]
+    # What the transitions need and nothing of a client's, so that the job can still be ended.
+    reply = await connection.read(surql("load_barely"), ids=[row_id])
+    defect = f"its values can't be read: {problem}"
+    return [attrs.evolve(job_from(row, table), defect=defect) for row in reply[-1]]
 
 
 async def _select(connection: Connection, ids: Sequence[Id], more: str) -> list[dict[str, Any]]:

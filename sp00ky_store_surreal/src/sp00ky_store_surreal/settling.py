@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
-from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
+from sp00ky_core.errors import StoreError
 from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import INVALID_ROW
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_store_surreal.connection import Connection
-from sp00ky_store_surreal.errors import Conflict, DuplicateKey, StatementInvalid, reason_of
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, DuplicateKey, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value, is_composite
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import surql
 from sp00ky_store_surreal.reading import Id
+from sp00ky_store_surreal.refusals import Refusals
 
 __all__ = ["settle"]
 
-_log = logging.getLogger(__name__)
 
-
-async def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[SettleResult]:
-    """Their fates, in order; one round trip unless a row is refused."""
+async def settle(
+    connection: Connection, settlements: Sequence[Settlement], refusals: Refusals
+) -> list[SettleResult]:
+    """Their fates, in order; one round trip unless a row is refused, or collides again and again."""
     if not settlements:
         return []
     try:
         return await _batch(connection, settlements)
-    except (StoreUnavailable, SchemaError, StatementInvalid, Conflict):
+    except NO_ROWS_FAULT:
         raise
     except StoreError as error:
         if len(settlements) == 1:
-            return [await _alone(connection, settlements[0], error)]
+            return [await _alone(connection, settlements[0], error, refusals)]
     half = len(settlements) // 2
     return [
-        *await settle(connection, settlements[:half]),
-        *await settle(connection, settlements[half:]),
+        *await settle(connection, settlements[:half], refusals),
+        *await settle(connection, settlements[half:], refusals),
     ]
 
 
@@ -120,21 +120,31 @@ def _clean(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-async def _alone(connection: Connection, settlement: Settlement, refusal: StoreError) -> SettleResult:
-    """Settle what was refused without a part of it; the first that the database takes."""
+async def _alone(
+    connection: Connection, settlement: Settlement, refusal: StoreError, refusals: Refusals
+) -> SettleResult:
+    """Settle what was refused without a part of it; the first that the database takes.
+
+    Where it takes none the fate is ``BUSY``: the attempt was made, and must not be forgotten.
+    """
     problem = reason_of(refusal)
     if isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.DUPLICATE, problem=problem)
-    for lesser in _lesser(settlement, problem):
+    # What collides is sound: nothing of it is left out.
+    for lesser in () if isinstance(refusal, Conflict) else _lesser(settlement, problem):
         try:
             result = (await _batch(connection, [lesser]))[0]
-        except (StoreUnavailable, SchemaError, StatementInvalid, Conflict):
+        except NO_ROWS_FAULT:
             raise
+        except Conflict:
+            break
         except StoreError:
             continue
         return attrs.evolve(result, problem=problem)
-    _log.error("job %s can't be settled, the database refuses to write it: %s", settlement.job_id, problem)
-    return SettleResult(job_id=settlement.job_id, fate=SettleFate.LEASE_LOST, problem=problem)
+    else:
+        if not isinstance(refusal, Conflict):
+            refusals.tell(settlement.job_id, "settled", refusal)
+    return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=problem)
 
 
 def _lesser(settlement: Settlement, problem: str) -> list[Settlement]:

@@ -34,6 +34,7 @@ from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
 from sp00ky_store_surreal.readiness import Readiness
 from sp00ky_store_surreal.reading import load, value_of
+from sp00ky_store_surreal.refusals import Refusals
 from sp00ky_store_surreal.target import target_of
 from sp00ky_store_surreal.watching import watched
 
@@ -53,7 +54,8 @@ class SurrealStore(DecidingStore):
             quoted(each.table)
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
-        self._claimer = Claimer(self._connection)
+        self._refusals = Refusals()
+        self._claimer = Claimer(self._connection, self._refusals)
         self._work = Signal()
         self._changes = Signal()
         self._warned: set[str] = set()
@@ -221,7 +223,7 @@ class SurrealStore(DecidingStore):
         if not settlements:
             return []
         await self._ready.ensure()
-        results = await settling.settle(self._connection, self._fitting(settlements))
+        results = await settling.settle(self._connection, self._fitting(settlements), self._refusals)
         self._wake(work=any(each.transition.to is JobStatus.PENDING for each in settlements))
         return results
 

@@ -24,16 +24,26 @@ async def watched(
 ) -> AsyncGenerator[Job, None]:
     """See ``Store.watch``."""
     seen: dict[str, str] = {}
+    seen_once = False
     async with aclosing(_ticks(changes)) as ticks:
         async for tick in ticks:
             found = await states(connection, tables, query)
             changed = [each for each, (_, _, state) in found.items() if seen.get(each) != state]
             seen = {each: state for each, (_, _, state) in found.items()}
+            seen_once = seen_once or bool(found)
             tick.quiet = not changed
             for each in changed:
                 table, value, _ = found[each]
                 for job in await load(connection, table, [value]):
                     yield job
+            if seen_once and not found and not await _any_left(connection, tables, query):
+                return
+
+
+async def _any_left(connection: Connection, tables: Sequence[JobTable], query: JobQuery) -> bool:
+    if query.ids is None:
+        return True  # others may come to match
+    return bool(await states(connection, tables, JobQuery(ids=query.ids, backend=query.backend)))
 
 
 class _Tick:

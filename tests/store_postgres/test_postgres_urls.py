@@ -29,6 +29,19 @@ def test_the_defaults() -> None:
     assert (options.dsn, options.direct_dsn) == ("postgresql://localhost/app",) * 2
 
 
+@pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "postgresql+psycopg"])
+def test_sqlalchemys_url_is_taken_as_it_is(scheme: str) -> None:
+    assert load_plugins().store(scheme) is PostgresStore
+    assert read_url(f"{scheme}://u:p@h/app").dsn == "postgresql://u:p@h/app"
+
+
+@pytest.mark.parametrize("port", ["x", "123456"])
+def test_a_port_that_is_none_is_named_without_the_password(port: str) -> None:
+    with pytest.raises(OptionInvalid, match="port") as caught:
+        read_url(f"postgresql://u:s3cret@h:{port}/app")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_our_keys_are_read_and_the_drivers_are_left() -> None:
     direct = "postgresql://me:pw@db:5433/app?sslmode=require"
     options = read_url(

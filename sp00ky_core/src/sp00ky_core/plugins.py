@@ -28,6 +28,8 @@ DISTRIBUTIONS = {
     "wss": "sp00ky-store-surreal",
     "postgresql": "sp00ky-store-postgres",
     "postgres": "sp00ky-store-postgres",
+    "postgresql+asyncpg": "sp00ky-store-postgres",
+    "postgresql+psycopg": "sp00ky-store-postgres",
     "http": "sp00ky-transport-http",
     "https": "sp00ky-transport-http",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import attrs
 
@@ -47,9 +47,9 @@ def read_url(url: str) -> PostgresOptions:
     ``statement_cache_size=0``, and ``connections``; the others are the driver's.
 
     Raises:
-        OptionInvalid: a key of ours with a value that it can't have.
+        OptionInvalid: a key of ours with a value that it can't have, or a port that is no number.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     query = parse_qsl(parts.query, keep_blank_values=True)
     ours = {key: READERS[key](key, value) for key, value in query if key in READERS}
     theirs = [(key, value) for key, value in query if key not in READERS]
@@ -61,6 +61,18 @@ def read_url(url: str) -> PostgresOptions:
         location=without_secrets(url),
         **fields,
     )
+
+
+def _split(url: str) -> SplitResult:
+    """The URL's parts, without the driver that SQLAlchemy's scheme names."""
+    parts = urlsplit(url)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise OptionInvalid(
+            option="the port of the store's URL", value="another text", expected="a number up to 65535"
+        ) from None
+    return parts._replace(scheme=parts.scheme.partition("+")[0])
 
 
 def without_secrets(url: str) -> str:

@@ -10,8 +10,10 @@ from sp00ky_store_postgres.store import PostgresStore
 
 __all__ = ["sp00ky_register_stores"]
 
+SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
+
 
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:
-    """``postgresql://``, which libpq lets one write ``postgres://`` too."""
-    return {"postgresql": PostgresStore, "postgres": PostgresStore}
+    """``postgresql://``, which libpq lets one write ``postgres://`` too, and SQLAlchemy with a driver."""
+    return dict.fromkeys(SCHEMES, PostgresStore)

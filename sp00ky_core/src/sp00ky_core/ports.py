@@ -317,7 +317,7 @@ class Store(Protocol):
         """Yields the jobs that match now (oldest first), then each again when it has changed.
 
         States that follow each other quickly may be merged; the last one is never left out. ``limit`` and
-        ``after`` don't count here.
+        ``after`` don't count here. With ``ids`` it ends once none of them is there any more.
         """
 
 

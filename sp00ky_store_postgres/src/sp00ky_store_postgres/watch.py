@@ -72,6 +72,8 @@ class Watches:
         seen: dict[str, Mark] = {}
         while not self._pulse.closed:
             marks = await self._marks.of(ids)
+            if seen and not marks:
+                return
             moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
             for job in sorted(await self._reads.load(moved) if moved else (), key=age_of):
                 seen[job.id] = mark_of(job)

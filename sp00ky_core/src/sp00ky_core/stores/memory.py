@@ -152,6 +152,7 @@ class MemoryStore(DecidingStore):
         count = 0
         for table in self._tables.values():
             count += table.prune(self._now(), limit - count)
+        self._changes.send()
         return count
 
     async def get(self, job_id: str) -> Job:
@@ -182,12 +183,16 @@ class MemoryStore(DecidingStore):
         """See ``Store.watch``."""
         changed = OrderedDict.fromkeys(job.id for job in sorted(self._matching(query), key=age_of))
         self._watched.append(changed)
+        seen = bool(changed)
         try:
             async for _ in self._changes.subscribe():
                 while changed:
                     job = self._row(changed.popitem(last=False)[0])
                     if job is not None and matches(job, query):
+                        seen = True
                         yield job
+                if seen and query.ids is not None and not any(map(self._row, query.ids)):
+                    return
         finally:
             self._watched = [each for each in self._watched if each is not changed]
 
@@ -226,6 +231,7 @@ class MemoryStore(DecidingStore):
         ended = {job.id for job in await self._load(job_ids) if job.is_terminal}
         for each in ended:
             self._tables[table_of(each)].remove(each)
+        self._changes.send()
         return ended
 
     def _apply_one(self, settlement: Settlement, now: datetime) -> SettleFate:

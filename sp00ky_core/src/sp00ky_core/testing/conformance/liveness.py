@@ -165,6 +165,31 @@ class WatchConformance(StoreHarness):
         assert (await following(watch)).id == second.id
         await watch.aclose()
 
+    async def test_a_watch_on_ids_ends_when_they_are_gone(self, store: Store) -> None:
+        jobs = await self.add(store, 2)
+        ids = tuple(job.id for job in jobs)
+        watch = store.watch(JobQuery(ids=ids))
+        assert {(await following(watch)).id for _ in ids} == set(ids)
+        await store.kill(ids)
+        await store.clear(ids[:1])
+        assert await self._until(watch, JobStatus.FAILED)
+        ending = asyncio.ensure_future(has_ended(watch))
+        await store.clear(ids[1:])
+        assert await ending
+
+    async def test_a_watch_on_ids_goes_on_while_they_only_dont_match(self, store: Store) -> None:
+        (job,) = await self.add(store)
+        watch = store.watch(JobQuery(ids=(job.id,), status=JobStatus.PENDING))
+        await following(watch)
+        waiting = asyncio.ensure_future(anext(watch))
+        (claimed,) = await self.claim(store)
+        done, _ = await asyncio.wait([waiting], timeout=0.2)
+        assert not done
+        await self.settled(store, claimed, failure())
+        async with asyncio.timeout(PATIENCE):
+            assert (await waiting).retries == 1
+        await watch.aclose()
+
     async def test_a_watch_ends_when_the_store_closes(self, options: StoreOptions) -> None:
         async with self.opened(options) as store:
             await self.add(store)

@@ -123,4 +123,3 @@ def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
         auto_decompress=False,  # done here, bounded, and so that a bad coding can't undo a delivery
         trust_env=False,
     )
-

@@ -244,6 +244,16 @@ async def test_a_row_that_cant_be_read_at_all_can_still_be_ended(
     assert jobs["job:bad"].status is JobStatus.PENDING
 
 
+async def test_an_instant_beyond_the_calendar_in_errors_costs_no_other_row(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "CREATE job:bad SET path = '/a', payload = '{}', errors = [{ at: d'9999-12-31T00:00:00Z' + 5000y }, "
+        "{ at: d'0000-01-01T00:00:00Z' }] RETURN NONE"
+    )
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
+    assert {job.id for job in await migrated.claim({"api": 5}, "r")} == {"job:bad", good.id}
+
+
 async def test_an_object_in_payload_is_kept(migrated: SurrealStore) -> None:
     await migrated._connection.write("CREATE job:x SET path = '/a', payload = { a: { b: [{ c: 1 }] } }")
     assert (await migrated.get("job:x")).payload == {"a": {"b": [{"c": 1}]}}
@@ -263,6 +273,8 @@ async def test_a_table_that_empties_objects_is_told_and_repaired(spec_store: Sur
 async def test_a_claim_whose_lease_ran_out_is_not_given_back(migrated: SurrealStore) -> None:
     await migrated.add([NewJob(path="/a", backend="api") for _ in range(2)])
     late, other = await migrated.claim({"api": 2}, "r")
-    await migrated._connection.write("UPDATE type::thing($id) SET lease_until = time::now() - 1s", id=late.id)
+    await migrated._connection.write(
+        "LET $row = <record>$id; UPDATE $row SET lease_until = time::now() - 1s", id=late.id
+    )
     assert await migrated.release("r", keep=()) == [other.id]
     assert (await migrated.get(late.id)).status is JobStatus.PROCESSING

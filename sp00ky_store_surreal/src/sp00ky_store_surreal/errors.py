@@ -60,7 +60,7 @@ _EVENT = re.compile(r"Error while processing event [^:]*: ")
 _QUOTING = re.compile(
     r"An error occurred: |Found .* for field |Found field |Couldn't coerce value for field |Expected "
     r"|Database record .* already exists|Incorrect arguments for function |(The function|Function) '"
-    r"|Cannot perform |Key encoding|Could not cast "
+    r"|Cannot perform |Key encoding|Could not cast |A user generated conversion error "
 )
 _DUPLICATE = re.compile(r"Database index .* already contains ")
 _CONFLICT = re.compile(
@@ -102,6 +102,8 @@ def reply_error(store: str, error: object) -> StoreError:
     text = _line(str(text)).removeprefix(_DATABASE)
     if _ENGINE.match(text):
         return EngineFault(store=store, problem=text)
+    if text == "Parse error":  # of a reply: a value that has no form in it (a statement's says where)
+        return ReplyUnreadable(store=store, problem="a value can't be put in a reply")
     return StatementInvalid(store=store, problem=text)
 
 

@@ -13,8 +13,9 @@ __all__ = ["surql", "steps_of", "quoted", "MARK", "NUL", "BOUND"]
 MARK = "\ufdd0nul\ufdd0"
 """Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so nobody's text."""
 
-NUL = {"nul": "\0", "mark": MARK}
-"""What statements that read clients' text bind."""
+NUL = {"nul": "\0", "mark": MARK, "far": r"d'([+-]\d+|0000)-\d\d-\d\dT"}
+"""What statements that read clients' text bind. An instant that is ``far`` is none in Python: in a server's
+reply it would end the SDK's reading, and the caller would wait for ever."""
 
 BOUND = "d'9998-12-31T00:00:00Z'"
 _PLACE = re.compile(r"@(\w+)@")

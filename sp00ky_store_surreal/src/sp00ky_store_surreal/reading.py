@@ -39,6 +39,9 @@ COLUMNS = (
 """The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
 
 
+_ERRORS = "(IF string::matches(<string>[errors], $far) { [] } ELSE { errors }) AS errors"
+
+
 def reply_keys(number: int, table: JobTable) -> dict[str, str]:
     """What ``reply.surql`` binds: how a record of the table with an array or an object as key begins."""
     return {f"array_key{number}": f"{table.table}:[", f"object_key{number}": f"{table.table}:{{"}
@@ -71,7 +74,7 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
 async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:
     """As ``load``, with clients' text made fit for a reply, and a row that still isn't by itself."""
     try:
-        rows = await _select(connection, ids, "errors")
+        rows = await _select(connection, ids, _ERRORS)
     except NO_ROWS_FAULT:
         raise
     except StoreError:

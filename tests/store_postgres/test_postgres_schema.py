@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import time
 from typing import Any
+from uuid import RFC_4122
 
 import pytest
 
@@ -96,6 +98,21 @@ def test_names_of_objects_stay_apart() -> None:
     names = {object_name(table, each.suffix) for table in ("t" * 62, "t" * 63) for each in INDEXES}
     assert len(names) == 2 * len(INDEXES)
     assert max(len(name.encode()) for name in names) <= 63
+
+
+async def test_the_keys_of_plain_inserts_are_in_the_order_of_time(
+    store: PostgresStore, sql: Any, quoted: str
+) -> None:
+    """Random ones would send each claim of a large table to pages of the primary key that nobody has read."""
+    statement = f"INSERT INTO {quoted}.job (path) VALUES ('/spookify') RETURNING id"
+    before = time.time_ns() // 1_000_000
+    keys = [await sql.fetchval(statement) for _ in range(20)]
+    after = time.time_ns() // 1_000_000
+    assert {(key.version, key.variant) for key in keys} == {(7, RFC_4122)}
+    milliseconds = [key.int >> 80 for key in keys]
+    assert milliseconds == sorted(milliseconds)
+    assert before - 5_000 < milliseconds[0] <= milliseconds[-1] < after + 5_000  # the server's clock
+    assert len(set(keys)) == len(keys)
 
 
 OLD_TABLE = """

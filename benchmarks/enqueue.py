@@ -36,13 +36,13 @@ async def many(setting: Setting) -> Section:
 
 
 async def one(setting: Setting) -> Section:
-    jobs = setting.count(1_500, 100)
+    jobs = setting.count(500, 100)
     async with setting.postgres.database() as url, opened(store=url, base_url=NOWHERE) as outbox:
         contenders: dict[str, Contender] = {
             INSERTS: lambda: _inserts(url, jobs),
             OURS: lambda: _run(outbox, jobs),
         }
-        samples = await _in_turns(setting, url, contenders, task="enqueue-one", jobs=jobs)
+        samples = await _in_turns(setting, url, contenders, task="enqueue-one", jobs=jobs, times=4)
     return Section(
         title="Enqueue, one by one",
         rows=rate_rows(samples, INSERTS),
@@ -55,7 +55,7 @@ async def one(setting: Setting) -> Section:
 
 
 async def _in_turns(
-    setting: Setting, url: str, contenders: dict[str, Contender], *, task: str, jobs: int
+    setting: Setting, url: str, contenders: dict[str, Contender], *, task: str, jobs: int, times: int = 2
 ) -> dict[str, list[Sample]]:
     if setting.peers:
         peers = setting.peers
@@ -66,7 +66,7 @@ async def _in_turns(
         await truncate(url)
         await setting.postgres.checkpoint()
 
-    return await in_turns(contenders, 2 * setting.rounds, before=clean)
+    return await in_turns(contenders, times * setting.rounds, before=clean)
 
 
 async def _run_many(outbox: Outbox, jobs: int) -> Sample:

@@ -400,6 +400,24 @@ async def test_no_plugin_allows_more_attempts_than_the_row(make_bench, max_retri
     assert (done.status, len(bench.transport.attempts)) == (JobStatus.FAILED, 1 + max_retries)
 
 
+class Heaped(MemoryStore):
+    """A table with far more to prune than one round takes."""
+
+    batches = 150
+
+    async def prune(self, *, limit: int = 1_000) -> int:
+        self.batches -= 1
+        return limit if self.batches > 0 else 0
+
+
+async def test_pruning_goes_on_until_nothing_is_left(make_bench) -> None:
+    bench = await make_bench()
+    heaped = Heaped(StoreOptions(url="memory://", tables=bench.tables))
+    async with bench.runner(heaped, prune_interval=3_600, random=lambda: 0.0):
+        while heaped.batches > 0:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.005)
+
+
 async def test_a_runner_starts_once(make_bench) -> None:
     bench = await make_bench()
     async with bench.runner() as runner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 
 import click
@@ -60,6 +61,7 @@ async def _run(settings: Settings, options: RunnerOptions, *, until_empty: bool)
     with stop_signal() as stopped, progress(lambda: _counts(runner)):
         async with outbox, runner:
             _say_started(outbox, runner)
+            gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
             await _until(runner, stopped, until_empty=until_empty)
             if stopped.is_set():
                 grace = f"attempts in flight get {options.grace:g} s"

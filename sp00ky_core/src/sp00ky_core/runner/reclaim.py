@@ -88,8 +88,9 @@ class Reclaimer:
     async def _prune(self) -> None:
         for _ in range(PRUNE_ROUNDS):
             if await self._store.prune(limit=PRUNE_BATCH) < PRUNE_BATCH:
-                break
-        self._next_prune = self._options.clock() + self._options.prune_interval
+                self._next_prune = self._options.clock() + self._options.prune_interval
+                return
+        # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.
 
     def _cut_off_overdue(self) -> None:
         now = self._options.clock()

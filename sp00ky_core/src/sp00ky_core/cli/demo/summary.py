@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,7 +64,8 @@ def _payments(payments: Sequence[Job], backend: DemoBackend) -> str:
 
 
 def _how_to_go_on(config: Path) -> Iterator[str]:
-    command = f"sp00ky --config {shlex.quote(str(config))}"
+    program = "sp00ky" if shutil.which("sp00ky") else sys.argv[0]  # as .venv/bin/sp00ky was called
+    command = f"{shlex.quote(program)} --config {shlex.quote(str(config))}"
     if os.environ.get("SP00KY_STORE"):  # it would override the file's
         command = f"SP00KY_STORE= {command}"
     yield f"The sp00ky.yml that was used: {config}"

@@ -93,7 +93,7 @@ class Service:
         """Whether it accepts no connections any more: it has begun to shut down."""
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", urlsplit(self.url).port)
-        except ConnectionRefusedError:
+        except ConnectionError:
             return True
         writer.close()
         return False

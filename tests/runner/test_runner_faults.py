@@ -400,6 +400,29 @@ async def test_no_plugin_allows_more_attempts_than_the_row(make_bench, max_retri
     assert (done.status, len(bench.transport.attempts)) == (JobStatus.FAILED, 1 + max_retries)
 
 
+async def test_what_was_claimed_ahead_of_a_backend_that_then_hangs_is_given_back(
+    make_bench, monkeypatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.slots.AHEAD", 1e9)
+    monkeypatch.setattr("sp00ky_core.runner.claim.LONGEST_WAIT", 0.1)
+    never = asyncio.Event()
+
+    async def hang_at_chat(attempt: Attempt) -> Outcome:
+        if attempt.job.path == "/chat":
+            await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang_at_chat, concurrency=1)
+    async with bench.runner(grace=0.01, reclaim_after=0.3):
+        await bench.ended(await bench.add())  # a fast backend, so far
+        await bench.add("/chat")
+        waiting = await bench.add(max_retries=0)
+        await bench.until(waiting, lambda now: now.status is JobStatus.PROCESSING)
+        given_back = await bench.until(waiting, lambda now: now.status is JobStatus.PENDING)
+        assert (given_back.lease_epoch, given_back.retries, given_back.errors) == (1, 0, ())
+    assert bench.paths() == ["/spookify", "/chat"]
+
+
 class Heaped(MemoryStore):
     """A table with far more to prune than one round takes."""
 

@@ -22,6 +22,9 @@ __all__ = ["Claimer"]
 
 logger = logging.getLogger(__name__)
 
+LONGEST_WAIT = 1.0
+"""Seconds that a claim may wait for a place before it is given back."""
+
 
 class Claimer:
     """Claims for every backend that has free places and may have work."""
@@ -119,12 +122,19 @@ class Claimer:
         self._holdings.add(held)
         return held
 
+    def _drop_stale(self) -> None:
+        """A claim that waits for a place must not wait until its lease runs out: it would count as lost."""
+        for slots in self._slots.values():
+            for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
+                self._holdings.drop(held)
+
     async def release(self) -> list[str]:
         """Give back every claim in the store that this runner doesn't hold; their ids.
 
         A claim whose reply was lost leaves such rows, and so does what was taken back unstarted.
         """
         async with self._claiming:
+            self._drop_stale()
             released = await self._store.release(self._options.runner_id, keep=self._holdings.ids())
         self._reply_lost = False
         return released

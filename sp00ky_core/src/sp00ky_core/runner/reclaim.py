@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from sp00ky_core.dispatch import Hooks
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.ports import Settlement, Store
 from sp00ky_core.runner.beat import Beat
 from sp00ky_core.runner.claim import Claimer
@@ -82,7 +82,10 @@ class Reclaimer:
                 await self._tell(settlement)
 
     async def _tell(self, settlement: Settlement) -> None:
-        job = await self._store.get(settlement.job_id)
+        try:
+            job = await self._store.get(settlement.job_id)
+        except JobNotFound:  # its owner has deleted it meanwhile
+            return
         self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
 
     async def _prune(self) -> None:

@@ -66,6 +66,14 @@ class Slots:
         self._ready.clear()
         return taken
 
+    def take_stale(self, claimed_before: float) -> list[Held]:
+        """Take back what was claimed ahead and then not begun: the backend has become slow."""
+        stale = [held for held in self._ready if held.claimed_at < claimed_before]
+        if stale:
+            self._ready = deque(held for held in self._ready if held.claimed_at >= claimed_before)
+            self._ahead = 0
+        return stale
+
     async def _work(self) -> None:
         loop, worker = asyncio.get_running_loop(), asyncio.current_task()
         while not self._closing:

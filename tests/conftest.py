@@ -1,7 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
 
+import attrs
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A slow machine is no bug: neither a deadline nor slow generation fails a test.
@@ -12,3 +23,104 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("sp00ky")
+
+
+@attrs.define
+class SurrealServer:
+    """A SurrealDB server: ``surreal`` from PATH as a process of its own, root's password ``root``."""
+
+    path: str = "memory"  # or surrealkv://FOLDER, which outlives the process
+    port: int = attrs.field(factory=lambda: free_port())
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Without a user, a namespace, a database."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def url(self, name: str = "main") -> str:
+        """A store's URL, for a namespace and a database of that name."""
+        return f"ws://root:root@127.0.0.1:{self.port}/{name}/{name}"
+
+    def start(self) -> None:
+        """Start it, on its port and on what is at its path; returns when it answers."""
+        program = shutil.which("surreal")
+        assert program is not None
+        where = ["--bind", f"127.0.0.1:{self.port}", "--log", "error", "--no-banner"]
+        command = [program, "start", "--user", "root", "--pass", "root", *where, self.path]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not self._answers():
+            assert self.process.poll() is None, f"surreal ended with {self.process.returncode}"
+            assert time.monotonic() < deadline, "surreal doesn't answer"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL)."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+NewServer = Callable[..., SurrealServer]
+
+
+@pytest.fixture
+def new_surreal_server() -> Iterator[NewServer]:
+    """Starts servers of the test's own, to be killed and frozen; they end with the test."""
+    if shutil.which("surreal") is None:
+        pytest.skip("no `surreal` on PATH: a SurrealDB server can't be started")
+    servers: list[SurrealServer] = []
+
+    def start(path: str | Path = "memory") -> SurrealServer:
+        server = SurrealServer(str(path))
+        server.start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def surreal_address() -> Iterator[str]:
+    """``user:password@host:port`` of a server that all tests share; ``SP00KY_TEST_SURREAL`` names another one."""
+    given = os.environ.get("SP00KY_TEST_SURREAL")
+    if given:
+        yield given.partition("://")[2].rstrip("/")
+        return
+    if shutil.which("surreal") is None:
+        pytest.skip("no `surreal` on PATH, and SP00KY_TEST_SURREAL (ws://root:root@host:port) isn't set")
+    server = SurrealServer()
+    server.start()
+    yield f"root:root@127.0.0.1:{server.port}"
+    server.kill()
+
+
+@pytest.fixture
+async def surreal_url(surreal_address: str) -> AsyncIterator[str]:
+    """A store's URL: a namespace of the test's own on the shared server, removed afterwards."""
+    surrealdb = pytest.importorskip("surrealdb")
+    name = f"test_{uuid4().hex[:12]}"
+    yield f"ws://{surreal_address}/{name}/{name}"
+    user, _, host = surreal_address.rpartition("@")
+    username, _, password = user.partition(":")
+    async with asyncio.timeout(30), surrealdb.AsyncSurreal(f"ws://{host}") as root:
+        await root.signin({"username": username, "password": password})
+        await root.query_raw(f"REMOVE NAMESPACE IF EXISTS {name}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
+import pytest
 from surrealdb import RecordID
 
 from sp00ky_core.ids import uuid7
@@ -37,3 +38,9 @@ class TestMemoryEngine(SurrealConformance):
 
 class TestFileEngine(SurrealConformance):
     url = "surrealkv://jobs.db"
+
+
+class TestServer(SurrealConformance):
+    @pytest.fixture(autouse=True)
+    def _server(self, surreal_url: str) -> None:
+        self.url = surreal_url

@@ -92,7 +92,7 @@ def _statement(batches: list[_Batch]) -> tuple[str, dict[str, Any]]:
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
         parts.append(surql("insert_unique" if keys else "insert", table=table, n=n))
         bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
-        reads.append(surql("inserted", what=f"array::union($ids{n}, $live{n}.id)" if keys else f"$ids{n}"))
+        reads.append(surql("inserted", what=f"$found{n}" if keys else f"$ids{n}"))
     if bindings["delays"]:
         parts.append(surql("delay"))
     return "".join([*parts, *reads, "COMMIT;"]), bindings

@@ -25,12 +25,19 @@ settings.register_profile(
 settings.load_profile("sp00ky")
 
 
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
 @attrs.define
 class SurrealServer:
     """A SurrealDB server: ``surreal`` from PATH as a process of its own, root's password ``root``."""
 
     path: str = "memory"  # or surrealkv://FOLDER, which outlives the process
-    port: int = attrs.field(factory=lambda: free_port())
+    port: int = attrs.field(factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,13 +77,6 @@ class SurrealServer:
             return False
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 NewServer = Callable[..., SurrealServer]
 
 
@@ -100,7 +100,7 @@ def new_surreal_server() -> Iterator[NewServer]:
 
 @pytest.fixture(scope="session")
 def surreal_address() -> Iterator[str]:
-    """``user:password@host:port`` of a server that all tests share; ``SP00KY_TEST_SURREAL`` names another one."""
+    """``user:password@host:port`` of the server that tests share; ``SP00KY_TEST_SURREAL`` names another."""
     given = os.environ.get("SP00KY_TEST_SURREAL")
     if given:
         yield given.partition("://")[2].rstrip("/")

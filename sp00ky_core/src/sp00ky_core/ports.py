@@ -341,7 +341,10 @@ class Transport(Protocol):
         """Get ready; called once, in the event loop that will deliver."""
 
     async def close(self) -> None:
-        """Let go of every connection; attempts in flight have ended or were cancelled."""
+        """Let go of every connection; attempts in flight have ended or were cancelled.
+
+        Closing a closed transport does nothing; a close that was cancelled is made again.
+        """
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Send the request and say what came of it.

@@ -49,10 +49,10 @@ class HttpTransport:
 
     async def close(self) -> None:
         """Close every connection; closing a closed transport does nothing."""
-        sessions, self._shared, self._fresh = (self._shared, self._fresh), None, None
-        for session in sessions:
+        for session in (self._shared, self._fresh):
             if session is not None:
                 await session.close()
+        self._shared = self._fresh = None  # only now: a close that is cancelled can be made again
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Send the request and say what came of it, within ``attempt.timeout``; see ``Transport``."""

@@ -67,6 +67,11 @@ class Claimer:
                 self._wake.all_may_have_work()
                 await backoff.wait()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the runner drains: nothing is claimed or started any more."""
+        return self._stopping
+
     def stop(self) -> None:
         """Claim no more; a claim that is under way may come back first."""
         self._stopping = True

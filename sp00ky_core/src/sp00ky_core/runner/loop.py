@@ -62,6 +62,9 @@ class Runner:
         self._hooks = hooks
         self._options = options
         self._started = False
+        self._running = False
+        self._abandoned = False  # a drain was cut off
+        self._turn = asyncio.Lock()  # of the start, and of each drain
         self._holdings = Holdings()
         self._wake = Wake(backends, options)
         self._beat = Beat(store, options)
@@ -129,14 +132,22 @@ class Runner:
         if self._started:
             raise Sp00kyError("a runner starts once: make a new one with outbox.runner()")
         self._started = True
+        async with self._turn:
+            await self._prepare()
+            self._running = True
+            self._spawn_all()
+
+    async def _prepare(self) -> None:
         try:
             for transport in self._transports:
                 await transport.open()
             await self._beat.beat()
+            await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
         except BaseException:
             await self._close_transports()
             raise
-        await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
+
+    def _spawn_all(self) -> None:
         self._spawn("beat", self._beat.run)
         self._spawn("settle", self._settler.run)
         self._spawn("reclaim", self._reclaimer.run)
@@ -164,8 +175,8 @@ class Runner:
     async def _perform(self, held: Held) -> None:
         if not self._beat.is_fresh():
             await self._wait_for_beat(held)
-        if self._options.clock() > held.last_start:
-            self._holdings.drop(held)  # its lease is too short by now: the next release gives it back
+        if self._claimer.is_stopping or self._options.clock() > held.last_start:
+            self._holdings.drop(held)  # the runner drains, or the lease is too short by now: to be released
             return
         try:
             outcome = await self._attempts.attempt(held)
@@ -190,17 +201,35 @@ class Runner:
             self._wake.all_may_have_work()
 
     async def drain(self) -> None:
-        """Stop claiming, let what is in flight end within ``grace``, write everything, let go."""
-        try:
-            await self._drain()
-        finally:
-            for task in self._tasks.values():  # there are some only if the drain itself was cancelled
-                task.cancel()
-            for slots in self._slots.values():
-                slots.abandon()
+        """Stop claiming, let what is in flight end within ``grace``, write everything, let go.
+
+        It waits for a start or a drain that is under way. Cancelled, it lets go at once; what it hadn't
+        written then is written by another drain, if there is one, and is else lost to the reclaim.
+        """
+        self._started = True
+        self._claimer.stop()
+        async with self._turn:
+            if not self._running:
+                return
+            try:
+                await self._drain()
+            except BaseException:
+                self._abandoned = True
+                await self._abandon()
+                raise
+            self._running = False
+
+    async def _abandon(self) -> None:
+        for slots in self._slots.values():
+            slots.abandon()
+        await self._stop(*self._tasks)
+        await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
+        await self._close_transports()
 
     async def _drain(self) -> None:
-        self._claimer.stop()
+        if self._abandoned:
+            await self._abandon()  # what the drain before hadn't come to
+            self._spawn("settle", self._settler.run)
         if "claim" in self._tasks:
             await asyncio.wait([self._tasks["claim"]], timeout=LAST_CLAIM)
         await self._stop("claim", "signal")
@@ -212,6 +241,7 @@ class Runner:
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
             self._settler.put(held, self._decider.unknown(held))
+            held.worker = None
         if not await _within(LAST_WRITES, self._holdings.emptied.wait()):
             logger.error("%d outcomes could not be written; their leases will run out", len(self._settler))
         await self._stop("settle", "reclaim")
@@ -233,10 +263,12 @@ class Runner:
             logger.warning("claims can't be released, their leases will run out: %s", error)
 
     async def _stop(self, *names: str) -> None:
-        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
-        for task in tasks:
+        tasks = {name: self._tasks[name] for name in names if name in self._tasks}
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        for name in tasks:
+            del self._tasks[name]
 
     async def until_empty(self) -> int:
         """Return when no job is pending or processing; how many this runner settled as failed."""

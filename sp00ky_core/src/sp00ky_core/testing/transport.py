@@ -12,6 +12,7 @@ A transport's own tests subclass it and say how one is made::
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -303,3 +304,16 @@ class TransportConformance:
             await transport.open()
         for _ in range(2):
             await transport.close()
+
+    async def test_a_close_that_was_cancelled_is_made_again(
+        self, transport: Transport, server: MisbehavingBackend
+    ) -> None:
+        await transport.open()
+        await transport.deliver(attempt_for(server.url, "/json"))
+        closing = asyncio.create_task(transport.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await transport.close()
+        del transport
+        gc.collect()  # what wasn't closed warns when it is collected

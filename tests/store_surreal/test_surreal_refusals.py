@@ -74,7 +74,7 @@ def test_an_error_is_told_by_the_engines_own_sentence(message: str, kind: type[S
 
 def broken(store: SurrealStore, monkeypatch: pytest.MonkeyPatch, message: str) -> list[str]:
     """Writes fail with this message as long as the list has something; a full disk can't be had here."""
-    sdk = store._connection._sdk
+    sdk = store._connection._link.sdk
     real, failing = sdk.query_raw, ["yes"]
 
     async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
@@ -143,7 +143,7 @@ async def test_one_row_that_keeps_colliding_holds_up_no_other(
 ) -> None:
     await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(4)])
     jobs = await migrated.claim({"api": 4}, "r")
-    sdk = migrated._connection._sdk
+    sdk = migrated._connection._link.sdk
     real = sdk.query_raw
 
     async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
@@ -228,7 +228,7 @@ async def test_a_row_that_cant_be_read_at_all_can_still_be_ended(
     migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await migrated._connection.write("CREATE job:bad SET path = '/a', payload = 5 RETURN NONE")
-    sdk = migrated._connection._sdk
+    sdk = migrated._connection._link.sdk
     real = sdk.query_raw
 
     async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:

@@ -8,16 +8,19 @@ from typing import Any
 import attrs
 from surrealdb import RecordID
 
+from sp00ky_core.errors import StoreError
 from sp00ky_core.ids import uuid7
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection import TRIES, Connection
-from sp00ky_store_surreal.errors import DuplicateKey
+from sp00ky_store_surreal.connection import TRIES, Connection, Way
+from sp00ky_store_surreal.errors import AlreadyThere, ConnectionLost, DuplicateKey
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import delay_text, job_from, row_from
 from sp00ky_store_surreal.queries import NUL, quoted, surql
 
 __all__ = ["add"]
+
+ONCE = Way(resend=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -74,35 +77,57 @@ def _stored(stored: Mapping[tuple[str, str], Job], key: RecordID, new_job: NewJo
 
 async def _insert(connection: Connection, batches: list[_Batch]) -> dict[tuple[str, str], Job]:
     statement, bindings = _statement(batches)
+    last: StoreError | None = None
+    lost = False
     for _ in range(TRIES):
         try:
-            reply = await connection.write(statement, **bindings)
+            if lost and (stored := await _committed(connection, batches)):
+                return stored
+            reply = await connection.write(statement, ONCE, **bindings)
+            # Other statements of the transaction return nothing: the rows are the last non-empty lists.
+            return _by_key(
+                batches, [each for each in reply if isinstance(each, list) and each][-len(batches) :]
+            )
         except DuplicateKey as error:  # somebody committed the key in the meantime: look again
             last = error
-        else:
-            return _by_key(batches, reply)
-    raise last
+        except ConnectionLost as error:
+            last, lost = error, True
+        except AlreadyThere as error:  # what was sent first got through in the meantime
+            if not lost:
+                raise
+            last = error
+    raise last or AssertionError(TRIES)
 
 
-def _statement(batches: list[_Batch]) -> tuple[str, dict[str, Any]]:
-    parts, reads = ["BEGIN;"], []
+async def _committed(connection: Connection, batches: list[_Batch]) -> dict[tuple[str, str], Job]:
+    """What was stored, where a batch whose reply was lost got through (all of it, or none); else nothing."""
+    statement, bindings = _statement(batches, insert=False)
+    reply = await connection.read(statement, **bindings)
+    stored = _by_key(batches, reply[-len(batches) :])
+    ours = {("id", id_text(row["id"])) for batch in batches for row in batch.rows}
+    return stored if ours & stored.keys() else {}
+
+
+def _statement(batches: list[_Batch], *, insert: bool = True) -> tuple[str, dict[str, Any]]:
+    parts, reads = ["BEGIN;"] if insert else [], []
     bindings: dict[str, Any] = {**NUL, "delays": [each for batch in batches for each in batch.delays]}
     for number, batch in enumerate(batches):
         n, table = str(number), quoted(batch.table.table)
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
-        parts.append(surql("insert_unique" if keys else "insert", table=table, n=n))
         bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
-        reads.append(surql("inserted", what=f"$found{n}" if keys else f"$ids{n}"))
-    if bindings["delays"]:
+        if keys:
+            parts.append(surql("live", table=table, n=n))
+        if insert:
+            parts.append(surql("insert_unique" if keys else "insert", table=table, n=n))
+        reads.append(surql("inserted", what=f"$stored{n}" if keys else f"$ids{n}"))
+    if insert and bindings["delays"]:
         parts.append(surql("delay"))
-    return "".join([*parts, *reads, "COMMIT;"]), bindings
+    return "".join([*parts, *reads, "COMMIT;" if insert else ""]), bindings
 
 
-def _by_key(batches: list[_Batch], reply: list[Any]) -> dict[tuple[str, str], Job]:
-    # Other statements of the transaction return nothing, so the rows are the last non-empty lists.
-    lists = [each for each in reply if isinstance(each, list) and each]
+def _by_key(batches: list[_Batch], lists: list[Any]) -> dict[tuple[str, str], Job]:
     stored: dict[tuple[str, str], Job] = {}
-    for batch, rows in zip(batches, lists[-len(batches) :], strict=True):
+    for batch, rows in zip(batches, lists, strict=True):
         for job in (job_from(row, batch.table) for row in rows):
             stored["id", job.id] = job
             if job.dedup_key is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, ReplyUnreadable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
@@ -26,6 +26,9 @@ SKIP_COLLIDING = 2.0
 """Seconds for a row that can't be written just now: it mustn't stand before the others meanwhile."""
 
 MOST_SKIPPED = 1_000
+
+CLAIMING = Way(lane=Lane.CLAIM, resend=False)
+"""A claim whose reply was lost is told to the caller, who gives back what it may have taken."""
 
 
 class Claimer:
@@ -45,7 +48,7 @@ class Claimer:
             statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
             bindings |= _bindings(number, table, count)
         try:
-            reply = await self._connection.write(statement, **bindings)
+            reply = await self._connection.write(statement, CLAIMING, **bindings)
         except (*NO_ROWS_FAULT, ReplyUnreadable):
             raise
         except StoreError:
@@ -80,7 +83,9 @@ class Claimer:
         claimed: list[Id] = []
         for row in reply[0]:
             try:
-                done = await self._connection.write(statement, id=row["id"], runner=runner_id, **lease)
+                done = await self._connection.write(
+                    statement, CLAIMING, id=row["id"], runner=runner_id, **lease
+                )
             except NO_ROWS_FAULT:
                 raise
             except StoreError as error:

@@ -16,9 +16,12 @@ from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavail
 __all__ = [
     "Conflict",
     "EngineFault",
+    "ConnectionLost",
+    "SessionEnded",
     "StatementInvalid",
     "ReplyUnreadable",
     "DuplicateKey",
+    "AlreadyThere",
     "NO_ROWS_FAULT",
     "statement_error",
     "translated",
@@ -35,6 +38,14 @@ class EngineFault(StoreUnavailable):
     """The database's storage failed (a full disk, an IO error): no row is to blame."""
 
 
+class ConnectionLost(StoreUnavailable):
+    """The connection was lost before the reply came: nobody knows whether the statement was carried out."""
+
+
+class SessionEnded(StoreUnavailable):
+    """The server carries out nothing before the next sign-in."""
+
+
 class ReplyUnreadable(StoreError):
     """The statement was carried out, and its reply holds a value that can't be read."""
 
@@ -45,6 +56,10 @@ class StatementInvalid(StoreError):
 
 class DuplicateKey(RowRefused):
     """A unique index holds the value already."""
+
+
+class AlreadyThere(RowRefused):
+    """A record of that id is there already."""
 
 
 NO_ROWS_FAULT = (StoreUnavailable, SchemaError, StatementInvalid)
@@ -62,6 +77,7 @@ _QUOTING = re.compile(
     r"|Database record .* already exists|Incorrect arguments for function |(The function|Function) '"
     r"|Cannot perform |Key encoding|Could not cast |A user generated conversion error "
 )
+_THERE = re.compile(r"Database record .* already exists")
 _DUPLICATE = re.compile(r"Database index .* already contains ")
 _CONFLICT = re.compile(
     r"(Cannot COMMIT: |There was a problem with [a-z -]+: )?"
@@ -73,6 +89,7 @@ _ENGINE = re.compile(
     r"There was a problem with (a|the) |The query was not executed |Log error|IO error|Io error|I/O error"
     r"|fsync|No space left|Cannot COMMIT: |Couldn't update a finished transaction"
 )
+_SESSION = re.compile(r"The (session|token) has expired|Anonymous access not allowed")
 _SECRET = re.compile(r"(://)[^/@\s]+@")
 
 
@@ -102,6 +119,8 @@ def reply_error(store: str, error: object) -> StoreError:
     text = _line(str(text)).removeprefix(_DATABASE)
     if _ENGINE.match(text):
         return EngineFault(store=store, problem=text)
+    if _SESSION.match(text):
+        return SessionEnded(store=store, problem=text)
     if text == "Parse error":  # of a reply: a value that has no form in it (a statement's says where)
         return ReplyUnreadable(store=store, problem="a value can't be put in a reply")
     return StatementInvalid(store=store, problem=text)
@@ -124,6 +143,8 @@ def _raised(store: str, text: str) -> StoreError:
 def _of_message(store: str, message: str) -> StoreError:
     text = _LEAD.sub("", message, count=1)
     own = _EVENT.sub("", text, count=1)
+    if own == text and _THERE.match(own):
+        return AlreadyThere(store=store, problem=text)
     if _QUOTING.match(own):
         return RowRefused(store=store, problem=text)
     if _CONFLICT.match(own):

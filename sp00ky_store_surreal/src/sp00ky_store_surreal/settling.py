@@ -12,7 +12,7 @@ from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import INVALID_ROW
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
-from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, DuplicateKey, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value, is_composite
 from sp00ky_store_surreal.mapping import duration_text
@@ -50,6 +50,7 @@ async def _batch(connection: Connection, settlements: Sequence[Settlement]) -> l
     writes = [_write(row, each) for row, each in zip(ids, settlements, strict=True) if row is not None]
     reply = await connection.write(
         surql("settle", id=as_text),
+        Way(lane=Lane.SETTLE),
         ids=found,
         plain=[each for each in writes if "bump" not in each],
         others=[each for each in writes if "bump" in each],

@@ -28,7 +28,7 @@ from sp00ky_core.stores.deciding import DecidingStore
 from sp00ky_core.stores.signal import Signal
 from sp00ky_store_surreal import adding, check, migrate, numbers, selecting, settling
 from sp00ky_store_surreal.claiming import Claimer
-from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
@@ -145,7 +145,7 @@ class SurrealStore(DecidingStore):
         for table in self._tables:
             kept = selecting.ids_of(table, keep)
             statement = surql("release", table=quoted(table.table))
-            reply = await self._connection.write(statement, runner=runner_id, keep=kept)
+            reply = await self._connection.write(statement, Way(lane=Lane.CLAIM), runner=runner_id, keep=kept)
             given_back += [id_text(value_of(row["id"])) for row in reply[-1]]
         self._wake(work=bool(given_back))
         return given_back
@@ -155,7 +155,7 @@ class SurrealStore(DecidingStore):
         await self._ready.ensure()
         reply = await self._connection.write(
             surql("beat"),
-            alone=False,
+            Way(lane=Lane.BEAT, alone=False),
             id=RecordID("sp00ky_runner", runner_id),
             host=socket.gethostname(),
             pid=os.getpid(),

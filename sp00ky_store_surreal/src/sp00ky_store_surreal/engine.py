@@ -1,0 +1,126 @@
+"""The embedded engine: its file owned by one process, its storage's faults healed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sp00ky_core.errors import StoreInUse, StoreUnavailable
+from sp00ky_store_surreal.errors import EngineFault, translated
+from sp00ky_store_surreal.healing import Healing
+from sp00ky_store_surreal.lanes import Lane
+from sp00ky_store_surreal.replies import results_of
+from sp00ky_store_surreal.signin import connected
+from sp00ky_store_surreal.target import Target
+
+__all__ = ["Engine"]
+
+THREADS_END = 0.1
+"""Seconds for the engine's threads to let go of Python after the last call. One that hasn't when the
+interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
+
+
+class Engine:
+    """Sends statements; any number of tasks may call at the same time."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.sdk: Any = None  # the SDK's connections have no common type
+        self._file_lock: FileLock | None = None
+        self._healing = Healing(self._reopen)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether statements can be sent."""
+        return self.sdk is not None
+
+    async def open(self) -> None:
+        """Lock the file and open it. Raises ``StoreInUse`` or ``StoreUnavailable``."""
+        if self.sdk is not None:
+            return
+        self._lock_file()
+        try:
+            self.sdk = await connected(self._target)
+        except BaseException as error:
+            self._unlock_file()
+            if isinstance(error, Exception):
+                location = self._target.location
+                problem = translated(location, error).problem
+                raise StoreUnavailable(store=location, problem=problem) from error
+            raise
+
+    async def close(self) -> None:
+        """Let go of the engine and of the file; no call is under way."""
+        await self._healing.stop()
+        sdk, self.sdk = self.sdk, None
+        try:
+            if sdk is not None:
+                await sdk.close()
+        finally:
+            self._unlock_file()
+        if sdk is not None:
+            del sdk
+            await asyncio.sleep(THREADS_END)
+
+    async def ask(
+        self,
+        statement: str,
+        bindings: Mapping[str, Any],
+        *,
+        lane: Lane,  # there is one engine
+        resend: bool,  # no reply gets lost
+    ) -> list[Any]:
+        """Each statement's result."""
+        async with self._healing.call():
+            try:
+                return await self._ask(statement, bindings)
+            except EngineFault:
+                if self._target.file is not None:
+                    self._healing.needed()  # the engine itself never gets well: it says so for ever
+                raise
+
+    async def _ask(self, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
+        location = self._target.location
+        if self.sdk is None:
+            closed = "the store isn't open: use it inside `async with Outbox.open(...)`"
+            raise StoreUnavailable(store=location, problem=self._healing.problem or closed)
+        try:
+            reply = await self.sdk.query_raw(statement, dict(bindings))
+        except Exception as error:
+            raise translated(location, error) from error
+        return results_of(location, reply)
+
+    async def _reopen(self) -> None:
+        sdk, self.sdk = self.sdk, None
+        if sdk is not None:
+            try:
+                await sdk.close()
+            finally:
+                del sdk
+                await asyncio.sleep(THREADS_END)
+        self.sdk = await connected(self._target)
+
+    def _lock_file(self) -> None:
+        file = self._target.file
+        if file is None:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # The engine itself opens a file twice and lets the two overwrite each other.
+        lock = FileLock(f"{file}.lock", timeout=0, is_singleton=False, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise StoreInUse(
+                store=self._target.location,
+                problem="another process (or another outbox in this one) has this database open, and only "
+                "one can: stop it, or use a server",
+            ) from error
+        self._file_lock = lock
+
+    def _unlock_file(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.release()
+            self._file_lock = None

@@ -1,0 +1,224 @@
+"""One connection to a server, supervised: when it is lost it is made anew, and its callers wait meanwhile.
+
+The SDK doesn't reconnect: its object is dead for good after a drop, and cancels those who wait for a reply.
+So each call is a task of its own, which the SDK may cancel and a caller may leave, and the object is
+replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from websockets.exceptions import WebSocketException
+from websockets.protocol import State
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_store_surreal.errors import ConnectionLost, ReplyUnreadable, SessionEnded, translated
+from sp00ky_store_surreal.replies import results_of
+from sp00ky_store_surreal.signin import connected, dropped
+from sp00ky_store_surreal.target import Target
+
+__all__ = ["Line", "PATIENCE"]
+
+_log = logging.getLogger(__name__)
+
+PATIENCE = 5.0
+"""Seconds that a call waits for a connection, sending anew included, until its caller is told."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+"""Seconds between two tries to connect: none before the first, then doubled, drawn from the upper half."""
+
+TICK = 1.0
+"""Seconds between two looks at whether a ping was answered."""
+
+SILENT_TICKS = 4
+"""Looks that find no answer until a server counts as hung. Not seconds: a process that was stopped itself, or
+was busy, finds its clock far on and the answers unread."""
+
+CLOSE_SECONDS = 5.0
+"""Seconds for calls under way to end when the store is closed."""
+
+
+class Line:
+    """Sends statements; any number of tasks may call at the same time."""
+
+    def __init__(self, target: Target, name: str) -> None:
+        self._target = target
+        self._name = name
+        self._sdk: Any = None
+        self._closed = True
+        self._healing: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._pause = 0.0
+        self._problem = ""
+
+    async def open(self, *, now: bool) -> None:
+        """Let calls in; ``now``: connect too, and raise what keeps it from that, ``StoreUnavailable``."""
+        self._closed = False
+        if now and self._sdk is None:
+            try:
+                self._adopt(await connected(self._target))
+            except Exception as error:
+                self._closed = True
+                raise StoreUnavailable(store=self._target.location, problem=self._why(error)) from error
+
+    async def close(self) -> None:
+        """Let calls that are under way end, for a while, and let go of the connection."""
+        self._closed = True
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=CLOSE_SECONDS)
+        tasks = [each for each in (self._healing, self._watching) if each is not None]
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._healing = self._watching = None
+        if self._sdk is not None:
+            self._let_go(self._sdk)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        self._pause, self._problem = 0.0, ""
+
+    async def ask(self, statement: str, bindings: Mapping[str, Any], *, resend: bool) -> list[Any]:
+        """Each statement's result.
+
+        ``resend``: send them anew where the connection was lost before the reply came, which they must allow
+        for. A connection is waited for in any case.
+
+        Raises:
+            ConnectionLost: not ``resend``, and nobody knows whether they were carried out.
+            StoreUnavailable: there was no connection for ``PATIENCE`` seconds.
+        """
+        give_up_at = _now() + PATIENCE
+        while True:
+            sdk = self._sdk
+            if sdk is None:
+                await self._healed(give_up_at)
+                continue
+            try:
+                results = await self._ask(sdk, statement, bindings)
+            except (ConnectionLost, SessionEnded) as error:
+                self._condemn(sdk, error.problem)
+                hopeless = isinstance(error, ConnectionLost) and not resend
+                if hopeless or self._closed or _now() >= give_up_at:
+                    raise
+            else:
+                self._pause = 0.0
+                return results
+
+    async def _ask(self, sdk: Any, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
+        call = asyncio.ensure_future(sdk.query_raw(statement, dict(bindings)))
+        alone = not self._calls
+        self._calls.add(call)
+        call.add_done_callback(self._ended)
+        try:
+            # A caller that is cancelled leaves the call: to cut it could end the SDK's reading of replies.
+            reply = await asyncio.shield(call)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise self._loss(sdk, alone=alone) from error
+        except (WebSocketException, OSError, EOFError, AssertionError) as error:
+            raise ConnectionLost(store=self._target.location, problem=self._why(error)) from error
+        except Exception as error:
+            raise translated(self._target.location, error) from error
+        return results_of(self._target.location, reply)
+
+    def _ended(self, call: asyncio.Task[Any]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # seen, where the caller was cancelled
+
+    def _loss(self, sdk: Any, *, alone: bool) -> ConnectionLost | ReplyUnreadable:
+        """Why the SDK gave a call up: the connection was lost, or a value in a reply ended its reading."""
+        location = self._target.location
+        if sdk is self._sdk and alone and getattr(sdk.socket, "state", None) is State.OPEN:
+            self._condemn(sdk, "a reply can't be read")
+            return ReplyUnreadable(store=location, problem="a value in the reply has no form here")
+        return ConnectionLost(store=location, problem="the connection was lost before the reply came")
+
+    async def _healed(self, give_up_at: float) -> None:
+        if self._closed:
+            raise StoreUnavailable(
+                store=self._target.location,
+                problem="the store isn't open: use it inside `async with Outbox.open(...)`",
+            )
+        if self._healing is None:
+            self._healing = asyncio.create_task(self._heal(), name=f"sp00ky-heal-{self._name}")
+        done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
+        if not done:
+            problem = f"no connection: {self._problem or 'the server does not answer'}"
+            raise StoreUnavailable(store=self._target.location, problem=problem)
+
+    async def _heal(self) -> None:
+        try:
+            while not self._closed:
+                await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311  # jitter
+                self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+                if await self._reconnect():
+                    return
+        finally:
+            self._healing = None
+
+    async def _reconnect(self) -> bool:
+        try:
+            self._adopt(await connected(self._target))
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
+            self._problem = self._why(error)
+            _log.debug("no %s connection yet: %s", self._name, self._problem)
+            return False
+        _log.info("%s: the %s connection was made", self._target.location, self._name)
+        return True
+
+    def _adopt(self, sdk: Any) -> None:
+        self._sdk, self._problem = sdk, ""
+        self._watching = asyncio.create_task(self._watch(sdk), name=f"sp00ky-watch-{self._name}")
+
+    async def _watch(self, sdk: Any) -> None:
+        """Ping, so that a server that hangs and a socket that is half open are noticed."""
+        pong: asyncio.Task[None] | None = None
+        silent = 0
+        while silent < SILENT_TICKS:
+            await asyncio.sleep(TICK)
+            if pong is None:
+                pong, silent = asyncio.ensure_future(_ping(sdk)), 0
+            elif not pong.done():
+                silent += 1
+            elif pong.cancelled() or pong.exception() is not None:
+                break
+            else:
+                pong = None
+        self._condemn(sdk, "the server does not answer" if silent else "the connection was lost")
+
+    def _condemn(self, sdk: Any, problem: str) -> None:
+        if self._sdk is not sdk:
+            return
+        _log.warning("%s: %s; the %s connection is made anew", self._target.location, problem, self._name)
+        self._let_go(sdk)
+
+    def _let_go(self, sdk: Any) -> None:
+        self._sdk = None
+        if self._watching is not None and self._watching is not asyncio.current_task():
+            self._watching.cancel()
+        self._watching = None
+        ending = asyncio.ensure_future(dropped(sdk))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    def _why(self, error: BaseException) -> str:
+        if isinstance(error, TimeoutError):
+            return "the server does not answer"
+        return translated(self._target.location, error).problem
+
+
+async def _ping(sdk: Any) -> None:
+    await (await sdk.socket.ping())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -65,7 +65,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The whole suite against the installed wheels; arguments after ``--`` go to pytest."""
-    session.install(*_group("test"))
+    session.install(*_group("test"), *_browser_group())
     wheels = _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *session.posargs, env={"SP00KY_WHEELS": str(wheels)})
 
@@ -113,6 +113,12 @@ def docs(session: nox.Session) -> None:
 
 def _group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(GROUPS, name))
+
+
+def _browser_group() -> list[str]:
+    """Playwright (50 MB), where there is what it drives; elsewhere its tests say what is missing."""
+    programs = ("chromium", "npm", "surreal")
+    return _group("browser") if all(shutil.which(program) for program in programs) else []
 
 
 def _install_wheels(session: nox.Session, distributions: Iterable[str]) -> Path:

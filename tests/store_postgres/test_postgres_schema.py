@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 from uuid import RFC_4122
 
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_core.testing.conformance.harness import eventually
-from sp00ky_store_postgres import PostgresStore, check
+from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.layout import INDEXES, object_name
 
 
@@ -76,7 +78,19 @@ async def test_what_migrate_would_do_is_said_and_not_done(make: Any, sql: Any, s
     await store.close()
 
 
-NAMES = ["job", "Job Table", 'we"ird', "\u00fcml\u00e4ut", "select", "x" * 63, "a.b", "it's", "back\\slash"]
+NAMES = [
+    "job",
+    "Job Table",
+    'we"ird',
+    "\u00fcml\u00e4ut",
+    "select",
+    "x" * 63,
+    "a.b",
+    "it's",
+    "back\\slash",
+    "a$do$b",
+    "{{columns}}",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -144,14 +158,69 @@ async def test_a_table_with_rows_is_extended_without_a_rewrite(make: Any, sql: A
 
 
 async def test_an_index_whose_making_was_cut_off_is_made_again(
-    store: PostgresStore, sql: Any, quoted: str
+    store: PostgresStore, sql: Any, quoted: str, dsn: str, new_job: Any
 ) -> None:
-    await sql.execute(
-        f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{quoted}.job_due'::regclass"
-    )
-    assert [each.stops_jobs for each in await findings(store)][:1] == [False]
+    await store.add([new_job()])
+    await sql.execute(f"DROP INDEX {quoted}.job_due")
+    statement = f"CREATE INDEX CONCURRENTLY job_due ON {quoted}.job (run_at, id) WHERE status = 'pending'"
+    holder, maker = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    async with holder.transaction():
+        await store.add([new_job()], connection=holder)  # which the making waits for
+        making = asyncio.ensure_future(maker.execute(statement))
+        waits = f"SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{quoted}.job_due'))"
+        await eventually(lambda: sql.fetchval(waits))
+        await sql.execute("SELECT pg_terminate_backend($1)", maker.get_server_pid())
+        with pytest.raises((asyncpg.PostgresError, OSError)):
+            await making
+    await holder.close()
+    found = await findings(store)
+    assert [(each.stops_jobs, each.problem) for each in found] == [
+        (False, "index job_due isn't valid: its making was cut off"),
+    ]
     await store.migrate()
     assert await findings(store) == []
+
+
+async def test_indexes_come_while_writers_go_on(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any
+) -> None:
+    """A transaction that wrote to the table is open all the while: it delays the making, and no writer."""
+    await store.add([new_job() for _ in range(2_000)])
+    await sql.execute(f"DROP INDEX {quoted}.job_due; DROP INDEX {quoted}.job_assigned")
+    transaction = sql.transaction()
+    await transaction.start()
+    await store.add([new_job()], connection=sql)
+    migrating = asyncio.ensure_future(make().migrate())
+    async with asyncio.timeout(20):
+        for _ in range(20):
+            await store.add([new_job(assigned_to="thread:1")])
+            assert len(await store.claim({"api": 1}, "r1")) == 1
+            await asyncio.sleep(0.01)
+        assert not migrating.done()
+        await transaction.commit()
+        steps = await migrating
+    assert [each.statement.split()[:3] for each in steps][:2] == [["CREATE", "INDEX", "CONCURRENTLY"]] * 2
+    assert await findings(store) == []
+
+
+async def test_what_is_printed_runs_in_psql_twice(
+    make: Any, sql: Any, quoted: str, dsn: str, tmp_path: Path
+) -> None:
+    """On an empty database, and on a table that has rows; the second time changes nothing."""
+    psql = shutil.which("psql")
+    if psql is None:
+        pytest.skip("psql isn't installed")
+    for before in ("SELECT 1", f"DROP SCHEMA {quoted} CASCADE; CREATE SCHEMA {quoted}; {OLD_TABLE}"):
+        await sql.execute(before.format(schema=quoted))
+        script = tmp_path / "migration.sql"
+        script.write_text("".join(f"-- {each.why}\n{each.statement};\n" for each in await make().migration()))
+        for _ in range(2):
+            command = (psql, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f", str(script), dsn)
+            process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+            _, said = await process.communicate()
+            assert process.returncode == 0, said.decode()
+        assert await make().migration() == []
+        assert await findings(make()) == []
 
 
 FOREIGN = {
@@ -202,84 +271,3 @@ async def test_an_old_version_is_found(store: PostgresStore, sql: Any, quoted: s
     assert "version" in finding.problem
     await store.migrate()
     assert await findings(store) == []
-
-
-BROKEN = {
-    "an index": ("DROP INDEX {schema}.job_due", False, "job_due"),
-    "the unique index": ("DROP INDEX {schema}.job_dedup", True, "job_dedup"),
-    "a type": ("ALTER TABLE {schema}.job ALTER payload TYPE text", True, "payload"),
-    "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id", True, "runner_id"),
-    "a check": ("ALTER TABLE {schema}.job DROP CONSTRAINT job_payload", False, "job_payload"),
-    "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
-    "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
-    "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
-    "a table": ("DROP TABLE {schema}.sp00ky_runner", True, "sp00ky_runner"),
-}
-
-
-@pytest.mark.parametrize(("statement", "stops", "word"), BROKEN.values(), ids=BROKEN)
-async def test_check_finds(
-    store: PostgresStore, sql: Any, quoted: str, statement: str, stops: bool, word: str
-) -> None:
-    await sql.execute(
-        f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_payload" if "payload TYPE" in statement else "SELECT 1"
-    )
-    await sql.execute(statement.format(schema=quoted))
-    found = [each for each in await findings(store) if word in f"{each.subject} {each.problem}"]
-    assert stops in {each.stops_jobs for each in found}
-
-
-async def test_check_finds_a_missing_right(
-    store: PostgresStore, sql: Any, quoted: str, schema: str, dsn: str, make: Any, new_job: Any
-) -> None:
-    await sql.execute("DROP ROLE IF EXISTS sp00ky_reader; CREATE ROLE sp00ky_reader LOGIN PASSWORD 's3cret'")
-    await sql.execute(f"GRANT USAGE ON SCHEMA {quoted} TO sp00ky_reader")
-    await sql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO sp00ky_reader")
-    base = re.sub(r"//[^@/]*@", "//sp00ky_reader:s3cret@", dsn)
-    reader = make(base=base, schema=schema)
-    try:
-        await reader.open()
-        problems = [each for each in await findings(reader) if "may not" in each.problem]
-        assert {each.problem for each in problems} == {"role sp00ky_reader may not INSERT, UPDATE, DELETE"}
-        assert len(problems) == 3
-        assert all(each.stops_jobs and each.mend.startswith("GRANT INSERT") for each in problems)
-        with pytest.raises(SchemaError, match="permission denied for table job"):
-            await reader.add([new_job()])
-        with pytest.raises(SchemaError, match="permission denied"):
-            await make(base=base, schema="sp00ky_elsewhere").migrate()
-    finally:
-        await reader.close()
-        await sql.execute("DROP OWNED BY sp00ky_reader; DROP ROLE sp00ky_reader")
-
-
-async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any) -> None:
-    store = make()
-    await store.open()
-    for call in (store.add([new_job()]), store.claim({"api": 1}, "r1"), store.stats(), store.beat("r1")):
-        with pytest.raises(SchemaError, match="sp00ky migrate"):
-            await call
-    assert any(each.stops_jobs for each in await findings(store))
-    await store.close()
-
-
-async def test_check_finds_a_setting_that_loses_writes(store: PostgresStore, make: Any) -> None:
-    careless = make(synchronous_commit="off")
-    (finding,) = await findings(careless)
-    assert (finding.subject, finding.stops_jobs) == ("synchronous_commit", False)
-
-
-async def test_check_finds_dead_rows(
-    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(check, "MANY_DEAD", 100)  # so that a test needn't make a hundred thousand
-    await sql.execute(f"ALTER TABLE {quoted}.job SET (autovacuum_vacuum_threshold = 1000000)")
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, 500)"
-    )
-    await sql.execute(f"DELETE FROM {quoted}.job")
-
-    async def found() -> bool:
-        await sql.execute("SELECT 1")  # a session tells its numbers at the end of a transaction
-        return any("dead rows" in each.problem for each in await findings(store))
-
-    await eventually(found)  # the statistics come a little later

@@ -22,7 +22,8 @@ EXPECTED = (
     "or a psycopg AsyncConnection"
 )
 
-_PLACE = re.compile(r"\$(\d+)")
+_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
+"""A parameter; or a quoted name, in which nothing is one."""
 
 
 def fetch_of(connection: object) -> Fetch:
@@ -87,7 +88,7 @@ def _of_psycopg(connection: Any) -> Fetch:
 
 @lru_cache(maxsize=64)
 def _named(statement: str) -> str:
-    return _PLACE.sub(r"%(p\1)s", statement.replace("%", "%%"))
+    return _PLACE.sub(lambda found: found[1] or f"%(p{found[2]})s", statement.replace("%", "%%"))
 
 
 def _by_name(arguments: Sequence[object]) -> dict[str, object]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.catalog import exists, find_table
 from sp00ky_store_postgres.connections import Connections
+from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
 from sp00ky_store_postgres.options import PostgresOptions
-from sp00ky_store_postgres.planning import plan
+from sp00ky_store_postgres.planning import STOPS, Planned, plan
 from sp00ky_store_postgres.statements import quoted, read_sql
 from sp00ky_store_postgres.tables import Tables
 
@@ -24,6 +25,11 @@ OLDEST_SERVER = 130_000
 MANY_DEAD = 100_000
 DEAD_PER_LIVE = 4
 """A table with more dead rows than both: autovacuum doesn't get through."""
+LARGE = 64 * 2**20
+LARGEST_ROW = 3 * 2**10
+"""Bytes that a row takes at most, with the room beside it: what is longer is kept elsewhere (TOAST)."""
+EMPTY_PER_FULL = 4
+"""A table that is both large and so much larger than its rows can be."""
 
 
 async def check(options: PostgresOptions, tables: Tables, connections: Connections) -> list[Finding]:
@@ -60,20 +66,38 @@ async def _schema(connection: Any, tables: Tables, options: PostgresOptions) -> 
                 stops_jobs=True,
                 subject=tables.schema,
                 problem=error.problem,
-                consequence="no job can be enqueued or delivered",
+                consequence=STOPS,
                 mend="see the problem",
             )
         ]
-    return [
-        Finding(
+    created = {each.step.table for each in planned if each.step.creates_table}
+    if created == tables.by_name.keys():
+        names = ", ".join(sorted(created))
+        return [
+            Finding(
+                stops_jobs=True,
+                subject=tables.schema,
+                problem=f"the tables aren't there yet: {names}",
+                consequence=STOPS,
+                mend=MIGRATE,
+            )
+        ]
+    return _unfinished(each for each in planned if each.step.table not in created or each.step.creates_table)
+
+
+def _unfinished(planned: Iterable[Planned]) -> list[Finding]:
+    """A finding for each thing that is missing, however many steps it takes."""
+    found = {
+        (each.step.table, each.problem): Finding(
             stops_jobs=each.stops_jobs,
-            subject=each.step.table or tables.schema,
-            problem=f"not done yet: {' '.join(each.step.statement.split())[:100]} ({each.step.why})",
-            consequence=each.consequence or "the migration isn't complete",
-            mend="sp00ky migrate",
+            subject=each.step.table,
+            problem=each.problem,
+            consequence=each.consequence,
+            mend=MIGRATE,
         )
         for each in planned
-    ]
+    }
+    return list(found.values())
 
 
 async def _settings(connection: Any) -> AsyncIterator[Finding]:
@@ -148,4 +172,12 @@ async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
                 problem=f"it holds {row['dead']} dead rows beside {row['live']} live ones",
                 consequence="claims step over them, and the table grows",
                 mend=f"VACUUM {name}; see that autovacuum is on, and that no transaction stays open for long",
+            )
+        elif 0 < row["live"] < row["bytes"] / (EMPTY_PER_FULL * LARGEST_ROW) and row["bytes"] > LARGE:
+            yield Finding(
+                stops_jobs=False,
+                subject=name,
+                problem=f"it takes {row['bytes'] // 2**20} MiB for {row['live']} rows: most of it is empty",
+                consequence="what reads the whole table, as stats, is slow, and the disk fuller than need be",
+                mend=f"VACUUM FULL {name}, which locks it meanwhile, or pg_repack",
             )

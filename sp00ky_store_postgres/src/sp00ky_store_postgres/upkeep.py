@@ -80,7 +80,7 @@ class Upkeep:
         return count
 
     async def _prune(self, table: JobTable, status: JobStatus, seconds: float, limit: int) -> int:
-        statement = fill(self._filled("prune", table), status=literal(status.value))
+        statement = fill(read_sql("prune"), table=self._tables.name(table), status=literal(status.value))
         rows = await self._connections.fetch(Lane.REST, statement, seconds, limit)
         return int(rows[0][0])
 

@@ -46,4 +46,8 @@ def _script(step: MigrationStep) -> str:
 
 def _line(step: MigrationStep) -> str:
     first = step.statement.strip().partition("\n")[0]
-    return one_line(f"{step.table}: {step.why} ({first[:100]})")
+    return one_line(f"{step.table}: {step.why} ({_cut(first.rstrip(' ('))})")
+
+
+def _cut(text: str, length: int = 100) -> str:
+    return text if len(text) <= length else f"{text[:length].rstrip()} ..."

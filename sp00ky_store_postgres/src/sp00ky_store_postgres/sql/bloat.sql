@@ -1,6 +1,7 @@
+-- Statistics are forgotten in a crash, what the last vacuum counted isn't.
 SELECT
-    stat.n_live_tup AS live, stat.n_dead_tup AS dead, stat.last_autovacuum,
-    pg_total_relation_size(stat.relid) AS bytes,
+    greatest(stat.n_live_tup, relation.reltuples)::bigint AS live, stat.n_dead_tup AS dead,
+    pg_relation_size(stat.relid) AS bytes,
     coalesce('autovacuum_enabled=false' = ANY (relation.reloptions), false)
         OR coalesce('autovacuum_enabled=off' = ANY (relation.reloptions), false) AS never_vacuumed
 FROM pg_stat_user_tables AS stat

@@ -1,0 +1,153 @@
+"""``check``: what can be wrong with the database is found, said once, and gone when it is mended."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import SchemaError
+from sp00ky_core.ports import Finding, JobTable
+from sp00ky_core.testing.conformance.harness import eventually
+from sp00ky_store_postgres import PostgresStore, check
+
+
+@pytest.fixture
+def quoted(schema: str) -> str:
+    return '"' + schema.replace('"', '""') + '"'
+
+
+async def findings(store: PostgresStore) -> list[Finding]:
+    found = await store.check()
+    for each in found:
+        assert each.subject
+        assert each.problem
+        assert each.consequence
+        assert each.mend
+    return found
+
+
+@pytest.mark.parametrize("schema_there", [False, True])
+async def test_an_empty_database_is_one_finding(make: Any, sql: Any, quoted: str, schema_there: bool) -> None:
+    if schema_there:
+        await sql.execute(f"CREATE SCHEMA {quoted}")
+    store = make(tables=(JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail")))
+    await store.open()
+    (finding,) = await findings(store)
+    assert finding.stops_jobs
+    assert (finding.problem, finding.mend) == (
+        "the tables aren't there yet: job, mail",
+        "run: sp00ky migrate",
+    )
+    await store.migrate()
+    assert await findings(store) == []
+    await store.close()
+
+
+async def test_a_second_table_that_is_missing_is_one_finding(store: PostgresStore, make: Any) -> None:
+    more = make(tables=(JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail")))
+    await more.open()
+    (finding,) = await findings(more)
+    assert (finding.subject, finding.problem) == ("mail", "table mail isn't there")
+    await more.close()
+
+
+BROKEN = {
+    "an index": ("DROP INDEX {schema}.job_due", False, "job_due"),
+    "the unique index": ("DROP INDEX {schema}.job_dedup", True, "job_dedup"),
+    "a type": ("ALTER TABLE {schema}.job ALTER payload TYPE text", True, "payload"),
+    "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id", True, "runner_id"),
+    "a check": ("ALTER TABLE {schema}.job DROP CONSTRAINT job_payload", False, "job_payload"),
+    "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
+    "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
+    "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
+    "a table": ("DROP TABLE {schema}.sp00ky_runner", True, "sp00ky_runner"),
+}
+
+
+@pytest.mark.parametrize(("statement", "stops", "word"), BROKEN.values(), ids=BROKEN)
+async def test_check_finds(
+    store: PostgresStore, sql: Any, quoted: str, statement: str, stops: bool, word: str
+) -> None:
+    await sql.execute(
+        f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_payload" if "payload TYPE" in statement else "SELECT 1"
+    )
+    await sql.execute(statement.format(schema=quoted))
+    found = [each for each in await findings(store) if word in f"{each.subject} {each.problem}"]
+    assert stops in {each.stops_jobs for each in found}
+
+
+async def test_check_finds_a_missing_right(
+    store: PostgresStore, sql: Any, quoted: str, schema: str, dsn: str, make: Any, new_job: Any
+) -> None:
+    await sql.execute("DROP ROLE IF EXISTS sp00ky_reader; CREATE ROLE sp00ky_reader LOGIN PASSWORD 's3cret'")
+    await sql.execute(f"GRANT USAGE ON SCHEMA {quoted} TO sp00ky_reader")
+    await sql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO sp00ky_reader")
+    base = re.sub(r"//[^@/]*@", "//sp00ky_reader:s3cret@", dsn)
+    reader = make(base=base, schema=schema)
+    try:
+        await reader.open()
+        problems = [each for each in await findings(reader) if "may not" in each.problem]
+        assert {each.problem for each in problems} == {"role sp00ky_reader may not INSERT, UPDATE, DELETE"}
+        assert len(problems) == 3
+        assert all(each.stops_jobs and each.mend.startswith("GRANT INSERT") for each in problems)
+        with pytest.raises(SchemaError, match="permission denied for table job"):
+            await reader.add([new_job()])
+        with pytest.raises(SchemaError, match="permission denied"):
+            await make(base=base, schema="sp00ky_elsewhere").migrate()
+    finally:
+        await reader.close()
+        await sql.execute("DROP OWNED BY sp00ky_reader; DROP ROLE sp00ky_reader")
+
+
+async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any) -> None:
+    store = make()
+    await store.open()
+    for call in (store.add([new_job()]), store.claim({"api": 1}, "r1"), store.stats(), store.beat("r1")):
+        with pytest.raises(SchemaError, match="sp00ky migrate"):
+            await call
+    assert any(each.stops_jobs for each in await findings(store))
+    await store.close()
+
+
+async def test_check_finds_a_setting_that_loses_writes(store: PostgresStore, make: Any) -> None:
+    careless = make(synchronous_commit="off")
+    (finding,) = await findings(careless)
+    assert (finding.subject, finding.stops_jobs) == ("synchronous_commit", False)
+
+
+async def test_check_finds_dead_rows(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "MANY_DEAD", 100)  # so that a test needn't make a hundred thousand
+    await sql.execute(f"ALTER TABLE {quoted}.job SET (autovacuum_vacuum_threshold = 1000000)")
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, 500)"
+    )
+    await sql.execute(f"DELETE FROM {quoted}.job")
+
+    async def found() -> bool:
+        await sql.execute("SELECT 1")  # a session tells its numbers at the end of a transaction
+        return any("dead rows" in each.problem for each in await findings(store))
+
+    await eventually(found)  # the statistics come a little later
+
+
+async def test_check_finds_a_table_that_is_mostly_empty(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "LARGE", 2**20)
+    insert = f"INSERT INTO {quoted}.job (path) SELECT '/' || n FROM generate_series(1, {{}}) AS n"
+    await sql.execute(insert.format(10_000))
+    await sql.execute(f"ANALYZE {quoted}.job")
+    assert await findings(store) == []
+    await sql.execute(f"DELETE FROM {quoted}.job WHERE path NOT IN ('/1', '/9999')")
+    await sql.execute(f"VACUUM ANALYZE {quoted}.job")
+
+    async def found() -> bool:
+        return ["MiB for 2 rows" in each.problem for each in await findings(store)] == [True]
+
+    await eventually(found)
+    await sql.execute(f"VACUUM FULL {quoted}.job")
+    assert await findings(store) == []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sp00ky_core.contract import Contract, Route, load_contract
     from sp00ky_core.errors import (
         AdapterMissing,
+        CallUnsupported,
         ConfigError,
         ContractError,
         IllegalTransition,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         SettleFate,
         Settlement,
         SettleResult,
+        Statements,
         Store,
         StoreCapabilities,
         StoreFactory,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     )
     from sp00ky_core.retry import RetryPolicy, Strategy
     from sp00ky_core.runner import Runner, RunnerOptions
+    from sp00ky_core.statement import Statement
 
     __version__: str
 
@@ -87,6 +90,7 @@ __all__ = [
     "AttemptError",
     "JobQuery",
     "JsonText",
+    "Statement",
     "OperatorResult",
     "OperatorFate",
     "BackendStats",
@@ -126,6 +130,7 @@ __all__ = [
     "Undelivered",
     # Stores
     "Store",
+    "Statements",
     "StoreFactory",
     "StoreOptions",
     "StoreCapabilities",
@@ -150,6 +155,7 @@ __all__ = [
     "PayloadTooLarge",
     "Violation",
     "OptionInvalid",
+    "CallUnsupported",
     "IllegalTransition",
     "JobNotFound",
     "StoreError",
@@ -175,6 +181,7 @@ _MODULES = {
     "contract": ("Contract", "Route", "load_contract"),
     "errors": (
         "AdapterMissing",
+        "CallUnsupported",
         "ConfigError",
         "ContractError",
         "IllegalTransition",
@@ -216,6 +223,7 @@ _MODULES = {
         "SettleFate",
         "Settlement",
         "SettleResult",
+        "Statements",
         "Store",
         "StoreCapabilities",
         "StoreFactory",
@@ -225,6 +233,7 @@ _MODULES = {
     ),
     "retry": ("RetryPolicy", "Strategy"),
     "runner": ("Runner", "RunnerOptions"),
+    "statement": ("Statement",),
 }
 """Which module has which names."""
 

@@ -26,6 +26,7 @@ __all__ = [
     "PayloadNotJson",
     "PayloadTooLarge",
     "OptionInvalid",
+    "CallUnsupported",
     "IllegalTransition",
     "JobNotFound",
     "StoreError",
@@ -212,6 +213,21 @@ class OptionInvalid(Sp00kyError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.option} is {self.value}; expected {self.expected}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class CallUnsupported(Sp00kyError):
+    """The store has nothing of the kind; nothing was written."""
+
+    exit_code = 2
+    store: str
+    """Its URL without secrets."""
+    call: str
+    instead: str
+    """What to use on this store."""
+
+    def __str__(self) -> str:
+        return f"{self.store} has no {self.call}: {self.instead}"
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sp00ky_core.backend import Backend, load_backends
 from sp00ky_core.config import Config, find_config, load_config, store_url
 from sp00ky_core.errors import (
+    CallUnsupported,
     OptionInvalid,
-    PayloadInvalid,
-    PayloadTooLarge,
     UnknownBackend,
-    UnknownRoute,
-    UnknownStrategy,
     shown,
 )
 from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.jsontext import decode
 from sp00ky_core.plugins import Plugins, load_plugins
-from sp00ky_core.ports import BackendStats, JobQuery, OperatorResult, Store, StoreOptions, Transport
+from sp00ky_core.ports import (
+    BackendStats,
+    JobQuery,
+    OperatorResult,
+    Statements,
+    Store,
+    StoreOptions,
+    Transport,
+)
 from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.statement import Statement
+from sp00ky_core.validating import TimeoutIgnored, validated
 
 __all__ = ["Outbox", "TimeoutIgnored"]
-
-
-class TimeoutIgnored(UserWarning):
-    """A job's ``timeout`` has no effect: its backend isn't ``timeoutOverridable``."""
 
 
 class Outbox:
@@ -168,11 +169,51 @@ class Outbox:
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip. Raises as ``run``."""
         target = self._backend(backend)
-        checked = [self._checked(target, new_job) for new_job in new_jobs]
+        checked = [validated(target, new_job, stacklevel=4) for new_job in new_jobs]
         jobs = await self.store.add(checked, connection=connection) if checked else []
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs
+
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        assigned_to: str | None = None,
+        max_retries: int = 3,
+        retry_strategy: str = "linear",
+        timeout: float | None = None,
+        delay: timedelta | None = None,
+        run_at: datetime | None = None,
+        dedup_key: str | None = None,
+        traceparent: str | None = None,
+    ) -> Statement:
+        """Text and bindings that enqueue one call, to be put into a transaction of your own.
+
+        The arguments are those of ``run``, and are checked as there; nothing is sent. SurrealDB only, where
+        transactions are text (``BEGIN; ...; COMMIT;``). A part of a second in ``timeout`` is rounded up.
+        ``sp00ky_job_enqueued`` doesn't fire: nobody here knows whether it was committed.
+
+        Raises:
+            CallUnsupported: the store has no such thing; says what to use instead.
+            Sp00kyError: as ``run``.
+        """
+        new_job = NewJob(
+            path=path,
+            payload={} if payload is None else payload,
+            assigned_to=assigned_to,
+            max_retries=max_retries,
+            retry_strategy=retry_strategy,
+            timeout=timeout,
+            delay=delay,
+            run_at=run_at,
+            dedup_key=dedup_key,
+            traceparent=traceparent,
+            backend=backend,
+        )
+        return _statements_of(self.store).statement(validated(self._backend(backend), new_job, stacklevel=3))
 
     async def get(self, job_id: str) -> Job:
         """One job. Raises ``JobNotFound``."""
@@ -272,27 +313,14 @@ class Outbox:
             raise UnknownBackend(backend=name, known=tuple(self.backends))
         return self.backends[name]
 
-    def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
-        self._check_contract(backend, new_job)
-        if new_job.retry_strategy not in backend.table.strategies:
-            raise UnknownStrategy(
-                strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies))
-            )
-        if new_job.timeout is not None and not backend.config.timeout_overridable:
-            text = f"backend {backend.name!r} isn't timeoutOverridable: the job's timeout has no effect"
-            warnings.warn(text, TimeoutIgnored, stacklevel=4)
-        return new_job.for_backend(backend.name)
 
-    def _check_contract(self, backend: Backend, new_job: NewJob) -> None:
-        routes = backend.contract.routes
-        if new_job.path not in routes:
-            raise UnknownRoute(backend=backend.name, path=new_job.path, known=tuple(routes))
-        size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
-        if size > limit:
-            raise PayloadTooLarge(size=size, limit=limit)
-        violations: Sequence[Any] = backend.contract.violations(new_job.path, decode(new_job.payload_json))
-        if violations:
-            raise PayloadInvalid(backend=backend.name, path=new_job.path, violations=tuple(violations))
+def _statements_of(store: Store) -> Statements:
+    if store.capabilities.statements:
+        return cast("Statements", store)
+    joins = "pass your connection to outbox.run(..., connection=...)"
+    later = "call outbox.run(...) once your transaction has committed"
+    instead = joins if store.capabilities.transactions else later
+    raise CallUnsupported(store=store.location, call="statement()", instead=instead)
 
 
 def _status(name: str) -> JobStatus:

@@ -19,12 +19,14 @@ from sp00ky_core.contract import Route
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import Outcome
+from sp00ky_core.statement import Statement
 
 __all__ = [
     "JobTable",
     "StoreOptions",
     "StoreCapabilities",
     "Store",
+    "Statements",
     "Settlement",
     "SettleFate",
     "SettleResult",
@@ -81,6 +83,7 @@ class StoreCapabilities:
     """In what stores may differ; the conformance suite asks these flags, never a store's name."""
 
     transactions: bool = False  # add(connection=...) joins a transaction of the caller's
+    statements: bool = False  # it is a ``Statements`` too
     exact_order: bool = True  # claims are oldest due first, even where runners compete
     shared: bool = False  # several processes may open it at once
     signals_across_processes: bool = False  # work_signal() tells of other processes' jobs
@@ -240,6 +243,8 @@ class Store(Protocol):
         ``connection`` is the caller's, with its transaction: the jobs are there when that commits. Of jobs
         with one ``dedup_key`` only one that isn't terminal exists in a table: the existing one is returned
         instead of a second, also when it was committed at the same time or stands earlier in the batch.
+        Where the database lets transactions collide instead of waiting for each other, the caller's commit
+        fails if somebody has committed the key meanwhile.
 
         Raises:
             RowRefused: the database refused a row (its ASSERT, a missing ``assigned_to``).
@@ -318,6 +323,17 @@ class Store(Protocol):
 
         States that follow each other quickly may be merged; the last one is never left out. ``limit`` and
         ``after`` don't count here. With ``ids`` it ends once none of them is there any more.
+        """
+
+
+class Statements(Protocol):
+    """What a store has besides where ``capabilities.statements``: its callers' transactions are text."""
+
+    def statement(self, new_job: NewJob) -> Statement:
+        """Statements that insert one pending job, as ``add`` would, in a transaction that the caller sends.
+
+        Does no IO, so it works on a store that isn't open. ``dedup_key`` is honoured. If the transaction is
+        rolled back nothing is left.
         """
 
 

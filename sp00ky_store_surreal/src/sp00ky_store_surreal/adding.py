@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -12,11 +13,14 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.ids import uuid7
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
+from sp00ky_core.statement import Statement
+from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.connection import TRIES, Connection, Way
 from sp00ky_store_surreal.errors import AlreadyThere, ConnectionLost, DuplicateKey
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import delay_text, job_from, row_from
 from sp00ky_store_surreal.queries import NUL, quoted, surql
+from sp00ky_store_surreal.target import Target
 
 __all__ = ["add"]
 
@@ -46,10 +50,12 @@ async def add(
     new_jobs: Sequence[NewJob],
     *,
     whole_seconds: Collection[str] = (),
+    within: Transaction | None = None,
 ) -> list[Job]:
     """The stored jobs, in order; of a dedup key that is taken, the job that has it.
 
-    ``whole_seconds`` names the backends whose table takes no fraction in ``timeout``.
+    ``whole_seconds`` names the backends whose table takes no fraction in ``timeout``. ``within`` is a
+    transaction of the caller's, else they are committed.
     """
     if not new_jobs:
         return []
@@ -66,7 +72,10 @@ async def add(
         if each.dedup_key:
             first.setdefault(held, key)
         keys.append(key)
-    stored = await _insert(connection, list(batches.values()))
+    made = list(batches.values())
+    stored = _by_key(
+        made, await (_insert_within(within, connection.target, made) if within else _insert(connection, made))
+    )
     return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
 
 
@@ -75,7 +84,7 @@ def _stored(stored: Mapping[tuple[str, str], Job], key: RecordID, new_job: NewJo
     return by_id if by_id is not None else stored[(new_job.backend, new_job.dedup_key or "")]
 
 
-async def _insert(connection: Connection, batches: list[_Batch]) -> dict[tuple[str, str], Job]:
+async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
     statement, bindings = _statement(batches)
     last: StoreError | None = None
     lost = False
@@ -84,10 +93,8 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> dict[tuple[s
             if lost and (stored := await _committed(connection, batches)):
                 return stored
             reply = await connection.write(statement, ONCE, **bindings)
-            # Other statements of the transaction return nothing: the rows are the last non-empty lists.
-            return _by_key(
-                batches, [each for each in reply if isinstance(each, list) and each][-len(batches) :]
-            )
+            found: list[Any] = reply[-1]["jobs"]
+            return found
         except DuplicateKey as error:  # somebody committed the key in the meantime: look again
             last = error
         except ConnectionLost as error:
@@ -99,37 +106,69 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> dict[tuple[s
     raise last or AssertionError(TRIES)
 
 
-async def _committed(connection: Connection, batches: list[_Batch]) -> dict[tuple[str, str], Job]:
+async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]:
     """What was stored, where a batch whose reply was lost got through (all of it, or none); else nothing."""
     statement, bindings = _statement(batches, insert=False)
     reply = await connection.read(statement, **bindings)
-    stored = _by_key(batches, reply[-len(batches) :])
-    ours = {("id", id_text(row["id"])) for batch in batches for row in batch.rows}
-    return stored if ours & stored.keys() else {}
+    found: list[Any] = reply[-1]["jobs"]
+    ours = {id_text(row["id"]) for batch in batches for row in batch.rows}
+    return found if ours & {id_text(row["id"]) for rows in found for row in rows} else []
 
 
-def _statement(batches: list[_Batch], *, insert: bool = True) -> tuple[str, dict[str, Any]]:
-    parts, reads = ["BEGIN;"] if insert else [], []
+async def _insert_within(transaction: Transaction, target: Target, batches: list[_Batch]) -> list[Any]:
+    statement, bindings = _statement(batches, guard=surql("elsewhere"))
+    place = {"namespace": target.namespace, "database": target.database}
+    try:
+        reply = await transaction.query(statement, bindings | place)
+    except StoreError:
+        # What a statement wrote before it failed would be committed with the rest.
+        ids = [row["id"] for batch in batches for row in batch.rows]
+        with suppress(StoreError):  # then the transaction is lost as a whole
+            await transaction.query(surql("take_back"), {"ids": ids})
+        raise
+    if "elsewhere" in reply:
+        raise transaction.elsewhere("/".join(map(str, reply["elsewhere"])))
+    found: list[Any] = reply["jobs"]
+    return found
+
+
+def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -> tuple[str, dict[str, Any]]:
+    """One block, so that it is one transaction, or a part of one; the rows of each batch."""
+    parts, reads = guard, []
     bindings: dict[str, Any] = {**NUL, "delays": [each for batch in batches for each in batch.delays]}
     for number, batch in enumerate(batches):
         n, table = str(number), quoted(batch.table.table)
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
         bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
-        if keys:
-            parts.append(surql("live", table=table, n=n))
+        parts += surql("live", table=table, n=n) if keys else ""
         if insert:
-            parts.append(surql("insert_unique" if keys else "insert", table=table, n=n))
-        reads.append(surql("inserted", what=f"$stored{n}" if keys else f"$ids{n}"))
+            parts += surql("insert_unique" if keys else "insert", table=table, n=n)
+        else:
+            parts += surql("committed", n=n, live=f"$live{n}.id" if keys else "[]")
+        reads.append(surql("stored", n=n))
     if insert and bindings["delays"]:
-        parts.append(surql("delay"))
-    return "".join([*parts, *reads, "COMMIT;" if insert else ""]), bindings
+        parts += surql("delay")
+    return surql("add", parts=parts, reads=", ".join(reads)), bindings
 
 
-def _by_key(batches: list[_Batch], lists: list[Any]) -> dict[tuple[str, str], Job]:
+def _by_key(batches: list[_Batch], found: list[Any]) -> dict[tuple[str, str], Job]:
     stored: dict[tuple[str, str], Job] = {}
-    for batch, rows in zip(batches, lists, strict=True):
+    for batch, rows in zip(batches, found, strict=True):
         for job in (job_from(row, batch.table) for row in rows):
             stored["id", job.id] = job
             if job.dedup_key is not None:
                 stored[job.backend, job.dedup_key] = job
     return stored
+
+
+def statement(table: JobTable, new_job: NewJob) -> Statement:
+    """Text and bindings that enqueue a job within a transaction of the caller's."""
+    key = RecordID(table.table, uuid7().hex)
+    name = f"sp00ky_{uuid7().hex}"  # so that several fit into one query
+    row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
+    if new_job.delay:
+        row["delay"] = delay_text(new_job.delay)
+    text = surql(
+        "statement_unique" if new_job.dedup_key else "statement", job=name, table=quoted(table.table)
+    )
+    return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")

@@ -11,7 +11,7 @@ from datetime import datetime
 import attrs
 from surrealdb import RecordID
 
-from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend
+from sp00ky_core.errors import JobNotFound, UnknownBackend
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
@@ -24,9 +24,11 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
+from sp00ky_core.statement import Statement
 from sp00ky_core.stores.deciding import DecidingStore
 from sp00ky_core.stores.signal import Signal
 from sp00ky_store_surreal import adding, check, migrate, numbers, selecting, settling
+from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.claiming import Claimer
 from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.ids import id_text
@@ -68,6 +70,8 @@ class SurrealStore(DecidingStore):
             exact_order=embedded,
             shared=not embedded,
             durable=not embedded or self._target.file is not None,
+            transactions=not embedded,
+            statements=True,
         )
 
     @property
@@ -105,19 +109,20 @@ class SurrealStore(DecidingStore):
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``."""
-        if connection is not None:
-            raise OptionInvalid(
-                option="connection",
-                value=repr(connection)[:80],
-                expected="nothing: SurrealDB has no client transactions here",
-            )
+        within = None if connection is None else Transaction(connection, self._target)
         for each in new_jobs:
             self._of_backend(each.backend)
         await self._ready.ensure()
         whole = self._ready.whole_seconds()
-        jobs = await adding.add(self._connection, self._by_backend, new_jobs, whole_seconds=whole)
+        jobs = await adding.add(
+            self._connection, self._by_backend, new_jobs, whole_seconds=whole, within=within
+        )
         self._wake(work=bool(jobs))
         return jobs
+
+    def statement(self, new_job: NewJob) -> Statement:
+        """See ``Statements.statement``."""
+        return adding.statement(self._of_backend(new_job.backend), new_job)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
         """See ``Store.claim``."""

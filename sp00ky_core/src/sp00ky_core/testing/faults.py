@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 
@@ -27,10 +27,12 @@ from sp00ky_core.ports import (
     OperatorResult,
     Settlement,
     SettleResult,
+    Statements,
     Store,
     StoreCapabilities,
     Transport,
 )
+from sp00ky_core.statement import Statement
 
 __all__ = ["Fault", "Faults", "Scripted", "Seeded", "FaultyStore", "FaultyTransport"]
 
@@ -139,6 +141,10 @@ class FaultyStore:
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``."""
         return await self._call("add", lambda: self._store.add(new_jobs, connection=connection))
+
+    def statement(self, new_job: NewJob) -> Statement:
+        """See ``Statements.statement``; no call of the database, so it has no faults."""
+        return cast("Statements", self._store).statement(new_job)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
         """See ``Store.claim``."""

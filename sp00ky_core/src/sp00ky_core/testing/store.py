@@ -36,6 +36,7 @@ from sp00ky_core.testing.conformance.settle import (
     ReleaseConformance,
     SettleConformance,
 )
+from sp00ky_core.testing.conformance.statements import StatementConformance
 
 __all__ = ["StoreConformance", "StoreHarness"]
 
@@ -44,6 +45,7 @@ class StoreConformance(
     EnqueueConformance,
     DedupConformance,
     TransactionConformance,
+    StatementConformance,
     ClaimConformance,
     ClaimersConformance,
     SettleConformance,
@@ -63,8 +65,8 @@ class StoreConformance(
 ):
     """Every promise of ``Store``.
 
-    An adapter writes ``make_store``, and ``write_row`` and ``transaction`` where its database can hold any
-    row and joins the caller's transactions.
+    An adapter writes ``make_store``, and ``write_row``, ``transaction`` and ``transact`` where its database
+    can hold any row, joins the caller's transactions, and has statements for them.
 
     Stores differ in what their ``capabilities`` say, and in nothing else: a test that doesn't apply is
     skipped, and says which flag or which method is missing.

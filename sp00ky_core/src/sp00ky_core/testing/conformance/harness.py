@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from sp00ky_core.machine import Event, decide
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, Store, StoreOptions
 from sp00ky_core.retry import RetryPolicy
+from sp00ky_core.statement import Statement
 
 __all__ = ["StoreHarness", "eventually", "failure", "settlement", "is_close", "API", "MAIL", "RUNNER"]
 
@@ -94,6 +95,12 @@ class StoreHarness:
             pytest.skip("the suite's transaction() isn't overridden: add(connection=...) isn't tested")
         transaction: AbstractAsyncContextManager[object] = begin()
         return transaction
+
+    async def transact(
+        self, store: Store, statements: Sequence[Statement], *, roll_back: bool = False
+    ) -> None:
+        """Send statements in one transaction, as a caller would: past the store. Raises if it fails."""
+        pytest.skip("the suite's transact() isn't overridden: statement() isn't tested")
 
     @pytest.fixture
     def options(self, tmp_path: Path) -> StoreOptions:

@@ -1,0 +1,48 @@
+"""What is checked of a new job against its backend, before anything is written."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from sp00ky_core.backend import Backend
+from sp00ky_core.errors import PayloadInvalid, PayloadTooLarge, UnknownRoute, UnknownStrategy
+from sp00ky_core.job import NewJob
+from sp00ky_core.jsontext import decode
+
+__all__ = ["TimeoutIgnored", "validated"]
+
+
+class TimeoutIgnored(UserWarning):
+    """A job's ``timeout`` has no effect: its backend isn't ``timeoutOverridable``."""
+
+
+def validated(backend: Backend, new_job: NewJob, *, stacklevel: int) -> NewJob:
+    """The job, for this backend; ``stacklevel`` is the warnings' one, of the code that enqueues.
+
+    Raises:
+        UnknownRoute: no such path in the backend's document.
+        PayloadTooLarge: more than ``maxPayloadBytes``.
+        PayloadInvalid: it breaks the contract; every violation is listed.
+        UnknownStrategy: nobody has registered it.
+    """
+    _check_contract(backend, new_job)
+    if new_job.retry_strategy not in backend.table.strategies:
+        raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
+    if new_job.timeout is not None and not backend.config.timeout_overridable:
+        text = f"backend {backend.name!r} isn't timeoutOverridable: the job's timeout has no effect"
+        warnings.warn(text, TimeoutIgnored, stacklevel=stacklevel)
+    return new_job.for_backend(backend.name)
+
+
+def _check_contract(backend: Backend, new_job: NewJob) -> None:
+    routes = backend.contract.routes
+    if new_job.path not in routes:
+        raise UnknownRoute(backend=backend.name, path=new_job.path, known=tuple(routes))
+    size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
+    if size > limit:
+        raise PayloadTooLarge(size=size, limit=limit)
+    violations: Sequence[Any] = backend.contract.violations(new_job.path, decode(new_job.payload_json))
+    if violations:
+        raise PayloadInvalid(backend=backend.name, path=new_job.path, violations=tuple(violations))

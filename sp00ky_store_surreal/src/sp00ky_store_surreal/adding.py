@@ -92,9 +92,7 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
         try:
             if lost and (stored := await _committed(connection, batches)):
                 return stored
-            reply = await connection.write(statement, ONCE, **bindings)
-            found: list[Any] = reply[-1]["jobs"]
-            return found
+            return _jobs_of(await connection.write(statement, ONCE, **bindings))
         except DuplicateKey as error:  # somebody committed the key in the meantime: look again
             last = error
         except ConnectionLost as error:
@@ -109,10 +107,14 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
 async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]:
     """What was stored, where a batch whose reply was lost got through (all of it, or none); else nothing."""
     statement, bindings = _statement(batches, insert=False)
-    reply = await connection.read(statement, **bindings)
-    found: list[Any] = reply[-1]["jobs"]
+    found = _jobs_of(await connection.read(statement, **bindings))
     ours = {id_text(row["id"]) for batch in batches for row in batch.rows}
     return found if ours & {id_text(row["id"]) for rows in found for row in rows} else []
+
+
+def _jobs_of(reply: list[Any]) -> list[Any]:
+    found: list[Any] = reply[-1]["jobs"]
+    return found
 
 
 async def _insert_within(transaction: Transaction, target: Target, batches: list[_Batch]) -> list[Any]:
@@ -128,8 +130,7 @@ async def _insert_within(transaction: Transaction, target: Target, batches: list
         raise
     if "elsewhere" in reply:
         raise transaction.elsewhere("/".join(map(str, reply["elsewhere"])))
-    found: list[Any] = reply["jobs"]
-    return found
+    return _jobs_of([reply])
 
 
 def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -> tuple[str, dict[str, Any]]:

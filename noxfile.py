@@ -104,6 +104,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Minutes of chaos; arguments after ``--``: ``--seed N --minutes M --store postgres --write``."""
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Whether the documents' links lead somewhere and their examples do what they say."""
     session.install(*_group("test"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 from sp00ky_core.testing.answering import Answering, Received
-from sp00ky_core.testing.behaviours import behaviour_of
+from sp00ky_core.testing.behaviours import Behaviour, behaviour_of
 
 __all__ = ["MisbehavingBackend"]
 
@@ -16,13 +16,21 @@ __all__ = ["MisbehavingBackend"]
 class MisbehavingBackend:
     """Serves the routes of ``sp00ky_core.testing.behaviours`` on a free port of 127.0.0.1.
 
-    Use it as an asynchronous context manager. Unknown targets get 404.
+    Use it as an asynchronous context manager. Unknown targets get 404; ``choose`` gives another behaviour for
+    each request's target.
     """
 
-    def __init__(self, *, elsewhere: str = "", close_reused: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        elsewhere: str = "",
+        close_reused: bool = False,
+        choose: Callable[[str], Behaviour] = behaviour_of,
+    ) -> None:
         self.requests: list[Received] = []
         self.close_reused = close_reused  # answer nothing on a connection that has served a request already
         self._elsewhere = elsewhere
+        self._choose = choose
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.accepted = 0  # connections
@@ -81,7 +89,7 @@ class MisbehavingBackend:
             if served and self.close_reused:
                 return
             answering = Answering(request=request, reader=reader, writer=writer, elsewhere=self._elsewhere)
-            if not await behaviour_of(request.target)(answering):
+            if not await self._choose(request.target)(answering):
                 return
             served = True
 

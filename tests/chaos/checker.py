@@ -1,0 +1,191 @@
+"""What must be true of every history, however much was broken. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+
+from tests.chaos.history import COMMITTED, EVERYBODY, ROLLED_BACK, History, Redrive, Request, Row
+from tests.chaos.moving import illegal_moves, unfounded_reports
+
+__all__ = ["violations", "repeated", "lost"]
+
+ENDED = frozenset({"success", "failed"})
+
+KEPT = 50
+"""Error entries that a row keeps."""
+
+Rule = Callable[[History], Iterable[str]]
+
+
+def violations(history: History) -> list[str]:
+    """Every promise that the history breaks, each as a sentence; none if all is well."""
+    return [f"{rule.__name__}: {found}" for rule in RULES for found in rule(history)]
+
+
+def lost(history: History) -> list[int]:
+    """Jobs that were committed, and aren't there or haven't ended."""
+    ended = {row.n for row in history.rows if row.status in ENDED}
+    return sorted({each.n for each in history.enqueues if each.fate == COMMITTED} - ended)
+
+
+def repeated(history: History) -> list[tuple[Request, Request]]:
+    """Requests of jobs that had been answered 2xx before for certain: the answered one, and the next one."""
+    pairs = []
+    for requests in history.by_number().values():
+        for index, request in enumerate(requests[:-1]):
+            if request.certain and 200 <= request.status < 300:
+                pairs.append((request, requests[index + 1]))
+    return pairs
+
+
+def committed_is_never_lost(history: History) -> Iterator[str]:
+    """Each committed job is there, once, and has ended; so has every other row."""
+    for n in lost(history):
+        yield f"job {n} was committed and has not ended"
+    seen: set[int] = set()
+    for row in history.rows:
+        if row.n in seen:
+            yield f"job {row.n} is there twice"
+        seen.add(row.n)
+        if row.status not in ENDED:
+            yield f"job {row.n} is {row.status}"
+
+
+def success_was_answered(history: History) -> Iterator[str]:
+    """A success has had a 2xx."""
+    answered = {each.n for each in history.requests if 200 <= each.status < 300}
+    for row in history.rows:
+        if row.status == "success" and row.n not in answered:
+            yield f"job {row.n} is success, and no request of it was answered 2xx"
+
+
+def only_committed_is_requested(history: History) -> Iterator[str]:
+    """Nothing is sent for a job that was rolled back, or before its commit."""
+    sent_at = {each.n: each.at for each in history.enqueues}
+    rolled_back = {each.n for each in history.enqueues if each.fate == ROLLED_BACK}
+    there = {row.n for row in history.rows}
+    for n in sorted(rolled_back & there):
+        yield f"job {n} was rolled back, and is there"
+    for request in history.requests:
+        if request.n in rolled_back or request.n not in there:
+            yield f"request {request.number} is for job {request.n}, which was never committed"
+        elif request.at < sent_at.get(request.n, float("inf")):
+            yield f"request {request.number} came before job {request.n} was committed"
+
+
+def requests_are_limited(history: History) -> Iterator[str]:
+    """Between redrives there are at most 1 + max_retries requests."""
+    requests = history.by_number()
+    redrives = _redrives(history.redrives)
+    for row in history.rows:
+        for count in _counts(requests.get(row.n, []), redrives.get(row.n, [])):
+            if count > 1 + row.max_retries:
+                yield f"job {row.n} with max_retries {row.max_retries} was requested {count} times"
+
+
+def a_claim_sends_one_request(history: History) -> Iterator[str]:
+    """No two requests carry the same epoch of a job."""
+    seen: set[tuple[int, int]] = set()
+    for request in history.requests:
+        if (request.n, request.epoch) in seen:
+            yield f"job {request.n} was requested twice under epoch {request.epoch}"
+        seen.add((request.n, request.epoch))
+
+
+def answered_is_not_repeated(history: History) -> Iterator[str]:
+    """After a 2xx nothing is sent, unless what sent it was broken before it could write that down."""
+    for answered, again in repeated(history):
+        if not _excused(history, answered, again):
+            where = f"request {answered.number} by {answered.runner or 'an unknown runner'}"
+            yield f"job {again.n} was requested again ({again.number}) after a 2xx to {where}"
+
+
+def the_last_claim_has_written(history: History) -> Iterator[str]:
+    """A success holds the answer to the request of its last claim: nobody else's write got in."""
+    requests = {each.number: each for each in history.requests}
+    for row in history.rows:
+        if row.status != "success" or not isinstance(row.result, dict) or "request" not in row.result:
+            continue
+        request = requests.get(row.result["request"])
+        if request is None or request.n != row.n:
+            yield f"job {row.n} has the result of another job's request"
+        elif request.epoch != row.epoch:
+            yield f"job {row.n} of epoch {row.epoch} has the result of epoch {request.epoch}"
+
+
+def each_failure_is_told(history: History) -> Iterator[str]:
+    """One error entry per failed attempt, numbered from 1 again after each redrive."""
+    requests = history.by_number()
+    redrives = _redrives(history.redrives)
+    for row in history.rows:
+        if len(row.attempts) >= KEPT:
+            continue
+        failed = row.retries + (row.status == "failed")
+        runs = _runs(row.attempts)
+        if runs is None or len(runs) - 1 > len(redrives.get(row.n, [])):
+            yield f"job {row.n} has the error entries {row.attempts}"
+        elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
+            yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
+        epochs = {each.epoch for each in requests.get(row.n, [])}
+        if row.status == "success":
+            epochs.discard(row.epoch)
+        if len(epochs) > len(row.attempts):
+            yield f"job {row.n} made {len(epochs)} requests in vain and has {len(row.attempts)} errors"
+
+
+RULES: tuple[Rule, ...] = (
+    committed_is_never_lost,
+    success_was_answered,
+    only_committed_is_requested,
+    requests_are_limited,
+    a_claim_sends_one_request,
+    answered_is_not_repeated,
+    the_last_claim_has_written,
+    each_failure_is_told,
+    illegal_moves,
+    unfounded_reports,
+)
+
+
+def _excused(history: History, answered: Request, again: Request) -> bool:
+    return any(
+        each.excuses
+        and each.runner in {answered.runner, EVERYBODY}
+        and each.since <= again.at
+        and each.until >= answered.at
+        for each in history.disturbances
+    )
+
+
+def _redrives(redrives: Iterable[Redrive]) -> Mapping[int, list[float]]:
+    instants: dict[int, list[float]] = {}
+    for redrive in redrives:
+        instants.setdefault(redrive.n, []).append(redrive.at)
+    return instants
+
+
+def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterator[int]:
+    """How many requests there were between one redrive and the next."""
+    limits = [0.0, *sorted(redriven_at), float("inf")]
+    instants = [each.at for each in requests]
+    for since, until in pairwise(limits):
+        yield sum(since <= at < until for at in instants)
+
+
+def _runs(attempts: Iterable[int]) -> list[int] | None:
+    """How long each sequence that starts at 1 is; None if there is another sequence."""
+    runs: list[int] = []
+    for attempt in attempts:
+        if attempt == 1:
+            runs.append(1)
+        elif runs and attempt == runs[-1] + 1:
+            runs[-1] = attempt
+        else:
+            return None
+    return runs
+
+
+def _redriven_since(row: Row, runs: list[int], redrives: Mapping[int, list[float]]) -> bool:
+    """Whether it succeeded at once after a redrive: its errors are those of before."""
+    return row.retries == 0 and row.status == "success" and len(runs) <= len(redrives.get(row.n, []))

@@ -1,0 +1,32 @@
+"""The short version of ``nox -s chaos``: everything is broken for a while, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.chaos.checker import violations
+from tests.chaos.databases import DATABASES
+from tests.chaos.faults import FAULTS
+from tests.chaos.figures import figures_of
+from tests.chaos.session import Plan, run_session
+
+SEED = 6
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("store", list(DATABASES))
+async def test_nothing_is_lost_whatever_breaks(store: str, tmp_path: Path) -> None:
+    choice = DATABASES[store]
+    if choice.why_not():
+        pytest.skip(choice.why_not())
+    plan = Plan(seed=SEED, seconds=0, runners=min(3, choice.most_runners))
+    async with choice.opened() as database:
+        ending = await run_session(plan, database, tmp_path)
+    assert violations(ending.history) == []
+    assert ending.complaints() == []
+    figures = figures_of(ending.history)
+    assert figures.committed > 100
+    assert figures.requests > 100
+    assert {each.kind for each in figures.kinds} | set(ending.left_out) == set(FAULTS)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core import Outbox
+from sp00ky_core.stores.selecting import BEGINNING
 
 JOB_KEYS = [
     "id",
@@ -182,7 +183,7 @@ def test_what_may_have_arrived_is_resent_only_when_told_to(migrated: Path, sp00k
         async with Outbox.open() as outbox:
             job = await outbox.run("api", "/json", max_retries=0)
             await outbox.store.claim({"api": 1}, "a-runner")
-            await outbox.store.reclaim(["a-runner"])
+            await outbox.store.reclaim({"a-runner": BEGINNING})
             return job.id
 
     job_id = asyncio.run(lost())

@@ -17,6 +17,7 @@ from sp00ky_core.stores.deciding import TRIES
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.memory_table import MemoryTable
 from sp00ky_core.stores.plugin import sp00ky_register_stores
+from sp00ky_core.stores.selecting import BEGINNING
 from sp00ky_core.testing.conformance.harness import settlement
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
@@ -113,7 +114,7 @@ async def test_reclaim_tells_only_of_what_was_written() -> None:
     store = Restless(OPTIONS)
     await store.add([job(), job()])
     claimed = await store.claim({"api": 2}, "r")
-    written = await store.reclaim({"r"})
+    written = await store.reclaim({"r": BEGINNING})
     assert [each.job_id for each in written] == [claimed[1].id]
 
 

@@ -85,7 +85,7 @@ async def test_every_call_of_a_store_can_fail(memory_store: MemoryStore) -> None
         store.settle([]),
         store.release("r", keep=()),
         store.beat("r"),
-        store.reclaim(()),
+        store.reclaim({}),
         store.kill([]),
         store.redrive([]),
         store.clear([]),
@@ -145,9 +145,9 @@ async def test_a_fake_clock_drives_the_memory_store(fake_clock: FakeClock, memor
     await store.add([NewJob(path="/a", backend="api")])
     (job,) = await store.claim({"api": 1}, "r")
     fake_clock.advance(39.9)
-    assert await store.reclaim(()) == []
+    assert await store.reclaim({}) == []
     fake_clock.advance(0.1)
-    assert [each.job_id for each in await store.reclaim(())] == [job.id]
+    assert [each.job_id for each in await store.reclaim({})] == [job.id]
     assert fake_clock.monotonic() == 40
     with pytest.raises(ValueError, match="doesn't go back"):
         fake_clock.advance(-1)

@@ -191,7 +191,7 @@ async def test_rows_from_before_the_migration_are_claimed(store: SurrealStore, s
 
 async def test_a_processing_row_without_a_lease_is_reclaimed(migrated: SurrealStore) -> None:
     await migrated._connection.write("CREATE job:old SET path = '/a', payload = '{}', status = 'processing'")
-    (lost,) = await migrated.reclaim(())
+    (lost,) = await migrated.reclaim({})
     kept = await migrated.get("job:old")
     assert (lost.job_id, kept.status, kept.errors[0].name) == (
         "job:old",

@@ -283,11 +283,12 @@ class Store(Protocol):
         Never queued behind claims or settles.
         """
 
-    async def reclaim(self, dead_runners: Collection[str], *, limit: int = 500) -> list[Settlement]:
+    async def reclaim(self, dead_runners: Mapping[str, datetime], *, limit: int = 500) -> list[Settlement]:
         """Settle ``processing`` rows as lost, at most ``limit``, and return what was written.
 
         Those whose lease has run out by the database's clock, those without a lease, and those of
-        ``dead_runners``.
+        ``dead_runners``: each with its last beat, as ``beat`` gave it. One that has beaten since is left
+        alone, however late this call gets through.
         """
 
     async def kill(self, job_ids: Sequence[str], *, reason: str = ...) -> list[OperatorResult]:

@@ -171,6 +171,9 @@ class PostgresStore(DecidingStore):
     async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
         return await self._upkeep.lost(dead_runners, limit)
 
+    async def _beats(self) -> Mapping[str, datetime]:
+        return await self._upkeep.beats()
+
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         return await self._upkeep.delete_ended(job_ids)
 

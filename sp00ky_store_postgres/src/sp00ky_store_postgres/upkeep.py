@@ -34,6 +34,11 @@ class Upkeep:
         place = socket.gethostname(), os.getpid()
         return dict(map(tuple, await self._connections.fetch(Lane.BEAT, self._beat, runner_id, *place)))
 
+    async def beats(self) -> Mapping[str, datetime]:
+        """Everybody's last beat."""
+        statement = fill(read_sql("beats"), runner=self._tables.runner)
+        return dict(map(tuple, await self._connections.fetch(Lane.REST, statement)))
+
     async def release(self, runner_id: str, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         kept = keys_by_table(keep)

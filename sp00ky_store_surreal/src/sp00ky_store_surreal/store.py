@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import attrs
 from surrealdb import RecordID
@@ -165,7 +166,7 @@ class SurrealStore(DecidingStore):
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        return {str(row["id"].id): row["beat_at"] for row in reply[-1]}
+        return _beats_of(reply[-1])
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are the user's, and kept."""
@@ -265,6 +266,9 @@ class SurrealStore(DecidingStore):
                 jobs += await load(self._connection, table, [value_of(row["id"]) for row in reply[-1]])
         return jobs
 
+    async def _beats(self) -> Mapping[str, datetime]:
+        return _beats_of((await self._connection.read(surql("beats")))[-1])
+
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         await self._ready.ensure()
         deleted: set[str] = set()
@@ -287,3 +291,7 @@ class SurrealStore(DecidingStore):
             return self._by_backend[backend]
         except KeyError:
             raise UnknownBackend(backend=backend, known=tuple(self._by_backend)) from None
+
+
+def _beats_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, datetime]:
+    return {str(row["id"].id): row["beat_at"] for row in rows}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from sp00ky_core.errors import Sp00kyError
@@ -40,14 +41,24 @@ class Beat:
             self._beaten.clear()
             await self._beaten.wait()
 
+    async def next(self, within: float) -> None:
+        """Return after the next successful beat, or after so many seconds."""
+        self._beaten.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._beaten.wait()
+
     def is_steady(self) -> bool:
         """Whether this runner's beats have come long enough without a gap for it to judge others."""
         return self.is_fresh() and self._options.clock() - self._since >= self._options.reclaim_after
 
-    def dead(self) -> list[str]:
-        """Runners whose beat this one has seen unchanged for too long."""
-        limit = self._options.clock() - self._options.dead_after
-        return [runner_id for runner_id, (_, since) in self._seen.items() if since <= limit]
+    def dead(self) -> dict[str, datetime]:
+        """Runners whose beat this one has seen unchanged for too long, and that beat.
+
+        It counts up to this one's latest look: while the database is away nobody can be seen to beat.
+        """
+        limit = (self._last or 0.0) - self._options.dead_after
+        return {runner_id: beat_at for runner_id, (beat_at, since) in self._seen.items() if since <= limit}
 
     async def beat(self) -> None:
         """Beat once. Raises what the store raises."""

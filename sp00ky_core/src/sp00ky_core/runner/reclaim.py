@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
@@ -51,7 +50,7 @@ class Reclaimer:
     async def run(self) -> None:
         """Look after the table until cancelled."""
         while True:
-            await asyncio.sleep(self._options.beat_interval)
+            await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
             self._cut_off_overdue()
             try:
                 await self._round()

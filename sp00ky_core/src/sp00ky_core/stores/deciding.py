@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from sp00ky_core.errors import IllegalTransition
 from sp00ky_core.job import Job
@@ -18,7 +19,7 @@ TRIES = 5
 
 
 class DecidingStore(ABC):
-    """A base for stores: an adapter writes four private calls, and inherits four of the port."""
+    """A base for stores: an adapter writes five private calls, and inherits four of the port."""
 
     @abstractmethod
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
@@ -33,15 +34,22 @@ class DecidingStore(ABC):
         """``processing`` rows whose lease has run out or is missing, or whose runner is dead."""
 
     @abstractmethod
+    async def _beats(self) -> Mapping[str, datetime]:
+        """Every runner's last beat, as ``beat`` gives them."""
+
+    @abstractmethod
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         """Delete those of these jobs that have ended; their ids."""
 
-    async def reclaim(self, dead_runners: Collection[str], *, limit: int = 500) -> list[Settlement]:
+    async def reclaim(self, dead_runners: Mapping[str, datetime], *, limit: int = 500) -> list[Settlement]:
         """See ``Store.reclaim``."""
-        dead = frozenset(dead_runners)
-        settlements = [
-            settlement_of(job, Lost(reason=_loss(job, dead))) for job in await self._lost(dead, limit)
-        ]
+        jobs = await self._lost(dead_runners, limit)
+        if any(job.runner_id in dead_runners for job in jobs):
+            # A runner claims after it has beaten: who hasn't by now has made none of these claims since.
+            beats = await self._beats()
+            alive = {each for each, seen in dead_runners.items() if beats.get(each, seen) != seen}
+            jobs = [job for job in jobs if job.runner_id not in alive]
+        settlements = [settlement_of(job, Lost(reason=_loss(job, dead_runners))) for job in jobs]
         results = await self._apply(settlements) if settlements else []
         pairs = zip(settlements, results, strict=True)
         return [settlement for settlement, result in pairs if result.fate is SettleFate.SETTLED]
@@ -118,7 +126,7 @@ def _decide_all(jobs: Iterable[Job], event: Event) -> tuple[list[Settlement], di
     return settlements, refused
 
 
-def _loss(job: Job, dead: frozenset[str]) -> str:
+def _loss(job: Job, dead: Collection[str]) -> str:
     if job.lease_until is None:
         return "processing without a lease: a client or an older runner wrote it so"
     if job.runner_id in dead:

@@ -55,7 +55,7 @@ class MemoryStore(DecidingStore):
         self._now = now
         self._tables = {table.table: MemoryTable(table) for table in options.tables}
         self._backends = {table.options.backend: table for table in self._tables.values()}
-        self._beats: dict[str, datetime] = {}
+        self._beats_at: dict[str, datetime] = {}
         self._transactions: set[MemoryTransaction] = set()
         self._watched: list[OrderedDict[str, None]] = []
         self._work = Signal()
@@ -144,8 +144,8 @@ class MemoryStore(DecidingStore):
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         """See ``Store.beat``."""
-        self._beats[runner_id] = self._now()
-        return dict(self._beats)
+        self._beats_at[runner_id] = self._now()
+        return dict(self._beats_at)
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are kept."""
@@ -226,6 +226,9 @@ class MemoryStore(DecidingStore):
         now, dead = self._now(), frozenset(dead_runners)
         found = (job for table in self._tables.values() for job in table.expired(dead, now))
         return list(islice(found, limit))
+
+    async def _beats(self) -> Mapping[str, datetime]:
+        return dict(self._beats_at)
 
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         ended = {job.id for job in await self._load(job_ids) if job.is_terminal}

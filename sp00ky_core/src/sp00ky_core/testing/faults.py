@@ -166,7 +166,7 @@ class FaultyStore:
         """See ``Store.beat``."""
         return await self._call("beat", lambda: self._store.beat(runner_id))
 
-    async def reclaim(self, dead_runners: Collection[str], *, limit: int = 500) -> list[Settlement]:
+    async def reclaim(self, dead_runners: Mapping[str, datetime], *, limit: int = 500) -> list[Settlement]:
         """See ``Store.reclaim``."""
         return await self._call("reclaim", lambda: self._store.reclaim(dead_runners, limit=limit))
 

@@ -33,6 +33,7 @@ from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, Settlement, Store, StoreFactory, StoreOptions
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.stores.selecting import BEGINNING
 
 __all__ = ["StoreModel", "store_model"]
 
@@ -174,7 +175,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(runner=st.sampled_from(RUNNERS))
     def lose(self, runner: str) -> None:
         """Reclaim a dead runner's jobs."""
-        real, reference = self.both(lambda store: store.reclaim({runner}))
+        real, reference = self.both(lambda store: store.reclaim({runner: BEGINNING}))
         assert sorted((self.number(each.job_id), each.transition.to) for each in real) == sorted(
             (self.number(each.job_id), each.transition.to) for each in reference
         )

@@ -20,8 +20,19 @@ from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, Store, StoreOptions
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.statement import Statement
+from sp00ky_core.stores.selecting import BEGINNING
 
-__all__ = ["StoreHarness", "eventually", "failure", "settlement", "is_close", "API", "MAIL", "RUNNER"]
+__all__ = [
+    "StoreHarness",
+    "eventually",
+    "silent",
+    "failure",
+    "settlement",
+    "is_close",
+    "API",
+    "MAIL",
+    "RUNNER",
+]
 
 API, MAIL = "api", "mail"
 RUNNER = "runner-1"
@@ -38,6 +49,11 @@ async def eventually(probe: Callable[[], Awaitable[T]]) -> T:
         while not (found := await probe()):  # noqa: ASYNC110  # a database sends no event for it
             await asyncio.sleep(0.01)
         return found
+
+
+def silent(*runners: str) -> dict[str, datetime]:
+    """Runners that are held for dead; none of them has ever beaten."""
+    return dict.fromkeys(runners, BEGINNING)
 
 
 def failure(name: str = "http_status", code: int = 500, **fields: Any) -> Undelivered:

@@ -97,7 +97,7 @@ class HostileConformance(StoreHarness):
         self, store: Store, options: StoreOptions, fields: Mapping[str, Any]
     ) -> None:
         job_id = await self.hostile(store, options, {**fields, "status": "processing"})
-        assert [each.job_id for each in await store.reclaim(())] == [job_id]
+        assert [each.job_id for each in await store.reclaim({})] == [job_id]
 
     async def test_a_sound_row_of_another_client_is_delivered(
         self, store: Store, options: StoreOptions

@@ -23,6 +23,7 @@ from sp00ky_core.testing.conformance.harness import (
     failure,
     is_close,
     settlement,
+    silent,
 )
 
 __all__ = ["SettleConformance", "FencingConformance", "ReleaseConformance"]
@@ -126,7 +127,7 @@ class FencingConformance(StoreHarness):
 
     async def test_a_stale_epoch_loses(self, store: Store) -> None:
         stale = await self.claimed(store)
-        await store.reclaim({RUNNER})
+        await store.reclaim(silent(RUNNER))
         (owner,) = await self.claim(store, runner="runner-2")
         before = await store.get(owner.id)
         (result,) = await store.settle([settlement(stale, Delivered(result="zombie"))])

@@ -1,0 +1,2 @@
+-- Everybody's last sign of life.
+SELECT id, beat_at FROM {{runner}}

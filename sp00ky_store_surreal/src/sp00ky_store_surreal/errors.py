@@ -90,6 +90,11 @@ _ENGINE = re.compile(
     r"|fsync|No space left|Cannot COMMIT: |Couldn't update a finished transaction"
 )
 _SESSION = re.compile(r"The (session|token) has expired|Anonymous access not allowed")
+_REFUSED = {
+    "There was a problem with authentication": "it doesn't let us sign in: check the user, the password, and "
+    "whose user it is (auth=root, namespace or database in the URL)",
+    "The token has expired": "the token has expired: put a new one into the URL",
+}
 _SECRET = re.compile(r"(://)[^/@\s]+@")
 
 
@@ -106,6 +111,8 @@ def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError 
 def translated(store: str, error: BaseException) -> StoreError:
     """What the SDK or the embedded engine raised, as ours."""
     text = _line(_SECRET.sub(r"\1***@", str(error)))
+    if text in _REFUSED:
+        return StoreUnavailable(store=store, problem=_REFUSED[text])
     if isinstance(error, RuntimeError | ValueError | OverflowError | BufferError):
         return _raised(store, text)
     if isinstance(error, OSError | asyncio.CancelledError):

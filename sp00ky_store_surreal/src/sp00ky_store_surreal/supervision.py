@@ -16,7 +16,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 from websockets.protocol import State
 
-from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_store_surreal.errors import ConnectionLost, ReplyUnreadable, SessionEnded, translated
 from sp00ky_store_surreal.replies import results_of
 from sp00ky_store_surreal.signin import connected, dropped
@@ -96,7 +96,9 @@ class Line:
         give_up_at = _now() + PATIENCE
         while True:
             sdk = self._sdk
-            if sdk is None:
+            if sdk is not None and not _is_reading(sdk):
+                self._condemn(sdk, "the connection was lost")
+            if self._sdk is None:
                 await self._healed(give_up_at)
                 continue
             try:
@@ -118,15 +120,11 @@ class Line:
         try:
             # A caller that is cancelled leaves the call: to cut it could end the SDK's reading of replies.
             reply = await asyncio.shield(call)
-        except asyncio.CancelledError as error:
+        except (Exception, asyncio.CancelledError) as error:
             task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            raise self._loss(sdk, alone=alone) from error
-        except (WebSocketException, OSError, EOFError, AssertionError) as error:
-            raise ConnectionLost(store=self._target.location, problem=self._why(error)) from error
-        except Exception as error:
-            raise translated(self._target.location, error) from error
+            raise self._failure(sdk, error, alone=alone) from error
         return results_of(self._target.location, reply)
 
     def _ended(self, call: asyncio.Task[Any]) -> None:
@@ -134,10 +132,12 @@ class Line:
         if not call.cancelled():
             call.exception()  # seen, where the caller was cancelled
 
-    def _loss(self, sdk: Any, *, alone: bool) -> ConnectionLost | ReplyUnreadable:
-        """Why the SDK gave a call up: the connection was lost, or a value in a reply ended its reading."""
+    def _failure(self, sdk: Any, error: BaseException, *, alone: bool) -> StoreError:
+        """What ended a call: the connection's loss, a reply that ended the SDK's reading, or itself."""
         location = self._target.location
-        if sdk is self._sdk and alone and getattr(sdk.socket, "state", None) is State.OPEN:
+        if _is_reading(sdk) and not isinstance(error, WebSocketException | OSError | asyncio.CancelledError):
+            return translated(location, error)
+        if sdk is self._sdk and alone and sdk.socket is not None and sdk.socket.state is State.OPEN:
             self._condemn(sdk, "a reply can't be read")
             return ReplyUnreadable(store=location, problem="a value in the reply has no form here")
         return ConnectionLost(store=location, problem="the connection was lost before the reply came")
@@ -214,6 +214,10 @@ class Line:
         if isinstance(error, TimeoutError):
             return "the server does not answer"
         return translated(self._target.location, error).problem
+
+
+def _is_reading(sdk: Any) -> bool:
+    return sdk.recv_task is not None and not sdk.recv_task.done()
 
 
 async def _ping(sdk: Any) -> None:

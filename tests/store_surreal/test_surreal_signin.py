@@ -1,0 +1,134 @@
+"""Who signs in to a server, over what, and what is said when it doesn't work."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import trustme
+from surrealdb import AsyncSurreal
+from surrealdb.errors import SurrealError
+
+from sp00ky_core.config import SurrealdbConfig
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_surreal import SurrealStore
+
+MakeStore = Callable[..., SurrealStore]
+
+
+@pytest.fixture
+async def server(surreal_url: str, make_store: MakeStore) -> Any:
+    """``ws://`` and host, ``NAMESPACE/DATABASE``, and a store that root has opened and migrated there."""
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    address, _, names = surreal_url.partition("@")[2].partition("/")
+    yield address, names, store
+    await store.close()
+
+
+async def worked(store: SurrealStore) -> None:
+    await store.open()
+    await store.add([NewJob(path="/a", backend="api")])
+    assert len(await store.claim({"api": 1}, "r")) == 1
+    await store.close()
+
+
+@pytest.mark.parametrize("level", ["namespace", "database"])
+async def test_a_user_of_the_namespace_or_the_database(
+    server: Any, level: str, make_store: MakeStore
+) -> None:
+    address, names, root = server
+    await root._connection.write(f"DEFINE USER worker ON {level.upper()} PASSWORD 'p@ss/word' ROLES EDITOR")
+    await worked(make_store(f"ws://worker:{quote('p@ss/word', safe='')}@{address}/{names}?auth={level}"))
+
+
+async def test_a_token(server: Any, make_store: MakeStore) -> None:
+    address, names, root = server
+    await root._connection.write("DEFINE USER worker ON DATABASE PASSWORD 'x' ROLES EDITOR")
+    namespace, _, database = names.partition("/")
+    async with AsyncSurreal(f"ws://{address}") as sdk:
+        who = {"namespace": namespace, "database": database, "username": "worker", "password": "x"}
+        token = (await sdk.signin(who)).access
+    await worked(make_store(f"ws://{address}/{names}?token={token}"))
+
+
+async def test_the_block_gives_what_the_url_leaves_out(server: Any, make_store: MakeStore) -> None:
+    address, names, root = server
+    namespace, _, database = names.partition("/")
+    del root
+    block = SurrealdbConfig(namespace=namespace, database=database)
+    await worked(make_store(f"ws://root:root@{address}", surrealdb=block))
+
+
+async def test_a_session_that_ends_is_begun_anew(server: Any, make_store: MakeStore) -> None:
+    address, names, root = server
+    duration = "DURATION FOR TOKEN 1m, FOR SESSION 1s"
+    await root._connection.write(f"DEFINE USER worker ON DATABASE PASSWORD 'x' ROLES EDITOR {duration}")
+    store = make_store(f"ws://worker:x@{address}/{names}?auth=database")
+    await store.open()
+    for count in range(1, 3):
+        await store.add([NewJob(path="/a", backend="api")])
+        assert len(await store.claim({"api": 1}, "r")) == 1
+        await store.beat("r")
+        assert len(await store.find(JobQuery())) == count
+        await asyncio.sleep(1.2)
+    await store.close()
+
+
+async def use_until_refused(sdk: Any, token: str) -> None:
+    while True:
+        await sdk.authenticate(token)
+        await asyncio.sleep(0.2)
+
+
+async def test_a_token_that_has_expired_is_said(server: Any, make_store: MakeStore) -> None:
+    address, names, root = server
+    await root._connection.write(
+        "DEFINE USER worker ON DATABASE PASSWORD 'x' ROLES EDITOR DURATION FOR TOKEN 1s"
+    )
+    namespace, _, database = names.partition("/")
+    who = {"namespace": namespace, "database": database, "username": "worker", "password": "x"}
+    async with AsyncSurreal(f"ws://{address}") as sdk:
+        token = (await sdk.signin(who)).access
+        with pytest.raises(SurrealError, match="expired"):
+            await use_until_refused(sdk, token)
+    with pytest.raises(StoreUnavailable, match="token has expired: put a new one") as caught:
+        await make_store(f"ws://{address}/{names}?token={token}").open()
+    assert token not in str(caught.value)
+
+
+async def test_a_wrong_password_is_said_without_it(server: Any, make_store: MakeStore) -> None:
+    address, names, _ = server
+    with pytest.raises(StoreUnavailable, match=r"sign in.*password") as caught:
+        await make_store(f"ws://root:hunter2@{address}/{names}").open()
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_nobody_listens(make_store: MakeStore) -> None:
+    with pytest.raises(StoreUnavailable, match=r"ws://127\.0\.0\.1:1/a/b: no connection"):
+        await make_store("ws://root:root@127.0.0.1:1/a/b").open()
+
+
+async def test_tls(
+    server: Any, proxy: Any, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    await proxy.stop()
+    await proxy.start(tls)
+    _, names, _ = server
+    store = make_store(f"wss://root:root@{proxy.address}/{names}")
+    with pytest.raises(StoreUnavailable, match="certificate"):
+        await store.open()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    await worked(store)

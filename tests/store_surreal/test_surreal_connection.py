@@ -33,6 +33,11 @@ def delivered(job: Job) -> Settlement:
     return Settlement(job_id=job.id, backend="api", epoch=job.lease_epoch, transition=transition)
 
 
+def freeze(server: Any) -> None:
+    os.kill(server.process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, server.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
 async def use_every_lane(store: SurrealStore) -> None:
     await store.add([NewJob(path="/first", backend="api")])
     (job,) = await store.claim({"api": 1}, "r")
@@ -118,7 +123,7 @@ async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
     await store.open()
     await store.migrate()
     await use_every_lane(store)
-    os.kill(server.process.pid, signal.SIGSTOP)
+    freeze(server)
     adding = asyncio.ensure_future(store.add([NewJob(path="/a", backend="api")]))
     beat = asyncio.ensure_future(store.beat("r"))
     await asyncio.sleep(1)

@@ -116,7 +116,8 @@ class Line:
         call = asyncio.ensure_future(sdk.query_raw(statement, dict(bindings)))
         alone = not self._calls
         self._calls.add(call)
-        call.add_done_callback(self._ended)
+        call.add_done_callback(self._calls.discard)
+        call.add_done_callback(_see)
         try:
             # A caller that is cancelled leaves the call: to cut it could end the SDK's reading of replies.
             reply = await asyncio.shield(call)
@@ -126,11 +127,6 @@ class Line:
                 raise
             raise self._failure(sdk, error, alone=alone) from error
         return results_of(self._target.location, reply)
-
-    def _ended(self, call: asyncio.Task[Any]) -> None:
-        self._calls.discard(call)
-        if not call.cancelled():
-            call.exception()  # seen, where the caller was cancelled
 
     def _failure(self, sdk: Any, error: BaseException, *, alone: bool) -> StoreError:
         """What ended a call: the connection's loss, a reply that ended the SDK's reading, or itself."""
@@ -181,19 +177,13 @@ class Line:
 
     async def _watch(self, sdk: Any) -> None:
         """Ping, so that a server that hangs and a socket that is half open are noticed."""
-        pong: asyncio.Task[None] | None = None
-        silent = 0
-        while silent < SILENT_TICKS:
-            await asyncio.sleep(TICK)
-            if pong is None:
-                pong, silent = asyncio.ensure_future(_ping(sdk)), 0
-            elif not pong.done():
-                silent += 1
-            elif pong.cancelled() or pong.exception() is not None:
-                break
-            else:
-                pong = None
-        self._condemn(sdk, "the server does not answer" if silent else "the connection was lost")
+        try:
+            while await _answers(sdk):  # noqa: ASYNC110  # an answer is what is asked for, not an event
+                await asyncio.sleep(TICK)
+        except (WebSocketException, OSError):
+            self._condemn(sdk, "the connection was lost")
+        else:
+            self._condemn(sdk, "the server does not answer")
 
     def _condemn(self, sdk: Any, problem: str) -> None:
         if self._sdk is not sdk:
@@ -216,8 +206,28 @@ class Line:
         return translated(self._target.location, error).problem
 
 
+def _see(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio from complaining of an error that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
+
+
 def _is_reading(sdk: Any) -> bool:
     return sdk.recv_task is not None and not sdk.recv_task.done()
+
+
+async def _answers(sdk: Any) -> bool:
+    """Whether a ping is answered before ``SILENT_TICKS`` looks. Raises what a lost connection raises."""
+    ping = asyncio.ensure_future(_ping(sdk))
+    ping.add_done_callback(_see)
+    try:
+        for _ in range(SILENT_TICKS):
+            if (await asyncio.wait([ping], timeout=TICK))[0]:
+                await ping
+                return True
+        return False
+    finally:
+        ping.cancel()
 
 
 async def _ping(sdk: Any) -> None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
     from sp00ky_core.config import (
         BackendConfig,
         BreakerConfig,
@@ -57,7 +58,9 @@ if TYPE_CHECKING:
     from sp00ky_core.ports import (
         Attempt,
         BackendStats,
+        BreakerResult,
         BreakerStats,
+        Claim,
         Finding,
         JobQuery,
         JobTable,
@@ -138,6 +141,11 @@ __all__ = [
     "Settlement",
     "SettleResult",
     "SettleFate",
+    "Claim",
+    "Breaker",
+    "BreakerChange",
+    "BreakerResult",
+    "BreakerState",
     "Finding",
     "MigrationStep",
     # Errors
@@ -167,6 +175,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "breaker": ("Breaker", "BreakerChange", "BreakerState"),
     "config": (
         "BackendConfig",
         "BreakerConfig",
@@ -213,7 +222,9 @@ _MODULES = {
     "ports": (
         "Attempt",
         "BackendStats",
+        "BreakerResult",
         "BreakerStats",
+        "Claim",
         "Finding",
         "JobQuery",
         "JobTable",

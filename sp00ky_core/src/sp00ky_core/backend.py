@@ -52,4 +52,5 @@ def _table(backend: BackendConfig, strategies: frozenset[str]) -> JobTable:
         keep_success=backend.retention.success,
         keep_failed=backend.retention.failed,
         strategies=strategies,
+        breaker=backend.breaker is not None,
     )

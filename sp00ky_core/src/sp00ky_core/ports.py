@@ -6,7 +6,7 @@ An adapter is done when the suites in ``sp00ky_core.testing`` pass for it. Store
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Protocol
 
 import attrs
 
+from sp00ky_core.breaker import LONGEST_INTERVAL, Breaker, BreakerChange
 from sp00ky_core.config import BackendConfig, SurrealdbConfig
 from sp00ky_core.contract import Route
 from sp00ky_core.job import Job, JobStatus, NewJob
@@ -25,6 +26,7 @@ __all__ = [
     "JobTable",
     "StoreOptions",
     "StoreCapabilities",
+    "Claim",
     "Store",
     "Statements",
     "Settlement",
@@ -32,6 +34,7 @@ __all__ = [
     "SettleResult",
     "OperatorFate",
     "OperatorResult",
+    "BreakerResult",
     "JobQuery",
     "BreakerStats",
     "BackendStats",
@@ -47,6 +50,12 @@ __all__ = [
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlasts the attempt's timeout."""
 
+PROBE_MARGIN = 5.0
+"""Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
+
+PROBE_WINDOW = 1_000
+"""Among so many of the jobs that have been due longest is a probe chosen."""
+
 
 @attrs.frozen(kw_only=True)
 class JobTable:
@@ -60,12 +69,19 @@ class JobTable:
     keep_success: float | None = None  # seconds that a job is kept after it ended; None: the store's default
     keep_failed: float | None = None
     strategies: frozenset[str] = frozenset({"linear", "exponential"})  # those that this process knows
+    breaker: bool = True  # whether claims heed the backend's breaker
 
     def attempt_timeout(self, job_timeout: float | None) -> float:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""
         if not self.timeout_overridable or job_timeout is None:
             return self.timeout
         return min(max(job_timeout, 1.0), 86_400.0)
+
+    @property
+    def probe_lease(self) -> float:
+        """Seconds for which a probe is one runner's alone; one that takes longer may get company."""
+        longest = LONGEST_INTERVAL if self.timeout_overridable else min(self.timeout, LONGEST_INTERVAL)
+        return longest + min(self.lease_margin, PROBE_MARGIN)
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +116,14 @@ class Settlement:
     epoch: int
     status: JobStatus = JobStatus.PROCESSING  # what the row must still be
     transition: Transition
+
+
+class Claim(list[Job]):
+    """Claimed jobs, and the breakers of their backends as the claim found, or left, them."""
+
+    def __init__(self, jobs: Iterable[Job] = (), *, breakers: Mapping[str, Breaker] | None = None) -> None:
+        super().__init__(jobs)
+        self.breakers: Mapping[str, Breaker] = breakers or {}  # without those that are as if new
 
 
 class SettleFate(StrEnum):
@@ -144,6 +168,14 @@ class OperatorResult:
 
 
 @attrs.frozen(kw_only=True)
+class BreakerResult:
+    """What became of a breaker's change."""
+
+    written: bool  # else the breaker had changed meanwhile, and nothing was written
+    breaker: Breaker  # as it is now
+
+
+@attrs.frozen(kw_only=True)
 class JobQuery:
     """Which jobs are wanted: newest first (``created_at``, then id), all conditions met."""
 
@@ -160,7 +192,7 @@ class JobQuery:
 class BreakerStats:
     """A backend's breaker, as the fleet sees it."""
 
-    state: str = "closed"
+    state: str = "closed"  # a BreakerState's value
     paused_for_s: float = 0.0
 
 
@@ -251,14 +283,28 @@ class Store(Protocol):
             OptionInvalid: ``connection`` is of no kind that this store knows.
         """
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """Take due jobs, up to a number for each backend, in one round trip.
 
         Each becomes ``processing`` with its epoch raised by one, ``runner_id`` set, and a lease of
         ``table.attempt_timeout(job.timeout) + table.lease_margin``. Within a backend the oldest due are taken
         (where not ``exact_order``: to within a window of 1,000), in a list of any order. No two callers get
-        the same row. A backend whose breaker is open and paused is skipped. A row that can't be delivered is
-        returned with its ``defect`` said; it costs no other row. ``errors`` may be left out.
+        the same row. A row that can't be delivered is returned with its ``defect`` said; it costs no other
+        row. ``errors`` may be left out.
+
+        The breakers of these backends are read with it. A backend that is paused gives nothing. One whose
+        breaker is open gives one job once its pause has passed, the probe, to the first caller: one with
+        retries left, if there is one among the ``PROBE_WINDOW`` oldest due. The breaker is half-open from
+        then on, the probe that caller's for ``table.probe_lease`` seconds, unless it is changed before; then
+        another caller may take the next one. (This may be a second round trip.) None of this holds for a
+        table whose ``breaker`` is False.
+        """
+
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
+        """Write a change if the breaker is still as it was before it, and say how it is now.
+
+        Of several callers' changes that start from one state, one is written. One that isn't for half-open
+        ends the probe; one that closes the breaker makes ``work_signal`` fire as new work does.
         """
 
     async def next_due(self, backends: Collection[str]) -> float | None:

@@ -9,10 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 
+from sp00ky_core.breaker import Breaker
 from sp00ky_core.ids import table_of
 from sp00ky_core.job import Job
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.selecting import BEGINNING
+from sp00ky_store_postgres.breakers import breaker_of
 from sp00ky_store_postgres.connections import Connections, Lane, Row
 from sp00ky_store_postgres.mapping import claimed_jobs
 from sp00ky_store_postgres.statements import fill, literal, read_sql
@@ -20,7 +22,7 @@ from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Claims"]
 
-RUN_AT, KEY = 12, 1
+RUN_AT, KEY, PATH = 12, 1, 2
 """Where a claim's rows hold what they are ordered by: the statement returns them as they lie on disk."""
 
 
@@ -47,21 +49,40 @@ class Claims:
         """Jobs may have become due that are older than where the claims have got to."""
         self._reached.clear()
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
+        breakers: dict[str, Breaker] = {}
+        jobs = await self._claim_due(slots_by_backend, runner_id, breakers)
+        for backend, breaker in tuple(breakers.items()):
+            if breaker.wants_probe and self._tables.of(backend).breaker:
+                jobs += await self._claim_probe(self._tables.of(backend), runner_id, breakers)
+        return Claim(jobs, breakers=breakers)
+
+    async def _claim_due(
+        self, slots_by_backend: Mapping[str, int], runner_id: str, breakers: dict[str, Breaker]
+    ) -> list[Job]:
         wanted = {
             self._tables.of(backend).table: slots for backend, slots in slots_by_backend.items() if slots > 0
         }
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
         ahead = not self._reached.keys().isdisjoint(wanted)
-        jobs = await self._claim(wanted, runner_id)
+        jobs = await self._claim(wanted, runner_id, breakers)
         if ahead and (left := self._left(wanted, jobs)):
             self.start_over()
-            jobs = await self._claim(left, runner_id) + jobs
+            jobs = await self._claim(left, runner_id, breakers) + jobs
         return jobs
 
-    async def _claim(self, wanted: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def _claim_probe(self, table: JobTable, runner_id: str, breakers: dict[str, Breaker]) -> list[Job]:
+        rows = await self._connections.fetch(Lane.CLAIM, self._probe_statement(table), runner_id)
+        if not rows:  # nothing is due, or somebody else was faster
+            return []
+        breakers[table.backend] = breaker_of(rows.pop()[PATH])[1]
+        return claimed_jobs(rows, (table,), runner_id)
+
+    async def _claim(
+        self, wanted: Mapping[str, int], runner_id: str, breakers: dict[str, Breaker]
+    ) -> list[Job]:
         tables = tuple(table for table in self._tables.all if table.table in wanted)
         if not tables:
             return []
@@ -73,6 +94,9 @@ class Claims:
             for argument in (wanted[table.table], self._reached.get(table.table, BEGINNING))
         ]
         rows = await self._connections.fetch(Lane.CLAIM, self._statement(tables), runner_id, *arguments)
+        while rows and rows[-1][0] < 0:  # they come last
+            backend, breaker = breaker_of(rows.pop()[PATH])
+            breakers[backend] = breaker
         rows.sort(key=itemgetter(RUN_AT, KEY))
         for number, table in enumerate(tables):
             self._reach(table.table, wanted[table.table], [row for row in rows if row[0] == number])
@@ -109,10 +133,9 @@ class Claims:
             fill(
                 read_sql("claim"),
                 share=f"share_{number}",
-                table=self._tables.name(table),
-                breaker=self._tables.breaker,
-                backend=literal(table.backend),
-                lease=_lease(table),
+                heeding=read_sql("claim_heeding") if table.breaker else "",
+                returned=read_sql("claim_returned"),
+                **self._names(table),
                 limit=f"${2 * number + 2}",
                 since=f"${2 * number + 3}",
                 number=str(number),
@@ -120,7 +143,32 @@ class Claims:
             for number, table in enumerate(tables)
         ]
         union = " UNION ALL ".join(f"TABLE share_{number}" for number in range(len(tables)))
-        return f"WITH {', '.join(shares)} {union}"
+        breakers = fill(
+            read_sql("claim_breakers"),
+            read=read_sql("breaker_read"),
+            breaker=self._tables.breaker,
+            backends=", ".join(literal(table.backend) for table in tables),
+        )
+        return f"WITH {', '.join(shares)} {union} UNION ALL {breakers}"
+
+    def _probe_statement(self, table: JobTable) -> str:
+        return fill(
+            read_sql("probe"),
+            returned=read_sql("claim_returned"),
+            read=read_sql("breaker_read"),
+            window=str(PROBE_WINDOW),
+            probe_lease=f"{table.probe_lease!r}::float8",
+            number="0",
+            **self._names(table),
+        )
+
+    def _names(self, table: JobTable) -> dict[str, str]:
+        return {
+            "table": self._tables.name(table),
+            "breaker": self._tables.breaker,
+            "backend": literal(table.backend),
+            "lease": _lease(table),
+        }
 
 
 def _lease(table: JobTable) -> str:

@@ -9,6 +9,7 @@ from sp00ky_core.ids import job_id as id_of
 from sp00ky_core.job import Job
 from sp00ky_core.ports import BackendStats, BreakerStats, JobQuery
 from sp00ky_core.stores.selecting import age_of
+from sp00ky_store_postgres.breakers import Breakers
 from sp00ky_store_postgres.connections import Connections, Lane
 from sp00ky_store_postgres.mapping import WHOLE, keys_by_table, whole_jobs
 from sp00ky_store_postgres.selecting import select, tables_of
@@ -21,9 +22,10 @@ __all__ = ["Reads"]
 class Reads:
     """Reads jobs, whole."""
 
-    def __init__(self, connections: Connections, tables: Tables) -> None:
+    def __init__(self, connections: Connections, tables: Tables, breakers: Breakers) -> None:
         self._connections = connections
         self._tables = tables
+        self._breakers = breakers
 
     async def get(self, job_id: str) -> Job:
         """See ``Store.get``; a key may have its dashes, as psql shows it."""
@@ -61,7 +63,7 @@ class Reads:
 
     async def stats(self) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
-        breakers = await self._breakers()
+        breakers = await self._breakers.stats()
         return {
             table.backend: await self._stats_of(
                 self._tables.name(table), breakers.get(table.backend, BreakerStats())
@@ -75,11 +77,3 @@ class Reads:
         if not numbers["due"]:
             numbers["oldest_due_s"] = None
         return BackendStats(**numbers, breaker=breaker)
-
-    async def _breakers(self) -> dict[str, BreakerStats]:
-        statement = fill(read_sql("breakers"), breaker=self._tables.breaker)
-        rows = await self._connections.fetch(Lane.REST, statement)
-        return {
-            row["backend"]: BreakerStats(state=row["state"], paused_for_s=row["paused_for_s"] or 0.0)
-            for row in rows
-        }

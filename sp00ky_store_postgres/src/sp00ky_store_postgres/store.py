@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 
+from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
+    BreakerResult,
+    Claim,
     Finding,
     JobQuery,
     MigrationStep,
@@ -19,6 +22,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.deciding import DecidingStore
 from sp00ky_store_postgres import migrate as migrations
+from sp00ky_store_postgres.breakers import Breakers
 from sp00ky_store_postgres.check import check
 from sp00ky_store_postgres.claim import Claims
 from sp00ky_store_postgres.connections import Connections, Lane
@@ -52,7 +56,8 @@ class PostgresStore(DecidingStore):
         self._claims = Claims(self._connections, self._tables)
         self._settles = Settles(self._connections, self._tables)
         self._enqueues = Enqueues(self._connections, self._tables, self._options)
-        self._reads = Reads(self._connections, self._tables)
+        self._breakers = Breakers(self._connections, self._tables)
+        self._reads = Reads(self._connections, self._tables, self._breakers)
         self._upkeep = Upkeep(self._connections, self._tables)
         self._listener = Listener(self._options, self._tables, self._connections, self._is_due)
         self._pulse = Pulse()
@@ -100,12 +105,19 @@ class PostgresStore(DecidingStore):
             self._pulse.beat()
         return jobs
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        jobs = await self._claims.claim(slots_by_backend, runner_id)
-        if jobs:
+        claim = await self._claims.claim(slots_by_backend, runner_id)
+        if claim:
             self._pulse.beat()
-        return jobs
+        return claim
+
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
+        """See ``Store.change_breaker``."""
+        result = await self._breakers.change(change)
+        if result.written and change.closes:
+            await self._tell_tables([self._tables.of(change.backend).table])
+        return result
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
@@ -179,11 +191,14 @@ class PostgresStore(DecidingStore):
 
     async def _tell(self, job_ids: Sequence[str]) -> None:
         """Jobs are pending again, some of them perhaps older than those that are claimed now."""
+        await self._tell_tables({job_id.partition(":")[0] for job_id in job_ids})
+
+    async def _tell_tables(self, names: Collection[str]) -> None:
         self._claims.start_over()
         self._pulse.beat()
         self._listener.send()
         if self._options.notify:
-            for name in {job_id.partition(":")[0] for job_id in job_ids}:
+            for name in names:
                 await self._connections.fetch(Lane.REST, NOTIFY, f"{self._options.schema}.{name}")
 
     async def _is_due(self) -> bool:

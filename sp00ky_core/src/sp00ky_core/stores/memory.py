@@ -9,12 +9,17 @@ from heapq import nlargest
 from itertools import islice
 from typing import Any
 
+import attrs
+
+from sp00ky_core.breaker import Breaker, BreakerChange
 from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend, shown
 from sp00ky_core.ids import job_id, table_of, uuid7
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import Released, decide
 from sp00ky_core.ports import (
     BackendStats,
+    BreakerResult,
+    Claim,
     Finding,
     JobQuery,
     MigrationStep,
@@ -27,6 +32,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.applying import applied
 from sp00ky_core.stores.deciding import DecidingStore
+from sp00ky_core.stores.memory_breakers import MemoryBreakers
 from sp00ky_core.stores.memory_table import MemoryTable
 from sp00ky_core.stores.memory_transaction import MemoryTransaction
 from sp00ky_core.stores.rows import job_of, new_row
@@ -55,6 +61,7 @@ class MemoryStore(DecidingStore):
         self._now = now
         self._tables = {table.table: MemoryTable(table) for table in options.tables}
         self._backends = {table.options.backend: table for table in self._tables.values()}
+        self._breakers = MemoryBreakers()
         self._beats_at: dict[str, datetime] = {}
         self._transactions: set[MemoryTransaction] = set()
         self._watched: list[OrderedDict[str, None]] = []
@@ -108,14 +115,27 @@ class MemoryStore(DecidingStore):
             transaction.commit()
         return jobs
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         now = self._now()
         claimed: list[Job] = []
+        breakers: dict[str, Breaker] = {}
         for backend, slots in slots_by_backend.items():
-            claimed += self._of_backend(backend).take_due(slots, runner_id, now)
+            if slots > 0:
+                jobs, breaker = self._breakers.claim(self._of_backend(backend), slots, runner_id, now)
+                claimed += jobs
+                if breaker != Breaker():
+                    breakers[backend] = breaker
         self._changed(claimed)
-        return claimed
+        return Claim(claimed, breakers=breakers)
+
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
+        """See ``Store.change_breaker``."""
+        self._of_backend(change.backend)
+        result = self._breakers.change(change, self._now())
+        if result.written and change.closes:
+            self._work.send()
+        return result
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
@@ -173,7 +193,12 @@ class MemoryStore(DecidingStore):
     async def stats(self) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
         now = self._now()
-        return {backend: stats_of(table.rows.values(), now) for backend, table in self._backends.items()}
+        return {
+            backend: attrs.evolve(
+                stats_of(table.rows.values(), now), breaker=self._breakers.stats(backend, now)
+            )
+            for backend, table in self._backends.items()
+        }
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 import attrs
 
 from sp00ky_core.job import TERMINAL, Job, JobStatus
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import PROBE_WINDOW, JobTable
 from sp00ky_core.stores.selecting import BEGINNING
 
 __all__ = ["MemoryTable"]
@@ -62,10 +62,8 @@ class MemoryTable:
     def next_due(self) -> datetime | None:
         """When the next pending job is due; None: there is none."""
         while self._due:
-            run_at, _, job_id = self._due[0]
-            job = self.rows.get(job_id)
-            if job is not None and job.status is JobStatus.PENDING and (job.run_at or BEGINNING) == run_at:
-                return run_at
+            if self._is_live(self._due[0]):
+                return self._due[0][0]
             heappop(self._due)
         return None
 
@@ -75,6 +73,19 @@ class MemoryTable:
         while len(taken) < slots and (run_at := self.next_due()) is not None and run_at <= now:
             taken.append(self._claim(self.rows[heappop(self._due)[2]], runner_id, now))
         return taken
+
+    def take_probe(self, runner_id: str, now: datetime) -> Job | None:
+        """Claim one due job, the oldest of those with retries left if there is one; None: none is due."""
+        found = [
+            self.rows[job_id] for _, _, job_id in filter(self._is_live, sorted(self._due)[:PROBE_WINDOW])
+        ]
+        due = [job for job in found if (job.run_at or BEGINNING) <= now]
+        chosen = next((job for job in due if job.retries < job.max_retries), due[0] if due else None)
+        return None if chosen is None else self._claim(chosen, runner_id, now)
+
+    def _is_live(self, entry: tuple[datetime, int, str]) -> bool:
+        job = self.rows.get(entry[2])
+        return job is not None and job.status is JobStatus.PENDING and (job.run_at or BEGINNING) == entry[0]
 
     def expired(self, dead_runners: frozenset[str], now: datetime) -> Iterator[Job]:
         """``processing`` rows without a live lease, and those of dead runners."""

@@ -15,12 +15,15 @@ from typing import TypeVar, cast
 
 import attrs
 
+from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outcome import CONNECT, RESET, Outcome, Undelivered
 from sp00ky_core.ports import (
     Attempt,
     BackendStats,
+    BreakerResult,
+    Claim,
     Finding,
     JobQuery,
     MigrationStep,
@@ -146,9 +149,13 @@ class FaultyStore:
         """See ``Statements.statement``; no call of the database, so it has no faults."""
         return cast("Statements", self._store).statement(new_job)
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         return await self._call("claim", lambda: self._store.claim(slots_by_backend, runner_id))
+
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
+        """See ``Store.change_breaker``."""
+        return await self._call("change_breaker", lambda: self._store.change_breaker(change))
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""

@@ -26,45 +26,35 @@ from hypothesis.stateful import (
     rule,
 )
 
+from sp00ky_core.breaker import Breaker, BreakerEvent, change_after
 from sp00ky_core.ids import uuid7
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, Settlement, Store, StoreFactory, StoreOptions
-from sp00ky_core.retry import RetryPolicy
+from sp00ky_core.ports import (
+    BreakerStats,
+    JobQuery,
+    JobTable,
+    OperatorFate,
+    Store,
+    StoreFactory,
+    StoreOptions,
+)
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.selecting import BEGINNING
+from sp00ky_core.testing.model_breaker import BREAKER, BREAKER_EVENTS, RUNNERS, facts_of
+from sp00ky_core.testing.model_pairs import Claim, Pair, settlement_of
 
 __all__ = ["StoreModel", "store_model"]
 
 T = TypeVar("T")
 
 BACKENDS = ("api", "mail")
-RUNNERS = ("r1", "r2")
 OUTCOMES: Sequence[Outcome] = (
     Delivered(),
     Delivered(result={"ok": True}),
     Undelivered(name="http_status", code=503, reason="later"),
     Undelivered(name="invalid_payload", reason="never"),
 )
-
-
-@attrs.frozen
-class Pair:
-    """One job in both stores; ``number`` is its name here, in the order of enqueueing."""
-
-    number: int
-    real: str
-    reference: str
-
-
-@attrs.frozen
-class Claim:
-    """One claim of a job in both stores, perhaps stale by now."""
-
-    pair: Pair
-    real: Job
-    reference: Job
 
 
 class StoreModel(RuleBasedStateMachine):
@@ -80,14 +70,18 @@ class StoreModel(RuleBasedStateMachine):
         self._loop = asyncio.Runner()
         self._folder = tempfile.TemporaryDirectory()
         suffix = uuid7().hex[-12:]
+        self.names = {each: f"{each}-{suffix}" for each in BACKENDS}  # breakers are kept by them
         options = StoreOptions(
             url="model://",
-            tables=tuple(JobTable(backend=each, table=f"{each}_{suffix}") for each in BACKENDS),
+            tables=tuple(
+                JobTable(backend=name, table=f"{each}_{suffix}") for each, name in self.names.items()
+            ),
             directory=Path(self._folder.name),
         )
         self.real = type(self).make_store(options)
         self.reference: Store = MemoryStore(options)
         self.pairs: list[Pair] = []
+        self.breakers: dict[str, Breaker] = {}  # as they were last seen
         self.attempts: dict[int, int] = {}  # since the last redrive, by the job's number
         self.run(self.real.open())
         self.run(self.real.migrate())
@@ -138,9 +132,15 @@ class StoreModel(RuleBasedStateMachine):
         """Claim; the same jobs in the same order within a backend, where the store keeps it."""
         if not self.real.capabilities.exact_order:
             slots = dict.fromkeys(slots, 1_000)
-        real, reference = self.both(lambda store: store.claim(slots, runner))
+        wanted = {self.names[each]: count for each, count in slots.items()}
+        real, reference = self.both(lambda store: store.claim(wanted, runner))
         by_number = {self.number(job.id): job for job in reference}
         assert sorted(self.number(job.id) for job in real) == sorted(by_number)
+        read = [
+            {name: facts_of(each) for name, each in claim.breakers.items()} for claim in (real, reference)
+        ]
+        assert read[0] == read[1]
+        self.breakers |= {name: reference.breakers.get(name, Breaker()) for name in wanted}
         for job in real:
             self._count_attempt(self.number(job.id))
         return multiple(
@@ -150,6 +150,17 @@ class StoreModel(RuleBasedStateMachine):
                 for number in [self.number(job.id)]
             )
         )
+
+    @rule(backend=st.sampled_from(BACKENDS), event=st.sampled_from(BREAKER_EVENTS), seen=st.booleans())
+    def change_breaker(self, backend: str, event: BreakerEvent, seen: bool) -> None:
+        """Something happens to a backend's breaker, by whoever has seen its present state or has not."""
+        name = self.names[backend]
+        before = self.breakers.get(name, Breaker()) if seen else Breaker()
+        change = change_after(name, before, event, BREAKER)
+        if change is not None:
+            real, reference = self.both(lambda store: store.change_breaker(change))
+            assert (real.written, facts_of(real.breaker)) == (reference.written, facts_of(reference.breaker))
+            self.breakers[name] = reference.breaker
 
     @rule(claim=claims, outcome=st.sampled_from(OUTCOMES))
     def settle(self, claim: Claim, outcome: Outcome) -> None:
@@ -212,7 +223,10 @@ class StoreModel(RuleBasedStateMachine):
         """The numbers agree, but for ages."""
         real, reference = self.both(lambda store: store.stats())
         numbers = [
-            {backend: attrs.evolve(each, oldest_due_s=None) for backend, each in stats.items()}
+            {
+                backend: attrs.evolve(each, oldest_due_s=None, breaker=BreakerStats(state=each.breaker.state))
+                for backend, each in stats.items()
+            }
             for stats in (real, reference)
         ]
         assert numbers[0] == numbers[1]
@@ -221,7 +235,7 @@ class StoreModel(RuleBasedStateMachine):
         new_job = NewJob(
             path="/p",
             payload={"n": len(self.pairs)},
-            backend=backend,
+            backend=self.names[backend],
             dedup_key=dedup_key,
             max_retries=max_retries,
         )
@@ -234,8 +248,8 @@ class StoreModel(RuleBasedStateMachine):
         return self.pairs[-1]
 
     def _settle(self, claim: Claim, outcome: Outcome) -> None:
-        real = self.run(self.real.settle([_settlement(claim.real, outcome)]))
-        reference = self.run(self.reference.settle([_settlement(claim.reference, outcome)]))
+        real = self.run(self.real.settle([settlement_of(claim.real, outcome)]))
+        reference = self.run(self.reference.settle([settlement_of(claim.reference, outcome)]))
         assert [each.fate for each in real] == [each.fate for each in reference]
 
     def _operate(
@@ -269,13 +283,6 @@ class StoreModel(RuleBasedStateMachine):
             "dedup_key": job.dedup_key,
             "defect": job.defect,
         }
-
-
-def _settlement(job: Job, outcome: Outcome) -> Settlement:
-    policy = RetryPolicy(max_retries=job.max_retries, base=0.0)
-    return Settlement(
-        job_id=job.id, backend=job.backend, epoch=job.lease_epoch, transition=decide(job, outcome, policy)
-    )
 
 
 def store_model(make_store: StoreFactory, *, settings: hypothesis.settings | None = None) -> type[TestCase]:

@@ -7,6 +7,7 @@ class TestMyStore(StoreConformance):
 
 from __future__ import annotations
 
+from sp00ky_core.testing.conformance.breaker import BreakerConformance
 from sp00ky_core.testing.conformance.claim import ClaimConformance, ClaimersConformance
 from sp00ky_core.testing.conformance.enqueue import (
     DedupConformance,
@@ -48,6 +49,7 @@ class StoreConformance(
     StatementConformance,
     ClaimConformance,
     ClaimersConformance,
+    BreakerConformance,
     SettleConformance,
     FencingConformance,
     ReleaseConformance,

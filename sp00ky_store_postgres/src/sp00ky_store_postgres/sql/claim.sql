@@ -14,16 +14,10 @@
         WHERE due.status = 'pending'
           AND due.run_at <= now()
           AND due.run_at >= {{since}}
-          AND NOT EXISTS (
-              SELECT FROM {{breaker}} AS breaker
-              WHERE breaker.backend = {{backend}} AND breaker.paused_until > now()
-          )
+          {{heeding}}
         ORDER BY due.run_at, due.id
         LIMIT {{limit}}
         FOR NO KEY UPDATE SKIP LOCKED
     ))
-    RETURNING
-        {{number}} AS table_number, job.id, job.path, convert_to(job.payload::text, 'UTF8') AS payload,
-        job.retries, job.max_retries, job.retry_strategy, job.timeout, job.assigned_to, job.dedup_key,
-        job.traceparent, job.created_at, job.run_at, job.lease_epoch, job.lease_until
+    RETURNING {{returned}}
 )

@@ -1,0 +1,39 @@
+"""One job in two stores, as the stateful model knows it."""
+
+from __future__ import annotations
+
+import attrs
+
+from sp00ky_core.job import Job
+from sp00ky_core.machine import decide
+from sp00ky_core.outcome import Outcome
+from sp00ky_core.ports import Settlement
+from sp00ky_core.retry import RetryPolicy
+
+__all__ = ["Pair", "Claim", "settlement_of"]
+
+
+@attrs.frozen
+class Pair:
+    """One job in both stores; ``number`` is its name here, in the order of enqueueing."""
+
+    number: int
+    real: str
+    reference: str
+
+
+@attrs.frozen
+class Claim:
+    """One claim of a job in both stores, perhaps stale by now."""
+
+    pair: Pair
+    real: Job
+    reference: Job
+
+
+def settlement_of(job: Job, outcome: Outcome) -> Settlement:
+    """What a runner writes of a claim; a retry is due at once."""
+    policy = RetryPolicy(max_retries=job.max_retries, base=0.0)
+    return Settlement(
+        job_id=job.id, backend=job.backend, epoch=job.lease_epoch, transition=decide(job, outcome, policy)
+    )

@@ -1,0 +1,39 @@
+-- One backend's probe. Of two runners that come at once the second waits for the breaker's row, finds the probe
+-- taken, and changes nothing.
+WITH oldest AS (
+    SELECT due.id, due.run_at, due.retries < due.max_retries AS has_retries
+    FROM {{table}} AS due
+    WHERE due.status = 'pending' AND due.run_at <= now()
+    ORDER BY due.run_at, due.id
+    LIMIT {{window}}
+), chosen AS (
+    SELECT job.id
+    FROM {{table}} AS job
+    JOIN oldest ON oldest.id = job.id
+    WHERE job.status = 'pending'
+    ORDER BY oldest.has_retries DESC, oldest.run_at, oldest.id
+    LIMIT 1
+    FOR NO KEY UPDATE OF job SKIP LOCKED
+), breaker AS (
+    UPDATE {{breaker}} AS breaker
+    SET probe_runner = $1, probe_until = now() + {{probe_lease}} * interval '1 second'
+    WHERE breaker.backend = {{backend}}
+      AND breaker.state <> 'closed'
+      AND (breaker.paused_until IS NULL OR breaker.paused_until <= now())
+      AND (breaker.probe_until IS NULL OR breaker.probe_until <= now())
+      AND EXISTS (SELECT FROM chosen)
+    RETURNING breaker.*
+), probe AS (
+    UPDATE {{table}} AS job
+    SET status = 'processing',
+        lease_epoch = job.lease_epoch + 1,
+        lease_until = now() + {{lease}} * interval '1 second',
+        runner_id = $1,
+        updated_at = clock_timestamp()
+    FROM chosen
+    WHERE job.id = chosen.id AND EXISTS (SELECT FROM breaker)
+    RETURNING {{returned}}
+)
+TABLE probe
+UNION ALL
+SELECT -1, NULL, {{read}}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM breaker

@@ -6,13 +6,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sp00ky_core.breaker import Breaker
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import Job
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import Claim, JobTable
+from sp00ky_store_surreal.breakers import breaker_of
 from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, ReplyUnreadable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
+from sp00ky_store_surreal.probing import take_probe
 from sp00ky_store_surreal.queries import NUL, quoted, surql
 from sp00ky_store_surreal.reading import Id, jobs_in, load_safely, reply_keys
 from sp00ky_store_surreal.refusals import Refusals
@@ -39,10 +42,21 @@ class Claimer:
         self._refusals = refusals
         self._skipped: dict[str, tuple[Id, float]] = {}  # by id: until when
 
-    async def claim(self, slots: Sequence[tuple[JobTable, int]], runner_id: str) -> list[Job]:
+    async def claim(self, slots: Sequence[tuple[JobTable, int]], runner_id: str) -> Claim:
         """See ``Store.claim``."""
+        read: dict[str, Breaker] = {}
+        jobs = await self._claim_due(slots, runner_id, read)
+        breakers = {table.backend: read[table.backend] for table, _ in slots if table.backend in read}
+        for table, _ in slots:
+            if table.breaker and breakers.get(table.backend, Breaker()).wants_probe:
+                jobs += await self._claim_probe(table, runner_id, breakers)
+        return Claim(jobs, breakers=breakers)
+
+    async def _claim_due(
+        self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
+    ) -> list[Job]:
         skipped = self._skipped_now()
-        statement = surql("paused")
+        statement = surql("breakers")
         bindings: dict[str, Any] = {"runner": runner_id, **NUL, **skipped}
         for number, (table, count) in enumerate(slots):
             statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
@@ -52,12 +66,26 @@ class Claimer:
         except (*NO_ROWS_FAULT, ReplyUnreadable):
             raise
         except StoreError:
-            return await self._claim_singly(slots, runner_id)
+            return await self._claim_singly(slots, runner_id, breakers)
+        breakers.update(_read(reply))
         claimed: list[Job] = []
         for number, (table, _) in enumerate(slots):
-            # paused, then per backend: ids, rows, text, the reply
-            claimed += await jobs_in(self._connection, table, reply[4 * (number + 1)])
+            # of the breakers three, then per backend: ids, rows, text, the reply
+            claimed += await jobs_in(self._connection, table, reply[4 * number + 6])
         return claimed
+
+    async def _claim_probe(self, table: JobTable, runner_id: str, breakers: dict[str, Breaker]) -> list[Job]:
+        skipped = self._skipped_now()
+        ids, breaker = await take_probe(
+            self._connection,
+            table,
+            runner_id,
+            but=(_but(skipped), skipped.get("skipped", [])),
+            take=lambda ids: self._claim_these(table, ids, runner_id),
+        )
+        if breaker is not None:
+            breakers[table.backend] = breaker
+        return await load_safely(self._connection, table, ids) if ids else []
 
     def _skipped_now(self) -> dict[str, list[Id]]:
         now = time.monotonic()
@@ -65,11 +93,13 @@ class Claimer:
         ids = [row_id for row_id, _ in self._skipped.values()]
         return {"skipped": ids} if ids else {}
 
-    async def _claim_singly(self, slots: Sequence[tuple[JobTable, int]], runner_id: str) -> list[Job]:
+    async def _claim_singly(
+        self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
+    ) -> list[Job]:
         claimed: list[Job] = []
-        paused = set((await self._connection.read(surql("paused") + "RETURN $paused;"))[-1])
+        breakers.update(_read(await self._connection.read(surql("breakers"))))
         for table, count in slots:
-            if table.backend not in paused:
+            if not table.breaker or breakers.get(table.backend, Breaker()).lets_through:
                 ids = await self._claim_each(table, count, runner_id)
                 claimed += await load_safely(self._connection, table, ids) if ids else []
         return claimed
@@ -78,20 +108,21 @@ class Claimer:
         skipped = self._skipped_now()
         names = {"table": quoted(table.table), "but": _but(skipped)}
         reply = await self._connection.read(surql("pending_ids", **names), slots=count, **skipped)
+        return await self._claim_these(table, [row["id"] for row in reply[0]], runner_id)
+
+    async def _claim_these(self, table: JobTable, ids: Sequence[Id], runner_id: str) -> list[Id]:
         statement = surql("claim_one", lease=_lease(table, ""))
         lease: dict[str, Any] = _lease_bindings(table, "")
         claimed: list[Id] = []
-        for row in reply[0]:
+        for each in ids:
             try:
-                done = await self._connection.write(
-                    statement, CLAIMING, id=row["id"], runner=runner_id, **lease
-                )
+                done = await self._connection.write(statement, CLAIMING, id=each, runner=runner_id, **lease)
             except NO_ROWS_FAULT:
                 raise
             except StoreError as error:
-                self._skip(row["id"], error)
+                self._skip(each, error)
             else:
-                claimed += [each["id"] for each in done[-1]]
+                claimed += [row["id"] for row in done[-1]]
         return claimed
 
     def _skip(self, row_id: Id, error: StoreError) -> None:
@@ -101,6 +132,10 @@ class Claimer:
         if len(self._skipped) < MOST_SKIPPED:
             seconds = SKIP_REFUSED if isinstance(error, RowRefused) else SKIP_COLLIDING
             self._skipped[text] = (row_id, time.monotonic() + seconds)
+
+
+def _read(reply: Sequence[Any]) -> dict[str, Breaker]:
+    return {row["backend"]: breaker_of(row) for row in reply[2]}
 
 
 def _but(skipped: Mapping[str, Any]) -> str:
@@ -113,7 +148,7 @@ def _part(number: int, table: JobTable, *, but: str) -> str:
 
 def _bindings(number: int, table: JobTable, count: int) -> Mapping[str, Any]:
     return {
-        f"backend{number}": table.backend,
+        f"backend{number}": table.backend if table.breaker else "",
         f"slots{number}": count,
         **_lease_bindings(table, str(number)),
         **reply_keys(number, table),

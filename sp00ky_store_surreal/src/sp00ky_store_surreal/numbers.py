@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
+from sp00ky_store_surreal.breakers import breaker_of
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.mapping import seconds_of
 from sp00ky_store_surreal.queries import quoted, surql
@@ -45,7 +46,8 @@ def _stats(reply: list[Any]) -> BackendStats:
 
 
 def _breaker(row: Mapping[str, Any]) -> BreakerStats:
-    return BreakerStats(state=row["state"], paused_for_s=seconds_of(row["paused_for"]))
+    breaker = breaker_of(row)
+    return BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
 
 
 async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:

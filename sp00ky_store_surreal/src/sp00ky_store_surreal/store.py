@@ -12,10 +12,13 @@ from typing import Any
 import attrs
 from surrealdb import RecordID
 
+from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import JobNotFound, UnknownBackend
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
+    BreakerResult,
+    Claim,
     Finding,
     JobQuery,
     JobTable,
@@ -28,7 +31,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.statement import Statement
 from sp00ky_core.stores.deciding import DecidingStore
 from sp00ky_core.stores.signal import Signal
-from sp00ky_store_surreal import adding, check, migrate, numbers, selecting, settling
+from sp00ky_store_surreal import adding, breakers, check, migrate, numbers, selecting, settling
 from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.claiming import Claimer
 from sp00ky_store_surreal.connection import Connection, Lane, Way
@@ -125,15 +128,24 @@ class SurrealStore(DecidingStore):
         """See ``Statements.statement``."""
         return adding.statement(self._of_backend(new_job.backend), new_job)
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> list[Job]:
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         slots = [(self._of_backend(each), count) for each, count in slots_by_backend.items() if count > 0]
         if not slots:
-            return []
+            return Claim()
         await self._ready.ensure()
-        jobs = await self._claimer.claim(slots, runner_id)
+        claim = await self._claimer.claim(slots, runner_id)
         self._changes.send()
-        return jobs
+        return claim
+
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
+        """See ``Store.change_breaker``."""
+        self._of_backend(change.backend)
+        await self._ready.ensure()
+        result = await breakers.change(self._connection, change)
+        if result.written and change.closes:
+            self._wake(work=True)
+        return result
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""

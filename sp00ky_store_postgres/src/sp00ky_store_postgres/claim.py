@@ -133,12 +133,10 @@ class Claims:
             fill(
                 read_sql("claim"),
                 share=f"share_{number}",
-                heeding=read_sql("claim_heeding") if table.breaker else "",
-                returned=read_sql("claim_returned"),
-                **self._names(table),
+                heeding=fill(read_sql("claim_heeding"), **self._names(table)) if table.breaker else "",
+                **self._names(table, number),
                 limit=f"${2 * number + 2}",
                 since=f"${2 * number + 3}",
-                number=str(number),
             )
             for number, table in enumerate(tables)
         ]
@@ -154,16 +152,15 @@ class Claims:
     def _probe_statement(self, table: JobTable) -> str:
         return fill(
             read_sql("probe"),
-            returned=read_sql("claim_returned"),
             read=read_sql("breaker_read"),
             window=str(PROBE_WINDOW),
             probe_lease=f"{table.probe_lease!r}::float8",
-            number="0",
             **self._names(table),
         )
 
-    def _names(self, table: JobTable) -> dict[str, str]:
+    def _names(self, table: JobTable, number: int = 0) -> dict[str, str]:
         return {
+            "returned": fill(read_sql("claim_returned"), number=str(number)),
             "table": self._tables.name(table),
             "breaker": self._tables.breaker,
             "backend": literal(table.backend),

@@ -79,10 +79,15 @@ async def until_one_ends(*processes: Process) -> None:
 
 
 def cancel_at_signals() -> None:
-    """SIGTERM and SIGINT end this task, which stops on its way what it has started."""
+    """SIGTERM and SIGINT end this task, which stops what it has started, one after the other."""
     task = asyncio.current_task()
+
+    def cancel() -> None:
+        if not task.cancelling():  # a second signal would take the database from a runner that drains
+            task.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, cancel)
 
 
 if __name__ == "__main__":

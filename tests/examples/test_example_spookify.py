@@ -153,8 +153,10 @@ async def serving(project: Path) -> AsyncIterator[Site]:
         await started(site, process)
         yield site
         process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)  # the second one is too many
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0, site.said()
+        assert "INFO sp00ky: stopped: " in site.said()  # the runner has drained, with its database
     finally:
         if process.returncode is None:
             process.kill()

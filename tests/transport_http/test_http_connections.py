@@ -1,6 +1,7 @@
 """What only real connections show: TLS, environment proxies, memory, what is left open, and logs."""
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import tracemalloc
@@ -204,3 +205,58 @@ async def test_every_request_says_who_asks_and_for_what(
         assert request.headers["accept"] == "application/json"
         assert request.headers["accept-encoding"] == "gzip, deflate"
         assert request.headers["user-agent"].startswith("sp00ky-transport-http/")
+
+
+async def test_an_answer_before_the_request_is_read_leaves_no_half_request_behind(
+    transport: HttpTransport,
+) -> None:
+    read, hung_up = [], asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        read.append(head)
+        if len(read) == 1:
+            writer.write(b"HTTP/1.1 413 Too Long\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            hung_up_by = b"".join([chunk async for chunk in chunks(reader)])
+            assert len(hung_up_by) < 20_000_000
+            hung_up.set()
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+        with contextlib.suppress(ConnectionError):
+            while chunk := await reader.read(65_536):
+                yield chunk
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        outcome = await transport.deliver(attempt_for(url, "/json", payload={"text": "x" * 20_000_000}))
+        assert isinstance(outcome, Undelivered)
+        assert outcome.code == 413
+        async with asyncio.timeout(10):
+            await hung_up.wait()
+        assert isinstance(await transport.deliver(attempt_for(url, "/json")), Delivered)
+    assert len(read) == 2
+
+
+async def test_a_response_that_nobody_asked_for_is_not_the_next_jobs(transport: HttpTransport) -> None:
+    told: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        told.append(writer)
+        await reader.readuntil(b"{}")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (1, len(told)))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        attempt = attempt_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "/json")
+        assert (await transport.deliver(attempt)) == Delivered(code=200, result=b"1")
+        told[0].write(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"old"')
+        await told[0].drain()
+        await asyncio.sleep(0.05)  # nothing here tells that it has come
+        assert (await transport.deliver(attempt)) == Delivered(code=200, result=b"2")
+    for writer in told:
+        writer.close()

@@ -95,6 +95,9 @@ def test_a_request_stays_with_its_backend(base: str, path: str, payload: object,
     assert request.url.raw_path_qs.isascii()
     assert request.url.raw_path_qs.isprintable()
     assert " " not in request.url.raw_path_qs
+    first, host = request.message.split(b"\r\n", 2)[:2]
+    assert first.decode() == f"{method} {request.url.raw_path_qs} HTTP/1.1"
+    assert host.decode() == f"Host: {place.host_port_subcomponent}"
     below = place.raw_path.rstrip("/")
     assert request.url.raw_path.startswith(below + "/")
     for reading in readings(request.url.raw_path):

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     )
     from sp00ky_core.hookspecs import hookimpl
     from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-    from sp00ky_core.jsontext import JsonText
+    from sp00ky_core.jsontext import JsonObject, JsonText
     from sp00ky_core.machine import Transition
     from sp00ky_core.outbox import Outbox, TimeoutIgnored
     from sp00ky_core.outcome import Delivered, Outcome, Undelivered
@@ -93,6 +93,7 @@ __all__ = [
     "AttemptError",
     "JobQuery",
     "JsonText",
+    "JsonObject",
     "Statement",
     "OperatorResult",
     "OperatorFate",
@@ -214,7 +215,7 @@ _MODULES = {
     ),
     "hookspecs": ("hookimpl",),
     "job": ("AttemptError", "Job", "JobStatus", "NewJob"),
-    "jsontext": ("JsonText",),
+    "jsontext": ("JsonObject", "JsonText"),
     "machine": ("Transition",),
     "outbox": ("Outbox", "TimeoutIgnored"),
     "outcome": ("Delivered", "Outcome", "Undelivered"),

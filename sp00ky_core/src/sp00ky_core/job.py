@@ -52,7 +52,7 @@ class Job:
     id: str  # <table>:<key>
     backend: str
     path: str
-    payload_json: bytes  # as it came; may be no JSON at all
+    payload_json: bytes  # as it came; may be no JSON at all, unless it is a JsonObject
     status: JobStatus
     retries: int = 0
     max_retries: int = 3

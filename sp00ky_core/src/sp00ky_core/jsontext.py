@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-__all__ = ["JsonText", "encode", "decode"]
+__all__ = ["JsonText", "JsonObject", "encode", "decode"]
 
 
 class JsonText(bytes):
     """UTF-8 JSON that needs no encoding: where a value is expected, it stands for what it encodes."""
+
+    __slots__ = ()
+
+
+class JsonObject(JsonText):
+    """UTF-8 JSON of an object, known to be that: whoever sends it along needn't look again."""
 
     __slots__ = ()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sp00ky_core.ids import table_of
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.jsontext import JsonObject
 from sp00ky_core.ports import JobTable
 from sp00ky_core.retry import MAX_RETRIES
 from sp00ky_core.stores.rows import job_of
@@ -92,7 +93,7 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
                 id=f"{table.table}:{key.hex}",
                 backend=table.backend,
                 path=path,
-                payload_json=payload,
+                payload_json=JsonObject(payload),
                 status=processing,
                 retries=retries,
                 max_retries=max_retries,

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 import aiohttp
 import attrs
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sp00ky_core.jsontext import JsonText, decode
 from sp00ky_core.outcome import (
@@ -166,6 +167,6 @@ def _named(error: Exception) -> tuple[str, str]:
         # A disconnect's own text can be a whole response head: it stays out.
         said = "" if isinstance(error, aiohttp.ServerDisconnectedError) else f": {error}"
         return RESET, f"the connection closed before a whole response head{said}"
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         return PROTOCOL, f"the response is not HTTP: {_QUOTED_BYTES.split(error.message)[0]}"
     return PROTOCOL, f"the request failed: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""What aiohttp's connections do differently here: nothing is resent, and a response head is never lost."""
+"""What aiohttp's connections do differently here: a response head is never lost."""
 
 from __future__ import annotations
 
@@ -10,34 +10,14 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-__all__ = ["Connector", "no_resend", "original", "status_before"]
+__all__ = ["Connector", "status_before"]
 
 _HEAD = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r][^\n]*\n(?:[^\r\n]+\r\n)*\r\n")
 
 
-class _NotResent(aiohttp.ClientError):
-    """Wraps an error that aiohttp would answer by sending an idempotent request a second time."""
-
-
-async def no_resend(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """A client middleware that lets every request be sent once: a repetition is the outbox's decision."""
-    try:
-        return await send(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _NotResent from error
-
-
-def original(error: Exception) -> Exception:
-    """The error that ``no_resend`` wrapped, or the one given."""
-    cause = error.__cause__
-    return cause if isinstance(error, _NotResent) and isinstance(cause, Exception) else error
-
-
 def status_before(error: Exception) -> int | None:
     """The status of a response whose head was whole, but was followed by bytes that aren't HTTP."""
-    status = getattr(error.__cause__, "status_before", None)
+    status = getattr(error, "status_before", None)
     return status if isinstance(status, int) else None
 
 

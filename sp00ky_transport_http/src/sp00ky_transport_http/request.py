@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,13 +16,13 @@ from yarl import URL
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Route
 from sp00ky_core.job import Job
-from sp00ky_core.jsontext import decode
+from sp00ky_core.jsontext import JsonObject, decode
 from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
 
-__all__ = ["Request", "RequestBuilder", "DEFAULT_HEADERS"]
+__all__ = ["Request", "RequestBuilder"]
 
 _QUERY_METHODS = frozenset({"GET", "HEAD"})  # their requests have no body: the payload is the query
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
@@ -49,22 +50,23 @@ _CLOSED = frozenset(
     }
 )
 
-DEFAULT_HEADERS: Mapping[str, str] = {
+_OWN = ("Idempotency-Key", "Sp00ky-Attempt")
+
+_DEFAULTS: Mapping[str, str] = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"sp00ky-transport-http/{version('sp00ky-transport-http')}",
 }
-"""What every request has where nothing else is said."""
+"""What every request has where a plugin says nothing else."""
 
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """All that is sent, beside ``DEFAULT_HEADERS``."""
+    """All that is sent."""
 
     method: str
     url: URL
-    headers: Mapping[str, str]
-    body: bytes | None  # JSON; none where the payload is the query
+    message: bytes = attrs.field(repr=False)  # the whole of it: request line, headers, body
 
 
 @attrs.frozen(kw_only=True)
@@ -72,6 +74,7 @@ class _PreparedRoute:
     route: Route
     path: RoutePath
     url: URL | None  # where neither the path nor the query depends on the payload
+    head: bytes = b""  # there, the request line and the headers that every job shares
 
 
 class RequestBuilder:
@@ -81,7 +84,8 @@ class RequestBuilder:
         base_url = URL(backend.base_url)
         self.backend = backend
         self._place = Place.of(base_url)
-        self._headers = _shared_headers(backend, base_url)
+        self._shared = _shared_headers(backend, base_url)
+        self._closed = _CLOSED.union(name.lower() for name in (*self._shared, *_OWN))
         self.redaction = Redaction(_secrets(backend, base_url))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
 
@@ -90,6 +94,9 @@ class RequestBuilder:
 
         Its URL has the backend's origin and lies under its base path, whatever the job's path and payload:
         otherwise the job is ``invalid_path`` or ``invalid_payload``, and nothing is to be sent.
+
+        Raises:
+            ValueError: the backend's token can't stand in a header.
         """
         try:
             return self._request(attempt)
@@ -105,19 +112,23 @@ class RequestBuilder:
             prepared = self._prepare(route)
         if job.path != route.path:
             raise PathRefused("it is not the path of its route")
-        payload = _payload(job)
-        return Request(
-            method=route.method,
-            url=prepared.url or self._url(prepared, payload),
-            headers=self._headers_of(attempt),
-            body=None if route.method in _QUERY_METHODS else job.payload_json,
-        )
+        url, head = prepared.url, prepared.head
+        if url is None:
+            url = self._url(prepared, _payload(job))
+            head = self._head(route.method, url)
+        elif not isinstance(job.payload_json, JsonObject):
+            _payload(job)
+        if attempt.headers:
+            head = self._head(route.method, url, _added(attempt))
+        body = b"" if route.method in _QUERY_METHODS else job.payload_json
+        return Request(method=route.method, url=url, message=b"".join((head, _own_head(attempt, body), body)))
 
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
         depends = path.names or route.query_parameters or route.method in _QUERY_METHODS
         url = None if depends else self._place.url(path.literals[0])
-        prepared = _PreparedRoute(route=route, path=path, url=url)
+        head = b"" if url is None else self._head(route.method, url)
+        prepared = _PreparedRoute(route=route, path=path, url=url, head=head)
         self._routes[route.path] = prepared
         return prepared
 
@@ -128,16 +139,51 @@ class RequestBuilder:
         query = urlencode([*_pairs(payload, frozenset(prepared.path.names))])
         return self._place.url(path, query) if query else self._place.url(path)
 
-    def _headers_of(self, attempt: Attempt) -> Mapping[str, str]:
-        job = attempt.job
-        headers = {
-            **self._headers,
-            "Idempotency-Key": _header_text(job.id),
-            "Sp00ky-Attempt": str(attempt.number),
-        }
-        if job.traceparent and _TRACEPARENT.fullmatch(job.traceparent):
-            headers["traceparent"] = job.traceparent
-        return {**_allowed(attempt.headers, headers), **headers} if attempt.headers else headers
+    def _head(self, method: str, url: URL, added: Mapping[str, str] = MappingProxyType({})) -> bytes:
+        """The request line and the headers that aren't the job's own; ``added`` are a plugin's."""
+        allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
+        defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
+        headers = {"Host": url.host_port_subcomponent or "", **defaults, **self._shared}
+        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", *map(_line, headers.items())]
+        return "".join(f"{line}\r\n" for line in (*lines, *map(_line, allowed.values()))).encode()
+
+    def _allows(self, name: str, value: str) -> bool:
+        """Whether a plugin may add a header: nothing that is ours, or could change the request."""
+        return bool(
+            name.lower() not in self._closed
+            and _HEADER_NAME.fullmatch(name)
+            and _HEADER_VALUE.fullmatch(value)
+        )
+
+
+def _own_head(attempt: Attempt, body: bytes) -> bytes:
+    """The headers that are the job's own, and the end of the head."""
+    job = attempt.job
+    lines = f"Idempotency-Key: {_header_text(job.id)}\r\nSp00ky-Attempt: {attempt.number}\r\n"
+    if _is_traced(job):
+        lines += f"traceparent: {job.traceparent}\r\n"
+    if attempt.last:
+        lines += "Connection: close\r\n"
+    if body:
+        lines += f"Content-Length: {len(body)}\r\n"
+    return f"{lines}\r\n".encode()
+
+
+def _is_traced(job: Job) -> bool:
+    return bool(job.traceparent and _TRACEPARENT.fullmatch(job.traceparent))
+
+
+def _added(attempt: Attempt) -> Mapping[str, str]:
+    """What plugins add; the traceparent that the job was enqueued with wins over theirs."""
+    traced = _is_traced(attempt.job)
+    return {n: value for n, value in attempt.headers.items() if not traced or n.lower() != "traceparent"}
+
+
+def _line(header: tuple[str, str]) -> str:
+    name, value = header
+    if not _HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"no header can hold the value of {name}")
+    return f"{name}: {value}"
 
 
 def _payload(job: Job) -> dict[str, Any]:
@@ -180,16 +226,6 @@ def _secrets(backend: BackendConfig, base_url: URL) -> list[str]:
     if base_url.password:
         secrets += [base_url.password, _basic(base_url)]
     return secrets
-
-
-def _allowed(added: Mapping[str, str], ours: Mapping[str, str]) -> dict[str, str]:
-    """What plugins may add: nothing that we send ourselves, and nothing that could change the request."""
-    closed = _CLOSED.union(name.lower() for name in ours)
-    return {
-        name: value
-        for name, value in added.items()
-        if name.lower() not in closed and _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
-    }
 
 
 def _header_text(text: str) -> str:

@@ -8,16 +8,17 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from yarl import URL
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.outcome import PROTOCOL, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import Response, outcome_of, undelivered_by
-from sp00ky_transport_http.connection import Connector, original
+from sp00ky_transport_http.connection import Connector
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.exchange import Exchange
-from sp00ky_transport_http.redaction import Redaction
-from sp00ky_transport_http.request import DEFAULT_HEADERS, Request, RequestBuilder
+from sp00ky_transport_http.request import Request, RequestBuilder
 
 __all__ = ["HttpTransport"]
 
@@ -25,7 +26,6 @@ _log = logging.getLogger(__name__)
 
 _IDLE = 4.0  # seconds that a connection is kept unused: less than the 5 s after which many servers close it
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # what was delivered isn't waited for
-_UNTIMED = aiohttp.ClientTimeout()  # the attempt's own timeout covers everything
 
 
 class HttpTransport:
@@ -36,50 +36,52 @@ class HttpTransport:
     """
 
     def __init__(self) -> None:
-        self._shared: aiohttp.ClientSession | None = None
-        self._fresh: aiohttp.ClientSession | None = None
+        self._shared: Connector | None = None
+        self._fresh: Connector | None = None
         self._deadlines = Deadlines()
-        self._builders: dict[str, RequestBuilder] = {}
+        self._targets: dict[str, _Target] = {}
 
     async def open(self) -> None:
         """Get ready; opening an open transport does nothing."""
         if self._shared is None:
-            self._shared = _session(Connector(limit=0, keepalive_timeout=_IDLE))
-            self._fresh = _session(Connector(limit=0, force_close=True))
+            self._shared = Connector(limit=0, keepalive_timeout=_IDLE)
+            self._fresh = Connector(limit=0, force_close=True)
 
     async def close(self) -> None:
         """Close every connection; closing a closed transport does nothing."""
-        for session in (self._shared, self._fresh):
-            if session is not None:
-                await session.close()
-        self._shared = self._fresh = None  # only now: a close that is cancelled can be made again
+        connectors, self._shared, self._fresh = (self._shared, self._fresh), None, None
+        self._targets.clear()
+        for connector in connectors:
+            if connector is not None:
+                await connector.close()
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Send the request and say what came of it, within ``attempt.timeout``; see ``Transport``."""
-        session = self._session_for(attempt)
+        connector = self._connector_for(attempt)
         try:
-            builder = self._builder(attempt.backend)
-            request = builder.build(attempt)
+            target = self._target(attempt.backend)
+            request = target.builder.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            return await self._outcome(session, request, attempt, builder.redaction)
+            return await self._outcome(connector, target, request, attempt)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
 
     async def _outcome(
-        self, session: aiohttp.ClientSession, request: Request, attempt: Attempt, redaction: Redaction
+        self, connector: Connector, target: _Target, request: Request, attempt: Attempt
     ) -> Outcome:
-        limit = attempt.backend.max_response_bytes
+        limit = target.backend.max_response_bytes
+        redaction = target.builder.redaction
         exchange = Exchange(limit)
         try:
-            response = await self._in_time(exchange.run(session, request), attempt.timeout)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            response = await self._in_time(exchange.run(connector, target.place, request), attempt.timeout)
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             # Once a whole head has come, the head decides; before it, the error does.
             begun = exchange.begun(error)
             if begun is None:
-                return undelivered_by(original(error), redaction)
+                return undelivered_by(error, redaction)
             response = begun
         now = _ANY_TIME if response.is_delivered else datetime.now(UTC)
         return outcome_of(response, redaction, limit=limit, now=now)
@@ -101,25 +103,25 @@ class HttpTransport:
         self._deadlines.leave(task)
         return response
 
-    def _session_for(self, attempt: Attempt) -> aiohttp.ClientSession:
-        session = self._fresh if attempt.last else self._shared
-        if session is None:
+    def _connector_for(self, attempt: Attempt) -> Connector:
+        connector = self._fresh if attempt.last else self._shared
+        if connector is None:
             raise RuntimeError("the transport isn't open: await open() first")
-        return session
+        return connector
 
-    def _builder(self, backend: BackendConfig) -> RequestBuilder:
-        builder = self._builders.get(backend.name)
-        if builder is None or builder.backend is not backend:
-            builder = self._builders[backend.name] = RequestBuilder(backend)
-        return builder
+    def _target(self, backend: BackendConfig) -> _Target:
+        target = self._targets.get(backend.name)
+        if target is None or target.backend is not backend:
+            target = self._targets[backend.name] = _Target(backend)
+        return target
 
 
-def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers=DEFAULT_HEADERS,
-        timeout=_UNTIMED,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # done here, bounded, and so that a bad coding can't undo a delivery
-        trust_env=False,
-    )
+class _Target:
+    """A backend: how its requests are made, and where they go."""
+
+    def __init__(self, backend: BackendConfig) -> None:
+        self.backend = backend
+        self.builder = RequestBuilder(backend)
+        # Only ever asked where it goes; what is sent is the builder's.
+        origin = URL(backend.base_url).origin()
+        self.place = aiohttp.ClientRequest("POST", origin, loop=asyncio.get_running_loop())

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 from sp00ky_core.errors import shown
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, is_plain_text
-from sp00ky_core.jsontext import decode, encode
+from sp00ky_core.jsontext import JsonObject, decode, encode
 from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 
 __all__ = ["defect_of", "job_of", "new_row", "payload_text", "entries_of", "instant_of"]
@@ -68,12 +68,12 @@ def job_of(
     defect = defect_of(row, strategies=strategies, payload_is_object=payload_is_object)
     if status is None:
         defect = f"status is {shown(row.get('status'))}: no status of a job"
-    result = row.get("result")
+    result, payload = row.get("result"), payload_text(row.get("payload"))
     return Job(
         id=str(row["id"]),
         backend=backend,
         path=_text_of(row.get("path")) or "",
-        payload_json=payload_text(row.get("payload")),
+        payload_json=JsonObject(payload) if defect is None else payload,
         status=status or JobStatus.FAILED,
         retries=_count_of(row.get("retries"), 0),
         max_retries=_count_of(row.get("max_retries"), 3),

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
 
 from sp00ky_core.errors import OptionInvalid, StoreError, UnknownBackend
-from sp00ky_core.ids import new_key, table_of, uuid7
+from sp00ky_core.ids import key_at, new_key, new_keys, table_of
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, StoreOptions
@@ -119,13 +120,14 @@ async def test_reclaim_tells_only_of_what_was_written() -> None:
 
 
 def test_ids_sort_by_age_and_are_uuids() -> None:
-    made = [uuid7() for _ in range(1_000)]
+    made = [UUID(hex=key) for key in (*(new_key() for _ in range(500)), *new_keys(10_000), new_key())]
     assert made == sorted(set(made))
     assert {(each.version, each.variant) for each in made} == {(7, "specified in RFC 4122")}
     now = datetime.now(UTC).timestamp() * 1_000
     assert abs((made[0].int >> 80) - now) < 60_000
-    assert new_key(1, b"\xff" * 10) == "0000000000017fffbfffffffffffffff"
-    assert new_key(2**48 - 1, bytes(10)) == "ffffffffffff70008000000000000000"
+    assert new_keys(0) == []
+    assert key_at(4_096 + 4_095, 2**64 - 1) == "0000000000017fffbfffffffffffffff"
+    assert key_at((2**48 - 1) * 4_096, 0) == "ffffffffffff70008000000000000000"
     assert [table_of(each) for each in ("job:1", "job:", "job", "")] == ["job", "job", "", ""]
 
 

@@ -23,7 +23,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -137,7 +137,7 @@ async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
 @pytest_asyncio.fixture
 async def database_url(server_dsn: str, server: Any) -> AsyncIterator[str]:
     """A database of this test's own."""
-    name = f"example_{uuid7().hex[-12:]}"
+    name = f"example_{new_key()[-12:]}"
     await server.execute(f"CREATE DATABASE {name}")
     yield urlunsplit(urlsplit(server_dsn)._replace(path=f"/{name}"))
     await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -212,7 +212,7 @@ def spawn(project: Path, database_url: str, tmp_path: Path) -> Any:
     """Starts Python in the project's folder, with every warning an error; what it says goes to a file."""
 
     async def spawn(*arguments: str, **environment: str) -> tuple[asyncio.subprocess.Process, Path]:
-        output = tmp_path / f"output-{uuid7().hex[-12:]}"
+        output = tmp_path / f"output-{new_key()[-12:]}"
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,

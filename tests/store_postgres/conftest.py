@@ -15,7 +15,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
@@ -53,7 +53,7 @@ def dsn() -> Iterator[str]:
 @pytest.fixture
 def schema() -> str:
     """A schema of this test's own; its name needs quoting."""
-    return f'Test "{uuid7().hex[-12:]}"'
+    return f'Test "{new_key()[-12:]}"'
 
 
 @pytest_asyncio.fixture

@@ -11,7 +11,7 @@ import pytest
 from surrealdb import AsyncSurreal, RecordID
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.statement import Statement
 from sp00ky_core.testing.store import StoreConformance
@@ -28,7 +28,7 @@ class SurrealConformance(StoreConformance):
 
     async def write_row(self, store: Store, table: str, fields: Mapping[str, Any]) -> str:
         assert isinstance(store, SurrealStore)
-        record = RecordID(table, fields.get("id") or uuid7().hex)
+        record = RecordID(table, fields.get("id") or new_key())
         row = {name: value for name, value in fields.items() if name != "id"}
         await store._connection.write("CREATE $id CONTENT $row RETURN NONE", id=record, row=row)
         if "run_at" in row and row["run_at"] is None:

@@ -5,27 +5,34 @@ from __future__ import annotations
 import os
 import threading
 import time
-from uuid import UUID
+from collections.abc import Sequence
 
-__all__ = ["new_key", "uuid7", "job_id", "table_of"]
+__all__ = ["new_key", "new_keys", "key_at", "job_id", "table_of"]
 
 _TICKS_PER_MS = 4_096  # RFC 9562, section 6.2, method 3: the 12 bits after the milliseconds
 
 
-def new_key(now_ms: int, random_bytes: bytes) -> str:
+def new_key() -> str:
+    """A new key, greater than every earlier one of this process."""
+    return new_keys(1)[0]
+
+
+def new_keys(count: int) -> Sequence[str]:
+    """New keys, in order; each is greater than every earlier one of this process."""
+    first, random_bits = _ticks.take(count), memoryview(os.urandom(8 * count)).cast("Q")
+    return [key_at(first + n, random_bits[n]) for n in range(count)]
+
+
+def key_at(ticks: int, random_bits: int) -> str:
     """A UUIDv7 as 32 hex digits.
 
     Args:
-        now_ms: milliseconds since the epoch.
-        random_bytes: 10 of them; the first 12 bits sort right after the milliseconds.
+        ticks: since the epoch, 4,096 to the millisecond.
+        random_bits: 64 of them; 62 are used.
     """
-    return f"{_value(now_ms, random_bytes):032x}"
-
-
-def _value(now_ms: int, random_bytes: bytes) -> int:
-    bits = int.from_bytes(random_bytes[:10], "big")
-    head, tail = bits >> 68, bits & ((1 << 62) - 1)
-    return (now_ms & ((1 << 48) - 1)) << 80 | 0x7 << 76 | head << 64 | 0b10 << 62 | tail
+    now_ms, fraction = divmod(ticks, _TICKS_PER_MS)
+    head = (now_ms & ((1 << 48) - 1)) << 16 | 0x7000 | fraction
+    return f"{head:016x}{1 << 63 | random_bits >> 2:016x}"
 
 
 class _Ticks:
@@ -35,20 +42,16 @@ class _Ticks:
         self._last = 0
         self._lock = threading.Lock()
 
-    def next(self) -> int:
+    def take(self, count: int) -> int:
+        """The first of so many ticks, which nobody else gets."""
         now = time.time_ns() * _TICKS_PER_MS // 1_000_000
         with self._lock:
-            self._last = max(self._last + 1, now)
-            return self._last
+            first = max(self._last + 1, now)
+            self._last = first + count - 1
+            return first
 
 
 _ticks = _Ticks()
-
-
-def uuid7() -> UUID:
-    """A new UUIDv7, greater than every earlier one of this process."""
-    now_ms, fraction = divmod(_ticks.next(), _TICKS_PER_MS)
-    return UUID(int=_value(now_ms, (fraction << 4).to_bytes(2, "big") + os.urandom(8)))
 
 
 def job_id(table: str, key: str) -> str:

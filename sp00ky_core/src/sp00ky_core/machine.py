@@ -86,72 +86,61 @@ class Transition:
     after_lease: bool = False  # run_at = max(now + delay, lease_until)
 
 
-@attrs.frozen(kw_only=True)
-class _Case:
-    """What a rule may look at."""
-
-    job: Job
-    policy: RetryPolicy
-    random: float
-    strategies: Mapping[str, Strategy]
+_How = tuple[RetryPolicy, float, Mapping[str, Strategy]]
+"""How a job is retried: its policy, a number for the jitter, and what strategies' names mean."""
 
 
-def _claimed(case: _Case, _event: Claimed) -> Transition:
-    return Transition(to=JobStatus.PROCESSING, retries=case.job.retries, bumps_epoch=True)
+def _claimed(job: Job, _event: Claimed, _how: _How) -> Transition:
+    return Transition(to=JobStatus.PROCESSING, retries=job.retries, bumps_epoch=True)
 
 
-def _delivered(case: _Case, event: Delivered) -> Transition:
-    return Transition(to=JobStatus.SUCCESS, retries=case.job.retries, result_json=_result_json(event.result))
+def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
+    return Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=_result_json(event.result))
 
 
-def _undelivered(case: _Case, event: Undelivered) -> Transition:
-    error = _entry(case.job, event)
-    if not event.is_retryable or not _retries_left(case):
+def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
+    error = _entry(job, event)
+    if not event.is_retryable or not _retries_left(job, how[0]):
         return Transition(
             to=JobStatus.FAILED,
-            retries=case.job.retries,
+            retries=job.retries,
             error=error,
             keeps_lease=event.name == OUTCOME_UNKNOWN,  # a mark that outlives a table that can't hold errors
         )
-    retry = _made(case.job) + 1
-    delay = next_delay(
-        case.policy,
-        retry,
-        random=case.random,
-        retry_after=event.retry_after,
-        strategies=case.strategies,
-    )
+    policy, random, strategies = how
+    retry = _made(job) + 1
+    delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
     return Transition(to=JobStatus.PENDING, retries=retry, delay=delay, error=error)
 
 
-def _lost(case: _Case, event: Lost) -> Transition:
-    error = _entry(case.job, Undelivered(name=OUTCOME_UNKNOWN, reason=event.reason))
-    left = _retries_left(case)
+def _lost(job: Job, event: Lost, how: _How) -> Transition:
+    error = _entry(job, Undelivered(name=OUTCOME_UNKNOWN, reason=event.reason))
+    left = _retries_left(job, how[0])
     return Transition(
         to=JobStatus.PENDING if left else JobStatus.FAILED,
-        retries=_made(case.job) + left,
+        retries=_made(job) + left,
         error=error,
         bumps_epoch=True,
         keeps_lease=True,
     )
 
 
-def _released(case: _Case, _event: Released) -> Transition:
-    return Transition(to=JobStatus.PENDING, retries=case.job.retries)
+def _released(job: Job, _event: Released, _how: _How) -> Transition:
+    return Transition(to=JobStatus.PENDING, retries=job.retries)
 
 
-def _killed(case: _Case, event: Killed) -> Transition:
-    error = _entry(case.job, Undelivered(name=KILLED, reason=event.reason))
+def _killed(job: Job, event: Killed, _how: _How) -> Transition:
+    error = _entry(job, Undelivered(name=KILLED, reason=event.reason))
     error = attrs.evolve(error, runner_id=None)
     return Transition(
-        to=JobStatus.FAILED, retries=case.job.retries, error=error, bumps_epoch=True, keeps_lease=True
+        to=JobStatus.FAILED, retries=job.retries, error=error, bumps_epoch=True, keeps_lease=True
     )
 
 
-def _redriven(case: _Case, event: Redriven) -> Transition:
-    if case.job.max_retries <= 0 and has_unknown_outcome(case.job) and not event.resend_unknown:
+def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
+    if job.max_retries <= 0 and has_unknown_outcome(job) and not event.resend_unknown:
         raise IllegalTransition(
-            job_id=case.job.id,
+            job_id=job.id,
             status="failed with its outcome unknown, and max_retries = 0",
             event="redriven",
             hint="the backend may have taken it: ask there first, then pass --resend-unknown",
@@ -159,7 +148,7 @@ def _redriven(case: _Case, event: Redriven) -> Transition:
     return Transition(to=JobStatus.PENDING, retries=0, delay=0.0, bumps_epoch=True, after_lease=True)
 
 
-Rule = Callable[[_Case, Any], Transition]  # of the one event that its key in the table names
+Rule = Callable[[Job, Any, _How], Transition]  # of the one event that its key in the table names
 
 TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]] = {
     (JobStatus.PENDING, Claimed): (_claimed, frozenset({JobStatus.PROCESSING})),
@@ -198,8 +187,7 @@ def decide(
     row = TABLE.get((job.status, type(event)))
     if row is None:
         raise IllegalTransition(job_id=job.id, status=job.status.value, event=type(event).__name__.lower())
-    case = _Case(job=job, policy=policy, random=random, strategies=strategies)
-    return row[0](case, event)
+    return row[0](job, event, (policy, random, strategies))
 
 
 def has_unknown_outcome(job: Job) -> bool:
@@ -217,9 +205,9 @@ def _result_json(result: Any) -> bytes | None:
         return None
 
 
-def _retries_left(case: _Case) -> bool:
+def _retries_left(job: Job, policy: RetryPolicy) -> bool:
     # Nobody may allow more than the row does: with max_retries = 0 a request is never repeated.
-    return _made(case.job) < min(case.policy.max_retries, max(case.job.max_retries, 0))
+    return _made(job) < min(policy.max_retries, max(job.max_retries, 0))
 
 
 def _made(job: Job) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_keys
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.callers import Fetch, fetch_of
@@ -14,6 +14,7 @@ from sp00ky_store_postgres.connections import Connections, Lane
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.mapping import WHOLE, whole_jobs
 from sp00ky_store_postgres.newrows import (
+    as_utc,
     is_plain,
     many_arguments,
     one_arguments,
@@ -51,7 +52,7 @@ class Enqueues:
         tables = self._tables.chosen({new_job.backend for new_job in new_jobs})
         if not tables:
             return []
-        batch = _Batch(new_jobs=new_jobs, ids=[uuid7().hex for _ in new_jobs], tables=tables)
+        batch = _Batch(new_jobs=new_jobs, ids=new_keys(len(new_jobs)), tables=tables)
         return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
 
     async def _add_theirs(self, batch: _Batch, fetch: Fetch) -> list[Job]:
@@ -96,10 +97,11 @@ class Enqueues:
         plain = is_plain(new_job)
         statement = self._statement("add_one_plain" if plain else "add_one", table)
         rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
-        return {key: stored(new_job, table, key, rows[0][1:])}
+        return {key: stored(new_job, table, key, map(as_utc, rows[0][1:]))}
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
         ((at,),) = await fetch(self._statement("add_plain", table), *plain_arguments(pairs))
+        at = as_utc(at)
         instants = (at, at, at)
         return {key: stored(new_job, table, key, instants) for key, new_job in pairs}
 
@@ -117,7 +119,9 @@ class Enqueues:
             rows = await fetch(self._statement("add_many", table), *many_arguments(left))
             added = {row[0].hex: row for row in rows}
             jobs |= {
-                key: stored(new_job, table, key, added[key][1:]) for key, new_job in left if key in added
+                key: stored(new_job, table, key, map(as_utc, added[key][1:]))
+                for key, new_job in left
+                if key in added
             }
             left = [(key, new_job) for key, new_job in left if key not in added]
             if left:
@@ -149,7 +153,9 @@ _Pairs = Sequence[tuple[str, NewJob]]
 class _Batch:
     """New jobs, the keys that their rows get, and the tables that they go to."""
 
-    def __init__(self, *, new_jobs: Sequence[NewJob], ids: list[str], tables: tuple[JobTable, ...]) -> None:
+    def __init__(
+        self, *, new_jobs: Sequence[NewJob], ids: Sequence[str], tables: tuple[JobTable, ...]
+    ) -> None:
         self.ids = ids
         self.tables = tables
         self._pairs = list(zip(ids, new_jobs, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import instant_of
 
 __all__ = [
+    "as_utc",
     "is_plain",
     "many_arguments",
     "one_arguments",
@@ -114,9 +115,9 @@ def _microseconds(new_job: NewJob) -> float:
     return 0.0 if new_job.delay is None else float(new_job.delay // MICROSECOND)
 
 
-def stored(new_job: NewJob, table: JobTable, key: str, instants: Sequence[datetime]) -> Job:
+def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[datetime | None]) -> Job:
     """The pending job that a new one has become; its instants are created_at, updated_at, run_at."""
-    created_at, updated_at, run_at = map(_utc, instants)
+    created_at, updated_at, run_at = instants
     return Job(
         id=f"{table.table}:{key}",
         backend=table.backend,
@@ -135,6 +136,6 @@ def stored(new_job: NewJob, table: JobTable, key: str, instants: Sequence[dateti
     )
 
 
-def _utc(instant: datetime) -> datetime | None:
+def as_utc(instant: datetime) -> datetime | None:
     """A caller's connection may give instants in another zone."""
     return instant if instant.tzinfo is UTC else instant_of(instant)

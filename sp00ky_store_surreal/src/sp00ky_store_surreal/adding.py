@@ -10,7 +10,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.statement import Statement
@@ -37,7 +37,7 @@ class _Batch:
     delays: list[dict[str, Any]] = attrs.field(factory=list)
 
     def take(self, new_job: NewJob) -> RecordID:
-        key = RecordID(self.table.table, uuid7().hex)
+        key = RecordID(self.table.table, new_key())
         self.rows.append(row_from(new_job, key, whole_seconds=self.whole_seconds))
         if new_job.delay:
             self.delays.append({"id": key, "delay": delay_text(new_job.delay)})
@@ -164,8 +164,8 @@ def _by_key(batches: list[_Batch], found: list[Any]) -> dict[tuple[str, str], Jo
 
 def statement(table: JobTable, new_job: NewJob) -> Statement:
     """Text and bindings that enqueue a job within a transaction of the caller's."""
-    key = RecordID(table.table, uuid7().hex)
-    name = f"sp00ky_{uuid7().hex}"  # so that several fit into one query
+    key = RecordID(table.table, new_key())
+    name = f"sp00ky_{new_key()}"  # so that several fit into one query
     row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
     if new_job.delay:
         row["delay"] = delay_text(new_job.delay)

@@ -58,14 +58,17 @@ class PayloadCheck:
         if self._refusal:
             return [Violation(pointer="", message=self._refusal)]
         try:
-            plain = payload if isinstance(payload, dict) else dict(payload)
-            errors = self._validator.iter_errors({self.route.path: plain})
-            found = list(islice(self._translated(errors), _MOST_VIOLATIONS))
+            instance = {self.route.path: payload if isinstance(payload, dict) else dict(payload)}
+            found = [] if self._validator.is_valid(instance) else self._found(instance)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
         if self._in_url:
             found += self._unfit_for_url(payload, {violation.pointer for violation in found})
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
+
+    def _found(self, instance: Mapping[str, Any]) -> list[Violation]:
+        errors = self._validator.iter_errors(instance)
+        return list(islice(self._translated(errors), _MOST_VIOLATIONS))
 
     def _translated(self, errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
         for error in errors:

@@ -13,7 +13,7 @@ import attrs
 
 from sp00ky_core.breaker import Breaker, BreakerChange
 from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend, shown
-from sp00ky_core.ids import job_id, table_of, uuid7
+from sp00ky_core.ids import job_id, new_key, table_of
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import Released, decide
 from sp00ky_core.ports import (
@@ -232,7 +232,7 @@ class MemoryStore(DecidingStore):
             The row's id.
         """
         now = self._now()
-        key = str(fields.get("id") or uuid7().hex).removeprefix(f"{table}:")
+        key = str(fields.get("id") or new_key()).removeprefix(f"{table}:")
         defaults = dict.fromkeys(("created_at", "updated_at", "run_at"), now)
         row = {**defaults, **fields, "id": job_id(table, key)}
         options = self._tables[table].options
@@ -291,7 +291,7 @@ class MemoryStore(DecidingStore):
         existing = (held and transaction.keys.get(held)) or table.live(new_job.dedup_key)
         if existing is not None:
             return existing
-        job = new_row(new_job, job_id(table.options.table, uuid7().hex), now)
+        job = new_row(new_job, job_id(table.options.table, new_key()), now)
         transaction.jobs.append(job)
         if held is not None:
             transaction.keys[held] = job

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from sp00ky_core.breaker import Breaker, BreakerEvent, change_after
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import (
@@ -69,7 +69,7 @@ class StoreModel(RuleBasedStateMachine):
         super().__init__()
         self._loop = asyncio.Runner()
         self._folder = tempfile.TemporaryDirectory()
-        suffix = uuid7().hex[-12:]
+        suffix = new_key()[-12:]
         self.names = {each: f"{each}-{suffix}" for each in BACKENDS}  # breakers are kept by them
         options = StoreOptions(
             url="model://",

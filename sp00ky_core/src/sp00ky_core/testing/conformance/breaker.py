@@ -24,7 +24,7 @@ from sp00ky_core.breaker import (
     change_after,
 )
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.ports import BreakerResult, Claim, Store, StoreOptions
 from sp00ky_core.testing.conformance.harness import API, RUNNER, StoreHarness, eventually
 
@@ -41,7 +41,7 @@ class BreakerConformance(StoreHarness):
 
     @pytest.fixture
     def api(self) -> str:
-        return f"{API}-{uuid7().hex[-12:]}"
+        return f"{API}-{new_key()[-12:]}"
 
     @pytest.fixture
     def mail(self, api: str) -> str:

@@ -13,7 +13,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.machine import Event, decide
 from sp00ky_core.outcome import Delivered, Undelivered
@@ -121,7 +121,7 @@ class StoreHarness:
     @pytest.fixture
     def options(self, tmp_path: Path) -> StoreOptions:
         """Two tables of this test's own."""
-        suffix = uuid7().hex[-12:]
+        suffix = new_key()[-12:]
         return StoreOptions(
             url="conformance://",
             tables=tuple(JobTable(backend=each, table=f"{each}_{suffix}") for each in (API, MAIL)),

@@ -28,6 +28,14 @@ def with_query(url: str, **options: str) -> str:
     return urlunsplit(parts._replace(query=urlencode(query)))
 
 
+def as_role(url: str, role: str) -> str:
+    """The same URL for another role, which needs no password here."""
+    parts = urlsplit(url)
+    query = {key: value for key, value in parse_qsl(parts.query) if key not in {"user", "password"}}
+    netloc = f"{role}@{parts.netloc.rpartition('@')[2]}"
+    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
+
+
 def start_server(folder: Path) -> Any:
     """A server of its own in a folder."""
     with warnings.catch_warnings():
@@ -115,6 +123,11 @@ def new_job() -> Any:
 @pytest.fixture
 def evolve() -> Any:
     return attrs.evolve
+
+
+@pytest.fixture(scope="session", name="as_role")
+def as_role_fixture() -> Any:
+    return as_role
 
 
 @pytest.fixture(scope="session", name="start_server")

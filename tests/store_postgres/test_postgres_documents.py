@@ -98,7 +98,9 @@ async def test_a_synchronous_insert(store: PostgresStore, dsn: str, schema: str,
     assert job.payload == {"id": "thread:abc"}
 
 
-async def test_the_grants_are_enough(make: Any, sql: Any, schema: str, dsn: str, new_job: Any) -> None:
+async def test_the_grants_are_enough(
+    make: Any, sql: Any, schema: str, url: str, new_job: Any, as_role: Any
+) -> None:
     """Roles that have what the README grants, and nothing else, do what it says they can."""
     owner = make()
     await owner.open()
@@ -115,7 +117,7 @@ async def test_the_grants_are_enough(make: Any, sql: Any, schema: str, dsn: str,
                 )
                 await sql.execute(named.replace("public", quoted))
         for word, name in names.items():
-            store = make(user=name)
+            store = make(base=as_role(url, name))
             await store.open()
             job, _ = await store.add([new_job(), new_job(dedup_key="once")])
             assert (await store.get(job.id)).status is JobStatus.PENDING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -119,6 +120,41 @@ async def test_a_database_or_a_setting_that_is_not_there(dsn: str, make: Any) ->
     store = make(base=dsn, shema="x")
     with pytest.raises(StoreError, match="shema"):
         await store.open()
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p@s3cret@h/app", "postgresql://u:p/s3cret@h/app"])
+def test_a_password_that_is_not_escaped_is_named_and_not_shown(url: str) -> None:
+    with pytest.raises(OptionInvalid, match=r"password.*%40 %2F") as caught:
+        read_url(url)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"shema": "x"}, "shema stands in the store's URL, did you mean 'schema'"),
+        ({"work_mem": "much"}, 'invalid value for parameter "work_mem"'),
+        ({"sslmode": "requir"}, "`sslmode` parameter must be one of"),
+        ({"listen_url": "postgresql://me:s3cret@127.0.0.1:1/app"}, "can't connect to me@127.0.0.1:1: "),
+    ],
+)
+async def test_a_parameter_that_is_wrong_is_named(make: Any, query: dict[str, str], said: str) -> None:
+    store = make(**query)
+    with pytest.raises(StoreError, match=re.escape(said)) as caught:
+        await store.check()
+    assert "sp00ky migrate" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+async def test_a_file_that_the_url_names_and_nobody_has_is_said(dsn: str, make: Any) -> None:
+    elsewhere = urlunsplit(urlsplit(dsn)._replace(netloc="u@127.0.0.1:1", query=""))
+    with pytest.raises(StoreUnavailable, match="what sslrootcert of the URL names"):
+        await make(base=elsewhere, sslmode="verify-full", sslrootcert="/no/such/file").check()
+
+
+async def test_a_wrong_user_is_named(url: str, make: Any, as_role: Any) -> None:
+    with pytest.raises(StoreError, match='role "nobody_at_all" does not exist'):
+        await make(base=as_role(url, "nobody_at_all")).open()
 
 
 async def test_a_store_that_is_not_open_says_so(make: Any, new_job: Any) -> None:

@@ -102,9 +102,14 @@ class AdapterMissing(Sp00kyError):
     name: str
     distribution: str
     """The one to install; empty where none of ours provides it."""
+    known: tuple[str, ...] = ()
+    """The names that are installed."""
 
     def __str__(self) -> str:
-        mend = f"pip install {self.distribution}" if self.distribution else "no known distribution has one"
+        if self.distribution:
+            mend = f"pip install {self.distribution}"
+        else:
+            mend = f"no known distribution has one; {nearest(self.name, self.known)}"
         return f"no {self.kind} is installed for {self.name!r}: {mend}"
 
 

@@ -179,7 +179,8 @@ def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str
 
 def _of(kind: str, name: str, known: Mapping[str, tuple[Factory, str]]) -> Factory:
     if name not in known:
-        raise AdapterMissing(kind=kind, name=name, distribution=DISTRIBUTIONS.get(name, ""))
+        distribution = DISTRIBUTIONS.get(name, "")
+        raise AdapterMissing(kind=kind, name=name, distribution=distribution, known=tuple(known))
     return known[name][0]
 
 

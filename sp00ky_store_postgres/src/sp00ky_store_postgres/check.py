@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.catalog import exists, find_table
 from sp00ky_store_postgres.connections import Connections
@@ -15,12 +14,13 @@ from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.planning import STOPS, Planned, plan
+from sp00ky_store_postgres.refusing import TableRefused
+from sp00ky_store_postgres.rights import Lack, lacking
 from sp00ky_store_postgres.statements import quoted, read_sql
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["check"]
 
-RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 OLDEST_SERVER = 130_000
 MANY_DEAD = 100_000
 DEAD_PER_LIVE = 4
@@ -34,40 +34,59 @@ EMPTY_PER_FULL = 4
 
 async def check(options: PostgresOptions, tables: Tables, connections: Connections) -> list[Finding]:
     """See ``Store.check``."""
-    findings: list[Finding] = []
     async with session(options) as connection:
-        findings += await _schema(connection, tables, options)
+        lacks = await lacking(connection, tables)
+        findings = [_right(each) for each in lacks]
         findings += [each async for each in _settings(connection)]
-        for table in tables.all:
-            if await exists(connection, tables.name(table)):
-                findings += [each async for each in _table(connection, table, tables)]
-        for name in (tables.runner, tables.breaker):
-            if await exists(connection, name):
-                findings += [each async for each in _rights(connection, name)]
-    if options.notify and connections.is_open and not await hears(connections, options):
-        findings.append(
-            Finding(
-                stops_jobs=False,
-                subject="LISTEN",
-                problem="it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
-                consequence="idle runners find new jobs by polling only, up to a second late",
-                mend="add listen_url=<the server itself> to the store's URL",
-            )
-        )
+        if not any(each.name is None or "SELECT" in each.rights for each in lacks):
+            findings += await _schema(connection, tables, options)
+            for table in tables.all:
+                if await exists(connection, tables.name(table)):
+                    findings += [each async for each in _table(connection, table, tables)]
+    if options.notify and connections.is_open:
+        findings += await _signal(connections, options)
     return findings
+
+
+async def _signal(connections: Connections, options: PostgresOptions) -> list[Finding]:
+    if await hears(connections, options):
+        return []
+    return [
+        Finding(
+            stops_jobs=False,
+            subject="LISTEN",
+            problem="it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
+            consequence="idle runners find new jobs by polling only, up to a second late",
+            mend="add listen_url=<the server itself> to the store's URL",
+        )
+    ]
+
+
+def _right(lack: Lack) -> Finding:
+    """Without the versions, jobs run all the same."""
+    only_versions = lack.name == "sp00ky_migration"
+    return Finding(
+        stops_jobs=not only_versions,
+        subject=lack.subject,
+        problem=str(lack),
+        consequence="whether the tables are complete can't be seen"
+        if only_versions
+        else "enqueueing or running fails",
+        mend=lack.grant,
+    )
 
 
 async def _schema(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
     try:
         planned = await plan(connection, tables, options)
-    except SchemaError as error:
+    except TableRefused as error:
         return [
             Finding(
                 stops_jobs=True,
                 subject=tables.schema,
                 problem=error.problem,
                 consequence=STOPS,
-                mend="see the problem",
+                mend=error.mend,
             )
         ]
     created = {each.step.table for each in planned if each.step.creates_table}
@@ -126,8 +145,6 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
 
 async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
     name = tables.name(table)
-    async for finding in _rights(connection, name):
-        yield finding
     found = await find_table(connection, tables.schema, table.table)
     for column in sorted((found.must_be_given if found else frozenset()) - {each.name for each in COLUMNS}):
         yield Finding(
@@ -139,20 +156,6 @@ async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncItera
         )
     async for finding in _bloat(connection, name):
         yield finding
-
-
-async def _rights(connection: Any, name: str) -> AsyncIterator[Finding]:
-    missing = [row[0] for row in await connection.fetch(read_sql("rights"), name, RIGHTS)]
-    if missing:
-        role = await connection.fetchval("SELECT current_user")
-        rights = ", ".join(missing)
-        yield Finding(
-            stops_jobs=True,
-            subject=name,
-            problem=f"role {role} may not {rights}",
-            consequence="enqueueing or running fails",
-            mend=f"GRANT {rights} ON {name} TO {quoted(role)}",
-        )
 
 
 async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:

@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_store_postgres.errors import is_transient, translated
+from sp00ky_store_postgres.errors import is_right, is_transient, translated
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.pool import Pool
+from sp00ky_store_postgres.rights import lacking
+from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Lane", "Connections", "Row", "connect", "pause"]
 
@@ -72,8 +74,9 @@ async def pause(seconds: float) -> float:
 class Connections:
     """The store's pools, one for each lane; connections are made when they are needed."""
 
-    def __init__(self, options: PostgresOptions) -> None:
+    def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         self._options = options
+        self._tables = tables
         self._pools: dict[Lane, Pool] = {}
 
     @property
@@ -119,8 +122,22 @@ class Connections:
             except Exception as error:
                 late = time.monotonic() + next_pause > give_up_at
                 if late or not self._pools or not is_transient(error):
-                    raise translated(error, self._options.location) from error
+                    hint = await self._lack(error) if is_right(error) else ""
+                    raise translated(error, self._options.location, hint=hint) from error
             next_pause = await pause(next_pause)
+
+    async def _lack(self, refused: BaseException) -> str:
+        """Which right it was; empty where the database doesn't say."""
+        try:
+            lacks = await self._run_once(
+                self._open_pool(Lane.REST), lambda connection: lacking(connection, self._tables)
+            )
+        except Exception:  # noqa: BLE001  # what was refused is told, with or without this
+            return ""
+        named = [each for each in lacks if each.name is None or each.name in str(refused)]
+        if not named:
+            return ""
+        return f": {'; '.join(map(str, named))}; grant it what it needs, or connect as the tables' owner"
 
     async def _run_once(self, pool: Pool, work: Callable[[Any], Awaitable[T]]) -> T:
         connection = await pool.acquire()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
+from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable, nearest
 
-__all__ = ["translated", "is_transient", "is_refusal", "state_of", "MIGRATE"]
+__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE"]
 
 MIGRATE = "run: sp00ky migrate"
 
@@ -25,6 +25,12 @@ MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "4280
 DOORS = frozenset({"28P01", "28000", "3D000"})
 """A wrong password, a role that may not log in, a database that isn't there."""
 NO_RIGHT = "42501"
+UNKNOWN_PARAMETER = "42704"
+PARAMETERS = frozenset({UNKNOWN_PARAMETER, "22023", "55P02"})
+"""A setting that there is none of, that can't have the value, or can't be set when connecting."""
+FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile", "service", "host"})
+"""Keys of the URL that name files."""
+OUR_KEYS = ("schema", "listen_url", "notify", "pgbouncer", "statement_cache_size", "connections")
 POOLED = frozenset({"26000", "42P05", "08P01"})
 """A prepared statement that isn't there, or is there already; settings at the start that are refused."""
 
@@ -58,23 +64,31 @@ def is_refusal(error: BaseException) -> bool:
     return state_of(error).startswith(REFUSALS) or isinstance(error, asyncpg.DataError)
 
 
-def translated(error: BaseException, store: str) -> Sp00kyError:
+def is_right(error: BaseException) -> bool:
+    """Whether the role may not do what was asked for."""
+    return state_of(error) == NO_RIGHT
+
+
+def translated(error: BaseException, store: str, *, hint: str = "") -> Sp00kyError:
     """The project's error for what a driver raised.
 
     Args:
         error: the driver's.
         store: the store's URL without secrets.
+        hint: what to add to its text, where more is known than the error says.
     """
     if isinstance(error, Sp00kyError):
         return error
-    kind, hint = _kind_of(error)
-    said = _said(error, store)
-    return kind(store=store, problem=f"{said}{hint}")
+    kind, usual_hint = _kind_of(error, store)
+    return kind(store=store, problem=f"{_said(error, store)}{hint or usual_hint}")
 
 
-def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
+def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
     """Which error it becomes, and what to add to its text."""
     state = state_of(error)
+    if state in PARAMETERS and (key := _parameter(error, store)):
+        unknown = f"; {key} stands in the store's URL, {nearest(key, OUR_KEYS)}"
+        return StoreError, unknown if state == UNKNOWN_PARAMETER else ""
     if state in MISSING:
         return SchemaError, f"; {MIGRATE}"
     if state == NO_RIGHT:
@@ -86,6 +100,12 @@ def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
     return (StoreUnavailable if is_transient(error) else StoreError), ""
 
 
+def _parameter(error: BaseException, store: str) -> str | None:
+    """The key of the URL's query that the error names."""
+    keys = parse_qs(urlsplit(store).query, keep_blank_values=True)
+    return next((name for name in re.findall(r'"([^"]+)"', str(error)) if name in keys), None)
+
+
 def _said(error: BaseException, store: str) -> str:
     if isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error):
         return "the database doesn't answer in time"
@@ -95,5 +115,11 @@ def _said(error: BaseException, store: str) -> str:
     line = re.sub(r"(?i)(password=)\S+", r"\1***", line)
     line = re.sub(r"(\w+://[^\s:/@]*):[^\s@]*@", r"\1:***@", line)
     if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-        return f"can't connect to {urlsplit(store).netloc or 'the socket'}: {line}"
+        return f"can't connect to {urlsplit(store).netloc or 'the socket'}: {line}{_files(error, store)}"
     return line
+
+
+def _files(error: OSError, store: str) -> str:
+    """The keys of the URL that may name the file that isn't there: the driver doesn't say."""
+    keys = FILES & parse_qs(urlsplit(store).query).keys() if isinstance(error, FileNotFoundError) else ()
+    return f" (what {' or '.join(sorted(keys))} of the URL names)" if keys else ""

@@ -102,7 +102,9 @@ class Listener:
                 self._ready()
                 await self._look_for_work(for_ever=False)
             except Exception as error:  # noqa: BLE001  # whatever broke, the next connection may work
-                self._tell(f"new jobs are found by polling: {translated(error, self._options.location)}")
+                self._tell(
+                    f"new jobs are found by polling: {translated(error, self._options.direct_location)}"
+                )
                 self._tried.set()
             seconds = await pause(seconds)
 
@@ -195,8 +197,11 @@ async def prove(
 
 
 async def hears(connections: Connections, options: PostgresOptions) -> bool:
-    """Whether a notification arrives on a connection that listens."""
-    connection = await connect(options.direct_dsn, seconds=PING_SECONDS)
+    """Whether a notification arrives on a connection that listens. Raises ``StoreUnavailable``."""
+    try:
+        connection = await connect(options.direct_dsn, seconds=PING_SECONDS)
+    except Exception as error:
+        raise translated(error, options.direct_location) from error
     try:
         await prove(connection, connections, options, lambda _: None)
     except Silent:

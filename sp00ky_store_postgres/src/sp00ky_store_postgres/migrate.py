@@ -57,7 +57,7 @@ async def session(options: PostgresOptions, *, seconds: float = 60.0) -> AsyncIt
         finally:
             await connection.close(timeout=5)
     except Exception as error:
-        raise translated(error, options.location) from error
+        raise translated(error, options.direct_location) from error
 
 
 async def _lock(connection: Any, statement: str, schema: str) -> None:

@@ -12,6 +12,7 @@ from sp00ky_core.errors import OptionInvalid
 
 __all__ = ["PostgresOptions", "read_url", "without_secrets"]
 
+ESCAPED = "@ / # ? written as %40 %2F %23 %3F"
 SECRETS = frozenset({"password", "sslpassword", "passfile"})
 
 
@@ -33,6 +34,11 @@ class PostgresOptions:
     def direct_dsn(self) -> str:
         """A DSN whose sessions are ours for as long as we want."""
         return self.listen_url or self.dsn
+
+    @property
+    def direct_location(self) -> str:
+        """Whose connections ``direct_dsn`` makes, fit to be printed."""
+        return self.location if self.listen_url is None else without_secrets(self.listen_url)
 
     @property
     def has_sessions(self) -> bool:
@@ -66,11 +72,17 @@ def read_url(url: str) -> PostgresOptions:
 def _split(url: str) -> SplitResult:
     """The URL's parts, without the driver that SQLAlchemy's scheme names."""
     parts = urlsplit(url)
+    if parts.netloc.count("@") > 1:
+        raise OptionInvalid(
+            option="the password of the store's URL", value="a text with @ in it", expected=ESCAPED
+        )
     try:
         _ = parts.port
     except ValueError:
         raise OptionInvalid(
-            option="the port of the store's URL", value="another text", expected="a number up to 65535"
+            option="the port of the store's URL",
+            value="another text",
+            expected=f"a number up to 65535 (in a password, {ESCAPED})",
         ) from None
     return parts._replace(scheme=parts.scheme.partition("+")[0])
 

@@ -30,7 +30,7 @@ def fill(text: str, **parts: str) -> str:
 
 def unless_there(found: str, statement: str) -> str:
     """A statement that knows no IF NOT EXISTS, to do nothing where ``SELECT FROM found`` has a row."""
-    body = f"BEGIN\nIF NOT EXISTS (SELECT FROM {found}) THEN\n    {statement};\nEND IF;\nEND"
+    body = f"BEGIN IF NOT EXISTS (SELECT FROM {found}) THEN\n    {statement};\nEND IF; END"
     tag = "$do$"
     while tag in body:
         tag = f"{tag[:-1]}_$"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from contextlib import AsyncExitStack
 
 import click
 
@@ -13,6 +14,7 @@ from sp00ky_core.cli.durations import Seconds
 from sp00ky_core.cli.logs import set_level
 from sp00ky_core.cli.progress import progress
 from sp00ky_core.cli.signals import GRACE, stop_signal, unless_stopped
+from sp00ky_core.cli.starting import open_for_runner
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
@@ -59,15 +61,24 @@ async def _run(settings: Settings, options: RunnerOptions, *, until_empty: bool)
     outbox = settings.outbox()
     runner = outbox.runner(options)
     with stop_signal() as stopped, progress(lambda: _counts(runner)):
-        async with outbox, runner:
-            _say_started(outbox, runner)
-            gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
-            await _until(runner, stopped, until_empty=until_empty)
-            if stopped.is_set():
-                grace = f"attempts in flight get {options.grace:g} s"
-                logger.info("draining: %s; a second signal exits at once", grace)
+        async with AsyncExitStack() as stack:
+            opening = open_for_runner(stack, outbox, runner.runner_id, patient=not until_empty)
+            await unless_stopped(stopped, opening)
+            if not stopped.is_set():
+                await stack.enter_async_context(runner)
+                await _deliver(outbox, runner, stopped, until_empty=until_empty, grace=options.grace)
     logger.info("stopped: %d delivered, %d failed", runner.succeeded, runner.failed)
     return runner.failed
+
+
+async def _deliver(
+    outbox: Outbox, runner: Runner, stopped: asyncio.Event, *, until_empty: bool, grace: float
+) -> None:
+    _say_started(outbox, runner)
+    gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
+    await _until(runner, stopped, until_empty=until_empty)
+    if stopped.is_set():
+        logger.info("draining: attempts in flight get %g s; a second signal exits at once", grace)
 
 
 def _counts(runner: Runner) -> str:

@@ -151,10 +151,16 @@ def make_store(tmp_path: Path) -> Callable[..., SurrealStore]:
     return make
 
 
+@pytest.fixture(params=["embedded", "server"])
+def url(request: pytest.FixtureRequest) -> str:
+    """An empty database, of each kind."""
+    return "mem://" if request.param == "embedded" else str(request.getfixturevalue("surreal_url"))
+
+
 @pytest_asyncio.fixture
-async def store(make_store: Callable[..., SurrealStore]) -> AsyncIterator[SurrealStore]:
+async def store(make_store: Callable[..., SurrealStore], url: str) -> AsyncIterator[SurrealStore]:
     """An open store on an empty database."""
-    store = make_store()
+    store = make_store(url)
     await store.open()
     yield store
     await store.close()

@@ -23,6 +23,10 @@ def settlement_of(job, event):  # type: ignore[no-untyped-def]  # a test's short
     return Settlement(job_id=job.id, backend="api", epoch=job.lease_epoch, transition=transition)
 
 
+def is_embedded(store: SurrealStore) -> bool:
+    return not store.capabilities.shared
+
+
 async def fields_of(store: SurrealStore, table: str = "job") -> dict[str, str]:
     (info,) = await store._connection.read(f"INFO FOR TABLE {table}")
     return dict(info["fields"])
@@ -88,9 +92,11 @@ async def test_clients_may_not_write_our_fields(migrated: SurrealStore) -> None:
 
 async def test_check_names_each_weakness_of_the_documented_table(spec_store: SurrealStore) -> None:
     findings = await spec_store.check()
-    assert [each.subject for each in findings] == [
-        f"job.{name}" for name in ("errors", "payload", "created_at", "assigned_to")
-    ]
+    weak = {"job.errors", "job.created_at", "job.assigned_to"}
+    # 2.3 empties an object in a payload of any type; 3.x gives record users no index for WHERE true.
+    assert {each.subject for each in findings} == weak | (
+        {"job.payload"} if is_embedded(spec_store) else {"job"}
+    )
     assert not [each for each in findings if each.stops_jobs]
     assert all("--repair" in each.mend and each.consequence for each in findings)
 
@@ -102,8 +108,12 @@ async def test_repair_mends_them_and_keeps_permissions(spec_store: SurrealStore)
     assert all(step.why for step in steps)
     assert await spec_store.check() == []
     after = await fields_of(spec_store)
+    same = "WHERE true" if is_embedded(spec_store) else "FULL"
     for name in ("payload", "created_at", "assigned_to"):
-        assert after[name].partition("PERMISSIONS")[2] == before[name].partition("PERMISSIONS")[2]
+        kept = before[name].partition("PERMISSIONS")[2]
+        looked_up = name != "payload"
+        kept = kept.replace("WHERE true", same) if looked_up else kept
+        assert after[name].partition("PERMISSIONS")[2] == kept
     assert await spec_store.migrate(repair=True) == []
 
 
@@ -208,6 +218,7 @@ async def test_a_timeout_with_a_fraction_is_rounded_up_where_the_table_wants_who
     assert job.timeout == 2
 
 
+@pytest.mark.parametrize("url", ["mem://"])  # 3.x indexes NUL
 async def test_rows_that_no_index_can_hold_are_named(store: SurrealStore, spec_schema: str) -> None:
     await store._connection.write(spec_schema)
     statement = "CREATE job:old SET assigned_to = thread:a, path = $path, payload = '{}' RETURN NONE"

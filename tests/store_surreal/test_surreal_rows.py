@@ -44,7 +44,7 @@ KEYS = {
 @pytest.mark.parametrize("job_id", KEYS.values(), ids=KEYS)
 async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id: str) -> None:
     await migrated._connection.write(
-        f"LET $id = <record>$text; CREATE $id CONTENT {{ {SOUND} }}", text=job_id
+        f"LET $id = <record>$id; CREATE $id CONTENT {{ {SOUND} }}", id=id_value(job_id)
     )
     (other,) = await migrated.add([NewJob(path="/b", backend="api")])
     claimed = await migrated.claim({"api": 5}, "r")
@@ -213,7 +213,7 @@ async def test_a_parent_that_is_no_record_is_refused(migrated: SurrealStore, par
 
 async def test_a_payload_that_is_an_object_is_read(migrated: SurrealStore) -> None:
     await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE payload ON job FLEXIBLE TYPE object;"
+        "DEFINE FIELD OVERWRITE payload ON job TYPE object FLEXIBLE;"
         "CREATE job:x CONTENT { path: '/a', payload: { b: 1, c: [true, NULL] } }"
     )
     (job,) = await migrated.claim({"api": 5}, "r")
@@ -231,7 +231,7 @@ async def test_claims_and_lookups_use_indexes(migrated: SurrealStore) -> None:
     }
     for statement, index in plans.items():
         (plan,) = await migrated._connection.read(f"{statement} EXPLAIN")
-        assert plan[0]["detail"]["plan"]["index"] == index, statement
+        assert f"'index': '{index}'" in str(plan), statement
 
 
 async def test_the_newest_job_of_a_parent_and_a_path(migrated: SurrealStore) -> None:

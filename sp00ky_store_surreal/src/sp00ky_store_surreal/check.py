@@ -8,6 +8,7 @@ from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import OUR_FIELDS, OUR_INDEXES, TableLayout, read_layout
 from sp00ky_store_surreal.migrate import OWN_TABLES
+from sp00ky_store_surreal.trial import refusal
 
 __all__ = ["findings"]
 
@@ -20,7 +21,11 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
     wanted = list(tables)
     layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
     found = [each for name in OWN_TABLES for each in _own(layouts[name])]
-    found += [each for table in wanted for each in _job(table, layouts[table.table])]
+    for table in wanted:
+        layout = layouts[table.table]
+        found += _job(table, layout)
+        if layout.is_job_table and layout.is_migrated:
+            found += await _refused(connection, layout)
     return sorted(found, key=lambda each: not each.stops_jobs)
 
 
@@ -40,6 +45,7 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
     else:
         yield from _missing(name, layout)
         yield from _weak(table, layout)
+        yield from _exposed(name, layout)
 
 
 def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
@@ -69,6 +75,28 @@ def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
     if refused:
         problem = f"its ASSERT doesn't allow {', '.join(refused)}"
         yield _warn(f"{name}.retry_strategy", problem, "a job with such a strategy is refused", _REPAIR)
+
+
+async def _refused(connection: Connection, layout: TableLayout) -> list[Finding]:
+    reason = await refusal(connection, layout)
+    if reason is None:
+        return []
+    problem = f"it refuses what a runner writes: {reason}"
+    mend = "allow it in the field's definition (see docs/row-contract.md for what runners write)"
+    return [_stop(layout.name, problem, "its jobs aren't delivered, or their end isn't kept", mend)]
+
+
+def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
+    scanned = ", ".join(layout.unindexed_for_users)
+    if scanned:
+        problem = f"PERMISSIONS FOR select WHERE true (not FULL) on {scanned}"
+        consequence = (
+            "no index serves a record user: a query for the newest job of a parent reads the whole table"
+        )
+        yield _warn(name, problem, consequence, _REPAIR)
+    for each in layout.writable_leases:
+        consequence = "a client can make its row unreclaimable, or have it sent twice"
+        yield _warn(f"{name}.{each}", "clients may write it", consequence, _REPAIR)
 
 
 def _stop(subject: str, problem: str, consequence: str, mend: str) -> Finding:

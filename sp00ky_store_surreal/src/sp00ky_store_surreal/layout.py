@@ -20,7 +20,14 @@ OUR_FIELDS = frozenset(
     {"run_at", "result", "dedup_key", "dedup_live", "traceparent", "lease_epoch", "lease_until", "runner_id"}
 )
 OUR_INDEXES = frozenset({"sp00ky_due", "sp00ky_dedup", "sp00ky_parent"})
+_LOOKED_UP = ("assigned_to", "path", "created_at")
+"""By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
+
+_LEASE = ("lease_epoch", "lease_until", "runner_id")
+_GRANT = re.compile(r"FOR ([a-z, ]+?) (NONE|FULL|WHERE .+?)(?=,? FOR |$)")
 _CLAUSES = "DEFAULT|VALUE|ASSERT|PERMISSIONS|READONLY|COMMENT|REFERENCE|FLEXIBLE"
+_DEFINITION = re.compile(r"DEFINE FIELD \S+ ON (?:`[^`]+`|⟨[^⟩]+⟩|\S+) (.*)", re.DOTALL)
+_TRUE = re.compile(r"\bWHERE true\b")
 _TYPE = re.compile(rf"\bTYPE (.+?)(?= (?:{_CLAUSES})\b|$)")
 
 
@@ -33,6 +40,7 @@ class TableLayout:
     table: str = ""
     fields: Mapping[str, str] = attrs.field(factory=dict)
     indexes: Mapping[str, str] = attrs.field(factory=dict)
+    has_events: bool = False
 
     @property
     def is_job_table(self) -> bool:
@@ -58,19 +66,48 @@ class TableLayout:
     def keeps_payload_objects(self) -> bool:
         """Whether an object in ``payload`` keeps its fields. 3.x keeps those of ``any``, or refuses them."""
         payload = self.fields.get("payload", "")
-        older = any("option<" in each for each in self.fields.values())  # 3.x prints ``none | ...``
         takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
-        return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (older and takes_objects)
+        return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (self.is_older and takes_objects)
+
+    @property
+    def is_older(self) -> bool:
+        """Whether a version before 3.0 printed it, which knows no ``none | ...``."""
+        return any("option<" in each for each in self.fields.values())
 
     def type_of(self, field: str) -> str:
         """A field's type, as the database prints it; empty where it has none."""
         found = _TYPE.search(self.fields.get(field, ""))
         return found[1] if found else ""
 
+    def definition_of(self, field: str) -> str:
+        """What stands between a field's table and its permissions."""
+        found = _DEFINITION.match(self.fields[field].partition(" PERMISSIONS ")[0])
+        return found[1] if found else ""
+
     def permissions_of(self, field: str) -> str:
-        """A field's ``PERMISSIONS`` clause."""
-        text = self.fields.get(field, "")
-        return text[text.index("PERMISSIONS ") :] if "PERMISSIONS " in text else ""
+        """A field's ``PERMISSIONS``, on 3.x with ``FULL`` for ``WHERE true``, which means the same."""
+        kept = self._permissions(field)
+        if not self.is_older:
+            kept = _TRUE.sub("FULL", kept)
+        return f"PERMISSIONS {kept}" if kept else ""
+
+    def _permissions(self, field: str) -> str:
+        return self.fields.get(field, "").partition(" PERMISSIONS ")[2]
+
+    @property
+    def unindexed_for_users(self) -> list[str]:
+        """Fields of ``sp00ky_parent`` whose ``WHERE true`` keeps record users' queries from it, on 3.x."""
+        return [] if self.is_older else [each for each in _LOOKED_UP if _TRUE.search(self._permissions(each))]
+
+    @property
+    def writable_leases(self) -> list[str]:
+        """Fields of the lease that clients may write; a user defined them before we did."""
+        return [each for each in _LEASE if each in self.fields and self._is_writable(each)]
+
+    def _is_writable(self, field: str) -> bool:
+        granted = _GRANT.findall(self._permissions(field))
+        writes = [grant for actions, grant in granted if "create" in actions or "update" in actions]
+        return not writes or any(grant not in {"NONE", "WHERE false"} for grant in writes)
 
     @property
     def created_at_moves(self) -> bool:
@@ -111,6 +148,7 @@ def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any]) -> T
         table=defined.get(name, ""),
         fields={_bare(key): text for key, text in info["fields"].items()},
         indexes={_bare(key): text for key, text in info["indexes"].items()},
+        has_events=bool(info["events"]),
     )
 
 

@@ -12,17 +12,12 @@ from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import TableLayout, read_layout
 from sp00ky_store_surreal.queries import quoted, steps_of, surql
+from sp00ky_store_surreal.repairs import listed, repairs
 
 __all__ = ["OWN_TABLES", "VERSION", "missing_steps", "apply_steps"]
 
 OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
 VERSION = 1
-ANY_PAYLOAD = (
-    "option<string | object | array | number | bool | null | bytes | datetime | duration | uuid | record"
-    " | geometry | range | function>"
-)
-"""``any`` that can be FLEXIBLE, which 3.x refuses for ``any``; a row that is there stays writable."""
-
 _NAME = r"(`[^`]+`|[^\s;]+)"
 _DEFINED = re.compile(
     rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
@@ -61,7 +56,7 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
 
 
 def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: bool) -> list[MigrationStep]:
-    names = {"table": quoted(table.table), "strategies": _listed(table.strategies)}
+    names = {"table": quoted(table.table), "strategies": listed(table.strategies)}
     layouts = {table.table: layout}
     if not layout.exists:
         created = [
@@ -75,8 +70,8 @@ def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: b
             problem=f"table {table.table!r} is there and is no job table (it lacks path, payload, status or "
             "retries): give the backend another one in method.table",
         )
-    repairs = _repairs(table, layout, names) if repair else []
-    return repairs + _undefined(steps_of("job_additions", **names), layouts, table.table)
+    mends = repairs(table, layout) if repair else []
+    return mends + _undefined(steps_of("job_additions", **names), layouts, table.table)
 
 
 def _undefined(
@@ -101,40 +96,3 @@ def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:
     layout = layouts[_owner(statement)]
     name = found[2].strip("`;")
     return {"TABLE": layout.exists, "FIELD": name in layout.fields, "INDEX": name in layout.indexes}[found[1]]
-
-
-def _repairs(table: JobTable, layout: TableLayout, names: dict[str, str]) -> list[MigrationStep]:
-    def step(field: str, definition: str, why: str) -> MigrationStep:
-        kept = layout.permissions_of(field)
-        statement = (
-            f"DEFINE FIELD OVERWRITE {field} ON TABLE {names['table']} {definition} {kept}".strip() + ";"
-        )
-        return MigrationStep(table=table.table, statement=statement, why=why)
-
-    steps = []
-    if not layout.holds_entries:
-        why = "Entries of errors have fields: as it is they are stored empty, or refused."
-        steps.append(step("errors.*", "TYPE object FLEXIBLE", why))
-    if not layout.keeps_payload_objects:
-        why = "A payload that is an object has fields: as it is, it is stored empty."
-        kind = layout.type_of("payload")
-        kind = ANY_PAYLOAD if "any" in kind else kind
-        steps.append(step("payload", f"TYPE {kind} FLEXIBLE", why))
-    if layout.created_at_moves:
-        why = "created_at moves at each update: the newest job of a parent isn't found after a retry."
-        steps.append(step("created_at", "TYPE datetime DEFAULT time::now() READONLY", why))
-    if not layout.links_any_record:
-        why = "A job without assigned_to, or with a parent in another table, is refused."
-        steps.append(step("assigned_to", "TYPE option<record>", why))
-    refused = layout.refused_strategies(table.strategies)
-    if refused:
-        definition = f'TYPE string DEFAULT ALWAYS "linear" ASSERT $value IN {names["strategies"]}'
-        steps.append(step("retry_strategy", definition, f"A job with {', '.join(refused)} is refused."))
-    return steps
-
-
-def _listed(strategies: frozenset[str]) -> str:
-    ordered = ["linear", "exponential", *sorted(strategies - {"linear", "exponential"})]
-    return (
-        "[" + ", ".join('"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in ordered) + "]"
-    )

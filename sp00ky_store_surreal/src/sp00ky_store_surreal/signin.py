@@ -7,6 +7,7 @@ from typing import Any
 
 from surrealdb import AsyncSurreal
 
+from sp00ky_store_surreal.server import ServerConnection
 from sp00ky_store_surreal.target import Target
 
 __all__ = ["connected", "dropped", "CONNECT_SECONDS"]
@@ -17,7 +18,7 @@ CONNECT_SECONDS = 5.0
 
 async def connected(target: Target) -> Any:  # the SDK's connections have no common type
     """A connection that statements can be sent on. Raises what the SDK raises, or ``TimeoutError``."""
-    sdk: Any = AsyncSurreal(target.sdk_url)
+    sdk: Any = AsyncSurreal(target.sdk_url) if target.embedded else ServerConnection(target.sdk_url)
     try:
         async with asyncio.timeout(None if target.embedded else CONNECT_SECONDS):
             await sdk.connect()

@@ -1,0 +1,48 @@
+"""Try on a table what a runner writes to it, and take all of it back."""
+
+from __future__ import annotations
+
+import re
+
+from surrealdb import RecordID
+
+from sp00ky_core.errors import RowRefused
+from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.errors import reason_of
+from sp00ky_store_surreal.layout import TableLayout
+from sp00ky_store_surreal.queries import quoted, surql
+
+__all__ = ["refusal"]
+
+DONE = "sp00ky: nothing was refused"
+"""What the trial throws at its end, so that nothing of it is kept."""
+
+_OF_TABLE = re.compile(r"record<\W*(\w+)")
+
+
+async def refusal(connection: Connection, layout: TableLayout) -> str | None:
+    """Why the database won't let a runner change a job; None: it will, or the table can't be tried.
+
+    A row is made for it, or, where the table wants more of one than we know, one that is there is taken. The
+    user's events aren't set off: a table that has some isn't tried.
+    """
+    if layout.has_events:
+        return None
+    table = quoted(layout.name)
+    refused = None
+    for row in ("trial_row", "any_row"):
+        refused = await _tried(connection, surql("trial", row=surql(row, table=table).strip()), layout)
+        if refused is None:
+            return None
+    return refused
+
+
+async def _tried(connection: Connection, statement: str, layout: TableLayout) -> str | None:
+    found = _OF_TABLE.search(layout.type_of("assigned_to"))
+    parent = RecordID(found[1], "sp00ky_check") if found else None
+    try:
+        await connection.write(statement, done=DONE, parent=parent)
+    except RowRefused as error:
+        reason = reason_of(error)
+        return None if DONE in reason else reason
+    return None

@@ -43,6 +43,7 @@ def _check_contract(backend: Backend, new_job: NewJob) -> None:
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
-    violations: Sequence[Any] = backend.contract.violations(new_job.path, decode(new_job.payload_json))
+    payload = decode(new_job.payload_json.decode())
+    violations: Sequence[Any] = backend.contract.violations(new_job.path, payload)
     if violations:
         raise PayloadInvalid(backend=backend.name, path=new_job.path, violations=tuple(violations))

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import attrs
@@ -124,3 +125,66 @@ async def surreal_url(surreal_address: str) -> AsyncIterator[str]:
     async with asyncio.timeout(30), surrealdb.AsyncSurreal(f"ws://{host}") as root:
         await root.signin({"username": username, "password": password})
         await root.query_raw(f"REMOVE NAMESPACE IF EXISTS {name}")
+
+
+@attrs.define
+class SpookyApp:
+    """A Sp00ky application's database: the documentation's schema, to the letter, and who signs up there."""
+
+    url: str  # root's, as a store takes it
+    root: Any
+    _connections: list[Any] = attrs.field(factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the namespace and the database."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def address(self) -> str:
+        """For the SDK."""
+        return "ws://" + self.url.rpartition("@")[2].partition("/")[0]
+
+    async def sign_up(self, name: str) -> Any:
+        """A connection of a record user's, over the wire, with a thread of that name."""
+        surrealdb = pytest.importorskip("surrealdb")
+        connection = surrealdb.AsyncSurreal(self.address)
+        await connection.connect()
+        self._connections.append(connection)
+        place = {"namespace": self.name, "database": self.name}
+        variables = {"name": name, "password": "secret"}
+        await connection.signup({**place, "access": "account", "variables": variables})
+        await connection.use(self.name, self.name)
+        (thread,) = await rows(connection, f"CREATE thread:{name} SET title = 'a thread'")
+        assert str(thread["id"]) == f"thread:{name}"
+        return connection
+
+    async def close(self) -> None:
+        for each in [*self._connections, self.root]:
+            await each.close()
+
+
+async def rows(connection: Any, statement: str, **bindings: Any) -> Any:
+    """What the last statement returns; all of them must go well."""
+    reply = await connection.query_raw(statement, bindings)
+    assert "result" in reply, reply
+    assert {each["status"] for each in reply["result"]} == {"OK"}, reply
+    return reply["result"][-1]["result"]
+
+
+@pytest.fixture
+async def spooky_app(surreal_url: str) -> AsyncIterator[SpookyApp]:
+    """The documentation's table on a server, not migrated, with ``user``, ``thread`` and ``account``."""
+    surrealdb = pytest.importorskip("surrealdb")
+    app = SpookyApp(surreal_url, None)
+    username, _, password = surreal_url.partition("://")[2].rpartition("@")[0].partition(":")
+    app.root = surrealdb.AsyncSurreal(app.address)
+    await app.root.connect()
+    await app.root.signin({"username": username, "password": password})
+    await rows(app.root, f"DEFINE NAMESPACE {app.name}; USE NS {app.name}; DEFINE DATABASE {app.name}")
+    await app.root.use(app.name, app.name)
+    schema = Path(__file__).parent / "store_surreal"
+    for each in ("spec_app", "spec_job"):
+        await rows(app.root, (schema / f"{each}.surql").read_text(encoding="utf-8"))
+    yield app
+    await app.close()

@@ -145,6 +145,16 @@ class SpookyApp:
         """For the SDK."""
         return "ws://" + self.url.rpartition("@")[2].partition("/")[0]
 
+    @property
+    def username(self) -> str:
+        """Root's."""
+        return self.url.partition("://")[2].partition(":")[0]
+
+    @property
+    def password(self) -> str:
+        """Root's."""
+        return self.url.partition("://")[2].partition("@")[0].partition(":")[2]
+
     async def sign_up(self, name: str) -> Any:
         """A connection of a record user's, over the wire, with a thread of that name."""
         surrealdb = pytest.importorskip("surrealdb")
@@ -177,10 +187,9 @@ async def spooky_app(surreal_url: str) -> AsyncIterator[SpookyApp]:
     """The documentation's table on a server, not migrated, with ``user``, ``thread`` and ``account``."""
     surrealdb = pytest.importorskip("surrealdb")
     app = SpookyApp(surreal_url, None)
-    username, _, password = surreal_url.partition("://")[2].rpartition("@")[0].partition(":")
     app.root = surrealdb.AsyncSurreal(app.address)
     await app.root.connect()
-    await app.root.signin({"username": username, "password": password})
+    await app.root.signin({"username": app.username, "password": app.password})
     await rows(app.root, f"DEFINE NAMESPACE {app.name}; USE NS {app.name}; DEFINE DATABASE {app.name}")
     await app.root.use(app.name, app.name)
     schema = Path(__file__).parent / "store_surreal"

@@ -1,0 +1,205 @@
+"""A Sp00ky project as it is: its sp00ky.yml, its server, its users' rows; only the runner is ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+SP00KY = Path(sys.executable).with_name("sp00ky")
+OPENAPI = Path(__file__).parents[2] / "examples" / "quickstart" / "openapi.yml"
+
+# With what other tools of such a project read.
+BACKENDS = """\
+mode: cluster
+slug: spookify
+schema: ./schema
+version: {{dev: {{ssp: {{path: ../ssp}}}}, cloud: canary}}
+logLevel: {{dev: "info,push=debug"}}
+surrealdb:
+  namespace: {name}
+  database: {name}
+  endpoint: {endpoint}
+  username: "{username}"
+  password: "${{SURREAL_PASSWORD}}"
+backends:
+  api:
+    spec: ./openapi.yml
+    baseUrl: {backend}
+    auth: {{type: token, token: "${{API_TOKEN}}"}}
+    method: {{type: outbox, table: job, schema: ./schema/outbox.surql}}
+    dev: {{command: "npm run dev", port: 3660}}
+    deploy: {{timeout: 20, timeoutOverridable: true, replicas: 2}}
+"""
+
+APPS = BACKENDS.replace("backends:\n", "apps:\n  web: {{type: frontend, path: ./web}}\n").replace(
+    "  api:\n", "  api:\n    type: backend\n"
+)
+
+JOB = """\
+CREATE job:{key} SET path = '/spookify', payload = '{{"id":"{key}"}}', assigned_to = thread:a,
+  max_retries = 3, retry_strategy = 'linear'
+"""
+"""As the TypeScript client writes it: the payload as text."""
+
+
+@attrs.frozen
+class Project:
+    """A folder with a sp00ky.yml, and the command line in it."""
+
+    folder: Path
+    app: Any
+
+    async def sp00ky(self, *arguments: str, code: int = 0) -> str:
+        """What a command prints."""
+        process = await self.start(*arguments)
+        out, err = await process.communicate()
+        assert process.returncode == code, err.decode()
+        return out.decode()
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        return await asyncio.create_subprocess_exec(str(SP00KY), *arguments, cwd=self.folder, **pipes)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """``sp00ky run``, drained at the end."""
+        process = await self.start("run")
+        try:
+            yield
+            process.send_signal(signal.SIGTERM)
+            _, err = await process.communicate()
+            assert process.returncode == 0, err.decode()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+    async def tables(self) -> dict[str, Any]:
+        """What the database says about its tables, by name."""
+        (info,) = (await self.app.root.query_raw("INFO FOR DB"))["result"]
+        names = sorted(info["result"]["tables"])
+        reply = await self.app.root.query_raw("".join(f"INFO FOR TABLE {each};" for each in names))
+        told = [each["result"] for each in reply["result"]]
+        return {name: (info["result"]["tables"][name], each) for name, each in zip(names, told, strict=True)}
+
+
+MakeProject = Callable[[str], Project]
+
+
+@pytest.fixture
+def make_project(
+    tmp_path: Path, spooky_app: Any, backend_url: str, monkeypatch: pytest.MonkeyPatch
+) -> MakeProject:
+    monkeypatch.setenv("API_TOKEN", "secret")
+    monkeypatch.setenv("SURREAL_PASSWORD", spooky_app.password)
+    monkeypatch.delenv("SP00KY_STORE", raising=False)
+
+    def make(text: str) -> Project:
+        (tmp_path / "openapi.yml").write_text(OPENAPI.read_text())
+        where = {"name": spooky_app.name, "endpoint": spooky_app.address, "username": spooky_app.username}
+        filled = text.format(backend=backend_url, **where)
+        (tmp_path / "sp00ky.yml").write_text(filled)
+        return Project(tmp_path, spooky_app)
+
+    return make
+
+
+async def ended(connection: Any, key: str) -> Any:
+    """A row once its job has ended, by a LIVE query of the user's own."""
+    (live,) = (await connection.query_raw("LIVE SELECT * FROM job"))["result"]
+    changes = await connection.subscribe_live(live["result"])
+    (now,) = (await connection.query_raw("SELECT * FROM job"))["result"]
+    (row,) = [each for each in now["result"] if str(each["id"]) == f"job:{key}"]
+    async with asyncio.timeout(60):
+        while row["status"] not in {"success", "failed"} or str(row["id"]) != f"job:{key}":
+            row = await anext(changes)
+    return row
+
+
+@pytest.mark.parametrize("text", [BACKENDS, APPS], ids=["backends", "apps"])
+async def test_a_project_as_it_is_is_enough(make_project: MakeProject, text: str) -> None:
+    project = make_project(text)
+    user = await project.app.sign_up("a")
+    await user.query_raw(JOB.format(key="before"))  # no migration yet
+
+    findings = await project.sp00ky("check", code=1)
+    assert "run: sp00ky migrate" in findings
+    await project.sp00ky("migrate")
+    async with project.running():
+        assert (await ended(user, "before"))["status"] == "success"
+        await user.query_raw(JOB.format(key="after"))
+        row = await ended(user, "after")
+        assert (row["status"], row["retries"], json.loads(row["result"])) == (
+            "success",
+            0,
+            {"spooky": "after"},
+        )
+
+
+async def test_what_the_old_runner_left_processing_runs_again(make_project: MakeProject) -> None:
+    project = make_project(BACKENDS)
+    user = await project.app.sign_up("a")
+    await user.query_raw(JOB.format(key="left"))
+    await project.app.root.query_raw("UPDATE job:left SET status = 'processing'")
+    await project.sp00ky("migrate")
+    await project.sp00ky("run", "--until-empty")
+    row = await ended(user, "left")
+    assert (row["status"], row["retries"]) == ("success", 1)
+
+
+async def test_nothing_of_the_users_is_changed_without_repair(make_project: MakeProject) -> None:
+    project = make_project(BACKENDS)
+    user = await project.app.sign_up("a")
+    await user.query_raw(JOB.format(key="one"))
+    before = await project.tables()
+
+    await project.sp00ky("check", code=1)
+    await project.sp00ky("migrate", "--print")
+    await project.sp00ky("migrate", "--print", "--repair")
+    assert await project.tables() == before
+    await project.sp00ky("migrate")
+    await project.sp00ky("check")
+    await project.sp00ky("run", "--until-empty")
+    after = await project.tables()
+
+    assert {name: after[name] for name in ("user", "thread")} == {
+        name: before[name] for name in ("user", "thread")
+    }
+    assert set(after) - set(before) == {"sp00ky_breaker", "sp00ky_migration", "sp00ky_runner"}
+    table, fields = before["job"][0], before["job"][1]["fields"]
+    assert after["job"][0] == table
+    assert {name: after["job"][1]["fields"][name] for name in fields} == fields
+
+
+async def test_each_weakness_is_named_shown_and_mended(make_project: MakeProject) -> None:
+    project = make_project(BACKENDS)
+    await project.sp00ky("migrate")
+    told = json.loads(await project.sp00ky("check", "--json"))["findings"]
+    assert {each["subject"] for each in told} == {"job.errors", "job.created_at", "job.assigned_to", "job"}
+    assert all(each["consequence"] and "--repair" in each["mend"] for each in told)
+
+    shown = await project.sp00ky("migrate", "--print", "--repair")
+    whys = [line for line in shown.splitlines() if line.startswith("-- job: ")]
+    assert len(whys) == shown.count("DEFINE FIELD OVERWRITE") == 4
+    done = await project.sp00ky("migrate", "--repair")
+    assert [why.removeprefix("-- ") in done for why in whys] == [True] * 4
+    assert "ok" in await project.sp00ky("check")
+
+
+async def test_a_failure_is_kept_with_its_reason(make_project: MakeProject) -> None:
+    project = make_project(BACKENDS.replace("baseUrl: {backend}", "baseUrl: http://127.0.0.1:1"))
+    await project.sp00ky("migrate", "--repair")
+    user = await project.app.sign_up("a")
+    await user.query_raw(JOB.format(key="one").replace("max_retries = 3", "max_retries = 0"))
+    await project.sp00ky("run", "--until-empty", code=1)
+    job = json.loads(await project.sp00ky("jobs", "get", "job:one", "--json"))
+    assert (job["status"], job["errors"][0]["name"]) == ("failed", "connect")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
 from tests.chaos.history import Request
@@ -27,19 +27,23 @@ Behaviour = Callable[["_Answer"], Awaitable[bool]]
 class ChaoticBackend:
     """Serves ``/wild``, which does anything, and ``/calm``, which answers well; records each request."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, weights: Mapping[str, int] | None = None) -> None:
         self._seed = seed
+        self._weights = weights or WEIGHTS
         self._seen: Counter[int] = Counter()
         self.requests: list[Request] = []
-        self.did: Counter[str] = Counter()
         self.calm = False  # everything is answered well
+        self._let_go = asyncio.Event()
         self.server = MisbehavingBackend(choose=lambda _: self._answer)
 
     async def _answer(self, to: Answering) -> bool:
         request = self._note(to)
         name = self._choose(to, request.n)
-        self.did[name] += 1
-        return await BEHAVIOURS[name](_Answer(request, to))
+        return await BEHAVIOURS[name](_Answer(request, to, self._let_go))
+
+    def let_go(self) -> None:
+        """Answer every request that hangs, and those that would."""
+        self._let_go.set()
 
     def _note(self, to: Answering) -> Request:
         n = json.loads(to.request.body)["n"]
@@ -61,15 +65,27 @@ class ChaoticBackend:
         if json.loads(to.request.body).get("hang") and self._seen[n] == 1:
             return "hang"
         random = Random(f"{self._seed}:{n}:{self._seen[n]}")  # noqa: S311  # repeatable, and no secret
-        return random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        return random.choices(list(self._weights), list(self._weights.values()))[0]
 
 
 class _Answer:
     """One request's answer, and the record of it."""
 
-    def __init__(self, request: Request, to: Answering) -> None:
+    def __init__(self, request: Request, to: Answering, let_go: asyncio.Event) -> None:
         self.request = request
         self.to = to
+        self._let_go = let_go
+
+    async def until_let_go(self) -> bool:
+        """Wait; whether the client still does."""
+        going, waiting = asyncio.create_task(self.to.gone()), asyncio.create_task(self._let_go.wait())
+        try:
+            await asyncio.wait([going, waiting], return_when=asyncio.FIRST_COMPLETED)
+            return not going.done()
+        finally:
+            for each in (going, waiting):
+                each.cancel()
+            await asyncio.gather(going, waiting, return_exceptions=True)
 
     async def whole(self, status: str, body: bytes | None = None, headers: str = "") -> bool:
         """Answer properly, and note that the answer was sent well within the timeout."""
@@ -115,7 +131,8 @@ async def _refuses(answer: _Answer) -> bool:
 
 
 async def _hang(answer: _Answer) -> bool:
-    await answer.to.gone()
+    if await answer.until_let_go():
+        return await answer.whole("200 OK")
     return False
 
 

@@ -49,6 +49,7 @@ class Enqueuer:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._calls: set[asyncio.Task[None]] = set()
         self.enqueues: list[Enqueue] = []
+        self.hanging: list[int] = []  # jobs that were made to fill slots
 
     async def run(self) -> None:
         """Enqueue until cancelled."""
@@ -64,10 +65,12 @@ class Enqueuer:
         """Let the calls end that are under way."""
         await asyncio.gather(*self._calls)
 
-    async def fill_slots(self, count: int) -> None:
+    async def hang(self, count: int) -> None:
         """Jobs whose first attempt hangs until its timeout."""
+        batch = self._batch("wild", count, hang=True)
+        self.hanging += [record.n for record in batch.records]
         with suppress(Exception):  # the record says what is known
-            await self._add(self._batch("wild", count, hang=True))
+            await self._add(batch)
 
     async def _attempt(self, way: Callable[[], Awaitable[None]]) -> None:
         try:

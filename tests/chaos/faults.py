@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from random import Random
 
 import attrs
@@ -52,10 +52,12 @@ class Scene:
         self.disturbances.append(found)
         return found
 
-    @contextmanager
-    def anyone(self) -> Iterator[Member]:
-        """A runner that nobody else is breaking."""
-        member = self.random.choice([each for each in self.fleet.members if each not in self.broken])
+    @asynccontextmanager
+    async def anyone(self) -> AsyncIterator[Member]:
+        """A runner that nobody else is breaking, as soon as there is one."""
+        while not (sound := [each for each in self.fleet.members if each not in self.broken]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        member = self.random.choice(sound)
         self.broken.add(member)
         try:
             yield member
@@ -76,7 +78,7 @@ Fault = Callable[[Scene], Coroutine[None, None, None]]
 
 async def kill(scene: Scene) -> None:
     """SIGKILL a runner; another one takes its place."""
-    with scene.anyone() as member:
+    async with scene.anyone() as member:
         scene.note("kill -9", member.name)
         await scene.fleet.kill(member)
     await scene.fleet.start()
@@ -84,7 +86,7 @@ async def kill(scene: Scene) -> None:
 
 async def freeze(scene: Scene) -> None:
     """Stop a runner's process until others hold it for dead, and let it go on."""
-    with scene.anyone() as member:
+    async with scene.anyone() as member:
         noted = scene.note("freeze", member.name)
         member.send(signal.SIGSTOP)
         await asyncio.sleep(scene.silence())
@@ -94,7 +96,7 @@ async def freeze(scene: Scene) -> None:
 
 async def deploy(scene: Scene) -> None:
     """SIGTERM a runner; another one takes its place."""
-    with scene.anyone() as member:
+    async with scene.anyone() as member:
         await scene.fleet.start()
         noted = scene.note("deploy", member.name, excuses=False)
         scene.exits.append(await scene.fleet.stop(member))
@@ -126,7 +128,7 @@ async def lose_replies(scene: Scene) -> None:
 
 async def part(scene: Scene) -> None:
     """Hold back every byte between one runner and the database, until others hold it for dead."""
-    with scene.anyone() as member:
+    async with scene.anyone() as member:
         noted = scene.note("partition", member.name)
         member.proxy.hold()
         await asyncio.sleep(scene.silence())
@@ -149,7 +151,7 @@ async def fill_disk(scene: Scene) -> None:
 async def fill_slots(scene: Scene) -> None:
     """More jobs whose backend hangs than there are slots in the fleet."""
     noted = scene.note("slots full", excuses=False)
-    await scene.enqueuer.fill_slots(CONCURRENCY * (len(scene.fleet.members) + 1))
+    await scene.enqueuer.hang(CONCURRENCY * (len(scene.fleet.members) + 1))
     noted.until = time.time()
 
 

@@ -19,6 +19,9 @@ from tests.chaos.proxy import Connect, Proxy
 
 __all__ = ["Fleet", "Member"]
 
+START_AGAIN = 0.3
+"""Seconds until a runner that ended by itself is started again."""
+
 SP00KY = Path(sys.executable).with_name("sp00ky")
 
 
@@ -53,11 +56,15 @@ class Fleet:
         self._folder = config.parent
         self.members: list[Member] = []  # those that should run
         self._all: list[Member] = []
+        self._watches: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Fleet:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
         for member in self._all:
             member.send(signal.SIGKILL)  # also ends one that is stopped
         await asyncio.gather(*(member.child.wait() for member in self._all))
@@ -78,7 +85,16 @@ class Fleet:
         member = Member(name, child, proxy, time.time())
         self.members.append(member)
         self._all.append(member)
+        self._watches.append(asyncio.create_task(self._replace(member)))
         return member
+
+    async def _replace(self, member: Member) -> None:
+        """What a supervisor does with one that ends by itself: where the database is away, none can start."""
+        await member.child.wait()
+        if member in self.members:
+            self.members.remove(member)
+            await asyncio.sleep(START_AGAIN)
+            await self.start()
 
     def _environment(self, name: str, proxy: Proxy) -> dict[str, str]:
         return {
@@ -113,6 +129,10 @@ class Fleet:
         member.send(signal.SIGTERM)
         status = await member.child.wait()
         return status, time.monotonic() - since
+
+    async def stop_all(self) -> list[tuple[int, float]]:
+        """SIGTERM all that run; their exit statuses and seconds."""
+        return list(await asyncio.gather(*(self.stop(member) for member in list(self.members))))
 
     def name_of(self, runner_id: str | None) -> str | None:
         """The name of the process that has put this id into rows; an id is host, process and chance."""

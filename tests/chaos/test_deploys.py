@@ -1,0 +1,23 @@
+"""Rolling restarts cost nothing: no duplicate, no attempt, no time beyond ``grace``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.chaos.checker import violations
+from tests.chaos.deploys import run_deploys
+from tests.chaos.postgres import postgres
+
+SECONDS = 13.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_rolling_restarts_under_load_cost_nothing(tmp_path: Path) -> None:
+    async with postgres() as database:
+        deployed = await run_deploys(SECONDS, database, tmp_path)
+    assert violations(deployed.ending.history) == []
+    assert deployed.complaints() == []
+    assert len(deployed.long) >= 4
+    assert len(deployed.short) > 50

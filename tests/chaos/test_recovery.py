@@ -1,0 +1,78 @@
+"""A killed runner's jobs come back within 10 s at default settings; a restarted database kills nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.chaos.backend import ChaoticBackend
+from tests.chaos.checker import violations
+from tests.chaos.fleet import Member
+from tests.chaos.history import Disturbance, Move, Row
+from tests.chaos.postgres import postgres
+from tests.chaos.stage import Stage, staged, until_ended
+
+OLD = 11.0
+"""Seconds: a runner that has beaten for 10 s may judge others."""
+WITHIN = 10.0
+AWAY = 7.0
+"""Seconds: longer than a runner may be silent."""
+JOBS = 12
+
+
+async def eventually(stage: Stage, met: Callable[[list[Row]], bool]) -> None:
+    while not met(await stage.database.rows()):  # noqa: ASYNC110  # a database sends no event for it
+        await asyncio.sleep(0.1)
+
+
+async def holding(stage: Stage, member: Member) -> set[str]:
+    """The jobs that a runner is at."""
+    jobs = await stage.outbox.find(backend="wild", limit=100)
+    return {job.id for job in jobs if stage.fleet.name_of(job.runner_id) == member.name}
+
+
+async def reclaims(stage: Stage) -> list[Move]:
+    moves = await stage.database.moves()
+    return [each for each in moves if each.before == "processing" and each.epoch_after > each.epoch_before]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_only_a_killed_runner_is_held_for_dead(tmp_path: Path) -> None:
+    backend = ChaoticBackend(0)
+    async with (
+        postgres() as database,
+        staged(database, tmp_path, backend, runners=3, grace=5, timeout=300, concurrency=6) as stage,
+    ):
+        if database.why_no_restart:
+            pytest.skip(database.why_no_restart)
+        await asyncio.sleep(OLD)
+        await stage.enqueuer.hang(JOBS)  # every attempt goes on until the end
+        await eventually(stage, lambda rows: [row.status for row in rows] == ["processing"] * JOBS)
+        held = {member.name: await holding(stage, member) for member in stage.fleet.members}
+        victim = max(stage.fleet.members, key=lambda each: len(held[each.name]))
+        killed = Disturbance(kind="kill -9", runner=victim.name, since=time.time(), until=time.time())
+        await stage.fleet.kill(victim)
+        async with asyncio.timeout(2 * WITHIN):
+            while len(await reclaims(stage)) < len(held[victim.name]):  # noqa: ASYNC110  # no event for it
+                await asyncio.sleep(0.1)
+        given_back = await reclaims(stage)
+        assert {each.job_id for each in given_back} == held[victim.name]
+        assert max(each.at for each in given_back) - killed.since < WITHIN
+        assert {each.after for each in given_back} == {"pending", "failed"}
+
+        await database.stop()
+        await asyncio.sleep(AWAY)
+        await database.start()
+        await asyncio.sleep(OLD + 4)  # so that whoever would be held for dead by mistake, was
+        assert await reclaims(stage) == given_back
+
+        backend.let_go()
+        await until_ended(database)
+        await stage.fleet.stop_all()
+        history = await stage.history([killed])
+    assert violations(history) == []
+    assert [row.names for row in history.rows if row.job_id not in held[victim.name] and row.names] == []

@@ -39,6 +39,9 @@ MERGED = "sp00ky_request_headers"
 OBSERVER_TIMEOUT = 1.0
 """Seconds that an asynchronous observer gets."""
 
+LAST_MOMENT = 1.0
+"""Seconds that it then gets to end, before nobody waits for it any more."""
+
 MAX_TOLD = 1_000
 """Asynchronous observers at work at the same time; a call beyond that is left out, and logged."""
 
@@ -81,7 +84,9 @@ class Hooks:
     async def dispatch(self, name: str, **facts: Any) -> None:
         """Tell every observer and wait for it; what one raises is logged and changes nothing."""
         for impl, answer in self._tell(name, facts):
-            await _bounded(answer, impl.plugin_name, name)
+            # A task of its own: an observer may raise CancelledError, or not end when it is cancelled.
+            task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
+            await asyncio.wait([task], timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
 
     def dispatch_soon(self, name: str, **facts: Any) -> None:
         """Tell every observer; asynchronous ones go on by themselves, so that they delay no job."""
@@ -95,9 +100,11 @@ class Hooks:
             task.add_done_callback(self._told.discard)
 
     async def flush(self) -> None:
-        """Wait for the observers that are still at work."""
+        """Wait for the observers still at work, but not for those that don't end when they are cancelled."""
         if self._told:
-            await asyncio.wait(self._told)
+            _, stubborn = await asyncio.wait(self._told, timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
+            if stubborn:
+                logger.error("%d calls of observers don't end; they are left behind", len(stubborn))
 
     def _tell(self, name: str, facts: Mapping[str, Any]) -> Iterator[tuple[pluggy.HookImpl, Any]]:
         for impl in self._impls[name]:

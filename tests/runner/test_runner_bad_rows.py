@@ -57,7 +57,7 @@ async def test_an_unknown_route_is_retried_for_a_newer_runner_may_know_it(make_b
     ids=str,
 )
 async def test_a_malformed_row_fails_and_says_why(make_bench, fields: dict[str, object]) -> None:
-    bench = await make_bench()
+    bench = await make_bench(timeout_overridable=True)
     row = {"path": "/spookify", "payload": "{}", "status": "pending"} | fields
     bench.store.write_row("job", row | {"id": "job:bad"})
     good = await bench.add()

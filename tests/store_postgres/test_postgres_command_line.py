@@ -182,3 +182,15 @@ async def test_a_service_waits_for_its_database_until_it_is_told_to_stop(
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_until_empty_ends_where_the_database_refuses_the_rest(
+    store: PostgresStore, sp00ky: Run, sql: Any, schema: str, transport: None
+) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path) VALUES ('/spookify');"
+        f"ALTER TABLE {quoted}.job ADD CONSTRAINT mine CHECK (assigned_to IS NOT NULL) NOT VALID"
+    )
+    ended = await sp00ky("run", "--until-empty", "--log-level", "error")
+    assert 'violates check constraint "mine"; mend row or rule' in ended.complaint()

@@ -6,16 +6,19 @@ import math
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from operator import itemgetter
 
 from sp00ky_core.breaker import Breaker
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ids import table_of
 from sp00ky_core.job import Job
 from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.selecting import BEGINNING
 from sp00ky_store_postgres.breakers import breaker_of
 from sp00ky_store_postgres.connections import Connections, Lane, Row
+from sp00ky_store_postgres.leftout import LeftOut
 from sp00ky_store_postgres.mapping import claimed_jobs
 from sp00ky_store_postgres.statements import fill, literal, read_sql
 from sp00ky_store_postgres.tables import Tables
@@ -26,6 +29,8 @@ RUN_AT, KEY, PATH = 12, 1, 2
 """Where a claim's rows hold what they are ordered by: the statement returns them as they lie on disk."""
 
 
+DETOURS = 10
+"""How often a claim is tried again around rows that the database refuses to write."""
 START_OVER_SECONDS = 0.25
 """For so long may a job that was committed late wait behind younger ones of a backlog."""
 
@@ -38,12 +43,13 @@ class Claims:
     times a second a claim starts from the beginning, for what was committed late, or failed and is due again.
     """
 
-    def __init__(self, connections: Connections, tables: Tables) -> None:
+    def __init__(self, connections: Connections, tables: Tables, location: str) -> None:
         self._connections = connections
         self._tables = tables
         self._built: dict[tuple[str, ...], str] = {}
         self._reached: dict[str, datetime] = {}  # by table: how far the claims have got
         self._begun_at = -math.inf  # when one has started from the beginning
+        self._left_out = LeftOut(connections, tables, location)
 
     def start_over(self) -> None:
         """Jobs may have become due that are older than where the claims have got to."""
@@ -51,6 +57,30 @@ class Claims:
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
+        if self._left_out.is_over():
+            self._built.clear()
+        try:
+            claim = await self._claim_all(slots_by_backend, runner_id)
+        except RowRefused:
+            claim = await self._claim_around(slots_by_backend, runner_id)
+        if not claim and (refused := self._left_out.take_news()):
+            raise refused
+        return claim
+
+    async def _claim_around(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        """Leave out what is refused, until the rest can be claimed."""
+        for _ in range(DETOURS):
+            for backend, slots in slots_by_backend.items():
+                table = self._tables.of(backend)
+                since = self._reached.get(table.table, BEGINNING)
+                if not await self._left_out.find(table, since, slots):
+                    await self._left_out.find(table, BEGINNING, PROBE_WINDOW)
+            self._built.clear()
+            with suppress(RowRefused):
+                return await self._claim_all(slots_by_backend, runner_id)
+        return await self._claim_all(slots_by_backend, runner_id)
+
+    async def _claim_all(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         breakers: dict[str, Breaker] = {}
         jobs = await self._claim_due(slots_by_backend, runner_id, breakers)
         for backend, breaker in tuple(breakers.items()):
@@ -117,7 +147,14 @@ class Claims:
         tables = self._tables.chosen(backends)
         if not tables:
             return None
-        shares = [fill(read_sql("next_due"), table=self._tables.name(table)) for table in tables]
+        shares = [
+            fill(
+                read_sql("next_due"),
+                table=self._tables.name(table),
+                left_out=self._left_out.condition(table, "job"),
+            )
+            for table in tables
+        ]
         rows = await self._connections.fetch(Lane.CLAIM, " UNION ALL ".join(shares))
         return max(min(row[0] for row in rows), 0.0) if rows else None
 
@@ -134,6 +171,7 @@ class Claims:
                 read_sql("claim"),
                 share=f"share_{number}",
                 heeding=fill(read_sql("claim_heeding"), **self._names(table)) if table.breaker else "",
+                left_out=self._left_out.condition(table, "due"),
                 **self._names(table, number),
                 limit=f"${2 * number + 2}",
                 since=f"${2 * number + 3}",
@@ -154,6 +192,7 @@ class Claims:
             read_sql("probe"),
             read=read_sql("breaker_read"),
             window=str(PROBE_WINDOW),
+            left_out=self._left_out.condition(table, "due"),
             probe_lease=f"{table.probe_lease!r}::float8",
             **self._names(table),
         )

@@ -54,7 +54,13 @@ def whole_jobs(rows: Iterable[Sequence[Any]], table: JobTable) -> list[Job]:
 
 def _whole_job(row: dict[str, Any], table: JobTable) -> Job:
     row["id"] = f"{table.table}:{row['id'].hex}"
-    return job_of(row, backend=table.backend, strategies=table.strategies, payload_is_object=True)
+    return job_of(
+        row,
+        backend=table.backend,
+        strategies=table.strategies,
+        payload_is_object=True,
+        timeout_counts=table.timeout_overridable,
+    )
 
 
 def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runner_id: str) -> list[Job]:

@@ -53,7 +53,7 @@ class PostgresStore(DecidingStore):
         self._options = read_url(options.url)
         self._tables = Tables(options.tables, self._options.schema)
         self._connections = Connections(self._options, self._tables)
-        self._claims = Claims(self._connections, self._tables)
+        self._claims = Claims(self._connections, self._tables, self._options.location)
         self._settles = Settles(self._connections, self._tables)
         self._enqueues = Enqueues(self._connections, self._tables, self._options)
         self._breakers = Breakers(self._connections, self._tables)

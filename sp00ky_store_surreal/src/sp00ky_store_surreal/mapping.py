@@ -25,7 +25,12 @@ _UNITS |= {"w": 7 * 86_400.0, "y": 365 * 86_400.0}
 def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
     """The job of a row that a statement returned."""
     plain = {key: _plain(value) for key, value in row.items()}
-    return job_of(plain, backend=table.backend, strategies=table.strategies)
+    return job_of(
+        plain,
+        backend=table.backend,
+        strategies=table.strategies,
+        timeout_counts=table.timeout_overridable,
+    )
 
 
 def row_from(new_job: NewJob, key: RecordID, *, whole_seconds: bool = False) -> dict[str, Any]:

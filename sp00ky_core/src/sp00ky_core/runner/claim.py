@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from sp00ky_core.dispatch import Hooks
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import RowRefused, Sp00kyError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import Store
 from sp00ky_core.runner.backoff import Backoff
@@ -50,6 +50,9 @@ class Claimer:
         self._hooks = hooks
         self._options = options
         self._observed = hooks.observes("sp00ky_jobs_claimed")
+        self.refused: RowRefused | None = (
+            None  # why the last claim got nothing, if the database won't write a row
+        )
         self._stopping = False
         self._reply_lost = False  # a claim may have been committed without this runner knowing of its rows
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
@@ -63,6 +66,7 @@ class Claimer:
                 backoff.reset()
             except Sp00kyError as error:
                 logger.warning("can't claim: %s", error)
+                self.refused = error if isinstance(error, RowRefused) else self.refused
                 self._reply_lost = True
                 self._wake.all_may_have_work()
                 await backoff.wait()
@@ -111,6 +115,8 @@ class Claimer:
             jobs = await self._store.claim(wanted, self._options.runner_id)
             helds = [self._hold(job, claimed_at) for job in jobs]
         self._wake.claimed(wanted, jobs)
+        if jobs:
+            self.refused = None
         if jobs and self._observed:
             self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=jobs, runner_id=self._options.runner_id)
         for held in helds:

@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.dispatch import Hooks
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import RowRefused, Sp00kyError
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import Settlement, Store, Transport
 from sp00ky_core.retry import Strategy
@@ -271,13 +271,23 @@ class Runner:
             del self._tasks[name]
 
     async def until_empty(self) -> int:
-        """Return when no job is pending or processing; how many this runner settled as failed."""
+        """Return when no job is pending or processing; how many this runner settled as failed.
+
+        Raises:
+            RowRefused: what is left is pending, and the database refuses to have it claimed.
+        """
         while True:
             await self._holdings.emptied.wait()
-            stats = await self._store.stats()
-            if not any(each.pending + each.processing for each in stats.values()):
+            stats = (await self._store.stats()).values()
+            if not any(each.pending + each.processing for each in stats):
                 return self.failed
+            if self._claimer.refused and not any(each.processing for each in stats):
+                await self._refuse_to_wait(self._claimer.refused)
             await asyncio.sleep(UNTIL_EMPTY_POLL)  # other processes' jobs send no event here
+
+    async def _refuse_to_wait(self, refused: RowRefused) -> None:
+        if await self._store.next_due(self._slots.keys()) is None:
+            raise refused
 
 
 UNTIL_EMPTY_POLL = 0.1

@@ -236,7 +236,12 @@ class MemoryStore(DecidingStore):
         defaults = dict.fromkeys(("created_at", "updated_at", "run_at"), now)
         row = {**defaults, **fields, "id": job_id(table, key)}
         options = self._tables[table].options
-        job = job_of(row, backend=options.backend, strategies=options.strategies)
+        job = job_of(
+            row,
+            backend=options.backend,
+            strategies=options.strategies,
+            timeout_counts=options.timeout_overridable,
+        )
         self._write(job)
         return job.id
 

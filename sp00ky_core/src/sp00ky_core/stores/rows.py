@@ -29,7 +29,11 @@ TEXTS = ("id", "path", "assigned_to", "dedup_key", "traceparent", "retry_strateg
 
 
 def defect_of(
-    row: Mapping[str, Any], *, strategies: Collection[str] = STRATEGIES, payload_is_object: bool = False
+    row: Mapping[str, Any],
+    *,
+    strategies: Collection[str] = STRATEGIES,
+    payload_is_object: bool = False,
+    timeout_counts: bool = True,
 ) -> str | None:
     """Why a row can't be delivered, in one line; None: it can be.
 
@@ -37,6 +41,7 @@ def defect_of(
         row: by column name; a column that is missing or None takes its default, where it has one.
         strategies: the names that this process knows.
         payload_is_object: the database guarantees that the payload is a JSON object: it isn't parsed.
+        timeout_counts: the backend lets a job have its own; elsewhere nobody asks for it.
     """
     payload = row.get("payload")
     return (
@@ -44,7 +49,7 @@ def defect_of(
         or _count_defect("retries", row.get("retries"))
         or _count_defect("max_retries", row.get("max_retries"))
         or _strategy_defect(row.get("retry_strategy"), strategies)
-        or _timeout_defect(row.get("timeout"))
+        or (_timeout_defect(row.get("timeout")) if timeout_counts else None)
         or (None if payload_is_object and payload is not None else _payload_defect(payload))
     )
 
@@ -55,6 +60,7 @@ def job_of(
     backend: str,
     strategies: Collection[str] = STRATEGIES,
     payload_is_object: bool = False,
+    timeout_counts: bool = True,
 ) -> Job:
     """The job of a row: what it holds where that makes sense, the column's default elsewhere.
 
@@ -63,9 +69,12 @@ def job_of(
         backend: whose table the row is in.
         strategies: see ``defect_of``.
         payload_is_object: see ``defect_of``.
+        timeout_counts: see ``defect_of``.
     """
     status = _status_of(row.get("status"))
-    defect = defect_of(row, strategies=strategies, payload_is_object=payload_is_object)
+    defect = defect_of(
+        row, strategies=strategies, payload_is_object=payload_is_object, timeout_counts=timeout_counts
+    )
     if status is None:
         defect = f"status is {shown(row.get('status'))}: no status of a job"
     result, payload = row.get("result"), payload_text(row.get("payload"))

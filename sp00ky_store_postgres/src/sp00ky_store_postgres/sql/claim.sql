@@ -15,6 +15,7 @@
           AND due.run_at <= now()
           AND due.run_at >= {{since}}
           {{heeding}}
+          {{left_out}}
         ORDER BY due.run_at, due.id
         LIMIT {{limit}}
         FOR NO KEY UPDATE SKIP LOCKED

@@ -3,7 +3,7 @@
 WITH oldest AS (
     SELECT due.id, due.run_at, due.retries < due.max_retries AS has_retries
     FROM {{table}} AS due
-    WHERE due.status = 'pending' AND due.run_at <= now()
+    WHERE due.status = 'pending' AND due.run_at <= now() {{left_out}}
     ORDER BY due.run_at, due.id
     LIMIT {{window}}
 ), chosen AS (

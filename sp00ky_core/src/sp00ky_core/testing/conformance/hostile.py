@@ -40,8 +40,6 @@ HOSTILE_ROWS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "max_retries below 0": ({**SOUND, "max_retries": -1}, "max_retries"),
     "max_retries absurd": ({**SOUND, "max_retries": 10**12}, "max_retries"),
     "unknown strategy": ({**SOUND, "retry_strategy": "whenever"}, "retry_strategy"),
-    "timeout zero": ({**SOUND, "timeout": 0}, "timeout"),
-    "timeout below 0": ({**SOUND, "timeout": -1}, "timeout"),
     "NUL in dedup_key": ({**SOUND, "dedup_key": "a\0b"}, "dedup_key"),
 }
 """Rows, and a word that their defect must hold."""
@@ -98,6 +96,17 @@ class HostileConformance(StoreHarness):
     ) -> None:
         job_id = await self.hostile(store, options, {**fields, "status": "processing"})
         assert [each.job_id for each in await store.reclaim({})] == [job_id]
+
+    @pytest.mark.parametrize("seconds", [0, -1])
+    @pytest.mark.parametrize("overridable", [True, False])
+    async def test_a_timeout_that_is_none_is_a_defect_where_it_counts(
+        self, options: StoreOptions, seconds: int, overridable: bool
+    ) -> None:
+        async with self.opened(options, timeout_overridable=overridable) as store:
+            await self.hostile(store, options, {**SOUND, "timeout": seconds})
+            (job,) = await self.claim(store)
+            assert ("timeout" in (job.defect or "")) is overridable
+            assert (job.defect is None) is not overridable
 
     async def test_a_sound_row_of_another_client_is_delivered(
         self, store: Store, options: StoreOptions

@@ -1,0 +1,79 @@
+"""Pending rows that the database refuses to write: they cost no other row, and get another chance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import RowRefused
+from sp00ky_store_postgres import PostgresStore, leftout
+
+
+@pytest.fixture
+def quoted(schema: str) -> str:
+    return '"' + schema.replace('"', '""') + '"'
+
+
+RULE = "ALTER TABLE {schema}.job ADD CONSTRAINT mine CHECK (path <> '/refused') NOT VALID"
+DEFERRED = """
+    CREATE FUNCTION {schema}.mine() RETURNS trigger LANGUAGE plpgsql AS $f$
+    BEGIN IF NEW.path = '/refused' THEN RAISE 'mine' USING ERRCODE = 'P0001'; END IF; RETURN NULL; END $f$;
+    CREATE CONSTRAINT TRIGGER mine AFTER UPDATE ON {schema}.job DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION {schema}.mine()
+"""
+
+
+RULES = {
+    "a check": (RULE, "ALTER TABLE {schema}.job DROP CONSTRAINT mine"),
+    "a deferred trigger": (DEFERRED, "DROP TRIGGER mine ON {schema}.job"),
+}
+
+
+@pytest.mark.parametrize(("rule", "mend"), RULES.values(), ids=RULES)
+async def test_the_others_are_claimed_and_it_is_told_once(
+    store: PostgresStore,
+    sql: Any,
+    quoted: str,
+    new_job: Any,
+    rule: str,
+    mend: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = await store.add([new_job(path="/refused") for _ in range(30)])
+    fine = await store.add([new_job() for _ in range(30)])
+    await sql.execute(rule.format(schema=quoted))
+    claimed = [job.id for _ in range(3) for job in await store.claim({"api": 10}, "r1")]
+    assert sorted(claimed) == sorted(job.id for job in fine)
+    with pytest.raises(RowRefused, match=r"job:\w+ and \d+ more can't be claimed, .*mine") as caught:
+        await store.claim({"api": 10}, "r1")
+    assert any(job.id in str(caught.value) for job in refused)
+    assert await store.claim({"api": 10}, "r1") == []
+    assert await store.next_due(["api"]) is None
+    (late,) = await store.add([new_job()])
+    assert [job.id for job in await store.claim({"api": 10}, "r1")] == [late.id]
+    await sql.execute(mend.format(schema=quoted))
+    monkeypatch.setattr(store._claims._left_out, "_until", 0.0)  # half a minute later
+    assert len(await store.claim({"api": 100}, "r1")) == len(refused)
+
+
+async def test_there_may_be_more_than_are_left_out(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftout, "MOST", 20)
+    await store.add([new_job(path="/refused") for _ in range(50)])
+    await sql.execute(RULE.format(schema=quoted))
+    for _ in range(2):
+        with pytest.raises(RowRefused, match="mine"):
+            await store.claim({"api": 10}, "r1")
+
+
+async def test_a_trial_writes_nothing(store: PostgresStore, sql: Any, quoted: str, new_job: Any) -> None:
+    await store.add([new_job(path="/refused"), new_job()])
+    await sql.execute(RULE.format(schema=quoted))
+    (job,) = await store.claim({"api": 10}, "r1")
+    assert (job.lease_epoch, job.runner_id) == (1, "r1")
+    row = await sql.fetchrow(
+        f"SELECT status, lease_epoch, runner_id FROM {quoted}.job WHERE path = '/refused'"
+    )
+    assert tuple(row) == ("pending", 0, None)

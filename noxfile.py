@@ -40,6 +40,9 @@ DOCUMENTS_TESTS = (
     "tests/store_postgres/test_postgres_documents.py",
 )
 
+FUZZ_TESTS = ("tests/properties/test_fleet_model.py",)
+"""What finds more the longer it looks."""
+
 
 @nox.session
 def lint(session: nox.Session) -> None:
@@ -77,6 +80,15 @@ def tests_of(session: nox.Session, distribution: str) -> None:
     session.install(*_group("test"))
     wheels = _install_wheels(session, dict.fromkeys((CORE, distribution)))
     session.run("pytest", *(session.posargs or TESTS_OF[distribution]), env={"SP00KY_WHEELS": str(wheels)})
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """The searches of Hypothesis, for minutes; the first argument after ``--``: how many examples."""
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    count, *arguments = session.posargs or ["2000"]
+    session.run("pytest", "--timeout=7200", *FUZZ_TESTS, *arguments, env={"SP00KY_FUZZ": count})
 
 
 @nox.session

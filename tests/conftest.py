@@ -23,7 +23,11 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("sp00ky")
+# SP00KY_FUZZ is how many examples to try instead, for a search that takes its time: see `nox -s fuzz`.
+settings.register_profile(
+    "fuzz", settings.get_profile("sp00ky"), max_examples=int(os.environ.get("SP00KY_FUZZ", "0")) or 1
+)
+settings.load_profile("fuzz" if os.environ.get("SP00KY_FUZZ") else "sp00ky")
 
 
 def free_port() -> int:

@@ -35,6 +35,10 @@ class Beat:
         """Whether attempts may be started."""
         return self._last is not None and self._options.clock() - self._last <= self._options.beat_stale
 
+    def covers(self, since: float) -> bool:
+        """Whether no gap between beats has come since then, so that nobody has held this runner for dead."""
+        return self._since <= since
+
     async def fresh(self) -> None:
         """Return once attempts may be started."""
         while not self.is_fresh():

@@ -54,7 +54,7 @@ class Claimer:
             None  # why the last claim got nothing, if the database won't write a row
         )
         self._stopping = False
-        self._reply_lost = False  # a claim may have been committed without this runner knowing of its rows
+        self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
 
     async def run(self) -> None:
@@ -67,7 +67,7 @@ class Claimer:
             except Sp00kyError as error:
                 logger.warning("can't claim: %s", error)
                 self.refused = error if isinstance(error, RowRefused) else self.refused
-                self._reply_lost = True
+                self._strays = True
                 self._wake.all_may_have_work()
                 await backoff.wait()
 
@@ -85,7 +85,7 @@ class Claimer:
         wanted = self._wanted()
         if wanted:
             await self._beat.fresh()
-            if self._reply_lost:
+            if self._strays:
                 await self.release()
             await self._claim(wanted)
         elif self._wake.is_hungry() or self._settler.is_full:
@@ -139,6 +139,12 @@ class Claimer:
             for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
                 self._holdings.drop(held)
 
+    def give_back(self, held: Held) -> None:
+        """Let go of a claim that isn't to be started: the next step releases it, if it is still ours."""
+        self._holdings.drop(held)
+        self._strays = True
+        self._wake.all_may_have_work()
+
     async def release(self) -> list[str]:
         """Give back every claim in the store that this runner doesn't hold; their ids.
 
@@ -146,6 +152,9 @@ class Claimer:
         """
         async with self._claiming:
             self._drop_stale()
-            released = await self._store.release(self._options.runner_id, keep=self._holdings.ids())
-        self._reply_lost = False
-        return released
+            self._strays = False  # what is given back from here on is for the next one
+            try:
+                return await self._store.release(self._options.runner_id, keep=self._holdings.ids())
+            except BaseException:
+                self._strays = True
+                raise

@@ -175,8 +175,8 @@ class Runner:
     async def _perform(self, held: Held) -> None:
         if not self._beat.is_fresh():
             await self._wait_for_beat(held)
-        if self._claimer.is_stopping or self._options.clock() > held.last_start:
-            self._holdings.drop(held)  # the runner drains, or the lease is too short by now: to be released
+        if not self._may_start(held):
+            self._claimer.give_back(held)
             return
         try:
             outcome = await self._attempts.attempt(held)
@@ -185,6 +185,11 @@ class Runner:
             logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
             settlement = self._decider.unknown(held)
         self._settler.put(held, settlement)
+
+    def _may_start(self, held: Held) -> bool:
+        # After a gap between beats a peer may have taken the job already: the database knows.
+        is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
+        return is_sure and not self._claimer.is_stopping
 
     async def _wait_for_beat(self, held: Held) -> None:
         try:

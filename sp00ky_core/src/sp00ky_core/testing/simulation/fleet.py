@@ -16,11 +16,13 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sp00ky_core.ids import uuid7
+from sp00ky_core.ids import new_key
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.testing.simulation.gate import Call
-from sp00ky_core.testing.simulation.world import BACKEND, Lab, SimulatedRunner, World
+from sp00ky_core.testing.simulation.labs import Lab
+from sp00ky_core.testing.simulation.member import SimulatedRunner
+from sp00ky_core.testing.simulation.world import BACKEND, World
 
 __all__ = ["FleetModel", "LabFactory", "fleet_model"]
 
@@ -50,7 +52,7 @@ class FleetModel(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        tables = (JobTable(backend=BACKEND, table=f"job_{uuid7().hex[-12:]}"),)
+        tables = (JobTable(backend=BACKEND, table=f"job_{new_key()[-12:]}"),)
         options = StoreOptions(url="simulated://", tables=tables, directory=folder)
         self.world = World(type(self).make_lab(options), tables, folder)
 

@@ -4,103 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import random as randomness
-from collections.abc import Awaitable
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
-
-import attrs
+from typing import cast
 
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, Store, StoreOptions
+from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.clock import FakeClock
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.simulation.gate import Call, Flight, GatedStore, GatedTransport
+from sp00ky_core.testing.simulation.labs import Lab
 from sp00ky_core.testing.simulation.ledger import Ledger
+from sp00ky_core.testing.simulation.member import SimulatedRunner
 from sp00ky_core.testing.simulation.virtual import VirtualLoop
 
-__all__ = ["Lab", "MemoryLab", "SimulatedRunner", "World"]
-
-T = TypeVar("T")
+__all__ = ["World", "BACKEND"]
 
 BACKEND = "api"
 STEP = 2.0
 """Seconds between two looks while time passes smoothly; a runner beats as often."""
 LONGEST_END = 3_600.0
 """Seconds in which everything must have ended once nothing goes wrong any more."""
-
-
-class Lab(Protocol):
-    """A store whose time can be moved."""
-
-    store: Store
-
-    def run(self, work: Awaitable[T]) -> T:
-        """Await a call of the store, outside of any event loop."""
-
-    def pass_time(self, seconds: float) -> None:
-        """Let the store's clock, or every instant in its job table, move."""
-
-    def close(self) -> None:
-        """Let go of the store."""
-
-
-class MemoryLab:
-    """The memory store, or one derived from it."""
-
-    def __init__(self, options: StoreOptions, store: type[MemoryStore] = MemoryStore) -> None:
-        self._clock = FakeClock()
-        self.store: Store = store(options, now=self._clock.now)
-
-    def run(self, work: Awaitable[T]) -> T:
-        """See ``Lab.run``; its calls never wait for anything."""
-        try:
-            next(work.__await__())
-        except StopIteration as end:
-            return cast("T", end.value)
-        raise AssertionError("a call of the memory store waits for something")
-
-    def pass_time(self, seconds: float) -> None:
-        """See ``Lab.pass_time``."""
-        self._clock.advance(seconds)
-
-    def close(self) -> None:
-        """See ``Lab.close``."""
-
-
-@attrs.define(eq=False, kw_only=True)
-class SimulatedRunner:
-    """A runner, and the loop that it lives in."""
-
-    runner: Runner
-    loop: VirtualLoop
-    store: GatedStore
-    transport: GatedTransport
-    starting: asyncio.Task[None]
-    is_frozen: bool = False
-    is_cut_off: bool = False  # its calls get no answer by themselves
-    draining: asyncio.Task[None] | None = None
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether its calls are answered."""
-        return not self.is_frozen and not self.is_cut_off
-
-    def drain(self) -> None:
-        """Tell it to end."""
-        if self.draining is None:
-            self.draining = self.loop.create_task(self.runner.drain())
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether it has drained, or couldn't start."""
-        if self.starting.done() and self.starting.exception() is not None:
-            return True
-        return self.draining is not None and self.draining.done() and self.draining.exception() is None
 
 
 class World:

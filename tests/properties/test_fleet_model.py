@@ -74,8 +74,8 @@ def _counts_no_failed_attempt(patch: pytest.MonkeyPatch) -> None:
 
 
 def _counts_no_lost_attempt(patch: pytest.MonkeyPatch) -> None:
-    def lost(case: machine._Case, _event: Lost) -> Transition:
-        return Transition(to=JobStatus.PENDING, retries=case.job.retries, bumps_epoch=True)
+    def lost(job: Job, _event: Lost, _how: object) -> Transition:
+        return Transition(to=JobStatus.PENDING, retries=job.retries, bumps_epoch=True)
 
     ends = frozenset({JobStatus.PENDING})
     patch.setattr(machine, "TABLE", {**machine.TABLE, (JobStatus.PROCESSING, Lost): (lost, ends)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +29,11 @@ TESTS_OF = {
     "sp00ky_transport_http": ("tests/transport_http",),
 }
 """Folders whose tests need no other distribution than their own and the core; ``tests`` runs all of them."""
+
+POOLER_TESTS = tuple(
+    f"tests/store_postgres/test_postgres_{name}.py"
+    for name in ("conformance", "leftout", "model", "pooler", "schema", "settle", "signal", "transactions")
+)
 
 DOCUMENTS_TESTS = (
     "tests/packaging/test_documents.py",
@@ -89,6 +95,26 @@ def fuzz(session: nox.Session) -> None:
     _install_wheels(session, DISTRIBUTIONS)
     count, *arguments = session.posargs or ["2000"]
     session.run("pytest", "--timeout=7200", *FUZZ_TESTS, *arguments, env={"SP00KY_FUZZ": count})
+
+
+@nox.session
+def postgres(session: nox.Session) -> None:
+    """The PostgreSQL tests and examples on a server of yours: ``SP00KY_TEST_POSTGRES`` is its URL."""
+    if not os.environ.get("SP00KY_TEST_POSTGRES"):
+        session.error("set SP00KY_TEST_POSTGRES, as in postgresql://postgres@127.0.0.1:5432/postgres")
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("pytest", *(session.posargs or ("tests/store_postgres", "tests/examples")))
+
+
+@nox.session
+def pooler(session: nox.Session) -> None:
+    """The PostgreSQL store behind PgBouncer in transaction mode (Debian's package ``pgbouncer``)."""
+    if not (shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")):
+        session.error("install PgBouncer: apt-get install pgbouncer")
+    session.install(*_group("test"))
+    _install_wheels(session, (CORE, "sp00ky_store_postgres"))
+    session.run("pytest", *(session.posargs or POOLER_TESTS), env={"SP00KY_TEST_POOLER": "1"})
 
 
 @nox.session

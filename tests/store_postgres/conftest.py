@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import pwd
+import shutil
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
@@ -76,9 +80,55 @@ async def sql(dsn: str, schema: str) -> AsyncIterator[asyncpg.Connection[Any]]:
         await connection.close()
 
 
+PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
+@pytest.fixture(scope="session")
+def pooler(dsn: str) -> Iterator[str]:
+    """PgBouncer in transaction mode, without prepared statements; two connections for everybody."""
+    if PGBOUNCER is None:
+        pytest.skip("pgbouncer isn't installed")
+    server = urlsplit(dsn)
+    host = parse_qs(server.query).get("host", [server.hostname or "127.0.0.1"])[0]
+    database, user = server.path[1:] or "postgres", server.username or "postgres"
+    with tempfile.TemporaryDirectory(prefix="sp00ky-pooler") as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "users").write_text(f'"{user}" "{server.password or ""}"\n')
+        (folder / "ini").write_text(
+            f"[databases]\n* = host={host} port={server.port or 5432} dbname={database} user={user}\n"
+            f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\nauth_type = any\n"
+            f"auth_file = {folder}/users\npool_mode = transaction\nmax_prepared_statements = 0\n"
+            f"default_pool_size = 2\nlogfile = {folder}/log\n"
+        )
+        process = subprocess.Popen(
+            [PGBOUNCER, str(folder / "ini")], stderr=subprocess.DEVNULL, user=account_for(host)
+        )
+        try:
+            until = time.monotonic() + 10
+            while not (folder / ".s.PGSQL.6432").exists():
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            yield f"postgresql://{user}@/{database}?host={folder}&port=6432"
+        finally:
+            process.kill()  # a polite signal waits for clients
+            process.wait(10)
+
+
+def account_for(host: str) -> int | None:
+    """Whom the pooler runs as: it refuses root, and has to reach the server's socket."""
+    if os.geteuid() != 0:
+        return None
+    return Path(host).stat().st_uid if host.startswith("/") else pwd.getpwnam("nobody").pw_uid
+
+
 @pytest.fixture
-def url(dsn: str, schema: str, sql: Any) -> str:
-    """A store's URL, for the test's schema."""
+def url(dsn: str, schema: str, sql: Any, request: pytest.FixtureRequest) -> str:
+    """A store's URL, for the test's schema; behind a pooler where ``SP00KY_TEST_POOLER`` is set."""
+    if os.environ.get("SP00KY_TEST_POOLER"):
+        base = request.getfixturevalue("pooler")
+        return with_query(base, schema=schema, pgbouncer="1", listen_url=dsn)
     return with_query(dsn, schema=schema)
 
 

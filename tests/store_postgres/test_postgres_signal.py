@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import pwd
-import shutil
 import statistics
-import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from sp00ky_core.errors import StoreError
 from sp00ky_core.job import JobStatus
-from sp00ky_core.machine import Transition
-from sp00ky_core.ports import JobQuery, Settlement
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.listen import CHANNEL
 from sp00ky_store_postgres.watch import Trail
@@ -184,109 +174,3 @@ async def test_watchers_of_named_jobs_share_their_questions(
         assert {job.status for job in await asyncio.gather(*following)} == {JobStatus.PROCESSING}
     for watch in watches:
         await watch.aclose()
-
-
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-
-
-@pytest.fixture
-def pooler(dsn: str) -> Iterator[str]:
-    """PgBouncer in transaction mode, without prepared statements; two connections for everybody."""
-    if PGBOUNCER is None:
-        pytest.skip("pgbouncer isn't installed")
-    server = urlsplit(dsn)
-    host = parse_qs(server.query).get("host", [server.hostname or "127.0.0.1"])[0]
-    database, user = server.path[1:] or "postgres", server.username or "postgres"
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pooler") as name:
-        folder = Path(name)
-        folder.chmod(0o777)
-        (folder / "users").write_text(f'"{user}" "{server.password or ""}"\n')
-        (folder / "ini").write_text(
-            f"[databases]\n* = host={host} port={server.port or 5432} dbname={database} user={user}\n"
-            f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\nauth_type = any\n"
-            f"auth_file = {folder}/users\npool_mode = transaction\nmax_prepared_statements = 0\n"
-            f"default_pool_size = 2\nlogfile = {folder}/log\n"
-        )
-        process = subprocess.Popen(
-            [PGBOUNCER, str(folder / "ini")], stderr=subprocess.DEVNULL, user=account_for(host)
-        )
-        try:
-            until = time.monotonic() + 10
-            while not (folder / ".s.PGSQL.6432").exists():
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < until
-                time.sleep(0.02)
-            yield f"postgresql://{user}@/{database}?host={folder}&port=6432"
-        finally:
-            process.kill()  # a polite signal waits for clients
-            process.wait(10)
-
-
-def account_for(host: str) -> int | None:
-    """Whom the pooler runs as: it refuses root, and has to reach the server's socket."""
-    if os.geteuid() != 0:
-        return None
-    return Path(host).stat().st_uid if host.startswith("/") else pwd.getpwnam("nobody").pw_uid
-
-
-async def lifecycle(store: PostgresStore, new_job: Any) -> None:
-    """A bit of everything, several times and at once."""
-    for _ in range(8):
-        await store.add([new_job(), new_job()])
-        await store.add([new_job(dedup_key="k")])
-        jobs = await store.claim({"api": 2}, "r1")
-        batch = [
-            Settlement(
-                job_id=job.id,
-                backend="api",
-                epoch=job.lease_epoch,
-                transition=Transition(to=JobStatus.SUCCESS, retries=0),
-            )
-            for job in jobs
-        ]
-        results = await store.settle(batch)
-        assert {each.fate for each in results} == {"settled"}
-        await asyncio.gather(store.beat("r1"), store.stats(), store.find(JobQuery()), store.prune())
-
-
-async def test_behind_a_pooler_everything_works(
-    make: Any, pooler: str, url: str, schema: str, new_job: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = make(base=pooler, schema=schema, pgbouncer="1", listen_url=url.partition("&schema")[0])
-    await store.open()
-    await store.migrate()
-    assert await store.check() == []
-    await lifecycle(store, new_job)
-    signals = store.work_signal()
-    await anext(signals)
-    await store.add([new_job()])
-    async with asyncio.timeout(5):
-        await anext(signals)
-    await signals.aclose()
-    await store.close()
-
-
-async def test_a_pooler_that_swallows_notifications_is_noticed(
-    make: Any, pooler: str, schema: str, new_job: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = make(base=pooler, schema=schema, pgbouncer="1")
-    await store.open()
-    await store.migrate()
-    found = await store.check()
-    assert [(each.subject, each.stops_jobs) for each in found] == [("LISTEN", False)]
-    assert "listen_url" in found[0].mend
-    with caplog.at_level(logging.WARNING):
-        signals = store.work_signal()
-        async with asyncio.timeout(10):
-            await anext(signals)
-    assert "listen_url" in caplog.text
-    await store.add([new_job()])
-    async with asyncio.timeout(5):
-        await anext(signals)
-    await signals.aclose()
-    await store.close()
-
-
-async def test_a_pooler_that_nobody_has_told_of_is_a_line(make: Any, pooler: str, schema: str) -> None:
-    with pytest.raises(StoreError, match=r"pooler in transaction mode, add \?pgbouncer=1"):
-        await make(base=pooler, schema=schema).open()

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sp00ky_core.backend import Backend
-from sp00ky_core.errors import PayloadInvalid, PayloadTooLarge, UnknownRoute, UnknownStrategy
+from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
 from sp00ky_core.jsontext import decode
 
 __all__ = ["TimeoutIgnored", "validated"]
+
+ESCAPED_NUL = rb"\u0000"
+"""Or an escaped backslash before a number: looked for first, because it is quick."""
 
 
 class TimeoutIgnored(UserWarning):
@@ -24,6 +27,7 @@ def validated(backend: Backend, new_job: NewJob, *, stacklevel: int) -> NewJob:
     Raises:
         UnknownRoute: no such path in the backend's document.
         PayloadTooLarge: more than ``maxPayloadBytes``.
+        PayloadNotJson: the text that was given for it is no JSON, or a text in it holds NUL.
         PayloadInvalid: it breaks the contract; every violation is listed.
         UnknownStrategy: nobody has registered it.
     """
@@ -43,7 +47,25 @@ def _check_contract(backend: Backend, new_job: NewJob) -> None:
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
-    payload = decode(new_job.payload_json.decode())
+    payload = _decoded(new_job.payload_json)
     violations: Sequence[Any] = backend.contract.violations(new_job.path, payload)
     if violations:
         raise PayloadInvalid(backend=backend.name, path=new_job.path, violations=tuple(violations))
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        payload = decode(text.decode())
+    except ValueError as error:
+        raise PayloadNotJson(problem=str(error)) from error
+    if ESCAPED_NUL in text and _holds_nul(payload):
+        raise PayloadNotJson(problem="a text in it holds NUL, which no database can look into")
+    return payload
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any("\0" in key or _holds_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value

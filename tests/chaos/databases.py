@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 import attrs
 from tests.chaos.database import Database
 from tests.chaos.postgres import postgres
+from tests.chaos.surreal import surreal, why_no_surreal
 
 __all__ = ["DATABASES", "Choice"]
 
@@ -24,4 +25,7 @@ class Choice:
     most_runners: int = MANY
 
 
-DATABASES: Mapping[str, Choice] = {"postgres": Choice(opened=postgres)}
+DATABASES: Mapping[str, Choice] = {
+    "postgres": Choice(opened=postgres),
+    "surreal": Choice(opened=surreal, why_not=why_no_surreal),
+}

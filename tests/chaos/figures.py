@@ -82,16 +82,16 @@ def given_back_after(history: History, fault: Disturbance) -> float | None:
 
     Nor does it count where the database was broken too: until 10 s later nobody may judge others.
     """
-    if not _may_be_judged(history, fault):
-        return None
-    delays = [
-        ended.at - fault.since
+    instants = [
+        ended.at
         for claimed, ended in _claims(history.moves)
         if claimed.at <= fault.since < ended.at
-        and _is_of(claimed, fault.runner)
+        and claimed.runner == fault.runner
         and ended.epoch_after > ended.epoch_before
     ]
-    return max(delays, default=None)
+    if not instants or _database_broken(history, fault.since - SETTLED_DOWN, max(instants)):
+        return None
+    return max(instants) - fault.since
 
 
 def claims_again_after(history: History, fault: Disturbance) -> float | None:
@@ -138,16 +138,11 @@ def _claims(moves: Sequence[Move]) -> Iterator[tuple[Move, Move]]:
             claimed[move.job_id] = move
 
 
-def _may_be_judged(history: History, fault: Disturbance) -> bool:
-    since, until = fault.since - SETTLED_DOWN, fault.since + SETTLED_DOWN
-    return not any(
+def _database_broken(history: History, since: float, until: float) -> bool:
+    return any(
         each.runner == EVERYBODY and each.excuses and each.since <= until and each.until >= since
         for each in history.disturbances
     )
-
-
-def _is_of(move: Move, runner: str) -> bool:
-    return move.runner == runner
 
 
 def _broken(history: History, runner: str, by_more_than: Disturbance, until: float) -> bool:

@@ -1,0 +1,169 @@
+"""A SurrealDB server of the test's own, on a file: ``surreal`` from PATH."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from surrealdb import AsyncSurreal
+from tests.chaos.database import Transactions
+from tests.chaos.history import Move, Row
+from tests.chaos.project import TABLES
+
+__all__ = ["Surreal", "surreal", "why_no_surreal"]
+
+NAME = "chaos"
+
+EVENT = """
+DEFINE TABLE IF NOT EXISTS chaos_move SCHEMALESS;
+DEFINE EVENT chaos_move ON TABLE {table} WHEN $event = 'UPDATE' AND $before.status != $after.status THEN (
+    CREATE chaos_move SET
+        at = time::now(), nanos = time::nano(),
+        job = $after.id, before = $before.status, after = $after.status,
+        epoch_before = $before.lease_epoch ?? 0, epoch_after = $after.lease_epoch ?? 0,
+        runner = $after.runner_id ?? $before.runner_id
+);
+"""
+
+MOVES = "SELECT * FROM chaos_move ORDER BY nanos"
+ROWS = "SELECT id, payload, status, retries, max_retries, lease_epoch, errors, result FROM {table}"
+
+
+def why_no_surreal() -> str:
+    """Why there is no server to run on; empty where there is."""
+    return "" if shutil.which("surreal") else "no `surreal` on PATH: a SurrealDB server can't be started"
+
+
+class Surreal:
+    """See ``Database``."""
+
+    why_no_restart = ""
+    why_not_full = "only PostgreSQL's disk is filled here"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = f"surrealkv://{folder / 'data'}"
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self._port = int(found.getsockname()[1])
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """See ``Database.connect``."""
+        return await asyncio.open_connection("127.0.0.1", self._port)
+
+    def url(self, port: int) -> str:
+        """See ``Database.url``."""
+        return f"ws://root:root@127.0.0.1:{port}/{NAME}/{NAME}"
+
+    async def stop(self) -> None:
+        """See ``Database.stop``."""
+        if self._child is not None:
+            self._child.kill()
+            await self._child.wait()
+            self._child = None
+
+    async def start(self) -> None:
+        """See ``Database.start``."""
+        if self._child is None:
+            where = ["--bind", f"127.0.0.1:{self._port}", "--log", "error", "--no-banner"]
+            self._child = await asyncio.create_subprocess_exec(
+                *("surreal", "start", "--user", "root", "--pass", "root", *where, self._path),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        while True:
+            try:
+                await self._query("RETURN 1")
+            except Exception:  # noqa: BLE001  # the SDK raises whatever its socket does, until the server listens
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+    def fill(self) -> None:
+        """Never called."""
+
+    def free(self) -> None:
+        """Nothing to give back."""
+
+    async def record_moves(self) -> None:
+        """See ``Database.record_moves``."""
+        for table in TABLES:
+            await self._query(EVENT.format(table=table))
+
+    async def moves(self) -> list[Move]:
+        """See ``Database.moves``."""
+        return [
+            Move(
+                job_id=_text(row["job"]),
+                at=_seconds(row["at"]),
+                before=row["before"],
+                after=row["after"],
+                epoch_before=row["epoch_before"],
+                epoch_after=row["epoch_after"],
+                runner=row.get("runner"),
+            )
+            for row in await self._query(MOVES)
+        ]
+
+    async def rows(self) -> list[Row]:
+        """See ``Database.rows``."""
+        return [_row(row) for table in TABLES for row in await self._query(ROWS.format(table=table))]
+
+    def transactions(self, url: str) -> Transactions | None:
+        """See ``Database.transactions``."""
+        return None
+
+    async def _query(self, statement: str) -> Any:
+        async with asyncio.timeout(30), AsyncSurreal(f"ws://127.0.0.1:{self._port}") as connection:
+            await connection.signin({"username": "root", "password": "root"})
+            await connection.use(NAME, NAME)
+            reply = await connection.query_raw(statement)
+        results = reply["result"]
+        for each in results:
+            if each["status"] != "OK":
+                raise RuntimeError(each["result"])
+        return results[-1]["result"]
+
+
+def _text(record: Any) -> str:
+    return f"{record.table_name}:{record.id}"
+
+
+def _seconds(at: datetime) -> float:
+    return at.timestamp()
+
+
+def _row(row: Any) -> Row:
+    payload, result = row["payload"], row.get("result")
+    errors = row.get("errors") or []
+    return Row(
+        n=(json.loads(payload) if isinstance(payload, str) else payload)["n"],
+        job_id=_text(row["id"]),
+        status=row["status"],
+        retries=row["retries"],
+        max_retries=row["max_retries"],
+        epoch=row["lease_epoch"] or 0,
+        attempts=tuple(each["attempt"] for each in errors),
+        names=tuple(each["name"] for each in errors),
+        result=json.loads(result) if isinstance(result, str) else result,
+    )
+
+
+@asynccontextmanager
+async def surreal() -> AsyncIterator[Surreal]:
+    """A database of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="sp00ky-chaos", ignore_cleanup_errors=True) as folder:
+        database = Surreal(Path(folder))
+        try:
+            await database.start()
+            yield database
+        finally:
+            await database.stop()

@@ -80,7 +80,7 @@ def _cause(history: History, at: float) -> str:
 def given_back_after(history: History, fault: Disturbance) -> float | None:
     """Seconds from the fault until all that its runner held was given back; None if it held nothing.
 
-    Nor does it count where the database was broken too: until 10 s later nobody may judge others.
+    Nor does it count where other runners or the database were broken too, less than 10 s before.
     """
     instants = [
         ended.at
@@ -89,7 +89,7 @@ def given_back_after(history: History, fault: Disturbance) -> float | None:
         and claimed.runner == fault.runner
         and ended.epoch_after > ended.epoch_before
     ]
-    if not instants or _database_broken(history, fault.since - SETTLED_DOWN, max(instants)):
+    if not instants or _others_broken(history, fault, max(instants)):
         return None
     return max(instants) - fault.since
 
@@ -138,9 +138,10 @@ def _claims(moves: Sequence[Move]) -> Iterator[tuple[Move, Move]]:
             claimed[move.job_id] = move
 
 
-def _database_broken(history: History, since: float, until: float) -> bool:
+def _others_broken(history: History, fault: Disturbance, until: float) -> bool:
+    since = fault.since - SETTLED_DOWN
     return any(
-        each.runner == EVERYBODY and each.excuses and each.since <= until and each.until >= since
+        each is not fault and each.excuses and each.since <= until and each.until >= since
         for each in history.disturbances
     )
 

@@ -16,7 +16,7 @@ PAUSES = (0.3, 1.5)
 
 
 CALM = 11.0
-"""Seconds of calm before a round that leaves the database alone: runners may judge each other again."""
+"""Seconds after which runners may judge each other again."""
 
 OF_THE_DATABASE = frozenset({"database restart", "disk full"})
 
@@ -35,12 +35,21 @@ class Monkey:
         try:
             await self._round(FAULTS)
             while time.monotonic() < until:
-                await asyncio.sleep(CALM)
+                await self._alone("kill -9", "freeze", "partition")
                 await self._round(set(FAULTS) - OF_THE_DATABASE)
                 await self._round(FAULTS)
             await asyncio.gather(*self._under_way)
         finally:
             await self.mend()
+
+    async def _alone(self, *names: str) -> None:
+        """One fault after the other, while nothing else is broken and slots are full: it is timed."""
+        await asyncio.gather(*self._under_way)
+        for name in names:
+            await asyncio.sleep(CALM)
+            await FAULTS["slots full"](self._scene)
+            await asyncio.sleep(PAUSES[0])
+            await FAULTS[name](self._scene)
 
     async def _round(self, kinds: Collection[str]) -> None:
         names = [name for name in FAULTS if name in kinds and name not in self.left_out]

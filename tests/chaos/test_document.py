@@ -58,6 +58,20 @@ def test_a_killed_runners_jobs_are_timed_until_the_last_is_given_back() -> None:
     assert "| disk full | 0: no room | - | - |" in text
 
 
+def test_where_more_was_broken_a_kill_is_not_timed() -> None:
+    history = History(
+        disturbances=[
+            Disturbance(kind="kill -9", runner="r1", since=100.0, until=100.0),
+            Disturbance(kind="disk full", runner="*", since=102.0, until=103.0),
+        ],
+        moves=[
+            move("pending", "processing", at=98.0, epoch=0, grows=1),
+            move("processing", "pending", at=112.0, epoch=1, grows=1),
+        ],
+    )
+    assert [kind.recovery for kind in figures_of(history).kinds] == [[], []]
+
+
 def test_a_restart_is_timed_until_every_runner_has_claimed_again() -> None:
     history = History(
         disturbances=[Disturbance(kind="database restart", runner="*", since=100.0, until=103.0)],

@@ -13,7 +13,7 @@ from tests.chaos.checker import violations
 from tests.chaos.databases import DATABASES
 from tests.chaos.document import DOCUMENT, Record, table, with_table
 from tests.chaos.figures import figures_of
-from tests.chaos.session import Ending, Plan, run_session
+from tests.chaos.session import Ending, Plan
 
 LONG_FREEZE = 36.0
 """Seconds: beyond a lease, which is the timeout and 30 s."""
@@ -34,8 +34,7 @@ async def _session(chosen: argparse.Namespace, store: str) -> int:
     folder = Path(tempfile.mkdtemp(prefix=f"sp00ky-chaos-{store}-{chosen.seed}-"))
     runners = min(chosen.runners, DATABASES[store].most_runners)
     plan = Plan(seed=chosen.seed, seconds=chosen.minutes * 60, runners=runners, long_freeze=LONG_FREEZE)
-    async with DATABASES[store].opened() as database:
-        ending = await run_session(plan, database, folder)
+    ending = await DATABASES[store].run(plan, folder)
     record = _record(chosen, store, runners, ending)
     print(f"\n{store}\n\n{table(record)}", flush=True)
     for found in record.violations:

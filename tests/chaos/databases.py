@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import attrs
 from tests.chaos.database import Database
+from tests.chaos.lone import run_lone_session
 from tests.chaos.postgres import postgres
+from tests.chaos.session import Ending, Plan, run_session
 from tests.chaos.surreal import surreal, why_no_surreal
 
 __all__ = ["DATABASES", "Choice"]
@@ -17,15 +20,26 @@ MANY = 100
 
 @attrs.frozen(kw_only=True)
 class Choice:
-    """A database that a session can run on."""
+    """A kind of database that a session can run on."""
 
-    opened: Callable[[], AbstractAsyncContextManager[Database]]
+    run: Callable[[Plan, Path], Awaitable[Ending]]
     why_not: Callable[[], str] = str
     """Empty where it is available."""
     most_runners: int = MANY
 
 
+def _on(
+    opened: Callable[[], AbstractAsyncContextManager[Database]],
+) -> Callable[[Plan, Path], Awaitable[Ending]]:
+    async def run(plan: Plan, folder: Path) -> Ending:
+        async with opened() as database:
+            return await run_session(plan, database, folder)
+
+    return run
+
+
 DATABASES: Mapping[str, Choice] = {
-    "postgres": Choice(opened=postgres),
-    "surreal": Choice(opened=surreal, why_not=why_no_surreal),
+    "postgres": Choice(run=_on(postgres)),
+    "surreal": Choice(run=_on(surreal), why_not=why_no_surreal),
+    "embedded": Choice(run=run_lone_session, most_runners=1),
 }

@@ -30,22 +30,34 @@ class Batch:
     backend: str
     jobs: list[NewJob]
     records: list[Enqueue]
+    tell: Callable[[Enqueue], None]
 
     def note(self, fate: str) -> None:
         """What is known of them now."""
         for record in self.records:
             record.at, record.fate = (record.at if fate == COMMITTED else time.time()), fate
+            self.tell(record)
 
 
 class Enqueuer:
     """Enqueues until told to stop, ``rate`` calls a second while the database answers."""
 
-    def __init__(self, outbox: Outbox, transactions: Transactions | None, *, seed: int, rate: float) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        transactions: Transactions | None,
+        *,
+        seed: int,
+        rate: float,
+        first: int = 1,
+        note: Callable[[Enqueue], None] = lambda record: None,
+    ) -> None:
         self._outbox = outbox
         self._transactions = transactions
         self._random = Random(f"enqueuer {seed}")  # noqa: S311  # repeatable, and no secret
         self._rate = rate
-        self._numbers = itertools.count(1)
+        self._note = note  # called with each record before and after each call
+        self._numbers = itertools.count(first)
         self._places = asyncio.Semaphore(AT_ONCE)
         self._calls: set[asyncio.Task[None]] = set()
         self.enqueues: list[Enqueue] = []
@@ -114,4 +126,4 @@ class Enqueuer:
             )
             for record in records
         ]
-        return Batch(backend, jobs, records)
+        return Batch(backend, jobs, records, self._note)

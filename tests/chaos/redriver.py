@@ -18,6 +18,10 @@ EVERY = 2.0
 """Seconds."""
 
 
+REFUSED = "outcome unknown"
+"""In the problem of one that would have to be told to resend."""
+
+
 class Redriver:
     """Redrives a few of the latest failures of each backend now and then."""
 
@@ -40,5 +44,6 @@ class Redriver:
         redrives = {job.id: Redrive(n=job.payload["n"], at=time.time()) for job in failed}
         self.redrives += redrives.values()
         for result in await self._outbox.redrive(*redrives):
-            if result.fate.value == "illegal":
+            # Refused for sure; any other "illegal" may be the second try of a redrive whose reply was lost.
+            if result.problem and REFUSED in result.problem:
                 self.redrives.remove(redrives[result.job_id])

@@ -9,7 +9,7 @@ from tests.chaos.checker import violations
 from tests.chaos.databases import DATABASES
 from tests.chaos.faults import FAULTS
 from tests.chaos.figures import figures_of
-from tests.chaos.session import Plan, run_session
+from tests.chaos.session import Plan
 
 SEED = 6
 
@@ -22,8 +22,7 @@ async def test_nothing_is_lost_whatever_breaks(store: str, tmp_path: Path) -> No
     if choice.why_not():
         pytest.skip(choice.why_not())
     plan = Plan(seed=SEED, seconds=0, runners=min(3, choice.most_runners))
-    async with choice.opened() as database:
-        ending = await run_session(plan, database, tmp_path)
+    ending = await choice.run(plan, tmp_path)
     assert violations(ending.history) == []
     assert ending.complaints() == []
     figures = figures_of(ending.history)

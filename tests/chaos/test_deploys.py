@@ -9,7 +9,7 @@ from tests.chaos.checker import violations
 from tests.chaos.deploys import run_deploys
 from tests.chaos.postgres import postgres
 
-SECONDS = 13.0
+SECONDS = 10.0
 
 
 @pytest.mark.slow

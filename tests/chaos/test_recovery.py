@@ -67,7 +67,7 @@ async def test_only_a_killed_runner_is_held_for_dead(tmp_path: Path) -> None:
         await database.stop()
         await asyncio.sleep(AWAY)
         await database.start()
-        await asyncio.sleep(OLD + 4)  # so that whoever would be held for dead by mistake, was
+        await asyncio.sleep(OLD + 2)  # so that whoever would be held for dead by mistake, was
         assert await reclaims(stage) == given_back
 
         backend.let_go()

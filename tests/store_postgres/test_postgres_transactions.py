@@ -10,10 +10,11 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from sp00ky_core.errors import OptionInvalid, RowRefused, Sp00kyError
+from sp00ky_core.errors import OptionInvalid, RowRefused, StoreError
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 
@@ -148,11 +149,119 @@ async def test_what_the_database_refuses_is_told(
     assert await store.find(JobQuery()) == []
 
 
-async def test_a_closed_connection_is_an_error_of_ours(store: PostgresStore, dsn: str, new_job: Any) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.close()
-    with pytest.raises(Sp00kyError):
+def savepoint(connection: Any) -> Any:
+    """A transaction within the one that there is, as each library calls it."""
+    begin = getattr(connection, "begin_nested", None) or connection.transaction
+    return begin()
+
+
+async def test_a_savepoint_takes_its_jobs_with_it(store: PostgresStore, begin: Any, new_job: Any) -> None:
+    async with begin() as connection:
+        await store.add([new_job(path="/outer")], connection=connection)
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012  # the block is what is rolled back
+            async with savepoint(connection):
+                await store.add([new_job(path="/inner"), new_job(dedup_key="k")], connection=connection)
+                raise ZeroDivisionError
+        async with savepoint(connection):
+            (kept,) = await store.add([new_job(path="/kept", dedup_key="k")], connection=connection)
+    jobs = await store.find(JobQuery())
+    assert sorted(job.path for job in jobs) == ["/kept", "/outer"]
+    assert kept.id in {job.id for job in jobs}
+
+
+async def test_what_is_refused_in_a_savepoint_costs_the_savepoint(
+    store: PostgresStore, begin: Any, new_job: Any, sql: Any, schema: str
+) -> None:
+    quoted = schema.replace('"', '""')
+    await sql.execute(f'ALTER TABLE "{quoted}".job ADD CHECK (assigned_to IS NULL)')
+    async with begin() as connection:
         await store.add([new_job()], connection=connection)
+        with pytest.raises(RowRefused):
+            async with savepoint(connection):
+                await store.add([new_job(assigned_to="thread:1")], connection=connection)
+    assert len(await store.find(JobQuery())) == 1
+
+
+@asynccontextmanager
+async def asyncpg_alone(dsn: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(dsn)
+    yield connection
+    await connection.close()
+
+
+@asynccontextmanager
+async def psycopg_alone(dsn: str) -> AsyncIterator[Any]:
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+def sqlalchemy_alone(driver: str, kind: Any) -> Begin:
+    @asynccontextmanager
+    async def begin(dsn: str) -> AsyncIterator[Any]:
+        url = dsn.replace("postgresql://", f"postgresql+{driver}://", 1)
+        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+        async with kind(engine) as connection:
+            yield connection
+        await engine.dispose()
+
+    return begin
+
+
+ALONE: dict[str, Begin] = {
+    "asyncpg": asyncpg_alone,
+    "psycopg": psycopg_alone,
+    "sqlalchemy asyncpg": sqlalchemy_alone("asyncpg", lambda engine: engine.connect()),
+    "sqlalchemy psycopg": sqlalchemy_alone("psycopg", lambda engine: engine.connect()),
+    "session asyncpg": sqlalchemy_alone("asyncpg", AsyncSession),
+    "session psycopg": sqlalchemy_alone("psycopg", AsyncSession),
+}
+
+
+@pytest.mark.parametrize("begin", ALONE.values(), ids=ALONE)
+async def test_a_connection_that_commits_by_itself_is_refused(
+    store: PostgresStore, dsn: str, new_job: Any, begin: Begin
+) -> None:
+    async with begin(dsn) as connection:
+        with pytest.raises(OptionInvalid, match="outside a transaction"):
+            await store.add([new_job()], connection=connection)
+    assert await store.find(JobQuery()) == []
+
+
+async def test_a_transaction_that_was_begun_by_hand_is_one(
+    store: PostgresStore, dsn: str, new_job: Any
+) -> None:
+    async with asyncpg_alone(dsn) as plain, psycopg_alone(dsn) as other:
+        for connection in (plain, other):
+            await connection.execute("BEGIN")
+            await store.add([new_job()], connection=connection)
+            await connection.execute("COMMIT")
+    assert len(await store.find(JobQuery())) == 2
+
+
+CLOSED = {name: kind for name, kind in KINDS.items() if "session" not in name}  # a session opens again
+
+
+@pytest.mark.parametrize("begin", CLOSED.values(), ids=CLOSED)
+async def test_a_closed_connection_is_refused(
+    store: PostgresStore, dsn: str, new_job: Any, begin: Begin
+) -> None:
+    async with begin(dsn) as connection:
+        pass
+    with pytest.raises(OptionInvalid, match="connection is closed; expected an open one"):
+        await store.add([new_job()], connection=connection)
+
+
+async def test_a_transaction_that_has_failed_says_so(store: PostgresStore, begin: Any, new_job: Any) -> None:
+    with pytest.raises(StoreError, match="current transaction is aborted"):  # noqa: PT012  # to its very end
+        async with begin() as connection:
+            with pytest.raises(Exception, match="nowhere"):
+                await connection.execute(text_of(connection, "SELECT nowhere"))
+            await store.add([new_job()], connection=connection)
+
+
+def text_of(connection: Any, statement: str) -> Any:
+    """As the library wants a statement."""
+    return sqlalchemy.text(statement) if type(connection).__module__.startswith("sqlalchemy") else statement
 
 
 @pytest.mark.parametrize("connection", [object(), "postgresql://", 7])

@@ -26,19 +26,19 @@ _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 """A parameter; or a quoted name, in which nothing is one."""
 
 
-def fetch_of(connection: object) -> Fetch:
+async def fetch_of(connection: object) -> Fetch:
     """How to run a statement on a caller's connection, within the transaction that it is in.
 
     Raises:
-        OptionInvalid: it is of no kind that is known here.
+        OptionInvalid: it is of no kind that is known here, closed, or outside a transaction.
     """
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(connection).__mro__}
     if isinstance(connection, asyncpg.Connection) or "asyncpg.PoolConnectionProxy" in kinds:
-        return connection.fetch  # type: ignore[attr-defined,no-any-return]  # the proxy has a connection's methods
+        return _of_asyncpg(connection)
     if "sqlalchemy.AsyncSession" in kinds:
-        return _of_session(connection)
+        return await _of_sqlalchemy(await connection.connection())  # type: ignore[attr-defined]  # a session's
     if "sqlalchemy.AsyncConnection" in kinds:
-        return _of_sqlalchemy(connection)
+        return await _of_sqlalchemy(connection)
     if "psycopg.AsyncConnection" in kinds:
         return _of_psycopg(connection)
     raise _unknown(connection)
@@ -50,18 +50,37 @@ def _unknown(connection: object) -> OptionInvalid:
     return OptionInvalid(option="connection", value=f"of type {kind}"[:80], expected=EXPECTED)
 
 
-def _of_session(session: Any) -> Fetch:
-    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
-        return await _of_sqlalchemy(await session.connection())(statement, *arguments)
+def _refuse(*, closed: bool, alone: bool) -> None:
+    """Before anything is written: a job that the caller can't roll back is none of its transaction's."""
+    if closed:
+        raise OptionInvalid(option="connection", value="closed", expected="an open one")
+    if alone:
+        raise OptionInvalid(
+            option="connection",
+            value="outside a transaction (autocommit)",
+            expected="one within a transaction; without `connection` the job is committed by itself",
+        )
 
+
+def _of_asyncpg(connection: Any) -> Fetch:
+    try:
+        closed = connection.is_closed()
+        alone = not closed and not connection.is_in_transaction()
+    except asyncpg.InterfaceError:  # it was given back to its pool
+        closed, alone = True, False
+    _refuse(closed=closed, alone=alone)
+    fetch: Fetch = connection.fetch
     return fetch
 
 
-def _of_sqlalchemy(connection: Any) -> Fetch:
+async def _of_sqlalchemy(connection: Any) -> Fetch:
     """Through SQLAlchemy's own call, which begins the transaction where none has begun yet."""
     driver = connection.dialect.driver
     if driver not in {"asyncpg", "psycopg", "psycopg_async"}:
         raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=EXPECTED)
+    _refuse(closed=connection.closed, alone=False)
+    raw = await connection.get_raw_connection()
+    _refuse(closed=False, alone=raw.dbapi_connection.autocommit)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
         if driver == "asyncpg":
@@ -75,6 +94,11 @@ def _of_sqlalchemy(connection: Any) -> Fetch:
 
 
 def _of_psycopg(connection: Any) -> Fetch:
+    """Without autocommit its first statement begins the transaction."""
+    closed = connection.closed
+    idle = not closed and connection.info.transaction_status.name == "IDLE"
+    _refuse(closed=closed, alone=idle and connection.autocommit)
+
     async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
         from psycopg.rows import tuple_row  # noqa: PLC0415  # the caller has it; nobody else needs it
 

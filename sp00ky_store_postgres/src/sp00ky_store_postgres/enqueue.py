@@ -46,7 +46,7 @@ class Enqueues:
 
     async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
         """See ``Store.add``."""
-        fetch = None if connection is None else fetch_of(connection)
+        fetch = None if connection is None else await self._fetch_of(connection)
         for new_job in new_jobs:
             refuse_beyond_float(new_job.payload_json)
         tables = self._tables.chosen({new_job.backend for new_job in new_jobs})
@@ -54,6 +54,12 @@ class Enqueues:
             return []
         batch = _Batch(new_jobs=new_jobs, ids=new_keys(len(new_jobs)), tables=tables)
         return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
+
+    async def _fetch_of(self, connection: object) -> Fetch:
+        try:
+            return await fetch_of(connection)
+        except Exception as error:
+            raise translated(error, self._options.location) from error
 
     async def _add_theirs(self, batch: _Batch, fetch: Fetch) -> list[Job]:
         try:

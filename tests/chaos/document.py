@@ -1,4 +1,4 @@
-"""The table of docs/guarantees.md, written anew between its markers."""
+"""The figures of docs/guarantees.md, written anew between their markers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
+from tests.chaos.checker import lost, repeated
+from tests.chaos.deploys import EVERY, GRACE, Deployed
 from tests.chaos.figures import Figures, summary
 
-__all__ = ["Record", "table", "with_table", "DOCUMENT"]
+__all__ = ["Record", "table", "deploys_text", "with_text", "DOCUMENT", "DEPLOYS"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "guarantees.md"
 
-BEGIN, END = "<!-- chaos: {store} -->", "<!-- /chaos: {store} -->"
+DEPLOYS = "deploys"
+"""The place of rolling restarts; others are named as their store."""
+
+BEGIN, END = "<!-- chaos: {place} -->", "<!-- /chaos: {place} -->"
 
 HEAD = """\
 | broken | times | answered jobs sent again | seconds to recover: median / most |
@@ -25,7 +30,6 @@ HEAD = """\
 class Record:
     """What a session was, and what it has shown."""
 
-    store: str
     seed: int
     minutes: float
     runners: int
@@ -52,11 +56,24 @@ def table(record: Record) -> str:
     return f"{about}\n\n{HEAD}" + "\n".join(rows) + "\n"
 
 
-def with_table(document: str, record: Record) -> str:
-    """The document with the table of this store's latest session."""
-    begin, end = BEGIN.format(store=record.store), END.format(store=record.store)
+def deploys_text(deployed: Deployed, seconds: float) -> str:
+    """What rolling restarts have cost, as Markdown."""
+    history, exits = deployed.ending.history, [seconds for _, seconds in deployed.ending.exits]
+    in_vain = sum(bool(row.names) for row in deployed.short)
+    return (
+        f"One of 4 runners replaced every {EVERY:g} s for {seconds:g} s, `--grace {GRACE:g}`: "
+        f"**{len(history.rows):,} jobs, {len(lost(history))} lost, "
+        f"{len(repeated(history))} answered ones sent again, {in_vain} attempts lost** that would have ended "
+        f"within the grace; {len(deployed.long)} longer ones, each `outcome_unknown`. "
+        f"{len(exits)} runners exited with 0, after {summary(exits)} s (median / most).\n"
+    )
+
+
+def with_text(document: str, place: str, text: str) -> str:
+    """The document with what the latest session has to say for a place in it."""
+    begin, end = BEGIN.format(place=place), END.format(place=place)
     before, found, rest = document.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
-        raise ValueError(f"the document has no place for {record.store}: {begin} ... {end}")
-    return f"{before}{begin}\n\n{table(record)}\n{end}{after}"
+        raise ValueError(f"the document has no place for {place}: {begin} ... {end}")
+    return f"{before}{begin}\n\n{text}\n{end}{after}"

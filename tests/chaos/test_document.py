@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.chaos.databases import DATABASES
-from tests.chaos.document import DOCUMENT, Record, with_table
+from tests.chaos.document import DEPLOYS, DOCUMENT, Record, table, with_text
 from tests.chaos.figures import figures_of
-from tests.chaos.history import Disturbance, Enqueue, History, Move
+from tests.chaos.history import Disturbance, History, Move
 
 
-def record(store: str, history: History) -> Record:
+def record(history: History) -> Record:
     return Record(
-        store=store,
         seed=7,
         minutes=1,
         runners=2,
@@ -32,13 +32,15 @@ def move(before: str, after: str, *, at: float, epoch: int, grows: int, job: str
     )
 
 
-def test_the_document_has_a_place_for_each_store() -> None:
+def test_the_document_has_a_place_for_each_session() -> None:
     document = DOCUMENT.read_text()
-    for store in DATABASES:
-        written = with_table(document, record(store, History(enqueues=[Enqueue(n=1, at=0.0)])))
+    for place in (*DATABASES, DEPLOYS):
+        written = with_text(document, place, "all is well")
         assert written != document
-        assert "1 with the reply to the commit lost" in written
-        assert with_table(written, record(store, History())).count("Seed 7") == written.count("Seed 7")
+        assert with_text(written, place, "or not").count("all is well") == 0
+        assert written.count("<!-- chaos:") == document.count("<!-- chaos:")
+    with pytest.raises(ValueError, match="no place for nowhere"):
+        with_text(document, "nowhere", "")
 
 
 def test_a_killed_runners_jobs_are_timed_until_the_last_is_given_back() -> None:
@@ -53,7 +55,7 @@ def test_a_killed_runners_jobs_are_timed_until_the_last_is_given_back() -> None:
     )
     (kind,) = figures_of(history).kinds
     assert (kind.kind, kind.count, kind.recovery) == ("kill -9", 1, [7.5])
-    text = with_table(DOCUMENT.read_text(), record("postgres", history))
+    text = table(record(history))
     assert "| kill -9 | 1 | 0 | 7.5 / 7.5 |" in text
     assert "| disk full | 0: no room | - | - |" in text
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import attrs
 import pytest
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, SettleFate, Settlement
+from sp00ky_core.ports import JobQuery, JobTable, SettleFate, Settlement
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_surreal import SurrealStore, claiming
 from sp00ky_store_surreal.errors import Conflict, DuplicateKey, EngineFault, statement_error
@@ -313,3 +314,37 @@ async def test_a_claim_whose_lease_ran_out_is_not_given_back(migrated: SurrealSt
     )
     assert await migrated.release("r", keep=()) == [other.id]
     assert (await migrated.get(late.id)).status is JobStatus.PROCESSING
+
+
+async def refuse(store: SurrealStore, what: str) -> None:
+    await store._connection.write(
+        f"DEFINE EVENT hook ON TABLE job WHEN $before.path = '/bad' AND {what} THEN {{ THROW 'not so' }};"
+    )
+
+
+async def test_a_row_that_cant_be_released_holds_up_no_other(
+    migrated: SurrealStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = await migrated.add([NewJob(path=path, backend="api") for path in ("/a", "/bad", "/b", "/c")])
+    await migrated.claim({"api": 4}, "r")
+    await refuse(migrated, "$after.status = 'pending'")
+    assert set(await migrated.release("r", keep=())) == {job.id for job in jobs if job.path != "/bad"}
+    assert "can't be released" in caplog.text
+
+
+async def test_a_row_that_cant_be_deleted_holds_up_no_other(
+    migrated: SurrealStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = ("/a", "/bad", "/b", "/c")
+    jobs = await migrated.add([NewJob(path=path, backend="api") for path in paths])
+    claimed = await migrated.claim({"api": 4}, "r")
+    await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
+    await refuse(migrated, "$event = 'DELETE'")
+    bad = next(job for job in jobs if job.path == "/bad")
+    cleared = await migrated.clear([jobs[0].id, bad.id])
+    assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
+    table = JobTable(backend="api", table="job", keep_success=0.0)
+    migrated._upkeep = attrs.evolve(migrated._upkeep, tables=(table,))
+    assert await migrated.prune() == 2
+    assert [job.id for job in await migrated.find(JobQuery())] == [bad.id]
+    assert "can't be deleted" in caplog.text

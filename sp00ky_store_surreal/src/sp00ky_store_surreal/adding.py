@@ -141,7 +141,7 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
         n, table = str(number), quoted(batch.table.table)
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
         bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
-        parts += surql("live", table=table, n=n) if keys else ""
+        parts += surql("holders", table=table, n=n) if keys else ""
         if insert:
             parts += surql("insert_unique" if keys else "insert", table=table, n=n)
         else:

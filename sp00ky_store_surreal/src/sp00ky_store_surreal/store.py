@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import attrs
-from surrealdb import RecordID
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import JobNotFound, UnknownBackend
@@ -30,18 +26,17 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.statement import Statement
 from sp00ky_core.stores.deciding import DecidingStore
-from sp00ky_core.stores.signal import Signal
 from sp00ky_store_surreal import adding, breakers, check, migrate, numbers, selecting, settling
 from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.claiming import Claimer
-from sp00ky_store_surreal.connection import Connection, Lane, Way
-from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.mapping import duration_text
+from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.queries import quoted, surql
 from sp00ky_store_surreal.readiness import Readiness
 from sp00ky_store_surreal.reading import load, value_of
 from sp00ky_store_surreal.refusals import Refusals
+from sp00ky_store_surreal.signals import Signals
 from sp00ky_store_surreal.target import target_of
+from sp00ky_store_surreal.upkeep import Upkeep
 from sp00ky_store_surreal.watching import watched
 
 __all__ = ["SurrealStore"]
@@ -62,8 +57,8 @@ class SurrealStore(DecidingStore):
         self._ready = Readiness(self._connection, options.tables)
         self._refusals = Refusals()
         self._claimer = Claimer(self._connection, self._refusals)
-        self._work = Signal()
-        self._changes = Signal()
+        self._upkeep = Upkeep(connection=self._connection, tables=options.tables, refusals=self._refusals)
+        self._signals = Signals(self._target, options.tables)
         self._warned: set[str] = set()
 
     @property
@@ -73,6 +68,7 @@ class SurrealStore(DecidingStore):
         return StoreCapabilities(
             exact_order=embedded,
             shared=not embedded,
+            signals_across_processes=not embedded,
             durable=not embedded or self._target.file is not None,
             transactions=not embedded,
             statements=True,
@@ -86,13 +82,11 @@ class SurrealStore(DecidingStore):
     async def open(self) -> None:
         """See ``Store.open``."""
         await self._connection.open()
-        if self._work.closed:
-            self._work, self._changes = Signal(), Signal()
+        self._signals.reopen()
 
     async def close(self) -> None:
         """See ``Store.close``."""
-        self._work.close()
-        self._changes.close()
+        await self._signals.close()
         self._ready.forget()
         await self._connection.close()
 
@@ -135,7 +129,7 @@ class SurrealStore(DecidingStore):
             return Claim()
         await self._ready.ensure()
         claim = await self._claimer.claim(slots, runner_id)
-        self._changes.send()
+        self._signals.changed()
         return claim
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
@@ -159,48 +153,21 @@ class SurrealStore(DecidingStore):
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         await self._ready.ensure()
-        given_back: list[str] = []
-        for table in self._tables:
-            kept = selecting.ids_of(table, keep)
-            statement = surql("release", table=quoted(table.table))
-            reply = await self._connection.write(statement, Way(lane=Lane.CLAIM), runner=runner_id, keep=kept)
-            given_back += [id_text(value_of(row["id"])) for row in reply[-1]]
+        given_back = await self._upkeep.release(runner_id, keep)
         self._wake(work=bool(given_back))
         return given_back
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
-        """See ``Store.beat``: a row that no other statement writes, so it doesn't wait its turn."""
+        """See ``Store.beat``."""
         await self._ready.ensure()
-        reply = await self._connection.write(
-            surql("beat"),
-            Way(lane=Lane.BEAT, alone=False),
-            id=RecordID("sp00ky_runner", runner_id),
-            host=socket.gethostname(),
-            pid=os.getpid(),
-        )
-        return _beats_of(reply[-1])
+        return await self._upkeep.beat(runner_id)
 
     async def prune(self, *, limit: int = 1_000) -> int:
-        """See ``Store.prune``; without a retention of their own, jobs are the user's, and kept."""
+        """See ``Store.prune``."""
         await self._ready.ensure()
-        count = 0
-        for table in self._tables:
-            kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
-            for status, keep in kept.items():
-                if keep is not None and count < limit:
-                    count += await self._prune(table, status, keep, limit - count)
-        await self._connection.write(surql("prune_runners"))
-        self._changes.send()
+        count = await self._upkeep.prune(limit)
+        self._signals.changed()
         return count
-
-    async def _prune(self, table: JobTable, status: JobStatus, keep: float, limit: int) -> int:
-        reply = await self._connection.write(
-            surql("prune", table=quoted(table.table), n="0"),
-            status=status.value,
-            keep=duration_text(keep),
-            limit=limit,
-        )
-        return int(reply[-1])
 
     async def get(self, job_id: str) -> Job:
         """See ``Store.get``."""
@@ -223,11 +190,11 @@ class SurrealStore(DecidingStore):
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
-        return self._work.subscribe()
+        return self._signals.of_work()
 
     def watch(self, query: JobQuery) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""
-        return watched(self._connection, self._tables, query, self._changes)
+        return watched(self._connection, self._tables, query, self._signals.of_changes())
 
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
         await self._ready.ensure()
@@ -279,31 +246,21 @@ class SurrealStore(DecidingStore):
         return jobs
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return _beats_of((await self._connection.read(surql("beats")))[-1])
+        return await self._upkeep.beats()
 
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         await self._ready.ensure()
-        deleted: set[str] = set()
-        ended = [job.id for job in await self._load(job_ids) if job.is_terminal]
-        for table in self._tables:
-            ids = selecting.ids_of(table, ended)
-            if ids:
-                reply = await self._connection.write(surql("delete_ended"), ids=ids)
-                deleted |= {id_text(value_of(each)) for each in reply[-1]}
-        self._changes.send()
+        deleted = await self._upkeep.delete_ended(job_ids)
+        self._signals.changed()
         return deleted
 
     def _wake(self, *, work: bool) -> None:
-        self._changes.send()
+        self._signals.changed()
         if work:
-            self._work.send()
+            self._signals.work()
 
     def _of_backend(self, backend: str) -> JobTable:
         try:
             return self._by_backend[backend]
         except KeyError:
             raise UnknownBackend(backend=backend, known=tuple(self._by_backend)) from None
-
-
-def _beats_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, datetime]:
-    return {str(row["id"].id): row["beat_at"] for row in rows}

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from websockets.exceptions import WebSocketException
-from websockets.protocol import State
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_store_surreal.errors import ConnectionLost, ReplyUnreadable, SessionEnded, translated
+from sp00ky_store_surreal.errors import ConnectionLost, SessionEnded, translated
 from sp00ky_store_surreal.replies import results_of
 from sp00ky_store_surreal.signin import connected, dropped
 from sp00ky_store_surreal.target import Target
@@ -114,7 +113,6 @@ class Line:
 
     async def _ask(self, sdk: Any, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
         call = asyncio.ensure_future(sdk.query_raw(statement, dict(bindings)))
-        alone = not self._calls
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         call.add_done_callback(_see)
@@ -125,17 +123,13 @@ class Line:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            raise self._failure(sdk, error, alone=alone) from error
+            raise self._failure(sdk, error) from error
         return results_of(self._target.location, reply)
 
-    def _failure(self, sdk: Any, error: BaseException, *, alone: bool) -> StoreError:
-        """What ended a call: the connection's loss, a reply that ended the SDK's reading, or itself."""
+    def _failure(self, sdk: Any, error: BaseException) -> StoreError:
         location = self._target.location
         if _is_reading(sdk) and not isinstance(error, WebSocketException | OSError | asyncio.CancelledError):
             return translated(location, error)
-        if sdk is self._sdk and alone and sdk.socket is not None and sdk.socket.state is State.OPEN:
-            self._condemn(sdk, "a reply can't be read")
-            return ReplyUnreadable(store=location, problem="a value in the reply has no form here")
         return ConnectionLost(store=location, problem="the connection was lost before the reply came")
 
     async def _healed(self, give_up_at: float) -> None:
@@ -145,7 +139,7 @@ class Line:
                 problem="the store isn't open: use it inside `async with Outbox.open(...)`",
             )
         if self._healing is None:
-            self._healing = asyncio.create_task(self._heal(), name=f"sp00ky-heal-{self._name}")
+            self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
         done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
         if not done:
             problem = f"no connection: {self._problem or 'the server does not answer'}"
@@ -173,7 +167,7 @@ class Line:
 
     def _adopt(self, sdk: Any) -> None:
         self._sdk, self._problem = sdk, ""
-        self._watching = asyncio.create_task(self._watch(sdk), name=f"sp00ky-watch-{self._name}")
+        self._watching = asyncio.create_task(self._watch(sdk), name=f"surreal-watch-{self._name}")
 
     async def _watch(self, sdk: Any) -> None:
         """Ping, so that a server that hangs and a socket that is half open are noticed."""

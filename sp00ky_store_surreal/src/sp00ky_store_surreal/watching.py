@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
-from sp00ky_core.stores.signal import Signal
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.reading import load
 from sp00ky_store_surreal.selecting import states
 
 __all__ = ["watched"]
 
+ENDED = object()
+
+LONGEST_REST = 0.5
+"""Seconds after a look that a signal caused, however long it took."""
+
 SOONEST, LATEST = 0.05, 2.0
 """Seconds between two looks that nothing caused: doubled while nothing changes."""
 
 
 async def watched(
-    connection: Connection, tables: Sequence[JobTable], query: JobQuery, changes: Signal
+    connection: Connection,
+    tables: Sequence[JobTable],
+    query: JobQuery,
+    changes: AsyncGenerator[None, None],
 ) -> AsyncGenerator[Job, None]:
-    """See ``Store.watch``."""
+    """See ``Store.watch``; it ends with ``changes``, the signals that something may have changed."""
     seen: dict[str, str] = {}
     seen_once = False
     async with aclosing(_ticks(changes)) as ticks:
@@ -52,19 +60,22 @@ class _Tick:
     quiet = True
 
 
-async def _ticks(changes: Signal) -> AsyncGenerator[_Tick, None]:
+async def _ticks(changes: AsyncGenerator[None, None]) -> AsyncGenerator[_Tick, None]:
     tick, pause = _Tick(), SOONEST
-    async with aclosing(changes.subscribe()) as signals:
-        signal = asyncio.ensure_future(anext(signals, None))
+    async with aclosing(changes):
+        signal = asyncio.ensure_future(anext(changes, ENDED))
         try:
             while True:
                 done, _ = await asyncio.wait([signal], timeout=pause)
-                if changes.closed:
+                if done and signal.result() is ENDED:
                     return
                 if done:
-                    signal = asyncio.ensure_future(anext(signals, None))
+                    signal = asyncio.ensure_future(anext(changes, ENDED))
+                looked = time.monotonic()
                 yield tick
                 pause = min(pause * 2, LATEST) if tick.quiet else SOONEST
+                if done:  # under a storm of signals at most half of the time is spent on looking
+                    await asyncio.sleep(min(time.monotonic() - looked, LONGEST_REST))
         finally:
             signal.cancel()
             await asyncio.gather(signal, return_exceptions=True)

@@ -62,8 +62,8 @@ class ChaoticBackend:
         self._seen[n] += 1
         if self.calm or to.request.target != "/wild":
             return "ok"
-        if json.loads(to.request.body).get("hang") and self._seen[n] == 1:
-            return "hang"
+        if json.loads(to.request.body).get("hang"):
+            return "hang" if self._seen[n] == 1 else "late"
         random = Random(f"{self._seed}:{n}:{self._seen[n]}")  # noqa: S311  # repeatable, and no secret
         return random.choices(list(self._weights), list(self._weights.values()))[0]
 
@@ -106,6 +106,12 @@ async def _ok(answer: _Answer) -> bool:
 
 async def _slow(answer: _Answer) -> bool:
     if await answer.to.gone(TIMEOUT / 5):
+        return False
+    return await answer.whole("200 OK")
+
+
+async def _late(answer: _Answer) -> bool:
+    if await answer.to.gone(TIMEOUT * 3 / 4):
         return False
     return await answer.whole("200 OK")
 
@@ -165,6 +171,7 @@ async def _torn(answer: _Answer) -> bool:
 BEHAVIOURS: dict[str, Behaviour] = {
     "ok": _ok,
     "slow": _slow,
+    "late": _late,
     "odd": _odd,
     "500": _fails,
     "429": _busy,

@@ -25,6 +25,9 @@ GRACE = 5.0
 BEYOND_DEAD = 9.0
 """Seconds after which others hold a runner for dead: 6 s without a beat, seen every 2 s, and some more."""
 
+CLAIMED = 0.3
+"""Seconds after which new jobs are claimed."""
+
 A_LONG_ONE = 0.2
 """How likely it is that a freeze or a partition is a long one."""
 
@@ -76,6 +79,15 @@ class Scene:
 Fault = Callable[[Scene], Coroutine[None, None, None]]
 
 
+async def hold_much(scene: Scene) -> None:
+    """See to it that runners are at work on jobs that take long, also when they are sent again.
+
+    So a runner that comes back wants to write while another one is at the same job.
+    """
+    await scene.enqueuer.hang(CONCURRENCY * len(scene.fleet.members))
+    await asyncio.sleep(CLAIMED)
+
+
 async def kill(scene: Scene) -> None:
     """SIGKILL a runner; another one takes its place."""
     async with scene.anyone() as member:
@@ -87,6 +99,7 @@ async def kill(scene: Scene) -> None:
 async def freeze(scene: Scene) -> None:
     """Stop a runner's process until others hold it for dead, and let it go on."""
     async with scene.anyone() as member:
+        await hold_much(scene)
         noted = scene.note("freeze", member.name)
         member.send(signal.SIGSTOP)
         await asyncio.sleep(scene.silence())
@@ -129,6 +142,7 @@ async def lose_replies(scene: Scene) -> None:
 async def part(scene: Scene) -> None:
     """Hold back every byte between one runner and the database, until others hold it for dead."""
     async with scene.anyone() as member:
+        await hold_much(scene)
         noted = scene.note("partition", member.name)
         member.proxy.hold()
         await asyncio.sleep(scene.silence())

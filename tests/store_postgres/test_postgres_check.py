@@ -101,6 +101,14 @@ async def test_check_finds_a_missing_right(
         await sql.execute("DROP OWNED BY sp00ky_reader; DROP ROLE sp00ky_reader")
 
 
+async def test_a_wrong_type_is_named_with_its_mend(store: PostgresStore, sql: Any, quoted: str) -> None:
+    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN timeout TYPE integer")
+    (finding,) = await findings(store)
+    assert finding.problem.endswith("column timeout is integer, not double precision")
+    await sql.execute(finding.mend.partition(", or ")[0])
+    assert await findings(store) == []
+
+
 async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any) -> None:
     store = make()
     await store.open()

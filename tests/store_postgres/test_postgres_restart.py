@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore, connections
 
 
@@ -119,8 +119,6 @@ async def test_a_killed_backend_of_the_listener_is_noticed(
 
 
 async def test_watching_goes_on_after_a_restart(restarted: PostgresStore, server: Any, new_job: Any) -> None:
-    from sp00ky_core.ports import JobQuery  # noqa: PLC0415
-
     (job,) = await restarted.add([new_job()])
     watches = [restarted.watch(JobQuery(ids=(job.id,))), restarted.watch(JobQuery())]
     for watch in watches:
@@ -134,3 +132,26 @@ async def test_watching_goes_on_after_a_restart(restarted: PostgresStore, server
         assert [each.status for each in await asyncio.gather(*following)] == ["processing"] * 2
     for watch in watches:
         await watch.aclose()
+
+
+async def test_a_store_closes_after_its_server(server: Any, new_job: Any) -> None:
+    """Each kind of connection is there, and none of them can say goodbye; a watch is asking."""
+    store = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
+    await store.open()
+    (job,) = await store.add([new_job()])
+    await store.beat("r1")
+    await store.claim({"api": 1}, "r1")
+    signals, watch = store.work_signal(), store.watch(JobQuery(ids=(job.id,)))
+    await anext(signals)
+    await anext(watch)
+    following = asyncio.ensure_future(anext(watch))
+    await server.stop()
+    try:
+        await asyncio.wait([following], timeout=0.2)
+        following.cancel()
+        async with asyncio.timeout(20):
+            await asyncio.gather(following, return_exceptions=True)
+            await store.close()
+            await signals.aclose()
+    finally:
+        await server.start()

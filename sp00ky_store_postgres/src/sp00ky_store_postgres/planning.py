@@ -51,7 +51,7 @@ async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> lis
         version = done.get(table.table, 0)
         refuse_newer(table, version, options)
         if found is not None:
-            refuse_foreign(table, found, options)
+            refuse_foreign(table, tables.name(table), found, options)
         steps = list(_new_table(table, tables)) if found is None else []
         if found is not None:
             filled = await has_rows(connection, tables.name(table))

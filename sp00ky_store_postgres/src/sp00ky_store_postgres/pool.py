@@ -7,11 +7,14 @@ them; that costs a good part of what an INSERT does. Here nobody sets anything o
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 __all__ = ["Pool"]
+
+logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 300.0
 """After which a connection that nobody needed is closed."""
@@ -60,7 +63,9 @@ class Pool:
                     await self._places.acquire()
                 while self._idle:
                     await self._idle.pop()[1].close()
-        except (TimeoutError, OSError):
+        except Exception as error:  # noqa: BLE001  # a server that is gone needs no farewell
+            logger.debug("connections are dropped: %s", error)
+        finally:
             self.terminate()
 
     def terminate(self) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import attrs
 
 from sp00ky_core.errors import SchemaError
@@ -36,25 +34,26 @@ def refuse_newer(table: JobTable, version: int, options: PostgresOptions) -> Non
         )
 
 
-def refuse_foreign(table: JobTable, found: Found, options: PostgresOptions) -> None:
-    """Raise ``TableRefused`` for a relation that is somebody else's."""
-    problems = list(_foreign(found))
-    if problems:
-        raise TableRefused(
-            store=options.location,
-            problem=f"{table.table!r} is no job table and was left as it is: {'; '.join(problems[:5])}",
-            mend=f"give backend {table.backend!r} another method.table",
-        )
-
-
-def _foreign(found: Found) -> Iterator[str]:
+def refuse_foreign(table: JobTable, name: str, found: Found, options: PostgresOptions) -> None:
+    """Raise ``TableRefused`` for a relation that is somebody else's; ``name`` is the table's in SQL."""
     if found.kind != "r":
         # Rows are addressed by their place, which several parts of one table may share.
-        yield "it is a view, or has partitions or children"
-        return
-    for column in COLUMNS:
-        type_found = found.types.get(column.name)
-        if type_found is None and column.identifies:
-            yield f"it has no column {column.name}"
-        elif type_found is not None and type_found != column.type:
-            yield f"column {column.name} is {type_found}, not {column.type}"
+        raise _refused(table, options, "it is a view, or has partitions or children")
+    absent = [each.name for each in COLUMNS if each.identifies and each.name not in found.types]
+    if absent:
+        raise _refused(table, options, f"it has no column {', '.join(absent)}")
+    wrong = [each for each in COLUMNS if found.types.get(each.name, each.type) != each.type]
+    if wrong:
+        types = "; ".join(
+            f"column {each.name} is {found.types[each.name]}, not {each.type}" for each in wrong
+        )
+        changes = ", ".join(f"ALTER COLUMN {each.name} TYPE {each.type}" for each in wrong)
+        raise _refused(table, options, types, f"ALTER TABLE {name} {changes}, or ")
+
+
+def _refused(table: JobTable, options: PostgresOptions, why: str, mend: str = "") -> TableRefused:
+    return TableRefused(
+        store=options.location,
+        problem=f"{table.table!r} is no job table and was left as it is: {why}",
+        mend=f"{mend}give backend {table.backend!r} another method.table",
+    )

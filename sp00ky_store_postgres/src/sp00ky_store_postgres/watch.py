@@ -151,6 +151,7 @@ class Marks:
         self._wanted |= job_ids
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
+            self._asking.add_done_callback(_heard)  # those who asked may all have gone meanwhile
         marks = await asyncio.shield(self._asking)
         return {job_id: marks[job_id] for job_id in job_ids if job_id in marks}
 
@@ -165,3 +166,8 @@ class Marks:
                 rows: list[Any] = await self._connections.fetch(Lane.REST, statement, keys)
                 marks |= {f"{name}:{row[0].hex}": (row[1], row[2], row[3]) for row in rows}
         return marks
+
+
+def _heard(task: asyncio.Task[dict[str, Mark]]) -> None:
+    if not task.cancelled():
+        task.exception()

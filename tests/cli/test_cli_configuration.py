@@ -118,7 +118,7 @@ def test_a_store_that_is_none_is_refused_without_its_password(project: Path, sp0
         assert SECRET not in shown.out + shown.err
 
 
-@pytest.mark.parametrize("command", [["jobs", "list"], ["run"], ["check"], ["migrate"]])
+@pytest.mark.parametrize("command", [["jobs", "list"], ["run", "--until-empty"], ["check"], ["migrate"]])
 @pytest.mark.parametrize("query", ["", f"?token={SECRET}"])
 def test_a_server_that_is_not_there_is_said_without_its_password(
     project: Path, sp00ky: Any, command: list[str], query: str

@@ -15,6 +15,7 @@ import pytest
 from sp00ky_core import (
     Attempt,
     BackendConfig,
+    BreakerConfig,
     Config,
     Delivered,
     Job,
@@ -69,10 +70,8 @@ class Scene:
         paths = {"/spookify": {"post": {"responses": {"200": {"description": "ok"}}}}}
         document = {"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": paths}
         spec.write_text(json.dumps(document))
-        api = BackendConfig(
-            name="api", spec=spec, base_url="http://127.0.0.1:1", table="job", retry=RetryConfig(base=0)
-        )
-        self._config = Config(file=folder / "sp00ky.yml", backends={"api": api})
+        self._spec = spec
+        self.breaker: BreakerConfig | None = BreakerConfig()
         self.transport = AnsweringTransport(lambda _attempt: Delivered())
         self.plugins = Plugins()
         self.plugins.register(core_stores, name="core", distribution="sp00ky-core")
@@ -84,7 +83,16 @@ class Scene:
         self.plugins.register(plugin, name=name, distribution="ghost-distribution")
 
     def outbox(self) -> Outbox:
-        return Outbox.open(self._config, store="memory://", plugins=self.plugins)
+        api = BackendConfig(
+            name="api",
+            spec=self._spec,
+            base_url="http://127.0.0.1:1",
+            table="job",
+            retry=RetryConfig(base=0),
+            breaker=self.breaker,
+        )
+        config = Config(file=self._spec.with_name("sp00ky.yml"), backends={"api": api})
+        return Outbox.open(config, store="memory://", plugins=self.plugins)
 
     async def deliver(self, answer: Answer = lambda _attempt: Delivered(), **options: Any) -> Job:
         """One job, from its enqueueing to its end."""
@@ -227,11 +235,28 @@ async def test_a_fenced_off_outcome_is_told_as_a_lost_lease_and_not_as_settled(s
         assert (await outbox.get(job.id)).status is JobStatus.FAILED
 
 
-async def test_breaker_changed_reaches_its_observers(scene: Scene) -> None:
-    witness = Witness()
-    scene.register(witness)
-    await scene.plugins.hooks().dispatch("sp00ky_breaker_changed", backend="api", state="open")
-    assert witness.seen == [("breaker_changed", "api", "open")]
+async def test_breaker_changed_fires_when_it_opens_and_when_it_closes(scene: Scene) -> None:
+    class Watches:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, str, str]] = []
+            self.outbox: Outbox | None = None
+
+        @hookimpl
+        async def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
+            assert self.outbox is not None
+            self.seen.append((backend, state, (await self.outbox.store.stats())["api"].breaker.state))
+            scene.transport.answer = lambda _attempt: Delivered()  # it is back
+
+    watches = Watches()
+    scene.register(watches)
+    scene.breaker = BreakerConfig(failures=2, interval=0.05)
+    scene.transport.answer = lambda _attempt: Undelivered(name="connect")
+    async with scene.outbox() as outbox:
+        watches.outbox = outbox
+        job = await outbox.run("api", "/spookify", {"id": 7}, max_retries=9)
+        async with outbox.runner(FAST):
+            assert (await _ended(outbox, job)).status is JobStatus.SUCCESS
+    assert watches.seen == [("api", "open", "open"), ("api", "closed", "closed")]
 
 
 # --- isolation ---

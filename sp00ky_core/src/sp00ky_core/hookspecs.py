@@ -155,8 +155,8 @@ def sp00ky_runner_stopped(runner_id: str) -> None:
 
 @hookspec
 def sp00ky_breaker_changed(backend: str, state: str) -> None:
-    """A backend's breaker changed its state (``closed``, ``open``).
+    """A backend's breaker was opened (``state`` is ``open``) or closed (``closed``); probes change neither.
 
-    Fires after the change is committed, in the process that made it. The return value is ignored. Raising
-    changes nothing.
+    Fires after the change is committed, once in the whole fleet: in the process that made it. (Not at all
+    where the reply to that write was lost.) The return value is ignored. Raising changes nothing.
     """

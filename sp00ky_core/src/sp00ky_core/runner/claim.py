@@ -12,6 +12,7 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import Store
 from sp00ky_core.runner.backoff import Backoff
 from sp00ky_core.runner.beat import Beat
+from sp00ky_core.runner.breakers import Breakers
 from sp00ky_core.runner.held import Held, Holdings
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
@@ -38,6 +39,7 @@ class Claimer:
         settler: Settler,
         beat: Beat,
         wake: Wake,
+        breakers: Breakers,
         hooks: Hooks,
         options: RunnerOptions,
     ) -> None:
@@ -47,6 +49,7 @@ class Claimer:
         self._settler = settler
         self._beat = beat
         self._wake = wake
+        self._breakers = breakers
         self._hooks = hooks
         self._options = options
         self._observed = hooks.observes("sp00ky_jobs_claimed")
@@ -55,6 +58,7 @@ class Claimer:
         )
         self._stopping = False
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
+        self._given_back: set[str] = set()  # those of them of which this runner knows
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
 
     async def run(self) -> None:
@@ -82,39 +86,48 @@ class Claimer:
         self._wake.freed()
 
     async def _step(self) -> None:
+        if self._strays:
+            await self._beat.fresh()
+            await self.release()
         wanted = self._wanted()
         if wanted:
             await self._beat.fresh()
-            if self._strays:
-                await self.release()
             await self._claim(wanted)
-        elif self._wake.is_hungry() or self._settler.is_full:
-            await self._wake.wait(self._options.poll)  # for a place to be freed
         else:
-            await self._wake.wait(await self._idle_seconds())
+            await self._wake.wait(min(await self._idle_seconds(), self._breakers.seconds()))
 
     def _wanted(self) -> dict[str, int]:
         if self._settler.is_full:
             return {}
-        return {
-            name: slots.wanted
-            for name, slots in self._slots.items()
-            if self._wake.may_have_work(name) and slots.wanted
-        }
+        return {name: wanted for name in self._hungry() if (wanted := self._slots[name].wanted)}
+
+    def _hungry(self) -> list[str]:
+        """Backends for which a claim may find something, if there is a place."""
+        return [
+            name
+            for name in self._slots
+            if self._wake.may_have_work(name) and not self._breakers.holds_back(name)
+        ]
 
     async def _idle_seconds(self) -> float:
-        due = await self._store.next_due(self._slots.keys())
-        return self._wake.idle_seconds(due)
+        """How long to wait: for a place to be freed, or for the next job."""
+        if self._hungry() or self._settler.is_full:
+            return self._options.poll
+        asked = [name for name in self._slots if not self._breakers.holds_back(name)]
+        return self._wake.idle_seconds(await self._store.next_due(asked) if asked else None)
 
     async def _claim(self, wanted: Mapping[str, int]) -> None:
         async with self._claiming:
             claimed_at = self._options.clock()
             self._wake.expect_nothing(wanted)
+            self._breakers.claiming(wanted)
             for name in wanted:
                 self._slots[name].measure(claimed_at)
             jobs = await self._store.claim(wanted, self._options.runner_id)
             helds = [self._hold(job, claimed_at) for job in jobs]
+        self._breakers.claimed(wanted, jobs, helds)
         self._wake.claimed(wanted, jobs)
+        self._wake.may_have_more(filter(self._breakers.holds_back, wanted))
         if jobs:
             self.refused = None
         if jobs and self._observed:
@@ -137,24 +150,33 @@ class Claimer:
         """A claim that waits for a place must not wait until its lease runs out: it would count as lost."""
         for slots in self._slots.values():
             for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
-                self._holdings.drop(held)
+                self.let_go(held)
+
+    def let_go(self, held: Held) -> None:
+        """Hold a claim no longer that isn't to be started: the next release gives it back."""
+        self._holdings.drop(held)
+        self._breakers.unsent(held)
+        self._given_back.add(held.job.id)
+        self._strays = True
 
     def give_back(self, held: Held) -> None:
-        """Let go of a claim that isn't to be started: the next step releases it, if it is still ours."""
-        self._holdings.drop(held)
-        self._strays = True
+        """Let go of a claim, and see to it that it is released."""
+        self.let_go(held)
         self._wake.all_may_have_work()
 
     async def release(self) -> list[str]:
-        """Give back every claim in the store that this runner doesn't hold; their ids.
+        """Give back every claim in the store that this runner doesn't hold.
 
-        A claim whose reply was lost leaves such rows, and so does what was taken back unstarted.
+        A claim whose reply was lost leaves such rows, whose ids are returned; what was let go of does, too.
         """
         async with self._claiming:
             self._drop_stale()
             self._strays = False  # what is given back from here on is for the next one
+            known, self._given_back = self._given_back, set()
             try:
-                return await self._store.release(self._options.runner_id, keep=self._holdings.ids())
+                released = await self._store.release(self._options.runner_id, keep=self._holdings.ids())
             except BaseException:
                 self._strays = True
+                self._given_back |= known
                 raise
+            return [job_id for job_id in released if job_id not in known]

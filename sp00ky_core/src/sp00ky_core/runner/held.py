@@ -24,6 +24,7 @@ class Held:
     worker: asyncio.Task[None] | None = None  # at work on it
     refusals: int = 0  # how often its outcome couldn't be written
     overdue: bool = False  # the transport didn't keep to its timeout and was cut off
+    is_probe: bool = False  # its outcome says whether the backend is back
 
     @property
     def lease_end(self) -> float:

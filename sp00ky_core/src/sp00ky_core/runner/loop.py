@@ -19,6 +19,7 @@ from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.backoff import Backoff
 from sp00ky_core.runner.beat import Beat
+from sp00ky_core.runner.breakers import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.held import Held, Holdings
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 LAST_WRITES = 10.0
 """Seconds that the last outcomes get to be written, after ``grace``."""
 
+LAST_CHANGES = 1.0
+"""Seconds that what they say of their backends gets to be written then."""
 
 LAST_CLAIM = 2.0
 """Seconds that a claim under way gets to come back when the runner drains."""
@@ -68,6 +71,9 @@ class Runner:
         self._holdings = Holdings()
         self._wake = Wake(backends, options)
         self._beat = Beat(store, options)
+        self._breakers = Breakers(
+            store=store, backends=backends, hooks=hooks, options=options, changed=self._wake.all_may_have_work
+        )
         self._settler = Settler(
             store=store,
             holdings=self._holdings,
@@ -88,6 +94,7 @@ class Runner:
             settler=self._settler,
             beat=self._beat,
             wake=self._wake,
+            breakers=self._breakers,
             hooks=hooks,
             options=options,
         )
@@ -150,6 +157,7 @@ class Runner:
     def _spawn_all(self) -> None:
         self._spawn("beat", self._beat.run)
         self._spawn("settle", self._settler.run)
+        self._spawn("breakers", self._breakers.run)
         self._spawn("reclaim", self._reclaimer.run)
         self._spawn("signal", self._listen)
         self._spawn("claim", self._claimer.run)
@@ -170,6 +178,7 @@ class Runner:
 
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():
+            self._breakers.signal()
             self._wake.all_may_have_work()
 
     async def _perform(self, held: Held) -> None:
@@ -180,22 +189,26 @@ class Runner:
             return
         try:
             outcome = await self._attempts.attempt(held)
+            if self._breakers.note(held, outcome):
+                self._claimer.give_back(held)
+                return
             settlement = self._decider.settlement(held, outcome)
         except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
             logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
+            self._breakers.unsent(held)
             settlement = self._decider.unknown(held)
         self._settler.put(held, settlement)
 
     def _may_start(self, held: Held) -> bool:
         # After a gap between beats a peer may have taken the job already: the database knows.
         is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
-        return is_sure and not self._claimer.is_stopping
+        return is_sure and not self._claimer.is_stopping and self._breakers.may_start(held)
 
     async def _wait_for_beat(self, held: Held) -> None:
         try:
             await self._beat.fresh()
         except asyncio.CancelledError:
-            self._holdings.drop(held)  # never started: the drain's release gives it back
+            self._claimer.let_go(held)  # never started: the drain's release gives it back
             raise
 
     def _note(self, settlement: Settlement) -> None:
@@ -235,23 +248,26 @@ class Runner:
         if self._abandoned:
             await self._abandon()  # what the drain before hadn't come to
             self._spawn("settle", self._settler.run)
+            self._spawn("breakers", self._breakers.run)
         if "claim" in self._tasks:
             await asyncio.wait([self._tasks["claim"]], timeout=LAST_CLAIM)
         await self._stop("claim", "signal")
         unstarted = [held for slots in self._slots.values() for held in slots.take_ready()]
         for held in unstarted:
-            self._holdings.drop(held)
+            self._claimer.let_go(held)
         await self._give_back()
         await _within(self._options.grace, self._holdings.emptied.wait())
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
+            self._breakers.unsent(held)
             self._settler.put(held, self._decider.unknown(held))
             held.worker = None
         if not await _within(LAST_WRITES, self._holdings.emptied.wait()):
             logger.error("%d outcomes could not be written; their leases will run out", len(self._settler))
         await self._stop("settle", "reclaim")
         await self._give_back()
-        await self._stop("beat")
+        await _within(LAST_CHANGES, self._breakers.all_written())
+        await self._stop("breakers", "beat")
         await self._close_transports()
         await self._hooks.dispatch("sp00ky_runner_stopped", runner_id=self.runner_id)
         await self._hooks.flush()

@@ -12,8 +12,8 @@ from sp00ky_core.runner.options import RunnerOptions
 __all__ = ["Wake"]
 
 SHORTEST_IDLE = 0.05
-"""Seconds to wait, doubling up to the poll, where a job is due that a claim doesn't get (its backend is
-paused, or somebody else is taking it)."""
+"""Seconds to wait, doubling up to the poll, where a job is due that a claim doesn't get (somebody else is
+taking it)."""
 
 
 class Wake:
@@ -29,10 +29,6 @@ class Wake:
         """Whether a claim for the backend may find something."""
         return self._may_have_work[backend]
 
-    def is_hungry(self) -> bool:
-        """Whether any backend may have work."""
-        return any(self._may_have_work.values())
-
     def all_may_have_work(self) -> None:
         """The store has signalled, or nothing is known any more."""
         for backend in self._may_have_work:
@@ -47,6 +43,11 @@ class Wake:
         """A claim is about to be sent: only a signal that comes after this counts."""
         for backend in backends:
             self._may_have_work[backend] = False
+
+    def may_have_more(self, backends: Iterable[str]) -> None:
+        """A claim got nothing, or not all, that was due."""
+        for backend in backends:
+            self._may_have_work[backend] = True
 
     def claimed(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> None:
         """A claim has come back: a backend that filled all its places may have more."""

@@ -37,6 +37,8 @@ OUTCOMES: Sequence[Outcome] = (
     Delivered(),
     Undelivered(name="http_status", code=500, reason="broken"),
     Undelivered(name="reset", reason="closed"),
+    Undelivered(name="connect", reason="refused"),
+    Undelivered(name="http_status", code=503, retry_after=3.0),
     Undelivered(name="invalid_payload", reason="never"),
 )
 LAGS = st.sampled_from([5.0, 9.0, 14.0, 33.0])

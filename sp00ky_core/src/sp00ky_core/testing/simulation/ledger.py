@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core.breaker import BreakerState
 from sp00ky_core.job import TERMINAL, Job, JobStatus
-from sp00ky_core.ports import Attempt, JobTable, SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import Attempt, Claim, JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.testing.simulation.gate import Call
 
 __all__ = ["Ledger", "Entry"]
@@ -89,6 +90,10 @@ class Ledger:
         """The backend has answered a request with 2xx."""
         self._delivered.add((attempt.job.id, attempt.job.lease_epoch))
 
+    def refused(self, attempt: Attempt) -> None:
+        """A request hasn't arrived after all: there was no connection."""
+        self._requests[attempt.job.id, attempt.job.lease_epoch] -= 1
+
     def killed(self, job_id: str) -> None:
         """An operator has ended a job."""
         entry = self.entries[job_id]
@@ -114,7 +119,12 @@ class Ledger:
             )
             self._must(0 <= job.retries <= entry.max_retries, "retries are within max_retries", entry)
 
-    def _claimed(self, call: Call, jobs: Sequence[Job]) -> None:
+    def _claimed(self, call: Call, jobs: Claim) -> None:
+        for backend, breaker in jobs.breakers.items():
+            count = sum(job.backend == backend for job in jobs)
+            is_probe = breaker.state is BreakerState.HALF_OPEN and breaker.probe_runner == call.runner_id
+            most = len(jobs) if breaker.lets_through else int(is_probe)
+            self._must(count <= most, f"nothing but a probe is claimed where the breaker is {breaker}")
         for job in jobs:
             entry, table = self.entries[job.id], self._tables[job.backend]
             self._must(entry.status is JobStatus.PENDING, "only what is pending is claimed", entry)

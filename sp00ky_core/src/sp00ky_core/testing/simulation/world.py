@@ -7,11 +7,12 @@ import random as randomness
 from pathlib import Path
 from typing import cast
 
+from sp00ky_core.breaker import BreakerChange, never_connected
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import JobQuery, JobTable, OperatorFate, Store
+from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing.clock import FakeClock
 from sp00ky_core.testing.outboxes import outbox_over
@@ -128,7 +129,7 @@ class World:
         else:
             self.ledger.answered(call, call.result)
         call.is_done = True
-        if self.ledger.made_pending != before:
+        if self.ledger.made_pending != before or _closes_breaker(call):
             self._signal()
 
     def answer(self, simulated: SimulatedRunner, call: Call) -> None:
@@ -168,6 +169,8 @@ class World:
         """The backend answers a request."""
         if isinstance(outcome, Delivered):
             self.ledger.delivered(flight.attempt)
+        if never_connected(outcome):
+            self.ledger.refused(flight.attempt)
         if not flight.answer.done():
             flight.answer.set_result(outcome)
         self.run()
@@ -249,6 +252,11 @@ class World:
     def _signal(self) -> None:
         for each in self.runners:
             each.store.signal()
+
+
+def _closes_breaker(call: Call) -> bool:
+    is_written = isinstance(call.result, BreakerResult) and call.result.written
+    return is_written and cast("BreakerChange", call.args[0]).closes
 
 
 def _unavailable(problem: str) -> Sp00kyError:

@@ -1,0 +1,157 @@
+"""The breaker's rules: what an outcome is to it, and what that makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sp00ky_core import outcome as names
+from sp00ky_core.breaker import (
+    BREAKER_TABLE,
+    LONGEST_INTERVAL,
+    Answered,
+    Breaker,
+    BreakerEvent,
+    BreakerState,
+    Failed,
+    ProbeAnswered,
+    ProbeFailed,
+    ProbeWithoutNews,
+    change_after,
+    event_of,
+    is_unavailable,
+    never_connected,
+)
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+
+ME, OTHER = "runner-1", "runner-2"
+CONFIG = BreakerConfig(failures=3, interval=1)
+NO_NEWS = [
+    names.INVALID_PATH,
+    names.INVALID_PAYLOAD,
+    names.INVALID_ROW,
+    names.UNKNOWN_ROUTE,
+    names.OUTCOME_UNKNOWN,
+    names.KILLED,
+]
+
+
+def status(code: int, retry_after: float | None = None) -> Undelivered:
+    return Undelivered(name=names.HTTP_STATUS, code=code, retry_after=retry_after)
+
+
+@pytest.mark.parametrize("name", [names.CONNECT, names.TLS, names.RESET, names.TIMEOUT])
+def test_a_backend_that_gives_no_answer_is_unavailable(name: str) -> None:
+    outcome = Undelivered(name=name)
+    assert is_unavailable(outcome)
+    assert event_of(outcome, cap=900) == Failed()
+    assert event_of(outcome, cap=900, probe_of=ME, took=2) == ProbeFailed(runner_id=ME, took=2)
+
+
+def test_of_all_answers_three_mean_that_it_is_unavailable() -> None:
+    assert [code for code in range(100, 600) if is_unavailable(status(code))] == [502, 503, 504]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Delivered(), status(500), status(404), Undelivered(name="protocol"), Undelivered(name="own")]
+)
+def test_any_other_answer_is_one(outcome: Outcome) -> None:
+    assert event_of(outcome, cap=900) == Answered()
+    assert event_of(outcome, cap=900, probe_of=ME) == ProbeAnswered(runner_id=ME)
+
+
+@pytest.mark.parametrize("name", NO_NEWS)
+def test_what_was_never_sent_or_cut_off_says_nothing(name: str) -> None:
+    assert event_of(Undelivered(name=name), cap=900) is None
+    assert event_of(Undelivered(name=name), cap=900, probe_of=ME) == ProbeWithoutNews(runner_id=ME)
+
+
+def test_only_without_a_connection_nothing_can_have_been_sent() -> None:
+    outcomes = [Delivered(), status(503), *(Undelivered(name=each) for each in ("reset", "timeout"))]
+    assert not any(map(never_connected, outcomes))
+    assert never_connected(Undelivered(name=names.CONNECT))
+    assert never_connected(Undelivered(name=names.TLS))
+
+
+@given(asked=st.floats(allow_nan=False), cap=st.floats(0, 10_000), code=st.sampled_from([429, 503, 500]))
+def test_what_a_backend_asks_for_counts_up_to_the_cap(asked: float, cap: float, code: int) -> None:
+    event = event_of(status(code, asked), cap=cap)
+    assert isinstance(event, Failed | Answered)
+    assert event.retry_after == (0 if code == 500 else min(max(asked, 0), cap))
+
+
+def test_so_many_failures_in_a_row_open_it() -> None:
+    breaker = Breaker()
+    for failures in (1, 2, 3):
+        change = change_after("api", breaker, Failed(), CONFIG)
+        assert change is not None
+        assert (change.failures, change.opens) == (failures, failures == 3)
+        breaker = Breaker(state=change.to, failures=change.failures)
+    assert (change.to, change.pause) == (BreakerState.OPEN, 1)
+
+
+def test_each_probe_that_fails_doubles_the_interval_up_to_the_longest() -> None:
+    pauses, failures = [], 3
+    for _ in range(10):
+        breaker = Breaker(state=BreakerState.HALF_OPEN, failures=failures, probe_runner=ME, probe_for=10.0)
+        change = change_after("api", breaker, ProbeFailed(runner_id=ME), CONFIG)
+        assert change is not None
+        failures = change.failures
+        pauses.append(change.pause)
+    assert pauses == [2, 4, 8, 16, *[LONGEST_INTERVAL] * 6]
+
+
+def test_the_interval_runs_from_when_a_probe_was_sent_but_there_is_always_a_break() -> None:
+    breaker = Breaker(state=BreakerState.HALF_OPEN, failures=7, probe_runner=ME, probe_for=1.0)
+    pauses = [
+        change.pause
+        for took in (0.0, 10.0, 100.0)
+        if (change := change_after("api", breaker, ProbeFailed(runner_id=ME, took=took), CONFIG))
+    ]
+    assert pauses == [30, 20, 1]
+
+
+PROBE_EVENTS = (ProbeFailed, ProbeAnswered, ProbeWithoutNews)
+
+
+@pytest.mark.parametrize("made", PROBE_EVENTS)
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_a_probe_that_is_somebody_elses_by_now_changes_nothing(
+    made: type[BreakerEvent], state: BreakerState
+) -> None:
+    breaker = Breaker(state=state, failures=3, probe_runner=OTHER, probe_for=1.0)
+    assert change_after("api", breaker, made(runner_id=ME), CONFIG) is None  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("event", [Failed(), Answered()])
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_what_was_in_flight_when_it_opened_is_no_news(event: BreakerEvent, state: BreakerState) -> None:
+    assert change_after("api", Breaker(state=state, failures=3, probe_runner=ME), event, CONFIG) is None
+
+
+breakers = st.builds(
+    Breaker,
+    state=st.sampled_from(BreakerState),
+    failures=st.integers(0, 200),
+    paused_for=st.sampled_from([0.0, 2.0]),
+    probe_runner=st.sampled_from([None, ME, OTHER]),
+)
+events = st.one_of(
+    st.builds(Failed, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    st.builds(Answered, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    *(st.builds(made, runner_id=st.sampled_from([ME, OTHER])) for made in PROBE_EVENTS),
+)
+
+
+@given(breaker=breakers, event=events)
+def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEvent) -> None:
+    change = change_after("api", breaker, event, CONFIG)
+    row = BREAKER_TABLE.get((breaker.state, type(event)))
+    if change is not None:
+        assert row is not None
+        assert change.to in row[1]
+        assert change.before == breaker
+        assert change.pause >= 0
+        assert not (change.opens and change.closes)

@@ -1,0 +1,389 @@
+"""A backend that is away: its jobs wait, one probe at a time is sent, and the other backends don't notice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sp00ky_core.config import BreakerConfig, RetryConfig
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Attempt, Claim
+from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
+
+AWAY = Undelivered(name="http_status", code=503)
+REFUSED = Undelivered(name="connect")
+NEVER = 3_600.0
+"""Seconds beyond a test's end."""
+
+
+class Backend:
+    """Answers as it is told, and records what was sent to it while it was away."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.requests: list[Attempt] = []
+        self.answered = asyncio.Event()
+
+    def __call__(self, attempt: Attempt) -> Outcome:
+        if attempt.backend.name != "api":
+            return Delivered()
+        self.requests.append(attempt)
+        self.answered.set()
+        return self.outcome
+
+    def come_back(self) -> None:
+        self.outcome = Delivered()
+
+
+class Witness:
+    """Notes what it is told of breakers."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str]] = []
+
+    @hookimpl
+    def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
+        self.seen.append((backend, state))
+
+
+class CountedClaims(FaultyStore):
+    """Counts the claims that ask for a backend."""
+
+    asked = 0
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        self.asked += "api" in slots_by_backend
+        return await super().claim(slots_by_backend, runner_id)
+
+
+async def until(met: Any) -> None:
+    while not await met():  # noqa: ASYNC110  # the store would have to signal
+        await asyncio.sleep(0.005)
+
+
+async def is_open(bench: Any) -> bool:
+    return bool((await bench.store.stats())["api"].breaker.state == "open")
+
+
+@pytest.mark.parametrize("outcome", [AWAY, REFUSED, Undelivered(name="timeout"), Undelivered(name="reset")])
+async def test_while_a_backend_is_away_its_jobs_wait(make_bench, outcome: Undelivered) -> None:
+    backend = Backend(outcome)
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER))
+    jobs = [await bench.add(max_retries=5) for _ in range(20)]
+    others = [await bench.add(backend="other") for _ in range(20)]
+    async with bench.runner(poll=60):
+        for other in others:
+            assert (await bench.ended(other)).status is JobStatus.SUCCESS
+        await until(lambda: is_open(bench))
+    assert len(backend.requests) == 3
+    now = [await bench.store.get(job.id) for job in jobs]
+    assert {job.status for job in now} == {JobStatus.PENDING}
+    assert sum(len(job.errors) for job in now) == sum(job.retries for job in now) == 3
+
+
+async def test_what_was_claimed_ahead_is_given_back_unharmed(make_bench) -> None:
+    bench = await make_bench(concurrency=10, breaker=BreakerConfig(failures=1, interval=NEVER))
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def hold(_attempt: Attempt) -> Outcome:
+        begun.set()
+        await go.wait()
+        return AWAY
+
+    async with bench.runner() as runner:
+        await bench.ended([await bench.add() for _ in range(500)][-1])  # fast: it is claimed for ahead
+        bench.transport.script = hold
+        jobs = [await bench.add(max_retries=1) for _ in range(100)]
+        await begun.wait()
+        await until(lambda: _processing(bench, more_than=10))
+        before = len(bench.transport.attempts)
+        go.set()
+        await until(lambda: is_open(bench))
+        await until(lambda: _processing(bench, exactly=0))
+        assert (len(bench.transport.attempts), runner.in_flight) == (before, 0)
+    now = [await bench.store.get(job.id) for job in jobs]
+    assert sum(job.retries for job in now) == 10  # those in flight when it opened
+    assert max(job.lease_epoch for job in now if not job.errors) == 1  # claimed, and given back
+
+
+async def _processing(bench: Any, *, more_than: int = -1, exactly: int | None = None) -> bool:
+    count = (await bench.store.stats())["api"].processing
+    return bool(count > more_than if exactly is None else count == exactly)
+
+
+async def test_delivery_goes_on_when_a_probe_is_answered(make_bench) -> None:
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, concurrency=2, breaker=BreakerConfig(failures=3, interval=0.05))
+    jobs = [await bench.add(max_retries=9) for _ in range(10)]
+    async with bench.runner(poll=60):  # nothing but the pause's end wakes it
+        await until(lambda: is_open(bench))
+        while len(backend.requests) < 6:  # probes come
+            backend.answered.clear()
+            await backend.answered.wait()
+        backend.come_back()
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+    assert (await bench.store.stats())["api"].breaker.state == "closed"
+
+
+async def test_a_probe_that_cannot_connect_costs_its_job_nothing(make_bench) -> None:
+    backend = Backend(REFUSED)
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=2, interval=0.02))
+    jobs = [await bench.add(max_retries=0), *[await bench.add(max_retries=1) for _ in range(5)]]
+    async with bench.runner(poll=60):
+        while len(backend.requests) < 6:
+            backend.answered.clear()
+            await backend.answered.wait()
+        backend.come_back()
+        ended = [await bench.ended(job) for job in jobs]
+    assert sum(len(job.errors) for job in ended) == 2  # of the attempts that opened it
+    assert [job.status for job in ended] == [JobStatus.FAILED, *[JobStatus.SUCCESS] * 5]
+
+
+async def test_a_probe_that_got_through_counts(make_bench) -> None:
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=2, interval=0.02))
+    jobs = [await bench.add(max_retries=9) for _ in range(5)]
+    async with bench.runner(poll=60):
+        while len(backend.requests) < 5:
+            backend.answered.clear()
+            await backend.answered.wait()
+        backend.come_back()
+        ended = [await bench.ended(job) for job in jobs]
+    failed = len(backend.requests) - 5
+    assert sum(len(job.errors) for job in ended) == failed >= 5
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_retry_after_pauses_the_whole_backend(make_bench, code: int) -> None:
+    asks = Undelivered(name="http_status", code=code, retry_after=NEVER)
+    backend = Backend(asks)
+    bench = await make_bench(backend, concurrency=1, retry=RetryConfig(base=0, cap=NEVER))
+    for _ in range(5):
+        await bench.add(max_retries=3)
+    async with bench.runner(poll=60):
+        await backend.answered.wait()
+        await until(lambda: _paused(bench))
+        await bench.ended(await bench.add(backend="other"))
+    assert len(backend.requests) == 1
+    breaker = (await bench.store.stats())["api"].breaker
+    assert (breaker.state, breaker.paused_for_s) == ("closed", pytest.approx(NEVER, abs=60))
+
+
+async def _paused(bench: Any) -> bool:
+    return bool((await bench.store.stats())["api"].breaker.paused_for_s)
+
+
+async def test_a_pause_lasts_no_longer_than_the_cap_and_delivery_goes_on_after_it(make_bench) -> None:
+    backend = Backend(Undelivered(name="http_status", code=429, retry_after=NEVER))
+    bench = await make_bench(backend, concurrency=1, retry=RetryConfig(base=0, cap=0.1))
+    jobs = [await bench.add(max_retries=3) for _ in range(3)]
+    async with bench.runner(poll=60):
+        await backend.answered.wait()
+        backend.come_back()
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+async def test_a_backend_that_answers_500_is_not_away(make_bench) -> None:
+    def answer(attempt: Attempt) -> Outcome:
+        return Delivered() if attempt.job.path == "/chat" else Undelivered(name="http_status", code=500)
+
+    bench = await make_bench(answer, concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER))
+    broken = [await bench.add("/spookify", max_retries=2) for _ in range(5)]
+    others = [await bench.add("/chat") for _ in range(5)]
+    async with bench.runner():
+        assert {(await bench.ended(job)).status for job in others} == {JobStatus.SUCCESS}
+        assert {len((await bench.ended(job)).errors) for job in broken} == {3}
+
+
+async def test_an_answer_between_failures_keeps_it_closed(make_bench) -> None:
+    answers = iter([AWAY, AWAY, Delivered(), AWAY, AWAY, Delivered(), AWAY])
+    bench = await make_bench(
+        lambda _: next(answers, Delivered()), concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER)
+    )
+    job, *_ = [await bench.add(max_retries=9) for _ in range(5)]
+    async with bench.runner() as runner:
+        await bench.ended(job)
+        assert await runner.until_empty() == 0
+
+
+async def test_without_a_breaker_jobs_use_up_their_retries(make_bench) -> None:
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, breaker=None)
+    jobs = [await bench.add(max_retries=1) for _ in range(5)]
+    async with bench.runner():
+        assert {(await bench.ended(job)).status for job in jobs} == {JobStatus.FAILED}
+    assert len(backend.requests) == 10
+    assert (await bench.store.stats())["api"].breaker.state == "closed"
+
+
+async def test_what_a_plugin_makes_of_an_outcome_counts(make_bench) -> None:
+    class Knows503:
+        @hookimpl
+        def sp00ky_classify_outcome(self, outcome: Outcome) -> Outcome | None:
+            return Undelivered(name="ghost_is_shy") if outcome == AWAY else None
+
+    bench = await make_bench(Backend(AWAY), breaker=BreakerConfig(failures=1, interval=NEVER))
+    bench.plugins.register(Knows503(), name="knows", distribution="a-test")
+    job = await bench.add(max_retries=4)
+    async with bench.runner():
+        assert len((await bench.ended(job)).errors) == 5
+
+
+async def test_each_change_is_told_once_however_many_runners_there_are(make_bench, caplog) -> None:
+    caplog.set_level(logging.INFO, logger="sp00ky_core.runner.breakers")
+    backend, witness = Backend(AWAY), Witness()
+    bench = await make_bench(backend, breaker=BreakerConfig(failures=3, interval=0.05))
+    bench.plugins.register(witness, name="witness", distribution="a-test")
+    jobs = [await bench.add(max_retries=99) for _ in range(50)]
+    async with bench.runner(poll=60), bench.runner(poll=60), bench.runner(poll=60):
+        await until(lambda: is_open(bench))
+        assert witness.seen == [("api", "open")]
+        while len(backend.requests) < 5:
+            backend.answered.clear()
+            await backend.answered.wait()
+        backend.come_back()
+        for job in jobs:
+            await bench.ended(job)
+    assert witness.seen == [("api", "open"), ("api", "closed")]
+    assert "backend api is unavailable" in caplog.text
+    assert "backend api answers again" in caplog.text
+
+
+async def test_a_runner_that_only_watched_goes_on_at_once_when_another_one_closes_it(make_bench) -> None:
+    bench = await make_bench(Backend(AWAY), concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    await bench.add(max_retries=9)
+    probing, back, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(_attempt: Attempt) -> Outcome:
+        gate = over if probing.is_set() else back
+        probing.set()
+        await gate.wait()
+        return Delivered()
+
+    async with bench.runner(poll=60), bench.runner(poll=60):
+        await until(lambda: is_open(bench))
+        bench.transport.script = answer
+        await probing.wait()
+        jobs = [await bench.add() for _ in range(5)]
+        back.set()
+        await bench.transport.began(2 + 2)
+        assert bench.transport.in_flight == 2  # of two runners, for each has one place
+        over.set()
+        for job in jobs:
+            await bench.ended(job)
+
+
+async def test_a_paused_backend_is_not_asked_for_again_and_again(make_bench) -> None:
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=NEVER))
+    await bench.add(max_retries=9)
+    store = CountedClaims(bench.store, Scripted())
+    async with bench.runner(store, poll=60):
+        await until(lambda: is_open(bench))
+        before = store.asked
+        for _ in range(100):  # each is a signal of new work
+            await bench.add(max_retries=9)
+            await bench.ended(await bench.add(backend="other"))
+        assert store.asked - before < 25
+    assert len(backend.requests) == 1
+
+
+async def test_a_change_that_cannot_be_written_at_once_is_not_lost(make_bench, caplog) -> None:
+    caplog.set_level(logging.CRITICAL)
+    backend, witness, faults = Backend(AWAY), Witness(), Scripted()
+    faults.put("change_breaker", Fault(), Fault(), Fault())
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER))
+    bench.plugins.register(witness, name="witness", distribution="a-test")
+    for _ in range(10):
+        await bench.add(max_retries=9)
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        await until(lambda: is_open(bench))
+    assert (len(backend.requests), witness.seen) == (3, [("api", "open")])
+
+
+async def test_a_change_whose_reply_was_lost_stays(make_bench, caplog) -> None:
+    caplog.set_level(logging.CRITICAL)
+    backend, faults = Backend(AWAY), Scripted()
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    faults.put("change_breaker", Fault(lost_reply=True))
+    job = await bench.add(max_retries=9)
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        await until(lambda: is_open(bench))
+        faults.put("change_breaker", Fault(lost_reply=True))
+        backend.come_back()
+        await bench.ended(job)
+        await until(lambda: _closed(bench))
+
+
+async def _closed(bench: Any) -> bool:
+    return bool((await bench.store.stats())["api"].breaker.state == "closed")
+
+
+async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench) -> None:
+    backend, started = Backend(AWAY), asyncio.Event()
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    job = await bench.add(max_retries=9)
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async with bench.runner(grace=0.05):
+        await until(lambda: is_open(bench))
+        bench.transport.script = hang
+        await started.wait()
+        assert (await bench.store.stats())["api"].breaker.state == "half_open"
+    assert await is_open(bench)
+    after = await bench.store.get(job.id)
+    assert [error.name for error in after.errors] == ["http_status", "outcome_unknown"]
+
+
+class LosesProbes(FaultyStore):
+    """Loses the reply of the first claim that takes a probe."""
+
+    lost = 0
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        claim = await super().claim(slots_by_backend, runner_id)
+        if not self.lost and any(each.probe_runner for each in claim.breakers.values()):
+            self.lost += 1
+            raise StoreUnavailable(store="memory://", problem="the reply was lost (meant)")
+        return claim
+
+
+async def test_a_probe_whose_claim_was_lost_goes_to_the_next_before_its_lease_is_over(
+    make_bench, caplog
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    store = LosesProbes(bench.store, Scripted())
+    job = await bench.add(max_retries=1)
+    async with bench.runner(store):
+        await backend.answered.wait()
+        backend.come_back()
+        ended = await bench.ended(job)
+    assert (store.lost, ended.status, ended.retries) == (1, JobStatus.SUCCESS, 1)
+
+
+async def test_no_job_with_retries_left_fails_in_a_long_outage(make_bench) -> None:
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, concurrency=4, breaker=BreakerConfig(failures=3, interval=0.01))
+    jobs = [await bench.add(max_retries=1) for _ in range(60)]
+    async with bench.runner(poll=60):
+        while len(backend.requests) < 9:
+            backend.answered.clear()
+            await backend.answered.wait()
+        backend.come_back()
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS

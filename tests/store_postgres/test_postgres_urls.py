@@ -36,7 +36,13 @@ def test_sqlalchemys_url_is_taken_as_it_is(scheme: str) -> None:
     assert read_url(f"{scheme}://u:p@h/app").dsn == "postgresql://u:p@h/app"
 
 
-@pytest.mark.parametrize("port", ["x", "123456"])
+@pytest.mark.parametrize("hosts", ["h1:5432,h2:5433", "h1,h2", "[::1]:5432,h2"])
+def test_a_url_may_name_several_hosts(hosts: str) -> None:
+    url = f"postgresql://u:p@{hosts}/app?target_session_attrs=read-write"
+    assert read_url(url).dsn == url
+
+
+@pytest.mark.parametrize("port", ["x", "123456", "5432,h2:x"])
 def test_a_port_that_is_none_is_named_without_the_password(port: str) -> None:
     with pytest.raises(OptionInvalid, match="port") as caught:
         read_url(f"postgresql://u:s3cret@h:{port}/app")
@@ -67,6 +73,7 @@ def test_our_keys_are_read_and_the_drivers_are_left() -> None:
         ("notify=maybe", "notify"),
         ("pgbouncer=2", "pgbouncer"),
         ("schema=", "schema"),
+        (f"schema={'x' * 62}%C3%BC", "schema.*at most 63 bytes"),
         ("connections=many", "connections"),
         ("listen_url=ws://me:s3cret@x", "listen_url"),
     ],

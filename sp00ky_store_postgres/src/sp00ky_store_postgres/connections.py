@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
@@ -30,7 +31,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 PATIENCE = 5.0
 """Seconds of trying until a caller is told that the database is unavailable."""
 
-ALWAYS = {"jit": "off", "application_name": "sp00ky"}
+ALWAYS = {"jit": "off"}
 """A statement that is run thousands of times a second gains nothing from being compiled each time."""
 INDEXED = {
     **ALWAYS,
@@ -60,9 +61,39 @@ class Lane(Enum):
 
 async def connect(dsn: str, *, seconds: float = 60.0) -> asyncpg.Connection[Row]:
     """A connection of its own, outside the lanes."""
-    return await asyncpg.connect(
-        dsn, timeout=CONNECT_SECONDS, command_timeout=seconds, statement_cache_size=0
+    return await uncut(
+        asyncpg.connect(
+            dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=seconds,
+            statement_cache_size=0,
+            server_settings=_named(dsn),
+        )
     )
+
+
+def _named(dsn: str) -> dict[str, str]:
+    """What the server's lists show, unless the URL says something else."""
+    given = "application_name" in parse_qs(urlsplit(dsn).query)
+    return {} if given else {"application_name": "sp00ky"}
+
+
+async def uncut(connecting: Coroutine[Any, Any, Any]) -> Any:
+    """Connect to the end, also where the caller is cancelled meanwhile; then nobody gets the connection.
+
+    The driver, cut off between its socket and its first message, leaves an exception that nobody retrieves.
+    """
+    task = asyncio.create_task(connecting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_let_go)
+        raise
+
+
+def _let_go(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().terminate()
 
 
 async def pause(seconds: float) -> float:
@@ -161,16 +192,19 @@ class Connections:
 
     def _pool(self, lane: Lane) -> Pool:
         pooled, notify = self._options.pooled, "on" if self._options.notify else "off"
+        settings = {**lane.settings, **_named(self._options.dsn), "sp00ky.notify": notify}
 
         async def connect() -> asyncpg.Connection[Row]:
-            return await asyncpg.connect(
-                self._options.dsn,
-                timeout=CONNECT_SECONDS,
-                command_timeout=lane.seconds,
-                # A pooler in transaction mode gives each transaction another session, and refuses settings.
-                statement_cache_size=0 if pooled else 100,
-                max_cacheable_statement_size=0,
-                server_settings={} if pooled else {**lane.settings, "sp00ky.notify": notify},
+            return await uncut(
+                asyncpg.connect(
+                    self._options.dsn,
+                    timeout=CONNECT_SECONDS,
+                    command_timeout=lane.seconds,
+                    # A pooler in transaction mode gives each transaction another session, and refuses settings.
+                    statement_cache_size=0 if pooled else 100,
+                    max_cacheable_statement_size=0,
+                    server_settings={} if pooled else settings,
+                )
             )
 
         return Pool(lane.size or self._options.connections, connect)

@@ -6,7 +6,17 @@ import hashlib
 
 import attrs
 
-__all__ = ["VERSION", "COLUMNS", "CHECKS", "INDEXES", "STORAGE", "Column", "Index", "object_name"]
+__all__ = [
+    "VERSION",
+    "COLUMNS",
+    "CHECKS",
+    "INDEXES",
+    "STORAGE",
+    "LONGEST_NAME",
+    "Column",
+    "Index",
+    "object_name",
+]
 
 VERSION = 1
 """The version of what is said here. Raise it with every change, which may only add."""

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, url
 import attrs
 
 from sp00ky_core.errors import OptionInvalid
+from sp00ky_store_postgres.layout import LONGEST_NAME
 
 __all__ = ["PostgresOptions", "read_url", "without_secrets"]
 
@@ -76,15 +77,21 @@ def _split(url: str) -> SplitResult:
         raise OptionInvalid(
             option="the password of the store's URL", value="a text with @ in it", expected=ESCAPED
         )
-    try:
-        _ = parts.port
-    except ValueError:
+    if not all(_has_port_or_none(each) for each in parts.netloc.rpartition("@")[2].split(",")):
         raise OptionInvalid(
             option="the port of the store's URL",
             value="another text",
             expected=f"a number up to 65535 (in a password, {ESCAPED})",
-        ) from None
+        )
     return parts._replace(scheme=parts.scheme.partition("+")[0])
+
+
+def _has_port_or_none(host: str) -> bool:
+    """Of one host: a URL may name several, for the driver to find the one that is up."""
+    try:
+        return SplitResult("", host, "", "", "").port != 0
+    except ValueError:
+        return False
 
 
 def without_secrets(url: str) -> str:
@@ -108,9 +115,10 @@ def _switch(key: str, value: str) -> bool:
     return known[value.lower()]
 
 
-def _text(key: str, value: str) -> str:
-    if not value or "\0" in value:
-        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected="a name")
+def _name(key: str, value: str) -> str:
+    if not value or "\0" in value or len(value.encode()) > LONGEST_NAME:
+        expected = f"a name of at most {LONGEST_NAME} bytes"
+        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected=expected)
     return value
 
 
@@ -129,7 +137,7 @@ def _listen_url(key: str, value: str) -> str:
 
 
 READERS: Mapping[str, Callable[[str, str], Mapping[str, Any]]] = {
-    "schema": lambda key, value: {"schema": _text(key, value)},
+    "schema": lambda key, value: {"schema": _name(key, value)},
     "listen_url": lambda key, value: {"listen_url": _listen_url(key, value)},
     "notify": lambda key, value: {"notify": _switch(key, value)},
     "pgbouncer": lambda key, value: {"pooled": _switch(key, value)},

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.errors import SchemaError
+from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_core.testing.conformance.harness import eventually
 from sp00ky_store_postgres import PostgresStore, check
+from sp00ky_store_postgres.options import read_url
+from sp00ky_store_postgres.refusing import refuse_old_server
 
 
 @pytest.fixture
@@ -54,6 +56,7 @@ async def test_a_second_table_that_is_missing_is_one_finding(store: PostgresStor
 
 
 BROKEN = {
+    # Each with what check then says; what it says is done, and then nothing is wrong any more.
     "an index": ("DROP INDEX {schema}.job_due", False, "job_due"),
     "the unique index": ("DROP INDEX {schema}.job_dedup", True, "job_dedup"),
     "a type": ("ALTER TABLE {schema}.job ALTER payload TYPE text", True, "payload"),
@@ -62,6 +65,11 @@ BROKEN = {
     "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
     "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
+    "a default": ("ALTER TABLE {schema}.job ALTER status DROP DEFAULT", True, "status has no default"),
+    "a NOT NULL": ("ALTER TABLE {schema}.job ALTER retries DROP NOT NULL", True, "job_retries_given"),
+    "the primary key": ("ALTER TABLE {schema}.job DROP CONSTRAINT job_pkey", True, "job_key is missing"),
+    "a disabled trigger": ("ALTER TABLE {schema}.job DISABLE TRIGGER USER", False, "notify is disabled"),
+    "no log": ("ALTER TABLE {schema}.job SET UNLOGGED", False, "UNLOGGED"),
     "a table": ("DROP TABLE {schema}.sp00ky_runner", True, "sp00ky_runner"),
 }
 
@@ -76,6 +84,14 @@ async def test_check_finds(
     await sql.execute(statement.format(schema=quoted))
     found = [each for each in await findings(store) if word in f"{each.subject} {each.problem}"]
     assert stops in {each.stops_jobs for each in found}
+    for each in found:
+        if each.mend == "run: sp00ky migrate":
+            await store.migrate()
+        elif each.mend.startswith("ALTER TABLE") and not each.mend.endswith("..."):
+            await sql.execute(each.mend.partition(", or ")[0])
+    if word != "tenant":  # whose default only its owner knows
+        await store.migrate()
+        assert await findings(store) == []
 
 
 async def test_check_finds_a_missing_right(
@@ -159,3 +175,49 @@ async def test_check_finds_a_table_that_is_mostly_empty(
     await eventually(found)
     await sql.execute(f"VACUUM FULL {quoted}.job")
     assert await findings(store) == []
+
+
+async def test_check_finds_rows_that_are_hidden(
+    store: PostgresStore, sql: Any, quoted: str, url: str, make: Any, as_role: Any, schema: str
+) -> None:
+    """By row-level security: a runner would take what it sees for all there is."""
+    role = f"hidden_{schema[-13:-1]}"
+    await sql.execute(f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {quoted} TO {role}")
+    await sql.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {quoted} TO {role}")
+    await sql.execute(f"ALTER TABLE {quoted}.job ENABLE ROW LEVEL SECURITY")
+    runner = make(base=as_role(url, role))
+    try:
+        await runner.open()
+        assert await findings(store) == []  # its owner sees everything
+        (finding,) = await findings(runner)
+        assert (finding.stops_jobs, finding.problem) == (
+            True,
+            f"row-level security shows none of its rows to role {role}",
+        )
+        await sql.execute(f"CREATE POLICY mine ON {quoted}.job USING (assigned_to = 'me')")
+        (finding,) = await findings(runner)
+        assert (finding.stops_jobs, "shows some of its rows" in finding.problem) == (False, True)
+        await sql.execute(f"CREATE POLICY runners ON {quoted}.job TO {role} USING (true)")
+        assert await findings(runner) == []
+    finally:
+        await runner.close()
+        await sql.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def test_a_server_that_takes_no_writes_is_one_line(store: PostgresStore, make: Any) -> None:
+    standby = make(default_transaction_read_only="on")
+    with pytest.raises(StoreUnavailable, match=r"it takes no writes.*Connect to the primary"):
+        await standby.check()
+
+
+@pytest.mark.parametrize(("version", "refused"), [(12, True), (13, False), (18, False)])
+def test_a_server_that_is_too_old_is_named(version: int, refused: bool) -> None:
+    """Such a server isn't at hand here: what it says of itself is."""
+    options = read_url("postgresql://u:s3cret@h/app")
+    if not refused:
+        refuse_old_server(version, options)
+        return
+    with pytest.raises(
+        SchemaError, match="the server is PostgreSQL 12; upgrade it to PostgreSQL 13 or newer"
+    ):
+        refuse_old_server(version, options)

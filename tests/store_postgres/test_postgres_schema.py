@@ -13,7 +13,7 @@ from uuid import RFC_4122
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from sp00ky_core.errors import SchemaError
+from sp00ky_core.errors import RowRefused, SchemaError
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_core.testing.conformance.harness import eventually
 from sp00ky_store_postgres import PostgresStore
@@ -155,6 +155,98 @@ async def test_a_table_with_rows_is_extended_without_a_rewrite(make: Any, sql: A
     assert len(await store.claim({"api": 100}, "r1")) == 50
     assert await store.migrate() == []
     await store.close()
+
+
+TABLE_OF_AN_ORM = """
+    CREATE TABLE {schema}.job (
+        id uuid NOT NULL, path varchar(200), payload json, status text, retries integer, max_retries integer,
+        created_at timestamptz, lease_epoch bigint
+    )
+"""
+"""Without a key, without defaults, and everything may be null."""
+
+
+@pytest.mark.parametrize("rows", [0, 50])
+async def test_a_table_that_somebody_made_loosely_is_made_strict(
+    make: Any, sql: Any, quoted: str, new_job: Any, rows: int
+) -> None:
+    await sql.execute(f"CREATE SCHEMA {quoted}; {TABLE_OF_AN_ORM.format(schema=quoted)}")
+    await sql.execute(f"ALTER TABLE {quoted}.job ALTER path TYPE text")
+    row = "gen_random_uuid(), '/spookify', '{}', 'pending', 0, 3, now(), 0"
+    await sql.execute(f"INSERT INTO {quoted}.job SELECT {row} FROM generate_series(1, {rows})")
+    store = make()
+    await store.open()
+    try:
+        await store.migrate()
+        assert await findings(store) == []
+        assert await store.migrate() == []
+        await store.add([new_job()])
+        await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
+        assert len(await store.claim({"api": 100}, "r1")) == rows + 2
+        for column in ("retries", "max_retries", "lease_epoch", "path", "payload"):
+            with pytest.raises(asyncpg.CheckViolationError):
+                await sql.execute(f"UPDATE {quoted}.job SET {column} = NULL")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await sql.execute(
+                f"INSERT INTO {quoted}.job (id, path) SELECT id, path FROM {quoted}.job LIMIT 1"
+            )
+    finally:
+        await store.close()
+
+
+async def test_rows_that_break_the_rules_are_named(make: Any, sql: Any, quoted: str) -> None:
+    await sql.execute(f"CREATE SCHEMA {quoted}; {TABLE_OF_AN_ORM.format(schema=quoted)}")
+    await sql.execute(f"ALTER TABLE {quoted}.job ALTER path TYPE text")
+    await sql.execute(f"INSERT INTO {quoted}.job VALUES (gen_random_uuid(), '/spookify', '{{}}', 'pending')")
+    store = make()
+    with pytest.raises(RowRefused, match=r'"job_retries_given".*is violated by some row'):
+        await store.migrate()
+    await sql.execute(
+        f"UPDATE {quoted}.job SET retries = 0, max_retries = 3, lease_epoch = 0, created_at = now()"
+    )
+    await store.migrate()
+    assert await findings(store) == []
+
+
+async def test_rows_are_validated_while_writers_go_on(make: Any, sql: Any, quoted: str) -> None:
+    """Not in the transaction that declares a rule, which keeps everybody out."""
+    await sql.execute(f"CREATE SCHEMA {quoted}; {OLD_TABLE.format(schema=quoted)}")
+    await make().migrate()
+    declared = (
+        f"SELECT xmin FROM pg_attribute WHERE attrelid = '{quoted}.job'::regclass AND attname = 'errors'"
+    )
+    validated = f"SELECT xmin FROM pg_constraint WHERE conrelid = '{quoted}.job'::regclass AND contype = 'c'"
+    assert await sql.fetchval(declared) not in [row[0] for row in await sql.fetch(validated)]
+
+
+async def test_a_lock_is_not_waited_for_in_everybodys_way(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any
+) -> None:
+    """A transaction that wrote to the table is open for long: who writes meanwhile is soon let through."""
+    await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN traceparent")
+    transaction = sql.transaction()
+    await transaction.start()
+    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
+    migrating = asyncio.ensure_future(make().migrate())
+    waiting = (
+        f"SELECT EXISTS (SELECT FROM pg_locks WHERE relation = '{quoted}.job'::regclass AND NOT granted)"
+    )
+    async with asyncio.timeout(30):
+        await eventually(lambda: sql.fetchval(waiting))
+        await store.stats()
+        assert not migrating.done()
+        await transaction.commit()
+        await migrating
+    assert await findings(store) == []
+
+
+async def test_a_roles_statement_timeout_does_not_cut_a_migration_off(
+    store: PostgresStore, make: Any, sql: Any, quoted: str
+) -> None:
+    insert = f"INSERT INTO {quoted}.job (path) SELECT '/' || n FROM generate_series(1, 30000) AS n"
+    await sql.execute(f"{insert}; DROP INDEX {quoted}.job_due; DROP INDEX {quoted}.job_dedup")
+    await make(statement_timeout="5").migrate()
+    assert await findings(store) == []
 
 
 async def test_an_index_whose_making_was_cut_off_is_made_again(

@@ -8,7 +8,7 @@ import attrs
 
 from sp00ky_store_postgres.statements import quoted, read_sql
 
-__all__ = ["Found", "find_table", "versions", "has_rows", "exists"]
+__all__ = ["Found", "find_table", "versions", "has_rows", "exists", "server_version"]
 
 
 @attrs.frozen(kw_only=True)
@@ -17,8 +17,14 @@ class Found:
 
     kind: str  # r: a plain table
     types: dict[str, str]  # by column
-    must_be_given: frozenset[str]  # columns that an INSERT can't leave out
-    objects: dict[tuple[str, str], bool]  # (index, check, trigger or option; name): whether it is in force
+    not_null: frozenset[str]  # columns
+    has_default: frozenset[str]  # columns
+    objects: dict[tuple[str, str], bool]  # (index, unique, check, trigger, option; name): if it is in force
+
+    @property
+    def must_be_given(self) -> frozenset[str]:
+        """Columns that an INSERT can't leave out."""
+        return self.not_null - self.has_default
 
 
 async def find_table(connection: Any, schema: str, name: str) -> Found | None:
@@ -30,7 +36,8 @@ async def find_table(connection: Any, schema: str, name: str) -> Found | None:
     return Found(
         kind=columns[0]["kind"],
         types={row["name"]: row["type"] for row in columns if row["name"]},
-        must_be_given=frozenset(row["name"] for row in columns if row["must_be_given"]),
+        not_null=frozenset(row["name"] for row in columns if row["not_null"]),
+        has_default=frozenset(row["name"] for row in columns if row["has_default"]),
         objects={(row["kind"], row["name"]): row["valid"] for row in objects},
     )
 
@@ -51,3 +58,8 @@ async def has_rows(connection: Any, table: str) -> bool:
 async def exists(connection: Any, relation: str) -> bool:
     """Whether there is such a relation, named as in SQL."""
     return await connection.fetchval("SELECT to_regclass($1::text)", relation) is not None
+
+
+async def server_version(connection: Any) -> int:
+    """The server's major version."""
+    return int(await connection.fetchval("SHOW server_version_num")) // 10_000

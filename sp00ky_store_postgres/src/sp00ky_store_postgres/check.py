@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
-from sp00ky_store_postgres.catalog import exists, find_table
+from sp00ky_store_postgres.catalog import exists, find_table, server_version
 from sp00ky_store_postgres.connections import Connections
 from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
 from sp00ky_store_postgres.options import PostgresOptions
-from sp00ky_store_postgres.planning import STOPS, Planned, plan
-from sp00ky_store_postgres.refusing import TableRefused
+from sp00ky_store_postgres.planning import plan
+from sp00ky_store_postgres.refusing import OLDEST_SERVER, TableRefused
 from sp00ky_store_postgres.rights import Lack, lacking
 from sp00ky_store_postgres.statements import quoted, read_sql
+from sp00ky_store_postgres.steps import STOPS, Planned
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["check"]
 
-OLDEST_SERVER = 130_000
+READ_ONLY = (
+    "it takes no writes: it is a standby, or default_transaction_read_only is on. Connect to the primary; "
+    "with several hosts in the URL add target_session_attrs=read-write"
+)
 MANY_DEAD = 100_000
 DEAD_PER_LIVE = 4
 """A table with more dead rows than both: autovacuum doesn't get through."""
@@ -33,8 +38,10 @@ EMPTY_PER_FULL = 4
 
 
 async def check(options: PostgresOptions, tables: Tables, connections: Connections) -> list[Finding]:
-    """See ``Store.check``."""
+    """See ``Store.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
     async with session(options) as connection:
+        if await connection.fetchval("SHOW transaction_read_only") == "on":
+            raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
         lacks = await lacking(connection, tables)
         findings = [_right(each) for each in lacks]
         findings += [each async for each in _settings(connection)]
@@ -120,14 +127,14 @@ def _unfinished(planned: Iterable[Planned]) -> list[Finding]:
 
 
 async def _settings(connection: Any) -> AsyncIterator[Finding]:
-    version = int(await connection.fetchval("SHOW server_version_num"))
+    version = await server_version(connection)
     if version < OLDEST_SERVER:
         yield Finding(
             stops_jobs=True,
             subject="server",
-            problem=f"it is PostgreSQL {version // 10_000}",
+            problem=f"it is PostgreSQL {version}",
             consequence="statements fail",
-            mend="upgrade it to PostgreSQL 13 or newer",
+            mend=f"upgrade it to PostgreSQL {OLDEST_SERVER} or newer",
         )
     for name, consequence in (
         ("fsync", "a crash of the server may lose or repeat jobs"),
@@ -154,8 +161,30 @@ async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncItera
             consequence="no job can be enqueued",
             mend=f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
+    async for finding in _standing(connection, name):
+        yield finding
     async for finding in _bloat(connection, name):
         yield finding
+
+
+async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("standing"), name):
+        if row["unlogged"]:
+            yield Finding(
+                stops_jobs=False,
+                subject=name,
+                problem="it is UNLOGGED",
+                consequence="a crash of the server deletes every job",
+                mend=f"ALTER TABLE {name} SET LOGGED",
+            )
+        if row["shown"] != "all":
+            yield Finding(
+                stops_jobs=row["shown"] == "none",
+                subject=name,
+                problem=f"row-level security shows {row['shown']} of its rows to role {row['role']}",
+                consequence="jobs that it hides are never delivered",
+                mend=f"a policy for it, USING (true), or ALTER ROLE {quoted(row['role'])} BYPASSRLS",
+            )
 
 
 async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:

@@ -200,7 +200,7 @@ class Connections:
                     self._options.dsn,
                     timeout=CONNECT_SECONDS,
                     command_timeout=lane.seconds,
-                    # A pooler in transaction mode gives each transaction another session, and refuses settings.
+                    # Behind a pooler in transaction mode each has another session, which refuses settings.
                     statement_cache_size=0 if pooled else 100,
                     max_cacheable_statement_size=0,
                     server_settings={} if pooled else settings,

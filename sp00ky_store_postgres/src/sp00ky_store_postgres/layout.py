@@ -153,6 +153,11 @@ INDEXES = (
     ),
 )
 
+KEY = Index(
+    "key", "(id)", "each settle reads the whole table, and two jobs may have the same id", unique=True
+)
+"""For a table whose id somebody else hasn't made its primary key."""
+
 STORAGE = {
     # Room on each page for the versions of a row that its claim and its settle make.
     "fillfactor": "70",

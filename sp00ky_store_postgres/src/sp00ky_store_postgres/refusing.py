@@ -1,4 +1,4 @@
-"""Tables that are left as they are: somebody else's, and those of a newer release."""
+"""What is left as it is: somebody else's tables, those of a newer release, and servers that are too old."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import attrs
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.catalog import Found
-from sp00ky_store_postgres.layout import COLUMNS, VERSION
+from sp00ky_store_postgres.layout import COLUMNS, VERSION, Column
 from sp00ky_store_postgres.options import PostgresOptions
 
-__all__ = ["TableRefused", "refuse_newer", "refuse_foreign"]
+__all__ = ["OLDEST_SERVER", "TableRefused", "refuse_old_server", "refuse_newer", "refuse_foreign"]
+
+OLDEST_SERVER = 13
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -21,6 +23,13 @@ class TableRefused(SchemaError):
 
     def __str__(self) -> str:
         return f"{super().__str__()}; {self.mend}"
+
+
+def refuse_old_server(version: int, options: PostgresOptions) -> None:
+    """Raise ``SchemaError`` for a server that can't have the tables."""
+    if version < OLDEST_SERVER:
+        problem = f"the server is PostgreSQL {version}; upgrade it to PostgreSQL {OLDEST_SERVER} or newer"
+        raise SchemaError(store=options.direct_location, problem=problem)
 
 
 def refuse_newer(table: JobTable, version: int, options: PostgresOptions) -> None:
@@ -47,8 +56,14 @@ def refuse_foreign(table: JobTable, name: str, found: Found, options: PostgresOp
         types = "; ".join(
             f"column {each.name} is {found.types[each.name]}, not {each.type}" for each in wrong
         )
-        changes = ", ".join(f"ALTER COLUMN {each.name} TYPE {each.type}" for each in wrong)
-        raise _refused(table, options, types, f"ALTER TABLE {name} {changes}, or ")
+        raise _refused(table, options, types, f"ALTER TABLE {name} {', '.join(map(_retyped, wrong))}, or ")
+
+
+def _retyped(column: Column) -> str:
+    """Within ALTER TABLE: an older default may be one that can't be cast."""
+    name, default = f"ALTER COLUMN {column.name}", column.default
+    retyped = f"{name} DROP DEFAULT, {name} TYPE {column.type} USING {column.name}::{column.type}"
+    return retyped if default is None else f"{retyped}, {name} SET DEFAULT {default}"
 
 
 def _refused(table: JobTable, options: PostgresOptions, why: str, mend: str = "") -> TableRefused:

@@ -2,7 +2,8 @@
 SELECT
     CASE WHEN relation.relhassubclass THEN 'p' ELSE relation.relkind::text END AS kind, attribute.attname::text AS name,
     format_type(attribute.atttypid, attribute.atttypmod) AS type,
-    attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS must_be_given
+    attribute.attnotnull AS not_null,
+    attribute.atthasdef OR attribute.attidentity <> '' AS has_default
 FROM pg_class AS relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
 LEFT JOIN pg_attribute AS attribute

@@ -49,6 +49,9 @@ DOCUMENTS_TESTS = (
 NOT_LOWEST = ("tests/store_postgres/test_postgres_cancellation.py",)
 """asyncpg before 0.32 logs a future that nobody awaits when a connection is given up while it is made."""
 
+SURREAL_SDK3 = "surrealdb[embedded]>=3.0.0b10,<4"
+SURREAL_TESTS = ("tests/store_surreal", "tests/e2e/test_surreal_dropin.py")
+
 FUZZ_TESTS = ("tests/properties/test_fleet_model.py",)
 """What finds more the longer it looks."""
 
@@ -128,6 +131,15 @@ def pooler(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, (CORE, "sp00ky_store_postgres"))
     session.run("pytest", *(session.posargs or POOLER_TESTS), env={"SP00KY_TEST_POOLER": "1"})
+
+
+@nox.session
+def surreal3(session: nox.Session) -> None:
+    """The SurrealDB tests with the SDK's next major version: its embedded engine, and a server."""
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.install(SURREAL_SDK3)
+    session.run("pytest", *(session.posargs or SURREAL_TESTS))
 
 
 @nox.session

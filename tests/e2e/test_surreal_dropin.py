@@ -121,7 +121,8 @@ async def ended(connection: Any, key: str) -> Any:
     (row,) = [each for each in now["result"] if str(each["id"]) == f"job:{key}"]
     async with asyncio.timeout(60):
         while row["status"] not in {"success", "failed"} or str(row["id"]) != f"job:{key}":
-            row = await anext(changes)
+            change = await anext(changes)
+            row = change["result"] if "action" in change else change  # SDK 3 tells what happened, too
     return row
 
 

@@ -20,6 +20,7 @@ from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
 from sp00ky_store_surreal import SurrealStore, supervision
+from sp00ky_store_surreal.server import SILENT_TICKS
 
 TABLES = (JobTable(backend="api", table="job"),)
 FULL = pytest.mark.slow
@@ -99,7 +100,7 @@ async def test_fifty_cuts(count: int, proxy: Any, proxied_url: str, tmp_path: Pa
 async def test_a_frozen_server(
     count: int, seconds: float, new_surreal_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if seconds < supervision.TICK * supervision.SILENT_TICKS:
+    if seconds < supervision.TICK * SILENT_TICKS:
         monkeypatch.setattr(supervision, "TICK", 0.1)
         monkeypatch.setattr(supervision, "PATIENCE", 0.5)
     server = new_surreal_server()

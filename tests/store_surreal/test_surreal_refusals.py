@@ -16,6 +16,8 @@ from sp00ky_core.ports import JobQuery, JobTable, SettleFate, Settlement
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_surreal import SurrealStore, claiming
 from sp00ky_store_surreal.errors import Conflict, DuplicateKey, EngineFault, statement_error
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.layout import read_layout
 
 NOT_RUN = "The query was not executed due to a failed transaction"
 FSYNC = (
@@ -150,7 +152,7 @@ async def test_one_row_that_keeps_colliding_holds_up_no_other(
     real = sdk.query_raw
 
     async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
-        if any(f"{each['id']}" == jobs[1].id for each in bindings.get("plain", ())):
+        if any(id_text(each["id"]) == jobs[1].id for each in bindings.get("plain", ())):
             return {"result": [{"status": "ERR", "result": f"{NOT_RUN}. {COLLIDED}"}]}
         return await real(statement, bindings)
 
@@ -294,8 +296,10 @@ async def test_an_object_in_payload_is_kept(migrated: SurrealStore) -> None:
     assert (await migrated.get("job:x")).payload == {"a": {"b": [{"c": 1}]}}
 
 
-@pytest.mark.parametrize("url", ["mem://"])  # 3.x keeps an object in `any`
+@pytest.mark.parametrize("url", ["mem://"])
 async def test_a_table_that_empties_objects_is_told_and_repaired(spec_store: SurrealStore) -> None:
+    if not (await read_layout(spec_store._connection, ["job"]))["job"].is_older:
+        pytest.skip("the embedded engine is 3.x, which keeps an object in `any`")
     found = [each for each in await spec_store.check() if each.subject == "job.payload"]
     assert ["stored empty" in each.consequence for each in found] == [True]
     await spec_store.migrate(repair=True)

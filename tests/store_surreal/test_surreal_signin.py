@@ -15,7 +15,7 @@ from surrealdb import AsyncSurreal
 from surrealdb.errors import SurrealError
 
 from sp00ky_core.config import SurrealdbConfig
-from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
@@ -100,14 +100,14 @@ async def test_a_token_that_has_expired_is_said(server: Any, make_store: MakeSto
         token = (await sdk.signin(who)).access
         with pytest.raises(SurrealError, match="expired"):
             await use_until_refused(sdk, token)
-    with pytest.raises(StoreUnavailable, match="token has expired: put a new one") as caught:
+    with pytest.raises(StoreError, match="token has expired: put a new one") as caught:
         await make_store(f"ws://{address}/{names}?token={token}").open()
     assert token not in str(caught.value)
 
 
 async def test_a_wrong_password_is_said_without_it(server: Any, make_store: MakeStore) -> None:
     address, names, _ = server
-    with pytest.raises(StoreUnavailable, match=r"sign in.*password") as caught:
+    with pytest.raises(StoreError, match=r"sign in.*password") as caught:
         await make_store(f"ws://root:hunter2@{address}/{names}").open()
     assert "hunter2" not in str(caught.value)
 

@@ -15,6 +15,7 @@ from surrealdb import AsyncSurreal, AsyncSurrealTransaction
 from sp00ky_core import CallUnsupported, JobQuery, OptionInvalid, Outbox, PayloadInvalid, RowRefused
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.target import target_of
 
 CONFIG = "backends: {api: {spec: openapi.json, baseUrl: http://127.0.0.1:1, method: {table: job}}}"
@@ -89,7 +90,7 @@ async def test_the_job_is_there_with_what_it_belongs_to(outbox: Outbox, db: Any)
     )
     assert {each["status"] for each in reply["result"]} == {"OK"}
     (thread,) = await rows(db, "SELECT * FROM thread")
-    assert [str(each) for each in thread["jobs"]] == [one.job_id, two.job_id]
+    assert [id_text(each) for each in thread["jobs"]] == [one.job_id, two.job_id]
     jobs = [await outbox.get(each.job_id) for each in (one, two)]
     assert [(job.payload, job.assigned_to) for job in jobs] == [({"id": "a"}, "thread:a")] * 2
 
@@ -102,7 +103,7 @@ async def test_a_key_that_is_taken_gives_its_job(outbox: Outbox, db: Any) -> Non
         dict(statement.bindings),
     )
     (thread,) = await rows(db, "SELECT * FROM thread")
-    assert str(thread["job"]) == job.id
+    assert id_text(thread["job"]) == job.id
     assert [each.id for each in await outbox.find()] == [job.id]
 
 

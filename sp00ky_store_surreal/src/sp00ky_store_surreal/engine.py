@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from filelock import FileLock, Timeout
+from surrealdb import AsyncSurreal
 
 from sp00ky_core.errors import StoreInUse, StoreUnavailable
 from sp00ky_store_surreal.errors import EngineFault, translated
 from sp00ky_store_surreal.healing import Healing
 from sp00ky_store_surreal.lanes import Lane
-from sp00ky_store_surreal.replies import results_of
-from sp00ky_store_surreal.signin import connected
+from sp00ky_store_surreal.replies import results_of, without_null
 from sp00ky_store_surreal.target import Target
 
 __all__ = ["Engine"]
@@ -43,13 +43,14 @@ class Engine:
             return
         self._lock_file()
         try:
-            self.sdk = await connected(self._target)
+            self.sdk = await _opened(self._target)
         except BaseException as error:
             self._unlock_file()
-            if isinstance(error, Exception):
+            if isinstance(error, RuntimeError):  # the engine's, of its storage
                 location = self._target.location
-                problem = translated(location, error).problem
-                raise StoreUnavailable(store=location, problem=problem) from error
+                raise StoreUnavailable(store=location, problem=translated(location, error).problem) from error
+            if isinstance(error, Exception):
+                raise translated(self._target.location, error) from error
             raise
 
     async def close(self) -> None:
@@ -91,7 +92,8 @@ class Engine:
             reply = await self.sdk.query_raw(statement, dict(bindings))
         except Exception as error:
             raise translated(location, error) from error
-        return results_of(location, reply)
+        results: list[Any] = without_null(results_of(location, reply))
+        return results
 
     async def _reopen(self) -> None:
         sdk, self.sdk = self.sdk, None
@@ -101,7 +103,7 @@ class Engine:
             finally:
                 del sdk
                 await asyncio.sleep(THREADS_END)
-        self.sdk = await connected(self._target)
+        self.sdk = await _opened(self._target)
 
     def _lock_file(self) -> None:
         file = self._target.file
@@ -124,3 +126,10 @@ class Engine:
         if self._file_lock is not None:
             self._file_lock.release()
             self._file_lock = None
+
+
+async def _opened(target: Target) -> Any:
+    sdk: Any = AsyncSurreal(target.sdk_url)
+    await sdk.connect()
+    await sdk.use(target.namespace, target.database)
+    return sdk

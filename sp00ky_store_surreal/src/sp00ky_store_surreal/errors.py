@@ -11,9 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from websockets.exceptions import WebSocketException
+
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 
 __all__ = [
+    "SILENT",
     "Conflict",
     "EngineFault",
     "ConnectionLost",
@@ -28,6 +31,8 @@ __all__ = [
     "reply_error",
     "reason_of",
 ]
+
+SILENT = "the server does not answer"
 
 
 class Conflict(StoreError):
@@ -109,14 +114,20 @@ def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError 
 
 
 def translated(store: str, error: BaseException) -> StoreError:
-    """What the SDK or the embedded engine raised, as ours."""
+    """What the SDK, a socket or the embedded engine raised, as ours."""
+    if isinstance(error, StoreError):
+        return error
+    if isinstance(error.__cause__, RuntimeError):
+        error = error.__cause__  # the engine's, in an error of the SDK's (3.x)
     text = _line(_SECRET.sub(r"\1***@", str(error)))
     if text in _REFUSED:
-        return StoreUnavailable(store=store, problem=_REFUSED[text])
+        return StoreError(store=store, problem=_REFUSED[text])
+    if isinstance(error, TimeoutError):
+        return StoreUnavailable(store=store, problem=SILENT)
+    if isinstance(error, OSError | WebSocketException | asyncio.CancelledError):
+        return StoreUnavailable(store=store, problem=f"no connection: {text or type(error).__name__}")
     if isinstance(error, RuntimeError | ValueError | OverflowError | BufferError):
         return _raised(store, text)
-    if isinstance(error, OSError | asyncio.CancelledError):
-        return StoreUnavailable(store=store, problem=f"no connection: {text or type(error).__name__}")
     return StoreError(store=store, problem=text or type(error).__name__)
 
 

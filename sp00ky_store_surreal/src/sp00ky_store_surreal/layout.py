@@ -23,6 +23,9 @@ OUR_INDEXES = frozenset({"sp00ky_due", "sp00ky_dedup", "sp00ky_parent"})
 _LOOKED_UP = ("assigned_to", "path", "created_at")
 """By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
 
+_NEWER = "sequences"
+"""What ``INFO FOR DB`` tells from 3.0 on."""
+
 _LEASE = ("lease_epoch", "lease_until", "runner_id")
 _GRANT = re.compile(r"FOR ([a-z, ]+?) (NONE|FULL|WHERE .+?)(?=,? FOR |$)")
 _CLAUSES = "DEFAULT|VALUE|ASSERT|PERMISSIONS|READONLY|COMMENT|REFERENCE|FLEXIBLE"
@@ -41,6 +44,8 @@ class TableLayout:
     fields: Mapping[str, str] = attrs.field(factory=dict)
     indexes: Mapping[str, str] = attrs.field(factory=dict)
     has_events: bool = False
+    is_older: bool = False
+    """Whether it is a database before 3.0."""
 
     @property
     def is_job_table(self) -> bool:
@@ -68,11 +73,6 @@ class TableLayout:
         payload = self.fields.get("payload", "")
         takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
         return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (self.is_older and takes_objects)
-
-    @property
-    def is_older(self) -> bool:
-        """Whether a version before 3.0 printed it, which knows no ``none | ...``."""
-        return any("option<" in each for each in self.fields.values())
 
     def type_of(self, field: str) -> str:
         """A field's type, as the database prints it; empty where it has none."""
@@ -137,11 +137,16 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
     """The layouts of these tables, in one round trip."""
     infos = "".join(f"INFO FOR TABLE {quoted(each)};" for each in tables)
     reply = await connection.read(f"INFO FOR DB;{infos}")
-    defined = {_bare(name): text for name, text in reply[0]["tables"].items()}
-    return {name: _layout(name, defined, info) for name, info in zip(tables, reply[1:], strict=True)}
+    database, *infos_read = reply
+    is_older = _NEWER not in database
+    defined = {_bare(name): text for name, text in database["tables"].items()}
+    return {
+        name: _layout(name, defined, info, is_older=is_older)
+        for name, info in zip(tables, infos_read, strict=True)
+    }
 
 
-def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any]) -> TableLayout:
+def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any], *, is_older: bool) -> TableLayout:
     return TableLayout(
         name=name,
         exists=name in defined,
@@ -149,6 +154,7 @@ def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any]) -> T
         fields={_bare(key): text for key, text in info["fields"].items()},
         indexes={_bare(key): text for key, text in info["indexes"].items()},
         has_events=bool(info["events"]),
+        is_older=is_older,
     )
 
 

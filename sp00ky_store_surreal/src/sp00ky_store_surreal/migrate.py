@@ -18,6 +18,9 @@ __all__ = ["OWN_TABLES", "VERSION", "missing_steps", "apply_steps"]
 
 OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
 VERSION = 1
+ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
+"""``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
+
 _NAME = r"(`[^`]+`|[^\s;]+)"
 _DEFINED = re.compile(
     rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
@@ -56,7 +59,8 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
 
 
 def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: bool) -> list[MigrationStep]:
-    names = {"table": quoted(table.table), "strategies": listed(table.strategies)}
+    payload = ANY_JSON if layout.is_older else "any"
+    names = {"table": quoted(table.table), "strategies": listed(table.strategies), "payload": payload}
     layouts = {table.table: layout}
     if not layout.exists:
         created = [

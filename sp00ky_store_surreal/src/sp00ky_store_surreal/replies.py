@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import surrealdb
+
 from sp00ky_store_surreal.errors import reply_error, statement_error
 
-__all__ = ["results_of"]
+__all__ = ["results_of", "without_null"]
+
+NULL: object = getattr(surrealdb, "Null", None)
+"""What the SDK's decoding makes of NULL: 3.x an object of its own, 2.x None."""
 
 
 def results_of(store: str, reply: Mapping[str, Any]) -> list[Any]:
@@ -18,3 +23,14 @@ def results_of(store: str, reply: Mapping[str, Any]) -> list[Any]:
     if problem is not None:
         raise problem
     return [each["result"] for each in reply["result"]]
+
+
+def without_null(value: Any) -> Any:
+    """A decoded value with None for NULL, for a column, and JSON, make no difference between it and NONE."""
+    if NULL is None:
+        return value
+    if isinstance(value, list):
+        return [without_null(each) for each in value]
+    if isinstance(value, dict):
+        return {key: without_null(each) for key, each in value.items()}
+    return None if value is NULL else value

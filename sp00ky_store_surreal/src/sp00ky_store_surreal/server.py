@@ -1,23 +1,41 @@
-"""A server's connection that reads on, whatever a reply holds.
+"""A server's connection: calls over one WebSocket, each with its reply, whatever the reply holds.
 
-The SDK's own reader (2.x) ends at a value that it can't decode: a set, an instant beyond Python's calendar.
-It ends for good and without an error, and whoever waits waits for ever. One row of a client's is enough.
+Not the SDK's own connection, but its encoding. The SDK's reader ends at a value that it can't decode, and its
+calls are cancelled when the socket is lost (2.x), or it is made anew by itself, signed in as nobody (3.x).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from itertools import count
+from typing import Any, TypeVar
 
 from surrealdb.cbor import CBORDecoder, CBORTag, loads
-from surrealdb.connections.async_ws import AsyncWsSurrealConnection
-from surrealdb.data.cbor import tag_decoder
+from surrealdb.data.cbor import encode, tag_decoder
+from websockets import Subprotocol
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-__all__ = ["ServerConnection", "UNREADABLE", "decoded"]
+__all__ = ["ServerConnection", "CallRefused", "LOST", "UNREADABLE", "answer_of", "decoded"]
 
 SET = 56
-"""The tag of a set, which the SDK doesn't know."""
+"""The tag of a set, which the SDK doesn't know (2.x)."""
+
+NEWS = b"\xa1\x66result"
+"""How a LIVE notification begins: one entry, for it answers no call; a reply has an ``id`` as well."""
+
+LOST = "the connection was lost"
+
+SILENT_TICKS = 4
+"""Looks that find no answer until a server counts as hung. Not seconds: a process that was stopped itself, or
+was busy, finds its clock far on and the answers unread."""
+
+T = TypeVar("T")
+
+
+class CallRefused(Exception):
+    """What the server answered instead of a result; of a sign-in, say."""
 
 
 class _Unreadable:
@@ -30,28 +48,116 @@ class _Unreadable:
 UNREADABLE = _Unreadable()
 
 
-class ServerConnection(AsyncWsSurrealConnection):
-    """The SDK's connection to a server, with a reader that no value ends."""
+class ServerConnection:
+    """Any number of tasks may call at the same time. It ends once, for good.
 
-    async def _recv_task(self) -> None:
+    ``heard`` is called for each notification of a LIVE query, which isn't decoded.
+    """
+
+    def __init__(self, url: str, heard: Callable[[], None] | None = None) -> None:
+        self._url = f"{url.rstrip('/')}/rpc"
+        self._heard = heard
+        self._socket: ClientConnection | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any] | None]] = {}
+        self._numbers = count(1)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls can be answered."""
+        return self._reading is not None and not self._reading.done()
+
+    async def connect(self) -> None:
+        """Raises what the socket raises."""
+        # It is watched by whoever made it, so the library's own pings would be a second opinion.
+        self._socket = await connect(
+            self._url, subprotocols=[Subprotocol("cbor")], max_size=None, ping_interval=None
+        )
+        self._reading = asyncio.create_task(self._read(self._socket), name="surreal-read")
+
+    async def call(self, method: str, *parameters: Any) -> Any:
+        """A call's result. Raises ``CallRefused``, or ``ConnectionError`` where no reply came."""
+        reply = await self._reply(method, parameters)
+        if "error" in reply:
+            raise CallRefused(_message(reply["error"]))
+        return reply.get("result")
+
+    async def query_raw(self, statement: str, bindings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the server answers to statements. Raises ``ConnectionError`` where no reply came."""
+        return await self._reply("query", (statement, dict(bindings)))
+
+    async def ended(self) -> None:
+        """Wait for the end."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
+    async def ping(self) -> None:
+        """Wait for the server's network to answer. Raises what the socket raises."""
+        if self._socket is None:
+            raise ConnectionError(LOST)
+        await (await self._socket.ping())
+
+    async def close(self) -> None:
+        """End it at once: one that hangs wouldn't answer a farewell."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+            await self._socket.wait_closed()
+        await self.ended()
+
+    async def _reply(self, method: str, parameters: tuple[Any, ...]) -> Mapping[str, Any]:
+        if self._socket is None or not self.is_open:
+            raise ConnectionError(LOST)
+        number = next(self._numbers)
+        frame = encode({"id": number, "method": method, "params": list(parameters)})
+        waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            async for data in self.socket:
-                self._pass_on(decoded(data))
-        except WebSocketException:
-            return  # whoever waits is told by the cancellation, as the SDK does it
+            await self._socket.send(frame)
+            reply: Mapping[str, Any] | None = await waiting
         finally:
-            for waiting in self.qry.values():
-                waiting.cancel()
-            self.qry.clear()
+            self._waiting.pop(number, None)
+        if reply is None:
+            raise ConnectionError(f"{LOST} before the reply came")
+        return reply
+
+    async def _read(self, socket: ClientConnection) -> None:
+        try:
+            async for frame in socket:
+                data = frame.encode() if isinstance(frame, str) else frame
+                if not data.startswith(NEWS):
+                    self._pass_on(decoded(data))
+                elif self._heard is not None:
+                    self._heard()
+        except (WebSocketException, ValueError, EOFError, AttributeError):
+            socket.transport.abort()  # what comes after a frame that is no reply has no meaning
+        finally:
+            for waiting in self._waiting.values():
+                if not waiting.done():  # done: its caller was cancelled just now
+                    waiting.set_result(None)
 
     def _pass_on(self, reply: Mapping[str, Any]) -> None:
-        waiting = self.qry.get(reply.get("id", ""))
-        if waiting is not None and not waiting.done():  # done: its caller was cancelled just now
-            waiting.set_result(dict(reply))
-        news = reply.get("result")
-        if "id" not in reply and isinstance(news, Mapping):
-            for queue in self.live_queues.get(str(news.get("id")), ()):
-                queue.put_nowait(dict(news))
+        number = reply.get("id")
+        if number is None:  # the server couldn't read a call; where there is only one, that one
+            (number,) = self._waiting
+            reply = {"error": f"a call can't be read: {_message(reply.get('error'))}"}
+        waiting = self._waiting.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply)
+
+
+async def answer_of(call: Coroutine[Any, Any, T], tick: float) -> T:
+    """What a call returns. Raises ``TimeoutError`` when ``SILENT_TICKS`` looks have found no answer."""
+    asked = asyncio.ensure_future(call)
+    try:
+        for _ in range(SILENT_TICKS):
+            if (await asyncio.wait([asked], timeout=tick))[0]:
+                return asked.result()
+        raise TimeoutError
+    finally:
+        asked.cancel()
+
+
+def _message(error: object) -> str:
+    return str(error.get("message") if isinstance(error, Mapping) else error)
 
 
 def decoded(data: bytes) -> Any:

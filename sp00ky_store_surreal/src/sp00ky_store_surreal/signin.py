@@ -1,52 +1,60 @@
-"""A connection of the SDK's: made, signed in, its database chosen; and let go of."""
+"""A connection to a server: made, signed in, its version looked at, its database chosen."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import re
+from collections.abc import Callable
 
-from surrealdb import AsyncSurreal
-
+from sp00ky_core.errors import StoreError
 from sp00ky_store_surreal.server import ServerConnection
 from sp00ky_store_surreal.target import Target
 
-__all__ = ["connected", "dropped", "CONNECT_SECONDS"]
+__all__ = ["connected", "CONNECT_SECONDS", "OLDEST"]
 
 CONNECT_SECONDS = 5.0
 """Seconds for a server to take a connection, a sign-in and the choice of a database."""
 
+OLDEST = 3
+"""The first major version of a server that may be shared: 2.x loses updates of two clients at once."""
 
-async def connected(target: Target) -> Any:  # the SDK's connections have no common type
-    """A connection that statements can be sent on. Raises what the SDK raises, or ``TimeoutError``."""
-    sdk: Any = AsyncSurreal(target.sdk_url) if target.embedded else ServerConnection(target.sdk_url)
+
+async def connected(target: Target, heard: Callable[[], None] | None = None) -> ServerConnection:
+    """A connection that statements can be sent on; ``heard`` is called for each notification of a LIVE query.
+
+    Raises ``StoreError`` for a server that is too old, ``CallRefused``, ``TimeoutError``, or what the socket
+    raises.
+    """
+    connection = ServerConnection(target.sdk_url, heard)
     try:
-        async with asyncio.timeout(None if target.embedded else CONNECT_SECONDS):
-            await sdk.connect()
-            if not target.embedded:
-                await _sign_in(sdk, target)
-            await sdk.use(target.namespace, target.database)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await connection.connect()
+            _check_version(target, str(await connection.call("version")))
+            await _sign_in(connection, target)
+            await connection.call("use", target.namespace, target.database)
     except BaseException:
-        if not target.embedded:
-            await dropped(sdk)
+        await connection.close()
         raise
-    return sdk
+    return connection
 
 
-async def dropped(sdk: Any) -> None:
-    """End a server's connection at once: one that hangs wouldn't answer a farewell."""
-    transport = getattr(sdk.socket, "transport", None)
-    if transport is not None:
-        transport.abort()
-    await sdk.close()
+def _check_version(target: Target, version: str) -> None:
+    found = re.search(r"(\d+)\.\d+", version)
+    if found is not None and int(found[1]) < OLDEST:
+        raise StoreError(
+            store=target.location,
+            problem=f"the server is too old ({version}): it loses updates that two clients make at "
+            f"the same time; upgrade it to SurrealDB {OLDEST}.0 or newer",
+        )
 
 
-async def _sign_in(sdk: Any, target: Target) -> None:
+async def _sign_in(connection: ServerConnection, target: Target) -> None:
     if target.token:
-        await sdk.authenticate(target.token)
+        await connection.call("authenticate", target.token)
         return
-    who = {"username": target.username, "password": target.password}
+    who = {"user": target.username, "pass": target.password}
     if target.auth != "root":
-        who["namespace"] = target.namespace
+        who["NS"] = target.namespace
     if target.auth == "database":
-        who["database"] = target.database
-    await sdk.signin(who)
+        who["DB"] = target.database
+    await connection.call("signin", who)

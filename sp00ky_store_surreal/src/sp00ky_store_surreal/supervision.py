@@ -1,8 +1,6 @@
 """One connection to a server, supervised: when it is lost it is made anew, and its callers wait meanwhile.
 
-The SDK doesn't reconnect: its object is dead for good after a drop, and cancels those who wait for a reply.
-So each call is a task of its own, which the SDK may cancel and a caller may leave, and the object is
-replaced.
+A connection ends once; what was asked over it and what was not answered is asked again over the next one.
 """
 
 from __future__ import annotations
@@ -15,10 +13,11 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_store_surreal.errors import ConnectionLost, SessionEnded, translated
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_store_surreal.errors import SILENT, ConnectionLost, SessionEnded, translated
 from sp00ky_store_surreal.replies import results_of
-from sp00ky_store_surreal.signin import connected, dropped
+from sp00ky_store_surreal.server import LOST, ServerConnection, answer_of
+from sp00ky_store_surreal.signin import connected
 from sp00ky_store_surreal.target import Target
 
 __all__ = ["Line", "PATIENCE"]
@@ -34,10 +33,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 TICK = 1.0
 """Seconds between two looks at whether a ping was answered."""
 
-SILENT_TICKS = 4
-"""Looks that find no answer until a server counts as hung. Not seconds: a process that was stopped itself, or
-was busy, finds its clock far on and the answers unread."""
-
 CLOSE_SECONDS = 5.0
 """Seconds for calls under way to end when the store is closed."""
 
@@ -48,7 +43,7 @@ class Line:
     def __init__(self, target: Target, name: str) -> None:
         self._target = target
         self._name = name
-        self._sdk: Any = None
+        self._connection: ServerConnection | None = None
         self._closed = True
         self._healing: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -58,14 +53,19 @@ class Line:
         self._problem = ""
 
     async def open(self, *, now: bool) -> None:
-        """Let calls in; ``now``: connect too, and raise what keeps it from that, ``StoreUnavailable``."""
+        """Let calls in; ``now``: connect too, and raise what keeps it from that.
+
+        Raises:
+            StoreUnavailable: nobody answers.
+            StoreError: the server is too old, or doesn't let us sign in.
+        """
         self._closed = False
-        if now and self._sdk is None:
+        if now and self._connection is None:
             try:
                 self._adopt(await connected(self._target))
             except Exception as error:
                 self._closed = True
-                raise StoreUnavailable(store=self._target.location, problem=self._why(error)) from error
+                raise translated(self._target.location, error) from error
 
     async def close(self) -> None:
         """Let calls that are under way end, for a while, and let go of the connection."""
@@ -77,8 +77,8 @@ class Line:
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._healing = self._watching = None
-        if self._sdk is not None:
-            self._let_go(self._sdk)
+        if self._connection is not None:
+            self._let_go(self._connection)
         await asyncio.gather(*self._ending, return_exceptions=True)
         self._pause, self._problem = 0.0, ""
 
@@ -94,16 +94,17 @@ class Line:
         """
         give_up_at = _now() + PATIENCE
         while True:
-            sdk = self._sdk
-            if sdk is not None and not _is_reading(sdk):
-                self._condemn(sdk, "the connection was lost")
-            if self._sdk is None:
+            connection = self._connection
+            if connection is not None and not connection.is_open:
+                self._condemn(connection, LOST)
+                connection = None
+            if connection is None:
                 await self._healed(give_up_at)
                 continue
             try:
-                results = await self._ask(sdk, statement, bindings)
+                results = await self._ask(connection, statement, bindings)
             except (ConnectionLost, SessionEnded) as error:
-                self._condemn(sdk, error.problem)
+                self._condemn(connection, error.problem)
                 hopeless = isinstance(error, ConnectionLost) and not resend
                 if hopeless or self._closed or _now() >= give_up_at:
                     raise
@@ -111,26 +112,21 @@ class Line:
                 self._pause = 0.0
                 return results
 
-    async def _ask(self, sdk: Any, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
-        call = asyncio.ensure_future(sdk.query_raw(statement, dict(bindings)))
+    async def _ask(
+        self, connection: ServerConnection, statement: str, bindings: Mapping[str, Any]
+    ) -> list[Any]:
+        call = asyncio.ensure_future(connection.query_raw(statement, bindings))
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
         call.add_done_callback(_see)
-        try:
-            # A caller that is cancelled leaves the call: to cut it could end the SDK's reading of replies.
-            reply = await asyncio.shield(call)
-        except (Exception, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                raise
-            raise self._failure(sdk, error) from error
-        return results_of(self._target.location, reply)
-
-    def _failure(self, sdk: Any, error: BaseException) -> StoreError:
         location = self._target.location
-        if _is_reading(sdk) and not isinstance(error, WebSocketException | OSError | asyncio.CancelledError):
-            return translated(location, error)
-        return ConnectionLost(store=location, problem="the connection was lost before the reply came")
+        try:
+            reply = await asyncio.shield(call)  # a cancelled caller leaves it: what was sent is carried out
+        except (OSError, WebSocketException) as error:
+            raise ConnectionLost(store=location, problem=f"{LOST} before the reply came") from error
+        except Exception as error:
+            raise translated(location, error) from error
+        return results_of(location, reply)
 
     async def _healed(self, give_up_at: float) -> None:
         if self._closed:
@@ -142,7 +138,7 @@ class Line:
             self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
         done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
         if not done:
-            problem = f"no connection: {self._problem or 'the server does not answer'}"
+            problem = f"no connection: {self._problem or SILENT}"
             raise StoreUnavailable(store=self._target.location, problem=problem)
 
     async def _heal(self) -> None:
@@ -165,38 +161,37 @@ class Line:
         _log.info("%s: the %s connection was made", self._target.location, self._name)
         return True
 
-    def _adopt(self, sdk: Any) -> None:
-        self._sdk, self._problem = sdk, ""
-        self._watching = asyncio.create_task(self._watch(sdk), name=f"surreal-watch-{self._name}")
+    def _adopt(self, connection: ServerConnection) -> None:
+        self._connection, self._problem = connection, ""
+        self._watching = asyncio.create_task(self._watch(connection), name=f"surreal-watch-{self._name}")
 
-    async def _watch(self, sdk: Any) -> None:
+    async def _watch(self, connection: ServerConnection) -> None:
         """Ping, so that a server that hangs and a socket that is half open are noticed."""
         try:
-            while await _answers(sdk):  # noqa: ASYNC110  # an answer is what is asked for, not an event
+            while True:
+                await answer_of(connection.ping(), TICK)
                 await asyncio.sleep(TICK)
+        except TimeoutError:
+            self._condemn(connection, SILENT)
         except (WebSocketException, OSError):
-            self._condemn(sdk, "the connection was lost")
-        else:
-            self._condemn(sdk, "the server does not answer")
+            self._condemn(connection, LOST)
 
-    def _condemn(self, sdk: Any, problem: str) -> None:
-        if self._sdk is not sdk:
+    def _condemn(self, connection: ServerConnection, problem: str) -> None:
+        if self._connection is not connection:
             return
         _log.warning("%s: %s; the %s connection is made anew", self._target.location, problem, self._name)
-        self._let_go(sdk)
+        self._let_go(connection)
 
-    def _let_go(self, sdk: Any) -> None:
-        self._sdk = None
+    def _let_go(self, connection: ServerConnection) -> None:
+        self._connection = None
         if self._watching is not None and self._watching is not asyncio.current_task():
             self._watching.cancel()
         self._watching = None
-        ending = asyncio.ensure_future(dropped(sdk))
+        ending = asyncio.ensure_future(connection.close())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
     def _why(self, error: BaseException) -> str:
-        if isinstance(error, TimeoutError):
-            return "the server does not answer"
         return translated(self._target.location, error).problem
 
 
@@ -204,28 +199,6 @@ def _see(task: asyncio.Task[Any]) -> None:
     """Keep asyncio from complaining of an error that nobody waits for any more."""
     if not task.cancelled():
         task.exception()
-
-
-def _is_reading(sdk: Any) -> bool:
-    return sdk.recv_task is not None and not sdk.recv_task.done()
-
-
-async def _answers(sdk: Any) -> bool:
-    """Whether a ping is answered before ``SILENT_TICKS`` looks. Raises what a lost connection raises."""
-    ping = asyncio.ensure_future(_ping(sdk))
-    ping.add_done_callback(_see)
-    try:
-        for _ in range(SILENT_TICKS):
-            if (await asyncio.wait([ping], timeout=TICK))[0]:
-                await ping
-                return True
-        return False
-    finally:
-        ping.cancel()
-
-
-async def _ping(sdk: Any) -> None:
-    await (await sdk.socket.ping())
 
 
 def _now() -> float:

@@ -53,7 +53,7 @@ def test_every_example_is_run_by_a_test() -> None:
 
 def test_enqueue(project: Path) -> None:
     first, count = run(project, "-W", "error", "-c", example("Enqueue")).splitlines()
-    assert re.fullmatch(r"job:\w+ pending", first)
+    assert re.fullmatch(r"job:[\w-]+ pending", first)
     assert count == "100"
 
 
@@ -65,7 +65,7 @@ def test_look_and_wait(project: Path) -> None:
     assert ended == "success 0"
     assert result == "{'spooky': '1'} ()"
     assert same == "True []"
-    assert re.fullmatch(r"job:\w+", found)
+    assert re.fullmatch(r"job:[\w-]+", found)
     assert numbers == "0 0 0 1 0 0"
     assert "no job 'job:none'" in unknown
 

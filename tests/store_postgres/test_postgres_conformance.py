@@ -33,7 +33,7 @@ class TestPostgresStore(StoreConformance):
             key = await self.sql.fetchval(insert, *fields.values())
         except (asyncpg.PostgresError, asyncpg.DataError) as error:
             raise RowRefused(store="postgresql", problem=str(error)) from error
-        return f"{table}:{key.hex}"
+        return f"{table}:{key}"
 
     @asynccontextmanager
     async def transaction(self, store: Store) -> AsyncIterator[object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from sp00ky_core import JobQuery, JobStatus, Outbox
+from sp00ky_core import JobQuery, JobStatus, OperatorFate, Outbox
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.upkeep import KEEP_FAILED, KEEP_SUCCESS
 
@@ -53,17 +54,26 @@ async def test_an_insert_is_a_whole_enqueue(
     await sql.execute(statement)
     (job,) = await store.find(JobQuery())
     assert (job.status, job.path, job.payload) == (JobStatus.PENDING, "/spookify", {"id": thread})
-    assert re.fullmatch(r"job:[0-9a-f]{32}", job.id)
+    assert job.id == f"job:{uuid.UUID(job.id.partition(':')[2])}"
     (claimed,) = await store.claim({"api": 1}, "runner")
     assert (claimed.id, claimed.defect) == (job.id, None)
 
 
-async def test_a_row_s_id_is_the_uuid_s_digits(store: PostgresStore, sql: Any, schema: str) -> None:
+async def test_a_row_s_id_is_its_uuid_however_it_is_written(
+    store: PostgresStore, sql: Any, schema: str
+) -> None:
     quoted = schema.replace('"', '""')
     await sql.execute(f'SET search_path = "{quoted}"')
     key = await sql.fetchval("INSERT INTO job (path) VALUES ('/spookify') RETURNING id")
-    assert (await store.get(f"job:{key.hex}")).id == f"job:{key.hex}"
-    assert (await store.get(f"job:{key}")).id == f"job:{key.hex}"
+    written = [f"job:{key}", f"job:{key.hex}", f"job:{str(key).upper()}"]
+    found = [await store.find(JobQuery(ids=(each,))) for each in written]
+    assert [[job.id for job in jobs] for jobs in found] == [[f"job:{key}"]] * 3
+    assert [(await store.get(each)).id for each in written] == [f"job:{key}"] * 3
+    for operate in (store.kill, store.redrive, store.kill, store.clear):
+        (result,) = await operate([written[1]])
+        assert (result.job_id, result.problem) == (written[1], None)
+    (result,) = await store.clear([written[2]])
+    assert (result.job_id, result.fate) == (written[2], OperatorFate.NOT_FOUND)
 
 
 async def test_a_job_in_the_caller_s_transaction(

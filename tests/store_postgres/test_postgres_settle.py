@@ -42,7 +42,7 @@ async def test_a_row_that_a_transaction_holds_is_busy_and_delays_nothing(
     holder = await asyncpg.connect(dsn)
     transaction = holder.transaction()
     await transaction.start()
-    await holder.execute(f"SELECT FROM {table_name} WHERE id = $1 FOR UPDATE", jobs[1].id[-32:])
+    await holder.execute(f"SELECT FROM {table_name} WHERE id = $1 FOR UPDATE", jobs[1].id[-36:])
     async with asyncio.timeout(5):
         results = await store.settle([delivered(jobs[0]), delivered(jobs[1]), failed(jobs[2])])
     assert [each.fate for each in results] == ["settled", "busy", "settled"]
@@ -62,7 +62,7 @@ async def test_a_row_that_another_refers_to_is_not_busy(
     async with holder.transaction():
         await holder.execute(f"CREATE TABLE {table_name[:-3]}note (job uuid REFERENCES {table_name})")
     async with holder.transaction():
-        await holder.execute(f"INSERT INTO {table_name[:-3]}note VALUES ($1)", job.id[-32:])
+        await holder.execute(f"INSERT INTO {table_name[:-3]}note VALUES ($1)", job.id[-36:])
         (result,) = await store.settle([delivered(job)])
     await holder.close()
     assert result.fate is SettleFate.SETTLED
@@ -116,7 +116,7 @@ async def test_a_row_that_takes_no_write_at_all_stays(
     await sql.execute(
         f"CREATE FUNCTION {table_name[:-3]}no() RETURNS trigger LANGUAGE plpgsql AS "
         "$$ BEGIN IF OLD.path = '/no' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;"
-        f"UPDATE {table_name} SET path = '/no' WHERE id = '{jobs[0].id[-32:]}';"
+        f"UPDATE {table_name} SET path = '/no' WHERE id = '{jobs[0].id[-36:]}';"
         f"CREATE TRIGGER no BEFORE UPDATE ON {table_name} FOR EACH ROW EXECUTE FUNCTION {table_name[:-3]}no()"
     )
     results = await store.settle([delivered(job) for job in jobs])

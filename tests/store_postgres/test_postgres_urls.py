@@ -213,7 +213,7 @@ async def test_a_large_payload_comes_back_whole(store: PostgresStore, new_job: A
 
 async def test_a_key_with_dashes_is_found(store: PostgresStore, new_job: Any, sql: Any) -> None:
     (job,) = await store.add([new_job()])
-    key = job.id[-32:]
+    key = job.id[-36:]
     dashed = f"job:{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}".upper().replace("JOB", "job")
     assert await store.get(dashed) == job
 

@@ -12,7 +12,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.callers import Fetch, fetch_of
 from sp00ky_store_postgres.connections import Connections, Lane
 from sp00ky_store_postgres.errors import translated
-from sp00ky_store_postgres.mapping import WHOLE, whole_jobs
+from sp00ky_store_postgres.mapping import WHOLE, hyphenated, whole_jobs
 from sp00ky_store_postgres.newrows import (
     as_utc,
     is_plain,
@@ -52,7 +52,9 @@ class Enqueues:
         tables = self._tables.chosen({new_job.backend for new_job in new_jobs})
         if not tables:
             return []
-        batch = _Batch(new_jobs=new_jobs, ids=new_keys(len(new_jobs)), tables=tables)
+        batch = _Batch(
+            new_jobs=new_jobs, ids=[hyphenated(key) for key in new_keys(len(new_jobs))], tables=tables
+        )
         return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
 
     async def _fetch_of(self, connection: object) -> Fetch:
@@ -123,7 +125,7 @@ class Enqueues:
             if not left:
                 return jobs
             rows = await fetch(self._statement("add_many", table), *many_arguments(left))
-            added = {row[0].hex: row for row in rows}
+            added = {str(row[0]): row for row in rows}
             jobs |= {
                 key: stored(new_job, table, key, map(as_utc, added[key][1:]))
                 for key, new_job in left

@@ -95,7 +95,7 @@ class LeftOut:
                 if not is_refusal(error):
                     raise
                 problem = str(translated(error, self._location)).removeprefix(f"{self._location}: ")
-                refused[key.hex] = RowRefused(store=self._location, problem=problem)
+                refused[str(key)] = RowRefused(store=self._location, problem=problem)
         return refused
 
     def _tell(self, table: JobTable, found: Mapping[str, RowRefused]) -> None:

@@ -6,14 +6,26 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import attrs
+
 from sp00ky_core.ids import table_of
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.jsontext import JsonObject
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.retry import MAX_RETRIES
 from sp00ky_core.stores.rows import job_of
 
-__all__ = ["WHOLE", "TABLE_NUMBER", "whole_jobs", "claimed_jobs", "key_of", "keys_by_table"]
+__all__ = [
+    "WHOLE",
+    "TABLE_NUMBER",
+    "whole_jobs",
+    "claimed_jobs",
+    "key_of",
+    "keys_by_table",
+    "hyphenated",
+    "canonical",
+    "with_canonical_ids",
+]
 
 TABLE_NUMBER = "table_number"
 
@@ -44,7 +56,8 @@ JSON = frozenset({"payload", "errors", "result"})
 WHOLE = ", ".join(f"job.{name}::text AS {name}" if name in JSON else f"job.{name}" for name in COLUMNS)
 """The select list of a whole row, of a table named ``job``."""
 
-_KEY = re.compile(r"[0-9a-f]{32}")
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OTHERWISE = re.compile(r"[0-9a-fA-F]{32}")
 
 
 def whole_jobs(rows: Iterable[Sequence[Any]], table: JobTable) -> list[Job]:
@@ -53,7 +66,7 @@ def whole_jobs(rows: Iterable[Sequence[Any]], table: JobTable) -> list[Job]:
 
 
 def _whole_job(row: dict[str, Any], table: JobTable) -> Job:
-    row["id"] = f"{table.table}:{row['id'].hex}"
+    row["id"] = f"{table.table}:{row['id']}"
     return job_of(
         row,
         backend=table.backend,
@@ -96,7 +109,7 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
             continue
         put(
             Job(
-                id=f"{table.table}:{key.hex}",
+                id=f"{table.table}:{key}",
                 backend=table.backend,
                 path=path,
                 payload_json=JsonObject(payload),
@@ -124,9 +137,26 @@ def _judged(row: Any, table: JobTable, runner_id: str) -> Job:
 
 
 def key_of(job_id: str) -> str | None:
-    """The key that an id names, as 32 hex digits; None: it names none."""
+    """The key that an id names, as PostgreSQL writes a uuid; None: it names none."""
     key = job_id.partition(":")[2]
     return key if _KEY.fullmatch(key) else None
+
+
+def hyphenated(key: str) -> str:
+    """32 hex digits as PostgreSQL writes them."""
+    return f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+
+
+def canonical(job_id: str) -> str:
+    """An id as it is in every reply; its uuid may have been given without hyphens, or in capitals."""
+    table, _, key = job_id.partition(":")
+    digits = key.replace("-", "")
+    return f"{table}:{hyphenated(digits.lower())}" if _OTHERWISE.fullmatch(digits) else job_id
+
+
+def with_canonical_ids(query: JobQuery) -> JobQuery:
+    """A query, the ids that it names as they are in every reply."""
+    return query if query.ids is None else attrs.evolve(query, ids=tuple(map(canonical, query.ids)))
 
 
 def keys_by_table(job_ids: Iterable[str]) -> dict[str, list[str]]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sp00ky_core.errors import JobNotFound
-from sp00ky_core.ids import job_id as id_of
 from sp00ky_core.job import Job
 from sp00ky_core.ports import BackendStats, BreakerStats, JobQuery
 from sp00ky_core.stores.selecting import age_of
 from sp00ky_store_postgres.breakers import Breakers
 from sp00ky_store_postgres.connections import Connections, Lane
-from sp00ky_store_postgres.mapping import WHOLE, keys_by_table, whole_jobs
+from sp00ky_store_postgres.mapping import WHOLE, canonical, keys_by_table, whole_jobs, with_canonical_ids
 from sp00ky_store_postgres.selecting import select, tables_of
 from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
@@ -28,9 +27,8 @@ class Reads:
         self._breakers = breakers
 
     async def get(self, job_id: str) -> Job:
-        """See ``Store.get``; a key may have its dashes, as psql shows it."""
-        name, _, key = job_id.partition(":")
-        jobs = await self.load([id_of(name, key.replace("-", "").lower())])
+        """See ``Store.get``."""
+        jobs = await self.load([canonical(job_id)])
         if not jobs:
             raise JobNotFound(job_id=job_id)
         return jobs[0]
@@ -48,7 +46,7 @@ class Reads:
     async def find(self, query: JobQuery) -> list[Job]:
         """See ``Store.find``."""
         after = None if query.after is None else await self.get(query.after)
-        return await self.page(query, after=after)
+        return await self.page(with_canonical_ids(query), after=after)
 
     async def page(
         self, query: JobQuery, *, after: Job | None = None, oldest_first: bool = False

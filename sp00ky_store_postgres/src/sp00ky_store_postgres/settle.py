@@ -120,7 +120,7 @@ def _is_plain_success(settlement: Settlement) -> bool:
 
 def _success_arguments(batch: Sequence[Settlement]) -> tuple[list[Any], ...]:
     return (
-        [each.job_id[-32:] for each in batch],
+        [each.job_id[-36:] for each in batch],
         [each.epoch for each in batch],
         [_text(each.transition.result_json) for each in batch],
     )
@@ -129,7 +129,7 @@ def _success_arguments(batch: Sequence[Settlement]) -> tuple[list[Any], ...]:
 def _arguments(batch: Sequence[Settlement]) -> tuple[list[Any], ...]:
     transitions = [each.transition for each in batch]
     return (
-        [each.job_id[-32:] for each in batch],
+        [each.job_id[-36:] for each in batch],
         [each.epoch for each in batch],
         [each.status.value for each in batch],
         [each.to.value for each in transitions],

@@ -28,6 +28,7 @@ from sp00ky_store_postgres.claim import Claims
 from sp00ky_store_postgres.connections import Connections, Lane
 from sp00ky_store_postgres.enqueue import Enqueues
 from sp00ky_store_postgres.listen import NOTIFY, Listener
+from sp00ky_store_postgres.mapping import canonical
 from sp00ky_store_postgres.options import read_url
 from sp00ky_store_postgres.pulse import Pulse
 from sp00ky_store_postgres.reading import Reads
@@ -179,6 +180,9 @@ class PostgresStore(DecidingStore):
             await self._tell(due)
         self._pulse.beat()
         return results
+
+    def _canonical(self, job_id: str) -> str:
+        return canonical(job_id)
 
     async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
         return await self._upkeep.lost(dead_runners, limit)

@@ -46,7 +46,7 @@ class Upkeep:
         for table in self._tables.all:
             statement = self._filled("release", table)
             rows = await self._connections.fetch(Lane.REST, statement, runner_id, kept.get(table.table, []))
-            released += [id_of(table.table, row[0].hex) for row in rows]
+            released += [id_of(table.table, str(row[0])) for row in rows]
         return released
 
     async def lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
@@ -67,7 +67,7 @@ class Upkeep:
             table = self._tables.by_name.get(name)
             if table is not None:
                 rows = await self._connections.fetch(Lane.REST, self._filled("clear", table), keys)
-                deleted |= {id_of(name, row[0].hex) for row in rows}
+                deleted |= {id_of(name, str(row[0])) for row in rows}
         return deleted
 
     async def prune(self, limit: int) -> int:

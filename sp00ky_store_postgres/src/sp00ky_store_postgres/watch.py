@@ -18,7 +18,7 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.selecting import age_of, matches
 from sp00ky_store_postgres.connections import Connections, Lane
-from sp00ky_store_postgres.mapping import keys_by_table, whole_jobs
+from sp00ky_store_postgres.mapping import keys_by_table, whole_jobs, with_canonical_ids
 from sp00ky_store_postgres.pulse import Pulse
 from sp00ky_store_postgres.reading import Reads
 from sp00ky_store_postgres.selecting import select_changed, tables_of
@@ -58,6 +58,7 @@ class Watches:
 
     async def watch(self, query: JobQuery) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""
+        query = with_canonical_ids(query)
         changes = self._named(query, query.ids) if query.ids is not None else self._wide(query)
         try:
             async for job in changes:
@@ -164,7 +165,7 @@ class Marks:
             if table is not None:
                 statement = fill(read_sql("marks"), table=self._tables.name(table))
                 rows: list[Any] = await self._connections.fetch(Lane.REST, statement, keys)
-                marks |= {f"{name}:{row[0].hex}": (row[1], row[2], row[3]) for row in rows}
+                marks |= {f"{name}:{row[0]}": (row[1], row[2], row[3]) for row in rows}
         return marks
 
 

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+import attrs
+
 from sp00ky_core.errors import IllegalTransition
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Event, Killed, Lost, Redriven, decide
@@ -41,6 +43,10 @@ class DecidingStore(ABC):
     async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
         """Delete those of these jobs that have ended; their ids."""
 
+    def _canonical(self, job_id: str) -> str:
+        """An id as jobs of this store have it, where it may be given in other ways too."""
+        return job_id
+
     async def reclaim(self, dead_runners: Mapping[str, datetime], *, limit: int = 500) -> list[Settlement]:
         """See ``Store.reclaim``."""
         jobs = await self._lost(dead_runners, limit)
@@ -66,21 +72,24 @@ class DecidingStore(ABC):
 
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
         """See ``Store.clear``."""
-        deleted = await self._delete_ended(job_ids)
-        left = {job.id: job for job in await self._load([each for each in job_ids if each not in deleted])}
-        return [_cleared(job_id, deleted, left.get(job_id)) for job_id in job_ids]
+        asked = [self._canonical(each) for each in job_ids]
+        deleted = await self._delete_ended(asked)
+        left = {job.id: job for job in await self._load([each for each in asked if each not in deleted])}
+        results = [_cleared(job_id, deleted, left.get(job_id)) for job_id in asked]
+        return _as_asked(job_ids, results)
 
     async def _operate(
         self, job_ids: Sequence[str], event: Event, done: OperatorFate
     ) -> list[OperatorResult]:
         results: dict[str, OperatorResult] = {}
-        open_ids = list(dict.fromkeys(job_ids))
+        asked = [self._canonical(each) for each in job_ids]
+        open_ids = list(dict.fromkeys(asked))
         for _ in range(TRIES):
             if not open_ids:
                 break
             results |= await self._operate_once(open_ids, event, done)
             open_ids = [each for each in open_ids if results[each].fate is OperatorFate.CHANGED]
-        return [results[job_id] for job_id in job_ids]
+        return _as_asked(job_ids, [results[job_id] for job_id in asked])
 
     async def _operate_once(
         self, job_ids: Sequence[str], event: Event, done: OperatorFate
@@ -100,6 +109,12 @@ class DecidingStore(ABC):
             )
             results[result.job_id] = OperatorResult(job_id=result.job_id, fate=fate, problem=result.problem)
         return results
+
+
+def _as_asked(job_ids: Sequence[str], results: Sequence[OperatorResult]) -> list[OperatorResult]:
+    """Results under the ids that were given, in whatever notation."""
+    pairs = zip(job_ids, results, strict=True)
+    return [attrs.evolve(result, job_id=job_id) for job_id, result in pairs]
 
 
 def settlement_of(job: Job, event: Event) -> Settlement:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import RFC_4122
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -59,6 +60,19 @@ async def test_processes_migrate_at_once_on_a_table_with_rows(
     command = (sys.executable, "-c", MIGRATE, url)
     processes = [await asyncio.create_subprocess_exec(*command) for _ in range(10)]
     assert [await process.wait() for process in processes] == [0] * 10
+    assert await findings(store) == []
+
+
+async def test_processes_migrate_at_once_behind_a_pooler(
+    pooler: str, schema: str, sql: Any, quoted: str, new_job: Any, store: PostgresStore
+) -> None:
+    """In transaction mode, and without ``listen_url``: there is no session to hold a lock for them."""
+    await store.add([new_job() for _ in range(100)])
+    await sql.execute(f"DROP INDEX {quoted}.job_due; DROP INDEX {quoted}.job_ended")
+    command = (sys.executable, "-c", MIGRATE, f"{pooler}&pgbouncer=1&schema={quote(schema)}")
+    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(5)]
+    async with asyncio.timeout(60):
+        assert [await process.wait() for process in processes] == [0] * 5
     assert await findings(store) == []
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
@@ -20,6 +20,8 @@ from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["migrate", "migration", "session"]
 
+T = TypeVar("T")
+
 MIGRATION_SECONDS = 86_400.0
 """For one statement: an index on a large table takes its time."""
 
@@ -27,7 +29,6 @@ MIGRATION_SECONDS = 86_400.0
 # CONCURRENTLY in the process that has the lock would wait for that.
 TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))"
 TRY_TRANSACTION_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
-
 
 LOCK_SECONDS = 1
 """For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
@@ -43,13 +44,11 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
     """See ``Store.migrate``."""
     async with session(options, seconds=MIGRATION_SECONDS, rights=RIGHTS) as connection:
         refuse_old_server(await server_version(connection), options)
-        if options.listen_url or options.has_sessions:
-            await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
-            await _lock(connection, TRY_SESSION_LOCK, tables.schema)
-        planned = await _begin(connection, tables, options)
-        for each in planned:
-            if each.alone:
-                await connection.execute(each.step.statement)
+        async with _locked(connection, options, tables.schema):
+            planned = await _begin(connection, tables, options)
+            for each in planned:
+                if each.alone:
+                    await connection.execute(each.step.statement)
     return [each.step for each in planned]
 
 
@@ -66,7 +65,6 @@ async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> l
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                await _lock(connection, TRY_TRANSACTION_LOCK, tables.schema)
                 planned = await plan(connection, tables, options)
                 for each in planned:
                     if not each.alone:
@@ -99,7 +97,38 @@ async def session(options: PostgresOptions, *, seconds: float = 60.0, rights: st
         raise translated(error, options.direct_location, hint=hint) from error
 
 
-async def _lock(connection: Any, statement: str, schema: str) -> None:
+@asynccontextmanager
+async def _locked(connection: Any, options: PostgresOptions, schema: str) -> AsyncIterator[None]:
+    """Keep every other process from migrating the schema."""
+    if options.listen_url or options.has_sessions:
+        await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
+        await _until(lambda: connection.fetchval(TRY_SESSION_LOCK, schema))
+        yield  # the end of the session unlocks it
+        return
+    async with session(options) as guard:
+        transaction = await _until(lambda: _locking(guard, schema))
+        yield
+        await transaction.rollback()
+
+
+async def _locking(guard: Any, schema: str) -> Any:
+    """A transaction that has the lock, or None.
+
+    Behind a pooler in transaction mode nothing else keeps one session.
+    """
+    transaction = guard.transaction(isolation="read_committed")
+    await transaction.start()
+    if await guard.fetchval(TRY_TRANSACTION_LOCK, schema):
+        # Also ends the statement before it, whose snapshot CREATE INDEX CONCURRENTLY would wait for.
+        await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        return transaction
+    await transaction.rollback()
+    return None
+
+
+async def _until(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it gives something; what that is."""
     seconds = 0.02
-    while not await connection.fetchval(statement, schema):
+    while not (result := await attempt()):
         seconds = min(await pause(seconds), 0.2)
+    return result

@@ -120,15 +120,29 @@ def surreal_address() -> Iterator[str]:
 
 @pytest.fixture
 async def surreal_url(surreal_address: str) -> AsyncIterator[str]:
-    """A store's URL: a namespace of the test's own on the shared server, removed afterwards."""
-    surrealdb = pytest.importorskip("surrealdb")
+    """A store's URL: a namespace and a database of the test's own on the shared server."""
+    name = f"test_{uuid4().hex[:12]}"
+    await as_root(surreal_address, f"DEFINE NAMESPACE {name}; USE NS {name}; DEFINE DATABASE {name}")
+    yield f"ws://{surreal_address}/{name}/{name}"
+    await as_root(surreal_address, f"REMOVE NAMESPACE IF EXISTS {name}")
+
+
+@pytest.fixture
+async def missing_surreal_url(surreal_address: str) -> AsyncIterator[str]:
+    """A store's URL whose namespace isn't there; it is removed if the test makes it."""
     name = f"test_{uuid4().hex[:12]}"
     yield f"ws://{surreal_address}/{name}/{name}"
-    user, _, host = surreal_address.rpartition("@")
+    await as_root(surreal_address, f"REMOVE NAMESPACE IF EXISTS {name}")
+
+
+async def as_root(address: str, statement: str) -> Any:
+    """What the last statement returns on the server that tests share."""
+    surrealdb = pytest.importorskip("surrealdb")
+    user, _, host = address.rpartition("@")
     username, _, password = user.partition(":")
     async with asyncio.timeout(30), surrealdb.AsyncSurreal(f"ws://{host}") as root:
         await root.signin({"username": username, "password": password})
-        await root.query_raw(f"REMOVE NAMESPACE IF EXISTS {name}")
+        return await rows(root, statement)
 
 
 @attrs.define
@@ -194,7 +208,6 @@ async def spooky_app(surreal_url: str) -> AsyncIterator[SpookyApp]:
     app.root = surrealdb.AsyncSurreal(app.address)
     await app.root.connect()
     await app.root.signin({"username": app.username, "password": app.password})
-    await rows(app.root, f"DEFINE NAMESPACE {app.name}; USE NS {app.name}; DEFINE DATABASE {app.name}")
     await app.root.use(app.name, app.name)
     schema = Path(__file__).parent / "store_surreal"
     for each in ("spec_app", "spec_job"):

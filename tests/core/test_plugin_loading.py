@@ -148,6 +148,7 @@ def test_a_duplicate_names_both_distributions(
     [
         (lambda plugins: plugins.transport("http"), "pip install sp00ky-transport-http"),
         (lambda plugins: plugins.transport("https"), "pip install sp00ky-transport-http"),
+        (lambda plugins: plugins.store("http"), "no known distribution has one"),
         (lambda plugins: plugins.store("surrealkv"), "pip install sp00ky-store-surreal"),
         (lambda plugins: plugins.store("wss"), "pip install sp00ky-store-surreal"),
         (lambda plugins: plugins.store("postgresql"), "pip install sp00ky-store-postgres"),

@@ -15,10 +15,11 @@ from surrealdb import AsyncSurreal
 from surrealdb.errors import SurrealError
 
 from sp00ky_core.config import SurrealdbConfig
-from sp00ky_core.errors import StoreError, StoreUnavailable
+from sp00ky_core.errors import ConfigError, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import JobQuery
+from sp00ky_core.ports import JobQuery, StoreOptions
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.target import target_of
 
 MakeStore = Callable[..., SurrealStore]
 
@@ -132,3 +133,55 @@ async def test_tls(
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     await worked(store)
+
+
+async def places(url: str) -> Any:
+    target = target_of(StoreOptions(url=url, tables=()))
+    async with AsyncSurreal(target.sdk_url) as root:
+        await root.signin({"username": target.username, "password": target.password})
+        (info,) = (await root.query_raw("INFO FOR ROOT"))["result"]
+        return info["result"]["namespaces"]
+
+
+async def test_a_namespace_that_isnt_there_is_said_and_made_by_migrate_alone(
+    missing_surreal_url: str, make_store: MakeStore
+) -> None:
+    store = make_store(missing_surreal_url)
+    await store.open()
+    name = missing_surreal_url.rpartition("/")[2]
+    for call in (store.check(), store.find(JobQuery()), store.beat("r"), store.claim({"api": 1}, "r")):
+        with pytest.raises(SchemaError, match=r"namespace or database.*check their names.*sp00ky migrate"):
+            await call
+    steps = await store.migration()
+    assert (steps[0].table, name in steps[0].statement) == (f"{name}/{name}", True)
+    assert name not in await places(missing_surreal_url)
+    assert await store.migrate() == steps
+    assert name in await places(missing_surreal_url)
+    await store.add([NewJob(path="/a", backend="api")])
+    assert len(await store.claim({"api": 1}, "r")) == 1
+    assert await store.check() == []
+    await store.close()
+
+
+async def test_a_database_that_isnt_there_is_made_by_a_user_of_the_namespace(
+    server: Any, make_store: MakeStore
+) -> None:
+    address, names, root = server
+    namespace = names.partition("/")[0]
+    await root._connection.write("DEFINE USER worker ON NAMESPACE PASSWORD 'x' ROLES EDITOR")
+    store = make_store(f"ws://worker:x@{address}/{namespace}/another?auth=namespace")
+    await store.open()
+    with pytest.raises(SchemaError, match="namespace or database"):
+        await store.check()
+    await store.migrate()
+    await store.close()
+    await worked(store)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [("?atuh=root", "'atuh', did you mean 'auth'"), ("?auth=admin", "root, namespace or database")],
+)
+def test_a_parameter_that_is_none_is_named(make_store: MakeStore, more: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        make_store(f"ws://root:hunter2@127.0.0.1:1/a/b{more}")

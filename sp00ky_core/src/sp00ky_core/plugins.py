@@ -180,6 +180,8 @@ def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str
 def _of(kind: str, name: str, known: Mapping[str, tuple[Factory, str]]) -> Factory:
     if name not in known:
         distribution = DISTRIBUTIONS.get(name, "")
+        if f"-{kind}-" not in distribution:  # a transport's, for a store
+            distribution = ""
         raise AdapterMissing(kind=kind, name=name, distribution=distribution, known=tuple(known))
     return known[name][0]
 

@@ -20,12 +20,13 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
     """What ``check`` has to say, those that stop jobs first."""
     wanted = list(tables)
     layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
-    found = [each for name in OWN_TABLES for each in _own(layouts[name])]
+    found: list[Finding] = []
     for table in wanted:
         layout = layouts[table.table]
         found += _job(table, layout)
         if layout.is_job_table and layout.is_migrated:
             found += await _refused(connection, layout)
+    found += [each for name in OWN_TABLES for each in _own(layouts[name])]
     return sorted(found, key=lambda each: not each.stops_jobs)
 
 

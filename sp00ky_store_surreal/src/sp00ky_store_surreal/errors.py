@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "EngineFault",
     "ConnectionLost",
     "SessionEnded",
+    "PlaceMissing",
     "StatementInvalid",
     "ReplyUnreadable",
     "DuplicateKey",
@@ -49,6 +51,10 @@ class ConnectionLost(StoreUnavailable):
 
 class SessionEnded(StoreUnavailable):
     """The server carries out nothing before the next sign-in."""
+
+
+class PlaceMissing(SchemaError):
+    """The namespace or the database isn't there."""
 
 
 class ReplyUnreadable(StoreError):
@@ -90,16 +96,19 @@ _CONFLICT = re.compile(
     r".*This transaction can be retried$"
 )
 _MISSING = re.compile(r"The (table|namespace|database) '.*' does not exist$")
+_NOWHERE = re.compile(r"Specify a (namespace|database) to use$")
 _ENGINE = re.compile(
     r"There was a problem with (a|the) |The query was not executed |Log error|IO error|Io error|I/O error"
     r"|fsync|No space left|Cannot COMMIT: |Couldn't update a finished transaction"
 )
 _SESSION = re.compile(r"The (session|token) has expired|Anonymous access not allowed")
 _REFUSED = {
-    "There was a problem with authentication": "it doesn't let us sign in: check the user, the password, and "
-    "whose user it is (auth=root, namespace or database in the URL)",
+    "There was a problem with authentication": "it doesn't let us sign in: check the user, the password or "
+    "the token, and whose user it is (auth=root, namespace or database in the URL)",
     "The token has expired": "the token has expired: put a new one into the URL",
 }
+_WHERE = "is a SurrealDB server running at that address?"
+_TLS = "does the server speak TLS there, with a certificate that is trusted here? ws:// is without"
 _SECRET = re.compile(r"(://)[^/@\s]+@")
 
 
@@ -125,7 +134,10 @@ def translated(store: str, error: BaseException) -> StoreError:
     if isinstance(error, TimeoutError):
         return StoreUnavailable(store=store, problem=SILENT)
     if isinstance(error, OSError | WebSocketException | asyncio.CancelledError):
-        return StoreUnavailable(store=store, problem=f"no connection: {text or type(error).__name__}")
+        hint = _TLS if isinstance(error, ssl.SSLError) else _WHERE
+        return StoreUnavailable(
+            store=store, problem=f"no connection: {text or type(error).__name__} ({hint})"
+        )
     if isinstance(error, RuntimeError | ValueError | OverflowError | BufferError):
         return _raised(store, text)
     return StoreError(store=store, problem=text or type(error).__name__)
@@ -174,6 +186,9 @@ def _of_message(store: str, message: str) -> StoreError:
 
 
 def _of_table(store: str, text: str) -> StoreError:
+    if _NOWHERE.match(text):
+        problem = "its namespace or database isn't there: check their names, or run: sp00ky migrate"
+        return PlaceMissing(store=store, problem=problem)
     if _DUPLICATE.match(text):
         return DuplicateKey(store=store, problem=text)
     if _MISSING.match(text):

@@ -10,14 +10,21 @@ from surrealdb import RecordID
 from sp00ky_core.errors import RowRefused, SchemaError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.layout import TableLayout, read_layout
-from sp00ky_store_surreal.queries import quoted, steps_of, surql
+from sp00ky_store_surreal.queries import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.repairs import listed, repairs
+from sp00ky_store_surreal.target import Target
 
-__all__ = ["OWN_TABLES", "VERSION", "missing_steps", "apply_steps"]
+__all__ = ["NO_JOB_TABLE", "OWN_TABLES", "VERSION", "missing_steps", "apply_steps"]
 
 OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
 VERSION = 1
+NO_JOB_TABLE = (
+    "is there and is no job table (it lacks path, payload, status or retries): give the backend another one "
+    "in method.table"
+)
+
 ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 """``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
 
@@ -32,8 +39,14 @@ async def missing_steps(
 ) -> list[MigrationStep]:
     """What a migration would do now. Raises ``SchemaError`` for a table that is no job table."""
     wanted = list(tables)
-    layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
-    steps = _undefined(steps_of("own_tables"), layouts, "")
+    names = [*OWN_TABLES, *(each.table for each in wanted)]
+    steps: list[MigrationStep] = []
+    try:
+        layouts = await read_layout(connection, names)
+    except PlaceMissing:
+        steps.append(_place(connection.target))
+        layouts = {name: TableLayout(name=name, exists=False) for name in names}
+    steps += _undefined(steps_of("own_tables"), layouts, "")
     for table in wanted:
         steps += _job_steps(connection.target.location, table, layouts[table.table], repair=repair)
     return steps
@@ -58,6 +71,17 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         )
 
 
+def _place(target: Target) -> MigrationStep:
+    namespace, database = identifier(target.namespace), identifier(target.database)
+    # Another user than root signs in to a namespace that is there, and may not define it.
+    made = f"DEFINE NAMESPACE IF NOT EXISTS {namespace}; " if target.auth == "root" else ""
+    return MigrationStep(
+        table=f"{target.namespace}/{target.database}",
+        statement=f"{made}USE NS {namespace}; DEFINE DATABASE IF NOT EXISTS {database};",
+        why="The database that the tables will be in.",
+    )
+
+
 def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: bool) -> list[MigrationStep]:
     payload = ANY_JSON if layout.is_older else "any"
     names = {"table": quoted(table.table), "strategies": listed(table.strategies), "payload": payload}
@@ -71,8 +95,7 @@ def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: b
     if not layout.is_job_table:
         raise SchemaError(
             store=location,
-            problem=f"table {table.table!r} is there and is no job table (it lacks path, payload, status or "
-            "retries): give the backend another one in method.table",
+            problem=f"table {table.table!r} {NO_JOB_TABLE}",
         )
     mends = repairs(table, layout) if repair else []
     return mends + _undefined(steps_of("job_additions", **names), layouts, table.table)

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["surql", "steps_of", "quoted", "MARK", "NUL", "BOUND"]
+__all__ = ["surql", "steps_of", "quoted", "identifier", "MARK", "NUL", "BOUND"]
 
 MARK = "\ufdd0nul\ufdd0"
 """Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so nobody's text."""
@@ -57,3 +57,8 @@ def quoted(name: str) -> str:
     if not name or any(each in name for each in "`\\\0\n:⟨⟩"):
         raise ConfigError(file="method.table", problem=f"{name!r} can't be the name of a table")
     return f"`{name}`"
+
+
+def identifier(name: str) -> str:
+    """The name of a namespace or a database for a statement, whatever it is."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -8,7 +8,7 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import TableLayout, read_layout
-from sp00ky_store_surreal.migrate import OWN_TABLES
+from sp00ky_store_surreal.migrate import NO_JOB_TABLE, OWN_TABLES
 
 __all__ = ["Readiness"]
 
@@ -28,15 +28,12 @@ class Readiness:
         """Raises ``SchemaError`` where a table is missing or lacks our fields."""
         if self._layouts is not None:
             return
-        names = [*OWN_TABLES, *(each.table for each in self._tables)]
+        names = [*(each.table for each in self._tables), *OWN_TABLES]
         layouts = await read_layout(self._connection, names)
         for name, layout in layouts.items():
-            if not layout.exists or (name not in OWN_TABLES and not layout.is_migrated):
-                what = "lacks fields or indexes of ours" if layout.exists else "is missing"
-                raise SchemaError(
-                    store=self._connection.target.location,
-                    problem=f"table {name!r} {what}: run: sp00ky migrate",
-                )
+            problem = _problem(layout, own=name in OWN_TABLES)
+            if problem:
+                raise SchemaError(store=self._connection.target.location, problem=f"table {name!r} {problem}")
         self._layouts = layouts
 
     def forget(self) -> None:
@@ -52,3 +49,11 @@ class Readiness:
         """Backends whose ``timeout`` takes whole numbers only."""
         layouts = self._layouts or {}
         return {each.backend for each in self._tables if layouts[each.table].whole_seconds}
+
+
+def _problem(layout: TableLayout, *, own: bool) -> str:
+    if not layout.exists:
+        return "is missing: run: sp00ky migrate"
+    if not own and not layout.is_job_table:
+        return NO_JOB_TABLE
+    return "" if own or layout.is_migrated else "lacks fields or indexes of ours: run: sp00ky migrate"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from sp00ky_core.errors import StoreError
+from sp00ky_store_surreal.queries import identifier
 from sp00ky_store_surreal.server import ServerConnection
 from sp00ky_store_surreal.target import Target
 
@@ -22,6 +23,8 @@ OLDEST = 3
 async def connected(target: Target, heard: Callable[[], None] | None = None) -> ServerConnection:
     """A connection that statements can be sent on; ``heard`` is called for each notification of a LIVE query.
 
+    Where the namespace or the database isn't there, statements on it fail with ``PlaceMissing``.
+
     Raises ``StoreError`` for a server that is too old, ``CallRefused``, ``TimeoutError``, or what the socket
     raises.
     """
@@ -31,7 +34,8 @@ async def connected(target: Target, heard: Callable[[], None] | None = None) -> 
             await connection.connect()
             _check_version(target, str(await connection.call("version")))
             await _sign_in(connection, target)
-            await connection.call("use", target.namespace, target.database)
+            if await _is_there(connection, target):
+                await connection.call("use", target.namespace, target.database)
     except BaseException:
         await connection.close()
         raise
@@ -58,3 +62,21 @@ async def _sign_in(connection: ServerConnection, target: Target) -> None:
     if target.auth == "database":
         who["DB"] = target.database
     await connection.call("signin", who)
+
+
+async def _is_there(connection: ServerConnection, target: Target) -> bool:
+    """Whether namespace and database are there, as far as we may know. To choose missing ones makes them."""
+    namespaces = await _names(connection, "INFO FOR ROOT", "namespaces")
+    if namespaces is not None and target.namespace not in namespaces:
+        return False
+    inside = f"USE NS {identifier(target.namespace)}; INFO FOR NS"
+    databases = await _names(connection, inside, "databases")
+    return databases is None or target.database in databases
+
+
+async def _names(connection: ServerConnection, statement: str, kind: str) -> set[str] | None:
+    reply = await connection.query_raw(statement, {})
+    try:
+        return {name.strip("`⟨⟩") for name in reply["result"][-1]["result"][kind]}
+    except (KeyError, TypeError, IndexError):  # a user of the database isn't told
+        return None

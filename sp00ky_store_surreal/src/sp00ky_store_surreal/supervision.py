@@ -14,7 +14,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_store_surreal.errors import SILENT, ConnectionLost, SessionEnded, translated
+from sp00ky_store_surreal.errors import SILENT, ConnectionLost, PlaceMissing, SessionEnded, translated
 from sp00ky_store_surreal.replies import results_of
 from sp00ky_store_surreal.server import LOST, ServerConnection, answer_of
 from sp00ky_store_surreal.signin import connected
@@ -51,6 +51,7 @@ class Line:
         self._ending: set[asyncio.Task[None]] = set()
         self._pause = 0.0
         self._problem = ""
+        self._was_lost = False
 
     async def open(self, *, now: bool) -> None:
         """Let calls in; ``now``: connect too, and raise what keeps it from that.
@@ -91,18 +92,19 @@ class Line:
         Raises:
             ConnectionLost: not ``resend``, and nobody knows whether they were carried out.
             StoreUnavailable: there was no connection for ``PATIENCE`` seconds.
+            PlaceMissing: there is no such namespace or database.
         """
         give_up_at = _now() + PATIENCE
+        looked_again = False
         while True:
-            connection = self._connection
-            if connection is not None and not connection.is_open:
-                self._condemn(connection, LOST)
-                connection = None
-            if connection is None:
-                await self._healed(give_up_at)
-                continue
+            connection = await self._open_one(give_up_at)
             try:
                 results = await self._ask(connection, statement, bindings)
+            except PlaceMissing:
+                self._let_go(connection)  # the next one chooses it, if it has been made meanwhile
+                if looked_again:
+                    raise
+                looked_again = True
             except (ConnectionLost, SessionEnded) as error:
                 self._condemn(connection, error.problem)
                 hopeless = isinstance(error, ConnectionLost) and not resend
@@ -128,6 +130,15 @@ class Line:
             raise translated(location, error) from error
         return results_of(location, reply)
 
+    async def _open_one(self, give_up_at: float) -> ServerConnection:
+        while True:
+            connection = self._connection
+            if connection is not None and connection.is_open:
+                return connection
+            if connection is not None:
+                self._condemn(connection, LOST)
+            await self._healed(give_up_at)
+
     async def _healed(self, give_up_at: float) -> None:
         if self._closed:
             raise StoreUnavailable(
@@ -138,8 +149,7 @@ class Line:
             self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
         done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
         if not done:
-            problem = f"no connection: {self._problem or SILENT}"
-            raise StoreUnavailable(store=self._target.location, problem=problem)
+            raise StoreUnavailable(store=self._target.location, problem=self._problem or SILENT)
 
     async def _heal(self) -> None:
         try:
@@ -158,7 +168,9 @@ class Line:
             self._problem = self._why(error)
             _log.debug("no %s connection yet: %s", self._name, self._problem)
             return False
-        _log.info("%s: the %s connection was made", self._target.location, self._name)
+        level = logging.INFO if self._was_lost else logging.DEBUG
+        _log.log(level, "%s: the %s connection was made", self._target.location, self._name)
+        self._was_lost = False
         return True
 
     def _adopt(self, connection: ServerConnection) -> None:
@@ -180,9 +192,12 @@ class Line:
         if self._connection is not connection:
             return
         _log.warning("%s: %s; the %s connection is made anew", self._target.location, problem, self._name)
+        self._was_lost = True
         self._let_go(connection)
 
     def _let_go(self, connection: ServerConnection) -> None:
+        if self._connection is not connection:
+            return
         self._connection = None
         if self._watching is not None and self._watching is not asyncio.current_task():
             self._watching.cancel()

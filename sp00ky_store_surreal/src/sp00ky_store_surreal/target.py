@@ -8,10 +8,14 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 import attrs
 
 from sp00ky_core.config import SurrealdbConfig
-from sp00ky_core.errors import ConfigError
+from sp00ky_core.errors import ConfigError, nearest
 from sp00ky_core.ports import StoreOptions
 
 __all__ = ["Target", "target_of"]
+
+
+PARAMETERS = ("auth", "token")
+"""What may stand behind ``?``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -57,12 +61,14 @@ def _embedded(location: str, file: Path | None, block: SurrealdbConfig) -> Targe
 def _remote(url: str, block: SurrealdbConfig) -> Target:
     parts = urlsplit(url)
     names = [unquote(each) for each in parts.path.split("/") if each and each != "rpc"]
-    query = parse_qs(parts.query)
+    query = parse_qs(parts.query, keep_blank_values=True)
     secret = block.password.value if block.password else ""
     host = parts.netloc.rpartition("@")[2]
     if not host:
         raise _wrong("it names no host")
     _check_port(parts)
+    for key in sorted(query.keys() - set(PARAMETERS)):
+        raise _wrong(f"it has a parameter {key!r}, {nearest(key, PARAMETERS)}")
     auth = query.get("auth", ["root"])[0]
     if auth not in {"root", "namespace", "database"}:
         raise _wrong("auth is root, namespace or database")

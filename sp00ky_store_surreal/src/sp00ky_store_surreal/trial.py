@@ -29,12 +29,11 @@ async def refusal(connection: Connection, layout: TableLayout) -> str | None:
     if layout.has_events:
         return None
     table = quoted(layout.name)
-    refused = None
     for row in ("trial_row", "any_row"):
-        refused = await _tried(connection, surql("trial", row=surql(row, table=table).strip()), layout)
-        if refused is None:
-            return None
-    return refused
+        there = {"row": surql(row, table=table).strip()}
+        if await _tried(connection, surql("trial_begins", **there), layout) is None:
+            return await _tried(connection, surql("trial", **there), layout)
+    return None
 
 
 async def _tried(connection: Connection, statement: str, layout: TableLayout) -> str | None:

@@ -4,7 +4,7 @@
 {{share}} AS (
     UPDATE {{table}} AS job
     SET status = 'processing',
-        lease_epoch = job.lease_epoch + 1,
+        lease_epoch = (job.lease_epoch + 1) % 4611686018427387905, -- a client may have written the highest
         lease_until = now() + {{lease}} * interval '1 second',
         runner_id = $1,
         updated_at = clock_timestamp()

@@ -32,7 +32,7 @@ written_{{number}} AS (
         result = coalesce(held.result::json, job.result),
         lease_until = CASE WHEN held.flags & 2 <> 0 THEN job.lease_until END,
         runner_id = CASE WHEN held.flags & 2 <> 0 THEN job.runner_id END,
-        lease_epoch = job.lease_epoch + (held.flags & 1),
+        lease_epoch = (job.lease_epoch + (held.flags & 1)) % 4611686018427387905,
         updated_at = clock_timestamp()
     FROM held_{{number}} AS held
     WHERE job.ctid = held.place AND held.epoch_now = held.epoch AND held.status_now = held.was

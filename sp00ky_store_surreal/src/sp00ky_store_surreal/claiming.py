@@ -19,6 +19,7 @@ from sp00ky_store_surreal.probing import take_probe
 from sp00ky_store_surreal.queries import NUL, quoted, surql
 from sp00ky_store_surreal.reading import Id, jobs_in, load_safely, reply_keys
 from sp00ky_store_surreal.refusals import Refusals
+from sp00ky_store_surreal.unnameable import end_unnameable
 
 __all__ = ["Claimer"]
 
@@ -71,8 +72,14 @@ class Claimer:
         claimed: list[Job] = []
         for number, (table, _) in enumerate(slots):
             # of the breakers three, then per backend: ids, rows, text, the reply
-            claimed += await jobs_in(self._connection, table, reply[4 * number + 6])
+            claimed += await self._jobs_in(table, reply[4 * number + 6])
         return claimed
+
+    async def _jobs_in(self, table: JobTable, reply: Any) -> list[Job]:
+        jobs = await jobs_in(self._connection, table, reply)
+        if isinstance(reply, Mapping):
+            await end_unnameable(self._connection, table, reply["unsafe"], jobs)
+        return jobs
 
     async def _claim_probe(self, table: JobTable, runner_id: str, breakers: dict[str, Breaker]) -> list[Job]:
         skipped = self._skipped_now()

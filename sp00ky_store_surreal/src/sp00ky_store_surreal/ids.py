@@ -16,7 +16,19 @@ __all__ = ["id_text", "id_value", "is_composite", "same_table"]
 _BARE = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _UUID = re.compile(r"u(['\"])([0-9a-fA-F-]{36})\1")
-_QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:\\.|[^`\\])*`|⟨(?:\\.|[^⟩\\])*⟩", re.DOTALL)
+_NUMBER = r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[a-zµ0-9]*"  # of any kind, and durations
+_NAME = r"`(?:\\.|[^`\\])*`|⟨(?:\\.|[^⟩\\])*⟩"
+_LITERAL = re.compile(
+    r"\s+|[\[\]{},]|>?\.\.=?"
+    r"|[du]?'(?:\\.|[^'\\])*'|[dub]?\"(?:\\.|[^\"\\])*\""
+    rf"|(?:[A-Za-z_]\w*|{_NAME})(?=\s*:(?!:))|:(?!:)(?:\w+|{_NAME})?"  # an object's key; a record
+    rf"|{_NUMBER}|\({_NUMBER}, {_NUMBER}\)"
+    r"|(?:NONE|NULL|true|false|NaN|-?inf|-?Infinity)\b",
+    re.DOTALL | re.ASCII,
+)
+"""What a key that is an array or an object is written with. Nothing else: the embedded engine carries out
+statements that it finds in a text to be cast."""
+
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
@@ -82,7 +94,12 @@ def _unquoted(text: str) -> str:
 
 
 def _is_literal(key: str) -> bool:
-    # A range would name many records, a call none that is known yet.
-    closed = (key[0], key[-1]) in {("[", "]"), ("{", "}")}
-    bare = _QUOTED.sub("", key)
-    return closed and "\0" not in key and ".." not in bare and "(" not in bare
+    """Whether it is one value, spelt out: nothing to be computed, and no range of keys."""
+    place = depth = 0
+    while place < len(key):
+        token = _LITERAL.match(key, place)
+        if token is None or (place and not depth):
+            return False
+        depth += (token[0] in {"[", "{"}) - (token[0] in {"]", "}"})
+        place = token.end()
+    return depth == 0 and "\0" not in key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -17,9 +17,13 @@ from sp00ky_store_surreal.ids import id_value
 from sp00ky_store_surreal.mapping import job_from
 from sp00ky_store_surreal.queries import MARK, NUL, surql
 
-__all__ = ["Id", "reply_keys", "jobs_in", "load", "load_safely", "value_of"]
+__all__ = ["Id", "Raw", "reply_keys", "jobs_in", "load", "load_safely", "nameable"]
 
 Id = RecordID | str
+"""As it is bound."""
+
+Raw = RecordID | str
+"""As a statement returned it: as text, where the key is an array or an object."""
 
 COLUMNS = (
     *(
@@ -63,7 +67,7 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[Id]) -> li
 async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[Job]:
     """The jobs of a reply of ``reply.surql``; rows that need care are read again."""
     if isinstance(reply, Mapping):
-        return await load_safely(connection, table, reply["unsafe"])
+        return await load_safely(connection, table, nameable(reply["unsafe"]))
     rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
     odd = [row["id"] for row in rows if row["payload"] is None]
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
@@ -99,7 +103,12 @@ async def _worst(connection: Connection, table: JobTable, row_id: Id) -> list[Jo
         else:
             return [job_from(row, table) for row in rows]
     # What the transitions need and nothing of a client's, so that the job can still be ended.
-    reply = await connection.read(surql("load_barely"), ids=[row_id])
+    try:
+        reply = await connection.read(surql("load_barely"), ids=[row_id])
+    except NO_ROWS_FAULT:
+        raise
+    except StoreError:
+        return []  # not even its id
     defect = f"its values can't be read: {problem}"
     return [attrs.evolve(job_from(row, table), defect=defect) for row in reply[-1]]
 
@@ -110,8 +119,7 @@ async def _select(connection: Connection, ids: Sequence[Id], more: str) -> list[
     return rows
 
 
-def value_of(raw: Any) -> Id:
-    """What to bind for an id as a statement returned it."""
-    if isinstance(raw, str):
-        return id_value(raw.replace(MARK, "\0")) or raw
-    return raw  # type: ignore[no-any-return]  # a RecordID of the SDK
+def nameable(raws: Iterable[Raw]) -> list[Id]:
+    """What to bind for ids as a statement returned them; one that can't be written down is left out."""
+    values = (id_value(raw.replace(MARK, "\0")) if isinstance(raw, str) else raw for raw in raws)
+    return [each for each in values if each is not None]

@@ -14,7 +14,7 @@ from sp00ky_core.stores.selecting import age_of
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.ids import id_text, id_value, same_table
 from sp00ky_store_surreal.queries import NUL, quoted, surql
-from sp00ky_store_surreal.reading import Id, load, value_of
+from sp00ky_store_surreal.reading import Id, load, nameable
 
 __all__ = ["find", "states", "ids_of"]
 
@@ -47,7 +47,7 @@ async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> l
         part.preludes.append("LET $last_id = <record>$after; LET $last_created = $last_id.created_at; ")
         bindings["after"] = id_value(query.after)
     reply = await connection.read(surql("find", **part.names), **bindings)
-    return [value_of(row["id"]) for row in reply[-1]]
+    return nameable(row["id"] for row in reply[-1])
 
 
 async def states(
@@ -60,8 +60,10 @@ async def states(
             part = _part(table, query)
             reply = await connection.read(surql("watched", **part.names), **part.bindings, **NUL)
             for row in reply[-1]:
-                value = value_of(row["id"])
-                rows.append((row["created"], id_text(value), table, value, row["state"]))
+                rows += [
+                    (row["created"], id_text(value), table, value, row["state"])
+                    for value in nameable([row["id"]])
+                ]
     rows.sort(key=lambda each: each[:2])
     return {text: (table, value, state) for _, text, table, value, state in rows}
 

@@ -32,10 +32,11 @@ from sp00ky_store_surreal.claiming import Claimer
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.queries import quoted, surql
 from sp00ky_store_surreal.readiness import Readiness
-from sp00ky_store_surreal.reading import load, value_of
+from sp00ky_store_surreal.reading import load, nameable
 from sp00ky_store_surreal.refusals import Refusals
 from sp00ky_store_surreal.signals import Signals
 from sp00ky_store_surreal.target import target_of
+from sp00ky_store_surreal.unnameable import end_unnameable
 from sp00ky_store_surreal.upkeep import Upkeep
 from sp00ky_store_surreal.watching import watched
 
@@ -242,7 +243,10 @@ class SurrealStore(DecidingStore):
                 reply = await self._connection.read(
                     surql("lost", table=quoted(table.table)), dead=list(dead_runners), limit=limit - len(jobs)
                 )
-                jobs += await load(self._connection, table, [value_of(row["id"]) for row in reply[-1]])
+                ids = [row["id"] for row in reply[-1]]
+                found = await load(self._connection, table, nameable(ids))
+                await end_unnameable(self._connection, table, ids, found)
+                jobs += found
         return jobs
 
     async def _beats(self) -> Mapping[str, datetime]:

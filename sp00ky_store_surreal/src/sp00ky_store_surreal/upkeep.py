@@ -19,7 +19,7 @@ from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
-from sp00ky_store_surreal.reading import Id, value_of
+from sp00ky_store_surreal.reading import Id, nameable
 from sp00ky_store_surreal.refusals import Refusals
 from sp00ky_store_surreal.selecting import ids_of
 
@@ -70,7 +70,7 @@ class Upkeep:
             bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
             change = _Change(verb="released", statement="release", bindings=bindings, how=RELEASE)
             rows = await self._all_or_each(change, surql("held", table=quoted(table.table), what="@what@"))
-            given_back += [id_text(value_of(row["id"])) for row in rows]
+            given_back += map(id_text, nameable(row["id"] for row in rows))
         return given_back
 
     async def prune(self, limit: int) -> int:
@@ -96,7 +96,7 @@ class Upkeep:
         deleted: set[str] = set()
         for table in self.tables:
             rows = await self._in_parts(change, ids_of(table, job_ids))
-            deleted |= {id_text(value_of(each)) for each in rows}
+            deleted |= set(map(id_text, nameable(rows)))
         return deleted
 
     async def _all_or_each(self, change: _Change, selecting: str) -> list[Any]:
@@ -108,7 +108,7 @@ class Upkeep:
         except StoreError:
             statement = selecting.replace("@what@", surql("id_text"))
             found = (await self.connection.read(statement, **change.bindings))[-1]
-        return await self._in_parts(change, [value_of(row["id"]) for row in found])
+        return await self._in_parts(change, nameable(row["id"] for row in found))
 
     async def _in_parts(self, change: _Change, ids: Sequence[Id]) -> list[Any]:
         """Change rows, as many at once as the database takes; one that it refuses is told, and left out."""

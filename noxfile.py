@@ -52,7 +52,7 @@ NOT_LOWEST = ("tests/store_postgres/test_postgres_cancellation.py",)
 SURREAL_SDK3 = "surrealdb[embedded]>=3.0.0b10,<4"
 SURREAL_TESTS = ("tests/store_surreal", "tests/e2e/test_surreal_dropin.py")
 
-FUZZ_TESTS = ("tests/properties/test_fleet_model.py",)
+FUZZ_TESTS = ("tests/properties/test_fleet_model.py", "tests/hostile")
 """What finds more the longer it looks."""
 
 

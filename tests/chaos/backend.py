@@ -14,12 +14,15 @@ from tests.chaos.history import Request
 from sp00ky_core.testing.answering import Answering
 from sp00ky_core.testing.backend import MisbehavingBackend
 
-__all__ = ["ChaoticBackend", "PATHS", "TIMEOUT"]
+__all__ = ["ChaoticBackend", "PATHS", "TIMEOUT", "WELL"]
 
 TIMEOUT = 2.0
 """Seconds that an attempt may take, as sp00ky.yml says."""
 
 PATHS = ("/wild", "/calm")
+
+WELL = frozenset({"ok", "slow", "odd"})
+"""Behaviours that are no fault."""
 
 Behaviour = Callable[["_Answer"], Awaitable[bool]]
 
@@ -38,7 +41,7 @@ class ChaoticBackend:
 
     async def _answer(self, to: Answering) -> bool:
         request = self._note(to)
-        name = self._choose(to, request.n)
+        name = request.behaviour = self._choose(to, request.n)
         return await BEHAVIOURS[name](_Answer(request, to, self._let_go))
 
     def let_go(self) -> None:
@@ -54,6 +57,7 @@ class ChaoticBackend:
             at=time.time(),
             runner=headers.get("chaos-runner", ""),
             epoch=int(headers.get("chaos-epoch", "0")),
+            path=to.request.target,
         )
         self.requests.append(request)
         return request

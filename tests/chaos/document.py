@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 from tests.chaos.checker import lost, repeated
 from tests.chaos.deploys import EVERY, GRACE, Deployed
-from tests.chaos.figures import Figures, summary
+from tests.chaos.figures import Figures, KindFigures, summary
 
 __all__ = ["Record", "table", "deploys_text", "with_text", "DOCUMENT", "DEPLOYS"]
 
@@ -22,6 +22,12 @@ BEGIN, END = "<!-- chaos: {place} -->", "<!-- /chaos: {place} -->"
 
 HEAD = """\
 | broken | times | answered jobs sent again | seconds to recover: median / most |
+|---|---:|---:|---:|
+"""
+
+
+ANSWERS = """\
+| the backend | times | answered jobs sent again | seconds until the job is sent again: median / most |
 |---|---:|---:|---:|
 """
 
@@ -41,10 +47,7 @@ class Record:
 def table(record: Record) -> str:
     """The figures as Markdown."""
     figures = record.figures
-    rows = [
-        f"| {each.kind} | {each.count} | {each.repeated} | {summary(each.recovery)} |"
-        for each in figures.kinds
-    ]
+    rows = [*map(_row, figures.kinds)]
     rows += [f"| {kind} | 0: {reason} | - | - |" for kind, reason in record.left_out.items()]
     about = (
         f"Seed {record.seed}, {record.minutes:g} minutes, {record.runners} runner processes, Python "
@@ -53,7 +56,12 @@ def table(record: Record) -> str:
         f"{figures.requests:,} requests, {figures.repeated:,} of them for jobs that had been answered; "
         f"{len(record.violations)} promises broken."
     )
-    return f"{about}\n\n{HEAD}" + "\n".join(rows) + "\n"
+    answers = ANSWERS + "\n".join(map(_row, figures.answers))
+    return f"{about}\n\n{HEAD}" + "\n".join(rows) + f"\n\n{answers}\n"
+
+
+def _row(each: KindFigures) -> str:
+    return f"| {each.kind} | {each.count} | {each.repeated} | {summary(each.recovery)} |"
 
 
 def deploys_text(deployed: Deployed, seconds: float) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from statistics import median
 
 import attrs
+from tests.chaos.backend import WELL
 from tests.chaos.checker import lost, repeated
 from tests.chaos.faults import FAULTS
 from tests.chaos.history import COMMITTED, EVERYBODY, ROLLED_BACK, UNKNOWN, Disturbance, History, Move
 
 __all__ = ["Figures", "KindFigures", "figures_of", "given_back_after", "claims_again_after", "summary"]
+
+FULL = "/wild"
+"""What the jobs that fill slots ask for."""
 
 SETTLED_DOWN = 10.0
 """Seconds without another fault that a runner needs before it may judge others."""
@@ -38,6 +43,7 @@ class Figures:
     repeated: int
     lost: int
     kinds: Sequence[KindFigures]
+    answers: Sequence[KindFigures] = ()  # what the backend did wrong; recovery: until the job is sent again
 
 
 def figures_of(history: History) -> Figures:
@@ -68,7 +74,24 @@ def figures_of(history: History) -> Figures:
             for kind in FAULTS
             if by_kind[kind]
         ],
+        answers=_answers(history),
     )
+
+
+def _answers(history: History) -> list[KindFigures]:
+    """What the backend did wrong, and how long each job then waited for its next attempt."""
+    delays: dict[str, list[float]] = defaultdict(list)
+    again: Counter[str] = Counter()
+    counts = Counter(each.behaviour for each in history.requests if each.behaviour)
+    for requests in history.by_number().values():
+        for failed, following in pairwise(requests):
+            delays[failed.behaviour].append(following.at - failed.at)
+    for failed, _ in repeated(history):
+        again[failed.behaviour] += 1
+    return [
+        KindFigures(kind=kind, count=counts[kind], repeated=again[kind], recovery=delays[kind])
+        for kind in sorted(counts.keys() - WELL)
+    ]
 
 
 def _cause(history: History, at: float) -> str:
@@ -82,6 +105,8 @@ def given_back_after(history: History, fault: Disturbance) -> float | None:
 
     Nor does it count where other runners or the database were broken too, less than 10 s before.
     """
+    if not history.moves:
+        return settles_again_after(history, fault)
     instants = [
         ended.at
         for claimed, ended in _claims(history.moves)
@@ -96,6 +121,8 @@ def given_back_after(history: History, fault: Disturbance) -> float | None:
 
 def claims_again_after(history: History, fault: Disturbance) -> float | None:
     """Seconds from the fault's end until each runner that nothing else broke has claimed again."""
+    if not history.moves:
+        return settles_again_after(history, fault)
     claims = [each for each in history.moves if each.after == "processing" and each.runner]
     delays = []
     for runner in {each.runner for each in claims if fault.since - SETTLED_DOWN <= each.at <= fault.since}:
@@ -110,9 +137,17 @@ def ended_after(history: History, fault: Disturbance) -> float | None:
     return fault.until - fault.since
 
 
-def nothing_to_recover(history: History, fault: Disturbance) -> float | None:
-    """What was broken isn't ours."""
-    return None
+def settles_again_after(history: History, fault: Disturbance) -> float | None:
+    """Seconds from the fault's end until a job is settled: all that can be seen of an embedded database."""
+    settled = [each.at for each in history.reports if each.at > fault.until]
+    return min(settled, default=fault.until) - fault.until if settled else None
+
+
+def places_again_after(history: History, fault: Disturbance) -> float | None:
+    """Seconds from the fault's end until a job is sent that was enqueued for the same backend after it."""
+    later = {each.n for each in history.enqueues if each.at > fault.until and each.fate == COMMITTED}
+    sent = [each.at for each in history.requests if each.n in later and each.path == FULL]
+    return min(sent) - fault.until if sent else None
 
 
 RECOVERIES: Mapping[str, Callable[[History, Disturbance], float | None]] = {
@@ -124,7 +159,7 @@ RECOVERIES: Mapping[str, Callable[[History, Disturbance], float | None]] = {
     "disk full": claims_again_after,
     "connections cut": claims_again_after,
     "reply lost": claims_again_after,
-    "slots full": nothing_to_recover,
+    "slots full": places_again_after,
 }
 
 

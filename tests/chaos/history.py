@@ -56,6 +56,8 @@ class Request:
     status: int = 0  # 0: no whole head was sent
     answered_at: float = 0.0
     certain: bool = False  # the whole answer was sent, well within the timeout
+    path: str = ""
+    behaviour: str = ""  # what the backend did to it
 
 
 @attrs.define(kw_only=True)

@@ -27,7 +27,11 @@ BACKEND = """\
     giveUpOn: [400]
     retry: {{base: 0.2, cap: 2}}
     retention: {{success: 1d, failed: 1d}}
+    breaker: {breaker}
 """
+
+BREAKERS = {"wild": "false", "calm": "{}"}
+"""The wild one fails so much that it would be open most of the time; outages have tests of their own."""
 
 MARKS = "chaos_marks-1.0.dist-info"
 
@@ -44,7 +48,14 @@ def write_project(
     }
     (folder / "openapi.json").write_text(json.dumps(document))
     blocks = [
-        BACKEND.format(name=name, table=table, origin=origin, timeout=timeout, concurrency=concurrency)
+        BACKEND.format(
+            name=name,
+            table=table,
+            origin=origin,
+            timeout=timeout,
+            concurrency=concurrency,
+            breaker=BREAKERS[name],
+        )
         for name, table in zip(BACKENDS, TABLES, strict=True)
     ]
     file = folder / "sp00ky.yml"

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 from surrealdb import AsyncSurreal
 from tests.chaos.database import Transactions
 from tests.chaos.history import Move, Row
@@ -21,6 +22,8 @@ from tests.chaos.project import TABLES
 __all__ = ["Surreal", "surreal", "why_no_surreal"]
 
 NAME = "chaos"
+
+ROOT = {"username": "root", "password": "root"}
 
 EVENT = """
 DEFINE TABLE IF NOT EXISTS chaos_move SCHEMALESS;
@@ -46,7 +49,9 @@ class Surreal:
     """See ``Database``."""
 
     why_no_restart = ""
-    why_not_full = "only PostgreSQL's disk is filled here"
+    why_not_full = (
+        "SurrealDB 3.3.5, killed while its disk is full, loses at its next restart what it commits until then"
+    )
 
     def __init__(self, folder: Path) -> None:
         self._path = f"surrealkv://{folder / 'data'}"
@@ -54,6 +59,7 @@ class Surreal:
             found.bind(("127.0.0.1", 0))
             self._port = int(found.getsockname()[1])
         self._child: asyncio.subprocess.Process | None = None
+        self._starting = asyncio.Lock()  # two servers on one folder would break it
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """See ``Database.connect``."""
@@ -72,13 +78,8 @@ class Surreal:
 
     async def start(self) -> None:
         """See ``Database.start``."""
-        if self._child is None:
-            where = ["--bind", f"127.0.0.1:{self._port}", "--log", "error", "--no-banner"]
-            self._child = await asyncio.create_subprocess_exec(
-                *("surreal", "start", "--user", "root", "--pass", "root", *where, self._path),
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
+        async with self._starting:
+            await self._start_process()
         while True:
             try:
                 await self._query("RETURN 1")
@@ -86,6 +87,16 @@ class Surreal:
                 await asyncio.sleep(0.05)
             else:
                 return
+
+    async def _start_process(self) -> None:
+        if self._child is not None and self._child.returncode is None:
+            return
+        where = ["--bind", f"127.0.0.1:{self._port}", "--log", "error", "--no-banner"]
+        self._child = await asyncio.create_subprocess_exec(
+            *("surreal", "start", "--user", "root", "--pass", "root", *where, self._path),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
 
     def fill(self) -> None:
         """Never called."""
@@ -119,11 +130,23 @@ class Surreal:
 
     def transactions(self, url: str) -> Transactions | None:
         """See ``Database.transactions``."""
-        return None
+
+        @asynccontextmanager
+        async def begin() -> AsyncIterator[tuple[Any, Any]]:
+            address = "ws://" + url.rpartition("@")[2].partition("/")[0]
+            async with asyncio.timeout(15), AsyncSurreal(address) as connection:
+                await connection.signin(ROOT)
+                session = await connection.new_session()
+                await session.signin(ROOT)
+                await session.use(NAME, NAME)
+                transaction = await session.begin_transaction()
+                yield transaction, _Ending(transaction)
+
+        return begin
 
     async def _query(self, statement: str) -> Any:
         async with asyncio.timeout(30), AsyncSurreal(f"ws://127.0.0.1:{self._port}") as connection:
-            await connection.signin({"username": "root", "password": "root"})
+            await connection.signin(ROOT)
             await connection.use(NAME, NAME)
             reply = await connection.query_raw(statement)
         results = reply["result"]
@@ -131,6 +154,19 @@ class Surreal:
             if each["status"] != "OK":
                 raise RuntimeError(each["result"])
         return results[-1]["result"]
+
+
+@attrs.frozen
+class _Ending:
+    """Ends a transaction of the SDK as others are ended."""
+
+    sdk: Any
+
+    async def commit(self) -> None:
+        await self.sdk.commit()
+
+    async def rollback(self) -> None:
+        await self.sdk.cancel()
 
 
 def _text(record: Any) -> str:

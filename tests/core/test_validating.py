@@ -15,7 +15,7 @@ from sp00ky_core.job import NewJob
 from sp00ky_core.jsontext import JsonText
 
 SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
-BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 20000}"
+BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 900000}"
 
 REFUSED: Mapping[str, Any] = {
     "NUL": {"a": ["\0"]},
@@ -25,7 +25,7 @@ REFUSED: Mapping[str, Any] = {
     "infinite": {"a": float("inf")},
     "thousands of digits": {"a": 10**5_000},
     "thousands of digits as text": JsonText(b'{"a": %s}' % (b"9" * 5_000)),
-    "too deep": JsonText(b'{"a":' * 3_000 + b"1" + b"}" * 3_000),
+    "too deep": JsonText(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
     "no UTF-8": JsonText(b'{"a": "\xff"}'),
 }
 

@@ -43,13 +43,22 @@ def refuse_beyond_float(payload: bytes) -> None:
 
 
 def _is_beyond(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_is_beyond(each) for each in value.values())
-    if isinstance(value, list):
-        return any(_is_beyond(each) for each in value)
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+        elif isinstance(each, int | float) and _is_infinite(each):
+            return True
+    return False
+
+
+def _is_infinite(number: float) -> bool:
     try:
-        return isinstance(value, int | float) and math.isinf(value)
-    except OverflowError:
+        return math.isinf(number)
+    except OverflowError:  # an int beyond every float
         return True
 
 

@@ -7,19 +7,34 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.chaos.checker import violations
 from tests.chaos.databases import DATABASES
 from tests.chaos.deploys import run_deploys
-from tests.chaos.document import DEPLOYS, DOCUMENT, Record, deploys_text, table, with_text
+from tests.chaos.document import (
+    DEPLOYS,
+    DOCUMENT,
+    OUTAGES,
+    Record,
+    deploys_text,
+    outages_text,
+    table,
+    with_text,
+)
 from tests.chaos.figures import figures_of
+from tests.chaos.frail import KINDS
+from tests.chaos.outage_figures import Outage
+from tests.chaos.outages import OutagePlan, run_outages
 from tests.chaos.postgres import postgres
 from tests.chaos.session import Ending, Plan
 
 LONG_FREEZE = 36.0
 """Seconds: beyond a lease, which is the timeout and 30 s."""
+
+WAITING = 10_000
+"""Jobs that wait for a backend when it goes away."""
 
 LONGEST_ROLLING = 120.0
 """Seconds of rolling restarts."""
@@ -30,7 +45,8 @@ def main() -> int:
     chosen = _arguments()
     print(f"seed {chosen.seed}", flush=True)
     stores = chosen.store or list(DATABASES)
-    broken = [asyncio.run(run(chosen, store)) for store in stores for run in SESSIONS]
+    sessions = [SESSIONS[name] for name in chosen.session or SESSIONS]
+    broken = [asyncio.run(run(chosen, store)) for store in stores for run in sessions]
     return int(any(broken))
 
 
@@ -59,7 +75,29 @@ async def _deploys(chosen: argparse.Namespace, store: str) -> bool:
     return bool(broken)
 
 
-SESSIONS = (_chaos, _deploys)
+async def _outages(chosen: argparse.Namespace, store: str) -> bool:
+    if store != "postgres":
+        return False
+    folder = _folder(chosen, OUTAGES)
+    outages = await asyncio.gather(*(_outage(chosen, kind, folder) for kind in KINDS))
+    broken = [complaint for each in outages for complaint in each.complaints()]
+    _tell(chosen, OUTAGES, outages_text(outages, chosen.runners), broken)
+    return bool(broken)
+
+
+async def _outage(chosen: argparse.Namespace, kind: str, folder: Path) -> Outage:
+    """One run, with a database of its own: they mostly wait, so they are made side by side."""
+    plan = OutagePlan(kinds=[kind], seconds=chosen.minutes * 60, waiting=WAITING, runners=chosen.runners)
+    async with postgres() as database:
+        (outage,) = await run_outages(plan, database, Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=folder)))
+        return outage
+
+
+SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
+    "chaos": _chaos,
+    "deploys": _deploys,
+    "outages": _outages,
+}
 
 
 def _folder(chosen: argparse.Namespace, name: str) -> Path:
@@ -90,8 +128,9 @@ def _record(chosen: argparse.Namespace, runners: int, ending: Ending) -> Record:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="repeats a session")  # noqa: S311  # no secret
-    parser.add_argument("--minutes", type=float, default=5.0, help="of chaos; 5 by default")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of each session; 5 by default")
     parser.add_argument("--store", action="append", choices=list(DATABASES), help="all by default")
+    parser.add_argument("--session", action="append", choices=list(SESSIONS), help="all by default")
     parser.add_argument("--runners", type=int, default=4, help="processes; 4 by default")
     parser.add_argument("--write", action="store_true", help=f"write the tables into {DOCUMENT.name}")
     return parser.parse_args()

@@ -10,13 +10,17 @@ import attrs
 from tests.chaos.checker import lost, repeated
 from tests.chaos.deploys import EVERY, GRACE, Deployed
 from tests.chaos.figures import Figures, KindFigures, summary
+from tests.chaos.outage_figures import Outage
 
-__all__ = ["Record", "table", "deploys_text", "with_text", "DOCUMENT", "DEPLOYS"]
+__all__ = ["Record", "table", "deploys_text", "outages_text", "with_text", "DOCUMENT", "DEPLOYS", "OUTAGES"]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "guarantees.md"
 
 DEPLOYS = "deploys"
 """The place of rolling restarts; others are named as their store."""
+
+OUTAGES = "outages"
+"""The place of backends that go away."""
 
 BEGIN, END = "<!-- chaos: {place} -->", "<!-- /chaos: {place} -->"
 
@@ -29,6 +33,12 @@ HEAD = """\
 ANSWERS = """\
 | the backend | times | answered jobs sent again | seconds until the job is sent again: median / most |
 |---|---:|---:|---:|
+"""
+
+OUTAGES_HEAD = """\
+| backend | jobs waiting | in flight when it began | sent during it | of these, probes | jobs failed: with \
+`max_retries` 0 / with retries | jobs/s of the other backend: before / during | went on after | probes every |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 
 
@@ -75,6 +85,22 @@ def deploys_text(deployed: Deployed, seconds: float) -> str:
         f"within the grace; {len(deployed.long)} longer ones, each `outcome_unknown`. "
         f"{len(exits)} runners exited with 0, after {summary(exits)} s (median / most).\n"
     )
+
+
+def outages_text(outages: Sequence[Outage], runners: int) -> str:
+    """What outages have cost, as Markdown."""
+    rows = [
+        f"| {each.kind} | {each.waiting:,} | {each.in_flight} | {each.sent} | {each.probes} "
+        f"| {each.failed} / {each.failed_early} | {each.rate_before:.1f} / {each.rate_during:.1f} "
+        f"| {each.resumed_after:.1f} s | {each.interval:g} s |"
+        for each in outages
+    ]
+    broken = sum(len(each.complaints()) for each in outages)
+    about = (
+        f"{len(outages)} runs of {runners} runner processes, each with a backend that is away for "
+        f"{outages[0].seconds:.0f} s, and one beside it that stays; {broken} promises broken."
+    )
+    return f"{about}\n\n{OUTAGES_HEAD}" + "\n".join(rows) + "\n"
 
 
 def with_text(document: str, place: str, text: str) -> str:

@@ -145,6 +145,10 @@ class Postgres:
         """Run a script."""
         await self._fetch(script, script=True)
 
+    async def fetch(self, query: str) -> Any:
+        """Rows."""
+        return await self._fetch(query)
+
     async def _fetch(self, statement: str, *, script: bool = False) -> Any:
         connection = await asyncpg.connect(self.dsn)
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.chaos.backend import PATHS, TIMEOUT
 
-__all__ = ["TABLES", "BACKENDS", "ROOT", "write_project", "install_marks"]
+__all__ = ["TABLES", "BACKENDS", "ROOT", "write_project", "write_outage_project"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,20 +34,14 @@ BACKEND = """\
 BREAKERS = {"wild": "false", "calm": "{}"}
 """The wild one fails so much that it would be open most of the time; outages have tests of their own."""
 
-MARKS = "chaos_marks-1.0.dist-info"
+INFO = "chaos_marks-1.0.dist-info"
 
 
 def write_project(
     folder: Path, origin: str, *, timeout: float = TIMEOUT, concurrency: int = CONCURRENCY
 ) -> Path:
     """The sp00ky.yml of a new project in a folder; the store is left to ``--store``."""
-    operation = {"post": {"responses": {"200": {"description": "done"}}}}
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": "chaos", "version": "1"},
-        "paths": dict.fromkeys(PATHS, operation),
-    }
-    (folder / "openapi.json").write_text(json.dumps(document))
+    tables = zip(BACKENDS, TABLES, strict=True)
     blocks = [
         BACKEND.format(
             name=name,
@@ -56,18 +51,45 @@ def write_project(
             concurrency=concurrency,
             breaker=BREAKERS[name],
         )
-        for name, table in zip(BACKENDS, TABLES, strict=True)
+        for name, table in tables
     ]
+    return _write(folder, PATHS, blocks, plugin="marks")
+
+
+def write_outage_project(folder: Path, origins: Mapping[str, str], *, concurrency: int) -> Path:
+    """The same for backends that each have an origin, and a table, of their own; all serve ``/work``."""
+    blocks = [
+        BACKEND.format(
+            name=f'"{name}"',
+            table=f"job_{name}",
+            origin=origin,
+            timeout=TIMEOUT,
+            concurrency=concurrency,
+            breaker="{}",
+        )
+        for name, origin in origins.items()
+    ]
+    return _write(folder, ["/work"], blocks, plugin="outage_marks")
+
+
+def _write(folder: Path, paths: Iterable[str], blocks: Iterable[str], *, plugin: str) -> Path:
+    operation = {"post": {"responses": {"200": {"description": "done"}}}}
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "chaos", "version": "1"},
+        "paths": dict.fromkeys(paths, operation),
+    }
+    (folder / "openapi.json").write_text(json.dumps(document))
     file = folder / "sp00ky.yml"
     file.write_text("backends:\n" + "".join(blocks))
-    install_marks(folder)
+    _install(folder, plugin)
     return file
 
 
-def install_marks(folder: Path) -> None:
+def _install(folder: Path, name: str) -> None:
     """A distribution that the installed ``sp00ky`` finds where the folder is on its path."""
-    info = folder / MARKS
+    info = folder / INFO
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chaos-marks\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[sp00ky]\nmarks = chaos_marks\n")
-    shutil.copy(Path(__file__).with_name("marks.py"), folder / "chaos_marks.py")
+    shutil.copy(Path(__file__).with_name(f"{name}.py"), folder / "chaos_marks.py")

@@ -28,8 +28,8 @@ class Proxy:
         self.port = 0
 
     async def open(self) -> None:
-        """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        """Listen; where it was closed, again on its port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:

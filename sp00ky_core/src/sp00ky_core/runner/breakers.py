@@ -28,6 +28,9 @@ __all__ = ["Breakers"]
 
 logger = logging.getLogger(__name__)
 
+SHORTEST = 0.001
+"""Seconds that are worth waiting: what is left of a pause may be less than a clock can tell."""
+
 BREATH = 0.01
 """Seconds between two writes: a backend that fails now and then may change its breaker with every job."""
 
@@ -109,7 +112,8 @@ class Breakers:
 
     def seconds(self) -> float:
         """Until one of those that hold back may be asked again; infinite: none does, or none knows."""
-        return min((each.silent_for for each in self._seen.values() if each.silent_for), default=float("inf"))
+        waits = [seconds for each in self._seen.values() if (seconds := each.silent_for) > 0]
+        return max(min(waits, default=float("inf")), SHORTEST)
 
     def signal(self) -> None:
         """There may be work: a breaker may be closed."""

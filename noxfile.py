@@ -168,7 +168,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Minutes of chaos; arguments after ``--``: ``--seed N --minutes M --store postgres --write``."""
+    """Minutes of chaos; arguments after ``--``: ``--session outages --seed 7 --minutes 5 --write``."""
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("python", "-m", "tests.chaos", *session.posargs)

@@ -29,7 +29,7 @@ STEADY = "steady"
 """The backend beside them."""
 
 CONCURRENCY = 8
-TAKES, STEADY_TAKES = 0.1, 0.8
+TAKES, STEADY_TAKES = 0.25, 0.8
 """Seconds that a request takes of a backend that is well."""
 GRACE = 4.0
 SPARE = 60.0

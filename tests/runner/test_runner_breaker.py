@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
 
+from sp00ky_core.breaker import Breaker, Failed, change_after
 from sp00ky_core.config import BreakerConfig, RetryConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import Attempt, Claim
+from sp00ky_core.ports import Attempt, Claim, Store
+from sp00ky_core.testing.cancellation import turns
 from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
 
 AWAY = Undelivered(name="http_status", code=503)
@@ -282,6 +284,55 @@ async def test_a_runner_that_only_watched_goes_on_at_once_when_another_one_close
             await bench.ended(job)
 
 
+async def test_of_two_runners_that_open_it_at_once_one_tells(make_bench) -> None:
+    witness, faults, both = Witness(), Scripted(), asyncio.Event()
+    held = Fault(held_until=both, fails=False)
+    faults.put("change_breaker", held, held)
+    bench = await make_bench(Backend(AWAY), concurrency=1, breaker=BreakerConfig(failures=1, interval=NEVER))
+    bench.plugins.register(witness, name="witness", distribution="a-test")
+    store = FaultyStore(bench.store, faults)
+    for _ in range(2):
+        await bench.add(max_retries=9)
+    async with bench.runner(store), bench.runner(store):
+        while faults.left():  # noqa: ASYNC110  # until each has sent its change: nothing tells of it
+            await asyncio.sleep(0)
+        both.set()
+        await until(lambda: is_open(bench))
+    assert witness.seen == [("api", "open")]
+
+
+class Slow(FaultyStore):
+    """Gives no signals; a claim that leaves out ``api`` lasts until its pause is over."""
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        claim = await super().claim(slots_by_backend, runner_id)
+        while "api" not in slots_by_backend and (await self.stats())["api"].breaker.paused_for_s:  # noqa: ASYNC110  # nothing tells
+            await asyncio.sleep(0.005)
+        return claim
+
+    async def work_signal(self) -> AsyncGenerator[None, None]:
+        await asyncio.Event().wait()
+        yield
+
+
+async def test_other_backends_jobs_do_not_keep_a_probe_waiting(make_bench) -> None:
+    async def answer(attempt: Attempt) -> Outcome:
+        await asyncio.sleep(0.001 if attempt.backend.name == "other" else 0)
+        return Delivered()
+
+    bench = await make_bench(answer, breaker=BreakerConfig(failures=1, interval=0.05))
+    others = [await bench.add(backend="other") for _ in range(1_000)]
+    await bench.add()
+    change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=0.05))
+    assert change is not None
+    await bench.store.change_breaker(change)  # as another runner would
+    async with bench.runner(Slow(bench.store, Scripted()), poll=60):
+        for other in others:
+            await bench.ended(other)
+    backends = [attempt.backend.name for attempt in bench.transport.attempts]
+    assert 0 < backends.index("api") < len(others)
+
+
 async def test_a_paused_backend_is_not_asked_for_again_and_again(make_bench) -> None:
     backend = Backend(AWAY)
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=NEVER))
@@ -329,7 +380,7 @@ async def _closed(bench: Any) -> bool:
 
 
 async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench) -> None:
-    backend, started = Backend(AWAY), asyncio.Event()
+    backend, started, faults, go = Backend(AWAY), asyncio.Event(), Scripted(), asyncio.Event()
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
     job = await bench.add(max_retries=9)
 
@@ -338,14 +389,53 @@ async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench) -> None:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
 
-    async with bench.runner(grace=0.05):
-        await until(lambda: is_open(bench))
-        bench.transport.script = hang
-        await started.wait()
-        assert (await bench.store.stats())["api"].breaker.state == "half_open"
+    runner = bench.runner(FaultyStore(bench.store, faults), grace=0.01)
+    await runner.start()
+    await until(lambda: is_open(bench))
+    bench.transport.script = hang
+    await started.wait()
+    assert (await bench.store.stats())["api"].breaker.state == "half_open"
+    faults.put("change_breaker", Fault(held_until=go, fails=False))  # the database takes its time
+    drain = asyncio.create_task(runner.drain())
+    while faults.left():  # noqa: ASYNC110  # until the change has been sent: nothing tells of it
+        await asyncio.sleep(0.001)
+    await turns(200)  # more than the rest of the drain takes
+    go.set()
+    await drain
     assert await is_open(bench)
     after = await bench.store.get(job.id)
     assert [error.name for error in after.errors] == ["http_status", "outcome_unknown"]
+
+
+class HoldsProbes(FaultyStore):
+    """Keeps the reply of a claim that has taken a probe until it is told to give it."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, Scripted())
+        self.taken, self.go = asyncio.Event(), asyncio.Event()
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        claim = await super().claim(slots_by_backend, runner_id)
+        if any(each.probe_runner for each in claim.breakers.values()):
+            self.taken.set()
+            await self.go.wait()
+        return claim
+
+
+async def test_a_probe_that_was_not_sent_is_handed_on_by_a_drain(make_bench) -> None:
+    backend = Backend(AWAY)
+    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    store = HoldsProbes(bench.store)
+    job = await bench.add(max_retries=9)
+    runner = bench.runner(store)
+    await runner.start()
+    await store.taken.wait()
+    drain = asyncio.create_task(runner.drain())
+    await asyncio.sleep(0)
+    store.go.set()
+    await drain
+    assert await is_open(bench)
+    assert ((await bench.store.get(job.id)).status, len(backend.requests)) == (JobStatus.PENDING, 1)
 
 
 class LosesProbes(FaultyStore):
@@ -361,12 +451,13 @@ class LosesProbes(FaultyStore):
         return claim
 
 
+@pytest.mark.timeout(30)  # shorter than a probe's lease
 async def test_a_probe_whose_claim_was_lost_goes_to_the_next_before_its_lease_is_over(
     make_bench, caplog
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     backend = Backend(AWAY)
-    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    bench = await make_bench(backend, timeout=60, breaker=BreakerConfig(failures=1, interval=0.05))
     store = LosesProbes(bench.store, Scripted())
     job = await bench.add(max_retries=1)
     async with bench.runner(store):

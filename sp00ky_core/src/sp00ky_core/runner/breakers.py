@@ -101,7 +101,6 @@ class Breakers:
         if seen.note(event):
             self._all_written.clear()
             self._to_write.set()
-            self._changed()
 
     # --- for each claim ---
 

@@ -53,4 +53,5 @@ def _table(backend: BackendConfig, strategies: frozenset[str]) -> JobTable:
         keep_failed=backend.retention.failed,
         strategies=strategies,
         breaker=backend.breaker is not None,
+        max_payload_bytes=backend.max_payload_bytes,
     )

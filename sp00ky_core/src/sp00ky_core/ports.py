@@ -70,6 +70,7 @@ class JobTable:
     keep_failed: float | None = None
     strategies: frozenset[str] = frozenset({"linear", "exponential"})  # those that this process knows
     breaker: bool = True  # whether claims heed the backend's breaker
+    max_payload_bytes: int = 1_048_576  # a claim needn't read what is longer: the job is claimed as defective
 
     def attempt_timeout(self, job_timeout: float | None) -> float:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""

@@ -199,7 +199,9 @@ class Claims:
 
     def _names(self, table: JobTable, number: int = 0) -> dict[str, str]:
         return {
-            "returned": fill(read_sql("claim_returned"), number=str(number)),
+            "returned": fill(
+                read_sql("claim_returned"), number=str(number), longest=str(table.max_payload_bytes)
+            ),
             "table": self._tables.name(table),
             "breaker": self._tables.breaker,
             "backend": literal(table.backend),

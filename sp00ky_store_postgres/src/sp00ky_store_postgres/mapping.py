@@ -103,7 +103,8 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
             lease_until,
         ) = row
         table = tables[number]
-        sound = strategy in table.strategies and path and 0 <= max_retries <= MAX_RETRIES and retries >= 0
+        sound = payload is not None and strategy in table.strategies and path
+        sound = sound and 0 <= max_retries <= MAX_RETRIES and retries >= 0
         if not sound:
             put(_judged(row, table, runner_id))
             continue
@@ -133,7 +134,10 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
 
 def _judged(row: Any, table: JobTable, runner_id: str) -> Job:
     fields: Mapping[str, Any] = {**dict(row), "status": "processing", "runner_id": runner_id}
-    return _whole_job(dict(fields), table)
+    job = _whole_job(dict(fields), table)
+    if row["payload"] is not None:
+        return job
+    return attrs.evolve(job, defect=f"payload is over maxPayloadBytes ({table.max_payload_bytes})")
 
 
 def key_of(job_id: str) -> str | None:

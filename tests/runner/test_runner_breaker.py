@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, Failed, change_after
+from sp00ky_core.breaker import Breaker, BreakerChange, Failed, change_after
 from sp00ky_core.config import BreakerConfig, RetryConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.hookspecs import hookimpl
@@ -302,9 +302,14 @@ async def test_of_two_runners_that_open_it_at_once_one_tells(make_bench) -> None
 
 
 class Slow(FaultyStore):
-    """Gives no signals; a claim that leaves out ``api`` lasts until its pause is over."""
+    """No signals; ``api`` is away at the first claim, and claims without it last until its pause is over."""
+
+    opening: BreakerChange | None = None
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        if self.opening is not None:
+            await self.change_breaker(self.opening)  # as another runner would
+            self.opening = None
         claim = await super().claim(slots_by_backend, runner_id)
         while "api" not in slots_by_backend and (await self.stats())["api"].breaker.paused_for_s:  # noqa: ASYNC110  # nothing tells
             await asyncio.sleep(0.005)
@@ -323,10 +328,9 @@ async def test_other_backends_jobs_do_not_keep_a_probe_waiting(make_bench) -> No
     bench = await make_bench(answer, breaker=BreakerConfig(failures=1, interval=0.05))
     others = [await bench.add(backend="other") for _ in range(1_000)]
     await bench.add()
-    change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=0.05))
-    assert change is not None
-    await bench.store.change_breaker(change)  # as another runner would
-    async with bench.runner(Slow(bench.store, Scripted()), poll=60):
+    store = Slow(bench.store, Scripted())
+    store.opening = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=0.05))
+    async with bench.runner(store, poll=60):
         for other in others:
             await bench.ended(other)
     backends = [attempt.backend.name for attempt in bench.transport.attempts]

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import attrs
@@ -141,7 +142,7 @@ async def as_root(address: str, statement: str) -> Any:
     user, _, host = address.rpartition("@")
     username, _, password = user.partition(":")
     async with asyncio.timeout(30), surrealdb.AsyncSurreal(f"ws://{host}") as root:
-        await root.signin({"username": username, "password": password})
+        await root.signin({"username": unquote(username), "password": unquote(password)})
         return await rows(root, statement)
 
 
@@ -166,12 +167,12 @@ class SpookyApp:
     @property
     def username(self) -> str:
         """Root's."""
-        return self.url.partition("://")[2].partition(":")[0]
+        return unquote(self.url.partition("://")[2].partition(":")[0])
 
     @property
     def password(self) -> str:
         """Root's."""
-        return self.url.partition("://")[2].partition("@")[0].partition(":")[2]
+        return unquote(self.url.partition("://")[2].partition("@")[0].partition(":")[2])
 
     async def sign_up(self, name: str) -> Any:
         """A connection of a record user's, over the wire, with a thread of that name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -78,7 +79,7 @@ async def test_nobody_listens_there(folder: Path, command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", EVERY, ids=" ".join)
 async def test_a_wrong_password(folder: Path, surreal_url: str, command: list[str]) -> None:
-    url = surreal_url.replace(":root@", ":hunter2@")
+    url = re.sub(r":[^:@]*@", ":hunter2@", surreal_url)
     assert "check the user, the password or the token" in await complaint(folder, url, *command)
 
 

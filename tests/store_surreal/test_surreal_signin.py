@@ -61,12 +61,13 @@ async def test_a_token(server: Any, make_store: MakeStore) -> None:
     await worked(make_store(f"ws://{address}/{names}?token={token}"))
 
 
-async def test_the_block_gives_what_the_url_leaves_out(server: Any, make_store: MakeStore) -> None:
-    address, names, root = server
+async def test_the_block_gives_what_the_url_leaves_out(
+    server: Any, surreal_url: str, make_store: MakeStore
+) -> None:
+    _, names, _ = server
     namespace, _, database = names.partition("/")
-    del root
     block = SurrealdbConfig(namespace=namespace, database=database)
-    await worked(make_store(f"ws://root:root@{address}", surrealdb=block))
+    await worked(make_store(surreal_url.removesuffix(f"/{names}"), surrealdb=block))
 
 
 async def test_a_session_that_ends_is_begun_anew(server: Any, make_store: MakeStore) -> None:
@@ -119,15 +120,20 @@ async def test_nobody_listens(make_store: MakeStore) -> None:
 
 
 async def test_tls(
-    server: Any, proxy: Any, make_store: MakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Any,
+    proxy: Any,
+    proxied_url: str,
+    make_store: MakeStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     await proxy.stop()
     await proxy.start(tls)
-    _, names, _ = server
-    store = make_store(f"wss://root:root@{proxy.address}/{names}")
+    user, _, rest = proxied_url.replace("ws://", "wss://").partition("@")
+    store = make_store(f"{user}@{proxy.address}/{rest.partition('/')[2]}")
     with pytest.raises(StoreUnavailable, match="certificate"):
         await store.open()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")

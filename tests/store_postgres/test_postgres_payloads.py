@@ -1,4 +1,4 @@
-"""Payloads as anyone may INSERT them: one that is too long costs its own job, and no runner its memory."""
+"""Rows that cannot be: a payload that is too long costs its own job alone; a dropped INSERT is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
@@ -42,3 +44,18 @@ async def test_the_limit_is_the_backends(
     (job,) = await strict.claim({"api": 10}, "r1")
     await strict.close()
     assert job.defect == "payload is over maxPayloadBytes (100)"
+
+
+async def test_an_insert_that_a_trigger_drops_is_told(
+    store: PostgresStore, sql: Any, schema: str, new_job: Any
+) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    body = "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    await sql.execute(
+        f"CREATE FUNCTION {quoted}.dropped() RETURNS trigger {body};"
+        f"CREATE TRIGGER dropped BEFORE INSERT ON {quoted}.job "
+        f"FOR EACH ROW EXECUTE FUNCTION {quoted}.dropped()"
+    )
+    for fields in ({}, {"max_retries": 1}):
+        with pytest.raises(RowRefused, match="'job' kept no row: a trigger"):
+            await store.add([new_job(**fields)])

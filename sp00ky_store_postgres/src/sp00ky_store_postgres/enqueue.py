@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sp00ky_core.errors import StoreError
+from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.ids import new_keys
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
@@ -105,6 +105,9 @@ class Enqueues:
         plain = is_plain(new_job)
         statement = self._statement("add_one_plain" if plain else "add_one", table)
         rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
+        if not rows:
+            problem = f"table {table.table!r} kept no row: a trigger or a rule of it drops what is inserted"
+            raise RowRefused(store=self._options.location, problem=problem)
         return {key: stored(new_job, table, key, map(as_utc, rows[0][1:]))}
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:

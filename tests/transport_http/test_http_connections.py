@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import attrs
 import pluggy
 import pytest
 import trustme
+import uvloop
 
 from sp00ky_core import hookspecs
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
@@ -260,3 +262,42 @@ async def test_a_response_that_nobody_asked_for_is_not_the_next_jobs(transport: 
         assert (await transport.deliver(attempt)) == Delivered(code=200, result=b"2")
         for writer in told:
             writer.close()  # from Python 3.12 on, the server's end waits for them
+
+
+def test_a_server_that_speaks_first_is_asked_once() -> None:
+    """On uvloop what it says can come together with the connection."""
+
+    async def outcome() -> tuple[Outcome, int]:
+        connected = 0
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connected
+            connected += 1
+            writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+            await reader.read()
+            writer.close()
+
+        transport = HttpTransport()
+        await transport.open()
+        server = await asyncio.start_server(greet, "127.0.0.1", 0)
+        async with server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            outcome = await transport.deliver(attempt_for(url, "/json"))
+            await transport.close()
+        return outcome, connected
+
+    found, connected = uvloop.run(outcome())
+    assert isinstance(found, Undelivered)
+    assert (found.name, connected) == ("protocol", 1)
+
+
+async def test_a_connection_that_takes_too_long_is_none(transport: HttpTransport) -> None:
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # more than the backlog holds: from then on nobody gets an answer
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        attempt = attempt_for(f"http://127.0.0.1:{listener.getsockname()[1]}", "/json")
+        found = await transport.deliver(attrs.evolve(attempt, timeout=0.5))
+    assert found == Undelivered(name="connect", reason="no connection in time")

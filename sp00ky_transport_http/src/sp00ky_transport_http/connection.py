@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 
-__all__ = ["Connector", "status_before"]
+__all__ = ["Connector", "is_new", "mark_used", "status_before"]
 
 _HEAD = re.compile(rb"HTTP/1\.[01] ([2-9][0-9]{2})[ \r][^\n]*\n(?:[^\r\n]+\r\n)*\r\n")
 
@@ -19,6 +19,17 @@ def status_before(error: Exception) -> int | None:
     """The status of a response whose head was whole, but was followed by bytes that aren't HTTP."""
     status = getattr(error, "status_before", None)
     return status if isinstance(status, int) else None
+
+
+def is_new(protocol: ResponseHandler) -> bool:
+    """Whether nothing has been sent on a connection, so that whatever has come on it wasn't asked for."""
+    return isinstance(protocol, _HeadKeepingProtocol) and protocol.is_new
+
+
+def mark_used(protocol: ResponseHandler) -> None:
+    """Something is about to be sent."""
+    if isinstance(protocol, _HeadKeepingProtocol):
+        protocol.is_new = False
 
 
 class Connector(aiohttp.TCPConnector):
@@ -39,6 +50,8 @@ class _HeadKeepingProtocol(ResponseHandler):
     as the head hides the head, and a job that was delivered would be sent again. In a later packet, it
     leaves the reader of the body waiting.
     """
+
+    is_new = True
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

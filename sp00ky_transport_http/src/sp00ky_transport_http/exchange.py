@@ -9,7 +9,7 @@ from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
 from sp00ky_transport_http.classify import Response
-from sp00ky_transport_http.connection import Connector, status_before
+from sp00ky_transport_http.connection import Connector, is_new, mark_used, status_before
 from sp00ky_transport_http.request import Request
 
 __all__ = ["Exchange"]
@@ -32,6 +32,7 @@ class Exchange:
         self._head: RawResponseMessage | None = None
         self._body = b""
         self._complete = False
+        self.is_connected = False  # whether anything can have been sent
 
     async def run(self, connector: Connector, place: aiohttp.ClientRequest, request: Request) -> Response:
         """Send, and read the response up to the limit.
@@ -60,13 +61,15 @@ class Exchange:
         while True:
             connection = await connector.connect(place, traces=[], timeout=_UNTIMED)
             protocol = connection.protocol
-            if protocol is not None and not protocol.should_close:
+            if protocol is not None and (is_new(protocol) or not protocol.should_close):
+                self.is_connected = True
                 return connection, protocol
             connection.close()  # something came unasked since its last response: it would pass for the next
 
     async def _asked(
         self, protocol: ResponseHandler, request: Request
     ) -> tuple[RawResponseMessage, StreamReader]:
+        mark_used(protocol)
         protocol.set_response_params(
             skip_payload=request.method == "HEAD",
             read_until_eof=True,

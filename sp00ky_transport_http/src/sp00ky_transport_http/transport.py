@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.outcome import PROTOCOL, Outcome, Undelivered
+from sp00ky_core.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import Response, outcome_of, undelivered_by
 from sp00ky_transport_http.connection import Connector
@@ -80,6 +80,8 @@ class HttpTransport:
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             # Once a whole head has come, the head decides; before it, the error does.
             begun = exchange.begun(error)
+            if begun is None and isinstance(error, TimeoutError) and not exchange.is_connected:
+                return Undelivered(name=CONNECT, reason="no connection in time")
             if begun is None:
                 return undelivered_by(error, redaction)
             response = begun

@@ -102,6 +102,7 @@ async def _call(
 
 async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
     """The job when it has ended; an interrupt lets an attempt in flight end first."""
+    say(_waiting(job, runs_here=runner is not None))
 
     async def watch() -> Job:
         nonlocal job
@@ -121,3 +122,8 @@ async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
                     return ended
                 say(f"interrupted: an attempt in flight gets {GRACE:g} s; a second signal exits at once")
     raise KeyboardInterrupt
+
+
+def _waiting(job: Job, *, runs_here: bool) -> str:
+    whose = "delivered by this command" if runs_here else "delivered by whichever `sp00ky run` is up"
+    return f"{job.id} is {job.status.value}: {whose}"

@@ -49,7 +49,7 @@ paths:
 
 NEXT = """\
 next: sp00ky migrate && sp00ky check
-then: sp00ky call api /spookify '{"id": "1"}' --wait   (needs the backend at baseUrl)"""
+then: sp00ky call api /spookify '{"id": "1"}' --wait   (needs the backend at baseUrl; on a server, also: sp00ky run)"""
 
 
 @command()

@@ -48,6 +48,7 @@ def test_an_interrupted_wait_lets_the_attempt_end_unless_told_twice(
     process = start("call", "api", "/hang", "--max-retries", "0", "--wait")
     eventually(lambda: len(misbehaving.requests) > seen)
     process.send_signal(signal.SIGINT)
+    assert "is pending: delivered by this command" in process.stderr.readline()
     assert "a second signal exits at once" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     assert ended(process) == ""

@@ -49,7 +49,8 @@ paths:
 
 NEXT = """\
 next: sp00ky migrate && sp00ky check
-then: sp00ky call api /spookify '{"id": "1"}' --wait   (needs the backend at baseUrl; on a server, also: sp00ky run)"""
+then: sp00ky call api /spookify '{"id": "1"}' --wait
+      (needs the backend at baseUrl; where the store is a server, `sp00ky run` too)"""
 
 
 @command()

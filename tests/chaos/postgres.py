@@ -36,7 +36,7 @@ CREATE TABLE chaos_move (
 CREATE FUNCTION chaos_move() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO chaos_move (job, before, after, epoch_before, epoch_after, runner) VALUES (
-        TG_ARGV[0] || ':' || replace(NEW.id::text, '-', ''), OLD.status, NEW.status, OLD.lease_epoch,
+        TG_ARGV[0] || ':' || NEW.id::text, OLD.status, NEW.status, OLD.lease_epoch,
         NEW.lease_epoch, coalesce(NEW.runner_id, OLD.runner_id)
     );
     RETURN NULL;
@@ -49,7 +49,7 @@ FOR EACH ROW EXECUTE FUNCTION chaos_move('{table}')
 """
 
 ROWS = """
-SELECT '{table}:' || replace(id::text, '-', '') AS id, payload ->> 'n' AS n, status, retries, max_retries,
+SELECT '{table}:' || id::text AS id, payload ->> 'n' AS n, status, retries, max_retries,
     lease_epoch, errors, result
 FROM {table}
 """

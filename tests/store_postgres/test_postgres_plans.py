@@ -28,10 +28,14 @@ FILL = """
 """
 
 
+@pytest.fixture
+def quoted(schema: str) -> str:
+    return '"' + schema.replace('"', '""') + '"'
+
+
 @pytest_asyncio.fixture
-async def large(store: PostgresStore, sql: Any, schema: str) -> PostgresStore:
+async def large(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
     """A store with 60,000 rows, one in four of them pending."""
-    quoted = '"' + schema.replace('"', '""') + '"'
     await sql.execute(FILL.format(schema=quoted))
     await sql.execute(f"VACUUM ANALYZE {quoted}.job")
     return store
@@ -61,6 +65,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ..
     assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
     return {
         "claim": (Lane.CLAIM, store._claims._statement(tables.all), ("r1", 100, LONG_AGO), "job_due"),
+        "probe": (Lane.CLAIM, store._claims._probe_statement(table), ("r1",), "job_due"),
         "next due": (Lane.CLAIM, filled("next_due"), (), "job_due"),
         "settle": (
             Lane.SETTLE,
@@ -77,7 +82,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ..
 
 
 @pytest.mark.parametrize(
-    "name", ["claim", "next due", "settle", "lost", "release", "prune", "load", "by record"]
+    "name", ["claim", "probe", "next due", "settle", "lost", "release", "prune", "load", "by record"]
 )
 async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, name: str) -> None:
     lane, statement, arguments, index = statements(large)[name]
@@ -104,11 +109,38 @@ async def test_a_claim_of_a_table_never_analysed_goes_by_its_index(
     assert index in await plan_of(dsn, lane, statement, *arguments)
 
 
+@pytest.mark.parametrize("waiting", [1, 1_500, 20_000])
+async def test_a_probe_reads_each_row_once(
+    store: PostgresStore, dsn: str, sql: Any, quoted: str, waiting: int
+) -> None:
+    """Of a table never analysed too, of whose pending rows the planner believes that there are hardly any."""
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, {waiting})"
+    )
+    lane, statement, arguments, _ = statements(store)["probe"]
+    plan = await plan_of(dsn, lane, statement, *arguments)
+    assert len(re.findall(r"Index Scan using job_due\b", plan)) == 1, plan
+    assert re.search(r"Tid Scan on job\b", plan), plan
+
+
+async def test_a_probe_passes_over_a_row_that_somebody_holds(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any
+) -> None:
+    held, spent, free = await store.add([new_job(), new_job(max_retries=0), new_job()])
+    await sql.execute(f"INSERT INTO {quoted}.sp00ky_breaker (backend, state) VALUES ('api', 'open')")
+    async with sql.transaction():
+        await sql.execute(f"SELECT FROM {quoted}.job WHERE id = $1 FOR UPDATE", held.id.partition(":")[2])
+        assert [job.id for job in await store.claim({"api": 5}, "r1")] == [free.id]
+    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET probe_until = now()")
+    assert [job.id for job in await store.claim({"api": 5}, "r1")] == [held.id]
+    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET probe_until = now()")
+    assert [job.id for job in await store.claim({"api": 5}, "r1")] == [spent.id]
+
+
 async def test_a_backlog_is_claimed_onward_and_still_the_oldest_first(
-    store: PostgresStore, new_job: Any, sql: Any, schema: str
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
 ) -> None:
     """Claims that start where the last one ended pass over nothing that this process knows of."""
-    quoted = '"' + schema.replace('"', '""') + '"'
     await store.add([new_job(path=f"/{n}", run_at=LONG_AGO + timedelta(days=n)) for n in range(1, 9)])
     assert [job.path for job in await store.claim({"api": 2}, "r1")] == ["/1", "/2"]
     await store.add([new_job(path="/0", run_at=LONG_AGO)])

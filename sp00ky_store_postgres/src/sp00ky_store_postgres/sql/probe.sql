@@ -1,19 +1,21 @@
 -- One backend's probe. Of two runners that come at once the second waits for the breaker's row, finds the probe
 -- taken, and changes nothing.
-WITH oldest AS (
-    SELECT due.id, due.run_at, due.retries < due.max_retries AS has_retries
-    FROM {{table}} AS due
-    WHERE due.status = 'pending' AND due.run_at <= now() {{left_out}}
-    ORDER BY due.run_at, due.id
-    LIMIT {{window}}
-), chosen AS (
+-- The oldest are found by the index of pending rows and then read by ctid. That they are pending still is asked of
+-- their latest version alone, in a way that no index answers: that index, searched once for each of them, is quadratic.
+WITH chosen AS (
     SELECT job.id
     FROM {{table}} AS job
-    JOIN oldest ON oldest.id = job.id
-    WHERE job.status = 'pending'
-    ORDER BY oldest.has_retries DESC, oldest.run_at, oldest.id
+    WHERE job.ctid = ANY (ARRAY(
+        SELECT due.ctid
+        FROM {{table}} AS due
+        WHERE due.status = 'pending' AND due.run_at <= now() {{left_out}}
+        ORDER BY due.run_at, due.id
+        LIMIT {{window}}
+    ))
+      AND job.status || '' = 'pending'
+    ORDER BY job.retries < job.max_retries DESC, job.run_at, job.id
     LIMIT 1
-    FOR NO KEY UPDATE OF job SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ), breaker AS (
     UPDATE {{breaker}} AS breaker
     SET probe_runner = $1, probe_until = now() + {{probe_lease}} * interval '1 second'

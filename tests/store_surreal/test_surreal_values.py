@@ -1,0 +1,143 @@
+"""Values that Python or JSON has no form for, in any column: none of them costs another row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.layout import read_layout
+
+VALUES = (
+    *(
+        "<bytes>'abc'",
+        "<bytes>'{}'",
+        "[<bytes>'abc']",
+        "[$nul, <bytes>'x']",
+        "|$a: int| $a",
+        "1..3",
+        "(1.0, 2.0)",
+    ),
+    *(
+        "thread:abc",
+        "thread:1..3",
+        "1.5dec",
+        "time::now()",
+        "d'9999-12-31T00:00:00Z' + 5000y",
+        "rand::uuid()",
+    ),
+    *("<set>[1, 2]", "[<set>[{ a: 1 }]]", "[{ a: [<regex>'a{1,2}'] }]", "[thread:[<set>[1]]]"),
+    *("1h", "<regex>'a'", "type::table('x')", "true", "[]", "NULL"),
+)
+
+
+async def written(store: SurrealStore, statement: str) -> None:
+    """Write a hostile row, or skip where the database refuses it."""
+    try:
+        await store._connection.write(statement, nul="a\0b")
+    except RowRefused as error:
+        pytest.skip(f"the database refuses such a row: {error}")
+
+
+@pytest.mark.parametrize("value", VALUES)
+async def test_a_payload_of_any_type_costs_no_other_row(migrated: SurrealStore, value: str) -> None:
+    # A table from before, or somebody else's: ours takes nothing but JSON.
+    await migrated._connection.write("DEFINE FIELD OVERWRITE payload ON job TYPE any")
+    await written(migrated, f"CREATE job:bad SET path = '/a', payload = {value} RETURN NONE")
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    claimed = {job.id: job for job in await migrated.claim({"api": 5}, "r")}
+    assert "payload" in (claimed["job:bad"].defect or "")
+    assert claimed[good.id].defect is None
+    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
+
+
+@pytest.mark.parametrize(
+    "column", ["path", "result", "runner_id", "traceparent", "assigned_to", "created_at"]
+)
+async def test_bytes_in_any_column_cost_no_other_row(migrated: SurrealStore, column: str) -> None:
+    await migrated._connection.write(
+        f"DEFINE FIELD OVERWRITE {column} ON job TYPE any; "
+        f"CREATE job:bad SET path = '/a', payload = '{{}}', {column} = <bytes>'abc' RETURN NONE"
+    )
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
+    assert good.id in {job.id for job in await migrated.claim({"api": 5}, "r")}
+
+
+@pytest.mark.parametrize("url", ["mem://"])  # what can't be read is made up here
+async def test_a_row_that_cant_be_read_at_all_can_still_be_ended(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrated._connection.write("CREATE job:bad SET path = '/a', payload = 5 RETURN NONE")
+    sdk = migrated._connection._link.sdk
+    real = sdk.query_raw
+
+    async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
+        if "payload" in statement and "SELECT" in statement and "record_id='bad'" in str(bindings):
+            return {"result": [{"status": "ERR", "result": "Expected a string but cannot convert it"}]}
+        return await real(statement, bindings)
+
+    monkeypatch.setattr(sdk, "query_raw", query_raw)
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    jobs = {job.id: job for job in await migrated.find(JobQuery())}
+    assert jobs.keys() == {"job:bad", good.id}
+    assert "can't be read" in (jobs["job:bad"].defect or "")
+    assert jobs["job:bad"].status is JobStatus.PENDING
+
+
+async def test_an_instant_beyond_the_calendar_in_errors_costs_no_other_row(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "CREATE job:bad SET path = '/a', payload = '{}', errors = [{ at: d'9999-12-31T00:00:00Z' + 5000y }, "
+        "{ at: d'0000-01-01T00:00:00Z' }] RETURN NONE"
+    )
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
+    assert {job.id for job in await migrated.claim({"api": 5}, "r")} == {"job:bad", good.id}
+
+
+async def test_a_set_in_an_object_is_sent_as_a_list(migrated: SurrealStore) -> None:
+    await migrated._connection.write("CREATE job:x SET path = '/a', payload = { a: [{ b: <set>[1, 2] }] }")
+    (job,) = await migrated.claim({"api": 5}, "r")
+    assert (job.payload, job.defect) == ({"a": [{"b": [1, 2]}]}, None)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "assigned_to = thread:[<set>[1], d'9999-12-31T00:00:00Z' + 5000y]",
+        "assigned_to = thread:{ a: <set>['x'] }",
+        "errors = [{ a: <set>[1], b: [<set>[{ c: 1 }]], d: d'9999-12-31T00:00:00Z' + 5000y }]",
+    ],
+)
+async def test_values_that_python_has_no_form_for_cost_no_other_row(
+    migrated: SurrealStore, fields: str
+) -> None:
+    await written(migrated, f"CREATE job:bad SET path = '/a', payload = '{{}}', {fields} RETURN NONE")
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    assert {job.id for job in await migrated.claim({"api": 5}, "r")} == {"job:bad", good.id}
+    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
+    (fate,) = await migrated.kill(["job:bad"])
+    assert fate.fate == "killed"
+
+
+async def test_an_object_in_payload_is_kept(migrated: SurrealStore) -> None:
+    await migrated._connection.write("CREATE job:x SET path = '/a', payload = { a: { b: [{ c: 1 }] } }")
+    assert (await migrated.get("job:x")).payload == {"a": {"b": [{"c": 1}]}}
+
+
+@pytest.mark.parametrize("url", ["mem://"])
+async def test_a_table_that_empties_objects_is_told_and_repaired(spec_store: SurrealStore) -> None:
+    if not (await read_layout(spec_store._connection, ["job"]))["job"].is_older:
+        pytest.skip("the embedded engine is 3.x, which keeps an object in `any`")
+    found = [each for each in await spec_store.check() if each.subject == "job.payload"]
+    assert ["stored empty" in each.consequence for each in found] == [True]
+    await spec_store.migrate(repair=True)
+    assert [each for each in await spec_store.check() if each.subject == "job.payload"] == []
+    await spec_store._connection.write(
+        "CREATE job:x SET path = '/a', assigned_to = thread:a, payload = { a: { b: 1 } }"
+    )
+    assert (await spec_store.get("job:x")).payload == {"a": {"b": 1}}

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
 from tests.chaos.backend import ChaoticBackend
 from tests.chaos.checker import violations
+from tests.chaos.database import Database
 from tests.chaos.fleet import Member
 from tests.chaos.history import Disturbance, Move, Row
 from tests.chaos.postgres import postgres
 from tests.chaos.stage import Stage, staged, until_ended
+from tests.chaos.surreal import surreal, why_no_surreal
+
+Opened = Callable[[], AbstractAsyncContextManager[Database]]
 
 OLD = 11.0
 """Seconds: a runner that has beaten for 10 s may judge others."""
@@ -41,10 +46,13 @@ async def reclaims(stage: Stage) -> list[Move]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-async def test_only_a_killed_runner_is_held_for_dead(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", [postgres, surreal], ids=["postgres", "surreal"])
+async def test_only_a_killed_runner_is_held_for_dead(opened: Opened, tmp_path: Path) -> None:
+    if opened is surreal and why_no_surreal():
+        pytest.skip(why_no_surreal())
     backend = ChaoticBackend(0)
     async with (
-        postgres() as database,
+        opened() as database,
         staged(database, tmp_path, backend, runners=3, grace=5, timeout=300, concurrency=6) as stage,
     ):
         if database.why_no_restart:

@@ -57,6 +57,7 @@ class ChaoticBackend:
             at=time.time(),
             runner=headers.get("chaos-runner", ""),
             epoch=int(headers.get("chaos-epoch", "0")),
+            begun=float(headers.get("chaos-begun", time.time())),
             path=to.request.target,
         )
         self.requests.append(request)
@@ -96,7 +97,7 @@ class _Answer:
         body = json.dumps({"request": self.request.number}).encode() if body is None else body
         self.note(int(status.split(maxsplit=1)[0]))
         await self.to.answer(status, body, headers=headers)
-        self.request.certain = self.request.answered_at - self.request.at < TIMEOUT / 2
+        self.request.certain = self.request.answered_at - self.request.begun < TIMEOUT / 2
         return True
 
     def note(self, status: int) -> None:

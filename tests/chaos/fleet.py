@@ -22,6 +22,9 @@ __all__ = ["Fleet", "Member"]
 START_AGAIN = 0.3
 """Seconds until a runner that ended by itself is started again."""
 
+DELIVERS = b" delivers for "
+"""In the log of a runner that has started."""
+
 SP00KY = Path(sys.executable).with_name("sp00ky")
 
 
@@ -111,7 +114,7 @@ class Fleet:
 
     async def ready(self, member: Member) -> None:
         """Return when a runner delivers."""
-        while b" delivers for " not in self.log(member.name).read_bytes():
+        while DELIVERS not in self.log(member.name).read_bytes():
             if not member.lives:
                 raise RuntimeError(f"{member.name} has ended: {self.log(member.name).read_text()[-2000:]}")
             await asyncio.sleep(0.02)
@@ -128,6 +131,8 @@ class Fleet:
         since = time.monotonic()
         member.send(signal.SIGTERM)
         status = await member.child.wait()
+        if status == -signal.SIGTERM and DELIVERS not in self.log(member.name).read_bytes():
+            status = 0  # Python itself was still starting: it had nothing to give back
         return status, time.monotonic() - since
 
     async def stop_all(self) -> list[tuple[int, float]]:

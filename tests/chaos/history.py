@@ -56,6 +56,7 @@ class Request:
     status: int = 0  # 0: no whole head was sent
     answered_at: float = 0.0
     certain: bool = False  # the whole answer was sent, well within the timeout
+    begun: float = 0.0  # when its runner began the attempt: on a busy machine well before it arrived
     path: str = ""
     behaviour: str = ""  # what the backend did to it
 

@@ -18,7 +18,11 @@ REPORTS = "CHAOS_REPORTS"
 
 @hookimpl
 def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str]:
-    return {"Chaos-Runner": os.environ[NAME], "Chaos-Epoch": str(job.lease_epoch)}
+    return {
+        "Chaos-Runner": os.environ[NAME],
+        "Chaos-Epoch": str(job.lease_epoch),
+        "Chaos-Begun": repr(time.time()),
+    }
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +19,15 @@ from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.machine import Killed
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
+from sp00ky_core.ports import Attempt, Claim, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
 
 LOST_REPLY = Fault(lost_reply=True)
 NO_CONNECTION = Fault()
+NEVER = 3_600.0
+"""Seconds beyond a test's end."""
 
 
 @pytest.mark.parametrize("fault", [LOST_REPLY, NO_CONNECTION], ids=["lost reply", "no connection"])
@@ -48,6 +50,28 @@ async def test_a_claim_whose_reply_was_lost_is_released_and_costs_no_attempt(mak
         done = await bench.ended(job)
     assert (done.status, done.retries, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, 0, (), 2)
     assert len(bench.transport.attempts) == 1
+
+
+class Misreads(FaultyStore):
+    """Trips over what its first claim brings, once the database has claimed."""
+
+    tripped = False
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        claim = await super().claim(slots_by_backend, runner_id)
+        if claim and not self.tripped:
+            self.tripped = True
+            raise TypeError("not to be read (meant)")
+        return claim
+
+
+async def test_a_claim_that_ends_in_a_bug_is_released_at_once(make_bench, caplog) -> None:
+    caplog.set_level(logging.CRITICAL + 1)
+    bench = await make_bench()
+    job = await bench.add(max_retries=0)
+    async with bench.runner(Misreads(bench.store, Scripted()), reclaim_after=NEVER):
+        done = await bench.ended(job)
+    assert (done.status, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, (), 2)
 
 
 async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:

@@ -68,11 +68,13 @@ class Claimer:
             try:
                 await self._step()
                 backoff.reset()
-            except Sp00kyError as error:
+            except Exception as error:
+                self._strays = True  # whatever broke: the database may have claimed before it did
+                self._wake.all_may_have_work()
+                if not isinstance(error, Sp00kyError):
+                    raise
                 logger.warning("can't claim: %s", error)
                 self.refused = error if isinstance(error, RowRefused) else self.refused
-                self._strays = True
-                self._wake.all_may_have_work()
                 await backoff.wait()
 
     @property

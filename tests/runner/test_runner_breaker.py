@@ -471,6 +471,22 @@ async def test_a_probe_whose_claim_was_lost_goes_to_the_next_before_its_lease_is
     assert (store.lost, ended.status, ended.retries) == (1, JobStatus.SUCCESS, 1)
 
 
+async def test_a_dead_runners_probe_ends_when_its_job_is_reclaimed(make_bench) -> None:
+    bench = await make_bench(Backend(AWAY), concurrency=1, breaker=BreakerConfig(failures=1, interval=0.001))
+    job = await bench.add(max_retries=99)
+    async with bench.runner():
+        await until(lambda: is_open(bench))
+    await bench.store.beat("dead")
+    while not (claim := await bench.store.claim({"api": 1}, "dead")):  # noqa: ASYNC110  # until the pause is over
+        await asyncio.sleep(0.001)
+    assert claim.breakers["api"].probe_for > 10
+    bench.transport.script = Backend(Delivered())
+    async with bench.runner():
+        ended = await bench.ended(job)
+    assert (ended.status, ended.errors[-1].runner_id) == (JobStatus.SUCCESS, "dead")
+    assert await _closed(bench)
+
+
 async def test_no_job_with_retries_left_fails_in_a_long_outage(make_bench) -> None:
     backend = Backend(AWAY)
     bench = await make_bench(backend, concurrency=4, breaker=BreakerConfig(failures=3, interval=0.01))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.breaker import (
@@ -91,6 +91,13 @@ class Breakers:
         seen = self._seen.get(held.job.backend)
         if seen is not None and self._end_probe(seen, held):
             self._note(seen, ProbeWithoutNews(runner_id=self._options.runner_id))
+
+    def lost(self, runners: Collection[str]) -> None:
+        """These runners are dead: if one had a probe, somebody else may take the next one."""
+        for seen in self._seen.values():
+            probe_runner = seen.stored.probe_runner
+            if probe_runner is not None and probe_runner in runners:
+                self._note(seen, ProbeWithoutNews(runner_id=probe_runner))
 
     def _end_probe(self, seen: SeenBreaker, held: Held) -> bool:
         was_probe, held.is_probe = held.is_probe, False

@@ -102,6 +102,7 @@ class Runner:
             store=store,
             beat=self._beat,
             claimer=self._claimer,
+            breakers=self._breakers,
             holdings=self._holdings,
             hooks=hooks,
             options=options,

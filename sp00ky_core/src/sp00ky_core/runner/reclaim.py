@@ -9,6 +9,7 @@ from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.ports import Settlement, Store
 from sp00ky_core.runner.beat import Beat
+from sp00ky_core.runner.breakers import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.held import Holdings
 from sp00ky_core.runner.options import RunnerOptions
@@ -33,6 +34,7 @@ class Reclaimer:
         store: Store,
         beat: Beat,
         claimer: Claimer,
+        breakers: Breakers,
         holdings: Holdings,
         hooks: Hooks,
         options: RunnerOptions,
@@ -41,6 +43,7 @@ class Reclaimer:
         self._store = store
         self._beat = beat
         self._claimer = claimer
+        self._breakers = breakers
         self._holdings = holdings
         self._hooks = hooks
         self._options = options
@@ -68,7 +71,8 @@ class Reclaimer:
             await self._prune()
 
     async def _reclaim(self) -> None:
-        for settlement in await self._store.reclaim(self._beat.dead()):
+        dead = self._beat.dead()
+        for settlement in await self._store.reclaim(dead):
             error = settlement.transition.error
             logger.warning(
                 "job %s: reclaimed, now %s: %s",
@@ -79,6 +83,7 @@ class Reclaimer:
             self._written(settlement)
             if self._hooks.observes("sp00ky_job_settled"):
                 await self._tell(settlement)
+        self._breakers.lost(dead)
 
     async def _tell(self, settlement: Settlement) -> None:
         try:

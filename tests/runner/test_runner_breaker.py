@@ -365,10 +365,11 @@ async def test_a_change_that_cannot_be_written_at_once_is_not_lost(make_bench, c
     assert (len(backend.requests), witness.seen) == (3, [("api", "open")])
 
 
-async def test_a_change_whose_reply_was_lost_stays(make_bench, caplog) -> None:
+async def test_a_change_whose_reply_was_lost_stays_and_is_told(make_bench, caplog) -> None:
     caplog.set_level(logging.CRITICAL)
-    backend, faults = Backend(AWAY), Scripted()
+    backend, witness, faults = Backend(AWAY), Witness(), Scripted()
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
+    bench.plugins.register(witness, name="witness", distribution="a-test")
     faults.put("change_breaker", Fault(lost_reply=True))
     job = await bench.add(max_retries=9)
     async with bench.runner(FaultyStore(bench.store, faults)):
@@ -377,6 +378,7 @@ async def test_a_change_whose_reply_was_lost_stays(make_bench, caplog) -> None:
         backend.come_back()
         await bench.ended(job)
         await until(lambda: _closed(bench))
+    assert witness.seen == [("api", "open"), ("api", "closed")]
 
 
 async def _closed(bench: Any) -> bool:

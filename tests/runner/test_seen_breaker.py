@@ -102,14 +102,48 @@ def test_what_comes_while_it_is_being_written_is_for_the_next_change(seen: SeenB
     assert (change.before.failures, change.failures) == (1, 2)
 
 
-def test_what_could_not_be_written_is_tried_again_with_what_came_since(seen: SeenBreaker) -> None:
+def test_what_could_not_be_written_comes_again_as_it_was_before_what_came_since(seen: SeenBreaker) -> None:
     seen.note(Failed())
-    seen.change()
+    first = seen.change()
     seen.note(Failed())
     seen.failed()
+    read(seen, Breaker(failures=1))  # it may well be written
+    assert seen.change() is first
+    assert seen.written(BreakerResult(written=True, breaker=Breaker(failures=1)))
     change = seen.change()
     assert change is not None
-    assert (change.before, change.failures) == (NEW, 2)
+    assert (change.before.failures, change.failures) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("reply_was_lost", "found", "is_written"),
+    [
+        (True, Breaker(failures=1), True),
+        (True, Breaker(failures=2), False),
+        (True, OPEN, False),
+        (False, Breaker(failures=1), False),  # somebody else's
+    ],
+)
+def test_a_change_that_is_repeated_knows_what_it_has_written(
+    seen: SeenBreaker, reply_was_lost: bool, found: Breaker, is_written: bool
+) -> None:
+    seen.note(Failed())
+    seen.change()
+    if reply_was_lost:
+        seen.failed()
+        seen.change()
+    assert seen.written(BreakerResult(written=False, breaker=found)) is is_written
+    assert seen.has_unwritten is not is_written
+    if is_written:
+        assert seen.view == found  # counted once
+
+
+def test_a_change_whose_replies_stay_lost_is_no_news_in_the_end(seen: SeenBreaker, clock: FakeClock) -> None:
+    seen.note(Failed())
+    seen.change()
+    seen.failed()
+    clock.advance(TOO_OLD + 1)
+    assert (seen.change(), seen.has_unwritten, seen.view is NEW) == (None, False, True)
 
 
 def test_what_is_too_old_is_no_news(seen: SeenBreaker, clock: FakeClock) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from sp00ky_core.breaker import Breaker, BreakerState, Failed, change_after
+from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore, connections
@@ -88,6 +90,30 @@ async def test_an_add_whose_reply_was_lost_is_not_repeated(
     added = await restarted.add([new_job(), new_job(dedup_key="k"), new_job(run_at=None)])
     assert tries == 2
     assert {job.id for job in await restarted.claim({"api": 10}, "r1")} == {job.id for job in added}
+
+
+async def test_a_breakers_change_whose_reply_was_lost_is_told_as_written(
+    restarted: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above: it commits, and its connection breaks before the reply."""
+    run_once = restarted._connections._run_once
+    tries = 0
+
+    async def cut_off(*arguments: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        rows = await run_once(*arguments)
+        if tries == 1:
+            raise ConnectionResetError
+        return rows
+
+    change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
+    assert change is not None
+    monkeypatch.setattr(restarted._connections, "_run_once", cut_off)
+    result = await restarted.change_breaker(change)
+    assert (tries, result.written, result.breaker.state) == (2, True, BreakerState.OPEN)
+    somebody_elses = await restarted.change_breaker(change)
+    assert (tries, somebody_elses.written) == (3, False)
 
 
 async def test_the_signal_comes_back(restarted: PostgresStore, server: Any, new_job: Any) -> None:

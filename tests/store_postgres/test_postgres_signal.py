@@ -12,9 +12,12 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
+from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
+from sp00ky_core.config import BreakerConfig
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres import store as store_module
 from sp00ky_store_postgres.listen import CHANNEL
 from sp00ky_store_postgres.watch import Trail
 
@@ -44,6 +47,21 @@ async def test_an_insert_of_any_language_wakes(store: PostgresStore, sql: Any, q
     async with asyncio.timeout(5):
         await anext(signals)
     await signals.aclose()
+
+
+async def test_what_is_written_stays_where_nobody_can_be_told(
+    store: PostgresStore, new_job: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.add([new_job()])
+    (job,) = await store.claim({"api": 1}, "r1")
+    opens = change_after("api", Breaker(), Failed(retry_after=0), BreakerConfig(failures=1, interval=60))
+    assert opens is not None
+    breaker = (await store.change_breaker(opens)).breaker
+    closes = BreakerChange(backend="api", before=breaker, to=BreakerState.CLOSED, failures=0)
+    monkeypatch.setattr(store_module, "NOTIFY", "SELECT 1 / 0, $1::text")
+    assert (await store.change_breaker(closes)).written
+    assert await store.release("r1", keep=[]) == [job.id]
+    assert caplog.text.count("by polling") == 2
 
 
 async def test_a_transaction_notifies_once(

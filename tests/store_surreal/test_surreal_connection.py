@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from sp00ky_core.breaker import Breaker, Failed, change_after
+from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import decide
@@ -114,6 +116,17 @@ async def test_a_claim_whose_reply_was_lost_is_told_and_can_be_given_back(
 
 
 @pytest.mark.usefixtures("hasty")
+async def test_a_breakers_change_whose_reply_was_lost_is_told(proxied: SurrealStore, proxy: Any) -> None:
+    change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
+    assert change is not None
+    await use_every_lane(proxied)
+    proxy.lose_reply()
+    with pytest.raises(ConnectionLost):
+        await proxied.change_breaker(change)
+    again = await proxied.change_breaker(change)
+    assert (again.written, change.has_made(again.breaker)) == (False, True)
+
+
 async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
     new_surreal_server: Any, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,6 +150,20 @@ class BreakerChange:
         """Whether jobs that weren't sent are sent again."""
         return self.before.state is not BreakerState.CLOSED and self.to is BreakerState.CLOSED
 
+    @property
+    def ends_probe(self) -> bool:
+        """Whether somebody had the probe who has it no more."""
+        return self.before.probe_runner is not None and self.to is not BreakerState.HALF_OPEN
+
+    def has_made(self, breaker: Breaker) -> bool:
+        """Whether a breaker is as this change leaves it, so that a try whose reply was lost may have made it.
+
+        Somebody else's same change looks the same: it is to be asked only where a reply was lost.
+        """
+        probe_runner = self.before.probe_runner if self.to is BreakerState.HALF_OPEN else None
+        left = (self.to, self.failures, probe_runner)
+        return left == (breaker.state, breaker.failures, breaker.probe_runner)
+
 
 @attrs.frozen(kw_only=True)
 class _Next:

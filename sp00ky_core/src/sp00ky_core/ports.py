@@ -305,7 +305,8 @@ class Store(Protocol):
         """Write a change if the breaker is still as it was before it, and say how it is now.
 
         Of several callers' changes that start from one state, one is written. One that isn't for half-open
-        ends the probe; one that closes the breaker makes ``work_signal`` fire as new work does.
+        ends the probe; one that closes the breaker makes ``work_signal`` fire as new work does. A store that
+        repeats it where a reply was lost says whether it has written it at all (``change.has_made``).
         """
 
     async def next_due(self, backends: Collection[str]) -> float | None:

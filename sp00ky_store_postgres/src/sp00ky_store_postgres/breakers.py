@@ -7,7 +7,7 @@ from typing import Any
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.jsontext import decode
 from sp00ky_core.ports import BreakerResult, BreakerStats
-from sp00ky_store_postgres.connections import Connections, Lane
+from sp00ky_store_postgres.connections import Connections, Lane, Row
 from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
 
@@ -26,10 +26,24 @@ class Breakers:
 
     async def change(self, change: BreakerChange) -> BreakerResult:
         """See ``Store.change_breaker``."""
+        tries = 0
+
+        async def write(connection: Any) -> list[Row]:
+            nonlocal tries
+            tries += 1
+            rows: list[Row] = await connection.fetch(self._change, *self._arguments(change))
+            return rows
+
+        rows = await self._connections.run(Lane.REST, write)
+        if not rows:  # somebody has deleted the row
+            return BreakerResult(written=False, breaker=Breaker())
+        breaker = breaker_of(rows[0][1])[1]
+        by_lost = tries > 1 and change.has_made(breaker)
+        return BreakerResult(written=rows[0][0] or by_lost, breaker=breaker)
+
+    def _arguments(self, change: BreakerChange) -> tuple[object, ...]:
         before = change.before
-        rows = await self._connections.fetch(
-            Lane.REST,
-            self._change,
+        return (
             self._tables.of(change.backend).backend,
             before.state is not BreakerState.CLOSED,
             before.failures,
@@ -39,9 +53,6 @@ class Breakers:
             change.pause,
             change.to is BreakerState.HALF_OPEN,
         )
-        if not rows:  # somebody has deleted the row
-            return BreakerResult(written=False, breaker=Breaker())
-        return BreakerResult(written=rows[0][0], breaker=breaker_of(rows[0][1])[1])
 
     async def stats(self) -> dict[str, BreakerStats]:
         """Every breaker that has a row, by its backend."""

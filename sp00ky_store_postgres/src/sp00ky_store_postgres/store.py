@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sp00ky_core.breaker import BreakerChange
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
@@ -38,6 +40,8 @@ from sp00ky_store_postgres.upkeep import Upkeep
 from sp00ky_store_postgres.watch import Watches
 
 __all__ = ["PostgresStore"]
+
+logger = logging.getLogger(__name__)
 
 
 class PostgresStore(DecidingStore):
@@ -202,8 +206,15 @@ class PostgresStore(DecidingStore):
         self._pulse.beat()
         self._listener.send()
         if self._options.notify:
+            await self._notify(names)
+
+    async def _notify(self, names: Collection[str]) -> None:
+        """Tell other processes; what has been written stays so where that can't be told."""
+        try:
             for name in names:
                 await self._connections.fetch(Lane.REST, NOTIFY, f"{self._options.schema}.{name}")
+        except Sp00kyError as error:
+            logger.warning("other runners find new work by polling, for they can't be told of it: %s", error)
 
     async def _is_due(self) -> bool:
         return await self.next_due([table.backend for table in self._tables.all]) == 0

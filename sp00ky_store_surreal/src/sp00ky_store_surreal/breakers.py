@@ -9,11 +9,14 @@ from surrealdb import RecordID
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.ports import BreakerResult
-from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.connection import Connection, Way
 from sp00ky_store_surreal.mapping import duration_text, seconds_of
 from sp00ky_store_surreal.queries import surql
 
 __all__ = ["breaker_of", "change", "row_of"]
+
+ONCE = Way(resend=False)
+"""That a reply was lost is told to the caller, who knows what it has written when it repeats the change."""
 
 
 async def change(connection: Connection, wanted: BreakerChange) -> BreakerResult:
@@ -21,6 +24,7 @@ async def change(connection: Connection, wanted: BreakerChange) -> BreakerResult
     before = wanted.before
     reply = await connection.write(
         surql("change_breaker"),
+        ONCE,
         id=row_of(wanted.backend),
         backend=wanted.backend,
         state="closed" if wanted.to is BreakerState.CLOSED else "open",

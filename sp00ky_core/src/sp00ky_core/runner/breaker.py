@@ -44,6 +44,8 @@ class SeenBreaker:
         self._signalled = False
         self._unwritten: list[BreakerEvent] = []
         self._being_written: list[BreakerEvent] = []
+        self._sent: BreakerChange | None = None  # what they come to; it may be written, or not
+        self._sent_in_vain = False  # no reply came
         self._unwritten_since = 0.0
         self._refusals = 0
         self._replies = 0
@@ -108,35 +110,43 @@ class SeenBreaker:
             self._read(breaker)
 
     def change(self) -> BreakerChange | None:
-        """What there is to be written, if it isn't too old; its reply goes to ``written`` or ``failed``."""
+        """What there is to be written, if it isn't too old; its reply goes to ``written`` or ``failed``.
+
+        One whose reply was lost comes again first, as it was: only so is it known for the same.
+        """
         if self._clock() - self._unwritten_since > TOO_OLD or self._refusals >= MOST_TRIES:
             self._forget()
             return None
+        if self._sent is not None:
+            return self._sent
         self._age()
         change = _change_after_all(self.backend, self.stored, self._unwritten, self._config)
         if change is None:
             self._forget()
         else:
             self._being_written, self._unwritten = self._unwritten, []
+            self._sent, self._sent_in_vain = change, False
         return change
 
-    def written(self, result: BreakerResult) -> None:
-        """The change's reply has come."""
+    def written(self, result: BreakerResult) -> bool:
+        """The change's reply has come; whether it is written, by this try or by one whose reply was lost."""
         self._replies += 1
-        if result.written:
-            self._being_written, self._refusals = [], 0
-        else:
-            self._refusals += 1
-            self.failed()
+        sent, self._sent = self._sent, None
+        by_lost = self._sent_in_vain and sent is not None and sent.has_made(result.breaker)
+        is_written = result.written or by_lost
+        self._refusals = 0 if is_written else self._refusals + 1
+        if not is_written:
+            self._unwritten = [*self._being_written, *self._unwritten][-MOST_UNWRITTEN:]
+        self._being_written = []
         self._read(result.breaker)
+        return is_written
 
     def failed(self) -> None:
-        """The change isn't written, as far as anybody knows."""
-        self._unwritten = [*self._being_written, *self._unwritten][-MOST_UNWRITTEN:]
-        self._being_written = []
+        """No reply has come: nobody knows whether the change is written."""
+        self._sent_in_vain = True
 
     def _forget(self) -> None:
-        self._unwritten, self._refusals = [], 0
+        self._unwritten, self._being_written, self._sent, self._refusals = [], [], None, 0
         self.view = self.stored
 
     def _read(self, breaker: Breaker) -> None:

@@ -185,9 +185,9 @@ class Breakers:
         except BaseException:
             seen.failed()
             raise
-        seen.written(result)
+        is_written = seen.written(result)
         _tell(before, seen)
-        if result.written and (change.opens or change.closes):
+        if is_written and (change.opens or change.closes):
             state = BreakerState.OPEN if change.opens else BreakerState.CLOSED
             self._hooks.dispatch_soon("sp00ky_breaker_changed", backend=seen.backend, state=state.value)
         self._changed()

@@ -59,7 +59,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ..
     (table,) = tables.all
 
     def filled(name: str) -> str:
-        return fill(read_sql(name), table=tables.name(table), columns=WHOLE, left_out="")
+        return fill(read_sql(name), table=tables.name(table), columns=WHOLE, left_out="", unpaused="")
 
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
     assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)

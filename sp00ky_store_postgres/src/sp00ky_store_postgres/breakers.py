@@ -13,6 +13,8 @@ from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Breakers", "breaker_of"]
 
+MOST_FAILURES = 2**31 - 1  # what the column can hold
+
 
 class Breakers:
     """Reads and changes breakers; claims read them by themselves."""
@@ -49,7 +51,7 @@ class Breakers:
             before.failures,
             before.probe_runner,
             "closed" if change.to is BreakerState.CLOSED else "open",
-            change.failures,
+            min(change.failures, MOST_FAILURES),
             change.pause,
             change.to is BreakerState.HALF_OPEN,
         )

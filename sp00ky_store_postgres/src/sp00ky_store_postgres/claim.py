@@ -10,6 +10,8 @@ from contextlib import suppress
 from datetime import datetime
 from operator import itemgetter
 
+import attrs
+
 from sp00ky_core.breaker import Breaker
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ids import table_of
@@ -28,11 +30,30 @@ __all__ = ["Claims"]
 RUN_AT, KEY, PATH = 12, 1, 2
 """Where a claim's rows hold what they are ordered by: the statement returns them as they lie on disk."""
 
+MAY_PROBE = -2
+"""In a breaker's row, instead of a table's number: something is due that could be its probe."""
 
 DETOURS = 10
 """How often a claim is tried again around rows that the database refuses to write."""
 START_OVER_SECONDS = 0.25
 """For so long may a job that was committed late wait behind younger ones of a backlog."""
+
+
+@attrs.define
+class _Seen:
+    """The breakers as a claim has found, or left, them, and whose probe it may take."""
+
+    breakers: dict[str, Breaker] = attrs.field(factory=dict)
+    to_probe: set[str] = attrs.field(factory=set)
+
+    def take(self, rows: list[Row]) -> None:
+        """Take out the rows that are breakers: they come last."""
+        while rows and rows[-1][0] < 0:
+            row = rows.pop()
+            backend, breaker = breaker_of(row[PATH])
+            self.breakers[backend] = breaker
+            if row[0] == MAY_PROBE and breaker.wants_probe:
+                self.to_probe.add(backend)
 
 
 class Claims:
@@ -81,38 +102,51 @@ class Claims:
         return await self._claim_all(slots_by_backend, runner_id)
 
     async def _claim_all(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        breakers: dict[str, Breaker] = {}
-        jobs = await self._claim_due(slots_by_backend, runner_id, breakers)
-        for backend, breaker in tuple(breakers.items()):
-            if breaker.wants_probe and self._tables.of(backend).breaker:
-                jobs += await self._claim_probe(self._tables.of(backend), runner_id, breakers)
-        return Claim(jobs, breakers=breakers)
+        seen = _Seen()
+        jobs = await self._claim_due(slots_by_backend, runner_id, seen)
+        for backend in sorted(seen.to_probe):
+            try:
+                jobs += await self._claim_probe_around(self._tables.of(backend), runner_id, seen)
+            except RowRefused:
+                if not jobs:  # those are this runner's already: the next claim without any tells
+                    raise
+        return Claim(jobs, breakers=seen.breakers)
 
-    async def _claim_due(
-        self, slots_by_backend: Mapping[str, int], runner_id: str, breakers: dict[str, Breaker]
-    ) -> list[Job]:
+    async def _claim_due(self, slots_by_backend: Mapping[str, int], runner_id: str, seen: _Seen) -> list[Job]:
         wanted = {
             self._tables.of(backend).table: slots for backend, slots in slots_by_backend.items() if slots > 0
         }
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
         ahead = not self._reached.keys().isdisjoint(wanted)
-        jobs = await self._claim(wanted, runner_id, breakers)
+        jobs = await self._claim(wanted, runner_id, seen)
         if ahead and (left := self._left(wanted, jobs)):
             self.start_over()
-            jobs = await self._claim(left, runner_id, breakers) + jobs
+            try:
+                jobs = await self._claim(left, runner_id, seen) + jobs
+            except RowRefused:
+                if not jobs:  # those are this runner's already: the next claim meets that row again
+                    raise
         return jobs
 
-    async def _claim_probe(self, table: JobTable, runner_id: str, breakers: dict[str, Breaker]) -> list[Job]:
+    async def _claim_probe_around(self, table: JobTable, runner_id: str, seen: _Seen) -> list[Job]:
+        """Leave out what is refused, until another row can be the probe."""
+        for _ in range(DETOURS):
+            with suppress(RowRefused):
+                return await self._claim_probe(table, runner_id, seen)
+            if not await self._left_out.find(table, BEGINNING, PROBE_WINDOW):
+                break
+            self._built.clear()
+        return await self._claim_probe(table, runner_id, seen)
+
+    async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen) -> list[Job]:
         rows = await self._connections.fetch(Lane.CLAIM, self._probe_statement(table), runner_id)
         if not rows:  # nothing is due, or somebody else was faster
             return []
-        breakers[table.backend] = breaker_of(rows.pop()[PATH])[1]
+        seen.take(rows)
         return claimed_jobs(rows, (table,), runner_id)
 
-    async def _claim(
-        self, wanted: Mapping[str, int], runner_id: str, breakers: dict[str, Breaker]
-    ) -> list[Job]:
+    async def _claim(self, wanted: Mapping[str, int], runner_id: str, seen: _Seen) -> list[Job]:
         tables = tuple(table for table in self._tables.all if table.table in wanted)
         if not tables:
             return []
@@ -124,9 +158,7 @@ class Claims:
             for argument in (wanted[table.table], self._reached.get(table.table, BEGINNING))
         ]
         rows = await self._connections.fetch(Lane.CLAIM, self._statement(tables), runner_id, *arguments)
-        while rows and rows[-1][0] < 0:  # they come last
-            backend, breaker = breaker_of(rows.pop()[PATH])
-            breakers[backend] = breaker
+        seen.take(rows)
         rows.sort(key=itemgetter(RUN_AT, KEY))
         for number, table in enumerate(tables):
             self._reach(table.table, wanted[table.table], [row for row in rows if row[0] == number])
@@ -142,14 +174,17 @@ class Claims:
         counts = Counter(table_of(job.id) for job in jobs)
         return {table: slots - counts[table] for table, slots in wanted.items() if counts[table] < slots}
 
-    async def next_due(self, backends: Collection[str]) -> float | None:
-        """See ``Store.next_due``."""
+    async def next_due(self, backends: Collection[str], *, claimable: bool = False) -> float | None:
+        """See ``Store.next_due``; ``claimable``: without jobs that a breaker keeps from every claim now."""
         tables = self._tables.chosen(backends)
         if not tables:
             return None
         shares = [
             fill(
                 read_sql("next_due"),
+                unpaused=fill(read_sql("unpaused"), **self._names(table))
+                if claimable and table.breaker
+                else "",
                 table=self._tables.name(table),
                 left_out=self._left_out.condition(table, "job"),
             )
@@ -184,8 +219,16 @@ class Claims:
             read=read_sql("breaker_read"),
             breaker=self._tables.breaker,
             backends=", ".join(literal(table.backend) for table in tables),
+            may_probe=" OR ".join(self._may_probe(table) for table in tables if table.breaker) or "false",
         )
         return f"WITH {', '.join(shares)} {union} UNION ALL {breakers}"
+
+    def _may_probe(self, table: JobTable) -> str:
+        return fill(
+            read_sql("claim_may_probe"),
+            left_out=self._left_out.condition(table, "due"),
+            **self._names(table),
+        )
 
     def _probe_statement(self, table: JobTable) -> str:
         return fill(

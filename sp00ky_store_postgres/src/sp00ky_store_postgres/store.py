@@ -217,4 +217,6 @@ class PostgresStore(DecidingStore):
             logger.warning("other runners find new work by polling, for they can't be told of it: %s", error)
 
     async def _is_due(self) -> bool:
-        return await self.next_due([table.backend for table in self._tables.all]) == 0
+        """Whether a claim may find something; that a pause has ended, runners know by themselves."""
+        backends = [table.backend for table in self._tables.all]
+        return await self._claims.next_due(backends, claimable=True) == 0

@@ -1,4 +1,5 @@
--- A breaker as JSON, by the database's clock; `breakers.py` reads it.
+-- A breaker as JSON, by the database's clock; `breakers.py` reads it. Whatever instants somebody has written, for ever
+-- among them, seconds are what comes out: ten years at most.
 json_build_object(
     'backend', breaker.backend,
     'state', CASE
@@ -7,7 +8,11 @@ json_build_object(
         ELSE 'open'
     END,
     'failures', breaker.failures,
-    'paused_for', greatest(extract(epoch FROM breaker.paused_until - now()), 0),
+    'paused_for', extract(
+        epoch FROM least(greatest(breaker.paused_until, now()), now() + interval '3650 days') - now()
+    ),
     'probe_runner', breaker.probe_runner,
-    'probe_for', greatest(extract(epoch FROM breaker.probe_until - now()), 0)
+    'probe_for', extract(
+        epoch FROM least(greatest(breaker.probe_until, now()), now() + interval '3650 days') - now()
+    )
 )::text

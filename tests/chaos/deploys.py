@@ -78,6 +78,7 @@ async def _replace_all(stage: Stage, seconds: float, noted: list[Disturbance]) -
     while time.monotonic() < deadline:
         await stage.enqueuer.hang(1)
         oldest = stage.fleet.members[0]
+        await stage.fleet.ready(oldest)  # before that it has nothing to drain, and ends at once
         noted.append(Disturbance(kind="deploy", runner=oldest.name, since=time.time(), until=time.time()))
         stops.append(asyncio.create_task(stage.fleet.stop(oldest)))
         await stage.fleet.start()

@@ -151,7 +151,8 @@ async def test_one_row_that_keeps_colliding_holds_up_no_other(
     real = sdk.query_raw
 
     async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
-        if any(id_text(each["id"]) == jobs[1].id for each in bindings.get("plain", ())):
+        delivered = [row for ids, *_ in bindings.get("delivered", ()) for row in ids]
+        if any(id_text(each) == jobs[1].id for each in delivered):
             return {"result": [{"status": "ERR", "result": f"{NOT_RUN}. {COLLIDED}"}]}
         return await real(statement, bindings)
 

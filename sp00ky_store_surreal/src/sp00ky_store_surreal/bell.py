@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+from uuid import UUID
 
 from sp00ky_core.stores.signal import Signal
 from sp00ky_store_surreal.errors import ConnectionLost, translated
+from sp00ky_store_surreal.queries import surql
 from sp00ky_store_surreal.replies import results_of
 from sp00ky_store_surreal.server import LOST, ServerConnection, answer_of
 from sp00ky_store_surreal.signin import connected
@@ -30,12 +33,14 @@ TICK = 1.0
 
 
 class Bell:
-    """Runs while anybody listens to its signal."""
+    """Runs while anybody listens to its signal; ``lives`` has a LIVE statement for each table."""
 
-    def __init__(self, target: Target, live: str, ring: Callable[[], None]) -> None:
+    def __init__(self, target: Target, lives: Mapping[str, str], ring: Callable[[], None]) -> None:
         self._target = target
-        self._live = live  # LIVE statements
+        self._lives = lives
         self._ring = ring
+        self._resting: set[str] = set()
+        self._turned = asyncio.Event()  # a table rests, or doesn't any more
         self._task: asyncio.Task[None] | None = None
         self._listeners = 0
         self._told = False
@@ -62,6 +67,18 @@ class Bell:
             if not self._listeners:
                 await self.stop()
 
+    def rest(self, table: str) -> None:
+        """Nobody needs to hear of a table: each of its rows that changes costs the server less then."""
+        if table not in self._resting:
+            self._resting.add(table)
+            self._turned.set()
+
+    def wake(self, table: str) -> None:
+        """Somebody needs to hear of a table again: it rings once it has subscribed."""
+        if table in self._resting:
+            self._resting.discard(table)
+            self._turned.set()
+
     async def stop(self) -> None:
         """Let go of the connection; whoever still listens hears nothing more from it."""
         task, self._task = self._task, None
@@ -78,9 +95,11 @@ class Bell:
             try:
                 connection = await connected(self._target, self._ring)
                 try:
-                    await self._subscribe(connection)
+                    queries: dict[str, UUID] = {}
+                    await self._turn(connection, queries)
+                    self._subscribed()
                     pause = 0.0
-                    await self._listen(connection)
+                    await self._listen(connection, queries)
                 finally:
                     await connection.close()
             except Exception as error:  # noqa: BLE001  # whatever broke, the next connection may work
@@ -97,21 +116,44 @@ class Bell:
         )
         self._told = True
 
-    async def _subscribe(self, connection: ServerConnection) -> None:
-        results_of(self._target.location, await answer_of(connection.query_raw(self._live, {}), TICK))
+    def _subscribed(self) -> None:
         self._ring()  # for what came while nobody listened
         self._tried.set()
         if self._told:
             _log.warning("%s: LIVE works again", self._target.location)
         self._told = False
 
-    async def _listen(self, connection: ServerConnection) -> None:
+    async def _turn(self, connection: ServerConnection, queries: dict[str, UUID]) -> bool:
+        """Subscribe to the tables that aren't resting, and to no other; whether there was a new one."""
+        self._turned.clear()
+        for table in queries.keys() & self._resting:
+            await self._ask(connection, surql("kill", query=str(queries.pop(table))))
+        new = self._lives.keys() - self._resting - queries.keys()
+        for table in new:
+            queries[table] = (await self._ask(connection, self._lives[table]))[0]
+        return bool(new)
+
+    async def _ask(self, connection: ServerConnection, statement: str) -> list[Any]:
+        return results_of(self._target.location, await answer_of(connection.query_raw(statement, {}), TICK))
+
+    async def _listen(self, connection: ServerConnection, queries: dict[str, UUID]) -> None:
         """Until the connection is lost, or proves nothing any more. Raises what it is lost by."""
         ended = asyncio.ensure_future(connection.ended())
         try:
-            while not (await asyncio.wait([ended], timeout=PROOF_INTERVAL))[0]:
-                # A server whose session has ended refuses it.
-                results_of(self._target.location, await answer_of(connection.query_raw("RETURN 1", {}), TICK))
+            while not ended.done():
+                turned = asyncio.ensure_future(self._turned.wait())
+                try:
+                    await asyncio.wait(
+                        [ended, turned], timeout=PROOF_INTERVAL, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    turned.cancel()
+                if ended.done():
+                    break
+                if not self._turned.is_set():
+                    await self._ask(connection, "RETURN 1")  # a server whose session has ended refuses it
+                elif await self._turn(connection, queries):
+                    self._ring()
             raise ConnectionLost(store=self._target.location, problem=LOST)
         finally:
             ended.cancel()

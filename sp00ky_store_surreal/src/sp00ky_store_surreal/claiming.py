@@ -8,17 +8,20 @@ from typing import Any
 
 from sp00ky_core.breaker import Breaker
 from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_store_surreal.breakers import breaker_of
 from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, ReplyUnreadable
+from sp00ky_store_surreal.heads import Heads
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
+from sp00ky_store_surreal.peers import Peers
 from sp00ky_store_surreal.probing import take_probe
 from sp00ky_store_surreal.queries import NUL, quoted, surql
-from sp00ky_store_surreal.reading import Id, jobs_in, load_safely, reply_keys
+from sp00ky_store_surreal.reading import Id, Raw, jobs_in, jobs_of, load_safely, nameable, reply_keys
 from sp00ky_store_surreal.refusals import Refusals
+from sp00ky_store_surreal.signals import Signals
 from sp00ky_store_surreal.unnameable import end_unnameable
 
 __all__ = ["Claimer"]
@@ -38,10 +41,17 @@ CLAIMING = Way(lane=Lane.CLAIM, resend=False)
 class Claimer:
     """Claims; passes over rows that the database refuses to write, for a while: they cost no other row."""
 
-    def __init__(self, connection: Connection, refusals: Refusals) -> None:
+    def __init__(self, connection: Connection, refusals: Refusals, peers: Peers, signals: Signals) -> None:
         self._connection = connection
         self._refusals = refusals
+        self._peers = peers
+        self._signals = signals
+        self._heads = Heads(connection)
         self._skipped: dict[str, tuple[Id, float]] = {}  # by id: until when
+
+    def forget_heads(self) -> None:
+        """A job was given back, and is due as early as it was."""
+        self._heads.forget()
 
     async def claim(self, slots: Sequence[tuple[JobTable, int]], runner_id: str) -> Claim:
         """See ``Store.claim``."""
@@ -56,23 +66,30 @@ class Claimer:
     async def _claim_due(
         self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
     ) -> list[Job]:
-        skipped = self._skipped_now()
-        statement = surql("breakers")
-        bindings: dict[str, Any] = {"runner": runner_id, **NUL, **skipped}
-        for number, (table, count) in enumerate(slots):
-            statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
-            bindings |= _bindings(number, table, count)
         try:
-            reply = await self._connection.write(statement, CLAIMING, **bindings)
+            if self._connection.target.embedded:
+                return await self._claim_alone(slots, runner_id, breakers)
+            return await self._claim_among_others(slots, runner_id, breakers)
         except (*NO_ROWS_FAULT, ReplyUnreadable):
             raise
         except StoreError:
             return await self._claim_singly(slots, runner_id, breakers)
+
+    async def _claim_alone(
+        self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
+    ) -> list[Job]:
+        skipped = self._skipped_now()
+        statement = surql("breakers") + surql("now")
+        bindings: dict[str, Any] = {"runner": runner_id, **NUL, **skipped}
+        for number, (table, count) in enumerate(slots):
+            statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
+            bindings |= _bindings(number, table, count)
+        reply = await self._connection.write(statement, CLAIMING, **bindings)
         breakers.update(_read(reply))
         claimed: list[Job] = []
         for number, (table, _) in enumerate(slots):
-            # of the breakers three, then per backend: ids, rows, text, the reply
-            claimed += await self._jobs_in(table, reply[4 * number + 6])
+            # of the breakers three, the instant, then per backend: ids, rows, text, the reply
+            claimed += await self._jobs_in(table, reply[4 * number + 7])
         return claimed
 
     async def _jobs_in(self, table: JobTable, reply: Any) -> list[Job]:
@@ -80,6 +97,65 @@ class Claimer:
         if isinstance(reply, Mapping):
             await end_unnameable(self._connection, table, reply["unsafe"], jobs)
         return jobs
+
+    async def _claim_among_others(
+        self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
+    ) -> list[Job]:
+        for table, _ in slots:
+            await self._heads.keep_up(table)
+        claimed, empty = await self._claim_from_heads(slots, runner_id, breakers)
+        again = [
+            (table, count)
+            for table, count in empty
+            if breakers.get(table.backend, Breaker()).lets_through and await self._heads.found_nothing(table)
+        ]
+        if again:
+            claimed += (await self._claim_from_heads(again, runner_id, breakers))[0]
+        return claimed
+
+    async def _claim_from_heads(
+        self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
+    ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
+        """Jobs that are due from the heads on, and the tables where there was none."""
+        skipped = self._skipped_now()
+        statement = surql("breakers") + surql("now")
+        bindings: dict[str, Any] = {"runner": runner_id, **skipped}
+        for number, (table, count) in enumerate(slots):
+            n, head = str(number), self._heads.at(table)
+            where = "run_at <= $now" if head is None else f"run_at >= $head{n}"
+            start = self._peers.start(runner_id, count)
+            names = {"table": quoted(table.table), "n": n, "from": where, "but": _but(skipped)}
+            statement += _shared_part(n, table, _due(names, beyond=start > 0))
+            bindings |= {**_bindings(number, table, count), f"head{n}": head, f"start{n}": start}
+        # All or none: a backend's rows would be lost with the reply where another's collide.
+        several = len(slots) > 1
+        if several:
+            statement = f"BEGIN;{statement}COMMIT;"
+        reply = (await self._connection.write(statement, CLAIMING, **bindings))[several:]
+        breakers.update(_read(reply))
+        claimed: list[Job] = []
+        empty = []
+        for number, (table, count) in enumerate(slots):
+            # of the breakers three, the instant, then per backend six: the last three are these
+            (found, now), odd, rows = reply[6 * number + 7 : 6 * number + 10]
+            known = {"status": "processing", "runner_id": runner_id, "updated_at": now}
+            claimed += await (
+                self._odd_jobs(table, odd, runner_id)
+                if odd
+                else jobs_of(self._connection, table, rows, known)
+            )
+            self._signals.claimed(table, full=found == count)
+            if not found:
+                empty.append((table, count))
+            elif len(rows) < found or (found < count and self._heads.search_is_due(table)):
+                self._signals.work()  # others were faster, or there may be some before the head
+        return claimed, empty
+
+    async def _odd_jobs(self, table: JobTable, ids: Sequence[Raw], runner_id: str) -> list[Job]:
+        """The claimed ones of jobs some of whose ids come as text only."""
+        jobs = await load_safely(self._connection, table, nameable(ids))
+        await end_unnameable(self._connection, table, ids, jobs)
+        return [job for job in jobs if job.status is JobStatus.PROCESSING and job.runner_id == runner_id]
 
     async def _claim_probe(self, table: JobTable, runner_id: str, breakers: dict[str, Breaker]) -> list[Job]:
         skipped = self._skipped_now()
@@ -151,6 +227,19 @@ def _but(skipped: Mapping[str, Any]) -> str:
 
 def _part(number: int, table: JobTable, *, but: str) -> str:
     return surql("claim", table=quoted(table.table), n=str(number), lease=_lease(table, str(number)), but=but)
+
+
+def _due(names: Mapping[str, str], *, beyond: bool) -> str:
+    due = surql("due", start="", **names)
+    if not beyond:
+        return due
+    start = surql("due", start=f" START $start{names['n']}", **names)
+    return surql("due_beyond", n=names["n"], beyond=start, due=due)
+
+
+def _shared_part(n: str, table: JobTable, due: str) -> str:
+    until = f"$now + {_lease(table, n)}" if table.timeout_overridable else f"$until{n}"
+    return surql("claim_shared", n=n, due=due, until=until)
 
 
 def _bindings(number: int, table: JobTable, count: int) -> Mapping[str, Any]:

@@ -29,10 +29,8 @@ def _text(name: str) -> str:
 
 @cache
 def _included(name: str) -> str:
-    # @columns@ and the like are files of their own beside the statement.
-    return re.sub(
-        r"@@(\w+)@@", lambda found: _text(f"surql/{found[1]}.surql").strip(), _text(f"surql/{name}.surql")
-    )
+    # @@columns@@ and the like are files of their own beside the statement.
+    return re.sub(r"@@(\w+)@@", lambda found: _included(found[1]).strip(), _text(f"surql/{name}.surql"))
 
 
 def surql(name: str, **names: str) -> str:

@@ -17,7 +17,7 @@ from sp00ky_store_surreal.ids import id_value
 from sp00ky_store_surreal.mapping import job_from
 from sp00ky_store_surreal.queries import MARK, NUL, surql
 
-__all__ = ["Id", "Raw", "reply_keys", "jobs_in", "load", "load_safely", "nameable"]
+__all__ = ["Id", "Raw", "reply_keys", "jobs_in", "jobs_of", "load", "load_safely", "nameable"]
 
 Id = RecordID | str
 """As it is bound."""
@@ -42,6 +42,11 @@ COLUMNS = (
 )
 """The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
 
+SHARED_COLUMNS = (
+    *("id", "path", "payload", "retries", "max_retries", "retry_strategy", "timeout", "assigned_to"),
+    *("dedup_key", "traceparent", "created_at", "run_at", "lease_until", "lease_epoch"),
+)
+"""The names of ``columns_shared.surql``."""
 
 _ERRORS = "(IF string::matches(<string>[errors], $far) { [] } ELSE { errors }) AS errors"
 
@@ -73,6 +78,16 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
     jobs = (job_from(row, table) for row in rows)
     return [careful.get(job.id, job) for job in jobs]
+
+
+async def jobs_of(
+    connection: Connection, table: JobTable, rows: Sequence[Any], known: dict[str, Any]
+) -> list[Job]:
+    """The jobs of a shared claim: its rows, and what all have; a payload that is no text needs care."""
+    whole = [known | dict(zip(SHARED_COLUMNS, row, strict=True)) for row in rows]
+    odd = [row["id"] for row in whole if row["payload"] is None]
+    careful = await load_safely(connection, table, odd) if odd else []
+    return [job_from(row, table) for row in whole if row["payload"] is not None] + careful
 
 
 async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:

@@ -1,6 +1,6 @@
 """A server's connection: calls over one WebSocket, each with its reply, whatever the reply holds.
 
-Not the SDK's own connection, but its encoding. The SDK's reader ends at a value that it can't decode, and its
+Not the SDK's own connection. Its reader ends at a value that it can't decode, and its
 calls are cancelled when the socket is lost (2.x), or it is made anew by itself, signed in as nobody (3.x).
 """
 
@@ -11,16 +11,14 @@ from collections.abc import Callable, Coroutine, Mapping
 from itertools import count
 from typing import Any, TypeVar
 
-from surrealdb.cbor import CBORDecoder, CBORTag, loads
-from surrealdb.data.cbor import encode, tag_decoder
+from cbor2 import CBORDecodeError
 from websockets import Subprotocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-__all__ = ["ServerConnection", "CallRefused", "LOST", "UNREADABLE", "answer_of", "decoded"]
+from sp00ky_store_surreal.wire import decoded, encoded
 
-SET = 56
-"""The tag of a set, which the SDK doesn't know (2.x)."""
+__all__ = ["ServerConnection", "CallRefused", "LOST", "answer_of"]
 
 NEWS = b"\xa1\x66result"
 """How a LIVE notification begins: one entry, for it answers no call; a reply has an ``id`` as well."""
@@ -36,16 +34,6 @@ T = TypeVar("T")
 
 class CallRefused(Exception):
     """What the server answered instead of a result; of a sign-in, say."""
-
-
-class _Unreadable:
-    """Stands for a value that has no form here. It is no JSON, so no payload is sent with it."""
-
-    def __repr__(self) -> str:
-        return "<a value that can't be read>"
-
-
-UNREADABLE = _Unreadable()
 
 
 class ServerConnection:
@@ -108,7 +96,7 @@ class ServerConnection:
         if self._socket is None or not self.is_open:
             raise ConnectionError(LOST)
         number = next(self._numbers)
-        frame = encode({"id": number, "method": method, "params": list(parameters)})
+        frame = encoded({"id": number, "method": method, "params": list(parameters)})
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
             await self._socket.send(frame)
@@ -127,7 +115,7 @@ class ServerConnection:
                     self._pass_on(decoded(data))
                 elif self._heard is not None:
                     self._heard()
-        except (WebSocketException, ValueError, EOFError, AttributeError):
+        except (WebSocketException, CBORDecodeError, ValueError, AttributeError):
             socket.transport.abort()  # what comes after a frame that is no reply has no meaning
         finally:
             for waiting in self._waiting.values():
@@ -158,17 +146,3 @@ async def answer_of(call: Coroutine[Any, Any, T], tick: float) -> T:
 
 def _message(error: object) -> str:
     return str(error.get("message") if isinstance(error, Mapping) else error)
-
-
-def decoded(data: bytes) -> Any:
-    """A reply; what can't be decoded in it is ``UNREADABLE``, a set is a list."""
-    return loads(data, tag_hook=_value)
-
-
-def _value(decoder: CBORDecoder, tag: CBORTag, shareable_index: int | None = None) -> Any:
-    if tag.tag == SET:
-        return tag.value
-    try:
-        return tag_decoder(decoder, tag, shareable_index)
-    except Exception:  # noqa: BLE001  # whatever it is, the other values of the reply are sound
-        return UNREADABLE

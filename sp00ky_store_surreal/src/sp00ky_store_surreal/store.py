@@ -30,6 +30,7 @@ from sp00ky_store_surreal import adding, breakers, check, migrate, numbers, sele
 from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.claiming import Claimer
 from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.peers import Peers
 from sp00ky_store_surreal.queries import quoted, surql
 from sp00ky_store_surreal.readiness import Readiness
 from sp00ky_store_surreal.reading import load, nameable
@@ -57,9 +58,10 @@ class SurrealStore(DecidingStore):
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
         self._refusals = Refusals()
-        self._claimer = Claimer(self._connection, self._refusals)
-        self._upkeep = Upkeep(connection=self._connection, tables=options.tables, refusals=self._refusals)
+        self._peers = Peers()
         self._signals = Signals(self._target, options.tables)
+        self._claimer = Claimer(self._connection, self._refusals, self._peers, self._signals)
+        self._upkeep = Upkeep(connection=self._connection, tables=options.tables, refusals=self._refusals)
         self._warned: set[str] = set()
 
     @property
@@ -155,13 +157,17 @@ class SurrealStore(DecidingStore):
         """See ``Store.release``."""
         await self._ready.ensure()
         given_back = await self._upkeep.release(runner_id, keep)
+        if given_back:
+            self._claimer.forget_heads()
         self._wake(work=bool(given_back))
         return given_back
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         """See ``Store.beat``."""
         await self._ready.ensure()
-        return await self._upkeep.beat(runner_id)
+        beats = await self._upkeep.beat(runner_id)
+        self._peers.seen(runner_id, beats)
+        return beats
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
@@ -210,7 +216,10 @@ class SurrealStore(DecidingStore):
             return []
         await self._ready.ensure()
         results = await settling.settle(self._connection, self._fitting(settlements), self._refusals)
-        self._wake(work=any(each.transition.to is JobStatus.PENDING for each in settlements))
+        pending = [each.transition for each in settlements if each.transition.to is JobStatus.PENDING]
+        if any(each.delay is None for each in pending):
+            self._claimer.forget_heads()
+        self._wake(work=bool(pending))
         return results
 
     def _fitting(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:

@@ -1,0 +1,34 @@
+"""Which runners share a database, and where in the queue each of them claims, so that they rarely collide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+__all__ = ["Peers", "WINDOW"]
+
+WINDOW = 1_000
+"""Jobs from the head of the queue among which runners that compete claim."""
+
+LIVELY = timedelta(seconds=10)
+"""A runner whose last beat is older isn't reckoned with."""
+
+SPREAD = 4
+"""Claims between the places of two runners; others claim before both meanwhile, and both move."""
+
+
+class Peers:
+    """Places of this store's runners among all, as their beats tell them."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    def seen(self, runner_id: str, beats: Mapping[str, datetime]) -> None:
+        """A runner has beaten, and read everybody's last beat."""
+        since = beats[runner_id] - LIVELY
+        lively = sorted(each for each, beat_at in beats.items() if beat_at >= since)
+        self._places[runner_id] = lively.index(runner_id)
+
+    def start(self, runner_id: str, count: int) -> int:
+        """How many due jobs a claim of ``count`` passes over, if there are so many; 0 for a lone runner."""
+        return self._places.get(runner_id, 0) * SPREAD * count % max(WINDOW - count, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,14 @@ from benchmarks.peers import Peers
 from benchmarks.postgres import running
 from benchmarks.report import Section, markdown
 from benchmarks.setting import Benchmark, Setting
+from benchmarks.surreal import backlog as surreal_backlog
+from benchmarks.surreal import delivery as surreal_delivery
+from benchmarks.surreal import enqueue as surreal_enqueue
+from benchmarks.surreal import fleet as surreal_fleet
+from benchmarks.surreal import latency as surreal_latency
+from benchmarks.surreal.database import is_there
 
-BENCHMARKS: dict[str, Benchmark] = {
+ON_POSTGRES: dict[str, Benchmark] = {
     "delivery": delivery.run,
     "noop": noop.run,
     "enqueue": enqueue.many,
@@ -30,20 +37,36 @@ BENCHMARKS: dict[str, Benchmark] = {
     "churn": churn.run,
 }
 
+ON_SURREAL: dict[str, Benchmark] = {
+    "surreal-delivery": surreal_delivery.over_http,
+    "surreal-noop": surreal_delivery.noop,
+    "surreal-enqueue": surreal_enqueue.many,
+    "surreal-latency": surreal_latency.run,
+    "surreal-fleet": surreal_fleet.run,
+    "surreal-backlog": surreal_backlog.on_memory,
+    "surreal-backlog-files": surreal_backlog.on_files,
+    "surreal-backlog-embedded": surreal_backlog.embedded_in_memory,
+    "surreal-backlog-embedded-files": surreal_backlog.embedded_on_files,
+}
+
+BENCHMARKS = ON_POSTGRES | ON_SURREAL
+
 
 def main() -> None:
     """Run what was chosen, one after the other."""
     chosen = _arguments()
-    peers = None if chosen.no_peers else Peers()
+    names = chosen.names or [*ON_POSTGRES, *(ON_SURREAL if is_there() else ())]
+    needs_postgres = any(name in ON_POSTGRES for name in names)
+    peers = Peers() if needs_postgres and not chosen.no_peers else None
     if peers:
         peers.install()
     rounds = 1 if chosen.short else chosen.rounds
-    with running() as postgres:
+    with running() if needs_postgres else nullcontext() as postgres:
         setting = Setting(
-            postgres=postgres, peers=peers, short=chosen.short, rounds=rounds, minutes=chosen.minutes
+            server=postgres, peers=peers, short=chosen.short, rounds=rounds, minutes=chosen.minutes
         )
-        about = uvloop.run(machine(postgres))
-        sections = [_run(name, setting) for name in chosen.names or BENCHMARKS]
+        about = uvloop.run(machine(postgres, surreal=any(name in ON_SURREAL for name in names)))
+        sections = [_run(name, setting) for name in names]
     print(markdown(about, sections))
     if chosen.json:
         found = {"machine": about, "sections": [_plain(section) for section in sections]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,13 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from benchmarks.measure import Sample, Stopwatch
 from benchmarks.project import SLOTS
 
-__all__ = ["deliver_by_hand"]
+__all__ = ["deliver_by_hand", "fused", "Row", "Outcome"]
+
+Row = Sequence[Any]
+"""Of a claimed job: id, path, payload as text, epoch."""
+
+Outcome = tuple[Any, int, str | None]
+"""Of a job: id, epoch, what was answered."""
 
 CLAIM = """
 UPDATE job
@@ -31,62 +38,100 @@ WHERE job.id = given.id AND job.lease_epoch = given.epoch AND job.status = 'proc
 """
 HEADERS = {"Content-Type": "application/json"}
 
+AHEAD = 10 * SLOTS
+"""Jobs that wait to be settled, until no more are claimed."""
 
-class _ByHand:
-    def __init__(self, target: str, jobs: int) -> None:
-        self._target = target
+
+class _Fused:
+    """Claims, deliveries and settles that wait for each other as little as they can."""
+
+    def __init__(
+        self,
+        claim: Callable[[int], Awaitable[Sequence[Row]]],
+        settle: Callable[[list[Outcome]], Awaitable[object]],
+        jobs: int,
+    ) -> None:
+        self._claim, self._settle = claim, settle
         self._left = jobs
-        self._ready: deque[Any] = deque()
-        self._done: deque[tuple[Any, int, str]] = deque()
+        self._ready: deque[Row] = deque()
+        self._done: deque[Outcome] = deque()
         self._room, self._work, self._outcomes = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._room.set()
 
-    async def claim(self, connection: Any) -> None:
+    async def claim(self) -> None:
         claimed = SLOTS
         while claimed == SLOTS:
             await self._room.wait()
             self._room.clear()
-            rows = await connection.fetch(CLAIM, SLOTS)
+            rows = await self._claim(SLOTS)
             claimed = len(rows)
             self._ready.extend(rows)
             self._work.set()
 
-    async def deliver(self, session: aiohttp.ClientSession) -> None:
+    async def deliver(self, session: aiohttp.ClientSession, target: str) -> None:
         while True:
             while not self._ready:
                 self._work.clear()
                 await self._work.wait()
-            row = self._ready.popleft()
+            row_id, path, payload, epoch = self._ready.popleft()
             if len(self._ready) < SLOTS // 2:
                 self._room.set()
-            url = self._target + row["path"]
-            async with session.post(url, data=row["payload"].encode(), headers=HEADERS) as response:
-                self._done.append((row["id"], row["lease_epoch"], await response.text()))
+            async with session.post(target + path, data=payload.encode(), headers=HEADERS) as response:
+                self._done.append((row_id, epoch, await response.text()))
             self._outcomes.set()
 
-    async def settle(self, connection: Any) -> None:
+    async def pass_on(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            self._done.extend((row_id, epoch, None) for row_id, _, _, epoch in self._ready)
+            self._ready.clear()
+            self._outcomes.set()
+            if len(self._done) < AHEAD:
+                self._room.set()
+
+    async def settle(self) -> None:
         while self._left:
             await self._outcomes.wait()
             self._outcomes.clear()
             batch = list(self._done)
             self._done.clear()
             if batch:
-                await connection.execute(SETTLE, *(list(column) for column in zip(*batch, strict=True)))
+                await self._settle(batch)
                 self._left -= len(batch)
+                self._work.set()
 
 
-async def deliver_by_hand(url: str, target: str, jobs: int) -> Sample:
-    """Claims and settles on two connections, group commit, ``SLOTS`` workers; every job in the table."""
-    claims, settles = await asyncpg.connect(url), await asyncpg.connect(url)
+async def fused(
+    claim: Callable[[int], Awaitable[Sequence[Row]]],
+    settle: Callable[[list[Outcome]], Awaitable[object]],
+    target: str | None,
+    jobs: int,
+) -> Sample:
+    """Every job in the table: group commit, ``SLOTS`` workers that POST; no ``target``: nothing is sent."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         with Stopwatch() as watch:
-            mine = _ByHand(target, jobs)
-            tasks = [asyncio.create_task(mine.deliver(session)) for _ in range(SLOTS)]
-            tasks.append(asyncio.create_task(mine.claim(claims)))
-            await mine.settle(settles)
+            mine = _Fused(claim, settle, jobs)
+            work = (
+                [mine.pass_on()] if target is None else [mine.deliver(session, target) for _ in range(SLOTS)]
+            )
+            tasks = [asyncio.create_task(each) for each in (*work, mine.claim())]
+            await mine.settle()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-    await claims.close()
-    await settles.close()
     return watch.sample(jobs)
+
+
+async def deliver_by_hand(url: str, target: str, jobs: int) -> Sample:
+    """On PostgreSQL: claims and settles on a connection each."""
+    claims, settles = await asyncpg.connect(url), await asyncpg.connect(url)
+
+    async def settle(batch: list[Outcome]) -> None:
+        await settles.execute(SETTLE, *(list(column) for column in zip(*batch, strict=True)))
+
+    try:
+        return await fused(lambda count: claims.fetch(CLAIM, count), settle, target, jobs)
+    finally:
+        await claims.close()
+        await settles.close()

@@ -16,7 +16,7 @@ from benchmarks.server import Backend, backend
 from benchmarks.setting import Setting
 from sp00ky_core import Outbox, RunnerOptions
 
-__all__ = ["run"]
+__all__ = ["run", "ours", "counted", "OURS", "PGQUEUER"]
 
 BARE, BY_HAND = "bare aiohttp loop", "the same, claims and settles by hand"
 OURS, PGQUEUER = "ours", "pgqueuer"
@@ -38,7 +38,7 @@ async def run(setting: Setting) -> Section:
                 peers = setting.peers
                 await peers.install_tables(url)
                 contenders[PGQUEUER] = lambda: peers.sample("deliver", url, target.url, jobs)
-            counted = {name: _counted(contender, target) for name, contender in contenders.items()}
+            counted = {name: counted(contender, target) for name, contender in contenders.items()}
             samples = await in_turns(counted, setting.rounds, before=lambda: _clean(setting, url))
     return Section(
         title="HTTP delivery, one process",
@@ -89,7 +89,7 @@ async def _after(first: Awaitable[object], then: Contender) -> Sample:
     return await then()
 
 
-def _counted(contender: Contender, target: Backend) -> Contender:
+def counted(contender: Contender, target: Backend) -> Contender:
     """Whether each job made a request, and only one."""
 
     async def run() -> Sample:

@@ -11,7 +11,7 @@ from typing import Self
 
 import attrs
 
-__all__ = ["Sample", "Stopwatch", "Contender", "in_turns", "median_ratio", "percentile"]
+__all__ = ["Sample", "Stopwatch", "Contender", "in_turns", "nothing", "median_ratio", "percentile"]
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +67,10 @@ async def in_turns(
             await before()
             samples[name].append(await contenders[name]())
     return samples
+
+
+async def nothing() -> None:
+    """What precedes contenders that need nothing before."""
 
 
 def median_ratio(samples: Mapping[str, list[Sample]], one: str, other: str) -> float:

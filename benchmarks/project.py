@@ -55,13 +55,13 @@ DOCUMENT = {
 
 
 @contextmanager
-def project(*, store: str, base_url: str, keep: str = "6h") -> Iterator[Path]:
+def project(*, store: str, base_url: str, keep: str = "6h", slots: int = SLOTS) -> Iterator[Path]:
     """The path of a sp00ky.yml in a folder that goes away at the end; ``keep``: how long jobs stay."""
     backend = {
         "spec": "./openapi.json",
         "baseUrl": base_url,
         "method": {"type": "outbox", "table": "job"},
-        "concurrency": SLOTS,
+        "concurrency": slots,
         "retention": {"success": keep},
     }
     with tempfile.TemporaryDirectory(prefix="sp00ky-bench") as folder:

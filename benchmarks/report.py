@@ -10,7 +10,7 @@ import attrs
 
 from benchmarks.measure import Sample, median_ratio
 
-__all__ = ["Bound", "Section", "markdown", "rate_rows"]
+__all__ = ["Bound", "Row", "Section", "markdown", "rate_rows"]
 
 Row = Mapping[str, str | float]
 

@@ -47,10 +47,14 @@ http {{
 
 
 class Answering(asyncio.Protocol):
-    """The least that an HTTP/1.1 server for our own requests can do; ``seen`` gets each request's bytes."""
+    """The least that an HTTP/1.1 server for our own requests can do; ``seen`` gets each request's bytes.
 
-    def __init__(self, seen: Callable[[bytes], bytes | None]) -> None:
+    It answers after ``delay`` seconds.
+    """
+
+    def __init__(self, seen: Callable[[bytes], bytes | None], delay: float = 0.0) -> None:
         self._seen = seen
+        self._delay = delay
         self._pending = b""
 
     def connection_made(self, transport: Any) -> None:
@@ -63,7 +67,9 @@ class Answering(asyncio.Protocol):
             request, self._pending = self._pending[:length], self._pending[length:]
             body = self._seen(request) or BODY
             answers.append(ANSWER % (len(body), body))
-        if answers:
+        if answers and self._delay:
+            asyncio.get_running_loop().call_later(self._delay, self._transport.write, b"".join(answers))
+        elif answers:
             self._transport.write(b"".join(answers))
 
 

@@ -18,11 +18,18 @@ __all__ = ["Setting", "Benchmark"]
 class Setting:
     """One run's setting."""
 
-    postgres: Postgres
+    server: Postgres | None  # None: no benchmark that was chosen needs it
     peers: Peers | None  # None: ours alone
     short: bool = False  # a smoke test: everything is done, nothing of it says anything
     rounds: int = 5
     minutes: float = 10.0  # of churn
+
+    @property
+    def postgres(self) -> Postgres:
+        """The server of the benchmarks on PostgreSQL."""
+        if self.server is None:
+            raise RuntimeError("this benchmark needs PostgreSQL, and none was started")
+        return self.server
 
     def count(self, full: int, short: int) -> int:
         """So many, or only so many in a short run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,16 +14,30 @@ import pytest
 CHEAP = ("delivery", "noop", "enqueue", "enqueue-one", "latency", "notify", "churn")
 
 
+ON_SURREAL = ("surreal-delivery", "surreal-noop", "surreal-enqueue", "surreal-latency", "surreal-backlog")
+
+
 @pytest.mark.slow
 def test_the_cheap_benchmarks_run(root: Path, tmp_path: Path) -> None:
+    _run(root, tmp_path, CHEAP)
+
+
+@pytest.mark.slow
+def test_the_cheap_benchmarks_on_surrealdb_run(root: Path, tmp_path: Path) -> None:
+    if shutil.which("surreal") is None:
+        pytest.skip("no `surreal` on PATH: a SurrealDB server can't be started")
+    _run(root, tmp_path, ON_SURREAL)
+
+
+def _run(root: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
     pytest.importorskip("uvloop", reason="uvloop doesn't run here")
     report = tmp_path / "report.json"
-    command = [sys.executable, "-m", "benchmarks", "--short", "--no-peers", "--json", str(report), *CHEAP]
+    command = [sys.executable, "-m", "benchmarks", "--short", "--no-peers", "--json", str(report), *names]
     environment = {name: value for name, value in os.environ.items() if name != "SP00KY_STORE"}
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     sections = json.loads(report.read_text())["sections"]
-    assert len(sections) == len(CHEAP)
+    assert len(sections) == len(names)
     for section in sections:
         assert f"### {section['title']}" in done.stdout
         assert section["rows"]

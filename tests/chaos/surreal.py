@@ -72,7 +72,8 @@ class Surreal:
     async def stop(self) -> None:
         """See ``Database.stop``."""
         if self._child is not None:
-            self._child.kill()
+            if self._child.returncode is None:  # else it has ended by itself
+                self._child.kill()
             await self._child.wait()
             self._child = None
 

@@ -37,7 +37,8 @@ class Column:
     default: str | None = None  # none: it may be null, or must be given (path)
     fill: str | None = None
     required: bool = True
-    identifies: bool = False  # a table without it is no job table
+    identifies: bool = False  # a table without it is somebody else's
+    is_key: bool = False
 
     @property
     def definition(self) -> str:
@@ -51,7 +52,7 @@ class Column:
 
     def _defined(self, default: str | None) -> str:
         null = " NOT NULL" if self.required else ""
-        key = " PRIMARY KEY" if self.name == "id" else ""
+        key = " PRIMARY KEY" if self.is_key else ""
         return f"{self.name} {self.type}{key or null}" + (f" DEFAULT {default}" if default else "")
 
 
@@ -79,7 +80,7 @@ _KEY = (
 )
 
 COLUMNS = (
-    Column("id", "uuid", _KEY, identifies=True),
+    Column("id", "uuid", _KEY, identifies=True, is_key=True),
     Column("path", "text", identifies=True),
     Column("payload", "json", "'{}'", identifies=True),
     Column("status", "text", "'pending'", identifies=True),

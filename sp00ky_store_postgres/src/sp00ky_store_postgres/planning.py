@@ -8,23 +8,17 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.catalog import exists, find_table, has_rows, versions
+from sp00ky_store_postgres.catalog import find_table, has_rows, versions
 from sp00ky_store_postgres.extending import extension
 from sp00ky_store_postgres.layout import CHECKS, COLUMNS, INDEXES, STORAGE, VERSION
 from sp00ky_store_postgres.options import PostgresOptions
+from sp00ky_store_postgres.own import own_tables
 from sp00ky_store_postgres.refusing import refuse_foreign, refuse_newer
 from sp00ky_store_postgres.statements import fill, literal, quoted, read_migration
 from sp00ky_store_postgres.steps import Planned, function_of, index_step, named, step_of, trigger_step
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["plan"]
-
-OWN_TABLES = {
-    "sp00ky_migration": "which version each table has",
-    "sp00ky_runner": "the runners' signs of life",
-    "sp00ky_breaker": "which backends are paused",
-}
-"""The store's own tables, in each schema that holds job tables, and what is kept in them."""
 
 
 async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
@@ -33,8 +27,8 @@ async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> lis
     Raises:
         SchemaError: a table is none of ours, or of a newer version.
     """
+    planned = [each async for each in _shared(connection, tables, options)]
     done = await versions(connection, tables.migration)
-    planned = [each async for each in _own_tables(connection, tables)]
     for table in tables.all:
         found = await find_table(connection, tables.schema, table.table)
         version = done.get(table.table, 0)
@@ -52,7 +46,8 @@ async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> lis
     return sorted(planned, key=lambda each: each.alone)
 
 
-async def _own_tables(connection: Any, tables: Tables) -> AsyncIterator[Planned]:
+async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Planned]:
+    """What all job tables of a schema have in common."""
     schema = quoted(tables.schema)
     if await connection.fetchval("SELECT to_regnamespace($1::text)", schema) is None:
         yield step_of(
@@ -62,10 +57,8 @@ async def _own_tables(connection: Any, tables: Tables) -> AsyncIterator[Planned]
             problem=f"schema {tables.schema} isn't there",
             stops=True,
         )
-    for name, kept in OWN_TABLES.items():
-        if not await exists(connection, quoted(tables.schema, name)):
-            statement = fill(read_migration(f"0001_{name}"), table=quoted(tables.schema, name))
-            yield step_of(name, statement, kept, problem=f"table {name} isn't there", stops=True)
+    async for each in own_tables(connection, tables, options):
+        yield each
     if await connection.fetchval("SELECT to_regprocedure($1::text)", f"{function_of(tables)}()") is None:
         yield step_of(
             tables.schema,

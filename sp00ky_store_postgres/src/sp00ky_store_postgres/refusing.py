@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import attrs
 
 from sp00ky_core.errors import SchemaError
@@ -10,7 +12,14 @@ from sp00ky_store_postgres.catalog import Found
 from sp00ky_store_postgres.layout import COLUMNS, VERSION, Column
 from sp00ky_store_postgres.options import PostgresOptions
 
-__all__ = ["OLDEST_SERVER", "TableRefused", "refuse_old_server", "refuse_newer", "refuse_foreign"]
+__all__ = [
+    "OLDEST_SERVER",
+    "TableRefused",
+    "refuse_old_server",
+    "refuse_newer",
+    "refuse_foreign",
+    "refuse_foreign_own",
+]
 
 OLDEST_SERVER = 13
 
@@ -57,6 +66,32 @@ def refuse_foreign(table: JobTable, name: str, found: Found, options: PostgresOp
             f"column {each.name} is {found.types[each.name]}, not {each.type}" for each in wrong
         )
         raise _refused(table, options, types, f"ALTER TABLE {name} {', '.join(map(_retyped, wrong))}, or ")
+
+
+def refuse_foreign_own(
+    name: str, columns: Sequence[Column], key: Sequence[str], found: Found, options: PostgresOptions
+) -> None:
+    """Raise ``TableRefused`` for a relation that has the name of one of the store's own tables."""
+    for why in _foreign(columns, key, found):
+        raise TableRefused(
+            store=options.location,
+            problem=f"{name!r} is somebody else's table and was left as it is: {why}",
+            mend="rename it, or give the jobs a schema of their own: add schema=<name> to the store's URL",
+        )
+
+
+def _foreign(columns: Sequence[Column], key: Sequence[str], found: Found) -> Iterator[str]:
+    if found.kind != "r":
+        yield "it is a view, or has partitions or children"
+    for each in columns:
+        if each.identifies and each.name not in found.types:
+            yield f"it has no column {each.name}"
+        elif (type_ := found.types.get(each.name, each.type)) != each.type:
+            yield f"column {each.name} is {type_}, not {each.type}"
+    for name in sorted(found.must_be_given - {each.name for each in columns}):
+        yield f"column {name} is NOT NULL and has no default"
+    if len(key) == 1 and found.objects.get(("unique", key[0])) is not True:
+        yield f"its {key[0]} isn't unique"
 
 
 def _retyped(column: Column) -> str:

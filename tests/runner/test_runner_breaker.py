@@ -16,6 +16,7 @@ from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, Claim, Store
+from sp00ky_core.runner import breakers
 from sp00ky_core.testing.cancellation import turns
 from sp00ky_core.testing.faults import Fault, FaultyStore, Scripted
 
@@ -487,6 +488,41 @@ async def test_a_dead_runners_probe_ends_when_its_job_is_reclaimed(make_bench) -
         ended = await bench.ended(job)
     assert (ended.status, ended.errors[-1].runner_id) == (JobStatus.SUCCESS, "dead")
     assert await _closed(bench)
+
+
+@pytest.fixture
+async def open_bench(make_bench) -> Any:
+    """A bench whose breaker is open, its pause over."""
+    bench = await make_bench(concurrency=1)
+    opens = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=1e-6))
+    assert (await bench.store.change_breaker(opens)).written
+    return bench
+
+
+async def test_jobs_without_a_route_hold_up_no_probe(open_bench) -> None:
+    for _ in range(20):
+        await open_bench.add("/gone", max_retries=0)
+    job, pending = await open_bench.add(max_retries=0), []
+
+    async def answer(_attempt: Attempt) -> Outcome:
+        pending.append((await open_bench.store.stats())["api"].pending)
+        return Delivered()
+
+    open_bench.transport.script = answer
+    async with open_bench.runner(poll=60):
+        await open_bench.ended(job)
+    assert pending == [20]
+
+
+async def test_a_probe_that_cannot_be_sent_makes_the_next_one_wait_for_nothing(
+    open_bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breakers, "BREATH", NEVER)
+    for _ in range(5):
+        open_bench.store.write_row("job", {"path": "/chat", "payload": "no json", "status": "pending"})
+    job = await open_bench.add(max_retries=0)
+    async with open_bench.runner(poll=60):
+        assert (await open_bench.ended(job)).status is JobStatus.SUCCESS
 
 
 async def test_no_job_with_retries_left_fails_in_a_long_outage(make_bench) -> None:

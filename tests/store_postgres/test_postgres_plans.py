@@ -65,7 +65,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ..
     assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
     return {
         "claim": (Lane.CLAIM, store._claims._statement(tables.all), ("r1", 100, LONG_AGO), "job_due"),
-        "probe": (Lane.CLAIM, store._claims._probe_statement(table), ("r1",), "job_due"),
+        "probe": (Lane.CLAIM, store._claims._probe_statement(table), ("r1", ["/a"]), "job_due"),
         "next due": (Lane.CLAIM, filled("next_due"), (), "job_due"),
         "settle": (
             Lane.SETTLE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from sp00ky_core.config import BackendConfig, Config
-from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.contract import Contract, load_contract, path_problem
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.ports import JobTable
 
@@ -38,12 +38,13 @@ def load_backends(config: Config, strategies: frozenset[str]) -> Mapping[str, Ba
         problem = "there is none; describe one, as `sp00ky init` does"
         raise ConfigError(file=str(config.file), key="backends", problem=problem)
     return {
-        name: Backend(config=backend, contract=load_contract(backend), table=_table(backend, strategies))
+        name: Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
         for name, backend in config.backends.items()
+        for contract in [load_contract(backend)]
     }
 
 
-def _table(backend: BackendConfig, strategies: frozenset[str]) -> JobTable:
+def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str]) -> JobTable:
     return JobTable(
         backend=backend.name,
         table=backend.table,
@@ -53,5 +54,6 @@ def _table(backend: BackendConfig, strategies: frozenset[str]) -> JobTable:
         keep_failed=backend.retention.failed,
         strategies=strategies,
         breaker=backend.breaker is not None,
+        routes=frozenset(path for path in contract.routes if path_problem(path) is None),
         max_payload_bytes=backend.max_payload_bytes,
     )

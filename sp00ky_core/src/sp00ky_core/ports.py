@@ -70,6 +70,7 @@ class JobTable:
     keep_failed: float | None = None
     strategies: frozenset[str] = frozenset({"linear", "exponential"})  # those that this process knows
     breaker: bool = True  # whether claims heed the backend's breaker
+    routes: frozenset[str] = frozenset()  # paths to which jobs can be sent, if they are known
     max_payload_bytes: int = 1_048_576  # a claim needn't read what is longer: the job is claimed as defective
 
     def attempt_timeout(self, job_timeout: float | None) -> float:
@@ -294,11 +295,12 @@ class Store(Protocol):
         row. ``errors`` may be left out.
 
         The breakers of these backends are read with it. A backend that is paused gives nothing. One whose
-        breaker is open gives one job once its pause has passed, the probe, to the first caller: one with
-        retries left, if there is one among the ``PROBE_WINDOW`` oldest due. The breaker is half-open from
-        then on, the probe that caller's for ``table.probe_lease`` seconds, unless it is changed before; then
-        another caller may take the next one. (This may be a second round trip.) None of this holds for a
-        table whose ``breaker`` is False.
+        breaker is open gives one job once its pause has passed, the probe, to the first caller: of the
+        ``PROBE_WINDOW`` oldest due one whose path is among ``table.routes``, if there is one, for what can't
+        be sent finds nothing out; of those one with retries left. The breaker is half-open from then on, and
+        the probe that caller's for ``table.probe_lease`` seconds, unless it is changed before; then another
+        caller may take the next one. (This may be a second round trip.) None of this holds for a table whose
+        ``breaker`` is False.
         """
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:

@@ -140,7 +140,8 @@ class Claims:
         return await self._claim_probe(table, runner_id, seen)
 
     async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen) -> list[Job]:
-        rows = await self._connections.fetch(Lane.CLAIM, self._probe_statement(table), runner_id)
+        statement, routes = self._probe_statement(table), list(table.routes)
+        rows = await self._connections.fetch(Lane.CLAIM, statement, runner_id, routes)
         if not rows:  # nothing is due, or somebody else was faster
             return []
         seen.take(rows)

@@ -40,10 +40,12 @@ async def take_probe(
     """
     condition, skipped = but
     statement = surql("probe_ids", table=quoted(table.table), but=condition)
-    (due,) = await connection.read(statement, slots=PROBE_WINDOW, skipped=list(skipped))
+    (due,) = await connection.read(
+        statement, slots=PROBE_WINDOW, skipped=list(skipped), routes=list(table.routes)
+    )
     if not due:
         return [], None
-    chosen = next((row["id"] for row in due if row["spare"]), due[0]["id"])
+    chosen = max(due, key=lambda row: (row["known"], row["spare"]))["id"]
     reply = await connection.write(
         surql("take_probe"),
         PROBING,

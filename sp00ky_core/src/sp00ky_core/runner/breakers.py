@@ -32,7 +32,10 @@ SHORTEST = 0.001
 """Seconds that are worth waiting: what is left of a pause may be less than a clock can tell."""
 
 BREATH = 0.01
-"""Seconds between two writes: a backend that fails now and then may change its breaker with every job."""
+"""Seconds between two writes: a backend that fails now and then may change its breaker with every job.
+
+Not after a write that ends a probe: if that couldn't be sent, many more like it may come before one that can.
+"""
 
 
 class Breakers:
@@ -157,10 +160,11 @@ class Breakers:
         backoff = Backoff(self._options.random)
         while True:
             await self._to_write.wait()
+            ended_probe = False
             try:
                 for seen in self._seen.values():
                     if seen.has_unwritten:
-                        await self._write(seen)
+                        ended_probe |= await self._write(seen)
             except Sp00kyError as error:
                 logger.warning("what attempts say of their backend can't be written yet: %s", error)
                 await backoff.wait()
@@ -169,17 +173,18 @@ class Breakers:
             if not any(seen.has_unwritten for seen in self._seen.values()):
                 self._to_write.clear()
                 self._all_written.set()
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(0 if ended_probe else BREATH)
 
     async def all_written(self) -> None:
         """Return once the store has heard of everything."""
         await self._all_written.wait()
 
-    async def _write(self, seen: SeenBreaker) -> None:
+    async def _write(self, seen: SeenBreaker) -> bool:
+        """Write what there is; whether it ended a probe, so that the next one mustn't wait for it."""
         change, before = seen.change(), seen.stored
         if change is None:
             self._changed()
-            return
+            return False
         try:
             result = await self._store.change_breaker(change)
         except BaseException:
@@ -191,6 +196,7 @@ class Breakers:
             state = BreakerState.OPEN if change.opens else BreakerState.CLOSED
             self._hooks.dispatch_soon("sp00ky_breaker_changed", backend=seen.backend, state=state.value)
         self._changed()
+        return change.ends_probe
 
 
 def _mark_probe(seen: SeenBreaker, helds: Sequence[Held]) -> None:

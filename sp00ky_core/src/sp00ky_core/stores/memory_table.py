@@ -75,12 +75,13 @@ class MemoryTable:
         return taken
 
     def take_probe(self, runner_id: str, now: datetime) -> Job | None:
-        """Claim one due job, the oldest of those with retries left if there is one; None: none is due."""
+        """Claim one due job, the oldest of those that make the best probe; None: none is due."""
         found = [
             self.rows[job_id] for _, _, job_id in filter(self._is_live, sorted(self._due)[:PROBE_WINDOW])
         ]
         due = [job for job in found if (job.run_at or BEGINNING) <= now]
-        chosen = next((job for job in due if job.retries < job.max_retries), due[0] if due else None)
+        routes = self.options.routes
+        chosen = max(due, key=lambda job: (job.path in routes, job.retries < job.max_retries), default=None)
         return None if chosen is None else self._claim(chosen, runner_id, now)
 
     def _is_live(self, entry: tuple[datetime, int, str]) -> bool:

@@ -13,7 +13,8 @@ WITH chosen AS (
         LIMIT {{window}}
     ))
       AND job.status || '' = 'pending'
-    ORDER BY job.retries < job.max_retries DESC, job.run_at, job.id
+    ORDER BY
+        coalesce(job.path = ANY ($2::text[]), false) DESC, job.retries < job.max_retries DESC, job.run_at, job.id
     LIMIT 1
     FOR NO KEY UPDATE SKIP LOCKED
 ), breaker AS (

@@ -162,6 +162,19 @@ class BreakerConformance(StoreHarness):
         await self._open(guarded, api, SHORT)
         assert [job.id for job in await self._probe(guarded, api)] == [oldest.id]
 
+    async def test_a_probe_can_be_sent_if_there_is_such_a_job(
+        self, guarded_options: StoreOptions, api: str
+    ) -> None:
+        async with self.opened(guarded_options, routes=frozenset({"/known", "/other"})) as store:
+            await self.add(store, 3, backend=api, path="/gone", max_retries=5)
+            (spent,) = await self.add(store, backend=api, path="/known", max_retries=0)
+            (spare,) = await self.add(store, backend=api, path="/other", max_retries=5)
+            await self._open(store, api, SHORT)
+            for expected in (spare, spent):
+                probe = await self._probe(store, api)
+                assert [job.id for job in probe] == [expected.id]
+                await self._after(store, api, ProbeWithoutNews(runner_id=RUNNER), probe.breakers[api])
+
     async def test_a_probe_that_is_answered_closes_it(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)

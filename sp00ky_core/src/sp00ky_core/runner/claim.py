@@ -57,6 +57,7 @@ class Claimer:
             None  # why the last claim got nothing, if the database won't write a row
         )
         self._stopping = False
+        self._claim_seconds = 0.0  # how long the last one took
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
         self._given_back: set[str] = set()  # those of them of which this runner knows
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
@@ -124,8 +125,9 @@ class Claimer:
             self._wake.expect_nothing(wanted)
             self._breakers.claiming(wanted)
             for name in wanted:
-                self._slots[name].measure(claimed_at)
+                self._slots[name].measure(claimed_at, self._claim_seconds)
             jobs = await self._store.claim(wanted, self._options.runner_id)
+            self._claim_seconds = self._options.clock() - claimed_at
             helds = [self._hold(job, claimed_at) for job in jobs]
         self._breakers.claimed(wanted, jobs, helds)
         self._wake.claimed(wanted, jobs)

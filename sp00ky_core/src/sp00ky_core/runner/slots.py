@@ -12,7 +12,8 @@ from sp00ky_core.runner.held import Held
 __all__ = ["Slots"]
 
 AHEAD = 0.02
-"""Seconds of work, at the backend's present rate, that are claimed before there is a place for them."""
+"""Seconds of work, at the backend's present rate, that are claimed before there is a place for them, or
+twice as long as a claim takes, if that is more."""
 
 Perform = Callable[[Held], Awaitable[None]]
 
@@ -42,10 +43,15 @@ class Slots:
         free = self.backend.config.concurrency + self._ahead - self._busy - len(self._ready)
         return free if free >= max(1, self._ahead // 2) else 0
 
-    def measure(self, now: float) -> None:
-        """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't."""
+    def measure(self, now: float, claim_seconds: float) -> None:
+        """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
+
+        Args:
+            now: by the runner's clock.
+            claim_seconds: how long the last claim took; the next one's jobs come so much later.
+        """
         rate = self._ended / max(now - self._measured_at, 1e-6)
-        self._ahead = min(self.backend.config.concurrency, int(rate * AHEAD))
+        self._ahead = min(self.backend.config.concurrency, int(rate * max(AHEAD, 2 * claim_seconds)))
         self._ended, self._measured_at = 0, now
 
     def put(self, held: Held) -> None:

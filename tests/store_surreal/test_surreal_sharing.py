@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal import SurrealStore, heads, signals
-from sp00ky_store_surreal.peers import LIVELY, Peers
+from sp00ky_store_surreal import SurrealStore, heads, peers, signals
+from sp00ky_store_surreal.peers import LIVELY, WINDOW, Peers
 
 SOON = 20.0
 """Seconds; what is waited for takes milliseconds."""
@@ -35,24 +35,27 @@ async def paths(store: SurrealStore, count: int, runner: str = "a") -> list[str]
     return sorted(job.path for job in await store.claim({"api": count}, runner))
 
 
-async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(shared: SurrealStore) -> None:
+async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "WINDOW", 20)
     for runner in ("a", "b", "a"):
         await shared.beat(runner)
     await shared.add(
         [NewJob(path=f"/{n:02}", backend="api", run_at=LONG_AGO + timedelta(seconds=n)) for n in range(20)]
     )
-    assert await paths(shared, 4, "b") == [f"/{n}" for n in range(16, 20)]
+    assert await paths(shared, 4, "b") == [f"/{n}" for n in range(10, 14)]
     assert await paths(shared, 5, "a") == [f"/{n:02}" for n in range(5)]
-    rest = await paths(shared, 10, "b") + await paths(shared, 10, "b")  # too few for a place of its own
-    assert rest == [f"/{n:02}" for n in (*range(5, 15), 15)]
+    rest = await paths(shared, 10, "b") + await paths(shared, 10, "b")  # at last without a place
+    assert rest == [f"/{n:02}" for n in (19, *range(5, 10), *range(14, 19))]
 
 
 def test_a_runner_that_has_ended_takes_no_place() -> None:
-    peers, now = Peers(), LONG_AGO
-    peers.seen("b", {"a": now, "b": now})
-    assert peers.start("b", 10) == 40
-    peers.seen("b", {"a": now, "b": now + LIVELY + timedelta(seconds=1)})
-    assert peers.start("b", 10) == 0
+    places, now = Peers(), LONG_AGO
+    places.seen("b", {"a": now, "b": now})
+    assert places.start("b", 10) == WINDOW // 2
+    places.seen("b", {"a": now, "b": now + LIVELY + timedelta(seconds=1)})
+    assert places.start("b", 10) == 0
 
 
 async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,6 @@ WINDOW = 1_000
 LIVELY = timedelta(seconds=10)
 """A runner whose last beat is older isn't reckoned with."""
 
-SPREAD = 4
-"""Claims between the places of two runners; others claim before both meanwhile, and both move."""
-
 
 class Peers:
     """Places of this store's runners among all, as their beats tell them."""
@@ -27,8 +24,8 @@ class Peers:
         """A runner has beaten, and read everybody's last beat."""
         since = beats[runner_id] - LIVELY
         lively = sorted(each for each, beat_at in beats.items() if beat_at >= since)
-        self._places[runner_id] = lively.index(runner_id)
+        self._places[runner_id] = lively.index(runner_id) * (WINDOW // len(lively))
 
     def start(self, runner_id: str, count: int) -> int:
         """How many due jobs a claim of ``count`` passes over, if there are so many; 0 for a lone runner."""
-        return self._places.get(runner_id, 0) * SPREAD * count % max(WINDOW - count, 1)
+        return min(self._places.get(runner_id, 0), max(WINDOW - count, 0))

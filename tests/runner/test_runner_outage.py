@@ -84,7 +84,7 @@ def test_when_a_probe_is_answered_every_runner_goes_on_at_once(world: World) -> 
     world.end()
 
 
-def test_a_dead_runners_probe_is_taken_over_when_its_lease_is_over(world: World) -> None:
+def test_a_dead_runners_probe_is_taken_over_once_it_is_known_to_be_dead(world: World) -> None:
     world.start()
     world.start()
     world.pass_smoothly(12)
@@ -102,5 +102,5 @@ def test_a_dead_runners_probe_is_taken_over_when_its_lease_is_over(world: World)
     while not world.flights():
         world.leap(0.1)
         world.flow()
-    assert world.clock.monotonic() - taken_at == pytest.approx(15, abs=0.5)  # the timeout, and 5 s
+    assert world.clock.monotonic() - taken_at < 10  # virtual seconds; its lease is for 15
     world.end()

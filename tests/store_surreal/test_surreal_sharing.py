@@ -46,8 +46,8 @@ async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
     )
     assert await paths(shared, 4, "b") == [f"/{n}" for n in range(10, 14)]
     assert await paths(shared, 5, "a") == [f"/{n:02}" for n in range(5)]
-    rest = await paths(shared, 10, "b") + await paths(shared, 10, "b")  # at last without a place
-    assert rest == [f"/{n:02}" for n in (19, *range(5, 10), *range(14, 19))]
+    rest = await paths(shared, 10, "b") + await paths(shared, 10, "b")  # too few beyond its place
+    assert rest == [f"/{n:02}" for n in (*range(5, 10), *range(14, 20))]
 
 
 def test_a_runner_that_has_ended_takes_no_place() -> None:

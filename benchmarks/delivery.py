@@ -38,8 +38,8 @@ async def run(setting: Setting) -> Section:
                 peers = setting.peers
                 await peers.install_tables(url)
                 contenders[PGQUEUER] = lambda: peers.sample("deliver", url, target.url, jobs)
-            counted = {name: counted(contender, target) for name, contender in contenders.items()}
-            samples = await in_turns(counted, setting.rounds, before=lambda: _clean(setting, url))
+            checked = {name: counted(contender, target) for name, contender in contenders.items()}
+            samples = await in_turns(checked, setting.rounds, before=lambda: _clean(setting, url))
     return Section(
         title="HTTP delivery, one process",
         rows=rate_rows(samples, BARE),

@@ -23,7 +23,7 @@ async def restarted(server: Any) -> AsyncIterator[PostgresStore]:
     store = PostgresStore(StoreOptions(url=server.url, tables=(table,)))
     await store.open()
     await store.migrate()
-    await store._connections.fetch(connections.Lane.REST, "TRUNCATE job")
+    await store._connections.fetch(connections.Lane.REST, "TRUNCATE job, sp00ky_breaker")
     yield store
     await store.close()
 

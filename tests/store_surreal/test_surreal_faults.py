@@ -47,8 +47,9 @@ class Work:
     async def begun(self, share: float) -> None:
         """Wait until a share of the jobs has been requested."""
         self._mark = int(self.count * share)
-        self._begun.clear()
-        await self._begun.wait()
+        if len(self.transport.attempts) < self._mark:
+            self._begun.clear()
+            await self._begun.wait()
 
     async def run(self, fault: Callable[[], Any]) -> None:
         """Deliver them all, with a fault meanwhile."""

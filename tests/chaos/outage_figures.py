@@ -46,7 +46,6 @@ class Outage:
     seconds: float
     waiting: int  # jobs pending during it
     state: str  # of its breaker, by `jobs stats` in its midst
-    places: int  # how many attempts the runners may make at once
     in_flight: int  # attempts, when it began
     sent: int  # attempts that began during it
     probes: int
@@ -60,7 +59,7 @@ class Outage:
 
     def complaints(self) -> list[str]:
         """What should not have happened."""
-        most = self.places + FAILURES + self.probes  # places, for one that is free is just being filled
+        most = self.in_flight + FAILURES + self.probes
         problems = {
             f"{self.failed_early} jobs failed that might have been retried": self.failed_early > 0,
             f"{self.sent} requests were sent during it, more than {most}": self.sent > most,

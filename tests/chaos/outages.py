@@ -110,7 +110,6 @@ async def run_outages(plan: OutagePlan, database: Postgres, folder: Path) -> lis
                 answered=each.answered,
                 others=steady.answered,
                 others_since=begun + STEADY_TAKES,  # when every place is taken
-                places=plan.runners * CONCURRENCY,
                 waiting=shown[kind]["pending"],
                 state=shown[kind]["breaker"]["state"],
                 **await _failed(outbox, kind),

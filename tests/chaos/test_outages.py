@@ -52,7 +52,6 @@ def counted(**changes: object) -> Outage:
         answered=[91.0, 112.0],
         others=[90.0 + each for each in range(30)],
         others_since=90.0,
-        places=2,
         waiting=7,
         state="open",
         failed=1,

@@ -302,6 +302,25 @@ async def test_of_two_runners_that_open_it_at_once_one_tells(make_bench) -> None
     assert witness.seen == [("api", "open")]
 
 
+async def test_a_slot_is_free_once_the_fleet_knows_of_its_failure(make_bench) -> None:
+    backend, faults, go = Backend(AWAY), Scripted(), asyncio.Event()
+    held = Fault(held_until=go, fails=False)
+    faults.put("change_breaker", held, held, held)
+    bench = await make_bench(backend, concurrency=2, breaker=BreakerConfig(failures=3, interval=NEVER))
+    jobs = [await bench.add(max_retries=9) for _ in range(30)]
+    store = FaultyStore(bench.store, faults)
+    async with bench.runner(store), bench.runner(store), bench.runner(store):
+        while faults.left():  # noqa: ASYNC110  # until each has sent its change: nothing tells of it
+            await asyncio.sleep(0)
+        await until(lambda: _processing(bench, exactly=0))  # the failed attempts are written without delay
+        await turns(200)  # more than further attempts would take
+        assert len(backend.requests) == 6  # one for each slot
+        go.set()
+        await until(lambda: is_open(bench))
+    assert len(backend.requests) < 6 + 3  # the first two of the fleet's failures don't open it
+    assert sum([(await bench.store.get(job.id)).retries for job in jobs]) == len(backend.requests)
+
+
 class Slow(FaultyStore):
     """No signals; ``api`` is away at the first claim, and claims without it last until its pause is over."""
 

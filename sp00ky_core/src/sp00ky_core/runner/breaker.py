@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 import attrs
@@ -48,6 +49,8 @@ class SeenBreaker:
         self._sent_in_vain = False  # no reply came
         self._unwritten_since = 0.0
         self._refusals = 0
+        self._noted = 0  # events
+        self._told = asyncio.Event()  # set for a moment whenever fewer of them wait to be written
         self._replies = 0
         self._replies_before_claim = 0
         self.probes = 0  # this runner's, that have no outcome yet
@@ -92,9 +95,16 @@ class SeenBreaker:
         if not self._unwritten:
             self._unwritten_since = self._clock()
         self._unwritten = [*self._unwritten, event][-MOST_UNWRITTEN:]
+        self._noted += 1
         self._looked_at = self._clock()
         self.view = _or_new(_changed(self.view, change))
         return True
+
+    async def heard(self) -> None:
+        """Return once the store has heard of all that is noted by now, or it is too old to be told."""
+        noted = self._noted
+        while self._noted - len(self._unwritten) - len(self._being_written) < noted:
+            await self._told.wait()
 
     def claiming(self) -> None:
         """A claim is about to be sent."""
@@ -139,6 +149,7 @@ class SeenBreaker:
             self._unwritten = [*self._being_written, *self._unwritten][-MOST_UNWRITTEN:]
         self._being_written = []
         self._read(result.breaker)
+        self._tell()
         return is_written
 
     def failed(self) -> None:
@@ -148,6 +159,11 @@ class SeenBreaker:
     def _forget(self) -> None:
         self._unwritten, self._being_written, self._sent, self._refusals = [], [], None, 0
         self.view = self.stored
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told.set()
+        self._told.clear()
 
     def _read(self, breaker: Breaker) -> None:
         self._signalled = False

@@ -89,6 +89,12 @@ class Breakers:
             self._note(seen, event)
         return was_probe and never_connected(outcome)
 
+    async def heard(self, held: Held) -> None:
+        """Return once the fleet may know what is noted of the job's backend by now."""
+        seen = self._seen.get(held.job.backend)
+        if seen is not None:
+            await seen.heard()
+
     def unsent(self, held: Held) -> None:
         """A claim is let go of without an outcome: if it is a probe, somebody else may take the next one."""
         seen = self._seen.get(held.job.backend)

@@ -11,6 +11,7 @@ from typing import Self
 import attrs
 
 from sp00ky_core.backend import Backend
+from sp00ky_core.breaker import is_unavailable
 from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import RowRefused, Sp00kyError
 from sp00ky_core.job import JobStatus
@@ -188,17 +189,22 @@ class Runner:
         if not self._may_start(held):
             self._claimer.give_back(held)
             return
+        is_failure = False
         try:
             outcome = await self._attempts.attempt(held)
             if self._breakers.note(held, outcome):
                 self._claimer.give_back(held)
                 return
+            is_failure = is_unavailable(outcome)
             settlement = self._decider.settlement(held, outcome)
         except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
             logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
             self._breakers.unsent(held)
             settlement = self._decider.unknown(held)
         self._settler.put(held, settlement)
+        if is_failure:
+            held.worker = None  # the attempt is over: nobody need cut it off
+            await self._breakers.heard(held)  # or each runner would find out on its own, a job a slot
 
     def _may_start(self, held: Held) -> bool:
         # After a gap between beats a peer may have taken the job already: the database knows.

@@ -93,10 +93,9 @@ async def test_while_a_backend_is_away_its_jobs_wait(make_bench, outcome: Undeli
 
 async def test_what_was_claimed_ahead_is_given_back_unharmed(make_bench) -> None:
     bench = await make_bench(concurrency=10, breaker=BreakerConfig(failures=1, interval=NEVER))
-    begun, go = asyncio.Event(), asyncio.Event()
+    go = asyncio.Event()
 
     async def hold(_attempt: Attempt) -> Outcome:
-        begun.set()
         await go.wait()
         return AWAY
 
@@ -104,7 +103,7 @@ async def test_what_was_claimed_ahead_is_given_back_unharmed(make_bench) -> None
         await bench.ended([await bench.add() for _ in range(500)][-1])  # fast: it is claimed for ahead
         bench.transport.script = hold
         jobs = [await bench.add(max_retries=1) for _ in range(100)]
-        await begun.wait()
+        await bench.transport.began(500 + 10)
         await until(lambda: _processing(bench, more_than=10))
         before = len(bench.transport.attempts)
         go.set()

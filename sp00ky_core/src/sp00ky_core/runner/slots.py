@@ -17,6 +17,9 @@ twice as long as a claim takes, if that is more."""
 
 Perform = Callable[[Held], Awaitable[None]]
 
+WAKES = 2
+"""Workers that are woken by one that begins: all at once would keep the next claim from being sent."""
+
 LAST_ATTEMPT = 5.0
 """Seconds that a transport gets to end an attempt that is cancelled."""
 
@@ -32,6 +35,7 @@ class Slots:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
         self._busy = 0
+        self._waking = 0  # workers that were woken and haven't begun yet
         self._closing = False
         self._ahead = 0  # jobs that may be claimed beyond the places, to be begun within AHEAD seconds
         self._ended = 0  # attempts since the last measurement
@@ -57,14 +61,28 @@ class Slots:
     def put(self, held: Held) -> None:
         """Give a claimed job to a worker."""
         self._ready.append(held)
+        if not self._waking:
+            self._wake()
+
+    def _wake(self) -> None:
+        for _ in range(min(WAKES, len(self._ready) - self._waking)):
+            if not self._wake_one():
+                return
+
+    def _wake_one(self) -> bool:
+        """Whether there is a worker that had nothing to do."""
         while self._idle:
             waiter = self._idle.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                return
-        if len(self._workers) < self.backend.config.concurrency:
+                break
+        else:
+            if len(self._workers) >= self.backend.config.concurrency:
+                return False
             name = f"sp00ky-{self.backend.name}-{len(self._workers)}"
             self._workers.append(asyncio.create_task(self._work(), name=name))
+        self._waking += 1
+        return True
 
     def take_ready(self) -> list[Held]:
         """Take back what no worker has begun."""
@@ -82,12 +100,16 @@ class Slots:
 
     async def _work(self) -> None:
         loop, worker = asyncio.get_running_loop(), asyncio.current_task()
+        self._waking -= 1
         while not self._closing:
             while not self._ready:
                 waiter = loop.create_future()
                 self._idle.append(waiter)
                 await waiter
+                self._waking -= 1
             held = self._ready.popleft()
+            if self._ready:
+                self._wake()
             held.worker = worker
             self._busy += 1
             try:

@@ -160,6 +160,8 @@ def instant_of(value: object) -> datetime | None:
             return None
     if not isinstance(value, datetime):
         return None
+    if value.tzinfo is UTC:  # as nearly always
+        return value
     try:
         return value.replace(tzinfo=UTC) if value.utcoffset() is None else value.astimezone(UTC)
     except OverflowError:  # year 1 or 9999, with an offset that leads out of the calendar

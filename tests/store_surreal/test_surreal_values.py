@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.errors import ReplyUnreadable
 from sp00ky_store_surreal.layout import read_layout
 
 VALUES = (
@@ -43,15 +44,25 @@ async def written(store: SurrealStore, statement: str) -> None:
         pytest.skip(f"the database refuses such a row: {error}")
 
 
+async def claimed(store: SurrealStore) -> dict[str, Job]:
+    """What a runner gets: a claim whose reply can't be sent is given back, and the next one asks for less."""
+    try:
+        jobs = await store.claim({"api": 5}, "r")
+    except ReplyUnreadable:
+        await store.release("r", keep=())
+        jobs = await store.claim({"api": 5}, "r")
+    return {job.id: job for job in jobs}
+
+
 @pytest.mark.parametrize("value", VALUES)
 async def test_a_payload_of_any_type_costs_no_other_row(migrated: SurrealStore, value: str) -> None:
     # A table from before, or somebody else's: ours takes nothing but JSON.
     await migrated._connection.write("DEFINE FIELD OVERWRITE payload ON job TYPE any")
     await written(migrated, f"CREATE job:bad SET path = '/a', payload = {value} RETURN NONE")
     (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    claimed = {job.id: job for job in await migrated.claim({"api": 5}, "r")}
-    assert "payload" in (claimed["job:bad"].defect or "")
-    assert claimed[good.id].defect is None
+    jobs = await claimed(migrated)
+    assert "payload" in (jobs["job:bad"].defect or "")
+    assert jobs[good.id].defect is None
     assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
 
 
@@ -111,6 +122,7 @@ async def test_a_set_in_an_object_is_sent_as_a_list(migrated: SurrealStore) -> N
         "assigned_to = thread:[<set>[1], d'9999-12-31T00:00:00Z' + 5000y]",
         "assigned_to = thread:{ a: <set>['x'] }",
         "errors = [{ a: <set>[1], b: [<set>[{ c: 1 }]], d: d'9999-12-31T00:00:00Z' + 5000y }]",
+        "errors = [{ a: <regex>'a' }]",
     ],
 )
 async def test_values_that_python_has_no_form_for_cost_no_other_row(
@@ -118,7 +130,7 @@ async def test_values_that_python_has_no_form_for_cost_no_other_row(
 ) -> None:
     await written(migrated, f"CREATE job:bad SET path = '/a', payload = '{{}}', {fields} RETURN NONE")
     (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    assert {job.id for job in await migrated.claim({"api": 5}, "r")} == {"job:bad", good.id}
+    assert (await claimed(migrated)).keys() == {"job:bad", good.id}
     assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
     (fate,) = await migrated.kill(["job:bad"])
     assert fate.fate == "killed"

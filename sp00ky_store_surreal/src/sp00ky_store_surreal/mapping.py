@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import NoneType
 from typing import Any
 
 from surrealdb import RecordID
@@ -21,10 +22,13 @@ __all__ = ["job_from", "row_from", "duration_text", "delay_text", "seconds_of", 
 _UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _UNITS |= {"w": 7 * 86_400.0, "y": 365 * 86_400.0}
 
+_PLAIN = frozenset({int, float, bool, list, dict, datetime, NoneType})
+"""What is taken as it comes: most of a row."""
+
 
 def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
     """The job of a row that a statement returned."""
-    plain = {key: _plain(value) for key, value in row.items()}
+    plain = {key: value if type(value) in _PLAIN else _plain(value) for key, value in row.items()}
     return job_of(
         plain,
         backend=table.backend,

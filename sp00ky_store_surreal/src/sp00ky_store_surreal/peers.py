@@ -21,7 +21,9 @@ class Peers:
         self._places: dict[str, int] = {}
 
     def seen(self, runner_id: str, beats: Mapping[str, datetime]) -> None:
-        """A runner has beaten, and read everybody's last beat."""
+        """A runner has read everybody's last beat, its own among them."""
+        if runner_id not in beats:
+            return
         since = beats[runner_id] - LIVELY
         lively = sorted(each for each, beat_at in beats.items() if beat_at >= since)
         self._places[runner_id] = lively.index(runner_id) * (WINDOW // len(lively))

@@ -42,12 +42,6 @@ COLUMNS = (
 )
 """The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
 
-SHARED_COLUMNS = (
-    *("id", "path", "payload", "retries", "max_retries", "retry_strategy", "timeout", "assigned_to"),
-    *("dedup_key", "traceparent", "created_at", "run_at", "lease_until", "lease_epoch"),
-)
-"""The names of ``columns_shared.surql``."""
-
 _ERRORS = "(IF string::matches(<string>[errors], $far) { [] } ELSE { errors }) AS errors"
 
 
@@ -80,14 +74,11 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
     return [careful.get(job.id, job) for job in jobs]
 
 
-async def jobs_of(
-    connection: Connection, table: JobTable, rows: Sequence[Any], known: dict[str, Any]
-) -> list[Job]:
-    """The jobs of a shared claim: its rows, and what all have; a payload that is no text needs care."""
-    whole = [known | dict(zip(SHARED_COLUMNS, row, strict=True)) for row in rows]
-    odd = [row["id"] for row in whole if row["payload"] is None]
+async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
+    """The jobs of a shared claim's rows; one whose payload is no text needs care."""
+    odd = [row["id"] for row in rows if not isinstance(row.get("payload"), str)]
     careful = await load_safely(connection, table, odd) if odd else []
-    return [job_from(row, table) for row in whole if row["payload"] is not None] + careful
+    return [job_from(row, table) for row in rows if isinstance(row.get("payload"), str)] + careful
 
 
 async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:

@@ -60,8 +60,10 @@ class SurrealStore(DecidingStore):
         self._refusals = Refusals()
         self._peers = Peers()
         self._signals = Signals(self._target, options.tables)
-        self._claimer = Claimer(self._connection, self._refusals, self._peers, self._signals)
         self._upkeep = Upkeep(connection=self._connection, tables=options.tables, refusals=self._refusals)
+        self._claimer = Claimer(
+            self._connection, self._refusals, self._peers, self._signals, self._upkeep.beats
+        )
         self._warned: set[str] = set()
 
     @property

@@ -101,7 +101,7 @@ class Claimer:
         self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
     ) -> list[Job]:
         skipped = self._skipped_now()
-        statement = surql("breakers") + surql("now")
+        statement = surql("breakers")
         bindings: dict[str, Any] = {"runner": runner_id, **NUL, **skipped}
         for number, (table, count) in enumerate(slots):
             statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
@@ -110,7 +110,7 @@ class Claimer:
         breakers.update(_read(reply))
         claimed: list[Job] = []
         for number, (table, _) in enumerate(slots):
-            # of the breakers three, the instant, then per backend: ids, rows, text, the reply
+            # of the breakers four, then per backend: ids, rows, text, the reply
             claimed += await self._jobs_in(table, reply[4 * number + 7])
         return claimed
 
@@ -149,7 +149,7 @@ class Claimer:
         """Jobs that are due from the heads on, and the tables where there was none."""
         skipped = self._skipped_now()
         columns = "AFTER" if time.monotonic() > self._careful_until else surql("columns_careful")
-        statement = surql("breakers") + surql("now")
+        statement = surql("breakers")
         bindings: dict[str, Any] = {"runner": runner_id, **skipped}
         for number, (table, count) in enumerate(slots):
             n, head = str(number), self._heads.at(table)
@@ -167,7 +167,7 @@ class Claimer:
         claimed: list[Job] = []
         empty = []
         for number, (table, count) in enumerate(slots):
-            # of the breakers three, the instant, then per backend six: the last three are these
+            # of the breakers four, then per backend six: the last three are these
             found, odd, rows = reply[6 * number + 7 : 6 * number + 10]
             claimed += await (
                 self._odd_jobs(table, odd, runner_id) if odd else jobs_of(self._connection, table, rows)
@@ -246,7 +246,7 @@ class Claimer:
 
 
 def _read(reply: Sequence[Any]) -> dict[str, Breaker]:
-    return {row["backend"]: breaker_of(row) for row in reply[2]}
+    return {row["backend"]: breaker_of(row) for row in reply[3]}
 
 
 def _but(skipped: Mapping[str, Any]) -> str:

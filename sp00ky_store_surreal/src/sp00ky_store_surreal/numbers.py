@@ -19,11 +19,11 @@ _STATEMENTS = 8  # of stats.surql
 async def stats(connection: Connection, tables: Iterable[JobTable]) -> Mapping[str, BackendStats]:
     """Each backend's numbers, in one round trip."""
     wanted = list(tables)
-    statement = "".join(
+    statement = surql("now") + "".join(
         surql("stats", table=quoted(each.table), n=str(number)) for number, each in enumerate(wanted)
     )
     names = {f"backend{number}": each.backend for number, each in enumerate(wanted)}
-    reply = await connection.read(statement, **names)
+    _, *reply = await connection.read(statement, **names)
     return {
         each.backend: _stats(reply[number * _STATEMENTS : (number + 1) * _STATEMENTS])
         for number, each in enumerate(wanted)
@@ -52,8 +52,9 @@ def _breaker(row: Mapping[str, Any]) -> BreakerStats:
 
 async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
     """Seconds until the first pending job is due; None: there is none."""
-    statement = "".join(surql("next_due", table=quoted(each.table)) for each in tables)
-    if not statement:
+    each_first = "".join(surql("next_due", table=quoted(each.table)) for each in tables)
+    if not each_first:
         return None
-    found = [seconds_of(rows[0]) for rows in await connection.read(statement) if rows]
+    _, *reply = await connection.read(surql("now") + each_first)
+    found = [seconds_of(rows[0]) for rows in reply if rows]
     return min(found, default=None)

@@ -390,7 +390,9 @@ WRONG_DECISIONS = {
 @pytest.mark.parametrize("hooks", WRONG_DECISIONS.values(), ids=WRONG_DECISIONS)
 async def test_a_plugin_that_answers_nonsense_costs_no_job(make_bench, hooks: dict[str, Any]) -> None:
     bench = await make_bench(
-        lambda attempt: Undelivered(name="timeout") if attempt.number == 1 else Delivered(), concurrency=2
+        lambda attempt: Undelivered(name="timeout") if attempt.number == 1 else Delivered(),
+        concurrency=2,
+        breaker=None,  # five timeouts would open it
     )
     plugin = SimpleNamespace(**{name: hookimpl(function) for name, function in hooks.items()})
     bench.plugins.register(plugin, name="nonsense", distribution="a-test")

@@ -33,7 +33,7 @@ from tests.chaos.session import Ending, Plan
 LONG_FREEZE = 36.0
 """Seconds: beyond a lease, which is the timeout and 30 s."""
 
-WAITING = 10_000
+WAITING = 12_000
 """Jobs that wait for a backend when it goes away."""
 
 LONGEST_ROLLING = 120.0

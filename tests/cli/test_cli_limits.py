@@ -102,6 +102,7 @@ def test_an_id_that_is_none_is_not_found(
 ) -> None:
     line = sp00ky("jobs", *command, job_id).complaint(1)
     assert "\x1b" not in line
+    assert "<table>:<key>" in line
     assert sp00ky("jobs", "list").code == 0
 
 

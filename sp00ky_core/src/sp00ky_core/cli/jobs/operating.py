@@ -12,6 +12,7 @@ from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.output import as_json, show_json, show_rows
 from sp00ky_core.cli.progress import progress
+from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import TERMINAL
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import OperatorFate, OperatorResult
@@ -125,5 +126,11 @@ def _show(
         click.echo(f"cleared: {sum(result.fate in DONE for result in results)}")
     undone = [result for result in results if result.fate not in DONE]
     for result in undone:
-        say(result.problem or f"job {result.job_id}: {result.fate.value.replace('_', ' ')}")
+        say(_complaint(result))
     context.exit(bool(undone))
+
+
+def _complaint(result: OperatorResult) -> str:
+    if result.fate is OperatorFate.NOT_FOUND:
+        return str(JobNotFound(job_id=result.job_id))
+    return result.problem or f"job {result.job_id}: {result.fate.value.replace('_', ' ')}"

@@ -256,3 +256,17 @@ async def test_a_backend_whose_breaker_is_open_is_passed_over(migrated: SurrealS
 async def test_a_beat_does_not_wait_for_writes(migrated: SurrealStore) -> None:
     async with migrated._connection._writes:
         assert set(await migrated.beat("r1")) == {"r1"}
+
+
+async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store: SurrealStore) -> None:
+    """On the documentation's own table, of a row that has no lease: the old runner left it."""
+    await spec_store._connection.write(
+        "CREATE thread:a SET title = 'boo'; CREATE job:x SET assigned_to = thread:a, path = '/a', "
+        "payload = '{}', max_retries = 0, status = 'processing' RETURN NONE"
+    )
+    assert [each.job_id for each in await spec_store.reclaim({})] == ["job:x"]
+    assert (await spec_store.get("job:x")).errors == ()
+    (refused,) = await spec_store.redrive(["job:x"])
+    assert refused.fate == "illegal"
+    (done,) = await spec_store.redrive(["job:x"], resend_unknown=True)
+    assert done.fate == "redriven"

@@ -85,6 +85,20 @@ async def test_a_job_that_is_given_back_is_due_as_early_as_before(
     assert await paths(shared, 1) == ["/0"]
 
 
+async def test_a_claim_that_left_nothing_due_wakes_nobody(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that are due later come after those that are: a runner would claim again and again."""
+    monkeypatch.setattr(heads, "SHORTEST", 3_600.0)
+    woken: list[None] = []
+    await shared.add([NewJob(path="/later", backend="api", delay=timedelta(hours=1)) for _ in range(3)])
+    await shared.add([NewJob(path="/now", backend="api")])
+    monkeypatch.setattr(shared._signals, "work", lambda: woken.append(None))
+    assert await paths(shared, 5) == ["/now"]
+    assert await paths(shared, 5) == []
+    assert woken == []
+
+
 async def test_two_backends_are_claimed_as_one_transaction(
     make_store: Callable[..., SurrealStore], surreal_url: str
 ) -> None:

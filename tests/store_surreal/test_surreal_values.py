@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
-from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal import SurrealStore, wire
 from sp00ky_store_surreal.errors import ReplyUnreadable
 from sp00ky_store_surreal.layout import read_layout
 
@@ -39,6 +41,16 @@ VALUES = (
 )
 
 
+@asynccontextmanager
+async def opened(store: SurrealStore) -> AsyncIterator[SurrealStore]:
+    await store.open()
+    try:
+        await store.migrate()
+        yield store
+    finally:
+        await store.close()
+
+
 async def written(store: SurrealStore, statement: str) -> None:
     """Write a hostile row, or skip where the database refuses it."""
     try:
@@ -48,13 +60,13 @@ async def written(store: SurrealStore, statement: str) -> None:
 
 
 async def claimed(store: SurrealStore) -> dict[str, Job]:
-    """What a runner gets: a claim whose reply can't be sent is given back, and the next one asks for less."""
-    try:
-        jobs = await store.claim({"api": 5}, "r")
-    except ReplyUnreadable:
-        await store.release("r", keep=())
-        jobs = await store.claim({"api": 5}, "r")
-    return {job.id: job for job in jobs}
+    """What a runner gets: a claim whose reply can't be read is given back, and the next one asks for less."""
+    for _ in range(2):
+        try:
+            return {job.id: job for job in await store.claim({"api": 5}, "r")}
+        except ReplyUnreadable:
+            await store.release("r", keep=())
+    return {job.id: job for job in await store.claim({"api": 5}, "r")}
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -67,6 +79,67 @@ async def test_a_payload_of_any_type_costs_no_other_row(migrated: SurrealStore, 
     assert "payload" in (jobs["job:bad"].defect or "")
     assert jobs[good.id].defect is None
     assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
+
+
+NESTED = "array::fold(array::range(0, 220), 1, |$a, $b| <set>[$a])"
+"""As deep as a database takes it; in a reply each of these sets is several values in each other."""
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"CREATE job:bad SET path = '/a', payload = {NESTED} RETURN NONE",
+        f"CREATE job:bad SET path = '/a', payload = '{{}}', errors = [{{ a: {NESTED} }}] RETURN NONE",
+        f"CREATE type::record('job', [{NESTED}]) SET path = '/a', payload = '{{}}' RETURN NONE",
+    ],
+    ids=["payload", "errors", "id"],
+)
+async def test_values_in_values_in_values_cost_no_other_row(
+    make_store: Callable[..., SurrealStore], surreal_url: str, statement: str
+) -> None:
+    async with opened(make_store(surreal_url)) as store:
+        await written(store, statement)
+        (good,) = await store.add([NewJob(path="/b", backend="api")])
+        assert good.id in await claimed(store)
+        assert good.id in {job.id for job in await store.find(JobQuery())}
+        (statuses,) = await store._connection.read("SELECT VALUE status FROM job")
+        assert "pending" not in statuses  # an id that can't be written down has ended its row
+
+
+async def test_a_reply_that_is_beyond_decoding_fails_its_call_alone(
+    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "DEEPEST", 100)
+    async with opened(make_store(surreal_url)) as store:
+        await written(store, f"CREATE job:bad SET path = '/a', payload = {NESTED} RETURN NONE")
+        (good,) = await store.add([NewJob(path="/b", backend="api")])
+        with pytest.raises(ReplyUnreadable):
+            await store.claim({"api": 5}, "r")
+        await store.release("r", keep=())
+        assert good.id in await claimed(store)
+
+
+@pytest.mark.parametrize("column", ["timeout", "retries"])
+async def test_a_column_without_a_type_costs_no_other_row(migrated: SurrealStore, column: str) -> None:
+    await migrated._connection.write(f"DEFINE FIELD OVERWRITE {column} ON job TYPE any")
+    content = {"path": "'/a'", "payload": "'{}'", column: "<regex>'a'"}
+    fields = ", ".join(f"{name} = {value}" for name, value in content.items())
+    await written(migrated, f"CREATE job:bad SET {fields} RETURN NONE")
+    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
+    jobs = await claimed(migrated)
+    assert jobs[good.id].defect is None
+    assert jobs["job:bad"].defect is not None
+
+
+@pytest.mark.parametrize("parent", ["thread:['x', 1]", "thread:{ a: 1 }"])
+async def test_a_parent_of_any_key_reads_as_it_is_written(migrated: SurrealStore, parent: str) -> None:
+    await written(
+        migrated, f"CREATE job:x SET path = '/a', payload = '{{}}', assigned_to = {parent} RETURN NONE"
+    )
+    (job,) = await migrated.claim({"api": 1}, "r")
+    (found,) = await migrated.find(JobQuery())
+    assert (job.assigned_to, found.assigned_to) == (parent, parent)
+    assert len(await migrated.find(JobQuery(assigned_to=parent))) == 1
 
 
 @pytest.mark.parametrize(

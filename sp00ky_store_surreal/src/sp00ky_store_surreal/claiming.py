@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import IntEnum
 from typing import Any
 
 from sp00ky_core.breaker import Breaker
@@ -39,11 +40,18 @@ LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
 
 CAREFUL = 60.0
-"""Seconds for which claims ask for no more than they need, after a reply that a value kept from being sent (a
-regex in a payload, say). Whole rows are cheaper: each column that is named costs a server 4 µs a row."""
+"""Seconds for which claims ask for less, after a reply that a value (a regex, say) kept from being read."""
 
 CLAIMING = Way(lane=Lane.CLAIM, resend=False)
 """A claim whose reply was lost is told to the caller, who gives back what it may have taken."""
+
+
+class Care(IntEnum):
+    """How a claim asks for rows, one of which may hold a value that no reply can."""
+
+    NONE = 0  # whole rows: each column that is named costs a server 4 µs a row
+    SOME = 1  # what a job needs, and a payload only where it is text
+    MOST = 2  # row by row
 
 
 class Claimer:
@@ -64,7 +72,8 @@ class Claimer:
         self._beats = beats  # reads each runner's last one
         self._heads = Heads(connection)
         self._skipped: dict[str, tuple[Id, float]] = {}  # by id: until when
-        self._careful_until = 0.0
+        self._care = Care.NONE
+        self._care_until = 0.0
         self._collided = 0  # claims, when peers were last looked for
         self._looked_at = 0.0
 
@@ -86,11 +95,14 @@ class Claimer:
         self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
     ) -> list[Job]:
         try:
+            if self._care_now() is Care.MOST:
+                return await self._claim_singly(slots, runner_id, breakers)
             if self._connection.target.embedded:
                 return await self._claim_alone(slots, runner_id, breakers)
             return await self._claim_among_others(slots, runner_id, breakers)
         except ReplyUnreadable:
-            self._careful_until = time.monotonic() + CAREFUL
+            self._care = Care(min(self._care_now() + 1, Care.MOST))
+            self._care_until = time.monotonic() + CAREFUL
             raise
         except NO_ROWS_FAULT:
             raise
@@ -148,7 +160,7 @@ class Claimer:
     ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
         """Jobs that are due from the heads on, and the tables where there was none."""
         skipped = self._skipped_now()
-        columns = "AFTER" if time.monotonic() > self._careful_until else surql("columns_careful")
+        columns = "AFTER" if self._care_now() is Care.NONE else surql("columns_careful")
         statement = surql("breakers")
         bindings: dict[str, Any] = {"runner": runner_id, **skipped}
         for number, (table, count) in enumerate(slots):
@@ -165,7 +177,7 @@ class Claimer:
         reply = (await self._connection.write(statement, CLAIMING, **bindings))[several:]
         breakers.update(_read(reply))
         claimed: list[Job] = []
-        empty = []
+        empty, left = [], []
         for number, (table, count) in enumerate(slots):
             # of the breakers four, then per backend six: the last three are these
             found, odd, rows = reply[6 * number + 7 : 6 * number + 10]
@@ -175,9 +187,20 @@ class Claimer:
             self._signals.claimed(table, full=found == count)
             if not found:
                 empty.append((table, count))
-            elif len(rows) < found or (found < count and self._heads.search_is_due(table)):
-                self._signals.work()  # others were faster, or there may be some before the head
+            elif found < count and self._heads.search_is_due(table):
+                self._signals.work()  # there may be some before the head
+            elif len(rows) < found:
+                left.append(table)
+        if await self._is_any_due(left):
+            self._signals.work()
         return claimed, empty
+
+    async def _is_any_due(self, tables: Iterable[JobTable]) -> bool:
+        """Whether a claim that got less than it found left something: others were faster, or it isn't due."""
+        try:
+            return any([await self._heads.is_due(table) for table in tables])
+        except StoreError:
+            return True  # what was claimed mustn't be lost for it
 
     async def _odd_jobs(self, table: JobTable, ids: Sequence[Raw], runner_id: str) -> list[Job]:
         """The claimed ones of jobs some of whose ids come as text only."""
@@ -197,6 +220,9 @@ class Claimer:
         if breaker is not None:
             breakers[table.backend] = breaker
         return await load_safely(self._connection, table, ids) if ids else []
+
+    def _care_now(self) -> Care:
+        return self._care if time.monotonic() < self._care_until else Care.NONE
 
     def _skipped_now(self) -> dict[str, list[Id]]:
         now = time.monotonic()

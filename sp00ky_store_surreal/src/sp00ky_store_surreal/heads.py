@@ -86,6 +86,13 @@ class Heads:
         await self._search(table, head)
         return head.at is None or head.at < before
 
+    async def is_due(self, table: JobTable) -> bool:
+        """Whether the first job from the head on is due."""
+        head = self.at(table)
+        where = "run_at <= time::now()" if head is None else "run_at >= $head"
+        now, found = await self._first(table, where, head=head)
+        return bool(found) and not (isinstance(found[0], datetime) and found[0] > now)
+
     async def _search(self, table: JobTable, head: _Head) -> None:
         began = time.monotonic()
         now, found = await self._first(table, "run_at <= time::now()")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import attrs
 from surrealdb import RecordID
@@ -68,17 +69,24 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
     if isinstance(reply, Mapping):
         return await load_safely(connection, table, nameable(reply["unsafe"]))
     rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
-    odd = [row["id"] for row in rows if row["payload"] is None]
+    odd = [row["id"] for row in rows if _needs_care(row)]
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
     jobs = (job_from(row, table) for row in rows)
     return [careful.get(job.id, job) for job in jobs]
 
 
 async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
-    """The jobs of a shared claim's rows; one whose payload is no text needs care."""
-    odd = [row["id"] for row in rows if not isinstance(row.get("payload"), str)]
+    """The jobs of a shared claim's rows; some of them need care."""
+    odd = [row["id"] for row in rows if _needs_care(row)]
     careful = await load_safely(connection, table, odd) if odd else []
-    return [job_from(row, table) for row in rows if isinstance(row.get("payload"), str)] + careful
+    return [job_from(row, table) for row in rows if not _needs_care(row)] + careful
+
+
+def _needs_care(row: Mapping[str, Any]) -> bool:
+    """Whether the payload is no text, or the parent's key is one that the database must make text of."""
+    parent = row.get("assigned_to")
+    odd_parent = isinstance(parent, RecordID) and not isinstance(parent.id, str | int | UUID)
+    return odd_parent or not isinstance(row.get("payload"), str)
 
 
 async def load_safely(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:

@@ -16,7 +16,7 @@ from websockets import Subprotocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from sp00ky_store_surreal.wire import decoded, encoded
+from sp00ky_store_surreal.wire import decoded, encoded, number_of
 
 __all__ = ["ServerConnection", "CallRefused", "LOST", "answer_of"]
 
@@ -24,6 +24,9 @@ NEWS = b"\xa1\x66result"
 """How a LIVE notification begins: one entry, for it answers no call; a reply has an ``id`` as well."""
 
 LOST = "the connection was lost"
+
+PARSE_ERROR = "Parse error"
+"""What a server answers where a value has no form in a reply; here, too, where it has none in Python."""
 
 SILENT_TICKS = 4
 """Looks that find no answer until a server counts as hung. Not seconds: a process that was stopped itself, or
@@ -112,7 +115,7 @@ class ServerConnection:
             async for frame in socket:
                 data = frame.encode() if isinstance(frame, str) else frame
                 if not data.startswith(NEWS):
-                    self._pass_on(decoded(data))
+                    self._pass_on(_reply_of(data))
                 elif self._heard is not None:
                     self._heard()
         except (WebSocketException, CBORDecodeError, ValueError, AttributeError):
@@ -142,6 +145,18 @@ async def answer_of(call: Coroutine[Any, Any, T], tick: float) -> T:
         raise TimeoutError
     finally:
         asked.cancel()
+
+
+def _reply_of(data: bytes) -> Mapping[str, Any]:
+    """A reply; one that can't be decoded is an error of the call that it answers, and of no other."""
+    try:
+        reply: Mapping[str, Any] = decoded(data)
+    except (CBORDecodeError, ValueError):
+        number = number_of(data)
+        if number is None:
+            raise
+        return {"id": number, "error": PARSE_ERROR}
+    return reply
 
 
 def _message(error: object) -> str:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from types import NoneType
 from typing import Any
 
-from cbor2 import CBOREncoder, CBORTag, dumps, loads
+from cbor2 import CBORDecodeError, CBORDecoder, CBOREncoder, CBORTag, dumps, loads
 from surrealdb import RecordID
 from surrealdb.data.cbor import tag_decoder
 
-__all__ = ["encoded", "decoded", "UNREADABLE"]
+__all__ = ["encoded", "decoded", "number_of", "UNREADABLE"]
+
+DEEPEST = 2_000
+"""Values in values: a database takes 256, each of which may be several here (a set, a range)."""
 
 NONE, RECORD_ID, DECIMAL, DATETIME, SET = 6, 8, 10, 12, 56
 """Tags; the SDK doesn't know the last one (2.x)."""
@@ -41,7 +45,16 @@ def encoded(value: object) -> bytes:
 
 def decoded(data: bytes) -> Any:
     """A reply; what can't be decoded in it is ``UNREADABLE``, a set is a list."""
-    return loads(data, tag_hook=_value)
+    return loads(data, tag_hook=_value, max_depth=DEEPEST)
+
+
+def number_of(data: bytes) -> object:
+    """Which call a reply answers that can't be decoded; None: it says so too late, or not at all."""
+    decoder = CBORDecoder(BytesIO(data[1:]))  # past the head of a map
+    try:
+        return decoder.decode() if decoder.decode() == "id" else None
+    except (CBORDecodeError, ValueError):
+        return None
 
 
 def _none(encoder: CBOREncoder, _: object) -> None:

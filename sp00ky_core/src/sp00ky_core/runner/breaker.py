@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import attrs
 
@@ -103,8 +104,10 @@ class SeenBreaker:
     async def heard(self) -> None:
         """Return once the store has heard of all that is noted by now, or it is too old to be told."""
         noted = self._noted
-        while self._noted - len(self._unwritten) - len(self._being_written) < noted:
-            await self._told.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOO_OLD):
+                while self._noted - len(self._unwritten) - len(self._being_written) < noted:
+                    await self._told.wait()
 
     def claiming(self) -> None:
         """A claim is about to be sent."""

@@ -13,15 +13,23 @@ from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_store_surreal.breakers import breaker_of
+from sp00ky_store_surreal.claim_parts import (
+    bindings_of,
+    but,
+    due_ids,
+    lease_bindings,
+    lease_of,
+    lone_part,
+    shared_part,
+)
 from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, ReplyUnreadable
 from sp00ky_store_surreal.heads import Heads
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.peers import Peers
 from sp00ky_store_surreal.probing import take_probe
 from sp00ky_store_surreal.queries import NUL, quoted, surql
-from sp00ky_store_surreal.reading import Id, Raw, jobs_in, jobs_of, load_safely, nameable, reply_keys
+from sp00ky_store_surreal.reading import Id, Raw, jobs_in, jobs_of, load_safely, nameable
 from sp00ky_store_surreal.refusals import Refusals
 from sp00ky_store_surreal.signals import Signals
 from sp00ky_store_surreal.unnameable import end_unnameable
@@ -116,8 +124,8 @@ class Claimer:
         statement = surql("breakers")
         bindings: dict[str, Any] = {"runner": runner_id, **NUL, **skipped}
         for number, (table, count) in enumerate(slots):
-            statement += _part(number, table, but=_but(skipped)) + surql("reply", n=str(number))
-            bindings |= _bindings(number, table, count)
+            statement += lone_part(number, table, but=but(skipped)) + surql("reply", n=str(number))
+            bindings |= bindings_of(number, table, count)
         reply = await self._connection.write(statement, CLAIMING, **bindings)
         breakers.update(_read(reply))
         claimed: list[Job] = []
@@ -159,17 +167,7 @@ class Claimer:
         self, slots: Sequence[tuple[JobTable, int]], runner_id: str, breakers: dict[str, Breaker]
     ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
         """Jobs that are due from the heads on, and the tables where there was none."""
-        skipped = self._skipped_now()
-        columns = "AFTER" if self._care_now() is Care.NONE else surql("columns_careful")
-        statement = surql("breakers")
-        bindings: dict[str, Any] = {"runner": runner_id, **skipped}
-        for number, (table, count) in enumerate(slots):
-            n, head = str(number), self._heads.at(table)
-            where = "run_at <= $now" if head is None else f"run_at >= $head{n}"
-            start = self._peers.start(runner_id, count)
-            names = {"table": quoted(table.table), "n": n, "from": where, "but": _but(skipped)}
-            statement += _shared_part(n, table, _due(names, beyond=start > 0), columns)
-            bindings |= {**_bindings(number, table, count), f"head{n}": head, f"start{n}": start}
+        statement, bindings = self._shared_claim(slots, runner_id)
         # All or none: a backend's rows would be lost with the reply where another's collide.
         several = len(slots) > 1
         if several:
@@ -195,6 +193,23 @@ class Claimer:
             self._signals.work()
         return claimed, empty
 
+    def _shared_claim(
+        self, slots: Sequence[tuple[JobTable, int]], runner_id: str
+    ) -> tuple[str, dict[str, Any]]:
+        """The statement, and what it binds."""
+        skipped = self._skipped_now()
+        columns = "AFTER" if self._care_now() is Care.NONE else surql("columns_careful")
+        statement = surql("breakers")
+        bindings: dict[str, Any] = {"runner": runner_id, **skipped}
+        for number, (table, count) in enumerate(slots):
+            n, head = str(number), self._heads.at(table)
+            where = "run_at <= $now" if head is None else f"run_at >= $head{n}"
+            start = self._peers.start(runner_id, count)
+            names = {"table": quoted(table.table), "n": n, "from": where, "but": but(skipped)}
+            statement += shared_part(n, table, due_ids(names, beyond=start > 0), columns)
+            bindings |= {**bindings_of(number, table, count), f"head{n}": head, f"start{n}": start}
+        return statement, bindings
+
     async def _is_any_due(self, tables: Iterable[JobTable]) -> bool:
         """Whether a claim that got less than it found left something: others were faster, or it isn't due."""
         try:
@@ -214,7 +229,7 @@ class Claimer:
             self._connection,
             table,
             runner_id,
-            but=(_but(skipped), skipped.get("skipped", [])),
+            but=(but(skipped), skipped.get("skipped", [])),
             take=lambda ids: self._claim_these(table, ids, runner_id),
         )
         if breaker is not None:
@@ -243,13 +258,13 @@ class Claimer:
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Id]:
         skipped = self._skipped_now()
-        names = {"table": quoted(table.table), "but": _but(skipped)}
+        names = {"table": quoted(table.table), "but": but(skipped)}
         reply = await self._connection.read(surql("pending_ids", **names), slots=count, **skipped)
         return await self._claim_these(table, [row["id"] for row in reply[0]], runner_id)
 
     async def _claim_these(self, table: JobTable, ids: Sequence[Id], runner_id: str) -> list[Id]:
-        statement = surql("claim_one", lease=_lease(table, ""))
-        lease: dict[str, Any] = _lease_bindings(table, "")
+        statement = surql("claim_one", lease=lease_of(table, ""))
+        lease: dict[str, Any] = lease_bindings(table, "")
         claimed: list[Id] = []
         for each in ids:
             try:
@@ -273,49 +288,3 @@ class Claimer:
 
 def _read(reply: Sequence[Any]) -> dict[str, Breaker]:
     return {row["backend"]: breaker_of(row) for row in reply[3]}
-
-
-def _but(skipped: Mapping[str, Any]) -> str:
-    return " AND id NOT IN <array<record>>$skipped" if skipped else ""
-
-
-def _part(number: int, table: JobTable, *, but: str) -> str:
-    return surql("claim", table=quoted(table.table), n=str(number), lease=_lease(table, str(number)), but=but)
-
-
-def _due(names: Mapping[str, str], *, beyond: bool) -> str:
-    due = surql("due", start="", **names)
-    if not beyond:
-        return due
-    start = surql("due", start=f" START $start{names['n']}", **names)
-    return surql("due_beyond", n=names["n"], beyond=start, due=due)
-
-
-def _shared_part(n: str, table: JobTable, due: str, columns: str) -> str:
-    until = f"$now + {_lease(table, n)}" if table.timeout_overridable else f"$until{n}"
-    return surql("claim_shared", n=n, due=due, until=until, columns=columns)
-
-
-def _bindings(number: int, table: JobTable, count: int) -> Mapping[str, Any]:
-    return {
-        f"backend{number}": table.backend if table.breaker else "",
-        f"slots{number}": count,
-        **_lease_bindings(table, str(number)),
-        **reply_keys(number, table),
-    }
-
-
-def _lease(table: JobTable, number: str) -> str:
-    usual = f"<duration>$lease{number}"
-    if not table.timeout_overridable:
-        return usual
-    seconds = "<duration>(<string>(<int>math::ceil(math::clamp(timeout, 1, 86400))) + 's')"
-    own = f"{seconds} + <duration>$margin{number}"
-    return f"(IF timeout.is_int() OR timeout.is_float() {{ {own} }} ELSE {{ {usual} }})"
-
-
-def _lease_bindings(table: JobTable, number: str) -> dict[str, Any]:
-    lease: dict[str, Any] = {f"lease{number}": duration_text(table.timeout + table.lease_margin)}
-    if table.timeout_overridable:
-        lease[f"margin{number}"] = duration_text(table.lease_margin)
-    return lease

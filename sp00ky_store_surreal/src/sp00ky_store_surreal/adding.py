@@ -16,7 +16,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_core.statement import Statement
 from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.connection import TRIES, Connection, Way
-from sp00ky_store_surreal.errors import AlreadyThere, ConnectionLost, DuplicateKey
+from sp00ky_store_surreal.errors import AlreadyThere, ConnectionLost, DuplicateKey, ReplyUnreadable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import delay_text, job_from, row_from
 from sp00ky_store_surreal.queries import NUL, quoted, surql
@@ -95,7 +95,7 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
             return _jobs_of(await connection.write(statement, ONCE, **bindings))
         except DuplicateKey as error:  # somebody committed the key in the meantime: look again
             last = error
-        except ConnectionLost as error:
+        except (ConnectionLost, ReplyUnreadable) as error:
             last, lost = error, True
         except AlreadyThere as error:  # what was sent first got through in the meantime
             if not lost:
@@ -142,11 +142,15 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
         bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
         parts += surql("holders", table=table, n=n) if keys else ""
-        if insert:
-            parts += surql("insert_unique" if keys else "insert", table=table, n=n)
-        else:
+        # What was just written is as it is returned, unless it is changed once more, or is somebody else's.
+        is_whole = insert and not keys and not batch.delays
+        if not insert:
             parts += surql("committed", n=n, live=f"$live{n}.id" if keys else "[]")
-        reads.append(surql("stored", n=n))
+        elif keys:
+            parts += surql("insert_unique", table=table, n=n)
+        else:
+            parts += surql("insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
+        reads.append(f"$found{n}" if is_whole else surql("stored", n=n))
     if insert and bindings["delays"]:
         parts += surql("delay")
     return surql("add", parts=parts, reads=", ".join(reads)), bindings

@@ -49,7 +49,7 @@ async def _all(connection: Connection, settlements: Sequence[Settlement]) -> lis
     writes = _writes(settlements)
     if sum(len(each[0]) for each in writes["delivered"]) + len(writes["others"]) < len(settlements):
         raise RowRefused(store=connection.target.location, problem="an id that names no row")
-    await connection.write(surql("settle", before="", missed=f"THROW '{MISSED}'"), SETTLING, **writes)
+    await connection.write(_statement(writes, missed=f"THROW '{MISSED}'"), SETTLING, **writes)
     return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
 
 
@@ -73,11 +73,18 @@ async def _each(
 async def _batch(connection: Connection, settlements: Sequence[Settlement]) -> list[SettleResult]:
     found = [each for each in (id_value(each.job_id) for each in settlements) if each is not None]
     as_text = surql("id_text") if any(map(is_composite, found)) else "id"
-    statement = surql("settle", before=surql("settle_before", id=as_text), missed="NONE")
-    reply = await connection.write(statement, SETTLING, ids=found, **_writes(settlements))
+    writes = _writes(settlements)
+    statement = _statement(writes, before=surql("settle_before", id=as_text))
+    reply = await connection.write(statement, SETTLING, ids=found, **writes)
     rows = next(each for each in reply if isinstance(each, list))
     before = {id_text(row["id"]): row for row in rows}
     return _fates(before, settlements)
+
+
+def _statement(writes: Mapping[str, list[Any]], *, before: str = "", missed: str = "NONE") -> str:
+    has_results = any(result is not None for _, _, result in writes["delivered"])
+    result = "result = $each[2] ?? result, " if has_results else ""  # it costs a fifteenth, also for nothing
+    return surql("settle", before=before, missed=missed, result=result)
 
 
 def _fates(before: Mapping[str, Mapping[str, Any]], settlements: Sequence[Settlement]) -> list[SettleResult]:

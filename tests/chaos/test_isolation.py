@@ -250,6 +250,7 @@ async def test_observers_that_raise_cost_no_job(config: Path, caplog: pytest.Log
     assert told.count("plugin ghosts:ghost failed in sp00ky_attempt_started") == 20
     assert told.count("plugin ghosts:ghost failed in sp00ky_job_settled") == 20
     assert "plugin ghosts:ghost failed in sp00ky_jobs_claimed" in told
+    assert "plugin ghosts:ghost failed in sp00ky_runner_started" in told
 
 
 async def test_observers_that_hang_for_good_cost_no_job_and_no_drain(

@@ -172,7 +172,11 @@ async def _bounded(answer: Awaitable[None], plugin_name: str, name: str) -> None
     try:
         async with asyncio.timeout(OBSERVER_TIMEOUT):
             await answer
-    except Exception:  # an observer is a stranger: whatever it raises must change nothing
+    except (Exception, asyncio.CancelledError):
+        # An observer is a stranger: whatever it raises must change nothing.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # it is the loop that ends
         logger.exception("plugin %s failed in %s", plugin_name, name)
 
 

@@ -129,7 +129,16 @@ async def test_a_database_or_a_setting_that_is_not_there(dsn: str, make: Any) ->
         await store.open()
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:p@s3cret@h/app", "postgresql://u:p/s3cret@h/app"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@s3cret@h/app",
+        "postgresql://u:p/s3cret@h/app",
+        "postgresql://u:p@s3cret/x@h/app",
+        "postgresql://u:p@s3cret#x@h/app",
+        "postgresql://u:p@s3cret?x@h/app",
+    ],
+)
 def test_a_password_that_is_not_escaped_is_named_and_not_shown(url: str) -> None:
     with pytest.raises(OptionInvalid, match=r"password.*%40 %2F") as caught:
         read_url(url)

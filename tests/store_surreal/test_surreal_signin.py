@@ -191,3 +191,10 @@ async def test_a_database_that_isnt_there_is_made_by_a_user_of_the_namespace(
 def test_a_parameter_that_is_none_is_named(make_store: MakeStore, more: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         make_store(f"ws://root:hunter2@127.0.0.1:1/a/b{more}")
+
+
+@pytest.mark.parametrize("password", ["p@s3cret", "p/s3cret", "p@s3cret/x", "p@s3cret#x", "p@s3cret?x"])
+def test_a_password_that_is_not_escaped_is_named_and_not_shown(make_store: MakeStore, password: str) -> None:
+    with pytest.raises(ConfigError, match=r"in a password, write .* as .*%2F") as caught:
+        make_store(f"ws://u:{password}@127.0.0.1:8000/main/main")
+    assert "s3cret" not in str(caught.value)

@@ -73,7 +73,7 @@ def read_url(url: str) -> PostgresOptions:
 def _split(url: str) -> SplitResult:
     """The URL's parts, without the driver that SQLAlchemy's scheme names."""
     parts = urlsplit(url)
-    if parts.netloc.count("@") > 1:
+    if parts.netloc.count("@") > 1 or "@" in f"{parts.path}{parts.query.partition('=')[0]}{parts.fragment}":
         raise OptionInvalid(
             option="the password of the store's URL", value="a text with @ in it", expected=ESCAPED
         )

@@ -60,6 +60,8 @@ def _embedded(location: str, file: Path | None, block: SurrealdbConfig) -> Targe
 
 def _remote(url: str, block: SurrealdbConfig) -> Target:
     parts = urlsplit(url)
+    if parts.netloc.count("@") > 1 or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        raise _wrong("an @ is out of its place: in a password, write @ / ? # : % as %40 %2F %3F %23 %3A %25")
     names = [unquote(each) for each in parts.path.split("/") if each and each != "rpc"]
     query = parse_qs(parts.query, keep_blank_values=True)
     secret = block.password.value if block.password else ""
@@ -89,7 +91,9 @@ def _check_port(parts: SplitResult) -> None:
     try:
         parts.port  # noqa: B018  # it is read when it is asked for
     except ValueError:
-        raise _wrong("its port is none; expected a number from 1 to 65535") from None
+        raise _wrong(
+            "its port is none; expected a number from 1 to 65535 (in a password, write / ? # as %2F %3F %23)"
+        ) from None
 
 
 def _wrong(problem: str) -> ConfigError:

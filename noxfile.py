@@ -50,7 +50,7 @@ NOT_LOWEST = ("tests/store_postgres/test_postgres_cancellation.py",)
 """asyncpg before 0.32 logs a future that nobody awaits when a connection is given up while it is made."""
 
 WORKERS = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--maxprocesses=8")
-"""One process more than there are cores, for much of a test is waiting; each has database servers of its own."""
+"""One process more than there are cores, for tests mostly wait; each has database servers of its own."""
 
 SURREAL_SDK3 = "surrealdb[embedded]>=3.0.0b10,<4"
 SURREAL_TESTS = ("tests/store_surreal", "tests/e2e/test_surreal_dropin.py")
@@ -82,7 +82,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite against the installed wheels; arguments after ``--`` go to pytest, instead of ``WORKERS``."""
+    """The whole suite against the installed wheels; pytest gets what stands after ``--``, or ``WORKERS``."""
     session.install(*_group("test"), *_browser_group())
     wheels = _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *(session.posargs or WORKERS), env={"SP00KY_WHEELS": str(wheels)})

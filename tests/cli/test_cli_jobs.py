@@ -117,6 +117,22 @@ def test_plain_lines_are_aligned_and_have_no_control_characters(migrated: Path, 
     assert "\x1b" not in "".join(lines)
 
 
+def test_people_see_when_a_job_is_due_and_when_it_failed(
+    ended: tuple[str, str], call: Call, sp00ky: Any
+) -> None:
+    later, (good, bad) = call("/json", "--delay", "1h"), ended
+
+    def moment(text: str) -> str:
+        return text[len("2030-") : len("2030-01-31T12:00:00")].replace("T", " ")
+
+    header, *rows = sp00ky("jobs", "list").out.splitlines()
+    column = header.index("due (UTC)")
+    due = {row.split()[0]: row[column : column + len("01-31 12:00:00")].strip() for row in rows}
+    assert due == {later: moment(sp00ky("jobs", "get", later, "--json").json["run_at"]), good: "", bad: ""}
+    entry = sp00ky("jobs", "get", bad, "--json").json["errors"][0]
+    assert f"  {moment(entry['at'])} attempt 1: http_status" in sp00ky("jobs", "get", bad).out
+
+
 def test_an_unknown_id_is_said_in_one_line(migrated: Path, sp00ky: Any) -> None:
     for command in (["get"], ["watch"]):
         assert "'job:nope'" in sp00ky("jobs", *command, "job:nope").complaint(1)

@@ -36,6 +36,14 @@ def test_printing_changes_nothing(project: Path, sp00ky: Any) -> None:
     assert sp00ky("check").code == 1
 
 
+def test_it_says_what_it_did_and_that_it_is_done(project: Path, sp00ky: Any) -> None:
+    printed = statements(sp00ky("migrate", "--print").out)
+    *lines, last = sp00ky("migrate").out.splitlines()
+    assert last == f"done, in {len(lines)} steps"
+    assert 0 < len(lines) <= len(printed)
+    assert sp00ky("migrate").out == "nothing to do\n"
+
+
 def test_what_is_printed_works_as_it_is(project: Path, sp00ky: Any) -> None:
     execute(project, sp00ky("migrate", "--print").out)
     assert sp00ky("check").code == 0

@@ -54,7 +54,8 @@ def call(
     """Enqueue a call of BACKEND's PATH and print the job's id.
 
     PAYLOAD is JSON, @FILE, or - for standard input. With --wait the job is printed when it has ended; where
-    the store belongs to one process (an embedded database), this one then runs its jobs.
+    the store belongs to one process (an embedded database), this command then delivers whatever is due until
+    that.
     """
     document = _document(payload)
     job = run_async(_call(settings, backend, path, document, wait=wait, options=options))

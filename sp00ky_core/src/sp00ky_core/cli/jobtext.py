@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 from sp00ky_core.cli.output import plain
 from sp00ky_core.codec import job_to_json
@@ -12,7 +13,20 @@ from sp00ky_core.ports import BackendStats
 
 __all__ = ["JOB_COLUMNS", "job_row", "change_line", "job_lines", "STATS_COLUMNS", "stats_row"]
 
-JOB_COLUMNS = ("id", "backend", "path", "status", "retries", "assigned_to", "updated (UTC)", "error")
+JOB_COLUMNS = (
+    "id",
+    "backend",
+    "path",
+    "status",
+    "retries",
+    "assigned_to",
+    "updated (UTC)",
+    "due (UTC)",
+    "error",
+)
+LONGEST_REASON = 60
+"""Characters of it in a list's row."""
+
 STATS_COLUMNS = (
     "backend",
     "pending",
@@ -36,14 +50,15 @@ def job_row(job: Job) -> tuple[object, ...]:
         job.status.value,
         retries,
         job.assigned_to,
-        _moment(job),
+        _moment(job.updated_at),
+        _moment(job.run_at) if job.status is JobStatus.PENDING else "",
         _last_error(job),
     )
 
 
 def change_line(job: Job) -> str:
     """One change of a job, in one line."""
-    line = f"{_moment(job)}  {job.id}  {job.backend} {job.path}  {job.status.value}"
+    line = f"{_moment(job.updated_at)}  {job.id}  {job.backend} {job.path}  {job.status.value}"
     if job.retries:
         line += f"  retry {job.retries} of {job.max_retries}"
     return plain(f"{line}  {_last_error(job)}".rstrip())
@@ -57,7 +72,8 @@ def job_lines(job: Job) -> Iterator[str]:
             yield f"{name}: {plain(shown)}"
     for error in job.errors:
         code = f" {error.code}" if error.code else ""
-        yield f"  attempt {error.attempt}: {plain(error.name)}{code}: {plain(error.reason)}"
+        line = f"{_moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
+        yield f"  {plain(line)}"
 
 
 def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
@@ -69,12 +85,13 @@ def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
     return (backend, *counts, oldest, breaker)
 
 
-def _moment(job: Job) -> str:
-    return job.updated_at.strftime("%m-%d %H:%M:%S") if job.updated_at else ""
+def _moment(at: datetime | None) -> str:
+    return at.strftime("%m-%d %H:%M:%S") if at else ""
 
 
 def _last_error(job: Job) -> str:
     if not job.errors or job.status is JobStatus.SUCCESS:
         return ""
     last = job.errors[-1]
-    return f"{last.code or last.name}: {last.reason[:60]}"
+    reason = last.reason if len(last.reason) <= LONGEST_REASON else f"{last.reason[:LONGEST_REASON]}..."
+    return f"{last.code or last.name}: {reason}"

@@ -25,8 +25,10 @@ def migrate(settings: Settings, *, only_print: bool, repair: bool) -> None:
     steps = run_async(_migrate(settings, only_print=only_print, repair=repair))
     for step in steps:
         click.echo(_script(step) if only_print else _line(step))
-    if not steps:
-        click.echo("-- nothing to do" if only_print else "nothing to do")
+    if not only_print:
+        click.echo(f"done, in {len(steps)} steps" if steps else "nothing to do")
+    elif not steps:
+        click.echo("-- nothing to do")
 
 
 async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Sequence[MigrationStep]:

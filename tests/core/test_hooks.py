@@ -394,22 +394,27 @@ async def test_a_plugin_chooses_the_retry_policy(scene: Scene) -> None:
     assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 2, 3)
 
 
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
 async def test_a_decision_that_raises_leaves_it_to_the_built_in_rule_and_is_logged(
-    scene: Scene, caplog: pytest.LogCaptureFixture
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: type[BaseException]
 ) -> None:
     class Broken:
         @hookimpl
+        def sp00ky_request_headers(self) -> Mapping[str, str]:
+            raise error
+
+        @hookimpl
         def sp00ky_classify_outcome(self) -> Outcome:
-            raise RuntimeError("boo")
+            raise error
 
         @hookimpl
         def sp00ky_retry_policy(self) -> RetryPolicy:
-            raise RuntimeError("boo")
+            raise error
 
     scene.register(Broken())
     job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
     assert (job.status, job.retries) == (JobStatus.FAILED, 1)
-    assert {"sp00ky_classify_outcome", "sp00ky_retry_policy"} <= {
+    assert {"sp00ky_classify_outcome", "sp00ky_retry_policy", "sp00ky_request_headers"} <= {
         word.rstrip(";") for record in caplog.records for word in record.getMessage().split()
     }
 
@@ -477,3 +482,33 @@ async def test_headers_are_merged_and_the_forbidden_ones_dropped(
         assert f"may not set the request header {name!r}" in told
     assert "plugin ghost-distribution:Broken failed in sp00ky_request_headers" in told
     assert "stolen" not in told
+
+
+async def test_an_observer_that_hangs_silences_no_other_plugin(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dispatch, "MAX_TOLD", 3)
+    told: list[str] = []
+
+    class Hanging:
+        @hookimpl
+        async def sp00ky_runner_stopped(self) -> None:
+            await asyncio.Event().wait()
+
+    class Good:
+        @hookimpl
+        async def sp00ky_runner_stopped(self, runner_id: str) -> None:
+            told.append(runner_id)
+
+    scene.register(Hanging(), name="hanging")
+    scene.register(Good(), name="good")
+    hooks = scene.plugins.hooks()
+    for n in range(10):
+        hooks.dispatch_soon("sp00ky_runner_stopped", runner_id=str(n))
+        for _ in range(3):  # turns of the loop, for the call to be made and its task to end
+            await asyncio.sleep(0)
+    await hooks.flush()
+    assert told == [str(n) for n in range(10)]
+    left_out = [each.getMessage() for each in caplog.records if "left out" in each.getMessage()]
+    assert len(left_out) == 7
+    assert all("hanging" in each for each in left_out)

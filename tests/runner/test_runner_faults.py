@@ -217,9 +217,10 @@ async def test_what_fails_is_logged_with_its_reason(make_bench, caplog) -> None:
     assert told == [("INFO", True), ("WARNING", True)]
 
 
-async def test_a_strategy_that_fails_says_so_and_counts_as_the_cap(make_bench, caplog) -> None:
+@pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])
+async def test_a_strategy_that_fails_says_so_and_counts_as_the_cap(make_bench, caplog, error) -> None:
     def broken(_policy: RetryPolicy, _n: int) -> float:
-        raise KeyError("a bug")
+        raise error("a bug")
 
     bench = await make_bench(lambda attempt: Undelivered(name="timeout"), retry=RetryConfig(cap=60, jitter=0))
     bench.plugins.register(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any, cast
 
@@ -43,7 +44,7 @@ LAST_MOMENT = 1.0
 """Seconds that it then gets to end, before nobody waits for it any more."""
 
 MAX_TOLD = 1_000
-"""Asynchronous observers at work at the same time; a call beyond that is left out, and logged."""
+"""Asynchronous calls of one plugin at work at the same time; one beyond that is left out, and logged."""
 
 FORBIDDEN_HEADERS = frozenset(
     {
@@ -75,7 +76,7 @@ class Hooks:
             name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
             for name in OBSERVERS | DECISIONS | {MERGED}
         }
-        self._told: set[asyncio.Future[None]] = set()
+        self._told: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
 
     def observes(self, name: str) -> bool:
         """Whether anybody implements the hook."""
@@ -91,18 +92,20 @@ class Hooks:
     def dispatch_soon(self, name: str, **facts: Any) -> None:
         """Tell every observer; asynchronous ones go on by themselves, so that they delay no job."""
         for impl, answer in self._tell(name, facts):
-            if len(self._told) >= MAX_TOLD:
+            told = self._told[impl.plugin_name]
+            if len(told) >= MAX_TOLD:
                 _close(answer)
                 logger.error("plugin %s is too slow in %s: one call is left out", impl.plugin_name, name)
                 continue
             task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
-            self._told.add(task)
-            task.add_done_callback(self._told.discard)
+            told.add(task)
+            task.add_done_callback(told.discard)
 
     async def flush(self) -> None:
         """Wait for the observers still at work, but not for those that don't end when they are cancelled."""
-        if self._told:
-            _, stubborn = await asyncio.wait(self._told, timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
+        told = set().union(*self._told.values())
+        if told:
+            _, stubborn = await asyncio.wait(told, timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
             if stubborn:
                 logger.error("%d calls of observers don't end; they are left behind", len(stubborn))
 
@@ -138,7 +141,7 @@ class Hooks:
     def _decide(self, name: str, facts: Mapping[str, Any], kinds: tuple[type, ...]) -> object | None:
         try:
             decided: object = getattr(self._hook, name)(**facts)
-        except Exception:  # a stranger's decision failed: the built-in one stands
+        except (Exception, asyncio.CancelledError):  # a stranger's decision failed: the built-in one stands
             logger.exception("a plugin failed in %s; the built-in rule decides", name)
             return None
         if isinstance(decided, kinds):
@@ -155,7 +158,7 @@ class Hooks:
             try:
                 answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
                 headers = dict(answer or {})
-            except Exception:  # a stranger's headers: left out
+            except (Exception, asyncio.CancelledError):  # a stranger's headers: left out
                 logger.exception("plugin %s failed in %s", impl.plugin_name, MERGED)
                 continue
             merged.update(_allowed(headers, impl.plugin_name))

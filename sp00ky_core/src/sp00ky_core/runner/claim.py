@@ -127,8 +127,9 @@ class Claimer:
             for name in wanted:
                 self._slots[name].measure(claimed_at, self._claim_seconds)
             jobs = await self._store.claim(wanted, self._options.runner_id)
-            self._claim_seconds = self._options.clock() - claimed_at
-            helds = [self._hold(job, claimed_at) for job in jobs]
+            received_at = self._options.clock()
+            self._claim_seconds = received_at - claimed_at
+            helds = [self._hold(job, claimed_at, received_at) for job in jobs]
         self._breakers.claimed(wanted, jobs, helds)
         self._wake.claimed(wanted, jobs)
         self._wake.may_have_more(filter(self._breakers.holds_back, wanted))
@@ -139,13 +140,14 @@ class Claimer:
         for held in helds:
             self._slots[held.backend.name].put(held)
 
-    def _hold(self, job: Job, claimed_at: float) -> Held:
+    def _hold(self, job: Job, claimed_at: float, received_at: float) -> Held:
         backend = self._slots[job.backend].backend
         held = Held(
             job=job,
             backend=backend,
             timeout=backend.table.attempt_timeout(job.timeout),
             claimed_at=claimed_at,
+            received_at=received_at,
         )
         self._holdings.add(held)
         return held

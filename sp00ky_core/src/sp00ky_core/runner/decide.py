@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -69,8 +70,8 @@ def _telling(name: str, strategy: Strategy) -> Strategy:
             return float(strategy(policy, n))
         except OverflowError:
             raise
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:  # the latter would be taken for the runner's end
             logger.exception("retry strategy %r failed; the delay is the cap, %g s", name, policy.cap)
-            raise
+            raise ValueError("the strategy failed") from error
 
     return tell

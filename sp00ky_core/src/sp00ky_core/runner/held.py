@@ -20,16 +20,23 @@ class Held:
     backend: Backend
     timeout: float  # seconds for its attempt
     claimed_at: float  # this runner's clock, read before the claim was sent
+    received_at: float  # ... and when the job came
     started_at: float | None = None
     worker: asyncio.Task[None] | None = None  # at work on it
     refusals: int = 0  # how often its outcome couldn't be written
     overdue: bool = False  # the transport didn't keep to its timeout and was cut off
     is_probe: bool = False  # its outcome says whether the backend is back
+    is_over: bool = False  # its attempt: the outcome waits to be written
 
     @property
     def lease_end(self) -> float:
         """Until when the claim is this runner's."""
         return self.last_start + self.timeout
+
+    @property
+    def lease_surely_ended(self) -> float:
+        """From when on the lease has run out in the database too, which counts from when it claimed."""
+        return self.received_at + self.backend.table.lease_margin + self.timeout
 
     @property
     def last_start(self) -> float:
@@ -42,8 +49,11 @@ class Holdings:
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
+        self._attempts = 0  # those whose outcome isn't known
         self.emptied = asyncio.Event()
         self.emptied.set()
+        self.attempts_over = asyncio.Event()
+        self.attempts_over.set()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -51,10 +61,21 @@ class Holdings:
     def add(self, held: Held) -> None:
         """A claim has come."""
         self._held[held.job.id] = held
+        self._attempts += 1
         self.emptied.clear()
+        self.attempts_over.clear()
+
+    def over(self, held: Held) -> None:
+        """Its attempt is over, or will not be made."""
+        if not held.is_over:
+            held.is_over = True
+            self._attempts -= 1
+        if not self._attempts:
+            self.attempts_over.set()
 
     def drop(self, held: Held) -> None:
         """A claim is settled, released or lost."""
+        self.over(held)
         if self._held.get(held.job.id) is held:
             del self._held[held.job.id]
         if not self._held:

@@ -35,13 +35,13 @@ __all__ = ["Runner"]
 logger = logging.getLogger(__name__)
 
 LAST_WRITES = 10.0
-"""Seconds that the last outcomes get to be written, after ``grace``."""
+"""Seconds that the last outcomes get to be written, from when the last attempt is over."""
 
 LAST_CHANGES = 1.0
 """Seconds that what they say of their backends gets to be written then."""
 
-LAST_CLAIM = 2.0
-"""Seconds that a claim under way gets to come back when the runner drains."""
+LAST_CLAIM = 10.0
+"""Seconds of ``grace`` for a claim under way to come back: cut off, it might be carried out all the same."""
 
 
 class Runner:
@@ -256,28 +256,41 @@ class Runner:
             await self._abandon()  # what the drain before hadn't come to
             self._spawn("settle", self._settler.run)
             self._spawn("breakers", self._breakers.run)
-        if "claim" in self._tasks:
-            await asyncio.wait([self._tasks["claim"]], timeout=LAST_CLAIM)
+        await _within(self._options.grace, self._let_end())
         await self._stop("claim", "signal")
-        unstarted = [held for slots in self._slots.values() for held in slots.take_ready()]
-        for held in unstarted:
-            self._claimer.let_go(held)
-        await self._give_back()
-        await _within(self._options.grace, self._holdings.emptied.wait())
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
             self._breakers.unsent(held)
             self._settler.put(held, self._decider.unknown(held))
             held.worker = None
-        if not await _within(LAST_WRITES, self._holdings.emptied.wait()):
-            logger.error("%d outcomes could not be written; their leases will run out", len(self._settler))
+        if not await _within(LAST_WRITES, self._write_all()):
+            text = "not everything was written in time, %d outcomes wait; leases will run out"
+            logger.error(text, len(self._holdings))
         await self._stop("settle", "reclaim")
-        await self._give_back()
         await _within(LAST_CHANGES, self._breakers.all_written())
         await self._stop("breakers", "beat")
         await self._close_transports()
         await self._hooks.dispatch("sp00ky_runner_stopped", runner_id=self.runner_id)
         await self._hooks.flush()
+
+    async def _let_end(self) -> None:
+        """What isn't started is given back, and what is started may end."""
+        if "claim" in self._tasks:
+            await asyncio.wait([self._tasks["claim"]], timeout=LAST_CLAIM)
+        await self._stop("claim", "signal")
+        self._let_go_unstarted()
+        await self._give_back()
+        await self._holdings.attempts_over.wait()
+
+    def _let_go_unstarted(self) -> None:
+        for slots in self._slots.values():
+            for held in slots.take_ready():
+                self._claimer.let_go(held)
+
+    async def _write_all(self) -> None:
+        self._let_go_unstarted()  # where the grace ended before that
+        await self._give_back()
+        await self._holdings.emptied.wait()
 
     async def _close_transports(self) -> None:
         for transport in self._transports:
@@ -285,9 +298,8 @@ class Runner:
 
     async def _give_back(self) -> None:
         try:
-            async with asyncio.timeout(LAST_WRITES):
-                await self._claimer.release()
-        except (Sp00kyError, TimeoutError) as error:
+            await self._claimer.release()
+        except Sp00kyError as error:
             logger.warning("claims can't be released, their leases will run out: %s", error)
 
     async def _stop(self, *names: str) -> None:

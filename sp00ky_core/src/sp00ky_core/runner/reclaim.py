@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import JobNotFound, Sp00kyError
@@ -18,6 +18,9 @@ __all__ = ["Reclaimer"]
 
 logger = logging.getLogger(__name__)
 
+RECLAIM_BATCH = 500
+RECLAIM_ROUNDS = 20
+"""Batches at a time: as many claims as a runner may have held are pending again at once."""
 PRUNE_BATCH = 1_000
 PRUNE_ROUNDS = 100
 """Batches at a time: a large heap is taken away bit by bit, between reclaims."""
@@ -72,7 +75,15 @@ class Reclaimer:
 
     async def _reclaim(self) -> None:
         dead = self._beat.dead()
-        for settlement in await self._store.reclaim(dead):
+        for _ in range(RECLAIM_ROUNDS):
+            settlements = await self._store.reclaim(dead, limit=RECLAIM_BATCH)
+            await self._tell_all(settlements)
+            if len(settlements) < RECLAIM_BATCH:
+                break
+        self._breakers.lost(dead)
+
+    async def _tell_all(self, settlements: Iterable[Settlement]) -> None:
+        for settlement in settlements:
             error = settlement.transition.error
             logger.warning(
                 "job %s: reclaimed, now %s: %s",
@@ -83,7 +94,6 @@ class Reclaimer:
             self._written(settlement)
             if self._hooks.observes("sp00ky_job_settled"):
                 await self._tell(settlement)
-        self._breakers.lost(dead)
 
     async def _tell(self, settlement: Settlement) -> None:
         try:

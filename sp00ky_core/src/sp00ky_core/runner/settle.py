@@ -61,6 +61,7 @@ class Settler:
 
     def put(self, held: Held, settlement: Settlement) -> None:
         """Queue an outcome; never blocks."""
+        self._holdings.over(held)
         self._queue.append((held, settlement))
         self._waiting.set()
 
@@ -95,8 +96,11 @@ class Settler:
             self._waiting.clear()
 
     def _defer(self, held: Held, settlement: Settlement, result: SettleResult) -> bool:
-        """Try a settlement again a little later, as long as the lease lasts."""
-        if self._options.clock() > held.lease_end:
+        """Try a settlement again a little later, as long as the lease may last.
+
+        Let go of sooner, it would be taken for a claim that was never started, and sent again.
+        """
+        if self._options.clock() > held.lease_surely_ended:
             return False
         if result.problem and not held.refusals:
             logger.error("job %s: its outcome can't be written yet: %s", held.job.id, result.problem)

@@ -90,11 +90,11 @@ class Slots:
         self._ready.clear()
         return taken
 
-    def take_stale(self, claimed_before: float) -> list[Held]:
+    def take_stale(self, received_before: float) -> list[Held]:
         """Take back what was claimed ahead and then not begun: the backend has become slow."""
-        stale = [held for held in self._ready if held.claimed_at < claimed_before]
+        stale = [held for held in self._ready if held.received_at < received_before]
         if stale:
-            self._ready = deque(held for held in self._ready if held.claimed_at >= claimed_before)
+            self._ready = deque(held for held in self._ready if held.received_at >= received_before)
             self._ahead = 0
         return stale
 

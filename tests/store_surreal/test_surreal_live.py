@@ -16,7 +16,7 @@ from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
-from sp00ky_store_surreal import SurrealStore, bell
+from sp00ky_store_surreal import SurrealStore, bell, supervision
 
 MakeStore = Callable[..., SurrealStore]
 SOON = 20.0
@@ -133,6 +133,33 @@ async def test_another_process_is_watched(proxied: SurrealStore, other: SurrealS
         await other.claim({"api": 1}, "r")
         assert (await anext(watching)).status is JobStatus.PROCESSING
     await watching.aclose()
+
+
+async def test_a_watch_outlives_an_outage_and_misses_nothing(
+    proxied: SurrealStore,
+    other: SurrealStore,
+    proxy: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(supervision, "TICK", 0.1)
+    monkeypatch.setattr(supervision, "PATIENCE", 0.5)
+    (job,) = await other.add([NewJob(path="/a", backend="api")])
+    watching = [proxied.watch(each) for each in (JobQuery(ids=(job.id,)), JobQuery(backend="api"))]
+    for each in watching:
+        assert (await anext(each)).id == job.id
+    following = [asyncio.ensure_future(anext(each)) for each in watching]
+    proxy.hold()
+    await other.claim({"api": 1}, "r")
+    async with asyncio.timeout(SOON):
+        while caplog.text.count("looking again until it works") < 2:  # noqa: ASYNC110  # a log sends no event
+            await asyncio.sleep(0.02)
+    assert not any(each.done() for each in following)
+    proxy.flow()
+    async with asyncio.timeout(SOON):
+        assert [(await each).status for each in following] == [JobStatus.PROCESSING] * 2
+    for each in watching:
+        await each.aclose()
 
 
 async def test_a_closed_store_ends_what_listens(proxied: SurrealStore) -> None:

@@ -39,6 +39,8 @@ def target_of(options: StoreOptions) -> Target:
     block = options.surrealdb or SurrealdbConfig()
     scheme, _, rest = options.url.partition("://")
     if scheme == "mem":
+        if rest.strip("/"):
+            raise _wrong("nothing stands after mem://; a file is surrealkv://PATH")
         return _embedded("mem://", None, block)
     if scheme == "surrealkv":
         if not rest:
@@ -69,6 +71,8 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
     if not host:
         raise _wrong("it names no host")
     _check_port(parts)
+    if names[2:]:
+        raise _wrong("its path is /NAMESPACE/DATABASE, and it has more")
     for key in sorted(query.keys() - set(PARAMETERS)):
         raise _wrong(f"it has a parameter {key!r}, {nearest(key, PARAMETERS)}")
     auth = query.get("auth", ["root"])[0]
@@ -81,7 +85,7 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
         database=(names[1] if names[1:] else block.database) or "main",
         embedded=False,
         auth=auth,
-        username=unquote(parts.username or block.username or ""),
+        username=unquote(parts.username) if parts.username else block.username or "",
         password=unquote(parts.password) if parts.password else secret,
         token=query.get("token", [""])[0],
     )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal.connection import Connection
-from sp00ky_store_surreal.reading import load
+from sp00ky_store_surreal.reading import Id, load
 from sp00ky_store_surreal.selecting import states
 
 __all__ = ["watched"]
+
+_log = logging.getLogger(__name__)
 
 ENDED = object()
 
@@ -30,22 +34,52 @@ async def watched(
     query: JobQuery,
     changes: AsyncGenerator[None, None],
 ) -> AsyncGenerator[Job, None]:
-    """See ``Store.watch``; it ends with ``changes``, the signals that something may have changed."""
-    seen: dict[str, str] = {}
-    seen_once = False
+    """See ``Store.watch``; it ends with ``changes``, the signals that something may have changed.
+
+    Raises ``StoreUnavailable`` at the first look only: afterwards it waits for a database that is away.
+    """
+    told = _Told()
     async with aclosing(_ticks(changes)) as ticks:
         async for tick in ticks:
-            found = await states(connection, tables, query)
-            changed = [each for each, (_, _, state) in found.items() if seen.get(each) != state]
-            seen = {each: state for each, (_, _, state) in found.items()}
-            seen_once = seen_once or bool(found)
-            tick.quiet = not changed
-            for each in changed:
-                table, value, _ = found[each]
-                for job in await load(connection, table, [value]):
-                    yield job
-            if seen_once and not found and not await _any_left(connection, tables, query):
-                return
+            try:
+                found = await states(connection, tables, query)
+                changed = told.changed(found)
+                tick.quiet = not changed
+                for each in changed:
+                    table, value, state = found[each]
+                    for job in await load(connection, table, [value]):
+                        yield job
+                    told.states[each] = state
+                if told.any_ever and not found and not await _any_left(connection, tables, query):
+                    return
+            except StoreUnavailable as error:
+                tick.quiet = True
+                told.missed(error)
+
+
+class _Told:
+    """What has been told of each job."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.any_ever = False
+        self._has_looked = False
+        self._is_away = False
+
+    def changed(self, found: Mapping[str, tuple[JobTable, Id, str]]) -> list[str]:
+        """The jobs whose state hasn't been told, after a look."""
+        self._has_looked, self._is_away = True, False
+        self.any_ever = self.any_ever or bool(found)
+        self.states = {each: state for each, state in self.states.items() if each in found}
+        return [each for each, (_, _, state) in found.items() if self.states.get(each) != state]
+
+    def missed(self, error: StoreUnavailable) -> None:
+        """A look that failed."""
+        if not self._has_looked:
+            raise error
+        if not self._is_away:
+            _log.warning("can't see what changes, looking again until it works: %s", error)
+        self._is_away = True
 
 
 async def _any_left(connection: Connection, tables: Sequence[JobTable], query: JobQuery) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -256,7 +257,7 @@ async def test_each_change_is_told_once_however_many_runners_there_are(make_benc
         for job in jobs:
             await bench.ended(job)
     assert witness.seen == [("api", "open"), ("api", "closed")]
-    assert "backend api is unavailable" in caplog.text
+    assert re.search(r"backend api is unavailable: .* \(job:\w+, '/spookify': http_status: ", caplog.text)
     assert "backend api answers again" in caplog.text
 
 

@@ -55,6 +55,7 @@ class SeenBreaker:
         self._replies = 0
         self._replies_before_claim = 0
         self.probes = 0  # this runner's, that have no outcome yet
+        self.problem = ""  # what this runner's latest failed attempt met, for the log
 
     @property
     def lets_through(self) -> bool:

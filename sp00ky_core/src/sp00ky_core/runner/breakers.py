@@ -17,7 +17,7 @@ from sp00ky_core.breaker import (
 )
 from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.backoff import Backoff
 from sp00ky_core.runner.breaker import NEW, SeenBreaker
@@ -85,6 +85,8 @@ class Breakers:
             took=self._options.clock() - (held.started_at or held.claimed_at),
         )
         was_probe = self._end_probe(seen, held)
+        if isinstance(outcome, Undelivered):
+            seen.problem = f" ({held.job.id}, {held.job.path!r:.100}: {outcome.name}: {outcome.reason:.200})"
         if event is not None:
             self._note(seen, event)
         return was_probe and never_connected(outcome)
@@ -216,7 +218,8 @@ def _tell(before: Breaker, seen: SeenBreaker) -> None:
     """Log what has become of a breaker, if it is news."""
     was_closed, is_closed = (each.state is BreakerState.CLOSED for each in (before, seen.stored))
     if was_closed and not is_closed:
-        logger.warning("backend %s is unavailable: its jobs wait until it answers again", seen.backend)
+        text = "backend %s is unavailable: its jobs wait until it answers again%s"
+        logger.warning(text, seen.backend, seen.problem)  # others' attempts are told in their logs
     elif is_closed and not was_closed:
         logger.info("backend %s answers again: its jobs are delivered", seen.backend)
     elif is_closed and not before.paused_for and seen.stored.paused_for:

@@ -93,12 +93,14 @@ def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
     )
 
 
-def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
-    """The arguments of ``add_plain.sql``."""
+def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
+    """The arguments of ``add_plain.sql``; the keys are in order."""
     return (
         [key for key, _ in pairs],
         [new_job.path for _, new_job in pairs],
         [new_job.payload_json.decode() for _, new_job in pairs],
+        pairs[0][0],
+        pairs[-1][0],
     )
 
 

@@ -1,5 +1,6 @@
 -- Jobs with any options. In the order of their keys: two batches that share keys never wait for each other.
 -- DO NOTHING: the existing job is never locked, so that its settle waits for no caller's transaction.
+-- At the first try ($12) it fails as a whole where a job that no dedup key can have kept out wasn't added.
 WITH given AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -23,4 +24,10 @@ added AS (
     ON CONFLICT DO NOTHING
     RETURNING id, created_at, updated_at, run_at
 )
-SELECT added.id, added.created_at, added.updated_at, added.run_at FROM added
+SELECT added.id, added.created_at, added.updated_at, added.run_at
+FROM added
+WHERE (
+    SELECT CASE WHEN count(*) = 0 THEN true ELSE ('{{unkept}}' || count(*))::boolean END
+    FROM given
+    WHERE $12::boolean AND given.dedup_key IS NULL AND given.id NOT IN (SELECT added.id FROM added)
+)

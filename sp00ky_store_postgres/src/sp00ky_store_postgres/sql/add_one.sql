@@ -6,4 +6,5 @@ VALUES (
     $1::text::uuid, $2::text, $3::text::json, $4::int, $5::text, $6::float8, $7::text, $8::text,
     coalesce($9::timestamptz, now() + $10::float8 * interval '1 microsecond')
 )
-RETURNING id, created_at, updated_at, run_at
+RETURNING
+    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}' || id)::uuid END, created_at, updated_at, run_at

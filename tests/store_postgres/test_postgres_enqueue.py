@@ -73,3 +73,29 @@ async def test_a_trigger_that_only_looks_on_is_none_that_refuses(
         *await store.add([new_job(max_retries=1), new_job(dedup_key="k")]),
     ]
     assert {job.id for job in added} == {job.id for job in await store.find(JobQuery())}
+
+
+OTHER_DEFAULTS = """
+    ALTER COLUMN status SET DEFAULT 'success', ALTER COLUMN retries SET DEFAULT 2,
+    ALTER COLUMN max_retries SET DEFAULT 10, ALTER COLUMN retry_strategy SET DEFAULT 'exponential',
+    ALTER COLUMN timeout SET DEFAULT 9, ALTER COLUMN assigned_to SET DEFAULT 'nobody',
+    ALTER COLUMN errors SET DEFAULT '[{}]', ALTER COLUMN result SET DEFAULT 'true',
+    ALTER COLUMN dedup_key SET DEFAULT 'k', ALTER COLUMN traceparent SET DEFAULT 't',
+    ALTER COLUMN run_at SET DEFAULT now() + interval '1 day', ALTER COLUMN lease_epoch SET DEFAULT 7,
+    ALTER COLUMN lease_until SET DEFAULT now(), ALTER COLUMN runner_id SET DEFAULT 'r'
+"""
+
+
+@pytest.mark.parametrize(
+    "batch", [[{}], [{"max_retries": 1}], [{}, {}], [{"max_retries": 1}, {"dedup_key": "a"}]], ids=str
+)
+async def test_what_was_asked_for_is_stored_whatever_the_columns_defaults_are(
+    store: PostgresStore, new_job: Any, sql: Any, schema: str, batch: Any
+) -> None:
+    quoted = schema.replace('"', '""')
+    await sql.execute(f'ALTER TABLE "{quoted}".job {OTHER_DEFAULTS}')
+    added = await store.add([new_job(**fields) for fields in batch])
+    assert {job.id: job for job in added} == {job.id: job for job in await store.find(JobQuery())}
+    assert [job.max_retries for job in added] == [fields.get("max_retries", 3) for fields in batch]
+    assert all(job.run_at is not None and job.created_at is not None for job in added)
+    assert all(abs((job.run_at - job.created_at).total_seconds()) < 3600 for job in added)

@@ -63,9 +63,9 @@ def _is_infinite(number: float) -> bool:
 
 
 def is_plain(new_job: NewJob) -> bool:
-    """Whether nothing but path and payload differs from the columns' defaults."""
+    """Whether nothing but path and payload differs from a new job's defaults."""
     return (
-        new_job.max_retries == 3  # noqa: PLR2004  # the column's default
+        new_job.max_retries == 3  # noqa: PLR2004  # its default, as the statements have it
         and new_job.retry_strategy == "linear"
         and new_job.timeout is None
         and new_job.assigned_to is None

@@ -111,12 +111,16 @@ async def test_jobs_are_there_when_it_commits_and_not_before(
         (one,) = await store.add([new_job(payload={"%s": "100 % $1 \u00fc"})], connection=connection)
         many = await store.add([new_job() for _ in range(3)], connection=connection)
         keyed = await store.add(
-            [new_job(dedup_key="k", timeout=5, assigned_to="thread:1"), new_job(dedup_key="k")],
+            [
+                new_job(dedup_key="k", timeout=5, assigned_to="thread:1"),
+                new_job(dedup_key="k"),
+                new_job(timeout=2.5),
+            ],
             connection=connection,
         )
         assert await store.find(JobQuery()) == []
     assert keyed[0].id == keyed[1].id
-    added = [one, *many, keyed[0]]
+    added = [one, *many, keyed[0], keyed[2]]
     kept = {job.id: job for job in await store.find(JobQuery())}
     assert kept == {job.id: job for job in added}
 

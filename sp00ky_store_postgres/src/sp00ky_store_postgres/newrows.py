@@ -85,7 +85,7 @@ def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
         *first,
         new_job.max_retries,
         new_job.retry_strategy,
-        new_job.timeout,
+        _seconds(new_job),
         new_job.assigned_to,
         new_job.traceparent,
         new_job.run_at,
@@ -113,13 +113,18 @@ def many_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]
         [each.payload_json.decode() for each in jobs],
         [each.max_retries for each in jobs],
         [each.retry_strategy for each in jobs],
-        [each.timeout for each in jobs],
+        [_seconds(each) for each in jobs],
         [each.assigned_to for each in jobs],
         [each.traceparent for each in jobs],
         [each.dedup_key for each in jobs],
         [each.run_at for each in jobs],
         [_microseconds(each) for each in jobs],
     )
+
+
+def _seconds(new_job: NewJob) -> float | None:
+    """Never an int: psycopg takes no list of both."""
+    return None if new_job.timeout is None else float(new_job.timeout)
 
 
 def _microseconds(new_job: NewJob) -> float:
@@ -137,7 +142,7 @@ def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[dateti
         status=JobStatus.PENDING,
         max_retries=new_job.max_retries,
         retry_strategy=new_job.retry_strategy,
-        timeout=None if new_job.timeout is None else float(new_job.timeout),
+        timeout=_seconds(new_job),
         assigned_to=new_job.assigned_to,
         dedup_key=new_job.dedup_key,
         traceparent=new_job.traceparent,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sp00ky_core.errors import RowRefused, StoreError
@@ -46,6 +48,9 @@ class Enqueues:
         self._tables = tables
         self._options = options
         self._built: dict[tuple[str, str], str] = {}
+        # One with a key may wait for somebody's transaction: never do those have every connection.
+        spare = max(options.connections // 4, 1)
+        self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
 
     async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
         """See ``Store.add``."""
@@ -95,13 +100,14 @@ class Enqueues:
                     await connection.fetch(QUIET)
                 return await self._insert(batch, connection.fetch, repeated=tries > 1)
 
-        return await self._connections.run(Lane.REST, work)
+        async with self._keyed if batch.is_keyed else nullcontext():
+            return await self._connections.run(Lane.REST, work)
 
     async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool) -> list[Job]:
         jobs: dict[str, Job] = {}
         for table in batch.tables:
             pairs = batch.of(table)
-            if repeated or any(new_job.dedup_key is not None for _, new_job in pairs):
+            if repeated or (batch.is_keyed and _is_keyed(new_job for _, new_job in pairs)):
                 jobs |= await self._insert_many(table, fetch, pairs, repeated=repeated)
             elif len(pairs) == 1:
                 jobs |= await self._insert_one(table, fetch, *pairs[0])
@@ -172,6 +178,10 @@ class Enqueues:
         return statement
 
 
+def _is_keyed(new_jobs: Iterable[NewJob]) -> bool:
+    return any(new_job.dedup_key is not None for new_job in new_jobs)
+
+
 _Pairs = Sequence[tuple[str, NewJob]]
 
 
@@ -183,6 +193,7 @@ class _Batch:
     ) -> None:
         self.ids = ids
         self.tables = tables
+        self.is_keyed = _is_keyed(new_jobs)
         self._pairs = list(zip(ids, new_jobs, strict=True))
 
     def of(self, table: JobTable) -> _Pairs:

@@ -300,3 +300,38 @@ async def test_a_plain_insert_of_any_language_is_a_whole_enqueue(
         b'{"id": "\\u0000", "n": 1e400}',
     )
     assert (job.max_retries, job.retry_strategy, job.timeout, job.defect) == (3, "linear", None, None)
+
+
+@asynccontextmanager
+async def in_mode(dsn: str, mode: str, kind: str) -> AsyncIterator[Any]:
+    """A transaction of a mode, as each library gives its connection's."""
+    async with KINDS[kind](dsn) as connection:
+        await connection.execute(text_of(connection, f"SET TRANSACTION {mode}"))
+        yield connection
+
+
+DRIVERS = [kind for kind in KINDS if kind not in {"asyncpg with codecs", "asyncpg pool"}]
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+async def test_a_transaction_that_has_to_be_repeated_is_told_so(
+    store: PostgresStore, dsn: str, new_job: Any, kind: str
+) -> None:
+    match = "roll your transaction back and repeat it"
+    with pytest.raises(StoreError, match=match) as caught:  # noqa: PT012  # to its very end
+        async with in_mode(dsn, "ISOLATION LEVEL REPEATABLE READ", kind) as connection:
+            await connection.execute(text_of(connection, "SELECT 1"))
+            await store.add([new_job(dedup_key="k")])
+            await store.add([new_job(dedup_key="k")], connection=connection)
+    assert type(caught.value) is StoreError
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+async def test_a_transaction_that_may_not_write_is_told_so(
+    store: PostgresStore, dsn: str, new_job: Any, kind: str
+) -> None:
+    match = "read-only transaction: begin one that may write"
+    with pytest.raises(StoreError, match=match) as caught:  # to its very end
+        async with in_mode(dsn, "READ ONLY", kind) as connection:
+            await store.add([new_job()], connection=connection)
+    assert type(caught.value) is StoreError

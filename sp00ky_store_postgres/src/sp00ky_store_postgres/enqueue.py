@@ -11,9 +11,8 @@ from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.ids import new_keys
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.callers import Fetch, fetch_of
+from sp00ky_store_postgres.callers import Fetch, fetch_of, told
 from sp00ky_store_postgres.connections import Connections, Lane
-from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.mapping import WHOLE, hyphenated, whole_jobs
 from sp00ky_store_postgres.newrows import (
     as_utc,
@@ -72,7 +71,7 @@ class Enqueues:
         try:
             return await fetch_of(connection)
         except Exception as error:
-            raise translated(error, self._options.location) from error
+            raise told(error, self._options.location) from error
 
     def _unkept(self, tables: Sequence[JobTable]) -> RowRefused:
         names = " or ".join(repr(table.table) for table in tables)
@@ -84,7 +83,7 @@ class Enqueues:
                 await fetch(QUIET)
             return await self._insert(batch, fetch, repeated=False)
         except Exception as error:
-            raise translated(error, self._options.location) from error
+            raise told(error, self._options.location) from error
 
     async def _add_ours(self, batch: _Batch) -> list[Job]:
         tries = 0

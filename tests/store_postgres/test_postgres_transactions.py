@@ -37,6 +37,7 @@ async def asyncpg_with_codecs(dsn: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        await connection.set_type_codec("timestamptz", encoder=str, decoder=str, schema="pg_catalog")
         async with connection.transaction():
             yield connection
     finally:
@@ -57,6 +58,14 @@ async def asyncpg_pool(dsn: str) -> AsyncIterator[Any]:
 async def psycopg_connection(dsn: str) -> AsyncIterator[Any]:
     async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as connection:
         await connection.execute("SET TIME ZONE 'Asia/Kolkata'")
+        yield connection
+
+
+@asynccontextmanager
+async def psycopg_with_raw_cursors(dsn: str) -> AsyncIterator[Any]:
+    """As an application sets it up that writes ``$1`` itself."""
+    raw = psycopg.AsyncRawCursor
+    async with await psycopg.AsyncConnection.connect(dsn, cursor_factory=raw) as connection:
         yield connection
 
 
@@ -91,6 +100,7 @@ KINDS: dict[str, Begin] = {
     "asyncpg with codecs": asyncpg_with_codecs,
     "asyncpg pool": asyncpg_pool,
     "psycopg": psycopg_connection,
+    "psycopg with raw cursors": psycopg_with_raw_cursors,
     "sqlalchemy asyncpg": sqlalchemy_connection("asyncpg"),
     "sqlalchemy psycopg": sqlalchemy_connection("psycopg"),
     "session asyncpg": sqlalchemy_session("asyncpg"),

@@ -120,9 +120,11 @@ def _of_psycopg(connection: Any) -> Fetch:
     _refuse(closed=closed, alone=idle and connection.autocommit)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
-        from psycopg.rows import tuple_row  # noqa: PLC0415  # the caller has it; nobody else needs it
+        from psycopg import AsyncCursor  # noqa: PLC0415  # the caller has it; nobody else needs it
+        from psycopg.rows import tuple_row  # noqa: PLC0415
 
-        async with connection.cursor(row_factory=tuple_row) as cursor:
+        # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
+        async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
             await cursor.execute(_named(statement), _by_name(arguments))
             rows: Sequence[Row] = await cursor.fetchall()
             return rows

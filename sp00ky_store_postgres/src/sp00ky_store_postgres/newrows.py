@@ -152,6 +152,9 @@ def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[dateti
     )
 
 
-def as_utc(instant: datetime) -> datetime | None:
-    """A caller's connection may give instants in another zone."""
-    return instant if instant.tzinfo is UTC else instant_of(instant)
+def as_utc(instant: object) -> datetime | None:
+    """A caller's connection may give instants in another zone, or by a codec of its own as text.
+
+    What a codec makes something else of is None: the row is there all the same.
+    """
+    return instant if isinstance(instant, datetime) and instant.tzinfo is UTC else instant_of(instant)

@@ -67,10 +67,11 @@ async def job_now(request: web.Request) -> web.Response:
 async def title_of(request: web.Request) -> str:
     try:
         match await request.json():
-            case {"title": str(title)}:
+            case {"title": str(title)} if "\0" not in title:  # which PostgreSQL can't keep
+                title.encode()
                 return title
     except ValueError:
-        pass  # no JSON
+        pass  # no JSON, or a lone surrogate, which is no text
     raise web.HTTPBadRequest(text='expected {"title": "..."}')
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -25,4 +26,7 @@ async def migrate() -> None:
 
 
 if __name__ == "__main__":
+    if not os.environ.get("DATABASE_URL"):
+        print("set DATABASE_URL, as in postgresql://user:password@host/database", file=sys.stderr)
+        sys.exit(2)
     asyncio.run(migrate())

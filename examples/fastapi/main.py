@@ -15,9 +15,10 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -40,7 +41,7 @@ class Thread(Base):
 
 
 class NewThread(BaseModel):
-    title: str
+    title: Annotated[str, Field(pattern=r"^[^\x00]*$")]  # PostgreSQL can't keep NUL
 
 
 class Accepted(BaseModel):
@@ -134,6 +135,13 @@ async def job_events(job: JobOfPath, outbox: OutboxOfApp) -> AsyncIterator[JobVi
 @app.exception_handler(JobNotFound)
 async def not_found(_request: Request, error: JobNotFound) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status_code=404)
+
+
+@app.exception_handler(RequestValidationError)
+async def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """As FastAPI's own, without the input: a lone surrogate in it can't be sent back."""
+    detail = [{key: each[key] for key in ("type", "loc", "msg")} for each in error.errors()]
+    return JSONResponse({"detail": detail}, status_code=422)
 
 
 @app.exception_handler(PayloadInvalid)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 
 from main import CONFIG, Base, connected
 
@@ -17,4 +19,7 @@ async def migrate() -> None:
 
 
 if __name__ == "__main__":
+    if not os.environ.get("DATABASE_URL"):
+        print("set DATABASE_URL, as in postgresql://user:password@host/database", file=sys.stderr)
+        sys.exit(2)
     asyncio.run(migrate())

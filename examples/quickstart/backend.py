@@ -22,7 +22,11 @@ class Spookify(BaseHTTPRequestHandler):
 
 def main() -> None:
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 3660
-    with ThreadingHTTPServer(("127.0.0.1", port), Spookify) as server:
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Spookify)
+    except OSError as error:
+        sys.exit(f"can't listen on 127.0.0.1:{port}: {error.strerror}; stop what has it")
+    with server:
         print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
         server.serve_forever()
 

@@ -54,6 +54,15 @@ def test_the_example_is_ten_lines() -> None:
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
 
 
+def test_a_backend_whose_port_is_taken_says_so(backend_url: str) -> None:
+    port = backend_url.rpartition(":")[2]
+    command = [sys.executable, str(EXAMPLE / "backend.py"), port]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"can't listen on 127.0.0.1:{port}: ")
+
+
 def test_the_example_delivers_its_job(project: Path) -> None:
     (example,) = blocks("python")
     for _ in range(2):  # the second time the table and a job are there already

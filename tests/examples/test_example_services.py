@@ -83,7 +83,8 @@ async def test_what_the_contract_refuses_is_rolled_back(serving: Any, sql: Any) 
 async def test_bad_requests_are_the_callers_fault(serving: Any, sql: Any) -> None:
     async with serving("main.py") as service:
         assert (await service.get("/jobs/job:nothing"))[0] == 404
-        for body in (b"{", b"\xff", b"[]", b'{"title": 1}'):
+        no_text = (b'{"title": "\\u0000"}', b'{"title": "\\ud800"}')
+        for body in (b"{", b"\xff", b"[]", b'{"title": 1}', *no_text):
             headers = {"Content-Type": "application/json"}
             async with service.client.post(f"{service.url}/threads", data=body, headers=headers) as response:
                 assert response.status in {400, 422}, body
@@ -126,6 +127,13 @@ async def test_it_does_not_start_without_its_database(spawn: Any) -> None:
     assert await process.wait() != 0
     assert "127.0.0.1:1" in output.read_text() or "127.0.0.1', 1" in output.read_text()
     assert "was destroyed" not in output.read_text()
+
+
+async def test_a_migration_of_no_database_says_what_to_set(spawn: Any) -> None:
+    process, output = await spawn("migrate.py", DATABASE_URL="")
+    assert await process.wait() == 2
+    (line,) = output.read_text().splitlines()
+    assert line.startswith("set DATABASE_URL")
 
 
 async def test_it_does_not_start_before_the_migration(spawn: Any, abandoned: Any) -> None:

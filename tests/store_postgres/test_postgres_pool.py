@@ -15,6 +15,13 @@ from sp00ky_store_postgres import PostgresStore, pool
 from sp00ky_store_postgres.connections import Lane
 from sp00ky_store_postgres.pool import Pool
 
+# Within a transaction the view would stay as it was read first.
+WAITING = """
+    SELECT count(*)
+    FROM pg_stat_clear_snapshot(), pg_stat_activity
+    WHERE application_name = 'busy' AND wait_event_type = 'Lock'
+"""
+
 
 @pytest_asyncio.fixture
 async def two(dsn: str) -> AsyncIterator[Pool]:
@@ -84,3 +91,24 @@ async def test_closing_waits_for_calls_but_not_for_ever(make: Any, monkeypatch: 
     assert len(await short) == 1
     with pytest.raises(StoreUnavailable):
         await long
+
+
+async def test_enqueues_that_wait_for_a_key_leave_connections_to_others(
+    make: Any, store: PostgresStore, new_job: Any, dsn: str, schema: str, sql: Any
+) -> None:
+    busy: PostgresStore = make(base=dsn, schema=schema, connections="4", application_name="busy")
+    await busy.open()
+    waiting = []
+    try:
+        async with asyncio.timeout(30), sql.transaction():
+            (first,) = await store.add([new_job(dedup_key="k")], connection=sql)
+            waiting = [asyncio.create_task(busy.add([new_job(dedup_key="k")])) for _ in range(8)]
+            while await sql.fetchval(WAITING) < 3:  # noqa: ASYNC110  # the server tells nobody of it
+                await asyncio.sleep(0.01)
+            await busy.add([new_job()])
+            assert (await busy.stats())["api"].pending == 1
+        assert [job.id for (job,) in await asyncio.gather(*waiting)] == [first.id] * 8
+    finally:
+        for task in waiting:
+            task.cancel()
+        await busy.close()

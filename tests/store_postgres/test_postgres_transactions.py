@@ -37,6 +37,7 @@ async def asyncpg_with_codecs(dsn: str) -> AsyncIterator[Any]:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.set_type_codec("json", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        await connection.set_type_codec("timestamptz", encoder=str, decoder=str, schema="pg_catalog")
         async with connection.transaction():
             yield connection
     finally:
@@ -57,6 +58,14 @@ async def asyncpg_pool(dsn: str) -> AsyncIterator[Any]:
 async def psycopg_connection(dsn: str) -> AsyncIterator[Any]:
     async with await psycopg.AsyncConnection.connect(dsn, row_factory=dict_row) as connection:
         await connection.execute("SET TIME ZONE 'Asia/Kolkata'")
+        yield connection
+
+
+@asynccontextmanager
+async def psycopg_with_raw_cursors(dsn: str) -> AsyncIterator[Any]:
+    """As an application sets it up that writes ``$1`` itself."""
+    raw = psycopg.AsyncRawCursor
+    async with await psycopg.AsyncConnection.connect(dsn, cursor_factory=raw) as connection:
         yield connection
 
 
@@ -91,6 +100,7 @@ KINDS: dict[str, Begin] = {
     "asyncpg with codecs": asyncpg_with_codecs,
     "asyncpg pool": asyncpg_pool,
     "psycopg": psycopg_connection,
+    "psycopg with raw cursors": psycopg_with_raw_cursors,
     "sqlalchemy asyncpg": sqlalchemy_connection("asyncpg"),
     "sqlalchemy psycopg": sqlalchemy_connection("psycopg"),
     "session asyncpg": sqlalchemy_session("asyncpg"),
@@ -111,12 +121,16 @@ async def test_jobs_are_there_when_it_commits_and_not_before(
         (one,) = await store.add([new_job(payload={"%s": "100 % $1 \u00fc"})], connection=connection)
         many = await store.add([new_job() for _ in range(3)], connection=connection)
         keyed = await store.add(
-            [new_job(dedup_key="k", timeout=5, assigned_to="thread:1"), new_job(dedup_key="k")],
+            [
+                new_job(dedup_key="k", timeout=5, assigned_to="thread:1"),
+                new_job(dedup_key="k"),
+                new_job(timeout=2.5),
+            ],
             connection=connection,
         )
         assert await store.find(JobQuery()) == []
     assert keyed[0].id == keyed[1].id
-    added = [one, *many, keyed[0]]
+    added = [one, *many, keyed[0], keyed[2]]
     kept = {job.id: job for job in await store.find(JobQuery())}
     assert kept == {job.id: job for job in added}
 
@@ -296,3 +310,38 @@ async def test_a_plain_insert_of_any_language_is_a_whole_enqueue(
         b'{"id": "\\u0000", "n": 1e400}',
     )
     assert (job.max_retries, job.retry_strategy, job.timeout, job.defect) == (3, "linear", None, None)
+
+
+@asynccontextmanager
+async def in_mode(dsn: str, mode: str, kind: str) -> AsyncIterator[Any]:
+    """A transaction of a mode, as each library gives its connection's."""
+    async with KINDS[kind](dsn) as connection:
+        await connection.execute(text_of(connection, f"SET TRANSACTION {mode}"))
+        yield connection
+
+
+DRIVERS = [kind for kind in KINDS if kind not in {"asyncpg with codecs", "asyncpg pool"}]
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+async def test_a_transaction_that_has_to_be_repeated_is_told_so(
+    store: PostgresStore, dsn: str, new_job: Any, kind: str
+) -> None:
+    match = "roll your transaction back and repeat it"
+    with pytest.raises(StoreError, match=match) as caught:  # noqa: PT012  # to its very end
+        async with in_mode(dsn, "ISOLATION LEVEL REPEATABLE READ", kind) as connection:
+            await connection.execute(text_of(connection, "SELECT 1"))
+            await store.add([new_job(dedup_key="k")])
+            await store.add([new_job(dedup_key="k")], connection=connection)
+    assert type(caught.value) is StoreError
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+async def test_a_transaction_that_may_not_write_is_told_so(
+    store: PostgresStore, dsn: str, new_job: Any, kind: str
+) -> None:
+    match = "read-only transaction: begin one that may write"
+    with pytest.raises(StoreError, match=match) as caught:  # to its very end
+        async with in_mode(dsn, "READ ONLY", kind) as connection:
+            await store.add([new_job()], connection=connection)
+    assert type(caught.value) is StoreError

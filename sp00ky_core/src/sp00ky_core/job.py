@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -120,6 +120,8 @@ def _check_delay(_job: NewJob, _option: str, value: Any) -> None:
 def _check_run_at(job: NewJob, _option: str, value: Any) -> None:
     met = isinstance(value, datetime) and value.utcoffset() is not None
     _expect("run_at", value, "a datetime with a time zone", met=met)
+    calendar = f"an instant from {EARLIEST_RUN_AT.date()} to {LATEST_RUN_AT.date()}"
+    _expect("run_at", value, calendar, met=EARLIEST_RUN_AT <= value <= LATEST_RUN_AT)
     _expect("run_at", value, "either run_at or delay, not both", met=job.delay is None)
 
 
@@ -142,6 +144,8 @@ def is_plain_text(value: str) -> bool:
 
 MAX_TIMEOUT = 86_400  # seconds; DESIGN.md section 9
 MAX_DELAY = timedelta(days=3_650)
+EARLIEST_RUN_AT, LATEST_RUN_AT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+"""In every time zone they are within the calendar of every client and database."""
 
 
 def _json_object(payload: object) -> bytes:

@@ -17,7 +17,8 @@ import attrs
 from sp00ky_core.breaker import LONGEST_INTERVAL, Breaker, BreakerChange
 from sp00ky_core.config import BackendConfig, SurrealdbConfig
 from sp00ky_core.contract import Route
-from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.job import Job, JobStatus, NewJob, is_plain_text
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import Outcome
 from sp00ky_core.statement import Statement
@@ -177,16 +178,33 @@ class BreakerResult:
     breaker: Breaker  # as it is now
 
 
+def _check_text(_query: object, field: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None and not (isinstance(value, str) and is_plain_text(value)):
+        raise OptionInvalid(option=field.name, value=shown(value), expected="a text without NUL")
+
+
+def _check_limit(_query: object, _field: attrs.Attribute[int], value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LIMIT:
+        raise OptionInvalid(option="limit", value=shown(value), expected=f"a whole number, 0 to {MAX_LIMIT}")
+
+
+MAX_LIMIT = 2**63 - 1
+
+
 @attrs.frozen(kw_only=True)
 class JobQuery:
-    """Which jobs are wanted: newest first (``created_at``, then id), all conditions met."""
+    """Which jobs are wanted: newest first (``created_at``, then id), all conditions met.
+
+    Raises:
+        OptionInvalid: a text or a limit that no database can have.
+    """
 
     ids: tuple[str, ...] | None = None
     backend: str | None = None
     status: JobStatus | None = None
-    path: str | None = None
-    assigned_to: str | None = None
-    limit: int = 50
+    path: str | None = attrs.field(default=None, validator=_check_text)
+    assigned_to: str | None = attrs.field(default=None, validator=_check_text)
+    limit: int = attrs.field(default=50, validator=_check_limit)
     after: str | None = None  # the id of the last job of the page before
 
 

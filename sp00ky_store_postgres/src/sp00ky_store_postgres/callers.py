@@ -9,10 +9,11 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.errors import OptionInvalid, Sp00kyError, StoreError
 from sp00ky_store_postgres.connections import Row
+from sp00ky_store_postgres.errors import CONFLICTS, state_of, translated
 
-__all__ = ["Fetch", "fetch_of"]
+__all__ = ["Fetch", "fetch_of", "told"]
 
 Fetch = Callable[..., Awaitable[Sequence[Row]]]
 """A statement with ``$1``... and its arguments, to rows."""
@@ -21,6 +22,8 @@ EXPECTED = (
     "an asyncpg connection, a SQLAlchemy AsyncConnection or AsyncSession (on asyncpg or psycopg), "
     "or a psycopg AsyncConnection"
 )
+
+READ_ONLY = "25006"
 
 _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 """A parameter; or a quoted name, in which nothing is one."""
@@ -42,6 +45,23 @@ async def fetch_of(connection: object) -> Fetch:
     if "psycopg.AsyncConnection" in kinds:
         return _of_psycopg(connection)
     raise _unknown(connection)
+
+
+def told(error: BaseException, store: str) -> Sp00kyError:
+    """The project's error for what a caller's connection raised.
+
+    Where the server is there and the transaction is lost, it is no ``StoreUnavailable``: the same call in the
+    same transaction can't work later.
+    """
+    state = state_of(error)
+    if state in CONFLICTS:
+        hint = "; roll your transaction back and repeat it"
+    elif state == READ_ONLY:
+        hint = ": begin one that may write, on a server that takes writes"
+    else:
+        return translated(error, store)
+    said = translated(error, store, hint=hint)
+    return StoreError(store=store, problem=said.problem) if isinstance(said, StoreError) else said
 
 
 def _unknown(connection: object) -> OptionInvalid:
@@ -100,9 +120,11 @@ def _of_psycopg(connection: Any) -> Fetch:
     _refuse(closed=closed, alone=idle and connection.autocommit)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
-        from psycopg.rows import tuple_row  # noqa: PLC0415  # the caller has it; nobody else needs it
+        from psycopg import AsyncCursor  # noqa: PLC0415  # the caller has it; nobody else needs it
+        from psycopg.rows import tuple_row  # noqa: PLC0415
 
-        async with connection.cursor(row_factory=tuple_row) as cursor:
+        # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
+        async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
             await cursor.execute(_named(statement), _by_name(arguments))
             rows: Sequence[Row] = await cursor.fetchall()
             return rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.ids import new_keys
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.callers import Fetch, fetch_of
+from sp00ky_store_postgres.callers import Fetch, fetch_of, told
 from sp00ky_store_postgres.connections import Connections, Lane
-from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.mapping import WHOLE, hyphenated, whole_jobs
 from sp00ky_store_postgres.newrows import (
     as_utc,
@@ -31,6 +32,9 @@ __all__ = ["Enqueues"]
 TRIES = 20
 """How often a dedup key that others keep taking and leaving is tried."""
 
+UNKEPT = "a trigger or a rule of it drops or changes what is inserted"
+"""What the statements say of a row that isn't there as it was given, by an error that undoes them."""
+
 QUIET = "SELECT set_config('sp00ky.notify', 'off', true)"
 """For this transaction: its inserts wake nobody."""
 
@@ -43,6 +47,9 @@ class Enqueues:
         self._tables = tables
         self._options = options
         self._built: dict[tuple[str, str], str] = {}
+        # One with a key may wait for somebody's transaction: never do those have every connection.
+        spare = max(options.connections // 4, 1)
+        self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
 
     async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
         """See ``Store.add``."""
@@ -55,13 +62,20 @@ class Enqueues:
         batch = _Batch(
             new_jobs=new_jobs, ids=[hyphenated(key) for key in new_keys(len(new_jobs))], tables=tables
         )
-        return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
+        try:
+            return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
+        except RowRefused as error:
+            raise (self._unkept(batch.tables) if UNKEPT in error.problem else error) from error.__cause__
 
     async def _fetch_of(self, connection: object) -> Fetch:
         try:
             return await fetch_of(connection)
         except Exception as error:
-            raise translated(error, self._options.location) from error
+            raise told(error, self._options.location) from error
+
+    def _unkept(self, tables: Sequence[JobTable]) -> RowRefused:
+        names = " or ".join(repr(table.table) for table in tables)
+        return RowRefused(store=self._options.location, problem=f"table {names} kept no row: {UNKEPT}")
 
     async def _add_theirs(self, batch: _Batch, fetch: Fetch) -> list[Job]:
         try:
@@ -69,7 +83,7 @@ class Enqueues:
                 await fetch(QUIET)
             return await self._insert(batch, fetch, repeated=False)
         except Exception as error:
-            raise translated(error, self._options.location) from error
+            raise told(error, self._options.location) from error
 
     async def _add_ours(self, batch: _Batch) -> list[Job]:
         tries = 0
@@ -85,20 +99,21 @@ class Enqueues:
                     await connection.fetch(QUIET)
                 return await self._insert(batch, connection.fetch, repeated=tries > 1)
 
-        return await self._connections.run(Lane.REST, work)
+        async with self._keyed if batch.is_keyed else nullcontext():
+            return await self._connections.run(Lane.REST, work)
 
     async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool) -> list[Job]:
         jobs: dict[str, Job] = {}
         for table in batch.tables:
             pairs = batch.of(table)
-            if repeated or any(new_job.dedup_key is not None for _, new_job in pairs):
-                jobs |= await self._insert_many(table, fetch, pairs)
+            if repeated or (batch.is_keyed and _is_keyed(new_job for _, new_job in pairs)):
+                jobs |= await self._insert_many(table, fetch, pairs, repeated=repeated)
             elif len(pairs) == 1:
                 jobs |= await self._insert_one(table, fetch, *pairs[0])
             elif all(is_plain(new_job) for _, new_job in pairs):
                 jobs |= await self._insert_plain(table, fetch, pairs)
             else:
-                jobs |= await self._insert_many(table, fetch, pairs)
+                jobs |= await self._insert_many(table, fetch, pairs, repeated=False)
         return [jobs[key] for key in batch.ids]
 
     async def _insert_one(self, table: JobTable, fetch: Fetch, key: str, new_job: NewJob) -> dict[str, Job]:
@@ -106,8 +121,7 @@ class Enqueues:
         statement = self._statement("add_one_plain" if plain else "add_one", table)
         rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
         if not rows:
-            problem = f"table {table.table!r} kept no row: a trigger or a rule of it drops what is inserted"
-            raise RowRefused(store=self._options.location, problem=problem)
+            raise self._unkept([table])
         return {key: stored(new_job, table, key, map(as_utc, rows[0][1:]))}
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
@@ -116,18 +130,21 @@ class Enqueues:
         instants = (at, at, at)
         return {key: stored(new_job, table, key, instants) for key, new_job in pairs}
 
-    async def _insert_many(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
+    async def _insert_many(
+        self, table: JobTable, fetch: Fetch, pairs: _Pairs, *, repeated: bool
+    ) -> dict[str, Job]:
         """Insert what is new and find what is there, until each has its job.
 
         A key may be taken by somebody's open transaction, and be free again when that has ended. A try that
-        got through, and whose reply was lost, is recognised by its ids.
+        got through, and whose reply was lost, is recognised by its ids: only then may a job without a key be
+        kept out.
         """
         jobs: dict[str, Job] = {}
         for _ in range(TRIES):
             left = [(key, new_job) for key, new_job in pairs if key not in jobs]
             if not left:
                 return jobs
-            rows = await fetch(self._statement("add_many", table), *many_arguments(left))
+            rows = await fetch(self._statement("add_many", table), *many_arguments(left), not repeated)
             added = {str(row[0]): row for row in rows}
             jobs |= {
                 key: stored(new_job, table, key, map(as_utc, added[key][1:]))
@@ -137,6 +154,8 @@ class Enqueues:
             left = [(key, new_job) for key, new_job in left if key not in added]
             if left:
                 jobs |= await self._find_live(table, fetch, left)
+            if any(new_job.dedup_key is None and key not in jobs for key, new_job in left):
+                raise self._unkept([table])
         raise StoreError(
             store=self._options.location, problem="a dedup_key is taken and left all the time; try again"
         )
@@ -153,9 +172,13 @@ class Enqueues:
     def _statement(self, name: str, table: JobTable) -> str:
         statement = self._built.get((name, table.table))
         if statement is None:
-            statement = fill(read_sql(name), table=self._tables.name(table), columns=WHOLE)
+            statement = fill(read_sql(name), table=self._tables.name(table), columns=WHOLE, unkept=UNKEPT)
             self._built[name, table.table] = statement
         return statement
+
+
+def _is_keyed(new_jobs: Iterable[NewJob]) -> bool:
+    return any(new_job.dedup_key is not None for new_job in new_jobs)
 
 
 _Pairs = Sequence[tuple[str, NewJob]]
@@ -169,6 +192,7 @@ class _Batch:
     ) -> None:
         self.ids = ids
         self.tables = tables
+        self.is_keyed = _is_keyed(new_jobs)
         self._pairs = list(zip(ids, new_jobs, strict=True))
 
     def of(self, table: JobTable) -> _Pairs:

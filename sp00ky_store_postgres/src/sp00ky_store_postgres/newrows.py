@@ -63,9 +63,9 @@ def _is_infinite(number: float) -> bool:
 
 
 def is_plain(new_job: NewJob) -> bool:
-    """Whether nothing but path and payload differs from the columns' defaults."""
+    """Whether nothing but path and payload differs from a new job's defaults."""
     return (
-        new_job.max_retries == 3  # noqa: PLR2004  # the column's default
+        new_job.max_retries == 3  # noqa: PLR2004  # its default, as the statements have it
         and new_job.retry_strategy == "linear"
         and new_job.timeout is None
         and new_job.assigned_to is None
@@ -85,7 +85,7 @@ def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
         *first,
         new_job.max_retries,
         new_job.retry_strategy,
-        new_job.timeout,
+        _seconds(new_job),
         new_job.assigned_to,
         new_job.traceparent,
         new_job.run_at,
@@ -93,12 +93,14 @@ def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
     )
 
 
-def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
-    """The arguments of ``add_plain.sql``."""
+def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
+    """The arguments of ``add_plain.sql``; the keys are in order."""
     return (
         [key for key, _ in pairs],
         [new_job.path for _, new_job in pairs],
         [new_job.payload_json.decode() for _, new_job in pairs],
+        pairs[0][0],
+        pairs[-1][0],
     )
 
 
@@ -111,13 +113,18 @@ def many_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]
         [each.payload_json.decode() for each in jobs],
         [each.max_retries for each in jobs],
         [each.retry_strategy for each in jobs],
-        [each.timeout for each in jobs],
+        [_seconds(each) for each in jobs],
         [each.assigned_to for each in jobs],
         [each.traceparent for each in jobs],
         [each.dedup_key for each in jobs],
         [each.run_at for each in jobs],
         [_microseconds(each) for each in jobs],
     )
+
+
+def _seconds(new_job: NewJob) -> float | None:
+    """Never an int: psycopg takes no list of both."""
+    return None if new_job.timeout is None else float(new_job.timeout)
 
 
 def _microseconds(new_job: NewJob) -> float:
@@ -135,7 +142,7 @@ def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[dateti
         status=JobStatus.PENDING,
         max_retries=new_job.max_retries,
         retry_strategy=new_job.retry_strategy,
-        timeout=None if new_job.timeout is None else float(new_job.timeout),
+        timeout=_seconds(new_job),
         assigned_to=new_job.assigned_to,
         dedup_key=new_job.dedup_key,
         traceparent=new_job.traceparent,
@@ -145,6 +152,9 @@ def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[dateti
     )
 
 
-def as_utc(instant: datetime) -> datetime | None:
-    """A caller's connection may give instants in another zone."""
-    return instant if instant.tzinfo is UTC else instant_of(instant)
+def as_utc(instant: object) -> datetime | None:
+    """A caller's connection may give instants in another zone, or by a codec of its own as text.
+
+    What a codec makes something else of is None: the row is there all the same.
+    """
+    return instant if isinstance(instant, datetime) and instant.tzinfo is UTC else instant_of(instant)

@@ -1,5 +1,7 @@
 -- Jobs with any options. In the order of their keys: two batches that share keys never wait for each other.
 -- DO NOTHING: the existing job is never locked, so that its settle waits for no caller's transaction.
+-- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
+-- At the first try ($12) it fails as a whole where a job that no dedup key can have kept out wasn't added.
 WITH given AS MATERIALIZED (
     SELECT *
     FROM unnest(
@@ -12,15 +14,22 @@ WITH given AS MATERIALIZED (
 ),
 added AS (
     INSERT INTO {{table}} (
-        id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, dedup_key, run_at
+        id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+        dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id
     )
     SELECT
-        given.id, given.path, given.payload::json, given.max_retries, given.retry_strategy, given.timeout,
-        given.assigned_to, given.traceparent, given.dedup_key,
-        coalesce(given.run_at, now() + given.delay * interval '1 microsecond')
+        given.id, given.path, given.payload::json, 'pending', 0, given.max_retries, given.retry_strategy,
+        given.timeout, given.assigned_to, '[]', NULL, given.dedup_key, given.traceparent,
+        coalesce(given.run_at, now() + given.delay * interval '1 microsecond'), 0, NULL, NULL
     FROM given
     ORDER BY given.dedup_key, given.id
     ON CONFLICT DO NOTHING
     RETURNING id, created_at, updated_at, run_at
 )
-SELECT added.id, added.created_at, added.updated_at, added.run_at FROM added
+SELECT added.id, added.created_at, added.updated_at, added.run_at
+FROM added
+WHERE (
+    SELECT CASE WHEN count(*) = 0 THEN true ELSE ('{{unkept}}' || count(*))::boolean END
+    FROM given
+    WHERE $12::boolean AND given.dedup_key IS NULL AND given.id NOT IN (SELECT added.id FROM added)
+)

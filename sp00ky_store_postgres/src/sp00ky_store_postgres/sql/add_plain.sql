@@ -1,9 +1,23 @@
--- Many jobs that differ in path and payload only; everything else is the columns' default.
--- The clock is read once, so that one row tells of them all.
+-- Many jobs that differ in path and payload only.
+-- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
+-- The clock is read once, so that one row tells of them all. It fails as a whole where a row is missing, or has
+-- another key than the one that it was given: the keys are in order, and nobody else's are between them.
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
 added AS (
-    INSERT INTO {{table}} (id, path, payload, created_at, updated_at, run_at)
-    SELECT given.id, given.path, given.payload::json, clock.at, clock.at, clock.at
+    INSERT INTO {{table}} (
+        id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+        dedup_key, traceparent, created_at, updated_at, run_at, lease_epoch, lease_until, runner_id
+    )
+    SELECT
+        given.id, given.path, given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL, '[]', NULL,
+        NULL, NULL, clock.at, clock.at, clock.at, 0, NULL, NULL
     FROM clock, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
-)
-SELECT clock.at FROM clock
+    RETURNING id
+),
+kept AS (SELECT count(*) AS rows FROM added WHERE added.id BETWEEN $4::text::uuid AND $5::text::uuid)
+SELECT
+    CASE
+        WHEN kept.rows = cardinality($1::text[]) THEN clock.at
+        ELSE ('{{unkept}}' || kept.rows)::timestamptz
+    END
+FROM clock, kept

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.catalog import exists, find_table, server_version
 from sp00ky_store_postgres.connections import Connections
-from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
 from sp00ky_store_postgres.options import PostgresOptions
-from sp00ky_store_postgres.planning import plan
-from sp00ky_store_postgres.refusing import OLDEST_SERVER, TableRefused
+from sp00ky_store_postgres.refusing import OLDEST_SERVER
 from sp00ky_store_postgres.rights import Lack, lacking
 from sp00ky_store_postgres.statements import quoted, read_sql
-from sp00ky_store_postgres.steps import STOPS, Planned
 from sp00ky_store_postgres.tables import Tables
+from sp00ky_store_postgres.unfinished import unfinished
 
 __all__ = ["check"]
 
@@ -46,7 +44,7 @@ async def check(options: PostgresOptions, tables: Tables, connections: Connectio
         findings = [_right(each) for each in lacks]
         findings += [each async for each in _settings(connection)]
         if not any(each.name is None or "SELECT" in each.rights for each in lacks):
-            findings += await _schema(connection, tables, options)
+            findings += await unfinished(connection, tables, options)
             for table in tables.all:
                 if await exists(connection, tables.name(table)):
                     findings += [each async for each in _table(connection, table, tables)]
@@ -81,49 +79,6 @@ def _right(lack: Lack) -> Finding:
         else "enqueueing or running fails",
         mend=lack.grant,
     )
-
-
-async def _schema(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
-    try:
-        planned = await plan(connection, tables, options)
-    except TableRefused as error:
-        return [
-            Finding(
-                stops_jobs=True,
-                subject=tables.schema,
-                problem=error.problem,
-                consequence=STOPS,
-                mend=error.mend,
-            )
-        ]
-    created = {each.step.table for each in planned if each.step.creates_table}
-    if created == tables.by_name.keys():
-        names = ", ".join(sorted(created))
-        return [
-            Finding(
-                stops_jobs=True,
-                subject=tables.schema,
-                problem=f"the tables aren't there yet: {names}",
-                consequence=STOPS,
-                mend=MIGRATE,
-            )
-        ]
-    return _unfinished(each for each in planned if each.step.table not in created or each.step.creates_table)
-
-
-def _unfinished(planned: Iterable[Planned]) -> list[Finding]:
-    """A finding for each thing that is missing, however many steps it takes."""
-    found = {
-        (each.step.table, each.problem): Finding(
-            stops_jobs=each.stops_jobs,
-            subject=each.step.table,
-            problem=each.problem,
-            consequence=each.consequence,
-            mend=MIGRATE,
-        )
-        for each in planned
-    }
-    return list(found.values())
 
 
 async def _settings(connection: Any) -> AsyncIterator[Finding]:

@@ -12,6 +12,7 @@ from sp00ky_core.ports import MigrationStep
 from sp00ky_store_postgres.catalog import server_version
 from sp00ky_store_postgres.connections import LONGEST_PAUSE, connect, pause
 from sp00ky_store_postgres.errors import is_right, translated
+from sp00ky_store_postgres.naming import refuse_taken
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.planning import plan
 from sp00ky_store_postgres.refusing import refuse_old_server
@@ -56,7 +57,14 @@ async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationS
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        return [each.step for each in await plan(connection, tables, options)]
+        return [each.step for each in await _planned(connection, tables, options)]
+
+
+async def _planned(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
+    """What is to be done, where all of it can be. Raises ``TableRefused`` before anything is."""
+    planned = await plan(connection, tables, options)
+    refuse_taken(planned, options)
+    return planned
 
 
 async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
@@ -65,7 +73,7 @@ async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> l
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                planned = await plan(connection, tables, options)
+                planned = await _planned(connection, tables, options)
                 for each in planned:
                     if not each.alone:
                         await connection.execute(each.step.statement)

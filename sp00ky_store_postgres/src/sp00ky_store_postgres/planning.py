@@ -11,6 +11,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.catalog import find_table, has_rows, versions
 from sp00ky_store_postgres.extending import extension
 from sp00ky_store_postgres.layout import CHECKS, COLUMNS, INDEXES, STORAGE, VERSION
+from sp00ky_store_postgres.naming import with_names_seen
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.own import own_tables
 from sp00ky_store_postgres.refusing import refuse_foreign, refuse_newer
@@ -22,7 +23,7 @@ __all__ = ["plan"]
 
 
 async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
-    """What is to be done, in order.
+    """What is to be done, in order; where a step is refused, none may be done.
 
     Raises:
         SchemaError: a table is none of ours, or of a newer version.
@@ -43,7 +44,8 @@ async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> lis
             steps.append(_record(table, tables, version))
         planned += steps
     # What can't be rolled back comes last, and the record of it after that.
-    return sorted(planned, key=lambda each: each.alone)
+    ordered = sorted(planned, key=lambda each: each.alone)
+    return await with_names_seen(connection, ordered, tables)
 
 
 async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Planned]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from sp00ky_core.ports import JobTable, MigrationStep
+from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.layout import Index, object_name
 from sp00ky_store_postgres.statements import fill, literal, quoted, read_migration, unless_there
 from sp00ky_store_postgres.tables import Tables
@@ -23,6 +24,9 @@ class Planned:
     alone: bool = False
     stops_jobs: bool = False
     consequence: str = ""
+    mend: str = MIGRATE
+    makes: str | None = None  # the name of the index that it makes
+    refused: bool = False  # it can't be done, and nothing is, until somebody has done what ``mend`` says
 
 
 def step_of(
@@ -50,15 +54,17 @@ def index_step(
 ) -> Planned:
     """Make an index."""
     words = f"CREATE {'UNIQUE ' if index.unique else ''}INDEX {'CONCURRENTLY ' if concurrently else ''}"
-    return step_of(
+    name = object_name(table.table, index.suffix)
+    planned = step_of(
         table.table,
         f"{words}IF NOT EXISTS {named(table, index.suffix)} ON {tables.name(table)} {index.on}",
         f"without it, {index.without}",
-        problem=problem or f"index {object_name(table.table, index.suffix)} is missing",
+        problem=problem or f"index {name} is missing",
         alone=concurrently,
         stops=index.unique,
         consequence=index.without,
     )
+    return attrs.evolve(planned, makes=name)
 
 
 def trigger_step(table: JobTable, tables: Tables) -> Planned:

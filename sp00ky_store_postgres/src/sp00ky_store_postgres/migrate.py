@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import MigrationStep
 from sp00ky_store_postgres.catalog import server_version
 from sp00ky_store_postgres.connections import LONGEST_PAUSE, connect, pause
-from sp00ky_store_postgres.errors import is_right, translated
+from sp00ky_store_postgres.errors import MIGRATE, is_right, translated
 from sp00ky_store_postgres.naming import refuse_taken
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.planning import plan
@@ -22,6 +23,7 @@ from sp00ky_store_postgres.tables import Tables
 __all__ = ["migrate", "migration", "session"]
 
 T = TypeVar("T")
+Left = tuple[Planned, asyncpg.PostgresError]
 
 MIGRATION_SECONDS = 86_400.0
 """For one statement: an index on a large table takes its time."""
@@ -47,9 +49,9 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
         refuse_old_server(await server_version(connection), options)
         async with _locked(connection, options, tables.schema):
             planned = await _begin(connection, tables, options)
-            for each in planned:
-                if each.alone:
-                    await connection.execute(each.step.statement)
+            left = await _finish(connection, planned)
+            if left:
+                raise _rows_left(left, options) from left[0][1]
     return [each.step for each in planned]
 
 
@@ -83,6 +85,29 @@ async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> l
                 raise
         await pause(LONGEST_PAUSE)
     raise AssertionError("there is a last try")
+
+
+async def _finish(connection: Any, planned: Iterable[Planned]) -> list[Left]:
+    """Do what has to be done alone, each whatever became of the others; what rows stood in the way of."""
+    left: list[Left] = []
+    for each in planned:
+        is_unfinished = any(step.step.table == each.step.table for step, _ in left)
+        if not each.alone or (each.is_record and is_unfinished):
+            continue
+        try:
+            await connection.execute(each.step.statement)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            left.append((each, error))
+    return left
+
+
+def _rows_left(left: Iterable[Left], options: PostgresOptions) -> RowRefused:
+    """The first lines only: in the others, databases quote what is in a row."""
+    said = [
+        f"{str(error).splitlines()[0]}: mend the rows that this finds: {step.rows}" for step, error in left
+    ]
+    problem = f"{'; '.join(said)}; then {MIGRATE} (all else is done)"
+    return RowRefused(store=options.direct_location, problem=problem)
 
 
 @asynccontextmanager

@@ -94,7 +94,7 @@ def _record(table: JobTable, tables: Tables, version: int) -> Planned:
         f"INSERT INTO {tables.migration} (table_name, version) "  # noqa: S608  # a quoted name, a constant
         f"VALUES ({literal(table.table)}, {VERSION}) ON CONFLICT DO NOTHING"
     )
-    return step_of(
+    recorded = step_of(
         table.table,
         statement,
         f"the table has version {VERSION}",
@@ -102,3 +102,4 @@ def _record(table: JobTable, tables: Tables, version: int) -> Planned:
         alone=True,
         consequence="something that this release needs may be missing",
     )
+    return attrs.evolve(recorded, is_record=True)

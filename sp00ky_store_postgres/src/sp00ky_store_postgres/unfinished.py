@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -39,8 +39,11 @@ def _refused(planned: Iterable[Planned], created: Collection[str]) -> Iterator[P
             yield attrs.evolve(each, stops_jobs=each.stops_jobs or each.step.table in created)
 
 
-def _missing(planned: Iterable[Planned], created: Collection[str]) -> Iterator[Planned]:
+def _missing(planned: Sequence[Planned], created: Collection[str]) -> Iterator[Planned]:
+    incomplete = {each.step.table for each in planned if not each.is_record}
     for each in planned:
+        if each.is_record and each.step.table in incomplete:
+            continue  # it comes with the rest
         if not each.refused and (each.step.table not in created or each.step.creates_table):
             yield each
 

@@ -61,7 +61,7 @@ async def test_keys_that_are_there_twice_are_found_by_what_is_said(make: Any, sq
     await sql.execute(f"INSERT INTO {quoted}.job (path, dedup_key) VALUES ('/a', 'k'), ('/b', 'k')")
     await sql.execute(
         f"INSERT INTO {quoted}.job (path, dedup_key, status) VALUES "
-        "('/c', 'ended', 'failed'), ('/d', 'ended', 'failed'), ('/e', NULL, 'pending'), ('/f', NULL, 'pending')"
+        "('/c', 'l', 'failed'), ('/d', 'l', 'failed'), ('/e', NULL, 'pending'), ('/f', NULL, 'pending')"
     )
     await sql.execute(
         f"INSERT INTO {quoted}.job (path, id) SELECT path, id FROM {quoted}.job WHERE path = '/f'"

@@ -9,6 +9,7 @@ from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.catalog import exists, find_table, server_version
 from sp00ky_store_postgres.connections import Connections
+from sp00ky_store_postgres.differing import differing
 from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
@@ -116,6 +117,8 @@ async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncItera
             consequence="no job can be enqueued",
             mend=f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
+    for finding in differing(table, tables, found) if found else ():
+        yield finding
     async for finding in _standing(connection, name):
         yield finding
     async for finding in _bloat(connection, name):

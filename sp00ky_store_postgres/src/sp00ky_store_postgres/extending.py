@@ -11,7 +11,16 @@ from sp00ky_store_postgres.catalog import Found
 from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.layout import CHECKS, COLUMNS, INDEXES, KEY, STORAGE, Column, Index, object_name
 from sp00ky_store_postgres.statements import literal, quoted, unless_there
-from sp00ky_store_postgres.steps import Planned, index_step, oid_of, rows_first, step_of, trigger_step
+from sp00ky_store_postgres.steps import (
+    FUNCTION,
+    POLLING,
+    Planned,
+    index_step,
+    oid_of,
+    rows_first,
+    step_of,
+    trigger_step,
+)
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["extension"]
@@ -34,7 +43,7 @@ def extension(table: JobTable, tables: Tables, found: Found, *, filled: bool) ->
         yield from _repaired(table, tables, index, found, filled=filled)
     if found.objects.get(("unique", "id")) is not True:
         yield from _repaired(table, tables, KEY, found, filled=filled)
-    trigger = object_name(table.table, "sp00ky_notify")
+    trigger = object_name(table.table, FUNCTION)
     if ("trigger", trigger) not in found.objects:
         yield trigger_step(table, tables)
     elif not found.objects["trigger", trigger]:
@@ -158,5 +167,5 @@ def _enabled(table: JobTable, name: str, trigger: str) -> Planned:
         f"ALTER TABLE {name} ENABLE TRIGGER {quoted(trigger)}",
         "tells idle runners of new jobs",
         problem=f"trigger {trigger} is disabled",
-        consequence="idle runners find new jobs by polling only",
+        consequence=POLLING,
     )

@@ -8,7 +8,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.catalog import find_table, has_rows, versions
+from sp00ky_store_postgres.catalog import find_table, function_source, has_rows, versions
+from sp00ky_store_postgres.differing import is_idle, notifies
+from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.extending import extension
 from sp00ky_store_postgres.layout import CHECKS, COLUMNS, INDEXES, STORAGE, VERSION
 from sp00ky_store_postgres.naming import with_names_seen
@@ -16,7 +18,17 @@ from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.own import own_tables
 from sp00ky_store_postgres.refusing import refuse_foreign, refuse_newer
 from sp00ky_store_postgres.statements import fill, literal, quoted, read_migration
-from sp00ky_store_postgres.steps import Planned, function_of, index_step, named, step_of, trigger_step
+from sp00ky_store_postgres.steps import (
+    FUNCTION,
+    MAY_RAISE,
+    POLLING,
+    Planned,
+    function_of,
+    index_step,
+    named,
+    step_of,
+    trigger_step,
+)
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["plan"]
@@ -61,14 +73,31 @@ async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> 
         )
     async for each in own_tables(connection, tables, options):
         yield each
-    if await connection.fetchval("SELECT to_regprocedure($1::text)", f"{function_of(tables)}()") is None:
-        yield step_of(
-            tables.schema,
-            fill(read_migration("0001_notify"), function=function_of(tables)),
-            "tells idle runners of new jobs",
-            problem="function sp00ky_notify isn't there",
-            consequence="idle runners find new jobs by polling only",
-        )
+    source = await function_source(connection, f"{function_of(tables)}()")
+    if source is None:
+        yield _function(tables, "isn't there", POLLING)
+    elif not notifies(source):
+        other = _function(tables, "is another one", POLLING if is_idle(source) else MAY_RAISE)
+        mend = _function_renamed(tables)
+        yield attrs.evolve(other, stops_jobs=not is_idle(source), mend=mend, refused=True)
+
+
+def _function(tables: Tables, problem: str, consequence: str) -> Planned:
+    return step_of(
+        tables.schema,
+        fill(read_migration("0001_notify"), function=function_of(tables)),
+        "tells idle runners of new jobs",
+        problem=f"function {FUNCTION} {problem}",
+        consequence=consequence,
+    )
+
+
+def _function_renamed(tables: Tables) -> str:
+    """Dropped, it might be missed by others; renamed, it would still be called by what is named after it."""
+    drops = [
+        f"DROP TRIGGER IF EXISTS {named(table, FUNCTION)} ON {tables.name(table)}" for table in tables.all
+    ]
+    return "; ".join([f"ALTER FUNCTION {function_of(tables)}() RENAME TO ...", *drops, f"then {MIGRATE}"])
 
 
 def _new_table(table: JobTable, tables: Tables) -> Iterator[Planned]:

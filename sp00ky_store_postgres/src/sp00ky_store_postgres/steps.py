@@ -12,6 +12,9 @@ from sp00ky_store_postgres.tables import Tables
 
 __all__ = [
     "STOPS",
+    "POLLING",
+    "MAY_RAISE",
+    "FUNCTION",
     "Planned",
     "step_of",
     "index_step",
@@ -23,6 +26,9 @@ __all__ = [
 ]
 
 STOPS = "no job can be enqueued or delivered"
+POLLING = "idle runners find new jobs by polling only"
+MAY_RAISE = "each INSERT calls it, and fails if it does; idle runners find new jobs by polling only"
+FUNCTION = "sp00ky_notify"
 
 
 @attrs.frozen(kw_only=True)
@@ -99,7 +105,7 @@ def rows_first(rows: str) -> str:
 
 def trigger_step(table: JobTable, tables: Tables) -> Planned:
     """Make the trigger that notifies."""
-    name = object_name(table.table, "sp00ky_notify")
+    name = object_name(table.table, FUNCTION)
     statement = unless_there(
         f"pg_trigger WHERE tgrelid = {oid_of(tables.name(table))} AND tgname = {literal(name)}",
         fill(
@@ -114,7 +120,7 @@ def trigger_step(table: JobTable, tables: Tables) -> Planned:
         statement,
         "tells idle runners of new jobs",
         problem=f"trigger {name} is missing",
-        consequence="idle runners find new jobs by polling only",
+        consequence=POLLING,
     )
 
 
@@ -130,4 +136,4 @@ def oid_of(name: str) -> str:
 
 def function_of(tables: Tables) -> str:
     """The name of the trigger's function in SQL."""
-    return quoted(tables.schema, "sp00ky_notify")
+    return quoted(tables.schema, FUNCTION)

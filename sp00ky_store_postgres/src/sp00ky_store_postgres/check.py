@@ -14,6 +14,7 @@ from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
 from sp00ky_store_postgres.options import PostgresOptions
+from sp00ky_store_postgres.policies import kept_by_policies
 from sp00ky_store_postgres.refusing import OLDEST_SERVER
 from sp00ky_store_postgres.rights import Lack, lacking
 from sp00ky_store_postgres.statements import quoted, read_sql
@@ -121,6 +122,8 @@ async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncItera
         yield finding
     async for finding in _standing(connection, name):
         yield finding
+    async for finding in kept_by_policies(connection, table, tables):
+        yield finding
     async for finding in _bloat(connection, name):
         yield finding
 
@@ -134,14 +137,6 @@ async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:
                 problem="it is UNLOGGED",
                 consequence="a crash of the server deletes every job",
                 mend=f"ALTER TABLE {name} SET LOGGED",
-            )
-        if row["shown"] != "all":
-            yield Finding(
-                stops_jobs=row["shown"] == "none",
-                subject=name,
-                problem=f"row-level security shows {row['shown']} of its rows to role {row['role']}",
-                consequence="jobs that it hides are never delivered",
-                mend=f"a policy for it, USING (true), or ALTER ROLE {quoted(row['role'])} BYPASSRLS",
             )
 
 

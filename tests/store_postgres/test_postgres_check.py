@@ -204,6 +204,22 @@ async def test_check_finds_rows_that_are_hidden(
         await sql.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+@pytest.mark.parametrize(
+    ("action", "found"),
+    [("", 1), ("ON DELETE RESTRICT", 1), ("ON DELETE SET NULL", 0), ("ON DELETE CASCADE", 0)],
+)
+async def test_check_finds_what_keeps_jobs_from_being_deleted(
+    store: PostgresStore, sql: Any, quoted: str, action: str, found: int
+) -> None:
+    await sql.execute(
+        f'CREATE TABLE {quoted}."Order" (job uuid CONSTRAINT of_job REFERENCES {quoted}.job {action})'
+    )
+    problem = f'constraint of_job of {quoted}."Order" references it without ON DELETE SET NULL or CASCADE'
+    mend = f'ALTER TABLE {quoted}."Order" DROP CONSTRAINT of_job'
+    says = [(each.stops_jobs, each.problem, each.mend.partition(", ")[0]) for each in await findings(store)]
+    assert says == [(False, problem, mend)] * found
+
+
 async def test_a_server_that_takes_no_writes_is_one_line(store: PostgresStore, make: Any) -> None:
     standby = make(default_transaction_read_only="on")
     with pytest.raises(StoreUnavailable, match=r"it takes no writes.*Connect to the primary"):

@@ -124,6 +124,8 @@ async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncItera
         yield finding
     async for finding in kept_by_policies(connection, table, tables):
         yield finding
+    async for finding in _references(connection, name):
+        yield finding
     async for finding in _bloat(connection, name):
         yield finding
 
@@ -138,6 +140,19 @@ async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:
                 consequence="a crash of the server deletes every job",
                 mend=f"ALTER TABLE {name} SET LOGGED",
             )
+
+
+async def _references(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("references"), name):
+        yield Finding(
+            stops_jobs=False,
+            subject=name,
+            problem=f"constraint {row['name']} of {row['referrer']} references it "
+            "without ON DELETE SET NULL or CASCADE",
+            consequence="jobs that it references can't be deleted, neither by retention nor by jobs clear",
+            mend=f"ALTER TABLE {row['referrer']} DROP CONSTRAINT {row['name']}, and add it again "
+            "with ON DELETE SET NULL or ON DELETE CASCADE",
+        )
 
 
 async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:

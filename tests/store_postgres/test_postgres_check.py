@@ -64,6 +64,16 @@ BROKEN = {
     "a check": ("ALTER TABLE {schema}.job DROP CONSTRAINT job_payload", False, "job_payload"),
     "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
+    "a column of a domain": (
+        """
+            CREATE DOMAIN {schema}.word AS text NOT NULL;
+            CREATE DOMAIN {schema}.tenant AS {schema}.word;
+            CREATE DOMAIN {schema}.named AS {schema}.word DEFAULT 'me';
+            ALTER TABLE {schema}.job ADD tenant {schema}.tenant, ADD owner {schema}.named
+        """,
+        True,
+        "tenant",
+    ),
     "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
     "a default": ("ALTER TABLE {schema}.job ALTER status DROP DEFAULT", True, "status has no default"),
     "a NOT NULL": ("ALTER TABLE {schema}.job ALTER retries DROP NOT NULL", True, "job_retries_given"),

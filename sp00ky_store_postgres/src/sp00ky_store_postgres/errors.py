@@ -31,6 +31,11 @@ PARAMETERS = frozenset({UNKNOWN_PARAMETER, "22023", "55P02"})
 FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile", "service", "host"})
 """Keys of the URL that name files."""
 OUR_KEYS = ("schema", "listen_url", "notify", "pgbouncer", "statement_cache_size", "connections")
+DRIVERS_KEYS = (
+    *("host", "port", "user", "password", "passfile", "dbname", "database", "service", "application_name"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs", "krbsrvname", "gsslib"),
+)
 POOLED = frozenset({"26000", "42P05", "08P01"})
 """A prepared statement that isn't there, or is there already; settings at the start that are refused."""
 
@@ -87,7 +92,7 @@ def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
     """Which error it becomes, and what to add to its text."""
     state = state_of(error)
     if state in PARAMETERS and (key := _parameter(error, store)):
-        unknown = f"; {key} stands in the store's URL, {nearest(key, OUR_KEYS)}"
+        unknown = f"; {key} stands in the store's URL, {_meant(key)}"
         return StoreError, unknown if state == UNKNOWN_PARAMETER else ""
     if state in MISSING:
         return SchemaError, f"; {MIGRATE}"
@@ -104,6 +109,12 @@ def _parameter(error: BaseException, store: str) -> str | None:
     """The key of the URL's query that the error names."""
     keys = parse_qs(urlsplit(store).query, keep_blank_values=True)
     return next((name for name in re.findall(r'"([^"]+)"', str(error)) if name in keys), None)
+
+
+def _meant(key: str) -> str:
+    """The key that is nearly this one; where there is none, ours, which the driver's documents don't know."""
+    near = nearest(key, (*OUR_KEYS, *DRIVERS_KEYS))
+    return near if near.startswith("did you mean") else nearest(key, OUR_KEYS)
 
 
 def _said(error: BaseException, store: str) -> str:

@@ -236,6 +236,18 @@ async def test_a_server_that_takes_no_writes_is_one_line(store: PostgresStore, m
         await standby.check()
 
 
+async def test_an_enqueue_on_a_server_that_takes_no_writes_says_what_to_do(
+    store: PostgresStore, make: Any, new_job: Any
+) -> None:
+    standby = make(default_transaction_read_only="on")
+    await standby.open()
+    with pytest.raises(
+        StoreUnavailable, match=r"read-only transaction: it takes no writes.*Connect to the primary"
+    ):
+        await standby.add([new_job()])
+    await standby.close()
+
+
 @pytest.mark.parametrize(("version", "refused"), [(12, True), (13, False), (18, False)])
 def test_a_server_that_is_too_old_is_named(version: int, refused: bool) -> None:
     """Such a server isn't at hand here: what it says of itself is."""

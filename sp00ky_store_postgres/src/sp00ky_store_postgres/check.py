@@ -10,6 +10,7 @@ from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.catalog import exists, find_table, server_version
 from sp00ky_store_postgres.connections import Connections
 from sp00ky_store_postgres.differing import differing
+from sp00ky_store_postgres.errors import READ_ONLY
 from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
@@ -23,10 +24,6 @@ from sp00ky_store_postgres.unfinished import unfinished
 
 __all__ = ["check"]
 
-READ_ONLY = (
-    "it takes no writes: it is a standby, or default_transaction_read_only is on. Connect to the primary; "
-    "with several hosts in the URL add target_session_attrs=read-write"
-)
 MANY_DEAD = 100_000
 DEAD_PER_LIVE = 4
 """A table with more dead rows than both: autovacuum doesn't get through."""

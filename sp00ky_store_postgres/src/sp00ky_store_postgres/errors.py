@@ -10,9 +10,14 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable, nearest
 
-__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE"]
+__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE", "READ_ONLY"]
 
 MIGRATE = "run: sp00ky migrate"
+
+READ_ONLY = (
+    "it takes no writes: it is a standby, or default_transaction_read_only is on. Connect to the primary; "
+    "with several hosts in the URL add target_session_attrs=read-write"
+)
 
 LOST = ("08", "57P", "53", "25006")
 """States of a server that is away, ending, full, or not the primary any more."""
@@ -25,6 +30,7 @@ MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "4280
 DOORS = frozenset({"28P01", "28000", "3D000"})
 """A wrong password, a role that may not log in, a database that isn't there."""
 NO_RIGHT = "42501"
+NO_WRITES = "25006"
 UNKNOWN_PARAMETER = "42704"
 PARAMETERS = frozenset({UNKNOWN_PARAMETER, "22023", "55P02"})
 """A setting that there is none of, that can't have the value, or can't be set when connecting."""
@@ -102,7 +108,9 @@ def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
         return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
     if is_refusal(error):
         return RowRefused, ""
-    return (StoreUnavailable if is_transient(error) else StoreError), ""
+    return (
+        StoreUnavailable if is_transient(error) else StoreError
+    ), f": {READ_ONLY}" if state == NO_WRITES else ""
 
 
 def _parameter(error: BaseException, store: str) -> str | None:

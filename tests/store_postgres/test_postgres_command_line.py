@@ -114,6 +114,10 @@ async def test_a_role_without_rights_is_told_which(
         await sql.execute(f"GRANT USAGE ON SCHEMA {quoted} TO {role}; GRANT SELECT ON {quoted}.job TO {role}")
         line = (await sp00ky("call", "api", "/spookify", store=weak)).complaint()
         assert f"permission denied for table job: role {role} may not INSERT, UPDATE, DELETE" in line
+        await sql.execute(f"REVOKE ALL ON {quoted}.job FROM {role}; GRANT INSERT ON {quoted}.job TO {role}")
+        line = (await sp00ky("call", "api", "/spookify", store=weak)).complaint()
+        assert "may not SELECT, UPDATE, DELETE (an enqueue needs SELECT and INSERT); grant it" in line
+        await sql.execute(f"REVOKE ALL ON {quoted}.job FROM {role}; GRANT SELECT ON {quoted}.job TO {role}")
         checked = (await sp00ky("check", store=weak)).out
         assert f'error: {quoted}."job": role {role} may not INSERT, UPDATE, DELETE' in checked
         assert f'GRANT SELECT ON {quoted}."sp00ky_migration" TO "{role}"' in checked

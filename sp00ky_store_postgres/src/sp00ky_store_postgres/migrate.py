@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import MigrationStep
@@ -32,6 +33,8 @@ MIGRATION_SECONDS = 86_400.0
 # CONCURRENTLY in the process that has the lock would wait for that.
 TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))"
 TRY_TRANSACTION_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
+
+NOT_AT_ONCE = "-- Not in one transaction (psql -1): CREATE INDEX CONCURRENTLY can't run in any."
 
 LOCK_SECONDS = 1
 """For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
@@ -59,7 +62,15 @@ async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationS
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        return [each.step for each in await _planned(connection, tables, options)]
+        return _as_script([each.step for each in await _planned(connection, tables, options)])
+
+
+def _as_script(steps: list[MigrationStep]) -> list[MigrationStep]:
+    """The same, saying at the start where a client may not run them all at once."""
+    if not any(" CONCURRENTLY " in each.statement for each in steps):
+        return steps
+    first, *others = steps
+    return [attrs.evolve(first, statement=f"{NOT_AT_ONCE}\n{first.statement}"), *others]
 
 
 async def _planned(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:

@@ -64,6 +64,16 @@ BROKEN = {
     "a check": ("ALTER TABLE {schema}.job DROP CONSTRAINT job_payload", False, "job_payload"),
     "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
+    "a column of a domain": (
+        """
+            CREATE DOMAIN {schema}.word AS text NOT NULL;
+            CREATE DOMAIN {schema}.tenant AS {schema}.word;
+            CREATE DOMAIN {schema}.named AS {schema}.word DEFAULT 'me';
+            ALTER TABLE {schema}.job ADD tenant {schema}.tenant, ADD owner {schema}.named
+        """,
+        True,
+        "tenant",
+    ),
     "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
     "a default": ("ALTER TABLE {schema}.job ALTER status DROP DEFAULT", True, "status has no default"),
     "a NOT NULL": ("ALTER TABLE {schema}.job ALTER retries DROP NOT NULL", True, "job_retries_given"),
@@ -204,10 +214,38 @@ async def test_check_finds_rows_that_are_hidden(
         await sql.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
+@pytest.mark.parametrize(
+    ("action", "found"),
+    [("", 1), ("ON DELETE RESTRICT", 1), ("ON DELETE SET NULL", 0), ("ON DELETE CASCADE", 0)],
+)
+async def test_check_finds_what_keeps_jobs_from_being_deleted(
+    store: PostgresStore, sql: Any, quoted: str, action: str, found: int
+) -> None:
+    await sql.execute(
+        f'CREATE TABLE {quoted}."Order" (job uuid CONSTRAINT of_job REFERENCES {quoted}.job {action})'
+    )
+    problem = f'constraint of_job of {quoted}."Order" references it without ON DELETE SET NULL or CASCADE'
+    mend = f'ALTER TABLE {quoted}."Order" DROP CONSTRAINT of_job'
+    says = [(each.stops_jobs, each.problem, each.mend.partition(", ")[0]) for each in await findings(store)]
+    assert says == [(False, problem, mend)] * found
+
+
 async def test_a_server_that_takes_no_writes_is_one_line(store: PostgresStore, make: Any) -> None:
     standby = make(default_transaction_read_only="on")
     with pytest.raises(StoreUnavailable, match=r"it takes no writes.*Connect to the primary"):
         await standby.check()
+
+
+async def test_an_enqueue_on_a_server_that_takes_no_writes_says_what_to_do(
+    store: PostgresStore, make: Any, new_job: Any
+) -> None:
+    standby = make(default_transaction_read_only="on")
+    await standby.open()
+    with pytest.raises(
+        StoreUnavailable, match=r"read-only transaction: it takes no writes.*Connect to the primary"
+    ):
+        await standby.add([new_job()])
+    await standby.close()
 
 
 @pytest.mark.parametrize(("version", "refused"), [(12, True), (13, False), (18, False)])

@@ -102,6 +102,18 @@ async def test_an_empty_database_is_one_line_everywhere(sp00ky: Run) -> None:
     assert (await sp00ky("migrate")).out == "nothing to do\n"
 
 
+async def test_what_is_printed_says_where_it_cannot_run_in_one_transaction(
+    store: PostgresStore, sp00ky: Run, sql: Any, schema: str
+) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    await sql.execute(f"DROP INDEX {quoted}.job_due")
+    said = "-- Not in one transaction (psql -1): CREATE INDEX CONCURRENTLY can't run in any."
+    assert said not in (await sp00ky("migrate", "--print")).out
+    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
+    assert said in (await sp00ky("migrate", "--print")).out.splitlines()
+    assert "--" not in (await sp00ky("migrate")).out
+
+
 async def test_a_role_without_rights_is_told_which(
     store: PostgresStore, sp00ky: Run, sql: Any, schema: str, url: str, as_role: Any
 ) -> None:
@@ -114,6 +126,10 @@ async def test_a_role_without_rights_is_told_which(
         await sql.execute(f"GRANT USAGE ON SCHEMA {quoted} TO {role}; GRANT SELECT ON {quoted}.job TO {role}")
         line = (await sp00ky("call", "api", "/spookify", store=weak)).complaint()
         assert f"permission denied for table job: role {role} may not INSERT, UPDATE, DELETE" in line
+        await sql.execute(f"REVOKE ALL ON {quoted}.job FROM {role}; GRANT INSERT ON {quoted}.job TO {role}")
+        line = (await sp00ky("call", "api", "/spookify", store=weak)).complaint()
+        assert "may not SELECT, UPDATE, DELETE (an enqueue needs SELECT and INSERT); grant it" in line
+        await sql.execute(f"REVOKE ALL ON {quoted}.job FROM {role}; GRANT SELECT ON {quoted}.job TO {role}")
         checked = (await sp00ky("check", store=weak)).out
         assert f'error: {quoted}."job": role {role} may not INSERT, UPDATE, DELETE' in checked
         assert f'GRANT SELECT ON {quoted}."sp00ky_migration" TO "{role}"' in checked

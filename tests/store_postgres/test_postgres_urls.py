@@ -149,6 +149,15 @@ def test_a_password_that_is_not_escaped_is_named_and_not_shown(url: str) -> None
     ("query", "said"),
     [
         ({"shema": "x"}, "shema stands in the store's URL, did you mean 'schema'"),
+        ({"sslmod": "require"}, "sslmod stands in the store's URL, did you mean 'sslmode'"),
+        (
+            {"aplication_name": "x"},
+            "aplication_name stands in the store's URL, did you mean 'application_name'",
+        ),
+        (
+            {"zzz": "x"},
+            "zzz stands in the store's URL, known: 'connections', 'listen_url', 'notify', 'pgbouncer'",
+        ),
         ({"work_mem": "much"}, 'invalid value for parameter "work_mem"'),
         ({"sslmode": "requir"}, "`sslmode` parameter must be one of"),
         ({"listen_url": "postgresql://me:s3cret@127.0.0.1:1/app"}, "can't connect to me@127.0.0.1:1: "),

@@ -8,7 +8,25 @@ import attrs
 
 from sp00ky_store_postgres.statements import quoted, read_sql
 
-__all__ = ["Found", "find_table", "versions", "has_rows", "exists", "server_version"]
+__all__ = [
+    "Defined",
+    "Found",
+    "find_table",
+    "function_source",
+    "versions",
+    "has_rows",
+    "exists",
+    "server_version",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Defined:
+    """What an index, a CHECK or a trigger says, in PostgreSQL's own words."""
+
+    columns: tuple[str, ...]  # an index's, or the schema and the name of a trigger's function
+    unique: bool
+    text: str  # the condition, or the function's source
 
 
 @attrs.frozen(kw_only=True)
@@ -20,6 +38,7 @@ class Found:
     not_null: frozenset[str]  # columns
     has_default: frozenset[str]  # columns
     objects: dict[tuple[str, str], bool]  # (index, unique, check, trigger, option; name): if it is in force
+    defined: dict[tuple[str, str], Defined]  # by the same keys
 
     @property
     def must_be_given(self) -> frozenset[str]:
@@ -39,7 +58,19 @@ async def find_table(connection: Any, schema: str, name: str) -> Found | None:
         not_null=frozenset(row["name"] for row in columns if row["not_null"]),
         has_default=frozenset(row["name"] for row in columns if row["has_default"]),
         objects={(row["kind"], row["name"]): row["valid"] for row in objects},
+        defined={(row["kind"], row["name"]): _defined(row) for row in objects},
     )
+
+
+def _defined(row: Any) -> Defined:
+    return Defined(columns=tuple(row["columns"]), unique=row["is_unique"], text=row["text"] or "")
+
+
+async def function_source(connection: Any, function: str) -> str | None:
+    """The source of a function, named as in SQL; None: there is none of that name."""
+    query = "SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure($1::text)"
+    found: str | None = await connection.fetchval(query, function)
+    return found
 
 
 async def versions(connection: Any, migration: str) -> dict[str, int]:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.catalog import exists, find_table, server_version
 from sp00ky_store_postgres.connections import Connections
-from sp00ky_store_postgres.errors import MIGRATE
+from sp00ky_store_postgres.differing import differing
+from sp00ky_store_postgres.errors import READ_ONLY
 from sp00ky_store_postgres.layout import COLUMNS
 from sp00ky_store_postgres.listen import hears
 from sp00ky_store_postgres.migrate import session
 from sp00ky_store_postgres.options import PostgresOptions
-from sp00ky_store_postgres.planning import plan
-from sp00ky_store_postgres.refusing import OLDEST_SERVER, TableRefused
+from sp00ky_store_postgres.policies import kept_by_policies
+from sp00ky_store_postgres.refusing import OLDEST_SERVER
 from sp00ky_store_postgres.rights import Lack, lacking
 from sp00ky_store_postgres.statements import quoted, read_sql
-from sp00ky_store_postgres.steps import STOPS, Planned
 from sp00ky_store_postgres.tables import Tables
+from sp00ky_store_postgres.unfinished import unfinished
 
 __all__ = ["check"]
 
-READ_ONLY = (
-    "it takes no writes: it is a standby, or default_transaction_read_only is on. Connect to the primary; "
-    "with several hosts in the URL add target_session_attrs=read-write"
-)
 MANY_DEAD = 100_000
 DEAD_PER_LIVE = 4
 """A table with more dead rows than both: autovacuum doesn't get through."""
@@ -46,7 +43,7 @@ async def check(options: PostgresOptions, tables: Tables, connections: Connectio
         findings = [_right(each) for each in lacks]
         findings += [each async for each in _settings(connection)]
         if not any(each.name is None or "SELECT" in each.rights for each in lacks):
-            findings += await _schema(connection, tables, options)
+            findings += await unfinished(connection, tables, options)
             for table in tables.all:
                 if await exists(connection, tables.name(table)):
                     findings += [each async for each in _table(connection, table, tables)]
@@ -81,49 +78,6 @@ def _right(lack: Lack) -> Finding:
         else "enqueueing or running fails",
         mend=lack.grant,
     )
-
-
-async def _schema(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
-    try:
-        planned = await plan(connection, tables, options)
-    except TableRefused as error:
-        return [
-            Finding(
-                stops_jobs=True,
-                subject=tables.schema,
-                problem=error.problem,
-                consequence=STOPS,
-                mend=error.mend,
-            )
-        ]
-    created = {each.step.table for each in planned if each.step.creates_table}
-    if created == tables.by_name.keys():
-        names = ", ".join(sorted(created))
-        return [
-            Finding(
-                stops_jobs=True,
-                subject=tables.schema,
-                problem=f"the tables aren't there yet: {names}",
-                consequence=STOPS,
-                mend=MIGRATE,
-            )
-        ]
-    return _unfinished(each for each in planned if each.step.table not in created or each.step.creates_table)
-
-
-def _unfinished(planned: Iterable[Planned]) -> list[Finding]:
-    """A finding for each thing that is missing, however many steps it takes."""
-    found = {
-        (each.step.table, each.problem): Finding(
-            stops_jobs=each.stops_jobs,
-            subject=each.step.table,
-            problem=each.problem,
-            consequence=each.consequence,
-            mend=MIGRATE,
-        )
-        for each in planned
-    }
-    return list(found.values())
 
 
 async def _settings(connection: Any) -> AsyncIterator[Finding]:
@@ -161,7 +115,13 @@ async def _table(connection: Any, table: JobTable, tables: Tables) -> AsyncItera
             consequence="no job can be enqueued",
             mend=f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
+    for finding in differing(table, tables, found) if found else ():
+        yield finding
     async for finding in _standing(connection, name):
+        yield finding
+    async for finding in kept_by_policies(connection, table, tables):
+        yield finding
+    async for finding in _references(connection, name):
         yield finding
     async for finding in _bloat(connection, name):
         yield finding
@@ -177,14 +137,19 @@ async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:
                 consequence="a crash of the server deletes every job",
                 mend=f"ALTER TABLE {name} SET LOGGED",
             )
-        if row["shown"] != "all":
-            yield Finding(
-                stops_jobs=row["shown"] == "none",
-                subject=name,
-                problem=f"row-level security shows {row['shown']} of its rows to role {row['role']}",
-                consequence="jobs that it hides are never delivered",
-                mend=f"a policy for it, USING (true), or ALTER ROLE {quoted(row['role'])} BYPASSRLS",
-            )
+
+
+async def _references(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("references"), name):
+        yield Finding(
+            stops_jobs=False,
+            subject=name,
+            problem=f"constraint {row['name']} of {row['referrer']} references it "
+            "without ON DELETE SET NULL or CASCADE",
+            consequence="jobs that it references can't be deleted, neither by retention nor by jobs clear",
+            mend=f"ALTER TABLE {row['referrer']} DROP CONSTRAINT {row['name']}, and add it again "
+            "with ON DELETE SET NULL or ON DELETE CASCADE",
+        )
 
 
 async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:

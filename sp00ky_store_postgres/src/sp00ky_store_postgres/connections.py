@@ -168,7 +168,9 @@ class Connections:
         named = [each for each in lacks if each.name is None or each.name in str(refused)]
         if not named:
             return ""
-        return f": {'; '.join(map(str, named))}; grant it what it needs, or connect as the tables' owner"
+        # The database doesn't say which right it missed, and an enqueue needn't have all of a runner's.
+        which = f"{'; '.join(map(str, named))} (an enqueue needs SELECT and INSERT)"
+        return f": {which}; grant it what it needs, or connect as the tables' owner"
 
     async def _run_once(self, pool: Pool, work: Callable[[Any], Awaitable[T]]) -> T:
         connection = await pool.acquire()

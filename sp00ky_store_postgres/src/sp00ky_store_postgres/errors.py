@@ -10,9 +10,14 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable, nearest
 
-__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE"]
+__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE", "READ_ONLY"]
 
 MIGRATE = "run: sp00ky migrate"
+
+READ_ONLY = (
+    "it takes no writes: it is a standby, or default_transaction_read_only is on. Connect to the primary; "
+    "with several hosts in the URL add target_session_attrs=read-write"
+)
 
 LOST = ("08", "57P", "53", "25006")
 """States of a server that is away, ending, full, or not the primary any more."""
@@ -25,12 +30,18 @@ MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "4280
 DOORS = frozenset({"28P01", "28000", "3D000"})
 """A wrong password, a role that may not log in, a database that isn't there."""
 NO_RIGHT = "42501"
+NO_WRITES = "25006"
 UNKNOWN_PARAMETER = "42704"
 PARAMETERS = frozenset({UNKNOWN_PARAMETER, "22023", "55P02"})
 """A setting that there is none of, that can't have the value, or can't be set when connecting."""
 FILES = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile", "service", "host"})
 """Keys of the URL that name files."""
 OUR_KEYS = ("schema", "listen_url", "notify", "pgbouncer", "statement_cache_size", "connections")
+DRIVERS_KEYS = (
+    *("host", "port", "user", "password", "passfile", "dbname", "database", "service", "application_name"),
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "target_session_attrs", "krbsrvname", "gsslib"),
+)
 POOLED = frozenset({"26000", "42P05", "08P01"})
 """A prepared statement that isn't there, or is there already; settings at the start that are refused."""
 
@@ -87,7 +98,7 @@ def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
     """Which error it becomes, and what to add to its text."""
     state = state_of(error)
     if state in PARAMETERS and (key := _parameter(error, store)):
-        unknown = f"; {key} stands in the store's URL, {nearest(key, OUR_KEYS)}"
+        unknown = f"; {key} stands in the store's URL, {_meant(key)}"
         return StoreError, unknown if state == UNKNOWN_PARAMETER else ""
     if state in MISSING:
         return SchemaError, f"; {MIGRATE}"
@@ -97,13 +108,21 @@ def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
         return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
     if is_refusal(error):
         return RowRefused, ""
-    return (StoreUnavailable if is_transient(error) else StoreError), ""
+    return (
+        StoreUnavailable if is_transient(error) else StoreError
+    ), f": {READ_ONLY}" if state == NO_WRITES else ""
 
 
 def _parameter(error: BaseException, store: str) -> str | None:
     """The key of the URL's query that the error names."""
     keys = parse_qs(urlsplit(store).query, keep_blank_values=True)
     return next((name for name in re.findall(r'"([^"]+)"', str(error)) if name in keys), None)
+
+
+def _meant(key: str) -> str:
+    """The key that is nearly this one; where there is none, ours, which the driver's documents don't know."""
+    near = nearest(key, (*OUR_KEYS, *DRIVERS_KEYS))
+    return near if near.startswith("did you mean") else nearest(key, OUR_KEYS)
 
 
 def _said(error: BaseException, store: str) -> str:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import attrs
+
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.catalog import Found
+from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.layout import CHECKS, COLUMNS, INDEXES, KEY, STORAGE, Column, Index, object_name
 from sp00ky_store_postgres.statements import literal, quoted, unless_there
-from sp00ky_store_postgres.steps import Planned, index_step, oid_of, step_of, trigger_step
+from sp00ky_store_postgres.steps import (
+    FUNCTION,
+    POLLING,
+    Planned,
+    index_step,
+    oid_of,
+    rows_first,
+    step_of,
+    trigger_step,
+)
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["extension"]
@@ -31,7 +43,7 @@ def extension(table: JobTable, tables: Tables, found: Found, *, filled: bool) ->
         yield from _repaired(table, tables, index, found, filled=filled)
     if found.objects.get(("unique", "id")) is not True:
         yield from _repaired(table, tables, KEY, found, filled=filled)
-    trigger = object_name(table.table, "sp00ky_notify")
+    trigger = object_name(table.table, FUNCTION)
     if ("trigger", trigger) not in found.objects:
         yield trigger_step(table, tables)
     elif not found.objects["trigger", trigger]:
@@ -82,13 +94,22 @@ def _repaired(
 ) -> Iterator[Planned]:
     name = object_name(table.table, index.suffix)
     valid = found.objects.get(("index", name))
-    cut_off = ""
-    if valid is False:
-        cut_off = f"index {name} isn't valid: its making was cut off"
-        statement = f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(tables.schema, name)}"
-        yield step_of(table.table, statement, cut_off, problem=cut_off, alone=True, consequence=index.without)
-    if not valid:
-        yield index_step(table, tables, index, concurrently=filled or valid is False, problem=cut_off)
+    if valid is None:
+        yield index_step(table, tables, index, concurrently=filled)
+    elif not valid:
+        yield from _made_again(table, tables, index)
+
+
+def _made_again(table: JobTable, tables: Tables, index: Index) -> Iterator[Planned]:
+    name = object_name(table.table, index.suffix)
+    same = f"rows have the same {', '.join(index.columns)}, or " if index.unique else ""
+    cut_off = f"index {name} isn't valid: {same}its making was cut off"
+    made = index_step(table, tables, index, concurrently=True, problem=cut_off)
+    mend = rows_first(made.rows) if made.rows else MIGRATE
+    statement = f"DROP INDEX CONCURRENTLY IF EXISTS {quoted(tables.schema, name)}"
+    dropped = step_of(table.table, statement, cut_off, problem=cut_off, alone=True, consequence=index.without)
+    yield attrs.evolve(dropped, mend=mend)
+    yield attrs.evolve(made, mend=mend)
 
 
 def _checks(table: JobTable, name: str, found: Found) -> Iterator[Planned]:
@@ -101,35 +122,43 @@ def _checks(table: JobTable, name: str, found: Found) -> Iterator[Planned]:
     ]
     given = {f"{each.name}_given": f"{each.name} IS NOT NULL" for each in nullable}
     for suffix, check in (CHECKS | given).items():
-        constraint = object_name(table.table, suffix)
-        valid = found.objects.get(("check", constraint))
-        stops, consequence = suffix in given, f"rows may break the rule {check}"
+        valid = found.objects.get(("check", object_name(table.table, suffix)))
+        stops = suffix in given
         if valid is None:
-            statement = unless_there(
-                f"pg_constraint WHERE conrelid = {oid_of(name)} AND conname = {literal(constraint)}",
-                f"ALTER TABLE {name} ADD CONSTRAINT {quoted(constraint)} CHECK ({check}) NOT VALID",
-            )
-            problem = f"constraint {constraint} is missing"
-            yield step_of(
-                table.table,
-                statement,
-                f"for rows to come: {suffix}",
-                problem=problem,
-                stops=stops,
-                consequence=consequence,
-            )
+            yield _declared(table, name, suffix, check, stops=stops)
         if not valid:
-            statement = f"ALTER TABLE {name} VALIDATE CONSTRAINT {quoted(constraint)}"
-            problem = f"constraint {constraint} {'is missing' if valid is None else 'is not validated'}"
-            yield step_of(
-                table.table,
-                statement,
-                f"for the rows that are there: {suffix}",
-                problem=problem,
-                alone=True,  # in the transaction that declares it, it would keep that one's lock
-                stops=stops,
-                consequence=consequence,
-            )
+            yield _validated(table, name, suffix, check, is_new=valid is None, stops=stops)
+
+
+def _declared(table: JobTable, name: str, suffix: str, check: str, *, stops: bool) -> Planned:
+    constraint = object_name(table.table, suffix)
+    statement = unless_there(
+        f"pg_constraint WHERE conrelid = {oid_of(name)} AND conname = {literal(constraint)}",
+        f"ALTER TABLE {name} ADD CONSTRAINT {quoted(constraint)} CHECK ({check}) NOT VALID",
+    )
+    return step_of(
+        table.table,
+        statement,
+        f"for rows to come: {suffix}",
+        problem=f"constraint {constraint} is missing",
+        stops=stops,
+        consequence=f"rows may break the rule {check}",
+    )
+
+
+def _validated(table: JobTable, name: str, suffix: str, check: str, *, is_new: bool, stops: bool) -> Planned:
+    constraint = object_name(table.table, suffix)
+    rows = f"SELECT * FROM {name} WHERE NOT ({check})"  # noqa: S608  # a quoted name, a constant
+    step = step_of(
+        table.table,
+        f"ALTER TABLE {name} VALIDATE CONSTRAINT {quoted(constraint)}",
+        f"for the rows that are there: {suffix}",
+        problem=f"constraint {constraint} {'is missing' if is_new else 'is not validated'}",
+        alone=True,  # in the transaction that declares it, it would keep that one's lock
+        stops=stops,
+        consequence=f"rows may break the rule {check}",
+    )
+    return attrs.evolve(step, rows=rows, mend=step.mend if is_new else rows_first(rows))
 
 
 def _enabled(table: JobTable, name: str, trigger: str) -> Planned:
@@ -138,5 +167,5 @@ def _enabled(table: JobTable, name: str, trigger: str) -> Planned:
         f"ALTER TABLE {name} ENABLE TRIGGER {quoted(trigger)}",
         "tells idle runners of new jobs",
         problem=f"trigger {trigger} is disabled",
-        consequence="idle runners find new jobs by polling only",
+        consequence=POLLING,
     )

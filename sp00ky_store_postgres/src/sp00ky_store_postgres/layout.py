@@ -58,16 +58,31 @@ class Column:
 
 @attrs.frozen
 class Index:
-    """An index: what follows ``ON <table>``, and what is lost without it.
+    """An index: its columns, the rows that are in it, and what is lost without it.
 
     Each claim and each settle makes an entry in every index that its row belongs to: an index more is paid
     for by every job.
     """
 
     suffix: str
-    on: str
+    columns: tuple[str, ...]
+    where: str | None  # none: all rows are
     without: str
     unique: bool = False
+    method: str = "btree"
+    options: str | None = None
+
+    @property
+    def definition(self) -> str:
+        """What follows ``ON <table>``."""
+        words = [f"({', '.join(self.columns)})"]
+        if self.method != "btree":
+            words.insert(0, f"USING {self.method}")
+        if self.options is not None:
+            words.append(f"WITH ({self.options})")
+        if self.where is not None:
+            words.append(f"WHERE {self.where}")
+        return " ".join(words)
 
 
 # A UUID of version 7: random ones of version 4 would send each claim and each settle of a large table to
@@ -119,43 +134,55 @@ CHECKS = {
 }
 
 INDEXES = (
-    Index("due", "(run_at, id) WHERE status = 'pending'", "each claim reads the whole table"),
+    Index("due", ("run_at", "id"), "status = 'pending'", "each claim reads the whole table"),
     Index(
         "held",
-        "(runner_id, lease_until) WHERE status = 'processing'",
+        ("runner_id", "lease_until"),
+        "status = 'processing'",
         "each search for lost jobs reads the whole table",
     ),
     Index(
         "dedup",
-        "(dedup_key) WHERE status IN ('pending', 'processing')",
+        ("dedup_key",),
+        "status IN ('pending', 'processing')",
         "a dedup_key doesn't keep a second job out, and enqueueing with one fails",
         unique=True,
     ),
     Index(
         "ended",
-        "(status, updated_at) WHERE status IN ('success', 'failed')",
+        ("status", "updated_at"),
+        "status IN ('success', 'failed')",
         "pruning and watching read the whole table",
     ),
     Index(
         "again",
-        "(updated_at) WHERE status = 'pending' AND lease_epoch > 0",
+        ("updated_at",),
+        "status = 'pending' AND lease_epoch > 0",
         "watching reads the whole table",
     ),
     # A summary of each range of pages: it finds new rows, and costs a claim nothing.
     Index(
         "new",
-        "USING brin (created_at) WITH (pages_per_range = 32, autosummarize = on)",
+        ("created_at",),
+        None,
         "watching reads the whole table",
+        method="brin",
+        options="pages_per_range = 32, autosummarize = on",
     ),
     Index(
         "assigned",
-        "(assigned_to, path, created_at) WHERE assigned_to IS NOT NULL",
+        ("assigned_to", "path", "created_at"),
+        "assigned_to IS NOT NULL",
         "finding a record's jobs reads the whole table",
     ),
 )
 
 KEY = Index(
-    "key", "(id)", "each settle reads the whole table, and two jobs may have the same id", unique=True
+    "key",
+    ("id",),
+    None,
+    "each settle reads the whole table, and two jobs may have the same id",
+    unique=True,
 )
 """For a table whose id somebody else hasn't made its primary key."""
 

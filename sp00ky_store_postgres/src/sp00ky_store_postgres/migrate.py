@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
 
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import MigrationStep
 from sp00ky_store_postgres.catalog import server_version
 from sp00ky_store_postgres.connections import LONGEST_PAUSE, connect, pause
-from sp00ky_store_postgres.errors import is_right, translated
+from sp00ky_store_postgres.errors import MIGRATE, is_right, translated
+from sp00ky_store_postgres.naming import refuse_taken
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.planning import plan
 from sp00ky_store_postgres.refusing import refuse_old_server
@@ -21,6 +24,7 @@ from sp00ky_store_postgres.tables import Tables
 __all__ = ["migrate", "migration", "session"]
 
 T = TypeVar("T")
+Left = tuple[Planned, asyncpg.PostgresError]
 
 MIGRATION_SECONDS = 86_400.0
 """For one statement: an index on a large table takes its time."""
@@ -29,6 +33,8 @@ MIGRATION_SECONDS = 86_400.0
 # CONCURRENTLY in the process that has the lock would wait for that.
 TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))"
 TRY_TRANSACTION_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
+
+NOT_AT_ONCE = "-- Not in one transaction (psql -1): CREATE INDEX CONCURRENTLY can't run in any."
 
 LOCK_SECONDS = 1
 """For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
@@ -46,9 +52,9 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
         refuse_old_server(await server_version(connection), options)
         async with _locked(connection, options, tables.schema):
             planned = await _begin(connection, tables, options)
-            for each in planned:
-                if each.alone:
-                    await connection.execute(each.step.statement)
+            left = await _finish(connection, planned)
+            if left:
+                raise _rows_left(left, options) from left[0][1]
     return [each.step for each in planned]
 
 
@@ -56,7 +62,22 @@ async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationS
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        return [each.step for each in await plan(connection, tables, options)]
+        return _as_script([each.step for each in await _planned(connection, tables, options)])
+
+
+def _as_script(steps: list[MigrationStep]) -> list[MigrationStep]:
+    """The same, saying at the start where a client may not run them all at once."""
+    if not any(" CONCURRENTLY " in each.statement for each in steps):
+        return steps
+    first, *others = steps
+    return [attrs.evolve(first, statement=f"{NOT_AT_ONCE}\n{first.statement}"), *others]
+
+
+async def _planned(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
+    """What is to be done, where all of it can be. Raises ``TableRefused`` before anything is."""
+    planned = await plan(connection, tables, options)
+    refuse_taken(planned, options)
+    return planned
 
 
 async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
@@ -65,7 +86,7 @@ async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> l
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                planned = await plan(connection, tables, options)
+                planned = await _planned(connection, tables, options)
                 for each in planned:
                     if not each.alone:
                         await connection.execute(each.step.statement)
@@ -75,6 +96,29 @@ async def _begin(connection: Any, tables: Tables, options: PostgresOptions) -> l
                 raise
         await pause(LONGEST_PAUSE)
     raise AssertionError("there is a last try")
+
+
+async def _finish(connection: Any, planned: Iterable[Planned]) -> list[Left]:
+    """Do what has to be done alone, each whatever became of the others; what rows stood in the way of."""
+    left: list[Left] = []
+    for each in planned:
+        is_unfinished = any(step.step.table == each.step.table for step, _ in left)
+        if not each.alone or (each.is_record and is_unfinished):
+            continue
+        try:
+            await connection.execute(each.step.statement)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            left.append((each, error))
+    return left
+
+
+def _rows_left(left: Iterable[Left], options: PostgresOptions) -> RowRefused:
+    """The first lines only: in the others, databases quote what is in a row."""
+    said = [
+        f"{str(error).splitlines()[0]}: mend the rows that this finds: {step.rows}" for step, error in left
+    ]
+    problem = f"{'; '.join(said)}; then {MIGRATE} (all else is done)"
+    return RowRefused(store=options.direct_location, problem=problem)
 
 
 @asynccontextmanager

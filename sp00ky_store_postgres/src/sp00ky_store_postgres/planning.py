@@ -8,21 +8,34 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.catalog import find_table, has_rows, versions
+from sp00ky_store_postgres.catalog import find_table, function_source, has_rows, versions
+from sp00ky_store_postgres.differing import is_idle, notifies
+from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.extending import extension
 from sp00ky_store_postgres.layout import CHECKS, COLUMNS, INDEXES, STORAGE, VERSION
+from sp00ky_store_postgres.naming import with_names_seen
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.own import own_tables
 from sp00ky_store_postgres.refusing import refuse_foreign, refuse_newer
 from sp00ky_store_postgres.statements import fill, literal, quoted, read_migration
-from sp00ky_store_postgres.steps import Planned, function_of, index_step, named, step_of, trigger_step
+from sp00ky_store_postgres.steps import (
+    FUNCTION,
+    MAY_RAISE,
+    POLLING,
+    Planned,
+    function_of,
+    index_step,
+    named,
+    step_of,
+    trigger_step,
+)
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["plan"]
 
 
 async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> list[Planned]:
-    """What is to be done, in order.
+    """What is to be done, in order; where a step is refused, none may be done.
 
     Raises:
         SchemaError: a table is none of ours, or of a newer version.
@@ -43,7 +56,8 @@ async def plan(connection: Any, tables: Tables, options: PostgresOptions) -> lis
             steps.append(_record(table, tables, version))
         planned += steps
     # What can't be rolled back comes last, and the record of it after that.
-    return sorted(planned, key=lambda each: each.alone)
+    ordered = sorted(planned, key=lambda each: each.alone)
+    return await with_names_seen(connection, ordered, tables)
 
 
 async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Planned]:
@@ -59,14 +73,31 @@ async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> 
         )
     async for each in own_tables(connection, tables, options):
         yield each
-    if await connection.fetchval("SELECT to_regprocedure($1::text)", f"{function_of(tables)}()") is None:
-        yield step_of(
-            tables.schema,
-            fill(read_migration("0001_notify"), function=function_of(tables)),
-            "tells idle runners of new jobs",
-            problem="function sp00ky_notify isn't there",
-            consequence="idle runners find new jobs by polling only",
-        )
+    source = await function_source(connection, f"{function_of(tables)}()")
+    if source is None:
+        yield _function(tables, "isn't there", POLLING)
+    elif not notifies(source):
+        other = _function(tables, "is another one", POLLING if is_idle(source) else MAY_RAISE)
+        mend = _function_renamed(tables)
+        yield attrs.evolve(other, stops_jobs=not is_idle(source), mend=mend, refused=True)
+
+
+def _function(tables: Tables, problem: str, consequence: str) -> Planned:
+    return step_of(
+        tables.schema,
+        fill(read_migration("0001_notify"), function=function_of(tables)),
+        "tells idle runners of new jobs",
+        problem=f"function {FUNCTION} {problem}",
+        consequence=consequence,
+    )
+
+
+def _function_renamed(tables: Tables) -> str:
+    """Dropped, it might be missed by others; renamed, it would still be called by what is named after it."""
+    drops = [
+        f"DROP TRIGGER IF EXISTS {named(table, FUNCTION)} ON {tables.name(table)}" for table in tables.all
+    ]
+    return "; ".join([f"ALTER FUNCTION {function_of(tables)}() RENAME TO ...", *drops, f"then {MIGRATE}"])
 
 
 def _new_table(table: JobTable, tables: Tables) -> Iterator[Planned]:
@@ -92,7 +123,7 @@ def _record(table: JobTable, tables: Tables, version: int) -> Planned:
         f"INSERT INTO {tables.migration} (table_name, version) "  # noqa: S608  # a quoted name, a constant
         f"VALUES ({literal(table.table)}, {VERSION}) ON CONFLICT DO NOTHING"
     )
-    return step_of(
+    recorded = step_of(
         table.table,
         statement,
         f"the table has version {VERSION}",
@@ -100,3 +131,4 @@ def _record(table: JobTable, tables: Tables, version: int) -> Planned:
         alone=True,
         consequence="something that this release needs may be missing",
     )
+    return attrs.evolve(recorded, is_record=True)

@@ -56,7 +56,8 @@ def refuse_foreign(table: JobTable, name: str, found: Found, options: PostgresOp
     """Raise ``TableRefused`` for a relation that is somebody else's; ``name`` is the table's in SQL."""
     if found.kind != "r":
         # Rows are addressed by their place, which several parts of one table may share.
-        raise _refused(table, options, "it is a view, or has partitions or children")
+        kind = "it is an index" if found.kind == "i" else "it is a view, or has partitions or children"
+        raise _refused(table, options, kind)
     absent = [each.name for each in COLUMNS if each.identifies and each.name not in found.types]
     if absent:
         raise _refused(table, options, f"it has no column {', '.join(absent)}")

@@ -14,6 +14,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_store_postgres.errors import is_right, is_transient, translated
+from sp00ky_store_postgres.keepalive import Connection
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.pool import Pool
 from sp00ky_store_postgres.rights import lacking
@@ -64,6 +65,7 @@ async def connect(dsn: str, *, seconds: float = 60.0) -> asyncpg.Connection[Row]
     return await uncut(
         asyncpg.connect(
             dsn,
+            connection_class=Connection,
             timeout=CONNECT_SECONDS,
             command_timeout=seconds,
             statement_cache_size=0,
@@ -198,6 +200,7 @@ class Connections:
             return await uncut(
                 asyncpg.connect(
                     self._options.dsn,
+                    connection_class=Connection,
                     timeout=CONNECT_SECONDS,
                     command_timeout=lane.seconds,
                     # Behind a pooler in transaction mode each has another session, which refuses settings.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,9 +13,19 @@ import pytest
 import pytest_asyncio
 from tests.chaos.proxy import Proxy
 
-from sp00ky_store_postgres import PostgresStore
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt, JobQuery, JobTable
+from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_store_postgres import PostgresStore, connections
 from sp00ky_store_postgres.connections import Lane, connect
 from sp00ky_store_postgres.keepalive import GIVE_UP_SECONDS
+
+WITHIN = 15.0
+"""Seconds after which everything goes on."""
 
 
 @pytest_asyncio.fixture
@@ -56,3 +67,66 @@ async def test_the_kernel_gives_up_a_peer_that_is_gone(make: Any, through: str, 
         assert carrier.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
     await lone.close()
     await store.close()
+
+
+async def test_jobs_answered_in_the_silence_are_settled_and_claims_go_on(
+    store: PostgresStore, make: Any, through: str, proxy: Proxy, schema: str, table: JobTable, tmp_path: Path
+) -> None:
+    """The store beside it keeps its connections, and so sees what is written."""
+    answering = asyncio.Event()
+
+    async def script(attempt: Attempt) -> Outcome:
+        await answering.wait()
+        return Delivered()
+
+    silenced: PostgresStore = make(base=through, schema=schema)
+    transport = ScriptedTransport(script)
+    async with outbox_over(silenced, [table], tmp_path) as outbox:
+        runner = outbox.runner(RunnerOptions(grace=1), transport=transport)
+        await runner.start()
+        answering.set()
+        await ended(store, await enqueue(store, 5))  # so that every kind of connection is there
+        answering.clear()
+        at_work = await enqueue(store, 2, max_retries=0)
+        while transport.in_flight < 2:  # noqa: ASYNC110  # nothing tells
+            await asyncio.sleep(0.01)
+        proxy.silence()
+        answering.set()
+        waiting = await enqueue(store, 3)
+        async with asyncio.timeout(WITHIN):
+            await ended(store, at_work | waiting)
+        await runner.drain()
+    jobs = await store.find(JobQuery(ids=tuple(at_work | waiting)))
+    assert [(job.status, job.errors) for job in jobs] == [(JobStatus.SUCCESS, ())] * 5
+
+
+async def enqueue(store: PostgresStore, count: int, **fields: Any) -> set[str]:
+    new_job = NewJob(backend="api", path="/spookify", payload={}, **fields)
+    return {job.id for job in await store.add([new_job] * count)}
+
+
+async def ended(store: PostgresStore, job_ids: set[str]) -> None:
+    """Return when all have, well or not."""
+    async for job in store.watch(JobQuery(ids=tuple(job_ids))):
+        if job.is_terminal:
+            job_ids = job_ids - {job.id}
+        if not job_ids:
+            return
+
+
+async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
+    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lane.BEAT, "seconds", 0.5)
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    idle = store._connections._pools[Lane.REST].connections()
+    slow = asyncio.ensure_future(store._connections.fetch(Lane.CLAIM, "SELECT pg_sleep(3)"))
+    await store._connections.fetch(Lane.SETTLE, "SELECT 1")
+    async with sql.transaction():
+        quoted = schema.replace('"', '""')
+        await sql.execute(f'LOCK TABLE "{quoted}".sp00ky_runner')
+        with pytest.raises(StoreUnavailable):
+            await store.beat("r1")
+    assert "r1" in await store.beat("r1")
+    assert all(connection.is_closed() for connection in idle)
+    assert len(await slow) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,9 +19,12 @@ from sp00ky_store_postgres.keepalive import Connection
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.pool import Pool
 from sp00ky_store_postgres.rights import lacking
+from sp00ky_store_postgres.statements import read_sql
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Lane", "Connections", "Row", "connect", "pause"]
+
+logger = logging.getLogger(__name__)
 
 Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
 
@@ -51,7 +55,7 @@ class Lane(Enum):
 
     CLAIM = (2, INDEXED, 60.0)
     SETTLE = (1, INDEXED, 60.0)
-    BEAT = (1, ALWAYS, 10.0)
+    BEAT = (1, ALWAYS, 5.0)  # a later one would be stale
     REST = (None, ALWAYS, 60.0)
 
     def __init__(self, size: int | None, settings: dict[str, str], seconds: float) -> None:
@@ -111,6 +115,7 @@ class Connections:
         self._options = options
         self._tables = tables
         self._pools: dict[Lane, Pool] = {}
+        self._doubted: list[Any] = []  # what was connected when a beat failed
 
     @property
     def is_open(self) -> bool:
@@ -138,6 +143,36 @@ class Connections:
     async def fetch(self, lane: Lane, statement: str, *arguments: object) -> list[Row]:
         """A statement's rows, in a transaction of its own."""
         return await self.run(lane, lambda connection: connection.fetch(statement, *arguments))
+
+    async def beat(self, statement: str, *arguments: object) -> list[Row]:
+        """A runner's sign of life, by which it also shows that older connections have fallen silent.
+
+        Where one has failed and a later one gets through, the older connections are ended, unless they are
+        at work on the server: whatever waits for them would do so until it times out.
+        """
+        try:
+            rows = await self.fetch(Lane.BEAT, statement, *arguments)
+        except StoreUnavailable:
+            self._doubted = [each for pool in self._pools.values() for each in pool.connections()]
+            raise
+        if self._doubted:
+            await self._end_silent()
+        return rows
+
+    async def _end_silent(self) -> None:
+        doubted = [each for each in self._doubted if not each.is_closed()]
+        pids = [each.get_server_pid() for each in doubted]
+        try:
+            rows = await self._run_once(
+                self._open_pool(Lane.BEAT), lambda connection: connection.fetch(read_sql("at_work"), pids)
+            )
+        except Exception as error:  # noqa: BLE001  # the next beat finds out
+            logger.debug("it can't be seen which connections are at work: %s", error)
+            return
+        at_work, self._doubted = {row[0] for row in rows}, []
+        for pid, connection in zip(pids, doubted, strict=True):
+            if pid not in at_work:
+                connection.terminate()
 
     async def run(self, lane: Lane, work: Callable[[Any], Awaitable[T]]) -> T:
         """Do some work on a connection; it is repeated where the connection was lost.

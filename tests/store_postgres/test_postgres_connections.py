@@ -130,3 +130,24 @@ async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
     assert "r1" in await store.beat("r1")
     assert all(connection.is_closed() for connection in idle)
     assert len(await slow) == 1
+
+
+async def test_a_call_whose_connection_was_lost_late_is_made_again(
+    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.2)
+    quoted = schema.replace('"', '""')
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+    async with sql.transaction():
+        await sql.execute(f'LOCK TABLE "{quoted}".job')
+        adding = asyncio.ensure_future(enqueue(store, 1))
+        await asyncio.wait([adding], timeout=0.5)
+        assert [row["pid"] for row in await sql.fetch(waits)] == [pid_of(store)]
+        await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(store))
+    (job_id,) = await adding
+    assert [job.id for job in await store.find(JobQuery())] == [job_id]
+
+
+def pid_of(store: PostgresStore) -> int:
+    (connection,) = store._connections._pools[Lane.REST].connections()
+    return int(connection.get_server_pid())

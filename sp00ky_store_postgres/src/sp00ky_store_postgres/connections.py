@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_store_postgres.errors import is_right, is_transient, translated
+from sp00ky_store_postgres.errors import is_lost, is_right, is_transient, translated
 from sp00ky_store_postgres.keepalive import Connection
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.pool import Pool
@@ -34,7 +34,7 @@ CONNECT_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries: doubled from one to the other, drawn from the upper half."""
 PATIENCE = 5.0
-"""Seconds of trying until a caller is told that the database is unavailable."""
+"""Seconds of trying until a caller is told that the database is unavailable; from a connection's loss on."""
 
 ALWAYS = {"jit": "off"}
 """A statement that is run thousands of times a second gains nothing from being compiled each time."""
@@ -188,6 +188,8 @@ class Connections:
             try:
                 return await self._run_once(self._open_pool(lane), work)
             except Exception as error:
+                if next_pause == FIRST_PAUSE and is_lost(error):
+                    give_up_at = time.monotonic() + PATIENCE  # nobody tried meanwhile: it waited in silence
                 late = time.monotonic() + next_pause > give_up_at
                 if late or not self._pools or not is_transient(error):
                     hint = await self._lack(error) if is_right(error) else ""

@@ -132,6 +132,13 @@ async def cut(scene: Scene) -> None:
         proxy.cut()
 
 
+async def fail_over(scene: Scene) -> None:
+    """Let every runner's connections fall silent, without an end; new ones work at once."""
+    scene.note("failover", excuses=False)
+    for member in scene.fleet.members:
+        member.proxy.silence()
+
+
 async def lose_replies(scene: Scene) -> None:
     """Keep the reply to everybody's next statement, and cut its connection."""
     scene.note("reply lost", excuses=False)
@@ -175,6 +182,7 @@ FAULTS: dict[str, Fault] = {
     "deploy": deploy,
     "database restart": restart,
     "connections cut": cut,
+    "failover": fail_over,
     "reply lost": lose_replies,
     "partition": part,
     "disk full": fill_disk,

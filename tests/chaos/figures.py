@@ -158,6 +158,7 @@ RECOVERIES: Mapping[str, Callable[[History, Disturbance], float | None]] = {
     "database restart": claims_again_after,
     "disk full": claims_again_after,
     "connections cut": claims_again_after,
+    "failover": claims_again_after,
     "reply lost": claims_again_after,
     "slots full": places_again_after,
 }

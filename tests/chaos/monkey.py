@@ -35,7 +35,7 @@ class Monkey:
         try:
             await self._round(FAULTS)
             while time.monotonic() < until:
-                await self._alone("kill -9", "freeze", "partition")
+                await self._alone("kill -9", "freeze", "failover", "partition")
                 await self._round(set(FAULTS) - OF_THE_DATABASE)
                 await self._round(FAULTS)
             await asyncio.gather(*self._under_way)

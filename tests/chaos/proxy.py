@@ -52,6 +52,11 @@ class Proxy:
         for link in self._links:
             link.losing = True
 
+    def silence(self) -> None:
+        """Swallow every byte of the connections that are there, and close none; new ones are carried."""
+        for link in self._links:
+            link.silent = True
+
     def hold(self) -> None:
         """Hold every byte back, in both directions, and let no connection be made."""
         self._flowing.clear()
@@ -87,6 +92,7 @@ class _Link:
         self._client = client
         self._server = server
         self.losing = False
+        self.silent = False
 
     async def run(self) -> None:
         """Carry bytes until one side ends."""
@@ -103,6 +109,8 @@ class _Link:
         with suppress(OSError):
             while data := await self._client[0].read(65_536):
                 await self._flowing.wait()
+                if self.silent:
+                    continue
                 self._server[1].write(data)
                 await self._server[1].drain()
                 if self.losing and not cutting:
@@ -113,7 +121,7 @@ class _Link:
         with suppress(OSError):
             while data := await self._server[0].read(65_536):
                 await self._flowing.wait()
-                if not self.losing:
+                if not (self.losing or self.silent):
                     self._client[1].write(data)
                     await self._client[1].drain()
 

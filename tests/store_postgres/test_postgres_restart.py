@@ -160,6 +160,54 @@ async def test_watching_goes_on_after_a_restart(restarted: PostgresStore, server
         await watch.aclose()
 
 
+@pytest.mark.parametrize("named", [True, False], ids=["named", "wide"])
+async def test_watching_goes_on_however_long_the_server_is_away(
+    restarted: PostgresStore,
+    server: Any,
+    new_job: Any,
+    named: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)  # so that several looks fail
+    (job,) = await restarted.add([new_job()])
+    watch = restarted.watch(JobQuery(ids=(job.id,)) if named else JobQuery())
+    assert (await anext(watch)).id == job.id
+    following = asyncio.ensure_future(anext(watch))
+    await server.stop()
+    await asyncio.wait([following], timeout=3)
+    await server.start()
+    assert not following.done()
+    await restarted.claim({"api": 1}, "r1")
+    async with asyncio.timeout(5):
+        assert (await following).status == "processing"
+    told = [each.levelname for each in caplog.records if each.message.startswith("watching goes on")]
+    assert (told[0], told.count("WARNING")) == ("WARNING", 1)
+    await watch.aclose()
+
+
+async def test_a_watch_of_a_server_that_is_away_ends_with_its_store(
+    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.1)
+    await restarted.add([new_job()])
+    watch = restarted.watch(JobQuery())
+    await anext(watch)
+    following = asyncio.ensure_future(anext(watch))
+    await server.stop()
+    try:
+        with pytest.raises(StoreUnavailable):
+            await anext(restarted.watch(JobQuery()))  # which hasn't looked yet
+        await asyncio.wait([following], timeout=1)
+        assert not following.done()
+        await restarted.close()
+        async with asyncio.timeout(5):
+            with pytest.raises(StopAsyncIteration):
+                await following
+    finally:
+        await server.start()
+
+
 async def test_a_store_closes_after_its_server(server: Any, new_job: Any) -> None:
     """Each kind of connection is there, and none of them can say goodbye; a watch is asking."""
     store = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,13 +14,17 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_store_postgres.errors import is_right, is_transient, translated
+from sp00ky_store_postgres.errors import is_lost, is_right, is_transient, translated
+from sp00ky_store_postgres.keepalive import Connection
 from sp00ky_store_postgres.options import PostgresOptions
 from sp00ky_store_postgres.pool import Pool
 from sp00ky_store_postgres.rights import lacking
+from sp00ky_store_postgres.statements import read_sql
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Lane", "Connections", "Row", "connect", "pause"]
+
+logger = logging.getLogger(__name__)
 
 Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
 
@@ -29,7 +34,7 @@ CONNECT_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries: doubled from one to the other, drawn from the upper half."""
 PATIENCE = 5.0
-"""Seconds of trying until a caller is told that the database is unavailable."""
+"""Seconds of trying until a caller is told that the database is unavailable; from a connection's loss on."""
 
 ALWAYS = {"jit": "off"}
 """A statement that is run thousands of times a second gains nothing from being compiled each time."""
@@ -50,7 +55,7 @@ class Lane(Enum):
 
     CLAIM = (2, INDEXED, 60.0)
     SETTLE = (1, INDEXED, 60.0)
-    BEAT = (1, ALWAYS, 10.0)
+    BEAT = (1, ALWAYS, 5.0)  # a later one would be stale
     REST = (None, ALWAYS, 60.0)
 
     def __init__(self, size: int | None, settings: dict[str, str], seconds: float) -> None:
@@ -64,6 +69,7 @@ async def connect(dsn: str, *, seconds: float = 60.0) -> asyncpg.Connection[Row]
     return await uncut(
         asyncpg.connect(
             dsn,
+            connection_class=Connection,
             timeout=CONNECT_SECONDS,
             command_timeout=seconds,
             statement_cache_size=0,
@@ -109,6 +115,7 @@ class Connections:
         self._options = options
         self._tables = tables
         self._pools: dict[Lane, Pool] = {}
+        self._doubted: list[Any] = []  # what was connected when a beat failed
 
     @property
     def is_open(self) -> bool:
@@ -137,6 +144,36 @@ class Connections:
         """A statement's rows, in a transaction of its own."""
         return await self.run(lane, lambda connection: connection.fetch(statement, *arguments))
 
+    async def beat(self, statement: str, *arguments: object) -> list[Row]:
+        """A runner's sign of life, by which it also shows that older connections have fallen silent.
+
+        Where one has failed and a later one gets through, the older connections are ended, unless they are
+        at work on the server: whatever waits for them would do so until it times out.
+        """
+        try:
+            rows = await self.fetch(Lane.BEAT, statement, *arguments)
+        except StoreUnavailable:
+            self._doubted = [each for pool in self._pools.values() for each in pool.connections()]
+            raise
+        if self._doubted:
+            await self._end_silent()
+        return rows
+
+    async def _end_silent(self) -> None:
+        doubted = [each for each in self._doubted if not each.is_closed()]
+        pids = [each.get_server_pid() for each in doubted]
+        try:
+            rows = await self._run_once(
+                self._open_pool(Lane.BEAT), lambda connection: connection.fetch(read_sql("at_work"), pids)
+            )
+        except Exception as error:  # noqa: BLE001  # the next beat finds out
+            logger.debug("it can't be seen which connections are at work: %s", error)
+            return
+        at_work, self._doubted = {row[0] for row in rows}, []
+        for pid, connection in zip(pids, doubted, strict=True):
+            if pid not in at_work:
+                connection.terminate()
+
     async def run(self, lane: Lane, work: Callable[[Any], Awaitable[T]]) -> T:
         """Do some work on a connection; it is repeated where the connection was lost.
 
@@ -151,6 +188,8 @@ class Connections:
             try:
                 return await self._run_once(self._open_pool(lane), work)
             except Exception as error:
+                if next_pause == FIRST_PAUSE and is_lost(error):
+                    give_up_at = time.monotonic() + PATIENCE  # nobody tried meanwhile: it waited in silence
                 late = time.monotonic() + next_pause > give_up_at
                 if late or not self._pools or not is_transient(error):
                     hint = await self._lack(error) if is_right(error) else ""
@@ -200,6 +239,7 @@ class Connections:
             return await uncut(
                 asyncpg.connect(
                     self._options.dsn,
+                    connection_class=Connection,
                     timeout=CONNECT_SECONDS,
                     command_timeout=lane.seconds,
                     # Behind a pooler in transaction mode each has another session, which refuses settings.

@@ -10,7 +10,16 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable, nearest
 
-__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE", "READ_ONLY"]
+__all__ = [
+    "translated",
+    "is_transient",
+    "is_lost",
+    "is_refusal",
+    "is_right",
+    "state_of",
+    "MIGRATE",
+    "READ_ONLY",
+]
 
 MIGRATE = "run: sp00ky migrate"
 
@@ -68,6 +77,11 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(
         error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError
     ) and not (isinstance(error, asyncpg.DataError | ValueError))
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a server that had been reached is away: a statement may have waited for it."""
+    return state_of(error).startswith(LOST)
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -68,9 +68,13 @@ class Pool:
         finally:
             self.terminate()
 
+    def connections(self) -> list[Any]:
+        """Those in use, and those that are idle."""
+        return [*self._used, *(connection for _, connection in self._idle)]
+
     def terminate(self) -> None:
         """Drop every connection at once."""
-        for connection in [*self._used, *(connection for _, connection in self._idle)]:
+        for connection in self.connections():
             connection.terminate()
         self._idle.clear()
 

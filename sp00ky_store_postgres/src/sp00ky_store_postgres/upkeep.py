@@ -32,7 +32,7 @@ class Upkeep:
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         """See ``Store.beat``."""
         place = socket.gethostname(), os.getpid()
-        return dict(map(tuple, await self._connections.fetch(Lane.BEAT, self._beat, runner_id, *place)))
+        return dict(map(tuple, await self._connections.beat(self._beat, runner_id, *place)))
 
     async def beats(self) -> Mapping[str, datetime]:
         """Everybody's last beat."""

@@ -7,9 +7,11 @@ query asks for what changed since an instant that trails behind every transactio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import attrs
 
@@ -17,7 +19,7 @@ from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.selecting import age_of, matches
-from sp00ky_store_postgres.connections import Connections, Lane
+from sp00ky_store_postgres.connections import FIRST_PAUSE, Connections, Lane, pause
 from sp00ky_store_postgres.mapping import keys_by_table, whole_jobs, with_canonical_ids
 from sp00ky_store_postgres.pulse import Pulse
 from sp00ky_store_postgres.reading import Reads
@@ -26,6 +28,10 @@ from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Watches"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.05
 SHORTEST_PAUSE = 0.01
@@ -70,28 +76,35 @@ class Watches:
             await changes.aclose()
 
     async def _named(self, query: JobQuery, ids: tuple[str, ...]) -> AsyncGenerator[Job, None]:
-        seen: dict[str, Mark] = {}
+        patience, seen = Patience(self._pulse), dict[str, Mark]()
         while not self._pulse.closed:
-            marks = await self._marks.of(ids)
-            if seen and not marks:
+            moved = await patience.look(partial(self._moved, ids, seen))
+            if moved is None:
                 return
-            moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
-            for job in sorted(await self._reads.load(moved) if moved else (), key=age_of):
+            for job in moved:
                 seen[job.id] = mark_of(job)
                 if matches(job, query):
                     yield job
             await self._pause()
 
+    async def _moved(self, ids: tuple[str, ...], seen: Mapping[str, Mark]) -> list[Job] | None:
+        """Those that aren't as they were seen, the oldest first; None where there is none any more."""
+        marks = await self._marks.of(ids)
+        if seen and not marks:
+            return None
+        moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
+        return sorted(await self._reads.load(moved) if moved else (), key=age_of)
+
     async def _wide(self, query: JobQuery) -> AsyncGenerator[Job, None]:
-        trail, seen = Trail(), dict[str, Mark]()
-        since = trail.follow(*await self._snapshot())
-        async for job in self._present(query):
+        patience, trail, seen = Patience(self._pulse), Trail(), dict[str, Mark]()
+        since = trail.follow(*await patience.look(self._snapshot))
+        async for job in self._present(query, patience):
             seen[job.id] = mark_of(job)
             yield job
         while not self._pulse.closed:
             await self._pause()
-            next_since = trail.follow(*await self._snapshot())
-            for job in await self._changed(query, since):
+            next_since, changed = await patience.look(partial(self._changed, query, trail, since))
+            for job in changed:
                 if seen.get(job.id) != mark_of(job):
                     seen[job.id] = mark_of(job)
                     yield job
@@ -102,24 +115,53 @@ class Watches:
         await asyncio.sleep(SHORTEST_PAUSE)
         await self._pulse.wait(POLL_SECONDS - SHORTEST_PAUSE)
 
-    async def _present(self, query: JobQuery) -> AsyncGenerator[Job, None]:
+    async def _present(self, query: JobQuery, patience: Patience) -> AsyncGenerator[Job, None]:
         query, last = attrs.evolve(query, limit=PAGE, after=None), None
-        while page := await self._reads.page(query, after=last, oldest_first=True):
+        while page := await patience.look(partial(self._reads.page, query, after=last, oldest_first=True)):
             for job in page:
                 yield job
             last = page[-1]
 
-    async def _changed(self, query: JobQuery, since: datetime) -> list[Job]:
-        jobs: list[Job] = []
+    async def _changed(self, query: JobQuery, trail: Trail, since: datetime) -> tuple[datetime, list[Job]]:
+        """From when on to look the next time, and what has changed since."""
+        next_since, jobs = trail.follow(*await self._snapshot()), list[Job]()
         for table in tables_of(query, self._tables):
             chosen = select_changed(query, table, self._tables, since)
             rows = await self._connections.fetch(Lane.REST, chosen.statement, *chosen.arguments)
             jobs += whole_jobs(rows, table)
-        return jobs
+        return next_since, jobs
 
     async def _snapshot(self) -> tuple[datetime, list[str]]:
         (row,) = await self._connections.fetch(Lane.REST, read_sql("snapshot"))
         return row["at"], row["running"]
+
+
+class Patience:
+    """Looks again while the database is away, once a look has got through."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._looked = False
+
+    async def look(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What is found, however long that takes.
+
+        Raises:
+            StoreUnavailable: nothing has been found yet, or the store is closed.
+        """
+        seconds, level = FIRST_PAUSE, logging.WARNING
+        while True:
+            try:
+                found = await ask()
+            except StoreUnavailable as error:
+                if self._pulse.closed or not self._looked:
+                    raise
+                logger.log(level, "watching goes on when the database is back: %s", error)
+                level = logging.DEBUG  # once for each outage
+                seconds = await pause(seconds)
+            else:
+                self._looked = True
+                return found
 
 
 class Trail:

@@ -1,0 +1,153 @@
+"""Connections whose other end falls silent without a word: as after a failover that resets nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import pytest_asyncio
+from tests.chaos.proxy import Proxy
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt, JobQuery, JobTable
+from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_store_postgres import PostgresStore, connections
+from sp00ky_store_postgres.connections import Lane, connect
+from sp00ky_store_postgres.keepalive import GIVE_UP_SECONDS
+
+WITHIN = 15.0
+"""Seconds after which everything goes on."""
+
+
+@pytest_asyncio.fixture
+async def proxy(dsn: str) -> AsyncIterator[Proxy]:
+    """A proxy in front of the server."""
+    server = urlsplit(dsn)
+    folder = parse_qs(server.query).get("host", [""])[0]
+
+    async def reach() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if folder.startswith("/"):
+            return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{server.port or 5432}")
+        return await asyncio.open_connection(server.hostname, server.port or 5432)
+
+    proxy = Proxy(reach)
+    await proxy.open()
+    yield proxy
+    await proxy.close()
+
+
+@pytest.fixture
+def through(dsn: str, proxy: Proxy) -> str:
+    """The server's URL, by TCP through the proxy."""
+    server = urlsplit(dsn)
+    user = server.username or "postgres"
+    door = f"{user}:{server.password}" if server.password else user
+    return f"postgresql://{door}@127.0.0.1:{proxy.port}{server.path or '/postgres'}?sslmode=disable"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this platform has no such option")
+async def test_the_kernel_gives_up_a_peer_that_is_gone(make: Any, through: str, dsn: str) -> None:
+    store: PostgresStore = make(base=through)
+    await store.open()
+    lone = await connect(through)
+    for connection in (store._connections._pools[Lane.REST]._idle[0][1], lone):
+        carrier = connection._transport.get_extra_info("socket")
+        assert carrier.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        timeout = carrier.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert timeout == GIVE_UP_SECONDS * 1_000
+        assert carrier.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+    await lone.close()
+    await store.close()
+
+
+async def test_jobs_answered_in_the_silence_are_settled_and_claims_go_on(
+    store: PostgresStore, make: Any, through: str, proxy: Proxy, schema: str, table: JobTable, tmp_path: Path
+) -> None:
+    """The store beside it keeps its connections, and so sees what is written."""
+    answering = asyncio.Event()
+
+    async def script(attempt: Attempt) -> Outcome:
+        await answering.wait()
+        return Delivered()
+
+    silenced: PostgresStore = make(base=through, schema=schema)
+    transport = ScriptedTransport(script)
+    async with outbox_over(silenced, [table], tmp_path) as outbox:
+        runner = outbox.runner(RunnerOptions(grace=1), transport=transport)
+        await runner.start()
+        answering.set()
+        await ended(store, await enqueue(store, 5))  # so that every kind of connection is there
+        answering.clear()
+        at_work = await enqueue(store, 2, max_retries=0)
+        while transport.in_flight < 2:  # noqa: ASYNC110  # nothing tells
+            await asyncio.sleep(0.01)
+        proxy.silence()
+        answering.set()
+        waiting = await enqueue(store, 3)
+        async with asyncio.timeout(WITHIN):
+            await ended(store, at_work | waiting)
+        await runner.drain()
+    jobs = await store.find(JobQuery(ids=tuple(at_work | waiting)))
+    assert [(job.status, job.errors) for job in jobs] == [(JobStatus.SUCCESS, ())] * 5
+
+
+async def enqueue(store: PostgresStore, count: int, **fields: Any) -> set[str]:
+    new_job = NewJob(backend="api", path="/spookify", payload={}, **fields)
+    return {job.id for job in await store.add([new_job] * count)}
+
+
+async def ended(store: PostgresStore, job_ids: set[str]) -> None:
+    """Return when all have, well or not."""
+    async for job in store.watch(JobQuery(ids=tuple(job_ids))):
+        if job.is_terminal:
+            job_ids = job_ids - {job.id}
+        if not job_ids:
+            return
+
+
+async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
+    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lane.BEAT, "seconds", 0.5)
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    idle = store._connections._pools[Lane.REST].connections()
+    slow = asyncio.ensure_future(store._connections.fetch(Lane.CLAIM, "SELECT pg_sleep(3)"))
+    await store._connections.fetch(Lane.SETTLE, "SELECT 1")
+    async with sql.transaction():
+        quoted = schema.replace('"', '""')
+        await sql.execute(f'LOCK TABLE "{quoted}".sp00ky_runner')
+        with pytest.raises(StoreUnavailable):
+            await store.beat("r1")
+    assert "r1" in await store.beat("r1")
+    assert all(connection.is_closed() for connection in idle)
+    assert len(await slow) == 1
+
+
+async def test_a_call_whose_connection_was_lost_late_is_made_again(
+    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.2)
+    quoted = schema.replace('"', '""')
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+    async with sql.transaction():
+        await sql.execute(f'LOCK TABLE "{quoted}".job')
+        adding = asyncio.ensure_future(enqueue(store, 1))
+        await asyncio.wait([adding], timeout=0.5)
+        assert [row["pid"] for row in await sql.fetch(waits)] == [pid_of(store)]
+        await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(store))
+    (job_id,) = await adding
+    assert [job.id for job in await store.find(JobQuery())] == [job_id]
+
+
+def pid_of(store: PostgresStore) -> int:
+    (connection,) = store._connections._pools[Lane.REST].connections()
+    return int(connection.get_server_pid())

@@ -29,7 +29,7 @@ added AS (
 SELECT added.id, added.created_at, added.updated_at, added.run_at
 FROM added
 WHERE (
-    SELECT CASE WHEN count(*) = 0 THEN true ELSE ('{{unkept}}' || count(*))::boolean END
+    SELECT CASE WHEN count(*) = 0 THEN true ELSE ('{{unkept}}: ' || count(*))::boolean END
     FROM given
     WHERE $12::boolean AND given.dedup_key IS NULL AND given.id NOT IN (SELECT added.id FROM added)
 )

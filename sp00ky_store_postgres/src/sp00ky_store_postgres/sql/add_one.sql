@@ -9,4 +9,4 @@ VALUES (
     NULL, $8::text, coalesce($9::timestamptz, now() + $10::float8 * interval '1 microsecond'), 0, NULL, NULL
 )
 RETURNING
-    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}' || id)::uuid END, created_at, updated_at, run_at
+    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}: ' || id)::uuid END, created_at, updated_at, run_at

@@ -9,4 +9,4 @@ VALUES (
     NULL, NULL, now(), 0, NULL, NULL
 )
 RETURNING
-    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}' || id)::uuid END, created_at, updated_at, run_at
+    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}: ' || id)::uuid END, created_at, updated_at, run_at

@@ -18,6 +18,6 @@ kept AS (SELECT count(*) AS rows FROM added WHERE added.id BETWEEN $4::text::uui
 SELECT
     CASE
         WHEN kept.rows = cardinality($1::text[]) THEN clock.at
-        ELSE ('{{unkept}}' || kept.rows)::timestamptz
+        ELSE ('{{unkept}}: ' || kept.rows)::timestamptz
     END
 FROM clock, kept

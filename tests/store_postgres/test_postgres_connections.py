@@ -54,8 +54,17 @@ def through(dsn: str, proxy: Proxy) -> str:
     return f"postgresql://{door}@127.0.0.1:{proxy.port}{server.path or '/postgres'}?sslmode=disable"
 
 
+@pytest_asyncio.fixture
+async def direct(store: PostgresStore, make: Any, dsn: str, schema: str) -> AsyncIterator[PostgresStore]:
+    """A store whose sessions are its connections', also where the others are behind a pooler."""
+    direct: PostgresStore = make(base=dsn, schema=schema)
+    await direct.open()
+    yield direct
+    await direct.close()
+
+
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this platform has no such option")
-async def test_the_kernel_gives_up_a_peer_that_is_gone(make: Any, through: str, dsn: str) -> None:
+async def test_the_kernel_gives_up_a_peer_that_is_gone(make: Any, through: str) -> None:
     store: PostgresStore = make(base=through)
     await store.open()
     lone = await connect(through)
@@ -115,37 +124,37 @@ async def ended(store: PostgresStore, job_ids: set[str]) -> None:
 
 
 async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
-    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+    direct: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Lane.BEAT, "seconds", 0.5)
     monkeypatch.setattr(connections, "PATIENCE", 0.3)
-    idle = store._connections._pools[Lane.REST].connections()
-    slow = asyncio.ensure_future(store._connections.fetch(Lane.CLAIM, "SELECT pg_sleep(3)"))
-    await store._connections.fetch(Lane.SETTLE, "SELECT 1")
+    idle = direct._connections._pools[Lane.REST].connections()
+    slow = asyncio.ensure_future(direct._connections.fetch(Lane.CLAIM, "SELECT pg_sleep(3)"))
+    await direct._connections.fetch(Lane.SETTLE, "SELECT 1")
     async with sql.transaction():
         quoted = schema.replace('"', '""')
         await sql.execute(f'LOCK TABLE "{quoted}".sp00ky_runner')
         with pytest.raises(StoreUnavailable):
-            await store.beat("r1")
-    assert "r1" in await store.beat("r1")
+            await direct.beat("r1")
+    assert "r1" in await direct.beat("r1")
     assert all(connection.is_closed() for connection in idle)
     assert len(await slow) == 1
 
 
 async def test_a_call_whose_connection_was_lost_late_is_made_again(
-    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+    direct: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "PATIENCE", 0.2)
     quoted = schema.replace('"', '""')
     waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
     async with sql.transaction():
         await sql.execute(f'LOCK TABLE "{quoted}".job')
-        adding = asyncio.ensure_future(enqueue(store, 1))
+        adding = asyncio.ensure_future(enqueue(direct, 1))
         await asyncio.wait([adding], timeout=0.5)
-        assert [row["pid"] for row in await sql.fetch(waits)] == [pid_of(store)]
-        await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(store))
+        assert [row["pid"] for row in await sql.fetch(waits)] == [pid_of(direct)]
+        await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(direct))
     (job_id,) = await adding
-    assert [job.id for job in await store.find(JobQuery())] == [job_id]
+    assert [job.id for job in await direct.find(JobQuery())] == [job_id]
 
 
 def pid_of(store: PostgresStore) -> int:

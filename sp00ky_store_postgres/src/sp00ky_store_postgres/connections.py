@@ -148,7 +148,8 @@ class Connections:
         """A runner's sign of life, by which it also shows that older connections have fallen silent.
 
         Where one has failed and a later one gets through, the older connections are ended, unless they are
-        at work on the server: whatever waits for them would do so until it times out.
+        at work on the server: whatever waits for them would do so until it times out. (Behind a pooler all
+        of them are ended: it hides their sessions. What was cut off is done again.)
         """
         try:
             rows = await self.fetch(Lane.BEAT, statement, *arguments)

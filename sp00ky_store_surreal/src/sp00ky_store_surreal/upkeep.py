@@ -19,8 +19,9 @@ from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
-from sp00ky_store_surreal.reading import Id, nameable
+from sp00ky_store_surreal.reading import Id, Raw, nameable
 from sp00ky_store_surreal.refusals import Refusals
+from sp00ky_store_surreal.rights import unwritable
 from sp00ky_store_surreal.selecting import ids_of
 
 __all__ = ["Upkeep"]
@@ -49,7 +50,7 @@ class Upkeep:
     refusals: Refusals
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
-        """See ``Store.beat``."""
+        """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
         reply = await self.connection.write(
             surql("beat"),
             BEAT,
@@ -57,7 +58,10 @@ class Upkeep:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        return _beats_of(reply[-1])
+        beats = _beats_of(reply[-1])
+        if runner_id not in beats:
+            raise unwritable(self.connection.target.location, "sp00ky_runner")
+        return beats
 
     async def beats(self) -> Mapping[str, datetime]:
         """Each runner's last sign of life."""
@@ -88,16 +92,23 @@ class Upkeep:
         bindings = {"status": status.value, "keep": duration_text(keep), "limit": limit}
         change = _Change(verb="deleted", statement="delete", bindings=bindings)
         old = surql("ended", table=quoted(table.table), what="@what@")
-        return len(await self._all_or_each(change, old))
+        return len(self._gone(table, await self._all_or_each(change, old)))
 
     async def delete_ended(self, job_ids: Collection[str]) -> set[str]:
         """Delete those of these jobs that have ended; their ids."""
         change = _Change(verb="deleted", statement="delete")
         deleted: set[str] = set()
         for table in self.tables:
-            rows = await self._in_parts(change, ids_of(table, job_ids))
-            deleted |= set(map(id_text, nameable(rows)))
+            parts = await self._in_parts(change, ids_of(table, job_ids))
+            deleted |= set(map(id_text, nameable(self._gone(table, parts))))
         return deleted
+
+    def _gone(self, table: JobTable, parts: Sequence[Mapping[str, Any]]) -> list[Raw]:
+        """What was deleted. Raises ``SchemaError`` where nothing was, and it is still there."""
+        gone = [each for part in parts for each in part["gone"]]
+        if not gone and any(part["left"] for part in parts):
+            raise unwritable(self.connection.target.location, table.table)
+        return gone
 
     async def _all_or_each(self, change: _Change, selecting: str) -> list[Any]:
         """Change the rows that a statement selects, in one go where the database takes all of them."""

@@ -12,7 +12,7 @@ from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.outcome import INVALID_ROW
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_store_surreal.connection import Connection, Lane, Way
-from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, DuplicateKey, reason_of
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, DuplicateKey, TableMissing, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value, is_composite, table_of
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import surql
@@ -39,6 +39,8 @@ async def settle(
         return []
     try:
         return await _all(connection, settlements)
+    except TableMissing:
+        return await _each(connection, settlements, refusals)
     except NO_ROWS_FAULT:
         raise
     except StoreError:
@@ -59,6 +61,10 @@ async def _each(
 ) -> list[SettleResult]:
     try:
         return await _batch(connection, settlements)
+    except TableMissing as error:
+        if len(settlements) == 1:  # the row is gone with it
+            lost, problem = SettleFate.LEASE_LOST, reason_of(error)
+            return [SettleResult(job_id=settlements[0].job_id, fate=lost, problem=problem)]
     except NO_ROWS_FAULT:
         raise
     except StoreError as error:

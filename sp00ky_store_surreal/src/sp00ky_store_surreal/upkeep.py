@@ -19,6 +19,7 @@ from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
+from sp00ky_store_surreal.readiness import Readiness
 from sp00ky_store_surreal.reading import Id, Raw, nameable
 from sp00ky_store_surreal.refusals import Refusals
 from sp00ky_store_surreal.rights import unwritable
@@ -48,6 +49,7 @@ class Upkeep:
     connection: Connection
     tables: Sequence[JobTable]
     refusals: Refusals
+    ready: Readiness
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
@@ -70,21 +72,26 @@ class Upkeep:
     async def release(self, runner_id: str, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         given_back: list[str] = []
-        for table in self.tables:
-            bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
-            change = _Change(verb="released", statement="release", bindings=bindings, how=RELEASE)
-            rows = await self._all_or_each(change, surql("held", table=quoted(table.table), what="@what@"))
-            given_back += map(id_text, nameable(row["id"] for row in rows))
+        for table in await self.ready.there(self.tables):
+            with self.ready.passing_over():
+                given_back += await self._release(table, runner_id, keep)
         return given_back
+
+    async def _release(self, table: JobTable, runner_id: str, keep: Collection[str]) -> list[str]:
+        bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
+        change = _Change(verb="released", statement="release", bindings=bindings, how=RELEASE)
+        rows = await self._all_or_each(change, surql("held", table=quoted(table.table), what="@what@"))
+        return list(map(id_text, nameable(row["id"] for row in rows)))
 
     async def prune(self, limit: int) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are the user's, and kept."""
         count = 0
-        for table in self.tables:
+        for table in await self.ready.there(self.tables):
             kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
             for status, keep in kept.items():
                 if keep is not None and count < limit:
-                    count += await self._prune(table, status, keep, limit - count)
+                    with self.ready.passing_over():
+                        count += await self._prune(table, status, keep, limit - count)
         await self.connection.write(surql("prune_runners"))
         return count
 

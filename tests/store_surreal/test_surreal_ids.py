@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import INVALID_ROW, Delivered
-from sp00ky_core.ports import JobQuery, Settlement
+from sp00ky_core.ports import JobQuery, JobTable, Settlement
 from sp00ky_core.retry import RetryPolicy
-from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal import SurrealStore, claim_parts
+from sp00ky_store_surreal.errors import ReplyUnreadable
 from sp00ky_store_surreal.layout import read_layout
 
 SOUND = "path: '/a', payload: '{}'"
@@ -54,6 +57,39 @@ async def test_a_job_of_an_odd_id_is_sent_once_and_settled(migrated: SurrealStor
     assert [each.fate for each in await migrated.settle([settlement_of(job)])] == ["settled"]
     assert (await migrated.get(job.id)).status is JobStatus.SUCCESS
     assert [each.fate for each in await migrated.clear([job.id])] == ["cleared"]
+
+
+@pytest.mark.parametrize("table", ["select", "my-table", "table"])
+async def test_a_job_of_an_odd_id_in_a_table_of_any_name_is_sent_once(
+    make_store: Callable[..., SurrealStore], url: str, table: str
+) -> None:
+    """The database writes such a name in quotes, before the key."""
+    store = make_store(url, (JobTable(backend="api", table=table),))
+    await store.open()
+    await store.migrate()
+    for key in ("[7]", "{ a: 1 }", "x"):
+        await store._connection.write(f"CREATE `{table}`:{key} CONTENT {{ {SOUND} }} RETURN NONE")
+    listed = {job.id for job in await store.find(JobQuery())}
+    jobs = await store.claim({"api": 5}, "r")
+    assert {job.id for job in jobs} == listed
+    assert await store.release("r", keep=listed) == []
+    fates = await store.settle([settlement_of(job) for job in jobs])
+    assert [each.fate for each in fates] == ["settled"] * 3
+    await store.close()
+
+
+async def test_a_row_whose_id_was_taken_for_another_kind_is_not_told_to_be_claimed(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should a database write ids in yet another way: a runner must not send what it couldn't settle."""
+    names = [f"{kind}_{spelling}0" for kind in ("array", "object") for spelling in ("key", "quoted")]
+    monkeypatch.setattr(claim_parts, "reply_keys", lambda *_: dict.fromkeys(names, "nowhere"))
+    await write(migrated, "[7]")
+    for _ in range(2):
+        with pytest.raises(ReplyUnreadable, match="job"):
+            await migrated.claim({"api": 5}, "r")
+        await migrated.release("r", keep=())
+    assert [job.id for job in await migrated.claim({"api": 5}, "r")] == ["job:[7]"]
 
 
 @pytest.mark.parametrize("key", COMPUTED)

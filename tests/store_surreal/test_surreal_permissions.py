@@ -284,3 +284,16 @@ async def test_the_owner_follows_the_job_live(outbox: Outbox, a: Any) -> None:
         await rows(a, CREATE.format(key="one"))
         seen = [row_of(await anext(changes))["status"] for _ in range(3)]
     assert seen == ["pending", "processing", "success"]
+
+
+async def test_a_dedup_key_that_a_user_may_not_write_is_said(outbox: Outbox, a: Any) -> None:
+    """Its field would be dropped, and each statement would make another job."""
+    for more in ("", "BEGIN; "):
+        job = outbox.statement("api", "/spookify", {}, assigned_to="thread:a", dedup_key="once")
+        end = "COMMIT;" if more else ""
+        reply = await a.query_raw(f"{more}{job.text}{end}", dict(job.bindings))
+        assert "a dedup_key takes a root, namespace or database user" in str(reply["result"])
+    assert await outbox.find() == []
+    free = outbox.statement("api", "/spookify", {}, assigned_to="thread:a")
+    await a.query_raw(free.text, dict(free.bindings))
+    assert len(await outbox.find()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -14,8 +15,8 @@ from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, JobTable, SettleFate, Settlement
 from sp00ky_core.retry import RetryPolicy
-from sp00ky_store_surreal import SurrealStore, claiming
-from sp00ky_store_surreal.errors import Conflict, DuplicateKey, EngineFault, statement_error
+from sp00ky_store_surreal import SurrealStore, claiming, readiness
+from sp00ky_store_surreal.errors import Conflict, DuplicateKey, EngineFault, TableMissing, statement_error
 from sp00ky_store_surreal.ids import id_text
 
 NOT_RUN = "The query was not executed due to a failed transaction"
@@ -55,7 +56,7 @@ MESSAGES = {
     "quoted absence": ("Found 'The table \\'a\\' does not exist' for field `path`, with record", RowRefused),
     "coerced": ("Couldn't coerce value for field `path` of `job:a`: Expected `string`", RowRefused),
     "taken": ("Database index `u` already contains 'can be retried', with record `job:a`", DuplicateKey),
-    "absent": ("The table 'job' does not exist", SchemaError),
+    "absent": ("The table 'job' does not exist", TableMissing),
 }
 
 
@@ -221,3 +222,57 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     assert await migrated.prune() == 2
     assert [job.id for job in await migrated.find(JobQuery())] == [bad.id]
     assert "can't be deleted" in caplog.text
+
+
+async def test_a_table_that_goes_away_stops_no_other_backend(
+    make_store: Callable[..., SurrealStore],
+    surreal_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(readiness, "LOOK_AGAIN", 3_600.0)
+    tables = [JobTable(backend=each, table=each, keep_success=0.0) for each in ("api", "mail")]
+    store = make_store(surreal_url, tuple(tables))
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend=each.backend) for each in tables])
+    held = await store.claim({"api": 5, "mail": 5}, "r")
+    await store._connection.write("REMOVE TABLE mail")
+    await store.add([NewJob(path="/b", backend="api")])
+    assert await store.release("r", keep=[job.id for job in held]) == []  # it is what a runner does then
+    assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/b"]
+    fates = await store.settle([settlement_of(job, Delivered()) for job in held])
+    assert {job.backend: each.fate.value for job, each in zip(held, fates, strict=True)} == {
+        "api": "settled",
+        "mail": "lease_lost",
+    }
+    assert await store.next_due(["api", "mail"]) is None
+    assert await store.reclaim({}) == []
+    assert await store.prune() == 1
+    assert [each.message for each in caplog.records if "table 'mail' is gone" in each.message] != []
+    with pytest.raises(SchemaError, match="'mail' does not exist; run: sp00ky migrate"):
+        await store.claim({"mail": 5}, "r")
+    await store.migrate()
+    await store.add([NewJob(path="/c", backend="mail")])
+    assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/c"]
+    await store.close()
+
+
+async def test_a_table_that_another_process_migrated_again_is_served(
+    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "LOOK_AGAIN", 0.0)
+    store, other = make_store(surreal_url), make_store(surreal_url)
+    for each in (store, other):
+        await each.open()
+        await each.migrate()
+    assert await store.claim({"api": 5}, "r") == []
+    await other._connection.write("REMOVE TABLE job")
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="'job' does not exist; run: sp00ky migrate"):
+            await store.claim({"api": 5}, "r")
+    await other.migrate()
+    await other.add([NewJob(path="/a", backend="api")])
+    assert [job.path for job in await store.claim({"api": 5}, "r")] == ["/a"]
+    await store.close()
+    await other.close()

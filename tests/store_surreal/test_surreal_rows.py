@@ -223,6 +223,12 @@ async def test_a_payload_that_is_an_object_is_read(migrated: SurrealStore) -> No
 async def test_claims_and_lookups_use_indexes(migrated: SurrealStore) -> None:
     plans = {
         "SELECT VALUE id FROM job WHERE status = 'pending' AND run_at <= time::now() LIMIT 5": "sp00ky_due",
+        "SELECT VALUE id FROM job WHERE status = 'pending' AND run_at = NONE LIMIT 5": "sp00ky_due",
+        "SELECT VALUE id FROM job WHERE status = 'pending' AND run_at >= d'0001-01-01T00:00:00Z' LIMIT 5": (
+            "sp00ky_due"
+        ),
+        "SELECT id, run_at FROM job WHERE status = 'pending' AND run_at < d'0001-01-02T00:00:00Z' "
+        "ORDER BY run_at DESC LIMIT 5": "sp00ky_due",
         "SELECT id, lease_until FROM job WHERE status = 'processing'": "sp00ky_due",
         "SELECT VALUE id FROM job WHERE status = 'processing' AND runner_id = 'r'": "sp00ky_due",
         "SELECT id FROM job WHERE dedup_live IN ['a', 'b']": "sp00ky_dedup",

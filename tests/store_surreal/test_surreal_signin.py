@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import attrs
 import pytest
 import trustme
 from surrealdb import AsyncSurreal
@@ -17,7 +19,7 @@ from surrealdb.errors import SurrealError
 from sp00ky_core.config import Secret, SurrealdbConfig
 from sp00ky_core.errors import ConfigError, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.target import target_of
 
@@ -213,3 +215,55 @@ def test_a_user_of_the_block_is_taken_as_it_is() -> None:
 def test_a_name_for_memory_is_refused(make_store: MakeStore) -> None:
     with pytest.raises(ConfigError, match="surrealkv://PATH"):
         make_store("mem://jobs")
+
+
+@pytest.fixture
+async def viewer(server: Any, make_store: MakeStore) -> AsyncIterator[SurrealStore]:
+    """An open store whose user may read, and whose writes the server drops without a word."""
+    address, names, root = server
+    await root._connection.write("DEFINE USER vi ON DATABASE PASSWORD 'pw' ROLES VIEWER")
+    store = make_store(f"ws://vi:pw@{address}/{names}?auth=database")
+    await store.open()
+    yield store
+    await store.close()
+
+
+MAY_NOT = "may not write table 'job': it needs ROLES EDITOR"
+
+
+async def test_a_user_who_may_not_write_changes_no_job_and_is_told(server: Any, viewer: SurrealStore) -> None:
+    root = server[2]
+    statuses = ("pending", "processing", "failed", "success")
+    for status in statuses:
+        await root._connection.write(
+            f"CREATE job:{status} SET path = '/a', payload = '{{}}', status = '{status}'"
+        )
+    ids = [f"job:{status}" for status in statuses]
+    with pytest.raises(SchemaError, match=MAY_NOT):
+        await viewer.kill(ids)
+    with pytest.raises(SchemaError, match=MAY_NOT):
+        await viewer.redrive(ids)
+    with pytest.raises(SchemaError, match=MAY_NOT):
+        await viewer.clear(ids)
+    assert {job.id: job.status.value for job in await root.find(JobQuery())} == dict(
+        zip(ids, statuses, strict=True)
+    )
+
+
+async def test_a_user_who_may_not_write_adds_no_job_and_is_told(viewer: SurrealStore) -> None:
+    for more in ({}, {"delay": timedelta(seconds=1)}, {"dedup_key": "k"}):
+        with pytest.raises(SchemaError, match=MAY_NOT):
+            await viewer.add([NewJob(path="/a", backend="api", **more)])
+
+
+async def test_a_user_who_may_not_write_cant_prune(server: Any, viewer: SurrealStore) -> None:
+    await server[2]._connection.write("CREATE job:old SET path = '/a', payload = '{}', status = 'success'")
+    table = JobTable(backend="api", table="job", keep_success=0.0)
+    viewer._upkeep = attrs.evolve(viewer._upkeep, tables=(table,))
+    with pytest.raises(SchemaError, match=MAY_NOT):
+        await viewer.prune()
+
+
+async def test_a_runner_whose_user_may_not_write_doesnt_start(viewer: SurrealStore) -> None:
+    with pytest.raises(SchemaError, match="may not write table 'sp00ky_runner': it needs ROLES EDITOR"):
+        await viewer.beat("r")

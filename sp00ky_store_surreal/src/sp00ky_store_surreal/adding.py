@@ -20,6 +20,7 @@ from sp00ky_store_surreal.errors import AlreadyThere, ConnectionLost, DuplicateK
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import delay_text, job_from, row_from
 from sp00ky_store_surreal.queries import NUL, quoted, surql
+from sp00ky_store_surreal.rights import unwritable
 from sp00ky_store_surreal.target import Target
 
 __all__ = ["add"]
@@ -55,7 +56,7 @@ async def add(
     """The stored jobs, in order; of a dedup key that is taken, the job that has it.
 
     ``whole_seconds`` names the backends whose table takes no fraction in ``timeout``. ``within`` is a
-    transaction of the caller's, else they are committed.
+    transaction of the caller's, else they are committed. Raises ``SchemaError`` where the user may not write.
     """
     if not new_jobs:
         return []
@@ -76,7 +77,10 @@ async def add(
     stored = _by_key(
         made, await (_insert_within(within, connection.target, made) if within else _insert(connection, made))
     )
-    return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
+    try:
+        return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
+    except KeyError:  # what was written must be there to be read
+        raise unwritable(connection.target.location, made[0].table.table) from None
 
 
 def _stored(stored: Mapping[tuple[str, str], Job], key: RecordID, new_job: NewJob) -> Job:

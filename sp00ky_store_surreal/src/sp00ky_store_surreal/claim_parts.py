@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sp00ky_core.ports import JobTable
@@ -10,7 +10,18 @@ from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
 from sp00ky_store_surreal.reading import reply_keys
 
-__all__ = ["but", "lone_part", "due_ids", "shared_part", "bindings_of", "lease_of", "lease_bindings"]
+__all__ = [
+    "but",
+    "lone_part",
+    "due_ids",
+    "first_due_ids",
+    "due_now",
+    "first_pending",
+    "shared_part",
+    "bindings_of",
+    "lease_of",
+    "lease_bindings",
+]
 
 
 def but(skipped: Mapping[str, Any]) -> str:
@@ -32,6 +43,36 @@ def due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
         return due
     start = surql("due", start=f" START $start{names['n']}", **names)
     return surql("due_beyond", n=names["n"], beyond=start, due=due)
+
+
+def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
+    """The ids of the first due jobs: those without ``run_at``, then by year.
+
+    An index has instants as text (3.3): the signs of years that haven't four digits come before every digit,
+    and what is read first uses up a LIMIT before it is found not to be due. So those are looked for from
+    their other end, where a minus is before a plus.
+    """
+    none = due_ids({**names, "from": "run_at = NONE"}, beyond=beyond)
+    rest = due_ids({**names, "from": surql("dated").strip()}, beyond=False)
+    return surql("due_first", none=f"{{ {none} }}", rest=rest, **names)
+
+
+def due_now(
+    table: JobTable, count: int, skipped: Sequence[Any], *, embedded: bool, more: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """A statement that selects the first due jobs' ids, with ``more`` of each, and what it binds."""
+    names = {"table": quoted(table.table), "n": "", "but": but({"skipped": skipped} if skipped else {})}
+    if embedded:
+        due = due_ids({**names, "from": "run_at <= time::now()"}, beyond=False)
+    else:
+        due = first_due_ids(names, beyond=False)
+    bindings = {"slots": count, "most": count + len(skipped)}
+    return surql("due_now", due=due, more=more), bindings | ({"skipped": list(skipped)} if skipped else {})
+
+
+def first_pending(table: JobTable, *, embedded: bool) -> str:
+    """An expression for ``run_at`` of the first pending jobs, the one that is due first among them."""
+    return surql("first_alone" if embedded else "first", table=quoted(table.table)).strip()
 
 
 def shared_part(n: str, table: JobTable, due: str, columns: str) -> str:

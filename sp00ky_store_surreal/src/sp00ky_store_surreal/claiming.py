@@ -17,6 +17,8 @@ from sp00ky_store_surreal.claim_parts import (
     bindings_of,
     but,
     due_ids,
+    due_now,
+    first_due_ids,
     lease_bindings,
     lease_of,
     lone_part,
@@ -203,10 +205,14 @@ class Claimer:
         bindings: dict[str, Any] = {"runner": runner_id, **skipped}
         for number, (table, count) in enumerate(slots):
             n, head = str(number), self._heads.at(table)
-            where = "run_at <= $now" if head is None else f"run_at >= $head{n}"
             start = self._peers.start(runner_id, count)
-            names = {"table": quoted(table.table), "n": n, "from": where, "but": but(skipped)}
-            statement += shared_part(n, table, due_ids(names, beyond=start > 0), columns)
+            names = {"table": quoted(table.table), "n": n, "but": but(skipped)}
+            if head is None:
+                due = first_due_ids(names, beyond=start > 0)
+                bindings[f"most{n}"] = count + len(skipped.get("skipped", ()))
+            else:
+                due = due_ids({**names, "from": f"run_at >= $head{n}"}, beyond=start > 0)
+            statement += shared_part(n, table, due, columns)
             bindings |= {**bindings_of(number, table, count), f"head{n}": head, f"start{n}": start}
         return statement, bindings
 
@@ -229,7 +235,7 @@ class Claimer:
             self._connection,
             table,
             runner_id,
-            but=(but(skipped), skipped.get("skipped", [])),
+            skipped=skipped.get("skipped", []),
             take=lambda ids: self._claim_these(table, ids, runner_id),
         )
         if breaker is not None:
@@ -257,10 +263,14 @@ class Claimer:
         return claimed
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Id]:
-        skipped = self._skipped_now()
-        names = {"table": quoted(table.table), "but": but(skipped)}
-        reply = await self._connection.read(surql("pending_ids", **names), slots=count, **skipped)
-        return await self._claim_these(table, [row["id"] for row in reply[0]], runner_id)
+        statement, bindings = due_now(
+            table,
+            count,
+            self._skipped_now().get("skipped", []),
+            embedded=self._connection.target.embedded,
+        )
+        reply = await self._connection.read(statement, **bindings)
+        return await self._claim_these(table, [row["id"] for row in reply[-1]], runner_id)
 
     async def _claim_these(self, table: JobTable, ids: Sequence[Id], runner_id: str) -> list[Id]:
         statement = surql("claim_one", lease=lease_of(table, ""))

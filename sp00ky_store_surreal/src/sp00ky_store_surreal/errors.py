@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 from websockets.exceptions import WebSocketException
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
@@ -24,6 +25,7 @@ __all__ = [
     "SessionEnded",
     "PlaceMissing",
     "StatementInvalid",
+    "TableMissing",
     "ReplyUnreadable",
     "DuplicateKey",
     "AlreadyThere",
@@ -55,6 +57,13 @@ class SessionEnded(StoreUnavailable):
 
 class PlaceMissing(SchemaError):
     """The namespace or the database isn't there."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class TableMissing(SchemaError):
+    """A table isn't there, or not any more."""
+
+    table: str
 
 
 class ReplyUnreadable(StoreError):
@@ -95,7 +104,7 @@ _CONFLICT = re.compile(
     r"(Failed to commit transaction due to a read or write conflict|Transaction (write )?conflict)"
     r".*This transaction can be retried$"
 )
-_MISSING = re.compile(r"The (table|namespace|database) '.*' does not exist$")
+_MISSING = re.compile(r"The (table|namespace|database) '(.*)' does not exist$")
 _NOWHERE = re.compile(r"Specify a (namespace|database) to use$")
 _ENGINE = re.compile(
     r"There was a problem with (a|the) |The query was not executed |Log error|IO error|Io error|I/O error"
@@ -191,8 +200,12 @@ def _of_table(store: str, text: str) -> StoreError:
         return PlaceMissing(store=store, problem=problem)
     if _DUPLICATE.match(text):
         return DuplicateKey(store=store, problem=text)
-    if _MISSING.match(text):
-        return SchemaError(store=store, problem=f"{text}; run: sp00ky migrate")
+    missing = _MISSING.match(text)
+    if missing:
+        problem = f"{text}; run: sp00ky migrate"
+        if missing[1] == "table":
+            return TableMissing(store=store, problem=problem, table=missing[2])
+        return SchemaError(store=store, problem=problem)
     return StoreError(store=store, problem=text)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -35,10 +35,12 @@ CHEAP = 0.05
 LATE = timedelta(seconds=1)
 """How much later than their ``run_at`` jobs are reckoned to be committed."""
 
+_EARLY = datetime(1, 1, 2, tzinfo=UTC)
+
 
 @attrs.define(kw_only=True)
 class _Head:
-    at: datetime | None = None  # none: not known, or the first due job has no run_at
+    at: datetime | None = None  # none: not known, or the first due job has no run_at that Python has
     searched: float = float("-inf")  # from the beginning; when
     advanced: float = float("-inf")
     costs: deque[float] = attrs.field(factory=lambda: deque(maxlen=3))
@@ -88,29 +90,27 @@ class Heads:
 
     async def is_due(self, table: JobTable) -> bool:
         """Whether the first job from the head on is due."""
-        head = self.at(table)
-        where = "run_at <= time::now()" if head is None else "run_at >= $head"
-        now, found = await self._first(table, where, head=head)
+        now, found = await self._first(table, self.at(table))
         return bool(found) and not (isinstance(found[0], datetime) and found[0] > now)
 
     async def _search(self, table: JobTable, head: _Head) -> None:
         began = time.monotonic()
-        now, found = await self._first(table, "run_at <= time::now()")
+        now, found = await self._first(table)
         head.searched = head.advanced = time.monotonic()
         head.costs.append(head.searched - began)
-        head.at = _from(found[0] if found else now - LATE)
+        first = found[0] if found else now
+        head.at = _from(min(first, now - LATE) if isinstance(first, datetime) else first)
 
     async def _advance(self, table: JobTable, head: _Head) -> None:
-        _, found = await self._first(table, "run_at >= $head", head=head.at)
+        _, found = await self._first(table, head.at)
         head.advanced = time.monotonic()
         if found:
             head.at = _from(found[0])
 
-    async def _first(self, table: JobTable, where: str, **bindings: Any) -> tuple[datetime, list[Any]]:
-        reply = await self._connection.read(
-            surql("head", table=quoted(table.table), **{"from": where}), **bindings
-        )
-        now, found = reply[-1]
+    async def _first(self, table: JobTable, head: datetime | None = None) -> tuple[datetime, list[Any]]:
+        """The database's clock, and when the first pending job is due, if any: from a head on, or at all."""
+        statement = surql("head_first" if head is None else "head", table=quoted(table.table))
+        now, found = (await self._connection.read(statement, head=head))[-1]
         return now, found
 
     def _of(self, table: JobTable) -> _Head:
@@ -121,7 +121,8 @@ def _from(instant: object) -> datetime | None:
     """The bound that is before an instant in an index too, which has instants as text (3.3).
 
     There a whole second is after its fractions, and three digits are after six that begin with them.
+    None, where nothing in Python's calendar is before it: claims begin with what has no date, or such a one.
     """
-    if not isinstance(instant, datetime):  # none, or one beyond the calendar
+    if not isinstance(instant, datetime) or instant < _EARLY:  # none, or beyond the calendar
         return None
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000) - timedelta(microseconds=1)

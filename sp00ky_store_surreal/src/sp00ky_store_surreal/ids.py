@@ -11,7 +11,7 @@ from uuid import UUID
 
 from surrealdb import RecordID
 
-__all__ = ["id_text", "id_value", "is_composite", "same_table"]
+__all__ = ["bare_table", "id_text", "id_value", "is_composite", "same_table", "table_of"]
 
 _BARE = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
@@ -58,9 +58,19 @@ def is_composite(value: RecordID | str) -> bool:
     return isinstance(value, str)
 
 
+def table_of(text: str) -> str:
+    """The table that an id's text names."""
+    return _unquoted(text.partition(":")[0])
+
+
 def same_table(text: str, table: str) -> bool:
     """Whether an id's text names a row of this table."""
-    return _unquoted(text.partition(":")[0]) == table
+    return table_of(text) == table
+
+
+def bare_table(table: str) -> str:
+    """A table's name before a key, as it is written by a database that puts no keyword in quotes (2.3)."""
+    return table if re.fullmatch(r"\w+", table, re.ASCII) else f"⟨{table}⟩"
 
 
 def _table_text(table: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.breakers import breaker_of
+from sp00ky_store_surreal.claim_parts import first_pending
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.mapping import seconds_of
 from sp00ky_store_surreal.queries import quoted, surql
@@ -20,7 +21,7 @@ async def stats(connection: Connection, tables: Iterable[JobTable]) -> Mapping[s
     """Each backend's numbers, in one round trip."""
     wanted = list(tables)
     statement = surql("now") + "".join(
-        surql("stats", table=quoted(each.table), n=str(number)) for number, each in enumerate(wanted)
+        surql("stats", n=str(number), **_names(connection, each)) for number, each in enumerate(wanted)
     )
     names = {f"backend{number}": each.backend for number, each in enumerate(wanted)}
     _, *reply = await connection.read(statement, **names)
@@ -52,9 +53,14 @@ def _breaker(row: Mapping[str, Any]) -> BreakerStats:
 
 async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
     """Seconds until the first pending job is due; None: there is none."""
-    each_first = "".join(surql("next_due", table=quoted(each.table)) for each in tables)
+    each_first = "".join(surql("next_due", **_names(connection, each)) for each in tables)
     if not each_first:
         return None
     _, *reply = await connection.read(surql("now") + each_first)
     found = [seconds_of(rows[0]) for rows in reply if rows]
     return min(found, default=None)
+
+
+def _names(connection: Connection, table: JobTable) -> dict[str, str]:
+    first = first_pending(table, embedded=connection.target.embedded)
+    return {"table": quoted(table.table), "first": first}

@@ -8,14 +8,18 @@ from sp00ky_core.breaker import Breaker, ProbeWithoutNews, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import PROBE_WINDOW, JobTable
 from sp00ky_store_surreal import breakers
+from sp00ky_store_surreal.claim_parts import due_now
 from sp00ky_store_surreal.connection import Connection, Lane, Way
 from sp00ky_store_surreal.mapping import duration_text
-from sp00ky_store_surreal.queries import quoted, surql
+from sp00ky_store_surreal.queries import surql
 from sp00ky_store_surreal.reading import Id
 
 __all__ = ["take_probe"]
 
 PROBING = Way(lane=Lane.CLAIM, resend=False)
+
+SUITED = ", (retries < max_retries) AS spare, (path IN $routes) AS known"
+"""What makes a job a better probe than another."""
 
 
 async def take_probe(
@@ -23,7 +27,7 @@ async def take_probe(
     table: JobTable,
     runner_id: str,
     *,
-    but: tuple[str, Sequence[Id]],
+    skipped: Sequence[Id],
     take: Callable[[Sequence[Id]], Awaitable[list[Id]]],
 ) -> tuple[list[Id], Breaker | None]:
     """Take the probe of a backend and one due job for it; the job's id, and the breaker then.
@@ -32,17 +36,16 @@ async def take_probe(
         connection: the store's.
         table: the backend's.
         runner_id: whose probe it will be.
-        but: a condition for rows to be passed over, and these rows.
+        skipped: rows to be passed over.
         take: claims a row; those of the ids given that were claimed.
 
     Returns:
         No id where nothing is due or somebody else was faster; no breaker where it wasn't changed.
     """
-    condition, skipped = but
-    statement = surql("probe_ids", table=quoted(table.table), but=condition)
-    (due,) = await connection.read(
-        statement, slots=PROBE_WINDOW, skipped=list(skipped), routes=list(table.routes)
+    statement, bindings = due_now(
+        table, PROBE_WINDOW, skipped, embedded=connection.target.embedded, more=SUITED
     )
+    due = (await connection.read(statement, routes=list(table.routes), **bindings))[-1]
     if not due:
         return [], None
     chosen = max(due, key=lambda row: (row["known"], row["spare"]))["id"]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.layout import TableLayout, read_layout
 from sp00ky_store_surreal.migrate import NO_JOB_TABLE, OWN_TABLES
 
 __all__ = ["Readiness"]
+
+_log = logging.getLogger(__name__)
+
+LOOK_AGAIN = 5.0
+"""Seconds until a table that went away is looked for again."""
 
 
 class Readiness:
@@ -23,6 +32,7 @@ class Readiness:
         self._connection = connection
         self._tables = tables
         self._layouts: dict[str, TableLayout] | None = None
+        self._gone: dict[str, tuple[TableMissing, float]] = {}  # since they were there; when to look again
 
     async def ensure(self) -> None:
         """Raises ``SchemaError`` where a table is missing or lacks our fields."""
@@ -39,6 +49,49 @@ class Readiness:
     def forget(self) -> None:
         """Look again at the next use."""
         self._layouts = None
+        self._gone = {}
+
+    @contextmanager
+    def passing_over(self) -> Iterator[None]:
+        """Bear with a job table that went away: the jobs of other backends mustn't wait for it."""
+        try:
+            yield
+        except TableMissing as error:
+            self.note(error)
+
+    def note(self, error: TableMissing) -> None:
+        """A table isn't there any more. Raises the error where it is no job table."""
+        if all(each.table != error.table for each in self._tables):
+            raise error
+        if error.table not in self._gone:
+            _log.warning(
+                "table %r is gone; until it is there again its jobs wait: sp00ky migrate", error.table
+            )
+        self._gone[error.table] = error, time.monotonic() + LOOK_AGAIN
+
+    async def there(self, tables: Iterable[JobTable]) -> list[JobTable]:
+        """Those that are there, as far as is known. Raises ``SchemaError`` where all of them are gone."""
+        wanted = list(tables)
+        if not self._gone:
+            return wanted
+        found = [each for each in wanted if await self._is_there(each.table)]
+        if wanted and not found:
+            raise self._gone[wanted[0].table][0]
+        return found
+
+    async def _is_there(self, name: str) -> bool:
+        if name not in self._gone:
+            return True
+        error, look_at = self._gone[name]
+        if time.monotonic() < look_at:
+            return False
+        layout = (await read_layout(self._connection, [name]))[name]
+        if _problem(layout, own=False):
+            self._gone[name] = error, time.monotonic() + LOOK_AGAIN
+            return False
+        del self._gone[name]
+        self._layouts = {**(self._layouts or {}), name: layout}
+        return True
 
     def without_entries(self) -> set[str]:
         """Backends whose ``errors`` can't hold entries."""

@@ -13,8 +13,8 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection import Connection
-from sp00ky_store_surreal.errors import NO_ROWS_FAULT, reason_of
-from sp00ky_store_surreal.ids import id_value
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, ReplyUnreadable, reason_of
+from sp00ky_store_surreal.ids import bare_table, id_value
 from sp00ky_store_surreal.mapping import job_from
 from sp00ky_store_surreal.queries import MARK, NUL, surql
 
@@ -43,12 +43,24 @@ COLUMNS = (
 )
 """The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
 
+_SPELT = (str, int, UUID)
+"""Keys that have the same text here and there."""
+
 _ERRORS = "(IF string::matches(<string>[errors], $far) { [] } ELSE { errors }) AS errors"
 
 
 def reply_keys(number: int, table: JobTable) -> dict[str, str]:
-    """What ``reply.surql`` binds: how a record of the table with an array or an object as key begins."""
-    return {f"array_key{number}": f"{table.table}:[", f"object_key{number}": f"{table.table}:{{"}
+    """What ``composite.surql`` binds: how a record of the table with an array or an object as key begins.
+
+    Which names are put in quotes is the database's own affair (keywords, on a server).
+    """
+    bare, quoted = bare_table(table.table), f"`{table.table}`"
+    return {
+        f"array_key{number}": f"{bare}:[",
+        f"object_key{number}": f"{bare}:{{",
+        f"array_quoted{number}": f"{quoted}:[",
+        f"object_quoted{number}": f"{quoted}:{{",
+    }
 
 
 async def load(connection: Connection, table: JobTable, ids: Sequence[Id]) -> list[Job]:
@@ -69,6 +81,7 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
     if isinstance(reply, Mapping):
         return await load_safely(connection, table, nameable(reply["unsafe"]))
     rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
+    _check_ids(connection, rows)
     odd = [row["id"] for row in rows if _needs_care(row)]
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
     jobs = (job_from(row, table) for row in rows)
@@ -77,15 +90,25 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
 
 async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
     """The jobs of a shared claim's rows; some of them need care."""
+    _check_ids(connection, rows)
     odd = [row["id"] for row in rows if _needs_care(row)]
     careful = await load_safely(connection, table, odd) if odd else []
     return [job_from(row, table) for row in rows if not _needs_care(row)] + careful
 
 
+def _check_ids(connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Raises ``ReplyUnreadable`` for a key that should have come as text: what is asked for next is its text.
+
+    No statement finds a row by what Python makes of such a key: its job would be sent, and never settled.
+    """
+    if not all(isinstance(row["id"].id, _SPELT) for row in rows):
+        raise ReplyUnreadable(store=connection.target.location, problem="a job's id is of an unexpected kind")
+
+
 def _needs_care(row: Mapping[str, Any]) -> bool:
     """Whether the payload is no text, or the parent's key is one that the database must make text of."""
     parent = row.get("assigned_to")
-    odd_parent = isinstance(parent, RecordID) and not isinstance(parent.id, str | int | UUID)
+    odd_parent = isinstance(parent, RecordID) and not isinstance(parent.id, _SPELT)
     return odd_parent or not isinstance(row.get("payload"), str)
 
 

@@ -12,12 +12,13 @@ from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.outcome import INVALID_ROW
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_store_surreal.connection import Connection, Lane, Way
-from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, DuplicateKey, reason_of
-from sp00ky_store_surreal.ids import id_text, id_value, is_composite
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, DuplicateKey, TableMissing, reason_of
+from sp00ky_store_surreal.ids import id_text, id_value, is_composite, table_of
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import surql
 from sp00ky_store_surreal.reading import Id
 from sp00ky_store_surreal.refusals import Refusals
+from sp00ky_store_surreal.rights import unwritable
 
 __all__ = ["settle"]
 
@@ -38,6 +39,8 @@ async def settle(
         return []
     try:
         return await _all(connection, settlements)
+    except TableMissing:
+        return await _each(connection, settlements, refusals)
     except NO_ROWS_FAULT:
         raise
     except StoreError:
@@ -58,6 +61,10 @@ async def _each(
 ) -> list[SettleResult]:
     try:
         return await _batch(connection, settlements)
+    except TableMissing as error:
+        if len(settlements) == 1:  # the row is gone with it
+            lost, problem = SettleFate.LEASE_LOST, reason_of(error)
+            return [SettleResult(job_id=settlements[0].job_id, fate=lost, problem=problem)]
     except NO_ROWS_FAULT:
         raise
     except StoreError as error:
@@ -74,17 +81,28 @@ async def _batch(connection: Connection, settlements: Sequence[Settlement]) -> l
     found = [each for each in (id_value(each.job_id) for each in settlements) if each is not None]
     as_text = surql("id_text") if any(map(is_composite, found)) else "id"
     writes = _writes(settlements)
-    statement = _statement(writes, before=surql("settle_before", id=as_text))
-    reply = await connection.write(statement, SETTLING, ids=found, **writes)
-    rows = next(each for each in reply if isinstance(each, list))
-    before = {id_text(row["id"]): row for row in rows}
-    return _fates(before, settlements)
+    looks = {name: surql(f"settle_{name}", id=as_text) for name in ("before", "after")}
+    reply = await connection.write(_statement(writes, **looks), SETTLING, ids=found, **writes)
+    looked = [rows for rows in reply if isinstance(rows, list)]
+    before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
+    results = _fates(before, settlements)
+    for each in results:
+        if each.fate is SettleFate.SETTLED and _is_unchanged(before[each.job_id], after.get(each.job_id)):
+            raise unwritable(connection.target.location, table_of(each.job_id))
+    return results
 
 
-def _statement(writes: Mapping[str, list[Any]], *, before: str = "", missed: str = "NONE") -> str:
+def _is_unchanged(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> bool:
+    """Whether a write was dropped: every transition leads to another status."""
+    return after is not None and after["status"] == before["status"]
+
+
+def _statement(
+    writes: Mapping[str, list[Any]], *, before: str = "", after: str = "", missed: str = "NONE"
+) -> str:
     has_results = any(result is not None for _, _, result in writes["delivered"])
     result = "result = $each[2] ?? result, " if has_results else ""  # it costs a fifteenth, also for nothing
-    return surql("settle", before=before, missed=missed, result=result)
+    return surql("settle", before=before, after=after, missed=missed, result=result)
 
 
 def _fates(before: Mapping[str, Mapping[str, Any]], settlements: Sequence[Settlement]) -> list[SettleResult]:

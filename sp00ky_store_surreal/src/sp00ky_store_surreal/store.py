@@ -30,6 +30,7 @@ from sp00ky_store_surreal import adding, breakers, check, migrate, numbers, sele
 from sp00ky_store_surreal.callers import Transaction
 from sp00ky_store_surreal.claiming import Claimer
 from sp00ky_store_surreal.connection import Connection
+from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.peers import Peers
 from sp00ky_store_surreal.queries import quoted, surql
 from sp00ky_store_surreal.readiness import Readiness
@@ -60,7 +61,9 @@ class SurrealStore(DecidingStore):
         self._refusals = Refusals()
         self._peers = Peers()
         self._signals = Signals(self._target, options.tables)
-        self._upkeep = Upkeep(connection=self._connection, tables=options.tables, refusals=self._refusals)
+        self._upkeep = Upkeep(
+            connection=self._connection, tables=options.tables, refusals=self._refusals, ready=self._ready
+        )
         self._claimer = Claimer(
             self._connection, self._refusals, self._peers, self._signals, self._upkeep.beats
         )
@@ -133,7 +136,12 @@ class SurrealStore(DecidingStore):
         if not slots:
             return Claim()
         await self._ready.ensure()
-        claim = await self._claimer.claim(slots, runner_id)
+        there = await self._ready.there(table for table, _ in slots)
+        try:
+            claim = await self._claimer.claim([each for each in slots if each[0] in there], runner_id)
+        except TableMissing as error:
+            self._ready.note(error)  # what was claimed beside it is given back, for nobody was told
+            raise
         self._signals.changed()
         return claim
 
@@ -149,7 +157,8 @@ class SurrealStore(DecidingStore):
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
         await self._ready.ensure()
-        return await numbers.next_due(self._connection, [self._of_backend(each) for each in backends])
+        tables = await self._ready.there(map(self._of_backend, backends))
+        return await numbers.next_due(self._connection, tables)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
@@ -249,16 +258,19 @@ class SurrealStore(DecidingStore):
     async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
         await self._ready.ensure()
         jobs: list[Job] = []
-        for table in self._tables:
+        for table in await self._ready.there(self._tables):
             if len(jobs) < limit:
-                reply = await self._connection.read(
-                    surql("lost", table=quoted(table.table)), dead=list(dead_runners), limit=limit - len(jobs)
-                )
-                ids = [row["id"] for row in reply[-1]]
-                found = await load(self._connection, table, nameable(ids))
-                await end_unnameable(self._connection, table, ids, found)
-                jobs += found
+                with self._ready.passing_over():
+                    jobs += await self._lost_of(table, dead_runners, limit - len(jobs))
         return jobs
+
+    async def _lost_of(self, table: JobTable, dead_runners: Collection[str], limit: int) -> list[Job]:
+        statement = surql("lost", table=quoted(table.table))
+        reply = await self._connection.read(statement, dead=list(dead_runners), limit=limit)
+        ids = [row["id"] for row in reply[-1]]
+        found = await load(self._connection, table, nameable(ids))
+        await end_unnameable(self._connection, table, ids, found)
+        return found
 
     async def _beats(self) -> Mapping[str, datetime]:
         return await self._upkeep.beats()

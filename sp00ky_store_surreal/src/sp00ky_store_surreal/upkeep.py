@@ -19,8 +19,10 @@ from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.mapping import duration_text
 from sp00ky_store_surreal.queries import quoted, surql
-from sp00ky_store_surreal.reading import Id, nameable
+from sp00ky_store_surreal.readiness import Readiness
+from sp00ky_store_surreal.reading import Id, Raw, nameable
 from sp00ky_store_surreal.refusals import Refusals
+from sp00ky_store_surreal.rights import unwritable
 from sp00ky_store_surreal.selecting import ids_of
 
 __all__ = ["Upkeep"]
@@ -47,9 +49,10 @@ class Upkeep:
     connection: Connection
     tables: Sequence[JobTable]
     refusals: Refusals
+    ready: Readiness
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
-        """See ``Store.beat``."""
+        """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
         reply = await self.connection.write(
             surql("beat"),
             BEAT,
@@ -57,7 +60,10 @@ class Upkeep:
             host=socket.gethostname(),
             pid=os.getpid(),
         )
-        return _beats_of(reply[-1])
+        beats = _beats_of(reply[-1])
+        if runner_id not in beats:
+            raise unwritable(self.connection.target.location, "sp00ky_runner")
+        return beats
 
     async def beats(self) -> Mapping[str, datetime]:
         """Each runner's last sign of life."""
@@ -66,21 +72,26 @@ class Upkeep:
     async def release(self, runner_id: str, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         given_back: list[str] = []
-        for table in self.tables:
-            bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
-            change = _Change(verb="released", statement="release", bindings=bindings, how=RELEASE)
-            rows = await self._all_or_each(change, surql("held", table=quoted(table.table), what="@what@"))
-            given_back += map(id_text, nameable(row["id"] for row in rows))
+        for table in await self.ready.there(self.tables):
+            with self.ready.passing_over():
+                given_back += await self._release(table, runner_id, keep)
         return given_back
+
+    async def _release(self, table: JobTable, runner_id: str, keep: Collection[str]) -> list[str]:
+        bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
+        change = _Change(verb="released", statement="release", bindings=bindings, how=RELEASE)
+        rows = await self._all_or_each(change, surql("held", table=quoted(table.table), what="@what@"))
+        return list(map(id_text, nameable(row["id"] for row in rows)))
 
     async def prune(self, limit: int) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are the user's, and kept."""
         count = 0
-        for table in self.tables:
+        for table in await self.ready.there(self.tables):
             kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
             for status, keep in kept.items():
                 if keep is not None and count < limit:
-                    count += await self._prune(table, status, keep, limit - count)
+                    with self.ready.passing_over():
+                        count += await self._prune(table, status, keep, limit - count)
         await self.connection.write(surql("prune_runners"))
         return count
 
@@ -88,16 +99,23 @@ class Upkeep:
         bindings = {"status": status.value, "keep": duration_text(keep), "limit": limit}
         change = _Change(verb="deleted", statement="delete", bindings=bindings)
         old = surql("ended", table=quoted(table.table), what="@what@")
-        return len(await self._all_or_each(change, old))
+        return len(self._gone(table, await self._all_or_each(change, old)))
 
     async def delete_ended(self, job_ids: Collection[str]) -> set[str]:
         """Delete those of these jobs that have ended; their ids."""
         change = _Change(verb="deleted", statement="delete")
         deleted: set[str] = set()
         for table in self.tables:
-            rows = await self._in_parts(change, ids_of(table, job_ids))
-            deleted |= set(map(id_text, nameable(rows)))
+            parts = await self._in_parts(change, ids_of(table, job_ids))
+            deleted |= set(map(id_text, nameable(self._gone(table, parts))))
         return deleted
+
+    def _gone(self, table: JobTable, parts: Sequence[Mapping[str, Any]]) -> list[Raw]:
+        """What was deleted. Raises ``SchemaError`` where nothing was, and it is still there."""
+        gone = [each for part in parts for each in part["gone"]]
+        if not gone and any(part["left"] for part in parts):
+            raise unwritable(self.connection.target.location, table.table)
+        return gone
 
     async def _all_or_each(self, change: _Change, selecting: str) -> list[Any]:
         """Change the rows that a statement selects, in one go where the database takes all of them."""

@@ -17,14 +17,18 @@ __all__ = ["refusal"]
 DONE = "sp00ky: nothing was refused"
 """What the trial throws at its end, so that nothing of it is kept."""
 
+WRITES = ("trial_success", "trial_failure")
+"""What runners write, each from a pending row on: transitions of the state machine and no others, for a
+guard of the user's may refuse those."""
+
 _OF_TABLE = re.compile(r"record<\W*(\w+)")
 
 
 async def refusal(connection: Connection, layout: TableLayout) -> str | None:
     """Why the database won't let a runner change a job; None: it will, or the table can't be tried.
 
-    A row is made for it, or, where the table wants more of one than we know, one that is there is taken. The
-    user's events aren't set off: a table that has some isn't tried.
+    A row is made for it, or, where the table wants more of one than we know, one that is there and hasn't
+    ended is taken. The user's events aren't set off: a table that has some isn't tried.
     """
     if layout.has_events:
         return None
@@ -32,7 +36,15 @@ async def refusal(connection: Connection, layout: TableLayout) -> str | None:
     for row in ("trial_row", "any_row"):
         there = {"row": surql(row, table=table).strip()}
         if await _tried(connection, surql("trial_begins", **there), layout) is None:
-            return await _tried(connection, surql("trial", **there), layout)
+            return await _first_refused(connection, layout, there)
+    return None
+
+
+async def _first_refused(connection: Connection, layout: TableLayout, there: dict[str, str]) -> str | None:
+    for each in WRITES:
+        reason = await _tried(connection, surql("trial", writes=surql(each).strip(), **there), layout)
+        if reason is not None:
+            return reason
     return None
 
 

@@ -8,7 +8,7 @@ from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import OUR_FIELDS, OUR_INDEXES, TableLayout, read_layout
 from sp00ky_store_surreal.migrate import OWN_TABLES
-from sp00ky_store_surreal.trial import refusal
+from sp00ky_store_surreal.trial import Refusal, Tried, refusals
 
 __all__ = ["findings"]
 
@@ -79,12 +79,23 @@ def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
 
 
 async def _refused(connection: Connection, layout: TableLayout) -> list[Finding]:
-    reason = await refusal(connection, layout)
-    if reason is None:
-        return []
+    return [_refusal(layout.name, each) for each in await refusals(connection, layout)]
+
+
+def _refusal(name: str, refusal: Refusal) -> Finding:
+    allow = "allow it in the field's definition (see docs/row-contract.md for what runners write)"
+    reason = refusal.reason
+    if refusal.tried is Tried.RESULT:
+        problem = f"it refuses what a backend answers: {reason}"
+        return _warn(f"{name}.result", problem, "jobs are delivered, their answers aren't kept", allow)
+    if refusal.tried is Tried.ENTRY:
+        problem = f"it refuses an entry: {reason}"
+        return _warn(f"{name}.errors", problem, "why an attempt failed isn't kept on the row", allow)
+    if refusal.tried is Tried.REDRIVE:
+        problem = f"it refuses a failed job's way back to pending: {reason}"
+        return _warn(name, problem, "sp00ky jobs retry redrives none of its jobs", allow)
     problem = f"it refuses what a runner writes: {reason}"
-    mend = "allow it in the field's definition (see docs/row-contract.md for what runners write)"
-    return [_stop(layout.name, problem, "its jobs aren't delivered, or their end isn't kept", mend)]
+    return _stop(name, problem, "its jobs aren't delivered, or their end isn't kept", allow)
 
 
 def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:

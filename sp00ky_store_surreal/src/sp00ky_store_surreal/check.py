@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import OUR_FIELDS, OUR_INDEXES, TableLayout, read_layout
+from sp00ky_store_surreal.meanings import finding_of
 from sp00ky_store_surreal.migrate import OWN_TABLES
-from sp00ky_store_surreal.trial import Refusal, Tried, refusals
+from sp00ky_store_surreal.trial import refusal_of_all, refusals
 
 __all__ = ["findings"]
 
@@ -20,14 +21,15 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
     """What ``check`` has to say, those that stop jobs first."""
     wanted = list(tables)
     layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
-    found: list[Finding] = []
+    own = [each for name in OWN_TABLES for each in _own(layouts[name])]
+    refusal = await refusal_of_all(connection, writes=not own)
+    found = [] if refusal is None else [finding_of("", refusal)]
     for table in wanted:
         layout = layouts[table.table]
         found += _job(table, layout)
-        if layout.is_job_table and layout.is_migrated:
-            found += await _refused(connection, layout)
-    found += [each for name in OWN_TABLES for each in _own(layouts[name])]
-    return sorted(found, key=lambda each: not each.stops_jobs)
+        if refusal is None and layout.is_job_table and layout.is_migrated:
+            found += [finding_of(table.table, each) for each in await refusals(connection, table, layout)]
+    return sorted([*found, *own], key=lambda each: not each.stops_jobs)
 
 
 def _own(layout: TableLayout) -> Iterator[Finding]:
@@ -76,26 +78,6 @@ def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
     if refused:
         problem = f"its ASSERT doesn't allow {', '.join(refused)}"
         yield _warn(f"{name}.retry_strategy", problem, "a job with such a strategy is refused", _REPAIR)
-
-
-async def _refused(connection: Connection, layout: TableLayout) -> list[Finding]:
-    return [_refusal(layout.name, each) for each in await refusals(connection, layout)]
-
-
-def _refusal(name: str, refusal: Refusal) -> Finding:
-    allow = "allow it in the field's definition (see docs/row-contract.md for what runners write)"
-    reason = refusal.reason
-    if refusal.tried is Tried.RESULT:
-        problem = f"it refuses what a backend answers: {reason}"
-        return _warn(f"{name}.result", problem, "jobs are delivered, their answers aren't kept", allow)
-    if refusal.tried is Tried.ENTRY:
-        problem = f"it refuses an entry: {reason}"
-        return _warn(f"{name}.errors", problem, "why an attempt failed isn't kept on the row", allow)
-    if refusal.tried is Tried.REDRIVE:
-        problem = f"it refuses a failed job's way back to pending: {reason}"
-        return _warn(name, problem, "sp00ky jobs retry redrives none of its jobs", allow)
-    problem = f"it refuses what a runner writes: {reason}"
-    return _stop(name, problem, "its jobs aren't delivered, or their end isn't kept", allow)
 
 
 def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:

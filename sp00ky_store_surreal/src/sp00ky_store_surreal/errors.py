@@ -113,7 +113,11 @@ _REFUSED = {
     "the token, and whose user it is (auth=root, namespace or database in the URL)",
     "The token has expired": "the token has expired: put a new one into the URL",
 }
-_HINT = f": start the server with --allow-funcs {FUNCTIONS}, and with what your own definitions call"
+_ALLOW = f": start the server with --allow-funcs {FUNCTIONS}, and with what your own definitions call"
+_EDITOR = (
+    ": sign in as a user with ROLES EDITOR of root, the namespace or the database, and not with a record "
+    "user's token"
+)
 _WHERE = "is a SurrealDB server running at that address?"
 _TLS = "does the server speak TLS there, with a certificate that is trusted here? ws:// is without"
 _SECRET = re.compile(r"(://)[^/@\s]+@")
@@ -165,7 +169,7 @@ def reply_error(store: str, error: object) -> StoreError:
 
 def reason_of(error: StoreError) -> str:
     """The database's own words, fit for a row."""
-    return error.problem.removesuffix(_HINT).replace("\0", "\ufffd")
+    return error.problem.removesuffix(_ALLOW).removesuffix(_EDITOR).replace("\0", "\ufffd")
 
 
 def needs_function(reason: str) -> bool:
@@ -188,7 +192,7 @@ def _of_message(store: str, message: str) -> StoreError:
     if own == text and _THERE.match(own):
         return AlreadyThere(store=store, problem=text)
     if own == text and needs_function(own):
-        return RowRefused(store=store, problem=text + _HINT)
+        return RowRefused(store=store, problem=text + _ALLOW)
     if _QUOTING.match(own):
         return RowRefused(store=store, problem=text)
     if _CONFLICT.match(own):
@@ -207,6 +211,8 @@ def _of_table(store: str, text: str) -> StoreError:
         return DuplicateKey(store=store, problem=text)
     if _MISSING.match(text):
         return SchemaError(store=store, problem=f"{text}; run: sp00ky migrate")
+    if text.startswith("IAM error: Not enough permissions"):
+        return StoreError(store=store, problem=text + _EDITOR)
     return StoreError(store=store, problem=text)
 
 

@@ -22,7 +22,7 @@ __all__ = ["Refusal", "Tried", "refusal_of_all", "refusals"]
 DONE = "sp00ky: nothing was refused"
 """What a trial throws at its end, so that nothing of it is kept."""
 
-LOST = "sp00ky: nothing was written"
+LOST = "what is written isn't kept, and no error says so"
 """What a trial throws that finds nothing of what it wrote."""
 
 PATH = "/sp00ky/check"
@@ -94,7 +94,7 @@ async def refusals(connection: Connection, table: JobTable, layout: TableLayout)
     others = await _refused(connection, layout, surql("any_row", table=quoted(layout.name)).strip(), {})
     if _MADE_UP.match(reason):
         return others
-    return [Refusal(tried=Tried.KEPT if LOST in reason else Tried.NEW, reason=reason), *others]
+    return [Refusal(tried=Tried.KEPT if reason == LOST else Tried.NEW, reason=reason), *others]
 
 
 def _values(table: JobTable, layout: TableLayout) -> dict[str, Any]:
@@ -138,5 +138,5 @@ async def _tried(connection: Connection, statement: str, **values: Any) -> str |
         return None
     except StoreError as error:
         reason = reason_of(error)
-        return None if DONE in reason else reason
+        return None if DONE in reason else LOST if LOST in reason else reason
     return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sp00ky_core.errors import RowRefused, SchemaError
+from sp00ky_core.errors import SchemaError
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered, Undelivered
@@ -101,39 +101,6 @@ async def test_check_names_each_weakness_of_the_documented_table(spec_store: Sur
     )
     assert not [each for each in findings if each.stops_jobs]
     assert all("--repair" in each.mend and each.consequence for each in findings)
-
-
-async def test_repair_mends_them_and_keeps_permissions(spec_store: SurrealStore) -> None:
-    before = await fields_of(spec_store)
-    steps = await spec_store.migrate(repair=True)
-    assert len(steps) == 4
-    assert all(step.why for step in steps)
-    assert await spec_store.check() == []
-    after = await fields_of(spec_store)
-    same = "WHERE true" if await is_older(spec_store) else "FULL"
-    for name in ("payload", "created_at", "assigned_to"):
-        kept = before[name].partition("PERMISSIONS")[2]
-        looked_up = name != "payload"
-        kept = kept.replace("WHERE true", same) if looked_up else kept
-        assert after[name].partition("PERMISSIONS")[2] == kept
-    assert await spec_store.migrate(repair=True) == []
-
-
-async def test_repair_allows_a_plugins_strategies(
-    make_store: Callable[..., SurrealStore], spec_schema: str
-) -> None:
-    table = JobTable(backend="api", table="job", strategies=frozenset({"linear", "exponential", "fibonacci"}))
-    store = make_store(tables=(table,))
-    await store.open()
-    await store._connection.write(spec_schema)
-    await store.migrate()
-    new_job = NewJob(path="/a", backend="api", retry_strategy="fibonacci", assigned_to="thread:a")
-    with pytest.raises(RowRefused, match="fibonacci"):
-        await store.add([new_job])
-    await store.migrate(repair=True)
-    (job,) = await store.add([new_job])
-    assert job.retry_strategy == "fibonacci"
-    await store.close()
 
 
 async def test_entries_that_cannot_be_held_are_left_out_and_warned_of_once(

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from sp00ky_store_surreal.clauses import Clauses, clauses_of
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.queries import quoted
 
@@ -28,10 +29,7 @@ _NEWER = "sequences"
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id")
 _GRANT = re.compile(r"FOR ([a-z, ]+?) (NONE|FULL|WHERE .+?)(?=,? FOR |$)")
-_CLAUSES = "DEFAULT|VALUE|ASSERT|PERMISSIONS|READONLY|COMMENT|REFERENCE|FLEXIBLE"
-_DEFINITION = re.compile(r"DEFINE FIELD \S+ ON (?:`[^`]+`|⟨[^⟩]+⟩|\S+) (.*)", re.DOTALL)
 _TRUE = re.compile(r"\bWHERE true\b")
-_TYPE = re.compile(rf"\bTYPE (.+?)(?= (?:{_CLAUSES})\b|$)")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,11 +56,16 @@ class TableLayout:
         return self.fields.keys() >= OUR_FIELDS and self.indexes.keys() >= OUR_INDEXES
 
     @property
+    def entry(self) -> str:
+        """The name of the field that an entry of ``errors`` is; it depends on the version."""
+        return "errors[*]" if "errors[*]" in self.fields else "errors.*"
+
+    @property
     def holds_entries(self) -> bool:
         """Whether an entry of ``errors`` keeps its fields."""
         if "SCHEMALESS" in self.table:
             return True
-        entry = self.fields.get("errors[*]", self.fields.get("errors.*", ""))
+        entry = self.fields.get(self.entry, "")
         own = self.fields.get("errors", "")
         named = {"errors[*].name", "errors.*.name"} & self.fields.keys()
         return "FLEXIBLE" in entry or "FLEXIBLE" in own or "TYPE any" in own or bool(named)
@@ -74,25 +77,21 @@ class TableLayout:
         takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
         return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (self.is_older and takes_objects)
 
+    def clauses_of(self, field: str) -> Clauses:
+        """A field's definition, taken apart; empty where the table has no such field."""
+        return clauses_of(self.fields.get(field, ""))
+
     def type_of(self, field: str) -> str:
         """A field's type, as the database prints it; empty where it has none."""
-        found = _TYPE.search(self.fields.get(field, ""))
-        return found[1] if found else ""
-
-    def definition_of(self, field: str) -> str:
-        """What stands between a field's table and its permissions."""
-        found = _DEFINITION.match(self.fields[field].partition(" PERMISSIONS ")[0])
-        return found[1] if found else ""
+        return self.clauses_of(field).get("TYPE", "")
 
     def permissions_of(self, field: str) -> str:
         """A field's ``PERMISSIONS``, on 3.x with ``FULL`` for ``WHERE true``, which means the same."""
         kept = self._permissions(field)
-        if not self.is_older:
-            kept = _TRUE.sub("FULL", kept)
-        return f"PERMISSIONS {kept}" if kept else ""
+        return kept if self.is_older else _TRUE.sub("FULL", kept)
 
     def _permissions(self, field: str) -> str:
-        return self.fields.get(field, "").partition(" PERMISSIONS ")[2]
+        return self.clauses_of(field).get("PERMISSIONS", "")
 
     @property
     def unindexed_for_users(self) -> list[str]:
@@ -112,7 +111,7 @@ class TableLayout:
     @property
     def created_at_moves(self) -> bool:
         """Whether ``created_at`` changes at each update."""
-        return " VALUE " in self.fields.get("created_at", "")
+        return "VALUE" in self.clauses_of("created_at")
 
     @property
     def links_any_record(self) -> bool:
@@ -127,8 +126,8 @@ class TableLayout:
 
     def refused_strategies(self, strategies: frozenset[str]) -> list[str]:
         """Strategies that the table's ASSERT doesn't allow."""
-        text = self.fields.get("retry_strategy", "")
-        if " ASSERT " not in text:
+        text = self.clauses_of("retry_strategy").get("ASSERT")
+        if text is None:
             return []
         return sorted(each for each in strategies if f"'{each}'" not in text and f'"{each}"' not in text)
 

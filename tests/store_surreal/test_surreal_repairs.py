@@ -102,7 +102,7 @@ OWN = {
         "TYPE datetime VALUE time::now() ASSERT $value > d'2020-01-01T00:00:00Z' COMMENT 'since'",
         "VALUE time::now()",
     ),
-    "payload": ("TYPE any DEFAULT '{}' COMMENT 'what'", "TYPE any"),
+    "payload": ("TYPE any DEFAULT '{}' COMMENT 'what' PERMISSIONS FOR update NONE", "TYPE any"),
 }
 """Definitions of a user's, and what of each can't stay."""
 

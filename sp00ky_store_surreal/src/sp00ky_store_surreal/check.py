@@ -15,6 +15,14 @@ __all__ = ["findings"]
 
 _MIGRATE = "run: sp00ky migrate"
 _REPAIR = "run: sp00ky migrate --repair"
+_PERMISSIONS = " (docs/row-contract.md says how)"
+_CHANGED = {
+    "path": "have something else requested than was checked, also between two attempts",
+    "payload": "have something else sent than was checked, also between two attempts",
+    "status": "end a job that isn't done, or have one that is done sent again",
+    "retries": "have a job sent again and again, or end it",
+    "errors": "hide what went wrong, and that a request may have arrived",
+}
 
 
 async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[Finding]:
@@ -91,6 +99,14 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
     for each in layout.writable_leases:
         consequence = "a client can make its row unreclaimable, or have it sent twice"
         yield _warn(f"{name}.{each}", "clients may write it", consequence, _REPAIR)
+    for each in layout.changeable:
+        mend = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
+        yield _warn(f"{name}.{each}", "clients may change it", f"a client can {_CHANGED[each]}", mend)
+    if layout.open_for:
+        deeds = ", ".join(layout.open_for)
+        consequence = "whoever is signed in, as any user, does so with everybody's jobs"
+        mend = f"let PERMISSIONS of the table say whose jobs they are{_PERMISSIONS}"
+        yield _warn(name, f"any client may {deeds}", consequence, mend)
 
 
 def _stop(subject: str, problem: str, consequence: str, mend: str) -> Finding:

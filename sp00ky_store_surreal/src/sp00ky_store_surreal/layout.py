@@ -30,6 +30,10 @@ _NEWER = "sequences"
 _LEASE = ("lease_epoch", "lease_until", "runner_id")
 _GRANT = re.compile(r"FOR ([a-z, ]+?) (NONE|FULL|WHERE .+?)(?=,? FOR |$)")
 _TRUE = re.compile(r"\bWHERE true\b")
+_RELIED_ON = ("path", "payload", "status", "retries", "errors")
+_ACTIONS = ("select", "create", "update", "delete")
+_NOBODY = frozenset({"NONE", "WHERE false"})
+_ANYBODY = frozenset({"FULL", "WHERE true"})
 
 
 @attrs.frozen(kw_only=True)
@@ -104,9 +108,25 @@ class TableLayout:
         return [each for each in _LEASE if each in self.fields and self._is_writable(each)]
 
     def _is_writable(self, field: str) -> bool:
-        granted = _GRANT.findall(self._permissions(field))
-        writes = [grant for actions, grant in granted if "create" in actions or "update" in actions]
-        return not writes or any(grant not in {"NONE", "WHERE false"} for grant in writes)
+        grants = _grants(self._permissions(field))
+        return grants["create"] not in _NOBODY or grants["update"] not in _NOBODY
+
+    @property
+    def changeable(self) -> list[str]:
+        """What a runner relies on and clients may change."""
+        if _grants(self._table_permissions)["update"] in _NOBODY:
+            return []
+        there = [each for each in _RELIED_ON if each in self.fields]
+        return [each for each in there if _grants(self._permissions(each))["update"] not in _NOBODY]
+
+    @property
+    def open_for(self) -> list[str]:
+        """What any client may do with any row."""
+        return [action for action, grant in _grants(self._table_permissions).items() if grant in _ANYBODY]
+
+    @property
+    def _table_permissions(self) -> str:
+        return clauses_of(self.table).get("PERMISSIONS", "NONE")
 
     @property
     def created_at_moves(self) -> bool:
@@ -155,6 +175,13 @@ def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any], *, i
         has_events=bool(info["events"]),
         is_older=is_older,
     )
+
+
+def _grants(permissions: str) -> dict[str, str]:
+    """What each action is granted; a field without ``PERMISSIONS`` is open."""
+    grants = {action: text for actions, text in _GRANT.findall(permissions) for action in actions.split(", ")}
+    rest = permissions if permissions in _NOBODY else "FULL"
+    return {action: grants.get(action, rest) for action in _ACTIONS}
 
 
 def _bare(name: str) -> str:

@@ -18,6 +18,7 @@ from sp00ky_core.ports import Finding, Settlement
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.errors import FUNCTIONS
+from sp00ky_store_surreal.layout import read_layout
 from sp00ky_store_surreal.queries import surql
 from sp00ky_store_surreal.trial import PATH
 
@@ -225,3 +226,31 @@ def test_every_function_that_a_statement_calls_is_tried() -> None:
     called = {each for text in texts for each in CALLED.findall(text)}
     assert {each for each in called if each not in surql("trial_functions")} == set()
     assert {each.partition("::")[0] for each in called if "::" in each} <= set(FUNCTIONS.split(","))
+
+
+COMPUTED = {
+    "any row": ("COMPUTED <int>payload", "Could not cast"),
+    "one row": ("COMPUTED IF id = job:bad { THROW 'no amount' } ELSE { 1 }", "no amount"),
+}
+
+
+@pytest.mark.parametrize(("definition", "reason"), COMPUTED.values(), ids=COMPUTED)
+async def test_a_computed_field_that_fails_for_a_waiting_row_is_named(
+    migrated: SurrealStore, definition: str, reason: str
+) -> None:
+    if (await read_layout(migrated._connection, ["job"]))["job"].is_older:
+        pytest.skip("COMPUTED is new in 3.0")
+    await migrated._connection.write("CREATE job:bad SET path = '/a', payload = '{}'")
+    await migrated._connection.write(f"DEFINE FIELD amount ON job {definition}")
+    (finding,) = await migrated.check()
+    assert (finding.stops_jobs, finding.subject) == (True, "job")
+    assert finding.problem.startswith("a row can't be read, one of its computed fields (amount) fails: ")
+    assert reason in finding.problem
+
+
+async def test_a_computed_field_that_fails_for_a_new_job_is_named(migrated: SurrealStore) -> None:
+    if (await read_layout(migrated._connection, ["job"]))["job"].is_older:
+        pytest.skip("COMPUTED is new in 3.0")
+    (finding,) = await told(migrated, "DEFINE FIELD amount ON job COMPUTED <int>payload")
+    assert not finding.stops_jobs
+    assert "(or one of its computed fields (amount) fails)" in finding.problem

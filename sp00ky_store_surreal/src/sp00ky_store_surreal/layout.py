@@ -81,6 +81,11 @@ class TableLayout:
         takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
         return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (self.is_older and takes_objects)
 
+    @property
+    def computed(self) -> list[str]:
+        """Fields that the database computes when a row is read."""
+        return [each for each in self.fields if "COMPUTED" in self.clauses_of(each)]
+
     def clauses_of(self, field: str) -> Clauses:
         """A field's definition, taken apart; empty where the table has no such field."""
         return clauses_of(self.fields.get(field, ""))

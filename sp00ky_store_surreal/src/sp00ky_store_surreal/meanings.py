@@ -37,6 +37,12 @@ _MEANINGS: Mapping[Tried, _Meaning] = {
         consequence="jobs can't be made or delivered",
         mend="sign in as a user with ROLES EDITOR",
     ),
+    Tried.READ: _Meaning(
+        stops_jobs=True,
+        problem="a row can't be read, {reason}",
+        consequence="no claim gets its jobs, or only some, as long as the row is there",
+        mend="let the field fail for no row, or delete the row",
+    ),
     Tried.NEW: _Meaning(
         problem="it refuses a job that says nothing of its own fields: {reason}",
         consequence="outbox.run() and sp00ky call can't make jobs, nor can clients that write no more",

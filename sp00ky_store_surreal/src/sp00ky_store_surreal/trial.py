@@ -43,6 +43,7 @@ class Tried(Enum):
 
     FUNCTIONS = auto()
     RIGHTS = auto()
+    READ = auto()
     NEW = auto()
     KEPT = auto()
     CHANGE = auto()  # what a job can't be delivered without
@@ -85,6 +86,9 @@ async def refusals(connection: Connection, table: JobTable, layout: TableLayout)
     A row is made for it, or, where the table wants more of one than we know, one that is there and hasn't
     ended is taken. The user's events aren't set off: a table that has some isn't tried.
     """
+    unread = await _unread(connection, layout)
+    if unread is not None:
+        return [unread]  # what writes such a row reads it, too
     if layout.has_events:
         return []
     row, values = surql("trial_row", table=quoted(layout.name)).strip(), _values(table, layout)
@@ -94,7 +98,23 @@ async def refusals(connection: Connection, table: JobTable, layout: TableLayout)
     others = await _refused(connection, layout, surql("any_row", table=quoted(layout.name)).strip(), {})
     if _MADE_UP.match(reason):
         return others
-    return [Refusal(tried=Tried.KEPT if reason == LOST else Tried.NEW, reason=reason), *others]
+    if reason == LOST:
+        return [Refusal(tried=Tried.KEPT, reason=reason), *others]
+    perhaps = f" (or {_computed(layout)})" if layout.computed else ""
+    return [Refusal(tried=Tried.NEW, reason=reason + perhaps), *others]
+
+
+async def _unread(connection: Connection, layout: TableLayout) -> Refusal | None:
+    """Why one of the first thousand rows that wait can't be read, which fails a claim as a whole."""
+    if not layout.computed:
+        return None
+    fields = ", ".join(map(quoted, layout.computed))
+    reason = await _tried(connection, surql("trial_read", table=quoted(layout.name), fields=fields))
+    return None if reason is None else Refusal(tried=Tried.READ, reason=f"{_computed(layout)}: {reason}")
+
+
+def _computed(layout: TableLayout) -> str:
+    return f"one of its computed fields ({', '.join(layout.computed)}) fails"
 
 
 def _values(table: JobTable, layout: TableLayout) -> dict[str, Any]:

@@ -118,6 +118,7 @@ _EDITOR = (
     ": sign in as a user with ROLES EDITOR of root, the namespace or the database, and not with a record "
     "user's token"
 )
+_MIGRATE = "; run: sp00ky migrate"
 _WHERE = "is a SurrealDB server running at that address?"
 _TLS = "does the server speak TLS there, with a certificate that is trusted here? ws:// is without"
 _SECRET = re.compile(r"(://)[^/@\s]+@")
@@ -169,7 +170,10 @@ def reply_error(store: str, error: object) -> StoreError:
 
 def reason_of(error: StoreError) -> str:
     """The database's own words, fit for a row."""
-    return error.problem.removesuffix(_ALLOW).removesuffix(_EDITOR).replace("\0", "\ufffd")
+    words = error.problem
+    for advice in (_ALLOW, _EDITOR, _MIGRATE):
+        words = words.removesuffix(advice)
+    return words.replace("\0", "\ufffd")
 
 
 def needs_function(reason: str) -> bool:
@@ -210,7 +214,7 @@ def _of_table(store: str, text: str) -> StoreError:
     if _DUPLICATE.match(text):
         return DuplicateKey(store=store, problem=text)
     if _MISSING.match(text):
-        return SchemaError(store=store, problem=f"{text}; run: sp00ky migrate")
+        return SchemaError(store=store, problem=text + _MIGRATE)
     if text.startswith("IAM error: Not enough permissions"):
         return StoreError(store=store, problem=text + _EDITOR)
     return StoreError(store=store, problem=text)

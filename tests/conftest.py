@@ -43,6 +43,7 @@ class SurrealServer:
     """A SurrealDB server: ``surreal`` from PATH as a process of its own, root's password ``root``."""
 
     path: str = "memory"  # or surrealkv://FOLDER, which outlives the process
+    options: tuple[str, ...] = ()
     port: int = attrs.field(factory=free_port)
     process: subprocess.Popen[bytes] | None = None
 
@@ -60,7 +61,7 @@ class SurrealServer:
         program = shutil.which("surreal")
         assert program is not None
         where = ["--bind", f"127.0.0.1:{self.port}", "--log", "error", "--no-banner"]
-        command = [program, "start", "--user", "root", "--pass", "root", *where, self.path]
+        command = [program, "start", "--user", "root", "--pass", "root", *where, *self.options, self.path]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while not self._answers():
@@ -93,8 +94,8 @@ def new_surreal_server() -> Iterator[NewServer]:
         pytest.skip("no `surreal` on PATH: a SurrealDB server can't be started")
     servers: list[SurrealServer] = []
 
-    def start(path: str | Path = "memory") -> SurrealServer:
-        server = SurrealServer(str(path))
+    def start(path: str | Path = "memory", options: tuple[str, ...] = ()) -> SurrealServer:
+        server = SurrealServer(str(path), options)
         server.start()
         servers.append(server)
         return server

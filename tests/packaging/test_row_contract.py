@@ -62,13 +62,18 @@ def test_every_name_of_an_error_is_described() -> None:
 
 
 async def test_its_statements_work(tmp_path: Path) -> None:
-    enqueue, newest, claim = STATEMENTS
+    enqueue, newest, permissions, claim = STATEMENTS
     options = StoreOptions(
         url="surrealkv://jobs", tables=(JobTable(backend="api", table="job"),), directory=tmp_path
     )
     store = SurrealStore(options)
     await store.open()
     await store.migrate()
+    await store._connection.write("DEFINE TABLE OVERWRITE job SCHEMAFULL PERMISSIONS FULL")
+    await store._connection.write("DEFINE FIELD OVERWRITE status ON job TYPE string DEFAULT ALWAYS 'pending'")
+    assert {each.subject for each in await store.check()} == {"job", "job.status"}
+    await store._connection.write(permissions)
+    assert await store.check() == []
     await store.close()
 
     async with AsyncSurreal(f"surrealkv://{tmp_path / 'jobs'}") as database:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sp00ky_core.errors import RowRefused, SchemaError
+from sp00ky_core.errors import SchemaError
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered, Undelivered
@@ -16,6 +16,8 @@ from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.layout import read_layout
 
+RELIED_ON = ("path", "payload", "status", "retries", "errors")
+TYPES = {"payload": "option<string>", "retries": "int DEFAULT 0", "errors": "array<object> DEFAULT []"}
 FAILURE = Undelivered(name="http_status", code=500, reason="boom")
 
 
@@ -101,39 +103,6 @@ async def test_check_names_each_weakness_of_the_documented_table(spec_store: Sur
     )
     assert not [each for each in findings if each.stops_jobs]
     assert all("--repair" in each.mend and each.consequence for each in findings)
-
-
-async def test_repair_mends_them_and_keeps_permissions(spec_store: SurrealStore) -> None:
-    before = await fields_of(spec_store)
-    steps = await spec_store.migrate(repair=True)
-    assert len(steps) == 4
-    assert all(step.why for step in steps)
-    assert await spec_store.check() == []
-    after = await fields_of(spec_store)
-    same = "WHERE true" if await is_older(spec_store) else "FULL"
-    for name in ("payload", "created_at", "assigned_to"):
-        kept = before[name].partition("PERMISSIONS")[2]
-        looked_up = name != "payload"
-        kept = kept.replace("WHERE true", same) if looked_up else kept
-        assert after[name].partition("PERMISSIONS")[2] == kept
-    assert await spec_store.migrate(repair=True) == []
-
-
-async def test_repair_allows_a_plugins_strategies(
-    make_store: Callable[..., SurrealStore], spec_schema: str
-) -> None:
-    table = JobTable(backend="api", table="job", strategies=frozenset({"linear", "exponential", "fibonacci"}))
-    store = make_store(tables=(table,))
-    await store.open()
-    await store._connection.write(spec_schema)
-    await store.migrate()
-    new_job = NewJob(path="/a", backend="api", retry_strategy="fibonacci", assigned_to="thread:a")
-    with pytest.raises(RowRefused, match="fibonacci"):
-        await store.add([new_job])
-    await store.migrate(repair=True)
-    (job,) = await store.add([new_job])
-    assert job.retry_strategy == "fibonacci"
-    await store.close()
 
 
 async def test_entries_that_cannot_be_held_are_left_out_and_warned_of_once(
@@ -232,3 +201,53 @@ async def test_rows_that_no_index_can_hold_are_named(store: SurrealStore, spec_s
     await store._connection.write("DELETE job:old RETURN NONE")
     assert await store.migrate()
     assert [each for each in await store.check() if each.stops_jobs] == []
+
+
+OPEN = {
+    "as created": ("", "", set()),
+    "a field": ("status", "", {"job.status"}),
+    "fields": ("path payload status retries errors", "", {f"job.{each}" for each in RELIED_ON}),
+    "what may be created": ("status", "FOR create, select FULL FOR update WHERE false", set()),
+    "a field of nobody's": ("status", "NONE", set()),
+    "what some may change": ("retries", "FOR update WHERE $auth.admin", {"job.retries"}),
+}
+"""Fields that are defined anew, with which permissions; what check says of it."""
+
+
+@pytest.mark.parametrize(("fields", "permissions", "named"), OPEN.values(), ids=OPEN)
+@pytest.mark.parametrize("closed", [False, True], ids=["table of users", "table of nobody's"])
+async def test_check_names_what_clients_may_change(
+    migrated: SurrealStore, fields: str, permissions: str, named: set[str], closed: bool
+) -> None:
+    for each in fields.split():
+        kind = TYPES.get(each, "string")
+        clause = f"PERMISSIONS {permissions}" if permissions else ""
+        await migrated._connection.write(f"DEFINE FIELD OVERWRITE {each} ON job TYPE {kind} {clause}")
+    if closed:
+        await migrated._connection.write("DEFINE TABLE OVERWRITE job SCHEMAFULL PERMISSIONS NONE")
+    findings = await migrated.check()
+    assert {each.subject for each in findings} == (set() if closed else named)
+    assert {each.problem for each in findings} <= {"clients may change it"}
+    assert not [each for each in findings if each.stops_jobs or "PERMISSIONS" not in each.mend]
+    assert await migrated.migration(repair=True) == []  # permissions stay as they are
+
+
+@pytest.mark.parametrize(
+    ("permissions", "open_for"),
+    [
+        ("FULL", "select, create, update, delete"),
+        ("FOR select WHERE true FOR create, update, delete WHERE assigned_to.author.id = $auth.id", "select"),
+        ("FOR select, update WHERE assigned_to.author.id = $auth.id FOR delete FULL", "delete"),
+    ],
+)
+async def test_check_names_a_table_that_is_open(
+    migrated: SurrealStore, permissions: str, open_for: str
+) -> None:
+    comment = "COMMENT 'PERMISSIONS FULL is wrong'"
+    await migrated._connection.write(
+        f"DEFINE TABLE OVERWRITE job SCHEMAFULL {comment} PERMISSIONS {permissions}"
+    )
+    (finding,) = await migrated.check()
+    assert (finding.stops_jobs, finding.subject) == (False, "job")
+    assert finding.problem == f"any client may {open_for}"
+    assert "everybody's jobs" in finding.consequence

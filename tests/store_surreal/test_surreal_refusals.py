@@ -16,7 +16,14 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, JobTable, SettleFate, Settlement
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_surreal import SurrealStore, claiming, readiness
-from sp00ky_store_surreal.errors import Conflict, DuplicateKey, EngineFault, TableMissing, statement_error
+from sp00ky_store_surreal.errors import (
+    Conflict,
+    DuplicateKey,
+    EngineFault,
+    TableMissing,
+    reason_of,
+    statement_error,
+)
 from sp00ky_store_surreal.ids import id_text
 
 NOT_RUN = "The query was not executed due to a failed transaction"
@@ -73,6 +80,20 @@ def test_an_error_is_told_by_the_engines_own_sentence(message: str, kind: type[S
         {"status": "ERR", "result": message},
     ]
     assert type(statement_error("mem://", results)) is kind
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The table 'tenant' does not exist",
+        "Function 'time::now' is not allowed to be executed",
+        "IAM error: Not enough permissions to perform this action",
+    ],
+)
+def test_a_reason_is_the_databases_own_words(words: str) -> None:
+    error = statement_error("mem://", [{"status": "ERR", "result": words}])
+    assert error is not None
+    assert (reason_of(error), error.problem != words) == (words, True)
 
 
 def broken(store: SurrealStore, monkeypatch: pytest.MonkeyPatch, message: str) -> list[str]:

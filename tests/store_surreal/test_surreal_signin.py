@@ -72,6 +72,33 @@ async def test_the_block_gives_what_the_url_leaves_out(
     await worked(make_store(surreal_url.removesuffix(f"/{names}"), surrealdb=block))
 
 
+MAY = r"ROLES EDITOR of root, the namespace or the database, and not with a record user's token"
+
+
+async def test_a_user_who_may_define_nothing_is_told_who_may(server: Any, make_store: MakeStore) -> None:
+    address, names, root = server
+    await root._connection.write("DEFINE USER vi ON DATABASE PASSWORD 'pw' ROLES VIEWER; REMOVE TABLE job")
+    store = make_store(f"ws://vi:pw@{address}/{names}?auth=database")
+    await store.open()
+    with pytest.raises(StoreError, match=f"Not enough permissions.*: sign in as a user with {MAY}"):
+        await store.migrate()
+    await store.close()
+
+
+async def test_a_record_users_token_is_told_who_may(spooky_app: Any, make_store: MakeStore) -> None:
+    async with AsyncSurreal(spooky_app.address) as sdk:
+        place = {"namespace": spooky_app.name, "database": spooky_app.name}
+        variables = {"name": "a", "password": "secret"}
+        token = (await sdk.signup({**place, "access": "account", "variables": variables})).access
+    names = "/".join(place.values())
+    store = make_store(f"{spooky_app.address}/{names}?token={token}")
+    await store.open()
+    for call in (store.check, store.migrate):
+        with pytest.raises(StoreError, match=f"Not enough permissions.*: sign in as a user with {MAY}"):
+            await call()
+    await store.close()
+
+
 async def test_a_session_that_ends_is_begun_anew(server: Any, make_store: MakeStore) -> None:
     address, names, root = server
     duration = "DURATION FOR TOKEN 1m, FOR SESSION 1s"

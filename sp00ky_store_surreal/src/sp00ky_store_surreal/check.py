@@ -7,27 +7,37 @@ from collections.abc import Iterable, Iterator
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.layout import OUR_FIELDS, OUR_INDEXES, TableLayout, read_layout
+from sp00ky_store_surreal.meanings import finding_of
 from sp00ky_store_surreal.migrate import OWN_TABLES
-from sp00ky_store_surreal.trial import refusal
+from sp00ky_store_surreal.trial import refusal_of_all, refusals
 
 __all__ = ["findings"]
 
 _MIGRATE = "run: sp00ky migrate"
 _REPAIR = "run: sp00ky migrate --repair"
+_PERMISSIONS = " (docs/row-contract.md says how)"
+_CHANGED = {
+    "path": "have something else requested than was checked, also between two attempts",
+    "payload": "have something else sent than was checked, also between two attempts",
+    "status": "end a job that isn't done, or have one that is done sent again",
+    "retries": "have a job sent again and again, or end it",
+    "errors": "hide what went wrong, and that a request may have arrived",
+}
 
 
 async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[Finding]:
     """What ``check`` has to say, those that stop jobs first."""
     wanted = list(tables)
     layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
-    found: list[Finding] = []
+    own = [each for name in OWN_TABLES for each in _own(layouts[name])]
+    refusal = await refusal_of_all(connection, writes=not own)
+    found = [] if refusal is None else [finding_of("", refusal)]
     for table in wanted:
         layout = layouts[table.table]
         found += _job(table, layout)
-        if layout.is_job_table and layout.is_migrated:
-            found += await _refused(connection, layout)
-    found += [each for name in OWN_TABLES for each in _own(layouts[name])]
-    return sorted(found, key=lambda each: not each.stops_jobs)
+        if refusal is None and layout.is_job_table and layout.is_migrated:
+            found += [finding_of(table.table, each) for each in await refusals(connection, table, layout)]
+    return sorted([*found, *own], key=lambda each: not each.stops_jobs)
 
 
 def _own(layout: TableLayout) -> Iterator[Finding]:
@@ -78,15 +88,6 @@ def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
         yield _warn(f"{name}.retry_strategy", problem, "a job with such a strategy is refused", _REPAIR)
 
 
-async def _refused(connection: Connection, layout: TableLayout) -> list[Finding]:
-    reason = await refusal(connection, layout)
-    if reason is None:
-        return []
-    problem = f"it refuses what a runner writes: {reason}"
-    mend = "allow it in the field's definition (see docs/row-contract.md for what runners write)"
-    return [_stop(layout.name, problem, "its jobs aren't delivered, or their end isn't kept", mend)]
-
-
 def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
     scanned = ", ".join(layout.unindexed_for_users)
     if scanned:
@@ -98,6 +99,14 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
     for each in layout.writable_leases:
         consequence = "a client can make its row unreclaimable, or have it sent twice"
         yield _warn(f"{name}.{each}", "clients may write it", consequence, _REPAIR)
+    for each in layout.changeable:
+        mend = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
+        yield _warn(f"{name}.{each}", "clients may change it", f"a client can {_CHANGED[each]}", mend)
+    if layout.open_for:
+        deeds = ", ".join(layout.open_for)
+        consequence = "whoever is signed in, as any user, does so with everybody's jobs"
+        mend = f"let PERMISSIONS of the table say whose jobs they are{_PERMISSIONS}"
+        yield _warn(name, f"any client may {deeds}", consequence, mend)
 
 
 def _stop(subject: str, problem: str, consequence: str, mend: str) -> Finding:

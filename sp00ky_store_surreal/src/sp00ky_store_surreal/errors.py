@@ -18,6 +18,7 @@ from websockets.exceptions import WebSocketException
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 
 __all__ = [
+    "FUNCTIONS",
     "SILENT",
     "Conflict",
     "EngineFault",
@@ -34,9 +35,13 @@ __all__ = [
     "translated",
     "reply_error",
     "reason_of",
+    "needs_function",
 ]
 
 SILENT = "the server does not answer"
+
+FUNCTIONS = "array,count,math,record,session,string,time,type"
+"""The families of functions that our statements call, as ``--allow-funcs`` takes them."""
 
 
 class Conflict(StoreError):
@@ -97,6 +102,7 @@ _QUOTING = re.compile(
     r"|Database record .* already exists|Incorrect arguments for function |(The function|Function) '"
     r"|Cannot perform |Key encoding|Could not cast |A user generated conversion error "
 )
+_NEEDED = re.compile(r"Function '[^']*' is not allowed")
 _THERE = re.compile(r"Database record .* already exists")
 _DUPLICATE = re.compile(r"Database index .* already contains ")
 _CONFLICT = re.compile(
@@ -116,6 +122,12 @@ _REFUSED = {
     "the token, and whose user it is (auth=root, namespace or database in the URL)",
     "The token has expired": "the token has expired: put a new one into the URL",
 }
+_ALLOW = f": start the server with --allow-funcs {FUNCTIONS}, and with what your own definitions call"
+_EDITOR = (
+    ": sign in as a user with ROLES EDITOR of root, the namespace or the database, and not with a record "
+    "user's token"
+)
+_MIGRATE = "; run: sp00ky migrate"
 _WHERE = "is a SurrealDB server running at that address?"
 _TLS = "does the server speak TLS there, with a certificate that is trusted here? ws:// is without"
 _SECRET = re.compile(r"(://)[^/@\s]+@")
@@ -167,7 +179,15 @@ def reply_error(store: str, error: object) -> StoreError:
 
 def reason_of(error: StoreError) -> str:
     """The database's own words, fit for a row."""
-    return error.problem.replace("\0", "\ufffd")
+    words = error.problem
+    for advice in (_ALLOW, _EDITOR, _MIGRATE):
+        words = words.removesuffix(advice)
+    return words.replace("\0", "\ufffd")
+
+
+def needs_function(reason: str) -> bool:
+    """Whether the server's own settings are in the way: it allows a function to nobody."""
+    return _NEEDED.match(reason) is not None
 
 
 def _raised(store: str, text: str) -> StoreError:
@@ -184,6 +204,8 @@ def _of_message(store: str, message: str) -> StoreError:
     own = _EVENT.sub("", text, count=1)
     if own == text and _THERE.match(own):
         return AlreadyThere(store=store, problem=text)
+    if own == text and needs_function(own):
+        return RowRefused(store=store, problem=text + _ALLOW)
     if _QUOTING.match(own):
         return RowRefused(store=store, problem=text)
     if _CONFLICT.match(own):
@@ -202,10 +224,12 @@ def _of_table(store: str, text: str) -> StoreError:
         return DuplicateKey(store=store, problem=text)
     missing = _MISSING.match(text)
     if missing:
-        problem = f"{text}; run: sp00ky migrate"
+        problem = f"{text}{_MIGRATE}"
         if missing[1] == "table":
             return TableMissing(store=store, problem=problem, table=missing[2])
         return SchemaError(store=store, problem=problem)
+    if text.startswith("IAM error: Not enough permissions"):
+        return StoreError(store=store, problem=text + _EDITOR)
     return StoreError(store=store, problem=text)
 
 

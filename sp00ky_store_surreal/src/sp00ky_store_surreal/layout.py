@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from sp00ky_store_surreal.clauses import Clauses, clauses_of
 from sp00ky_store_surreal.connection import Connection
 from sp00ky_store_surreal.queries import quoted
 
@@ -28,10 +29,11 @@ _NEWER = "sequences"
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id")
 _GRANT = re.compile(r"FOR ([a-z, ]+?) (NONE|FULL|WHERE .+?)(?=,? FOR |$)")
-_CLAUSES = "DEFAULT|VALUE|ASSERT|PERMISSIONS|READONLY|COMMENT|REFERENCE|FLEXIBLE"
-_DEFINITION = re.compile(r"DEFINE FIELD \S+ ON (?:`[^`]+`|⟨[^⟩]+⟩|\S+) (.*)", re.DOTALL)
 _TRUE = re.compile(r"\bWHERE true\b")
-_TYPE = re.compile(rf"\bTYPE (.+?)(?= (?:{_CLAUSES})\b|$)")
+_RELIED_ON = ("path", "payload", "status", "retries", "errors")
+_ACTIONS = ("select", "create", "update", "delete")
+_NOBODY = frozenset({"NONE", "WHERE false"})
+_ANYBODY = frozenset({"FULL", "WHERE true"})
 
 
 @attrs.frozen(kw_only=True)
@@ -58,11 +60,16 @@ class TableLayout:
         return self.fields.keys() >= OUR_FIELDS and self.indexes.keys() >= OUR_INDEXES
 
     @property
+    def entry(self) -> str:
+        """The name of the field that an entry of ``errors`` is; it depends on the version."""
+        return "errors[*]" if "errors[*]" in self.fields else "errors.*"
+
+    @property
     def holds_entries(self) -> bool:
         """Whether an entry of ``errors`` keeps its fields."""
         if "SCHEMALESS" in self.table:
             return True
-        entry = self.fields.get("errors[*]", self.fields.get("errors.*", ""))
+        entry = self.fields.get(self.entry, "")
         own = self.fields.get("errors", "")
         named = {"errors[*].name", "errors.*.name"} & self.fields.keys()
         return "FLEXIBLE" in entry or "FLEXIBLE" in own or "TYPE any" in own or bool(named)
@@ -74,25 +81,26 @@ class TableLayout:
         takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
         return "SCHEMALESS" in self.table or "FLEXIBLE" in payload or not (self.is_older and takes_objects)
 
+    @property
+    def computed(self) -> list[str]:
+        """Fields that the database computes when a row is read."""
+        return [each for each in self.fields if "COMPUTED" in self.clauses_of(each)]
+
+    def clauses_of(self, field: str) -> Clauses:
+        """A field's definition, taken apart; empty where the table has no such field."""
+        return clauses_of(self.fields.get(field, ""))
+
     def type_of(self, field: str) -> str:
         """A field's type, as the database prints it; empty where it has none."""
-        found = _TYPE.search(self.fields.get(field, ""))
-        return found[1] if found else ""
-
-    def definition_of(self, field: str) -> str:
-        """What stands between a field's table and its permissions."""
-        found = _DEFINITION.match(self.fields[field].partition(" PERMISSIONS ")[0])
-        return found[1] if found else ""
+        return self.clauses_of(field).get("TYPE", "")
 
     def permissions_of(self, field: str) -> str:
         """A field's ``PERMISSIONS``, on 3.x with ``FULL`` for ``WHERE true``, which means the same."""
         kept = self._permissions(field)
-        if not self.is_older:
-            kept = _TRUE.sub("FULL", kept)
-        return f"PERMISSIONS {kept}" if kept else ""
+        return kept if self.is_older else _TRUE.sub("FULL", kept)
 
     def _permissions(self, field: str) -> str:
-        return self.fields.get(field, "").partition(" PERMISSIONS ")[2]
+        return self.clauses_of(field).get("PERMISSIONS", "")
 
     @property
     def unindexed_for_users(self) -> list[str]:
@@ -105,14 +113,30 @@ class TableLayout:
         return [each for each in _LEASE if each in self.fields and self._is_writable(each)]
 
     def _is_writable(self, field: str) -> bool:
-        granted = _GRANT.findall(self._permissions(field))
-        writes = [grant for actions, grant in granted if "create" in actions or "update" in actions]
-        return not writes or any(grant not in {"NONE", "WHERE false"} for grant in writes)
+        grants = _grants(self._permissions(field))
+        return grants["create"] not in _NOBODY or grants["update"] not in _NOBODY
+
+    @property
+    def changeable(self) -> list[str]:
+        """What a runner relies on and clients may change."""
+        if _grants(self._table_permissions)["update"] in _NOBODY:
+            return []
+        there = [each for each in _RELIED_ON if each in self.fields]
+        return [each for each in there if _grants(self._permissions(each))["update"] not in _NOBODY]
+
+    @property
+    def open_for(self) -> list[str]:
+        """What any client may do with any row."""
+        return [action for action, grant in _grants(self._table_permissions).items() if grant in _ANYBODY]
+
+    @property
+    def _table_permissions(self) -> str:
+        return clauses_of(self.table).get("PERMISSIONS", "NONE")
 
     @property
     def created_at_moves(self) -> bool:
         """Whether ``created_at`` changes at each update."""
-        return " VALUE " in self.fields.get("created_at", "")
+        return "VALUE" in self.clauses_of("created_at")
 
     @property
     def links_any_record(self) -> bool:
@@ -127,8 +151,8 @@ class TableLayout:
 
     def refused_strategies(self, strategies: frozenset[str]) -> list[str]:
         """Strategies that the table's ASSERT doesn't allow."""
-        text = self.fields.get("retry_strategy", "")
-        if " ASSERT " not in text:
+        text = self.clauses_of("retry_strategy").get("ASSERT")
+        if text is None:
             return []
         return sorted(each for each in strategies if f"'{each}'" not in text and f'"{each}"' not in text)
 
@@ -156,6 +180,13 @@ def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any], *, i
         has_events=bool(info["events"]),
         is_older=is_older,
     )
+
+
+def _grants(permissions: str) -> dict[str, str]:
+    """What each action is granted; a field without ``PERMISSIONS`` is open."""
+    grants = {action: text for actions, text in _GRANT.findall(permissions) for action in actions.split(", ")}
+    rest = permissions if permissions in _NOBODY else "FULL"
+    return {action: grants.get(action, rest) for action in _ACTIONS}
 
 
 def _bare(name: str) -> str:

@@ -58,6 +58,8 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         try:
             await connection.write(step.statement)
         except RowRefused as error:
+            if not step.statement.startswith("DEFINE INDEX"):
+                raise
             raise SchemaError(
                 store=error.store,
                 problem=f"table {step.table!r} has rows that an index can't hold ({error.problem}): "

@@ -104,8 +104,9 @@ async def test_a_transition_that_is_refused_ends_as_a_failure_with_the_reason(
     (job,) = await claimed(store, new_job, 1)
     (result,) = await store.settle([delivered(job, b"1")])
     assert result.fate is SettleFate.SETTLED
+    assert result.written is not None
     kept = await store.get(job.id)
-    assert kept.status is JobStatus.FAILED
+    assert kept.status is result.written.to is JobStatus.FAILED
     assert "never" in kept.errors[-1].reason
 
 

@@ -119,6 +119,10 @@ class Settlement:
     status: JobStatus = JobStatus.PROCESSING  # what the row must still be
     transition: Transition
 
+    def as_written(self, result: SettleResult) -> Settlement:
+        """The same with the transition that was written, where the database took a lesser one only."""
+        return self if result.written is None else attrs.evolve(self, transition=result.written)
+
 
 class Claim(list[Job]):
     """Claimed jobs, and the breakers of their backends as the claim found, or left, them."""
@@ -146,6 +150,7 @@ class SettleResult:
     job_id: str
     fate: SettleFate
     problem: str | None = None  # the database refused the result or the entry: what it said
+    written: Transition | None = None  # the lesser transition that it took; None: the one that was asked for
 
 
 class OperatorFate(StrEnum):
@@ -318,7 +323,7 @@ class Store(Protocol):
         """Write transitions in one round trip, each under its guard; their fates, in order.
 
         A row that the database refuses is isolated: it is settled without its result, or without its error
-        entry, or failed with the database's reason, and the others are written.
+        entry, or failed with the database's reason, and the others are written. ``written`` says which.
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:

@@ -55,7 +55,7 @@ class Settles:
                 (result,) = await self._write([attrs.evolve(settlement, transition=transition)], lane)
             except RowRefused:
                 continue
-            return attrs.evolve(result, problem=refused.problem)
+            return attrs.evolve(result, problem=refused.problem, written=transition)
         # Not even its status can be written: the row stays as it is, and whoever asks again is told again.
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
 

@@ -116,6 +116,7 @@ class Settler:
         if result.fate in {SettleFate.LEASE_LOST, SettleFate.BUSY}:
             self._lost(held)
             return
+        settlement = settlement.as_written(result)
         self._written(settlement)
         if settlement.transition.error is not None:
             _tell_failure(held, settlement.transition)

@@ -58,7 +58,7 @@ class DecidingStore(ABC):
         settlements = [settlement_of(job, Lost(reason=_loss(job, dead_runners))) for job in jobs]
         results = await self._apply(settlements) if settlements else []
         pairs = zip(settlements, results, strict=True)
-        return [settlement for settlement, result in pairs if result.fate is SettleFate.SETTLED]
+        return [each.as_written(result) for each, result in pairs if result.fate is SettleFate.SETTLED]
 
     async def kill(
         self, job_ids: Sequence[str], *, reason: str = "killed by an operator"

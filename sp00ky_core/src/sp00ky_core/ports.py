@@ -162,7 +162,7 @@ class OperatorFate(StrEnum):
     NOT_FOUND = "not_found"
     ILLEGAL = "illegal"  # the state machine has no such transition; `problem` says what to do
     DUPLICATE = "duplicate"  # another job with its dedup_key isn't terminal
-    CHANGED = "changed"  # the row kept changing under our hands; try again
+    CHANGED = "changed"  # the row kept changing under our hands; try again. (`problem`: it can't be written)
 
 
 @attrs.frozen(kw_only=True)
@@ -324,6 +324,7 @@ class Store(Protocol):
 
         A row that the database refuses is isolated: it is settled without its result, or without its error
         entry, or failed with the database's reason, and the others are written. ``written`` says which.
+        (But what has ended stays as it is where a redrive is refused.)
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:

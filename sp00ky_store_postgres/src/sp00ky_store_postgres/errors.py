@@ -10,7 +10,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable, nearest
 
-__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "MIGRATE"]
+__all__ = ["translated", "is_transient", "is_refusal", "is_right", "state_of", "constraint_of", "MIGRATE"]
 
 MIGRATE = "run: sp00ky migrate"
 
@@ -37,13 +37,23 @@ POOLED = frozenset({"26000", "42P05", "08P01"})
 
 def state_of(error: BaseException) -> str:
     """The SQLSTATE that a driver's error, or its cause, carries; empty where there is none."""
+    return _said_of(error, "sqlstate", "pgcode")
+
+
+def constraint_of(error: BaseException) -> str:
+    """The constraint, or the unique index, that a driver's error names; empty where it names none."""
+    return _said_of(error, "constraint_name")
+
+
+def _said_of(error: BaseException, *names: str) -> str:
+    """The first of these fields that a driver's error, or its cause, has."""
     seen: BaseException | None = error
     for _ in range(5):
         if seen is None:
             break
-        state = getattr(seen, "sqlstate", None) or getattr(seen, "pgcode", None)
-        if isinstance(state, str):
-            return state
+        found = next(filter(None, (getattr(seen, name, None) for name in names)), None)
+        if isinstance(found, str):
+            return found
         seen = getattr(seen, "orig", None) or seen.__cause__
     return ""
 

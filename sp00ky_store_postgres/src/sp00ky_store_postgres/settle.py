@@ -15,23 +15,25 @@ from sp00ky_core.machine import MAX_ERRORS, Transition
 from sp00ky_core.outcome import INVALID_ROW
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_store_postgres.connections import Connections, Lane, Row
-from sp00ky_store_postgres.errors import state_of
+from sp00ky_store_postgres.errors import constraint_of
+from sp00ky_store_postgres.layout import object_name
 from sp00ky_store_postgres.mapping import key_of
+from sp00ky_store_postgres.refusals import Refusals
 from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
 
 __all__ = ["Settles"]
 
 BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE = 1, 2, 4
-UNIQUE_VIOLATION = "23505"
 
 
 class Settles:
     """Writes transitions."""
 
-    def __init__(self, connections: Connections, tables: Tables) -> None:
+    def __init__(self, connections: Connections, tables: Tables, refusals: Refusals) -> None:
         self._connections = connections
         self._tables = tables
+        self._refusals = refusals
         self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
 
     async def settle(self, settlements: Sequence[Settlement], lane: Lane = Lane.SETTLE) -> list[SettleResult]:
@@ -48,8 +50,8 @@ class Settles:
         return first + await self.settle(settlements[middle:], lane)
 
     async def _write_in_part(self, settlement: Settlement, lane: Lane, refused: RowRefused) -> SettleResult:
-        if state_of(refused) == UNIQUE_VIOLATION:
-            return SettleResult(job_id=settlement.job_id, fate=SettleFate.DUPLICATE)
+        if settlement.status is JobStatus.FAILED:  # a redrive: what has ended stays as it is
+            return _not_redriven(settlement, refused)
         for transition in _lesser(settlement.transition, refused.problem):
             try:
                 (result,) = await self._write([attrs.evolve(settlement, transition=transition)], lane)
@@ -57,6 +59,8 @@ class Settles:
                 continue
             return attrs.evolve(result, problem=refused.problem, written=transition)
         # Not even its status can be written: the row stays as it is, and whoever asks again is told again.
+        if lane is not Lane.SETTLE:  # a runner tells of its own outcomes
+            self._refusals.tell(settlement.job_id, "settled", refused)
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
 
     async def _write(self, settlements: Sequence[Settlement], lane: Lane) -> list[SettleResult]:
@@ -175,13 +179,19 @@ def _fate(row: Row, settlement: Settlement) -> SettleFate:
     return SettleFate.BUSY if status == settlement.status.value else SettleFate.ALREADY_SETTLED
 
 
+def _not_redriven(settlement: Settlement, refused: RowRefused) -> SettleResult:
+    is_taken = constraint_of(refused) == object_name(table_of(settlement.job_id), "dedup")
+    fate = SettleFate.DUPLICATE if is_taken else SettleFate.BUSY
+    return SettleResult(job_id=settlement.job_id, fate=fate, problem=None if is_taken else refused.problem)
+
+
 def _lesser(transition: Transition, problem: str) -> Iterable[Transition]:
     """The same transition with less and less in it, and at last a failure that says why."""
     if transition.result_json is not None:
         yield attrs.evolve(transition, result_json=None)
     if transition.error is not None:
         yield attrs.evolve(transition, result_json=None, error=None)
-    failed = Transition(to=JobStatus.FAILED, retries=transition.retries, bumps_epoch=transition.bumps_epoch)
+    failed = attrs.evolve(transition, to=JobStatus.FAILED, delay=None, result_json=None, error=None)
     reason = problem.replace("\0", "\ufffd")[:500]
     error = AttemptError(attempt=transition.retries + 1, code=0, name=INVALID_ROW, reason=reason)
     yield attrs.evolve(failed, error=error)

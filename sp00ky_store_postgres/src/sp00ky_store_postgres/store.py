@@ -34,6 +34,7 @@ from sp00ky_store_postgres.mapping import canonical
 from sp00ky_store_postgres.options import read_url
 from sp00ky_store_postgres.pulse import Pulse
 from sp00ky_store_postgres.reading import Reads
+from sp00ky_store_postgres.refusals import Refusals
 from sp00ky_store_postgres.settle import Settles
 from sp00ky_store_postgres.tables import Tables
 from sp00ky_store_postgres.upkeep import Upkeep
@@ -59,7 +60,8 @@ class PostgresStore(DecidingStore):
         self._tables = Tables(options.tables, self._options.schema)
         self._connections = Connections(self._options, self._tables)
         self._claims = Claims(self._connections, self._tables, self._options.location)
-        self._settles = Settles(self._connections, self._tables)
+        refusals = Refusals()
+        self._settles = Settles(self._connections, self._tables, refusals)
         self._enqueues = Enqueues(self._connections, self._tables, self._options)
         self._breakers = Breakers(self._connections, self._tables)
         self._reads = Reads(self._connections, self._tables, self._breakers)

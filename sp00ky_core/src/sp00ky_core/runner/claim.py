@@ -146,6 +146,7 @@ class Claimer:
             backend=backend,
             timeout=backend.table.attempt_timeout(job.timeout),
             claimed_at=claimed_at,
+            answered_at=claimed_at + self._claim_seconds,
         )
         self._holdings.add(held)
         return held

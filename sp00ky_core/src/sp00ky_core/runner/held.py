@@ -20,6 +20,7 @@ class Held:
     backend: Backend
     timeout: float  # seconds for its attempt
     claimed_at: float  # this runner's clock, read before the claim was sent
+    answered_at: float  # ... and when its answer came
     started_at: float | None = None
     worker: asyncio.Task[None] | None = None  # at work on it
     refusals: int = 0  # how often its outcome couldn't be written
@@ -28,8 +29,8 @@ class Held:
 
     @property
     def lease_end(self) -> float:
-        """Until when the claim is this runner's."""
-        return self.last_start + self.timeout
+        """By when the claim is over, by the database's clock too: sooner it could still be released."""
+        return self.answered_at + self.backend.table.lease_margin + self.timeout
 
     @property
     def last_start(self) -> float:

@@ -26,6 +26,10 @@ BUSY_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 """...up to this."""
 
+WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
+UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
+"""The row is as it was: to release it would be to forget that its attempt was made."""
+
 
 class Settler:
     """Writes outcomes; keeps those that can't be written until the store is back."""
@@ -85,7 +89,7 @@ class Settler:
             was_full = self.is_full  # more may have come meanwhile
             for (held, settlement), result in zip(batch, results, strict=True):
                 self._queue.popleft()
-                if result.fate is SettleFate.BUSY and self._defer(held, settlement, result):
+                if result.fate in UNWRITTEN and self._defer(held, settlement, result):
                     continue
                 self._holdings.drop(held)
                 self._report(held, settlement, result)
@@ -113,8 +117,8 @@ class Settler:
     def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
         if result.problem is not None and result.fate is SettleFate.SETTLED:
             logger.warning("job %s: settled with a part left out: %s", held.job.id, result.problem)
-        if result.fate in {SettleFate.LEASE_LOST, SettleFate.BUSY}:
-            self._lost(held)
+        if result.fate not in WRITTEN:
+            self._lost(held, result)
             return
         settlement = settlement.as_written(result)
         self._written(settlement)
@@ -123,8 +127,10 @@ class Settler:
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
 
-    def _lost(self, held: Held) -> None:
+    def _lost(self, held: Held, result: SettleResult) -> None:
         reason = "its row belongs to somebody else by now, or is gone; this outcome was not written"
+        if result.fate in UNWRITTEN:
+            reason = f"this outcome couldn't be written: {result.problem or 'somebody holds its row'}"
         logger.warning("job %s: lease lost: %s", held.job.id, reason)
         self._hooks.dispatch_soon(
             "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason

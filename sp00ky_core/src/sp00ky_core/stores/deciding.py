@@ -107,7 +107,10 @@ class DecidingStore(ABC):
             fate = {SettleFate.SETTLED: done, SettleFate.DUPLICATE: OperatorFate.DUPLICATE}.get(
                 result.fate, OperatorFate.CHANGED
             )
-            results[result.job_id] = OperatorResult(job_id=result.job_id, fate=fate, problem=result.problem)
+            problem = result.problem
+            if problem and fate is OperatorFate.CHANGED:
+                problem = f"job {result.job_id} is as it was: {problem}"
+            results[result.job_id] = OperatorResult(job_id=result.job_id, fate=fate, problem=problem)
         return results
 
 

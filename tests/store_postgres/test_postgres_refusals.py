@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sp00ky_core.ports import JobTable, OperatorFate
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
-from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres import PostgresStore, refusals
 
 # What takes seconds in production takes a fraction of one here.
 FAST = RunnerOptions(poll=0.1, beat_interval=0.05, reclaim_after=0.1, prune_interval=0.2)
@@ -119,12 +120,20 @@ async def test_what_a_unique_index_of_a_users_refuses_is_sent_once_and_fails(
 
 
 async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
-    bench: Bench, new_job: Any, rule: Any, sql: Any, quoted: str, caplog: pytest.LogCaptureFixture
+    bench: Bench,
+    new_job: Any,
+    rule: Any,
+    sql: Any,
+    quoted: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(refusals, "REST", 0.0)
     await rule("OLD.status = 'processing'", "RAISE 'hands off'")
     (job,) = await bench.store.add([new_job(max_retries=0)])
     async with bench.runner(), asyncio.timeout(30):
         await logged(caplog, f"job {job.id} can't be settled")  # as lost: its lease is over
+        await logged(caplog, f"job {job.id}: lease lost: this outcome couldn't be written: hands off")
         assert f"job {job.id}: its outcome can't be written yet: hands off" in caplog.text
         assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
         await sql.execute(f"DROP TRIGGER mine ON {quoted}.job")
@@ -145,3 +154,40 @@ async def test_a_redrive_that_an_index_of_a_users_refuses_is_no_duplicate(
     (result,) = await store.redrive([job.id])
     assert (result.fate, "lone" in str(result.problem)) == (OperatorFate.CHANGED, True)
     assert await store.get(job.id) == before
+
+
+async def test_a_row_that_cant_go_back_stops_no_runner_and_is_left_to_its_lease(
+    bench: Bench, new_job: Any, sql: Any, quoted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One pending job for each record, says the user: there is one, and another is processing."""
+    await sql.execute(f"CREATE UNIQUE INDEX lone ON {quoted}.job (assigned_to) WHERE status = 'pending'")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    async with bench.runner() as runner, asyncio.timeout(30):
+        (stray,) = await bench.store.add([new_job(assigned_to="thread:1")])
+        await bench.until(stray, lambda now: now.is_terminal)
+        await bench.store.add([new_job(assigned_to="thread:1", run_at=later)])
+        await sql.execute(
+            f"UPDATE {quoted}.job SET status = 'processing', lease_until = now() + interval '2 s', "
+            "runner_id = $1 WHERE id = $2",
+            runner.runner_id,
+            stray.id[-36:],
+        )
+        await logged(caplog, f"job {stray.id} can't be released")
+        for _ in range(3):
+            (job,) = await bench.store.add([new_job()])
+            await bench.until(job, lambda now: now.is_terminal)
+        ended = await bench.until(stray, lambda now: now.is_terminal)
+    assert (ended.status, ended.errors[-1].name) == (JobStatus.FAILED, "invalid_row")
+    assert "can't claim" not in caplog.text
+    assert "can't look after" not in caplog.text
+
+
+async def test_rows_that_cant_be_reclaimed_hold_up_no_other(
+    store: PostgresStore, new_job: Any, rule: Any, sql: Any, quoted: str
+) -> None:
+    jobs = await store.add([new_job(path="/bad"), new_job(path="/bad"), new_job()])
+    await store.claim({"api": 3}, "gone")
+    await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() - interval '1 s'")
+    await rule("OLD.path = '/bad'", "RAISE 'hands off'")
+    reclaimed = [each.job_id for _ in range(3) for each in await store.reclaim({}, limit=2)]
+    assert reclaimed == [jobs[2].id]

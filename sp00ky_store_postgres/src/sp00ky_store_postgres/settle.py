@@ -22,8 +22,10 @@ from sp00ky_store_postgres.refusals import Refusals
 from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
 
-__all__ = ["Settles"]
+__all__ = ["Settles", "SETTLED"]
 
+SETTLED = "settled"
+"""What is told of rows that can't be written in any form."""
 BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE = 1, 2, 4
 
 
@@ -60,7 +62,7 @@ class Settles:
             return attrs.evolve(result, problem=refused.problem, written=transition)
         # Not even its status can be written: the row stays as it is, and whoever asks again is told again.
         if lane is not Lane.SETTLE:  # a runner tells of its own outcomes
-            self._refusals.tell(settlement.job_id, "settled", refused)
+            self._refusals.tell(SETTLED, {settlement.job_id: refused})
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
 
     async def _write(self, settlements: Sequence[Settlement], lane: Lane) -> list[SettleResult]:

@@ -65,7 +65,7 @@ class PostgresStore(DecidingStore):
         self._enqueues = Enqueues(self._connections, self._tables, self._options)
         self._breakers = Breakers(self._connections, self._tables)
         self._reads = Reads(self._connections, self._tables, self._breakers)
-        self._upkeep = Upkeep(self._connections, self._tables)
+        self._upkeep = Upkeep(self._connections, self._tables, refusals)
         self._listener = Listener(self._options, self._tables, self._connections, self._is_due)
         self._pulse = Pulse()
         self._watches = Watches(self._connections, self._tables, self._reads, self._pulse)

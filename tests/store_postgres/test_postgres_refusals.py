@@ -18,7 +18,7 @@ from sp00ky_core.ports import JobTable, OperatorFate
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
-from sp00ky_store_postgres import PostgresStore, refusals
+from sp00ky_store_postgres import PostgresStore, refusals, retention
 
 # What takes seconds in production takes a fraction of one here.
 FAST = RunnerOptions(poll=0.1, beat_interval=0.05, reclaim_after=0.1, prune_interval=0.2)
@@ -191,3 +191,66 @@ async def test_rows_that_cant_be_reclaimed_hold_up_no_other(
     await rule("OLD.path = '/bad'", "RAISE 'hands off'")
     reclaimed = [each.job_id for _ in range(3) for each in await store.reclaim({}, limit=2)]
     assert reclaimed == [jobs[2].id]
+
+
+@pytest.fixture
+def referred(sql: Any, quoted: str) -> Any:
+    """A table of a user's that refers to jobs, some of which it is given."""
+
+    async def make(job_ids: str) -> None:
+        await sql.execute(
+            f"CREATE TABLE {quoted}.doc (job uuid REFERENCES {quoted}.job (id));"
+            f"INSERT INTO {quoted}.doc SELECT id FROM {quoted}.job WHERE {job_ids}"
+        )
+
+    return make
+
+
+OLD = """
+    INSERT INTO {table} (path, payload, status, updated_at)
+    SELECT '/' || n, '{{}}', 'success', now() - interval '1 day' - n / 2 * interval '1 s'
+    FROM generate_series(1, 50) AS n
+"""
+
+
+async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_pruned(
+    make: Any, table: JobTable, sql: Any, quoted: str, referred: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = (table, JobTable(backend="mail", table="mail"))
+    store = make(tables=tables)
+    await store.open()
+    await store.migrate()
+    for each in tables:
+        await sql.execute(OLD.format(table=f"{quoted}.{each.table}"))
+    await sql.execute(f"INSERT INTO {quoted}.sp00ky_runner VALUES ('r', 'h', 1, '2020-01-01', '2020-01-01')")
+    await referred("path IN ('/50', '/49', '/48', '/3')")
+    counts = [await store.prune(limit=10) for _ in range(12)]
+    await store.close()
+    assert sum(counts) == 96
+    assert await sql.fetchval(f"SELECT count(*) FROM {quoted}.job") == 4
+    assert await sql.fetchval(f"SELECT count(*) FROM {quoted}.sp00ky_runner") == 0
+    assert "and 2 more can't be deleted" in caplog.text
+
+
+async def test_what_cant_be_deleted_by_a_clear_is_said_of_each(
+    store: PostgresStore, new_job: Any, referred: Any
+) -> None:
+    jobs = await store.add([new_job() for _ in range(5)])
+    await store.kill([job.id for job in jobs])
+    await referred(f"id = '{jobs[1].id[-36:]}'")
+    results = await store.clear([job.id for job in jobs])
+    assert [each.fate for each in results] == ["cleared", "illegal", "cleared", "cleared", "cleared"]
+    assert f"job {jobs[1].id} can't be deleted: " in str(results[1].problem)
+    assert "foreign key" in str(results[1].problem)
+
+
+async def test_what_was_kept_is_tried_again_after_a_while(
+    store: PostgresStore, sql: Any, quoted: str, referred: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sql.execute(OLD.format(table=f"{quoted}.job"))
+    await referred("path = '/50'")
+    assert await store.prune() == 49
+    await sql.execute(f"DROP TABLE {quoted}.doc")
+    assert await store.prune() == 0
+    monkeypatch.setattr(retention, "START_OVER", 0.0)
+    assert await store.prune() == 1

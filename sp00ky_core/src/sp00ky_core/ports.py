@@ -160,7 +160,7 @@ class OperatorFate(StrEnum):
     REDRIVEN = "redriven"
     CLEARED = "cleared"
     NOT_FOUND = "not_found"
-    ILLEGAL = "illegal"  # the state machine has no such transition; `problem` says what to do
+    ILLEGAL = "illegal"  # the state machine has no such transition, or the database keeps it: `problem`
     DUPLICATE = "duplicate"  # another job with its dedup_key isn't terminal
     CHANGED = "changed"  # the row kept changing under our hands; try again. (`problem`: it can't be written)
 
@@ -354,10 +354,13 @@ class Store(Protocol):
         """Make failed jobs pending again. Fates in order."""
 
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
-        """Delete jobs that have ended; others are ``illegal``. Fates in order."""
+        """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. In order."""
 
     async def prune(self, *, limit: int = 1_000) -> int:
-        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many."""
+        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
+
+        A row that the database won't have deleted is told of, and holds up no other.
+        """
 
     async def get(self, job_id: str) -> Job:
         """One job. Raises ``JobNotFound``."""

@@ -254,3 +254,14 @@ async def test_what_was_kept_is_tried_again_after_a_while(
     assert await store.prune() == 0
     monkeypatch.setattr(retention, "START_OVER", 0.0)
     assert await store.prune() == 1
+
+
+async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
+    bench: Bench, new_job: Any, rule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.loop.LAST_WRITES", 0.1)
+    await rule("NEW.status = 'success'", "RETURN NULL")
+    await bench.store.add([new_job()])
+    async with bench.runner(grace=0.1):
+        await bench.transport.began(1)
+    assert "1 outcomes could not be written" in caplog.text

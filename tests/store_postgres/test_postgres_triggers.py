@@ -13,6 +13,7 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Settlement
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.claim import VAIN
 
 BODIES = {
     "raise": "RAISE 'mine'",
@@ -143,3 +144,18 @@ async def test_a_column_that_is_missing_is_no_rows_fault(
         await store.settle([delivered(job) for job in jobs])
     with pytest.raises(SchemaError, match=r"updated_at.*run: sp00ky migrate"):
         await store.claim({"api": 1}, "r1")
+
+
+async def test_a_row_that_a_trigger_passes_over_is_told_of_and_left_out(
+    store: PostgresStore, new_job: Any, trigger: Any
+) -> None:
+    (bad,) = await store.add([new_job(path="/bad")])
+    await trigger("RETURN NULL", "NEW.status = 'processing' AND NEW.path = '/bad'")
+    for _ in range(VAIN):
+        assert await store.claim({"api": 5}, "r1") == []
+        assert await store.next_due(["api"]) == 0
+    with pytest.raises(RowRefused, match=f"{bad.id} can't be claimed, .* a trigger returns NULL for it"):
+        await store.claim({"api": 5}, "r1")
+    assert await store.next_due(["api"]) is None
+    (good,) = await store.add([new_job()])
+    assert [job.id for job in await store.claim({"api": 5}, "r1")] == [good.id]

@@ -270,7 +270,7 @@ class Runner:
             self._settler.put(held, self._decider.unknown(held))
             held.worker = None
         if not await _within(LAST_WRITES, self._holdings.emptied.wait()):
-            logger.error("%d outcomes could not be written; their leases will run out", len(self._settler))
+            logger.error("%d outcomes could not be written; their leases will run out", len(self._holdings))
         await self._stop("settle", "reclaim")
         await self._give_back()
         await _within(LAST_CHANGES, self._breakers.all_written())

@@ -12,7 +12,7 @@ import pytest
 
 from sp00ky_core import JobQuery, JobStatus, OperatorFate, Outbox
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.upkeep import KEEP_FAILED, KEEP_SUCCESS
+from sp00ky_store_postgres.retention import KEEP_FAILED, KEEP_SUCCESS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "sp00ky_store_postgres" / "README.md").read_text()

@@ -62,6 +62,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ..
         return fill(read_sql(name), table=tables.name(table), columns=WHOLE, left_out="", unpaused="")
 
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
+    old = 3600.0, 1000, LONG_AGO, key
     assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
     return {
         "claim": (Lane.CLAIM, store._claims._statement(tables.all), ("r1", 100, LONG_AGO), "job_due"),
@@ -73,9 +74,9 @@ def statements(store: PostgresStore) -> dict[str, tuple[Lane, str, tuple[Any, ..
             ([0], [key], [1], [None]),
             "job_pkey",
         ),
-        "lost": (Lane.REST, filled("lost"), (["r1"], 10), "job_held"),
-        "release": (Lane.REST, filled("release"), ("r1", [key]), "job_held"),
-        "prune": (Lane.REST, fill(filled("prune"), status="'success'"), (3600.0, 1000), "job_ended"),
+        "lost": (Lane.REST, filled("lost"), (["r1"], 10, []), "job_held"),
+        "release": (Lane.REST, filled("release"), ("r1", [key], None), "job_held"),
+        "prune": (Lane.REST, fill(filled("prune"), status="'success'"), old, "job_ended"),
         "load": (Lane.REST, filled("load"), ([key],), "job_pkey"),
         "by record": (Lane.REST, assigned.statement, assigned.arguments, "job_assigned"),
     }

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.ports import SettleFate, Settlement
@@ -104,8 +105,9 @@ async def test_a_transition_that_is_refused_ends_as_a_failure_with_the_reason(
     (job,) = await claimed(store, new_job, 1)
     (result,) = await store.settle([delivered(job, b"1")])
     assert result.fate is SettleFate.SETTLED
+    assert result.written is not None
     kept = await store.get(job.id)
-    assert kept.status is JobStatus.FAILED
+    assert kept.status is result.written.to is JobStatus.FAILED
     assert "never" in kept.errors[-1].reason
 
 
@@ -142,6 +144,12 @@ async def test_an_id_that_names_no_row_is_lost(store: PostgresStore, new_job: An
         Settlement(job_id=each, backend="api", epoch=1, transition=delivered(job).transition) for each in ids
     ]
     assert [each.fate for each in await store.settle(batch)] == ["lease_lost"] * 3 + ["settled"]
+
+
+async def test_an_error_is_not_its_own_cause(make: Any, new_job: Any) -> None:
+    with pytest.raises(StoreUnavailable, match="isn't open") as caught:
+        await make().claim({"api": 1}, "r1")
+    assert caught.value.__cause__ is None
 
 
 async def test_a_cancelled_caller_leaves_the_store_usable(

@@ -152,6 +152,18 @@ async def test_a_row_that_is_refused_in_every_form_is_busy_and_said_once(
     assert (await migrated.get(jobs["/bad"].id)).status is JobStatus.PROCESSING
 
 
+async def test_what_was_written_instead_is_told(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "DEFINE EVENT hook ON TABLE job WHEN $event = 'UPDATE' AND $after.status = 'success' "
+        "THEN { THROW 'no success' };"
+    )
+    await migrated.add([NewJob(path="/a", backend="api")])
+    (job,) = await migrated.claim({"api": 1}, "r")
+    (result,) = await migrated.settle([settlement_of(job, Delivered())])
+    assert result.written is not None
+    assert (await migrated.get(job.id)).status is result.written.to is JobStatus.FAILED
+
+
 @pytest.mark.parametrize("text", [COLLIDED, "The table 'a' does not exist", FSYNC])
 async def test_a_refused_answer_is_left_out_whatever_it_says(migrated: SurrealStore, text: str) -> None:
     await migrated._connection.write(

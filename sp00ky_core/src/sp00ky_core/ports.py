@@ -120,6 +120,10 @@ class Settlement:
     status: JobStatus = JobStatus.PROCESSING  # what the row must still be
     transition: Transition
 
+    def as_written(self, result: SettleResult) -> Settlement:
+        """The same with the transition that was written, where the database took a lesser one only."""
+        return self if result.written is None else attrs.evolve(self, transition=result.written)
+
 
 class Claim(list[Job]):
     """Claimed jobs, and the breakers of their backends as the claim found, or left, them."""
@@ -147,6 +151,7 @@ class SettleResult:
     job_id: str
     fate: SettleFate
     problem: str | None = None  # the database refused the result or the entry: what it said
+    written: Transition | None = None  # the lesser transition that it took; None: the one that was asked for
 
 
 class OperatorFate(StrEnum):
@@ -156,9 +161,9 @@ class OperatorFate(StrEnum):
     REDRIVEN = "redriven"
     CLEARED = "cleared"
     NOT_FOUND = "not_found"
-    ILLEGAL = "illegal"  # the state machine has no such transition; `problem` says what to do
+    ILLEGAL = "illegal"  # the state machine has no such transition, or the database keeps it: `problem`
     DUPLICATE = "duplicate"  # another job with its dedup_key isn't terminal
-    CHANGED = "changed"  # the row kept changing under our hands; try again
+    CHANGED = "changed"  # the row kept changing under our hands; try again. (`problem`: it can't be written)
 
 
 @attrs.frozen(kw_only=True)
@@ -336,7 +341,8 @@ class Store(Protocol):
         """Write transitions in one round trip, each under its guard; their fates, in order.
 
         A row that the database refuses is isolated: it is settled without its result, or without its error
-        entry, or failed with the database's reason, and the others are written.
+        entry, or failed with the database's reason, and the others are written. ``written`` says which.
+        (But what has ended stays as it is where a redrive is refused.)
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
@@ -366,10 +372,13 @@ class Store(Protocol):
         """Make failed jobs pending again. Fates in order."""
 
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
-        """Delete jobs that have ended; others are ``illegal``. Fates in order."""
+        """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. In order."""
 
     async def prune(self, *, limit: int = 1_000) -> int:
-        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many."""
+        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
+
+        A row that the database won't have deleted is told of, and holds up no other.
+        """
 
     async def get(self, job_id: str) -> Job:
         """One job. Raises ``JobNotFound``."""

@@ -33,6 +33,8 @@ RUN_AT, KEY, PATH = 12, 1, 2
 MAY_PROBE = -2
 """In a breaker's row, instead of a table's number: something is due that could be its probe."""
 
+VAIN = 5
+"""How often something must have been due that no claim has got, until it is tried row by row."""
 DETOURS = 10
 """How often a claim is tried again around rows that the database refuses to write."""
 START_OVER_SECONDS = 0.25
@@ -71,6 +73,7 @@ class Claims:
         self._reached: dict[str, datetime] = {}  # by table: how far the claims have got
         self._begun_at = -math.inf  # when one has started from the beginning
         self._left_out = LeftOut(connections, tables, location)
+        self._in_vain = 0  # how often something was due since a claim has got anything
 
     def start_over(self) -> None:
         """Jobs may have become due that are older than where the claims have got to."""
@@ -84,9 +87,20 @@ class Claims:
             claim = await self._claim_all(slots_by_backend, runner_id)
         except RowRefused:
             claim = await self._claim_around(slots_by_backend, runner_id)
+        if claim:
+            self._in_vain = 0
+        elif self._in_vain >= VAIN:
+            await self._try_in_vain(slots_by_backend)
         if not claim and (refused := self._left_out.take_news()):
             raise refused
         return claim
+
+    async def _try_in_vain(self, backends: Collection[str]) -> None:
+        """A trigger that returns NULL keeps rows from being claimed without a word."""
+        self._in_vain = 0
+        for table in self._tables.chosen(backends):
+            if await self._left_out.find(table, BEGINNING, PROBE_WINDOW):
+                self._built.clear()
 
     async def _claim_around(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """Leave out what is refused, until the rest can be claimed."""
@@ -192,7 +206,9 @@ class Claims:
             for table in tables
         ]
         rows = await self._connections.fetch(Lane.CLAIM, " UNION ALL ".join(shares))
-        return max(min(row[0] for row in rows), 0.0) if rows else None
+        due = max(min(row[0] for row in rows), 0.0) if rows else None
+        self._in_vain += due == 0
+        return due
 
     def _statement(self, tables: tuple[JobTable, ...]) -> str:
         key = tuple(table.table for table in tables)

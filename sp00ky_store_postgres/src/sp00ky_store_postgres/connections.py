@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_store_postgres.errors import is_lost, is_right, is_transient, translated
 from sp00ky_store_postgres.keepalive import Connection
 from sp00ky_store_postgres.options import PostgresOptions
@@ -193,6 +193,8 @@ class Connections:
                     give_up_at = time.monotonic() + PATIENCE  # nobody tried meanwhile: it waited in silence
                 late = time.monotonic() + next_pause > give_up_at
                 if late or not self._pools or not is_transient(error):
+                    if isinstance(error, Sp00kyError):
+                        raise
                     hint = await self._lack(error) if is_right(error) else ""
                     raise translated(error, self._options.location, hint=hint) from error
             next_pause = await pause(next_pause)

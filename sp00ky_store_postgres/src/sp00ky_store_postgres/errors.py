@@ -15,8 +15,10 @@ __all__ = [
     "is_transient",
     "is_lost",
     "is_refusal",
+    "is_meant",
     "is_right",
     "state_of",
+    "constraint_of",
     "MIGRATE",
     "READ_ONLY",
 ]
@@ -32,8 +34,11 @@ LOST = ("08", "57P", "53", "25006")
 """States of a server that is away, ending, full, or not the primary any more."""
 CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 """A serialization failure, a deadlock, a lock timeout: the same call may work at once."""
-REFUSALS = ("22", "23", "P0001", "54", "44")
-"""Values that can't be, constraints, a trigger's RAISE, limits, a view's check."""
+REFUSALS = ("22", "23", "P0", "54", "44")
+"""Values that can't be, constraints, a trigger's RAISE or ASSERT, limits, a view's check."""
+RULES = frozenset({"exec_stmt_raise", "ExecWithCheckOptions"})
+"""Where the server raises what a RAISE with any state, or a policy of row-level security, refuses."""
+CANCELLED = "57014"
 MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "42804"})
 """A table, a column, a schema, a function, a type, an index for ON CONFLICT, or another column type."""
 DOORS = frozenset({"28P01", "28000", "3D000"})
@@ -57,13 +62,23 @@ POOLED = frozenset({"26000", "42P05", "08P01"})
 
 def state_of(error: BaseException) -> str:
     """The SQLSTATE that a driver's error, or its cause, carries; empty where there is none."""
+    return _said_of(error, "sqlstate", "pgcode")
+
+
+def constraint_of(error: BaseException) -> str:
+    """The constraint, or the unique index, that a driver's error names; empty where it names none."""
+    return _said_of(error, "constraint_name")
+
+
+def _said_of(error: BaseException, *names: str) -> str:
+    """The first of these fields that a driver's error, or its cause, has."""
     seen: BaseException | None = error
     for _ in range(5):
         if seen is None:
             break
-        state = getattr(seen, "sqlstate", None) or getattr(seen, "pgcode", None)
-        if isinstance(state, str):
-            return state
+        found = next(filter(None, (getattr(seen, name, None) for name in names)), None)
+        if isinstance(found, str):
+            return found
         seen = getattr(seen, "orig", None) or seen.__cause__
     return ""
 
@@ -85,8 +100,23 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the database refused what was to be written."""
-    return state_of(error).startswith(REFUSALS) or isinstance(error, asyncpg.DataError)
+    """Whether the database refused what was to be written, or a function that it calls for a row failed."""
+    return is_meant(error) or bool(_failed_in(error))
+
+
+def is_meant(error: BaseException) -> bool:
+    """Whether a rule refused a row; else what failed may fail for every row."""
+    is_rule = state_of(error).startswith(REFUSALS) or _said_of(error, "server_source_function") in RULES
+    return is_rule or isinstance(error, asyncpg.DataError)
+
+
+def _failed_in(error: BaseException) -> str:
+    """The place, in a function that a statement called, where it failed; empty: in the statement itself."""
+    state = state_of(error)
+    if is_transient(error) or state in POOLED or state == CANCELLED:
+        return ""
+    outermost = (_said_of(error, "context").splitlines() or [""])[-1]
+    return "" if "inline_code_block" in outermost else outermost[:200]  # that one is ours
 
 
 def is_right(error: BaseException) -> bool:
@@ -114,14 +144,14 @@ def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
     if state in PARAMETERS and (key := _parameter(error, store)):
         unknown = f"; {key} stands in the store's URL, {_meant(key)}"
         return StoreError, unknown if state == UNKNOWN_PARAMETER else ""
+    if is_refusal(error):
+        return RowRefused, "" if is_meant(error) else f" ({_failed_in(error)})"
     if state in MISSING:
         return SchemaError, f"; {MIGRATE}"
     if state == NO_RIGHT:
         return SchemaError, ": grant this role the right, or connect as the tables' owner"
     if state in POOLED:
         return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
-    if is_refusal(error):
-        return RowRefused, ""
     return (
         StoreUnavailable if is_transient(error) else StoreError
     ), f": {READ_ONLY}" if state == NO_WRITES else ""

@@ -90,7 +90,10 @@ class LeftOut:
         for (key,) in await connection.fetch(statement, since, limit):
             try:
                 async with connection.transaction():
-                    await connection.execute(fill(read_sql("claim_trial"), table=name), key)
+                    done = await connection.execute(fill(read_sql("claim_trial"), table=name), key)
+                if done == "UPDATE 0":  # it is locked here, so it was there to be written
+                    problem = "a trigger returns NULL for it"
+                    refused[str(key)] = RowRefused(store=self._location, problem=problem)
             except Exception as error:
                 if not is_refusal(error):
                     raise

@@ -15,23 +15,29 @@ from sp00ky_core.machine import MAX_ERRORS, Transition
 from sp00ky_core.outcome import INVALID_ROW
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_store_postgres.connections import Connections, Lane, Row
-from sp00ky_store_postgres.errors import state_of
+from sp00ky_store_postgres.doubts import Doubts
+from sp00ky_store_postgres.errors import constraint_of, is_meant
+from sp00ky_store_postgres.layout import object_name
 from sp00ky_store_postgres.mapping import key_of
+from sp00ky_store_postgres.refusals import Refusals
 from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
 
-__all__ = ["Settles"]
+__all__ = ["Settles", "SETTLED"]
 
+SETTLED = "settled"
+"""What is told of rows that can't be written in any form."""
 BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE = 1, 2, 4
-UNIQUE_VIOLATION = "23505"
 
 
 class Settles:
     """Writes transitions."""
 
-    def __init__(self, connections: Connections, tables: Tables) -> None:
+    def __init__(self, connections: Connections, tables: Tables, refusals: Refusals) -> None:
         self._connections = connections
         self._tables = tables
+        self._refusals = refusals
+        self._doubts = Doubts()
         self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
 
     async def settle(self, settlements: Sequence[Settlement], lane: Lane = Lane.SETTLE) -> list[SettleResult]:
@@ -39,24 +45,70 @@ class Settles:
         if not settlements:
             return []
         try:
-            return await self._write(settlements, lane)
+            results = await self._write(settlements, lane)
         except RowRefused as error:
-            if len(settlements) == 1:
-                return [await self._write_in_part(settlements[0], lane, error)]
+            return await self._isolate(settlements, lane, error)
+        if self._doubts:
+            self._doubts.written(_settled(settlements, results))
+        return results
+
+    async def _isolate(
+        self, settlements: Sequence[Settlement], lane: Lane, error: RowRefused
+    ) -> list[SettleResult]:
+        found = await self._apart(settlements, lane, error)
+        pairs = list(zip(settlements, found, strict=True))
+        for settlement, outcome in pairs:
+            if isinstance(outcome, RowRefused) and not is_meant(outcome):
+                self._doubts.add(settlement)
+        self._doubts.written(_settled(settlements, found))
+        results = [await self._refused(*each, lane) for each in pairs]
+        if not any(isinstance(each, SettleResult) for each in results):  # so it is nobody's own
+            raise error
+        return [
+            each if isinstance(each, SettleResult) else self._busy(settlement, each, lane)
+            for settlement, each in zip(settlements, results, strict=True)
+        ]
+
+    async def _apart(
+        self, settlements: Sequence[Settlement], lane: Lane, error: RowRefused
+    ) -> list[SettleResult | RowRefused]:
+        """Write a batch that was refused, in halves; what was said of those that are refused alone."""
+        if len(settlements) == 1:
+            return [error]
         middle = len(settlements) // 2
-        first = await self.settle(settlements[:middle], lane)
-        return first + await self.settle(settlements[middle:], lane)
+        found: list[SettleResult | RowRefused] = []
+        for half in (settlements[:middle], settlements[middle:]):
+            try:
+                found += await self._write(half, lane)
+            except RowRefused as refused:
+                found += await self._apart(half, lane, refused)
+        return found
+
+    async def _refused(
+        self, settlement: Settlement, outcome: SettleResult | RowRefused, lane: Lane
+    ) -> SettleResult | RowRefused:
+        """What became of one; still refused: it isn't written, for that may be everybody's fault."""
+        if isinstance(outcome, SettleResult):
+            return outcome
+        if is_meant(outcome) or settlement.status is JobStatus.FAILED or self._doubts.is_its_own(settlement):
+            return await self._write_in_part(settlement, lane, outcome)
+        return outcome
 
     async def _write_in_part(self, settlement: Settlement, lane: Lane, refused: RowRefused) -> SettleResult:
-        if state_of(refused) == UNIQUE_VIOLATION:
-            return SettleResult(job_id=settlement.job_id, fate=SettleFate.DUPLICATE)
+        if settlement.status is JobStatus.FAILED:  # a redrive: what has ended stays as it is
+            return _not_redriven(settlement, refused)
         for transition in _lesser(settlement.transition, refused.problem):
             try:
                 (result,) = await self._write([attrs.evolve(settlement, transition=transition)], lane)
             except RowRefused:
                 continue
-            return attrs.evolve(result, problem=refused.problem)
+            return attrs.evolve(result, problem=refused.problem, written=transition)
         # Not even its status can be written: the row stays as it is, and whoever asks again is told again.
+        return self._busy(settlement, refused, lane)
+
+    def _busy(self, settlement: Settlement, refused: RowRefused, lane: Lane) -> SettleResult:
+        if lane is not Lane.SETTLE:  # a runner tells of its own outcomes
+            self._refusals.tell(SETTLED, {settlement.job_id: refused})
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
 
     async def _write(self, settlements: Sequence[Settlement], lane: Lane) -> list[SettleResult]:
@@ -175,13 +227,30 @@ def _fate(row: Row, settlement: Settlement) -> SettleFate:
     return SettleFate.BUSY if status == settlement.status.value else SettleFate.ALREADY_SETTLED
 
 
+def _settled(
+    settlements: Sequence[Settlement], outcomes: Sequence[SettleResult | RowRefused]
+) -> list[Settlement]:
+    pairs = zip(settlements, outcomes, strict=True)
+    return [
+        each
+        for each, outcome in pairs
+        if isinstance(outcome, SettleResult) and outcome.fate is SettleFate.SETTLED
+    ]
+
+
+def _not_redriven(settlement: Settlement, refused: RowRefused) -> SettleResult:
+    is_taken = constraint_of(refused) == object_name(table_of(settlement.job_id), "dedup")
+    fate = SettleFate.DUPLICATE if is_taken else SettleFate.BUSY
+    return SettleResult(job_id=settlement.job_id, fate=fate, problem=None if is_taken else refused.problem)
+
+
 def _lesser(transition: Transition, problem: str) -> Iterable[Transition]:
     """The same transition with less and less in it, and at last a failure that says why."""
     if transition.result_json is not None:
         yield attrs.evolve(transition, result_json=None)
     if transition.error is not None:
         yield attrs.evolve(transition, result_json=None, error=None)
-    failed = Transition(to=JobStatus.FAILED, retries=transition.retries, bumps_epoch=transition.bumps_epoch)
+    failed = attrs.evolve(transition, to=JobStatus.FAILED, delay=None, result_json=None, error=None)
     reason = problem.replace("\0", "\ufffd")[:500]
     error = AttemptError(attempt=transition.retries + 1, code=0, name=INVALID_ROW, reason=reason)
     yield attrs.evolve(failed, error=error)

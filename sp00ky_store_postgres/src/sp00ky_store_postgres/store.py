@@ -34,6 +34,8 @@ from sp00ky_store_postgres.mapping import canonical
 from sp00ky_store_postgres.options import read_url
 from sp00ky_store_postgres.pulse import Pulse
 from sp00ky_store_postgres.reading import Reads
+from sp00ky_store_postgres.refusals import Refusals
+from sp00ky_store_postgres.retention import Retention
 from sp00ky_store_postgres.settle import Settles
 from sp00ky_store_postgres.tables import Tables
 from sp00ky_store_postgres.upkeep import Upkeep
@@ -59,11 +61,13 @@ class PostgresStore(DecidingStore):
         self._tables = Tables(options.tables, self._options.schema)
         self._connections = Connections(self._options, self._tables)
         self._claims = Claims(self._connections, self._tables, self._options.location)
-        self._settles = Settles(self._connections, self._tables)
+        refusals = Refusals()
+        self._settles = Settles(self._connections, self._tables, refusals)
         self._enqueues = Enqueues(self._connections, self._tables, self._options)
         self._breakers = Breakers(self._connections, self._tables)
         self._reads = Reads(self._connections, self._tables, self._breakers)
-        self._upkeep = Upkeep(self._connections, self._tables)
+        self._upkeep = Upkeep(self._connections, self._tables, refusals)
+        self._retention = Retention(self._connections, self._tables, refusals)
         self._listener = Listener(self._options, self._tables, self._connections, self._is_due)
         self._pulse = Pulse()
         self._watches = Watches(self._connections, self._tables, self._reads, self._pulse)
@@ -147,7 +151,7 @@ class PostgresStore(DecidingStore):
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
-        return await self._upkeep.prune(limit)
+        return await self._retention.prune(limit)
 
     async def get(self, job_id: str) -> Job:
         """See ``Store.get``."""
@@ -194,8 +198,8 @@ class PostgresStore(DecidingStore):
     async def _beats(self) -> Mapping[str, datetime]:
         return await self._upkeep.beats()
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
-        return await self._upkeep.delete_ended(job_ids)
+    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        return await self._retention.delete_ended(job_ids)
 
     async def _tell(self, job_ids: Sequence[str]) -> None:
         """Jobs are pending again, some of them perhaps older than those that are claimed now."""

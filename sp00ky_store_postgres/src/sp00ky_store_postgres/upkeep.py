@@ -1,4 +1,4 @@
-"""What runners do beside claims and settles: beats, what is lost or stray, what is old."""
+"""What runners do beside claims and settles: beats, and what is lost or stray."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ import os
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ids import job_id as id_of
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.connections import Connections, Lane
+from sp00ky_store_postgres.apart import apart
+from sp00ky_store_postgres.connections import Connections, Lane, Row
 from sp00ky_store_postgres.mapping import WHOLE, keys_by_table, whole_jobs
-from sp00ky_store_postgres.statements import fill, literal, read_sql
+from sp00ky_store_postgres.refusals import Refusals
+from sp00ky_store_postgres.settle import SETTLED
+from sp00ky_store_postgres.statements import fill, read_sql
 from sp00ky_store_postgres.tables import Tables
 
-__all__ = ["Upkeep", "KEEP_SUCCESS", "KEEP_FAILED"]
-
-KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
-"""Seconds that jobs are kept after they ended, where the configuration says nothing."""
+__all__ = ["Upkeep"]
 
 
 class Upkeep:
     """Looks after the tables."""
 
-    def __init__(self, connections: Connections, tables: Tables) -> None:
+    def __init__(self, connections: Connections, tables: Tables, refusals: Refusals) -> None:
         self._connections = connections
         self._tables = tables
+        self._refusals = refusals
         self._beat = fill(read_sql("beat"), runner=tables.runner)
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
@@ -40,54 +43,41 @@ class Upkeep:
         return dict(map(tuple, await self._connections.fetch(Lane.REST, statement)))
 
     async def release(self, runner_id: str, keep: Collection[str]) -> list[str]:
-        """See ``Store.release``."""
+        """See ``Store.release``; a row that can't go back is left to its lease."""
         kept = keys_by_table(keep)
         released: list[str] = []
         for table in self._tables.all:
-            statement = self._filled("release", table)
-            rows = await self._connections.fetch(Lane.REST, statement, runner_id, kept.get(table.table, []))
+            rows = await self._release(table, runner_id, kept.get(table.table, []))
             released += [id_of(table.table, str(row[0])) for row in rows]
         return released
 
+    async def _release(self, table: JobTable, runner_id: str, kept: Sequence[str]) -> list[Row]:
+        async def release(keys: list[Any] | None) -> list[Row]:
+            return await self._connections.fetch(
+                Lane.REST, self._filled("release", table), runner_id, kept, keys
+            )
+
+        try:
+            return await release(None)
+        except RowRefused:
+            held = await self._connections.fetch(Lane.REST, self._filled("held", table), runner_id, kept)
+        refused: dict[Any, RowRefused] = {}
+        rows = await apart([row[0] for row in held], release, refused)
+        self._refusals.tell("released", {id_of(table.table, str(key)): refused[key] for key in refused})
+        return rows
+
     async def lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
-        """``processing`` rows whose lease has run out or is missing, or whose runner is dead."""
-        jobs: list[Job] = []
+        """``processing`` rows whose lease has run out or is missing, or whose runner is dead.
+
+        Those that couldn't be written just now are left out: they would take the others' places.
+        """
+        resting, jobs = keys_by_table(self._refusals.resting(SETTLED)), list[Job]()
         for table in self._tables.all:
             if len(jobs) < limit:
-                rows = await self._connections.fetch(
-                    Lane.REST, self._filled("lost", table), list(dead_runners), limit - len(jobs)
-                )
+                arguments = list(dead_runners), limit - len(jobs), resting.get(table.table, [])
+                rows = await self._connections.fetch(Lane.REST, self._filled("lost", table), *arguments)
                 jobs += whole_jobs(rows, table)
         return jobs
-
-    async def delete_ended(self, job_ids: Sequence[str]) -> set[str]:
-        """Delete those of these jobs that have ended; their ids."""
-        deleted: set[str] = set()
-        for name, keys in keys_by_table(job_ids).items():
-            table = self._tables.by_name.get(name)
-            if table is not None:
-                rows = await self._connections.fetch(Lane.REST, self._filled("clear", table), keys)
-                deleted |= {id_of(name, str(row[0])) for row in rows}
-        return deleted
-
-    async def prune(self, limit: int) -> int:
-        """See ``Store.prune``; runners that have been silent for a day are forgotten too."""
-        count = 0
-        for table in self._tables.all:
-            for status, kept, default in (
-                (JobStatus.SUCCESS, table.keep_success, KEEP_SUCCESS),
-                (JobStatus.FAILED, table.keep_failed, KEEP_FAILED),
-            ):
-                if count < limit:
-                    seconds = default if kept is None else kept
-                    count += await self._prune(table, status, seconds, limit - count)
-        await self._connections.fetch(Lane.REST, fill(read_sql("forget_runners"), runner=self._tables.runner))
-        return count
-
-    async def _prune(self, table: JobTable, status: JobStatus, seconds: float, limit: int) -> int:
-        statement = fill(read_sql("prune"), table=self._tables.name(table), status=literal(status.value))
-        rows = await self._connections.fetch(Lane.REST, statement, seconds, limit)
-        return int(rows[0][0])
 
     def _filled(self, name: str, table: JobTable) -> str:
         return fill(read_sql(name), table=self._tables.name(table), columns=WHOLE)

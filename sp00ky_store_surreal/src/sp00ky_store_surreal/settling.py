@@ -203,7 +203,7 @@ async def _alone(
             break
         except StoreError:
             continue
-        return attrs.evolve(result, problem=problem)
+        return attrs.evolve(result, problem=problem, written=lesser.transition)
     else:
         if not isinstance(refusal, Conflict):
             refusals.tell(settlement.job_id, "settled", refusal)

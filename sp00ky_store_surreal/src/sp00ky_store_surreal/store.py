@@ -275,11 +275,11 @@ class SurrealStore(DecidingStore):
     async def _beats(self) -> Mapping[str, datetime]:
         return await self._upkeep.beats()
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
+    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         await self._ready.ensure()
         deleted = await self._upkeep.delete_ended(job_ids)
         self._signals.changed()
-        return deleted
+        return dict.fromkeys(deleted)
 
     def _wake(self, *, work: bool) -> None:
         self._signals.changed()

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 
 from sp00ky_core.dispatch import Hooks
-from sp00ky_core.errors import RowRefused, Sp00kyError
+from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.job import Job
 from sp00ky_core.ports import Store
 from sp00ky_core.runner.backoff import Backoff
@@ -91,13 +91,23 @@ class Claimer:
     async def _step(self) -> None:
         if self._strays:
             await self._beat.fresh()
-            await self.release()
+            await self._release_strays()
         wanted = self._wanted()
         if wanted:
             await self._beat.fresh()
             await self._claim(wanted)
         else:
             await self._wake.wait(min(await self._idle_seconds(), self._breakers.seconds()))
+
+    async def _release_strays(self) -> None:
+        """Before the next claim, if the database lets them go; else with the reclaimer's rounds."""
+        try:
+            await self.release()
+        except StoreUnavailable:
+            raise
+        except Sp00kyError as error:
+            logger.warning("claims can't be released yet: %s", error)
+            self._strays = False
 
     def _wanted(self) -> dict[str, int]:
         if self._settler.is_full:

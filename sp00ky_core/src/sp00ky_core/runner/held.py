@@ -30,12 +30,7 @@ class Held:
 
     @property
     def lease_end(self) -> float:
-        """Until when the claim is this runner's."""
-        return self.last_start + self.timeout
-
-    @property
-    def lease_surely_ended(self) -> float:
-        """From when on the lease has run out in the database too, which counts from when it claimed."""
+        """By when the claim is over, by the database's clock too: sooner it could still be released."""
         return self.received_at + self.backend.table.lease_margin + self.timeout
 
     @property

@@ -58,20 +58,22 @@ class Reclaimer:
         while True:
             await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
             self._cut_off_overdue()
+            await self._round()
+
+    async def _round(self) -> None:
+        """Each part by itself: what one of them can't do must not keep the others from theirs."""
+        for part in (self._release, self._reclaim, self._prune):
+            if not self._beat.is_steady():
+                return
             try:
-                await self._round()
+                await part()
             except Sp00kyError as error:
                 logger.warning("can't look after the tables: %s", error)
 
-    async def _round(self) -> None:
-        if not self._beat.is_steady():
-            return
+    async def _release(self) -> None:
         released = await self._claimer.release()
         if released:
             logger.warning("released %d claims whose reply was lost", len(released))
-        await self._reclaim()
-        if self._options.clock() >= self._next_prune:
-            await self._prune()
 
     async def _reclaim(self) -> None:
         dead = self._beat.dead()
@@ -103,6 +105,15 @@ class Reclaimer:
         self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
 
     async def _prune(self) -> None:
+        if self._options.clock() < self._next_prune:
+            return
+        try:
+            await self._prune_all()
+        except Sp00kyError:
+            self._next_prune = self._options.clock() + self._options.prune_interval
+            raise
+
+    async def _prune_all(self) -> None:
         for _ in range(PRUNE_ROUNDS):
             if await self._store.prune(limit=PRUNE_BATCH) < PRUNE_BATCH:
                 self._next_prune = self._options.clock() + self._options.prune_interval

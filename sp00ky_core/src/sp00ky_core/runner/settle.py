@@ -26,6 +26,10 @@ BUSY_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 """...up to this."""
 
+WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
+UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
+"""The row is as it was: to release it would be to forget that its attempt was made."""
+
 
 class Settler:
     """Writes outcomes; keeps those that can't be written until the store is back."""
@@ -86,7 +90,7 @@ class Settler:
             was_full = self.is_full  # more may have come meanwhile
             for (held, settlement), result in zip(batch, results, strict=True):
                 self._queue.popleft()
-                if result.fate is SettleFate.BUSY and self._defer(held, settlement, result):
+                if result.fate in UNWRITTEN and self._defer(held, settlement, result):
                     continue
                 self._holdings.drop(held)
                 self._report(held, settlement, result)
@@ -100,7 +104,7 @@ class Settler:
 
         Let go of sooner, it would be taken for a claim that was never started, and sent again.
         """
-        if self._options.clock() > held.lease_surely_ended:
+        if self._options.clock() > held.lease_end:
             return False
         if result.problem and not held.refusals:
             logger.error("job %s: its outcome can't be written yet: %s", held.job.id, result.problem)
@@ -117,17 +121,20 @@ class Settler:
     def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
         if result.problem is not None and result.fate is SettleFate.SETTLED:
             logger.warning("job %s: settled with a part left out: %s", held.job.id, result.problem)
-        if result.fate in {SettleFate.LEASE_LOST, SettleFate.BUSY}:
-            self._lost(held)
+        if result.fate not in WRITTEN:
+            self._lost(held, result)
             return
+        settlement = settlement.as_written(result)
         self._written(settlement)
         if settlement.transition.error is not None:
             _tell_failure(held, settlement.transition)
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
 
-    def _lost(self, held: Held) -> None:
+    def _lost(self, held: Held, result: SettleResult) -> None:
         reason = "its row belongs to somebody else by now, or is gone; this outcome was not written"
+        if result.fate in UNWRITTEN:
+            reason = f"this outcome couldn't be written: {result.problem or 'somebody holds its row'}"
         logger.warning("job %s: lease lost: %s", held.job.id, reason)
         self._hooks.dispatch_soon(
             "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason

@@ -40,8 +40,11 @@ class DecidingStore(ABC):
         """Every runner's last beat, as ``beat`` gives them."""
 
     @abstractmethod
-    async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
-        """Delete those of these jobs that have ended; their ids."""
+    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Delete those of these jobs that have ended; their ids, each with None.
+
+        One that the database keeps has what it said of it instead, and costs no other.
+        """
 
     def _canonical(self, job_id: str) -> str:
         """An id as jobs of this store have it, where it may be given in other ways too."""
@@ -58,7 +61,7 @@ class DecidingStore(ABC):
         settlements = [settlement_of(job, Lost(reason=_loss(job, dead_runners))) for job in jobs]
         results = await self._apply(settlements) if settlements else []
         pairs = zip(settlements, results, strict=True)
-        return [settlement for settlement, result in pairs if result.fate is SettleFate.SETTLED]
+        return [each.as_written(result) for each, result in pairs if result.fate is SettleFate.SETTLED]
 
     async def kill(
         self, job_ids: Sequence[str], *, reason: str = "killed by an operator"
@@ -73,9 +76,11 @@ class DecidingStore(ABC):
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
         """See ``Store.clear``."""
         asked = [self._canonical(each) for each in job_ids]
-        deleted = await self._delete_ended(asked)
-        left = {job.id: job for job in await self._load([each for each in asked if each not in deleted])}
-        results = [_cleared(job_id, deleted, left.get(job_id)) for job_id in asked]
+        ended = await self._delete_ended(asked)
+        left = {job.id: job for job in await self._load([each for each in asked if each not in ended])}
+        results = [
+            _ended(each, ended[each]) if each in ended else _left(each, left.get(each)) for each in asked
+        ]
         return _as_asked(job_ids, results)
 
     async def _operate(
@@ -107,7 +112,10 @@ class DecidingStore(ABC):
             fate = {SettleFate.SETTLED: done, SettleFate.DUPLICATE: OperatorFate.DUPLICATE}.get(
                 result.fate, OperatorFate.CHANGED
             )
-            results[result.job_id] = OperatorResult(job_id=result.job_id, fate=fate, problem=result.problem)
+            problem = result.problem
+            if problem and fate is OperatorFate.CHANGED:
+                problem = f"job {result.job_id} is as it was: {problem}"
+            results[result.job_id] = OperatorResult(job_id=result.job_id, fate=fate, problem=problem)
         return results
 
 
@@ -149,10 +157,17 @@ def _loss(job: Job, dead: Collection[str]) -> str:
     return "its lease ran out"
 
 
-def _cleared(job_id: str, deleted: set[str], left: Job | None) -> OperatorResult:
-    if job_id in deleted:
+def _ended(job_id: str, kept: str | None) -> OperatorResult:
+    if kept is None:
         return OperatorResult(job_id=job_id, fate=OperatorFate.CLEARED)
+    problem = f"job {job_id} can't be deleted: {kept}"
+    return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)
+
+
+def _left(job_id: str, left: Job | None) -> OperatorResult:
     if left is None:
         return OperatorResult(job_id=job_id, fate=OperatorFate.NOT_FOUND)
     problem = f"job {job_id} is {left.status.value}: only ended jobs are cleared; see: sp00ky jobs kill"
+    if left.is_terminal:
+        problem = f"job {job_id} can't be deleted: the database refuses it"
     return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)

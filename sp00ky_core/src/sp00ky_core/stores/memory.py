@@ -260,12 +260,12 @@ class MemoryStore(DecidingStore):
     async def _beats(self) -> Mapping[str, datetime]:
         return dict(self._beats_at)
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> set[str]:
+    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         ended = {job.id for job in await self._load(job_ids) if job.is_terminal}
         for each in ended:
             self._tables[table_of(each)].remove(each)
         self._changes.send()
-        return ended
+        return dict.fromkeys(ended)
 
     def _apply_one(self, settlement: Settlement, now: datetime) -> SettleFate:
         job = self._row(settlement.job_id)

@@ -6,6 +6,7 @@ WITH old AS (
         SELECT ended.ctid
         FROM {{table}} AS ended
         WHERE ended.status = {{status}} AND ended.updated_at <= now() - $1::float8 * interval '1 second'
+          AND ended.updated_at >= $3 AND (ended.updated_at, ended.id) > ($3, $4::uuid) -- else it is kept
         ORDER BY ended.updated_at
         LIMIT $2
         FOR UPDATE SKIP LOCKED

@@ -144,7 +144,7 @@ class Ledger:
                 self._must(
                     is_owner and entry.status is JobStatus.PROCESSING, "only the row's owner settles", entry
                 )
-                self._end(entry, settlement.transition.to)
+                self._end(entry, settlement.as_written(result).transition.to)
                 if entry.status is JobStatus.SUCCESS:
                     was = (entry.job_id, settlement.epoch) in self._delivered
                     self._must(was, "a success was delivered", entry)

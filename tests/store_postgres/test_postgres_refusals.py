@@ -12,9 +12,10 @@ import attrs
 import pytest
 
 from sp00ky_core import hookimpl
+from sp00ky_core.cli.jobs import operating
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.plugins import Plugins
-from sp00ky_core.ports import JobTable, OperatorFate
+from sp00ky_core.ports import JobQuery, JobTable, OperatorFate
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
@@ -265,3 +266,17 @@ async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
     async with bench.runner(grace=0.1):
         await bench.transport.began(1)
     assert "1 outcomes could not be written" in caplog.text
+
+
+async def test_a_clear_of_all_goes_on_past_pages_of_what_is_kept(
+    bench: Bench, new_job: Any, referred: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating, "PAGE", 2)
+    jobs = await bench.store.add([new_job(path=f"/{n}") for n in range(6)])
+    await bench.store.kill([job.id for job in jobs])
+    kept = [job.id for job in await bench.store.find(JobQuery(limit=4))]  # the newest
+    await referred(f"id = ANY ('{{{','.join(each[-36:] for each in kept)}}}')")
+    outbox = outbox_over(bench.store, [bench.table], bench.folder)
+    results = [each async for page in operating._clear_pages(outbox, "failed", None) for each in page]
+    assert {each.job_id for each in results} == {job.id for job in jobs}
+    assert {each.job_id for each in results if each.fate is OperatorFate.ILLEGAL} == set(kept)

@@ -105,14 +105,16 @@ async def _clear_all(
 async def _clear_pages(
     outbox: Outbox, status: str, backend: str | None
 ) -> AsyncIterator[list[OperatorResult]]:
-    """Clear page by page, until a page holds only what couldn't be cleared before."""
+    """Clear page by page; one that holds only what couldn't be cleared before is passed by."""
     tried: set[str] = set()
-    while page := await outbox.find(status=status, backend=backend, limit=PAGE):
+    after: str | None = None
+    while page := await outbox.find(status=status, backend=backend, limit=PAGE, after=after):
         new = [job.id for job in page if job.id not in tried]
-        if not new:
-            return
-        tried.update(new)
-        yield await outbox.clear(*new)
+        if new:
+            tried.update(new)
+            yield await outbox.clear(*new)
+        else:
+            after = page[-1].id
 
 
 def _show(

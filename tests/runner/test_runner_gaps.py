@@ -75,3 +75,21 @@ def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(w
     assert world.flights() == [again]
     world.respond(again, Delivered())
     world.end()
+
+
+def test_a_drain_gives_back_what_was_not_started_while_the_rest_is_in_flight(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    runner = world.start()
+    world.pass_smoothly(2)
+    world.enqueue(max_retries=0)
+    world.flow()
+    unstarted = world.enqueue(max_retries=0)
+    world.run()
+    (claim,) = [call for call in runner.store.calls if call.method == "claim"]
+    world.reach(claim)
+    runner.drain()
+    world.flow()
+    (in_flight,) = world.flights()
+    assert world.ledger.entries[unstarted].status is JobStatus.PENDING
+    world.respond(in_flight, Delivered())
+    world.end()

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-from tests.chaos.history import COMMITTED, EVERYBODY, ROLLED_BACK, History, Redrive, Request, Row
-from tests.chaos.moving import illegal_moves, unfounded_reports
+from tests.chaos.history import COMMITTED, EVERYBODY, ROLLED_BACK, History, Request
+from tests.chaos.moving import (
+    illegal_moves,
+    unfounded_reports,
+)
+from tests.chaos.telling import (
+    each_failure_is_told,
+    each_failure_is_told_as_it_was,
+    redrives_of,
+    retries_are_used,
+)
 
 __all__ = ["violations", "repeated", "lost"]
 
 ENDED = frozenset({"success", "failed"})
-
-KEPT = 50
-"""Error entries that a row keeps."""
 
 Rule = Callable[[History], Iterable[str]]
 
@@ -34,7 +40,7 @@ def repeated(history: History) -> list[tuple[Request, Request]]:
     pairs = []
     for requests in history.by_number().values():
         for index, request in enumerate(requests[:-1]):
-            if request.certain and 200 <= request.status < 300:
+            if request.certain and request.is_delivered:
                 pairs.append((request, requests[index + 1]))
     return pairs
 
@@ -77,7 +83,7 @@ def only_committed_is_requested(history: History) -> Iterator[str]:
 def requests_are_limited(history: History) -> Iterator[str]:
     """Between redrives there are at most 1 + max_retries requests."""
     requests = history.by_number()
-    redrives = _redrives(history.redrives)
+    redrives = redrives_of(history.redrives)
     for row in history.rows:
         for count in _counts(requests.get(row.n, []), redrives.get(row.n, [])):
             if count > 1 + row.max_retries:
@@ -114,26 +120,6 @@ def the_last_claim_has_written(history: History) -> Iterator[str]:
             yield f"job {row.n} of epoch {row.epoch} has the result of epoch {request.epoch}"
 
 
-def each_failure_is_told(history: History) -> Iterator[str]:
-    """One error entry per failed attempt, numbered from 1 again after each redrive."""
-    requests = history.by_number()
-    redrives = _redrives(history.redrives)
-    for row in history.rows:
-        if len(row.attempts) >= KEPT:
-            continue
-        failed = row.retries + (row.status == "failed")
-        runs = _runs(row.attempts)
-        if runs is None or len(runs) - 1 > len(redrives.get(row.n, [])):
-            yield f"job {row.n} has the error entries {row.attempts}"
-        elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
-            yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
-        epochs = {each.epoch for each in requests.get(row.n, [])}
-        if row.status == "success":
-            epochs.discard(row.epoch)
-        if len(epochs) > len(row.attempts):
-            yield f"job {row.n} made {len(epochs)} requests in vain and has {len(row.attempts)} errors"
-
-
 RULES: tuple[Rule, ...] = (
     committed_is_never_lost,
     success_was_answered,
@@ -143,6 +129,8 @@ RULES: tuple[Rule, ...] = (
     answered_is_not_repeated,
     the_last_claim_has_written,
     each_failure_is_told,
+    each_failure_is_told_as_it_was,
+    retries_are_used,
     illegal_moves,
     unfounded_reports,
 )
@@ -158,34 +146,9 @@ def _excused(history: History, answered: Request, again: Request) -> bool:
     )
 
 
-def _redrives(redrives: Iterable[Redrive]) -> Mapping[int, list[float]]:
-    instants: dict[int, list[float]] = {}
-    for redrive in redrives:
-        instants.setdefault(redrive.n, []).append(redrive.at)
-    return instants
-
-
 def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterator[int]:
     """How many requests there were between one redrive and the next."""
     limits = [0.0, *sorted(redriven_at), float("inf")]
     instants = [each.at for each in requests]
     for since, until in pairwise(limits):
         yield sum(since <= at < until for at in instants)
-
-
-def _runs(attempts: Iterable[int]) -> list[int] | None:
-    """How long each sequence that starts at 1 is; None if there is another sequence."""
-    runs: list[int] = []
-    for attempt in attempts:
-        if attempt == 1:
-            runs.append(1)
-        elif runs and attempt == runs[-1] + 1:
-            runs[-1] = attempt
-        else:
-            return None
-    return runs
-
-
-def _redriven_since(row: Row, runs: list[int], redrives: Mapping[int, list[float]]) -> bool:
-    """Whether it succeeded at once after a redrive: its errors are those of before."""
-    return row.retries == 0 and row.status == "success" and len(runs) <= len(redrives.get(row.n, []))

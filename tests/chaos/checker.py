@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-from tests.chaos.history import COMMITTED, EVERYBODY, ROLLED_BACK, History, Request
+from tests.chaos.excuses import keeps_from_writing
+from tests.chaos.history import COMMITTED, ROLLED_BACK, History, Request
 from tests.chaos.moving import (
     illegal_moves,
     unfounded_reports,
@@ -59,11 +60,11 @@ def committed_is_never_lost(history: History) -> Iterator[str]:
 
 
 def success_was_answered(history: History) -> Iterator[str]:
-    """A success has had a 2xx."""
-    answered = {each.n for each in history.requests if 200 <= each.status < 300}
+    """A success has had a 2xx, to the request of the claim that it was written under."""
+    answered = {(each.n, each.epoch) for each in history.requests if each.is_delivered}
     for row in history.rows:
-        if row.status == "success" and row.n not in answered:
-            yield f"job {row.n} is success, and no request of it was answered 2xx"
+        if row.status == "success" and (row.n, row.epoch) not in answered:
+            yield f"job {row.n} is success, and no request of its epoch {row.epoch} was answered 2xx"
 
 
 def only_committed_is_requested(history: History) -> Iterator[str]:
@@ -102,9 +103,21 @@ def a_claim_sends_one_request(history: History) -> Iterator[str]:
 def answered_is_not_repeated(history: History) -> Iterator[str]:
     """After a 2xx nothing is sent, unless what sent it was broken before it could write that down."""
     for answered, again in repeated(history):
-        if not _excused(history, answered, again):
+        if not keeps_from_writing(history, answered, again.at):
             where = f"request {answered.number} by {answered.runner or 'an unknown runner'}"
             yield f"job {again.n} was requested again ({again.number}) after a 2xx to {where}"
+
+
+def an_answer_is_written(history: History) -> Iterator[str]:
+    """A 2xx that nothing was sent after makes its job a success, if what sent it could write that down."""
+    latest = {n: requests[-1] for n, requests in history.by_number().items()}
+    for row in history.rows:
+        last = latest.get(row.n)
+        if last is None or not (last.certain and last.is_delivered):
+            continue
+        is_written = row.status == "success" and row.epoch == last.epoch
+        if not is_written and not keeps_from_writing(history, last, float("inf")):
+            yield f"job {row.n} is {row.status} in epoch {row.epoch} after a 2xx in epoch {last.epoch}"
 
 
 def the_last_claim_has_written(history: History) -> Iterator[str]:
@@ -127,6 +140,7 @@ RULES: tuple[Rule, ...] = (
     requests_are_limited,
     a_claim_sends_one_request,
     answered_is_not_repeated,
+    an_answer_is_written,
     the_last_claim_has_written,
     each_failure_is_told,
     each_failure_is_told_as_it_was,
@@ -134,16 +148,6 @@ RULES: tuple[Rule, ...] = (
     illegal_moves,
     unfounded_reports,
 )
-
-
-def _excused(history: History, answered: Request, again: Request) -> bool:
-    return any(
-        each.excuses
-        and each.runner in {answered.runner, EVERYBODY}
-        and each.since <= again.at
-        and each.until >= answered.at
-        for each in history.disturbances
-    )
 
 
 def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterator[int]:

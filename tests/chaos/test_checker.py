@@ -9,7 +9,9 @@ from tests.chaos.histories import (
     BROKEN,
     DONE,
     NO_ANSWER,
+    UNKNOWN_OUTCOME,
     broken,
+    failed,
     move,
     reclaimed,
     request,
@@ -118,6 +120,12 @@ def test_a_repetition_that_nothing_excuses_is_found(
     assert "answered_is_not_repeated" in broken(history)
 
 
+def test_a_runner_may_be_dead_before_it_is_answered() -> None:
+    history = reclaimed()
+    history.requests[0].answered_at = 2.6
+    assert violations(history) == []
+
+
 def test_an_answer_that_may_not_have_arrived_may_be_repeated() -> None:
     history = retried(NO_ANSWER)
     history.requests[0].certain, history.requests[0].status = False, 200
@@ -171,3 +179,34 @@ def test_two_reports_of_one_write_are_found_also_without_moves() -> None:
     history.reports *= 2
     history.moves = []
     assert the_one(history) == "unfounded_reports"
+
+
+def test_an_answer_that_comes_to_nothing_is_found() -> None:
+    history = failed(sound())
+    history.rows = [told(history.rows[0], BROKEN)]
+    assert "an_answer_is_written" in broken(history)
+    history.moves, history.reports = [], []  # as on a database that can't record them
+    assert "an_answer_is_written" in broken(history)
+    history.rows = [told(history.rows[0], UNKNOWN_OUTCOME)]
+    history.rows[0].max_retries = 0
+    assert broken(history) == {"an_answer_is_written", "each_failure_is_told_as_it_was"}
+    history.disturbances = [Disturbance(kind="freeze", runner="r1", since=2.5, until=9.0)]
+    assert violations(history) == []
+
+
+def test_a_late_success_under_another_claim_is_found() -> None:
+    history = reclaimed()
+    history.requests[1].status = 500
+    history.rows[0].result = None  # the first one's answer held no JSON
+    assert the_one(history) == "success_was_answered"
+
+
+def test_what_is_broken_long_after_an_answer_is_no_excuse() -> None:
+    history = sound()
+    history.requests.append(request(2, at=501.0, epoch=2))
+    row = attrs.evolve(DONE, epoch=2, retries=1, result={"request": 2})
+    history.rows, history.moves, history.reports = [told(row, UNKNOWN_OUTCOME)], [], []
+    history.disturbances = [Disturbance(kind="database restart", runner=EVERYBODY, since=500.0, until=500.5)]
+    assert broken(history) == {"answered_is_not_repeated", "each_failure_is_told_as_it_was"}
+    history.disturbances[0].since = 4.0
+    assert violations(history) == []

@@ -9,7 +9,11 @@ from tests.chaos.excuses import keeps_from_writing
 from tests.chaos.history import COMMITTED, ROLLED_BACK, History, Request
 from tests.chaos.moving import (
     illegal_moves,
+    only_the_broken_are_reclaimed,
+    the_last_move_is_the_end,
     unfounded_reports,
+    writes_are_reported,
+    writes_follow_answers,
 )
 from tests.chaos.telling import (
     each_failure_is_told,
@@ -146,7 +150,11 @@ RULES: tuple[Rule, ...] = (
     each_failure_is_told_as_it_was,
     retries_are_used,
     illegal_moves,
+    the_last_move_is_the_end,
     unfounded_reports,
+    writes_are_reported,
+    writes_follow_answers,
+    only_the_broken_are_reclaimed,
 )
 
 

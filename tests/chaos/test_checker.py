@@ -194,11 +194,56 @@ def test_an_answer_that_comes_to_nothing_is_found() -> None:
     assert violations(history) == []
 
 
+@pytest.mark.parametrize("wrong", [("failed", 1), ("pending", 1), ("success", 2)])
+def test_a_row_that_is_not_what_its_last_move_made_of_it_is_found(wrong: tuple[str, int]) -> None:
+    history = sound()
+    history.rows[0].status, history.rows[0].epoch = wrong
+    assert "the_last_move_is_the_end" in broken(history)
+
+
+def test_moves_that_end_too_soon_are_found() -> None:
+    history = sound()
+    history.reports, history.moves = [], history.moves[:1]
+    assert the_one(history) == "the_last_move_is_the_end"
+
+
 def test_a_late_success_under_another_claim_is_found() -> None:
     history = reclaimed()
     history.requests[1].status = 500
     history.rows[0].result = None  # the first one's answer held no JSON
     assert the_one(history) == "success_was_answered"
+
+
+def test_a_late_failure_under_another_claim_is_found() -> None:
+    history = reclaimed()
+    history.requests[1].certain = False
+    history.rows = [told(attrs.evolve(history.rows[0], status="failed"), UNKNOWN_OUTCOME, NO_ANSWER)]
+    history.moves[-1] = move("processing", "failed", 3, at=9.2, runner="r1")
+    history.requests[1].answered_at = 9.4
+    history.reports = []
+    assert broken(history) == {"writes_are_reported", "writes_follow_answers"}
+    history.moves[-1].runner = "r2"
+    assert broken(history) == {"writes_are_reported", "writes_follow_answers"}
+    history.moves[-1].at = 11.1
+    assert the_one(history) == "writes_are_reported"
+    history.disturbances.append(Disturbance(kind="kill -9", runner="r2", since=11.2, until=11.2))
+    assert violations(history) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "runner", "since", "until"),
+    [
+        ("database restart", EVERYBODY, 2.5, 4.0),  # nobody is dead for that
+        ("freeze", "r2", 2.5, 7.5),
+        ("kill -9", "r1", 8.2, 8.2),
+    ],
+)
+def test_a_live_runner_that_is_held_for_dead_is_found(
+    kind: str, runner: str, since: float, until: float
+) -> None:
+    history = reclaimed()
+    history.disturbances = [Disturbance(kind=kind, runner=runner, since=since, until=until)]
+    assert "only_the_broken_are_reclaimed" in broken(history)
 
 
 def test_what_is_broken_long_after_an_answer_is_no_excuse() -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-from tests.chaos.history import COMMITTED, EVERYBODY, ROLLED_BACK, History, Redrive, Request, Row
-from tests.chaos.moving import illegal_moves, unfounded_reports
+from tests.chaos.excuses import keeps_from_writing
+from tests.chaos.history import COMMITTED, ROLLED_BACK, History, Request
+from tests.chaos.moving import (
+    illegal_moves,
+    only_the_broken_are_reclaimed,
+    the_last_move_is_the_end,
+    unfounded_reports,
+    writes_are_reported,
+    writes_follow_answers,
+)
+from tests.chaos.telling import (
+    each_failure_is_told,
+    each_failure_is_told_as_it_was,
+    redrives_of,
+    retries_are_used,
+)
 
 __all__ = ["violations", "repeated", "lost"]
 
 ENDED = frozenset({"success", "failed"})
-
-KEPT = 50
-"""Error entries that a row keeps."""
 
 Rule = Callable[[History], Iterable[str]]
 
@@ -34,7 +45,7 @@ def repeated(history: History) -> list[tuple[Request, Request]]:
     pairs = []
     for requests in history.by_number().values():
         for index, request in enumerate(requests[:-1]):
-            if request.certain and 200 <= request.status < 300:
+            if request.certain and request.is_delivered:
                 pairs.append((request, requests[index + 1]))
     return pairs
 
@@ -53,11 +64,11 @@ def committed_is_never_lost(history: History) -> Iterator[str]:
 
 
 def success_was_answered(history: History) -> Iterator[str]:
-    """A success has had a 2xx."""
-    answered = {each.n for each in history.requests if 200 <= each.status < 300}
+    """A success has had a 2xx, to the request of the claim that it was written under."""
+    answered = {(each.n, each.epoch) for each in history.requests if each.is_delivered}
     for row in history.rows:
-        if row.status == "success" and row.n not in answered:
-            yield f"job {row.n} is success, and no request of it was answered 2xx"
+        if row.status == "success" and (row.n, row.epoch) not in answered:
+            yield f"job {row.n} is success, and no request of its epoch {row.epoch} was answered 2xx"
 
 
 def only_committed_is_requested(history: History) -> Iterator[str]:
@@ -77,7 +88,7 @@ def only_committed_is_requested(history: History) -> Iterator[str]:
 def requests_are_limited(history: History) -> Iterator[str]:
     """Between redrives there are at most 1 + max_retries requests."""
     requests = history.by_number()
-    redrives = _redrives(history.redrives)
+    redrives = redrives_of(history.redrives)
     for row in history.rows:
         for count in _counts(requests.get(row.n, []), redrives.get(row.n, [])):
             if count > 1 + row.max_retries:
@@ -96,9 +107,21 @@ def a_claim_sends_one_request(history: History) -> Iterator[str]:
 def answered_is_not_repeated(history: History) -> Iterator[str]:
     """After a 2xx nothing is sent, unless what sent it was broken before it could write that down."""
     for answered, again in repeated(history):
-        if not _excused(history, answered, again):
+        if not keeps_from_writing(history, answered, again.at):
             where = f"request {answered.number} by {answered.runner or 'an unknown runner'}"
             yield f"job {again.n} was requested again ({again.number}) after a 2xx to {where}"
+
+
+def an_answer_is_written(history: History) -> Iterator[str]:
+    """A 2xx that nothing was sent after makes its job a success, if what sent it could write that down."""
+    latest = {n: requests[-1] for n, requests in history.by_number().items()}
+    for row in history.rows:
+        last = latest.get(row.n)
+        if last is None or not (last.certain and last.is_delivered):
+            continue
+        is_written = row.status == "success" and row.epoch == last.epoch
+        if not is_written and not keeps_from_writing(history, last, float("inf")):
+            yield f"job {row.n} is {row.status} in epoch {row.epoch} after a 2xx in epoch {last.epoch}"
 
 
 def the_last_claim_has_written(history: History) -> Iterator[str]:
@@ -114,26 +137,6 @@ def the_last_claim_has_written(history: History) -> Iterator[str]:
             yield f"job {row.n} of epoch {row.epoch} has the result of epoch {request.epoch}"
 
 
-def each_failure_is_told(history: History) -> Iterator[str]:
-    """One error entry per failed attempt, numbered from 1 again after each redrive."""
-    requests = history.by_number()
-    redrives = _redrives(history.redrives)
-    for row in history.rows:
-        if len(row.attempts) >= KEPT:
-            continue
-        failed = row.retries + (row.status == "failed")
-        runs = _runs(row.attempts)
-        if runs is None or len(runs) - 1 > len(redrives.get(row.n, [])):
-            yield f"job {row.n} has the error entries {row.attempts}"
-        elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
-            yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
-        epochs = {each.epoch for each in requests.get(row.n, [])}
-        if row.status == "success":
-            epochs.discard(row.epoch)
-        if len(epochs) > len(row.attempts):
-            yield f"job {row.n} made {len(epochs)} requests in vain and has {len(row.attempts)} errors"
-
-
 RULES: tuple[Rule, ...] = (
     committed_is_never_lost,
     success_was_answered,
@@ -141,28 +144,18 @@ RULES: tuple[Rule, ...] = (
     requests_are_limited,
     a_claim_sends_one_request,
     answered_is_not_repeated,
+    an_answer_is_written,
     the_last_claim_has_written,
     each_failure_is_told,
+    each_failure_is_told_as_it_was,
+    retries_are_used,
     illegal_moves,
+    the_last_move_is_the_end,
     unfounded_reports,
+    writes_are_reported,
+    writes_follow_answers,
+    only_the_broken_are_reclaimed,
 )
-
-
-def _excused(history: History, answered: Request, again: Request) -> bool:
-    return any(
-        each.excuses
-        and each.runner in {answered.runner, EVERYBODY}
-        and each.since <= again.at
-        and each.until >= answered.at
-        for each in history.disturbances
-    )
-
-
-def _redrives(redrives: Iterable[Redrive]) -> Mapping[int, list[float]]:
-    instants: dict[int, list[float]] = {}
-    for redrive in redrives:
-        instants.setdefault(redrive.n, []).append(redrive.at)
-    return instants
 
 
 def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterator[int]:
@@ -171,21 +164,3 @@ def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterat
     instants = [each.at for each in requests]
     for since, until in pairwise(limits):
         yield sum(since <= at < until for at in instants)
-
-
-def _runs(attempts: Iterable[int]) -> list[int] | None:
-    """How long each sequence that starts at 1 is; None if there is another sequence."""
-    runs: list[int] = []
-    for attempt in attempts:
-        if attempt == 1:
-            runs.append(1)
-        elif runs and attempt == runs[-1] + 1:
-            runs[-1] = attempt
-        else:
-            return None
-    return runs
-
-
-def _redriven_since(row: Row, runs: list[int], redrives: Mapping[int, list[float]]) -> bool:
-    """Whether it succeeded at once after a redrive: its errors are those of before."""
-    return row.retries == 0 and row.status == "success" and len(runs) <= len(redrives.get(row.n, []))

@@ -11,6 +11,7 @@ import attrs
 from tests.chaos.backend import ChaoticBackend
 from tests.chaos.checker import repeated
 from tests.chaos.database import Database
+from tests.chaos.fleet import Member
 from tests.chaos.history import Disturbance, Row
 from tests.chaos.session import Ending
 from tests.chaos.stage import Stage, beside, staged, until_ended
@@ -63,6 +64,7 @@ async def run_deploys(seconds: float, database: Database, folder: Path, *, runne
             exits = await _replace_all(stage, seconds, noted)
         await stage.enqueuer.finish()
         long = await _until_only_long_ones(stage)
+        noted += map(_deploy_of, stage.fleet.members)
         exits += await stage.fleet.stop_all()  # their attempts, too, are cut off by a deploy
         backend.calm = True
         await stage.fleet.ready(await stage.fleet.start())
@@ -79,11 +81,17 @@ async def _replace_all(stage: Stage, seconds: float, noted: list[Disturbance]) -
         await stage.enqueuer.hang(1)
         oldest = stage.fleet.members[0]
         await stage.fleet.ready(oldest)  # before that it has nothing to drain, and ends at once
-        noted.append(Disturbance(kind="deploy", runner=oldest.name, since=time.time(), until=time.time()))
+        noted.append(_deploy_of(oldest))
         stops.append(asyncio.create_task(stage.fleet.stop(oldest)))
         await stage.fleet.start()
         await asyncio.sleep(EVERY)
     return list(await asyncio.gather(*stops))
+
+
+def _deploy_of(member: Member) -> Disturbance:
+    """It is told to end now, and has ended before long."""
+    now = time.time()
+    return Disturbance(kind="deploy", runner=member.name, since=now, until=now + GRACE + LATE, excuses=False)
 
 
 async def _until_only_long_ones(stage: Stage) -> set[int]:

@@ -60,6 +60,11 @@ class Request:
     path: str = ""
     behaviour: str = ""  # what the backend did to it
 
+    @property
+    def is_delivered(self) -> bool:
+        """Whether it was answered 2xx."""
+        return 200 <= self.status < 300
+
 
 @attrs.define(kw_only=True)
 class Report:
@@ -116,6 +121,7 @@ class Row:
     epoch: int
     attempts: tuple[int, ...] = ()  # the number of each error entry
     names: tuple[str, ...] = ()  # what each error entry is named
+    codes: tuple[int, ...] = ()  # the HTTP status in each error entry, or 0
     result: Any = None
 
 
@@ -130,6 +136,12 @@ class History:
     redrives: list[Redrive] = attrs.field(factory=list)
     moves: list[Move] = attrs.field(factory=list)  # empty where the database can't record them
     rows: list[Row] = attrs.field(factory=list)
+    timeout: float = 2.0  # seconds that an attempt may take
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which a claim is its runner's."""
+        return self.timeout + 30.0
 
     def by_number(self) -> Mapping[int, list[Request]]:
         """Each job's requests, in order."""
@@ -141,7 +153,8 @@ class History:
 
 def write_history(history: History, folder: Path) -> None:
     """A file for each kind of record, one a line, for whoever wants to know what happened."""
-    for name, records in attrs.asdict(history, recurse=False).items():
+    kinds = attrs.asdict(history, recurse=False, filter=lambda _, value: isinstance(value, list))
+    for name, records in kinds.items():
         (folder / f"{name}.jsonl").write_text(_lines(records))
 
 

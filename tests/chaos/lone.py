@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
-from tests.chaos.backend import ChaoticBackend
+from tests.chaos.backend import TIMEOUT, ChaoticBackend
 from tests.chaos.faults import FAULTS
 from tests.chaos.fleet import SP00KY
 from tests.chaos.history import Disturbance, Enqueue, History, Report, Row, write_history
@@ -130,6 +130,7 @@ async def run_lone_session(plan: Plan, folder: Path) -> Ending:
         reports=_reports(folder),
         disturbances=lone.disturbances,
         rows=rows,
+        timeout=TIMEOUT,
     )
     write_history(history, folder)
     left_out = {name: "one process owns an embedded database" for name in FAULTS if name not in POSSIBLE}
@@ -178,6 +179,7 @@ def _row(job: Job) -> Row:
         epoch=job.lease_epoch,
         attempts=tuple(each.attempt for each in job.errors),
         names=tuple(each.name for each in job.errors),
+        codes=tuple(each.code for each in job.errors),
         result=job.result,
     )
 

@@ -183,6 +183,7 @@ def _row(row: Any) -> Row:
         epoch=row["lease_epoch"],
         attempts=tuple(each["attempt"] for each in errors),
         names=tuple(each["name"] for each in errors),
+        codes=tuple(each["code"] for each in errors),
         result=json.loads(row["result"]) if row["result"] else None,
     )
 

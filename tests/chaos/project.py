@@ -18,6 +18,9 @@ TABLES = ("job", "calm_job")
 
 CONCURRENCY = 8
 
+GIVEN_UP_ON = [400]
+"""Statuses after which a job isn't sent again."""
+
 BACKEND = """\
   {name}:
     spec: ./openapi.json
@@ -25,7 +28,7 @@ BACKEND = """\
     method: {{type: outbox, table: {table}}}
     timeout: {timeout}
     concurrency: {concurrency}
-    giveUpOn: [400]
+    giveUpOn: {given_up_on}
     retry: {{base: 0.2, cap: 2}}
     retention: {{success: 1d, failed: 1d}}
     breaker: {breaker}
@@ -49,6 +52,7 @@ def write_project(
             origin=origin,
             timeout=timeout,
             concurrency=concurrency,
+            given_up_on=GIVEN_UP_ON,
             breaker=BREAKERS[name],
         )
         for name, table in tables
@@ -65,6 +69,7 @@ def write_outage_project(folder: Path, origins: Mapping[str, str], *, concurrenc
             origin=origin,
             timeout=TIMEOUT,
             concurrency=concurrency,
+            given_up_on=GIVEN_UP_ON,
             breaker="{}",
         )
         for name, origin in origins.items()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from tests.chaos.backend import ChaoticBackend
+from tests.chaos.backend import TIMEOUT, ChaoticBackend
 from tests.chaos.database import Database
 from tests.chaos.enqueuer import Enqueuer
 from tests.chaos.fleet import Fleet
@@ -39,6 +39,7 @@ class Stage:
     redriver: Redriver
     application: Proxy  # through which the outbox sees the database
     folder: Path
+    timeout: float  # seconds that an attempt may take
 
     async def history(self, disturbances: list[Disturbance]) -> History:
         """What was seen; also written into the folder."""
@@ -51,6 +52,7 @@ class Stage:
             redrives=self.redriver.redrives,
             moves=[attrs.evolve(each, runner=self.fleet.name_of(each.runner)) for each in moves],
             rows=await self.database.rows(),
+            timeout=self.timeout,
         )
         write_history(history, self.folder)
         return history
@@ -92,6 +94,7 @@ async def staged(
             redriver=Redriver(outbox, seed=seed),
             application=application,
             folder=folder,
+            timeout=settings.get("timeout", TIMEOUT),
         )
 
 

@@ -190,6 +190,7 @@ def _row(row: Any) -> Row:
         epoch=row["lease_epoch"] or 0,
         attempts=tuple(each["attempt"] for each in errors),
         names=tuple(each["name"] for each in errors),
+        codes=tuple(each["code"] for each in errors),
         result=json.loads(result) if isinstance(result, str) else result,
     )
 

@@ -13,15 +13,20 @@ from itertools import islice
 import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from sp00ky_core import machine
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Lost, Transition
 from sp00ky_core.ports import SettleFate, Settlement, StoreOptions
 from sp00ky_core.runner import Runner
+from sp00ky_core.runner.held import Held
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.simulation import FleetModel, Lab, MemoryLab, fleet_model
+from sp00ky_core.testing.simulation.fleet import LAGS, MOST_JOBS, indexes
+from sp00ky_core.testing.simulation.gate import Call
+from sp00ky_core.testing.simulation.member import SimulatedRunner
+from sp00ky_core.testing.simulation.world import STEP
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
 
@@ -33,7 +38,51 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-TestMemoryFleet = fleet_model(MemoryLab)
+class Fleet(FleetModel):
+    """Any store's fleet, with one more thing that happens."""
+
+    @precondition(lambda self: self.world.runners and len(self.world.ledger.entries) < MOST_JOBS)
+    @rule(index=indexes, seconds=LAGS)
+    def lag_beside_beats(self, index: int, seconds: float) -> None:
+        """A runner looks after the tables, and claims, and the replies to both take long; its beats go on.
+
+        Beats have a connection of their own. Where only the claim is late, the next release waits for it, and
+        gives back what hasn't begun: such a claim is never too old to be started.
+        """
+        chosen = self.world.runners[index % len(self.world.runners)]
+        self.world.leap(STEP)
+        late = self.flow_but("reclaim", chosen)
+        self.world.enqueue(1)
+        late += self.flow_but("claim", chosen)
+        self.world.pass_smoothly(seconds)
+        for call in late:
+            call.is_stalled = False
+
+    def flow_but(self, method: str, late: SimulatedRunner) -> list[Call]:
+        """Every call is answered; but a runner's calls of one kind are done, and not answered."""
+        stalled: list[Call] = []
+        self.world.run()
+        while calls := self.flowing():
+            simulated, call = calls[0]
+            if simulated is late and call.method == method:
+                self.world.reach(call)
+                call.is_stalled = True
+                stalled.append(call)
+            else:
+                self.world.answer(simulated, call)
+        return stalled
+
+    def flowing(self) -> list[tuple[SimulatedRunner, Call]]:
+        """Calls that nothing holds up."""
+        return [(each, call) for each, call in self.calls() if each.is_connected and not call.is_stalled]
+
+
+class MemoryFleet(Fleet):
+    make_lab = staticmethod(MemoryLab)
+
+
+TestMemoryFleet = MemoryFleet.TestCase
+TestMemoryFleet.settings = fleet_model(MemoryLab).settings
 
 
 class Unfenced(MemoryStore):
@@ -69,6 +118,11 @@ def _starts_whatever_has_happened(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Runner, "_may_start", lambda _runner, _held: True)
 
 
+def _starts_until_the_lease_ends(patch: pytest.MonkeyPatch) -> None:
+    last_start = Held.last_start.fget  # type: ignore[attr-defined]  # a property, as its class has it
+    patch.setattr(Held, "last_start", property(lambda held: last_start(held) + held.timeout))
+
+
 def _counts_no_failed_attempt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(machine, "_made", lambda _job: 0)
 
@@ -83,7 +137,12 @@ def _counts_no_lost_attempt(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "mutate",
-    [_starts_whatever_has_happened, _counts_no_failed_attempt, _counts_no_lost_attempt],
+    [
+        _starts_whatever_has_happened,
+        _starts_until_the_lease_ends,
+        _counts_no_failed_attempt,
+        _counts_no_lost_attempt,
+    ],
 )
 def test_a_runner_without_a_check_is_noticed(mutate: Mutate, monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
@@ -91,7 +150,7 @@ def test_a_runner_without_a_check_is_noticed(mutate: Mutate, monkeypatch: pytest
 
 
 def must_be_noticed(make: Callable[[StoreOptions], Lab]) -> None:
-    class Mutant(FleetModel):
+    class Mutant(Fleet):
         make_lab = staticmethod(make)
 
     search = settings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,10 +21,12 @@ class Table:
     def __init__(self) -> None:
         self.other = START
         self.away = False
+        self.answer: Callable[[], None] = lambda: None  # called before it answers
 
     async def beat(self, runner_id: str) -> Mapping[str, datetime]:
         if self.away:
             raise StoreUnavailable(store="here", problem="it is away")
+        self.answer()
         return {runner_id: START, "other": self.other}
 
 
@@ -84,3 +86,18 @@ async def test_a_short_outage_after_a_missed_beat_makes_nobody_dead() -> None:
     watching.clock.advance(4)
     assert watching.beat.is_steady()
     assert watching.beat.dead() == {}
+
+
+async def test_a_beat_is_as_old_as_its_call_however_late_the_reply_came() -> None:
+    """The database may have written it at once: others count from there."""
+    watching = Watching()
+    await watching.go_on(20)
+    claimed_at = watching.clock.monotonic()
+    watching.table.answer = lambda: watching.clock.advance(5)
+    await watching.beat.beat()
+    assert not watching.beat.is_fresh()
+    assert watching.beat.covers(claimed_at)
+    watching.table.answer = lambda: None
+    await watching.beat.beat()
+    assert watching.beat.is_fresh()
+    assert not watching.beat.covers(claimed_at)  # for 5 s others may have seen none

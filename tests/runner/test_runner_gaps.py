@@ -57,3 +57,39 @@ def test_what_is_given_back_after_a_gap_costs_no_attempt(world: World, caplog) -
     world.respond(flight, Delivered())
     world.end()
     assert world.ledger.entries[job_id].status is JobStatus.SUCCESS
+
+
+def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    runner = world.start()
+    world.pass_smoothly(12)
+    world.enqueue(max_retries=1)
+    world.flow()
+    world.respond(world.flights()[0], Delivered())
+    (settle,) = [call for call in runner.store.calls if call.method == "settle"]
+    settle.is_stalled = True
+    world.pass_smoothly(42)  # its lease runs out, and it is claimed again
+    (again,) = world.flights()
+    world.answer(runner, settle)  # too late: the lease is lost
+    world.pass_smoothly(4)  # what the runner didn't hold would be given back, and sent once more
+    assert world.flights() == [again]
+    world.respond(again, Delivered())
+    world.end()
+
+
+def test_a_drain_gives_back_what_was_not_started_while_the_rest_is_in_flight(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    runner = world.start()
+    world.pass_smoothly(2)
+    world.enqueue(max_retries=0)
+    world.flow()
+    unstarted = world.enqueue(max_retries=0)
+    world.run()
+    (claim,) = [call for call in runner.store.calls if call.method == "claim"]
+    world.reach(claim)
+    runner.drain()
+    world.flow()
+    (in_flight,) = world.flights()
+    assert world.ledger.entries[unstarted].status is JobStatus.PENDING
+    world.respond(in_flight, Delivered())
+    world.end()

@@ -99,10 +99,10 @@ def test_a_body_that_broke_off_is_not_kept() -> None:
 @pytest.mark.parametrize(
     ("coding", "body", "kept"),
     [
-        ("gzip", gzip.compress(b"{}"), b"{}"),
+        ("gzip", gzip.compress(b"{}", mtime=0), b"{}"),
         ("deflate", zlib.compress(b"{}"), b"{}"),
         ("identity", b"{}", b"{}"),
-        ("gzip", gzip.compress(b"{}")[:-3], None),
+        ("gzip", gzip.compress(b"{}", mtime=0)[:-3], None),
         ("gzip", b"{}", None),
         ("br", b"{}", None),
     ],

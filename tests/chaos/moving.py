@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.chaos.excuses import is_broken_itself, is_killed
+from tests.chaos.excuses import is_broken_itself, may_look_dead, may_not_say
 from tests.chaos.history import History, Move, Request
 
 __all__ = [
@@ -71,11 +71,12 @@ def unfounded_reports(history: History) -> Iterator[str]:
 
 
 def writes_are_reported(history: History) -> Iterator[str]:
-    """Whoever writes how a request ended says so, unless it was killed before it could."""
+    """Whoever writes how a request ended says so, unless it was killed, or can't know by then."""
     reported = {(each.job_id, each.epoch, each.to) for each in history.reports}
     for move, request in _writes(history):
-        key = (move.job_id, move.epoch_before, move.after)
-        if request and key not in reported and not is_killed(history, move.runner or "", move.at):
+        if request is None or (move.job_id, move.epoch_before, move.after) in reported:
+            continue
+        if not may_not_say(history, move.runner or "", move.after, move.at):
             yield f"{move.job_id} went to {move.after} in epoch {move.epoch_before}, and nobody says so"
 
 
@@ -91,7 +92,7 @@ def writes_follow_answers(history: History) -> Iterator[str]:
 
 
 def only_the_broken_are_reclaimed(history: History) -> Iterator[str]:
-    """A claim is ended for its runner only where that runner was broken, or told to end, while it had it.
+    """A claim is ended for its runner only where that one was broken, told to end, or lost a reply meanwhile.
 
     A database that was away is no reason: nobody is dead for that.
     """
@@ -100,7 +101,7 @@ def only_the_broken_are_reclaimed(history: History) -> Iterator[str]:
         if move.after == "processing":
             claimed[move.job_id] = move.at
         since = claimed.get(move.job_id, 0.0)
-        if _is_reclaim(move) and not is_broken_itself(history, move.runner or "", since, move.at):
+        if _is_reclaim(move) and not may_look_dead(history, move.runner or "", since, move.at):
             yield f"{move.job_id} was taken from {move.runner}, which nothing had broken: {_epochs(move)}"
 
 

@@ -226,6 +226,10 @@ def test_a_late_failure_under_another_claim_is_found() -> None:
     assert broken(history) == {"writes_are_reported", "writes_follow_answers"}
     history.moves[-1].at = 11.1
     assert the_one(history) == "writes_are_reported"
+    history.disturbances.append(Disturbance(kind="partition", runner="r2", since=11.0, until=20.0))
+    assert violations(history) == []  # it can't know, when it is back, what has become of it
+    history.disturbances[-1].kind = "slots full"
+    assert the_one(history) == "writes_are_reported"
     history.disturbances.append(Disturbance(kind="kill -9", runner="r2", since=11.2, until=11.2))
     assert violations(history) == []
 
@@ -244,6 +248,22 @@ def test_a_live_runner_that_is_held_for_dead_is_found(
     history = reclaimed()
     history.disturbances = [Disturbance(kind=kind, runner=runner, since=since, until=until)]
     assert "only_the_broken_are_reclaimed" in broken(history)
+
+
+def test_a_runner_that_lost_a_reply_may_look_dead() -> None:
+    history = retried(NO_ANSWER)
+    history.requests[0].certain = False
+    history.moves[1:] = [
+        move("processing", "failed", 1, 1, at=9.0),
+    ]
+    history.reports = []
+    history.rows = [told(attrs.evolve(DONE, status="failed", max_retries=0, epoch=2), UNKNOWN_OUTCOME)]
+    del history.requests[1]
+    assert broken(history) == {"only_the_broken_are_reclaimed", "each_failure_is_told_as_it_was"}
+    history.disturbances = [
+        Disturbance(kind="reply lost", runner=EVERYBODY, since=2.5, until=2.5, excuses=False)
+    ]
+    assert violations(history) == []
 
 
 def test_what_is_broken_long_after_an_answer_is_no_excuse() -> None:

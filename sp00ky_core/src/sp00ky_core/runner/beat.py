@@ -10,11 +10,15 @@ from datetime import datetime
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import Store
+from sp00ky_core.runner.backoff import Backoff
 from sp00ky_core.runner.options import RunnerOptions
 
 __all__ = ["Beat"]
 
 logger = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.25
+"""Seconds after a beat that failed, doubled each time up to the interval."""
 
 
 class Beat:
@@ -87,10 +91,14 @@ class Beat:
         }
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Beat until cancelled; after a beat that failed the next comes sooner, or others hold this one for dead."""
+        backoff = Backoff(self._options.random, first=FIRST_PAUSE, limit=self._options.beat_interval)
         while True:
             try:
                 await self.beat()
             except Sp00kyError as error:
                 logger.warning("no beat: %s", error)
-            await asyncio.sleep(self._options.beat_interval)
+                await backoff.wait()
+            else:
+                backoff.reset()
+                await asyncio.sleep(self._options.beat_interval)

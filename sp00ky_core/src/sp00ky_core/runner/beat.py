@@ -91,7 +91,7 @@ class Beat:
         }
 
     async def run(self) -> None:
-        """Beat until cancelled; after a beat that failed the next comes sooner, or others hold this one for dead."""
+        """Beat until cancelled; sooner after a beat that failed, or others hold this one for dead."""
         backoff = Backoff(self._options.random, first=FIRST_PAUSE, limit=self._options.beat_interval)
         while True:
             try:

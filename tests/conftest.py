@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -16,6 +17,9 @@ from uuid import uuid4
 import attrs
 import pytest
 from hypothesis import HealthCheck, settings
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no bug: neither a deadline nor slow generation fails a test.
 settings.register_profile(

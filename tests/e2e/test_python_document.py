@@ -47,8 +47,8 @@ def project(tmp_path: Path, backend_url: str) -> Path:
 
 def test_every_example_is_run_by_a_test() -> None:
     # The two that need PostgreSQL are run by tests/store_postgres/test_postgres_documents.py,
-    # the one that needs a SurrealDB server by tests/store_surreal/test_surreal_transactions.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 9
+    # the two that need a SurrealDB server by tests/store_surreal/test_surreal_transactions.py.
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 10
 
 
 def test_enqueue(project: Path) -> None:

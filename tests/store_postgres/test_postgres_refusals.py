@@ -265,7 +265,7 @@ async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
     await bench.store.add([new_job()])
     async with bench.runner(grace=0.1):
         await bench.transport.began(1)
-    assert "1 outcomes could not be written" in caplog.text
+    assert "not everything was written in time, 1 outcomes wait" in caplog.text
 
 
 async def test_a_clear_of_all_goes_on_past_pages_of_what_is_kept(

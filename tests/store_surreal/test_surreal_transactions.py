@@ -152,11 +152,25 @@ async def test_a_statement_works_in_a_client_transaction(outbox: Outbox, db: Any
     assert [each.id for each in await outbox.find()] == [statement.job_id]
 
 
-async def test_the_example_of_the_document(outbox: Outbox, db: Any) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
-    (example,) = [each for each in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "BEGIN" in each]
+async def test_the_example_of_a_clients_transaction(outbox: Outbox, db: Any, surreal_url: str) -> None:
     names: dict[str, Any] = {}
-    exec(example, names)  # noqa: S102  # what a reader would paste
+    exec(example("begin_transaction"), names)  # noqa: S102  # what a reader would paste
+    target = target_of(StoreOptions(url=surreal_url, tables=()))
+    job = await names["spookify"](outbox, db, target.namespace, target.database)
+    assert (await outbox.get(job.id)).assigned_to == "thread:abc"
+    assert [each["title"] for each in await rows(db, "SELECT * FROM thread")] == ["Boo"]
+
+
+def example(word: str) -> str:
+    """The one of docs/python.md that has the word."""
+    document = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+    (found,) = [each for each in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in each]
+    return str(found)
+
+
+async def test_the_example_of_the_document(outbox: Outbox, db: Any) -> None:
+    names: dict[str, Any] = {}
+    exec(example("BEGIN"), names)  # noqa: S102  # what a reader would paste
     job_id = await names["spookify"](outbox, db, "a thread")
     job = await outbox.get(job_id)
     (thread,) = await rows(db, "SELECT * FROM thread")

@@ -33,8 +33,8 @@ RUN_AT, KEY, PATH = 12, 1, 2
 MAY_PROBE = -2
 """In a breaker's row, instead of a table's number: something is due that could be its probe."""
 
-VAIN = 5
-"""How often something must have been due that no claim has got, until it is tried row by row."""
+VAIN_SECONDS = 5.0
+"""For how long something must have been due that no claim has got, until it is tried row by row."""
 DETOURS = 10
 """How often a claim is tried again around rows that the database refuses to write."""
 START_OVER_SECONDS = 0.25
@@ -73,7 +73,7 @@ class Claims:
         self._reached: dict[str, datetime] = {}  # by table: how far the claims have got
         self._begun_at = -math.inf  # when one has started from the beginning
         self._left_out = LeftOut(connections, tables, location)
-        self._in_vain = 0  # how often something was due since a claim has got anything
+        self._vain_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
         """Jobs may have become due that are older than where the claims have got to."""
@@ -88,8 +88,8 @@ class Claims:
         except RowRefused:
             claim = await self._claim_around(slots_by_backend, runner_id)
         if claim:
-            self._in_vain = 0
-        elif self._in_vain >= VAIN:
+            self._vain_since = None
+        elif self._vain_since is not None and time.monotonic() - self._vain_since >= VAIN_SECONDS:
             await self._try_in_vain(slots_by_backend)
         if not claim and (refused := self._left_out.take_news()):
             raise refused
@@ -97,7 +97,7 @@ class Claims:
 
     async def _try_in_vain(self, backends: Collection[str]) -> None:
         """A trigger that returns NULL keeps rows from being claimed without a word."""
-        self._in_vain = 0
+        self._vain_since = None
         for table in self._tables.chosen(backends):
             if await self._left_out.find(table, BEGINNING, PROBE_WINDOW):
                 self._built.clear()
@@ -207,7 +207,10 @@ class Claims:
         ]
         rows = await self._connections.fetch(Lane.CLAIM, " UNION ALL ".join(shares))
         due = max(min(row[0] for row in rows), 0.0) if rows else None
-        self._in_vain += due == 0
+        if due != 0:
+            self._vain_since = None
+        elif self._vain_since is None:
+            self._vain_since = time.monotonic()
         return due
 
     def _statement(self, tables: tuple[JobTable, ...]) -> str:

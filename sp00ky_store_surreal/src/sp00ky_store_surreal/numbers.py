@@ -32,7 +32,7 @@ async def stats(connection: Connection, tables: Iterable[JobTable]) -> Mapping[s
 
 
 def _stats(reply: list[Any]) -> BackendStats:
-    counts = [rows[0]["count"] if rows else 0 for rows in reply[:6]]
+    counts = [_count(each) for each in reply[:6]]
     oldest, breakers = reply[6], reply[7]
     return BackendStats(
         pending=counts[0],
@@ -44,6 +44,12 @@ def _stats(reply: list[Any]) -> BackendStats:
         oldest_due_s=seconds_of(oldest[0]) if oldest else None,
         breaker=_breaker(breakers[0]) if breakers else BreakerStats(),
     )
+
+
+def _count(found: Any) -> int:
+    """Of a row or none; embedded 3.2 gives an IF's only row without the list."""
+    row = found[0] if isinstance(found, list) and found else found
+    return int(row["count"]) if row else 0
 
 
 def _breaker(row: Mapping[str, Any]) -> BreakerStats:

@@ -5,7 +5,7 @@ Nothing that a row holds keeps its reply from being read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -88,13 +88,18 @@ def _instant(tag: CBORTag) -> datetime:
     return _EPOCH + timedelta(0, seconds, nanoseconds // 1000)
 
 
+def _record_id(tag: CBORTag) -> RecordID:
+    table, key = tag.value
+    return RecordID(table, dict(key) if isinstance(key, Mapping) else key)  # 3.x takes no frozen one
+
+
 def _other(tag: CBORTag) -> Any:
     return tag_decoder(None, tag)  # type: ignore[arg-type]  # it asks the tag alone
 
 
 _DECODERS: dict[int, Callable[[CBORTag], Any]] = {
     NONE: lambda _: None,
-    RECORD_ID: lambda tag: RecordID(*tag.value),
+    RECORD_ID: _record_id,
     DATETIME: _instant,
     SET: lambda tag: list(tag.value),
 }

@@ -19,20 +19,28 @@ ROOT = Path(__file__).parent
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 
 CORE = "sp00ky_core"
-DISTRIBUTIONS = (CORE, "sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http")
+CONFORMANCE = "sp00ky_conformance"
+SQLITE = "contrib/sp00ky_store_sqlite"
+ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
-    CORE: ("tests/core", "tests/conformance", "tests/properties", "tests/runner"),
+    CORE: ("tests/core", "--ignore=tests/core/cli"),
+    CONFORMANCE: ("tests/conformance",),
     "sp00ky_store_postgres": ("tests/store_postgres",),
     "sp00ky_store_surreal": ("tests/store_surreal",),
     "sp00ky_transport_http": ("tests/transport_http",),
+    SQLITE: ("tests/store_sqlite",),
 }
-"""Folders whose tests need no other distribution than their own and the core; ``tests`` runs all of them."""
+"""Folders whose tests need no other distribution than their own, the core and the conformance kit.
+
+Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
+"""
 
 POOLER_TESTS = tuple(
-    f"tests/store_postgres/test_postgres_{name}.py"
-    for name in ("conformance", "leftout", "model", "pooler", "schema", "settle", "signal", "transactions")
+    f"tests/store_postgres/{name}"
+    for name in ("connection", "jobs", "observe", "schema", "test_conformance.py", "test_model.py")
 )
 
 DOCUMENTS_TESTS = (
@@ -43,10 +51,10 @@ DOCUMENTS_TESTS = (
     "tests/e2e/test_python_document.py",
     "tests/e2e/test_plugins_document.py",
     "tests/e2e/test_operating_document.py",
-    "tests/store_postgres/test_postgres_documents.py",
+    "tests/store_postgres/test_documents.py",
 )
 
-NOT_LOWEST = ("tests/store_postgres/test_postgres_cancellation.py",)
+NOT_LOWEST = ("tests/store_postgres/test_cancellation.py",)
 """asyncpg before 0.32 logs a future that nobody awaits when a connection is given up while it is made."""
 
 WORKERS = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--maxprocesses=8")
@@ -55,16 +63,18 @@ WORKERS = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "-
 SURREAL_SDK3 = "surrealdb[embedded]>=3.0.0b10,<4"
 SURREAL_TESTS = ("tests/store_surreal", "tests/e2e/test_surreal_dropin.py")
 
-FUZZ_TESTS = ("tests/properties/test_fleet_model.py", "tests/hostile")
+FUZZ_TESTS = ("tests/core/runner/test_fleet_model.py", "tests/hostile")
 """What finds more the longer it looks."""
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, formatting, and whether every changelog fragment can be rendered."""
+    """Check style, format, words, the map of the code, and that each changelog fragment can be rendered."""
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("python", "-m", "tools.words")
+    session.run("python", "-m", "tools.architecture", "--check")
     for distribution in DISTRIBUTIONS:
         session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
 
@@ -91,15 +101,15 @@ def tests(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("distribution", DISTRIBUTIONS, ids=DISTRIBUTIONS)
 def tests_of(session: nox.Session, distribution: str) -> None:
-    """One distribution's tests, with nothing installed but its wheel and the core's."""
+    """One distribution's tests; only its wheel, the core's and the conformance kit's are installed."""
     session.install(*_group("test"))
-    wheels = _install_wheels(session, dict.fromkeys((CORE, distribution)))
+    wheels = _install_wheels(session, dict.fromkeys((CORE, CONFORMANCE, distribution)))
     session.run("pytest", *(session.posargs or TESTS_OF[distribution]), env={"SP00KY_WHEELS": str(wheels)})
 
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """The tests with the oldest versions that the distributions say they can do with."""
+    """Run the tests with the oldest versions that the distributions say they can do with."""
     session.install("uv")  # pip can't resolve to the lowest
     folders = [f"./{distribution}" for distribution in DISTRIBUTIONS]  # what they need counts as direct
     session.run("uv", "pip", "install", "--quiet", "--reinstall", "--resolution", "lowest-direct", *folders)
@@ -109,7 +119,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """The searches of Hypothesis, for minutes; the first argument after ``--``: how many examples."""
+    """Search with Hypothesis, for minutes; the first argument after ``--``: how many examples."""
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     count, *arguments = session.posargs or ["2000"]
@@ -118,7 +128,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def postgres(session: nox.Session) -> None:
-    """The PostgreSQL tests and examples on a server of yours: ``SP00KY_TEST_POSTGRES`` is its URL."""
+    """Run the PostgreSQL tests and examples on a server of yours: ``SP00KY_TEST_POSTGRES`` is its URL."""
     if not os.environ.get("SP00KY_TEST_POSTGRES"):
         session.error("set SP00KY_TEST_POSTGRES, as in postgresql://postgres@127.0.0.1:5432/postgres")
     session.install(*_group("test"))
@@ -128,17 +138,17 @@ def postgres(session: nox.Session) -> None:
 
 @nox.session
 def pooler(session: nox.Session) -> None:
-    """The PostgreSQL store behind PgBouncer in transaction mode (Debian's package ``pgbouncer``)."""
+    """Test the PostgreSQL store behind PgBouncer in transaction mode (Debian's package ``pgbouncer``)."""
     if not (shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")):
         session.error("install PgBouncer: apt-get install pgbouncer")
     session.install(*_group("test"))
-    _install_wheels(session, (CORE, "sp00ky_store_postgres"))
+    _install_wheels(session, (CORE, CONFORMANCE, "sp00ky_store_postgres"))
     session.run("pytest", *(session.posargs or POOLER_TESTS), env={"SP00KY_TEST_POOLER": "1"})
 
 
 @nox.session
 def surreal3(session: nox.Session) -> None:
-    """The SurrealDB tests with the SDK's next major version: its embedded engine, and a server."""
+    """Run the SurrealDB tests with the SDK's next major version: its embedded engine, and a server."""
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.install(SURREAL_SDK3)
@@ -147,7 +157,7 @@ def surreal3(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """An sdist, and a wheel made from it, of each distribution, in ``dist/``; their metadata is checked."""
+    """Build an sdist, and a wheel from it, of each distribution, in ``dist/``; their metadata is checked."""
     session.install("build", "twine")
     for distribution in DISTRIBUTIONS:
         session.run("python", "-m", "build", "--outdir", "dist", distribution, silent=True)

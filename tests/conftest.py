@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -33,6 +33,17 @@ settings.register_profile(
     "fuzz", settings.get_profile("sp00ky"), max_examples=int(os.environ.get("SP00KY_FUZZ", "0")) or 1
 )
 settings.load_profile("fuzz" if os.environ.get("SP00KY_FUZZ") else "sp00ky")
+
+NO_SURREAL = "no `surreal` on PATH: a SurrealDB server can't be started"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skips are summed up by what is missing here, one line each, not by each test that misses it."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple):
+        report.longrepr = (str(Path(__file__).parent), None, report.longrepr[2])
+    return report
 
 
 def free_port() -> int:
@@ -95,7 +106,7 @@ NewServer = Callable[..., SurrealServer]
 def new_surreal_server() -> Iterator[NewServer]:
     """Starts servers of the test's own, to be killed and frozen; they end with the test."""
     if shutil.which("surreal") is None:
-        pytest.skip("no `surreal` on PATH: a SurrealDB server can't be started")
+        pytest.skip(NO_SURREAL)
     servers: list[SurrealServer] = []
 
     def start(path: str | Path = "memory", options: tuple[str, ...] = ()) -> SurrealServer:
@@ -117,7 +128,7 @@ def surreal_address() -> Iterator[str]:
         yield given.partition("://")[2].rstrip("/")
         return
     if shutil.which("surreal") is None:
-        pytest.skip("no `surreal` on PATH, and SP00KY_TEST_SURREAL (ws://root:root@host:port) isn't set")
+        pytest.skip(NO_SURREAL)
     server = SurrealServer()
     server.start()
     yield f"root:root@127.0.0.1:{server.port}"
@@ -146,7 +157,7 @@ async def as_root(address: str, statement: str) -> Any:
     surrealdb = pytest.importorskip("surrealdb")
     user, _, host = address.rpartition("@")
     username, _, password = user.partition(":")
-    async with asyncio.timeout(30), surrealdb.AsyncSurreal(f"ws://{host}") as root:
+    async with asyncio.timeout(60), surrealdb.AsyncSurreal(f"ws://{host}") as root:
         await root.signin({"username": unquote(username), "password": unquote(password)})
         return await rows(root, statement)
 

@@ -91,7 +91,13 @@ async def _finish(outbox: Outbox, jobs: int) -> None:
 
 def _delivered(job: Job) -> Settlement:
     transition = decide(job, Delivered(result={"ok": True}), RetryPolicy())
-    return Settlement(job_id=job.id, backend=job.backend, epoch=job.lease_epoch, transition=transition)
+    return Settlement(
+        job_id=job.id,
+        backend=job.backend,
+        epoch=job.lease_epoch,
+        runner_id=job.runner_id,
+        transition=transition,
+    )
 
 
 async def _claim_us(outbox: Outbox) -> list[float]:

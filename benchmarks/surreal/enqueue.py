@@ -13,7 +13,7 @@ from benchmarks.project import fill, opened
 from benchmarks.report import Bound, Section, rate_rows
 from benchmarks.setting import Setting
 from benchmarks.surreal.database import Surreal, connected, rows, surreal
-from sp00ky_core.ids import new_key
+from sp00ky_core.stores.ids import new_key
 
 __all__ = ["many"]
 

@@ -29,12 +29,16 @@ from tests.chaos.outage_figures import Outage
 from tests.chaos.outages import OutagePlan, run_outages
 from tests.chaos.postgres import postgres
 from tests.chaos.session import Ending, Plan
+from tests.chaos.steering import steering_plan
 
 LONG_FREEZE = 36.0
 """Seconds: beyond a lease, which is the timeout and 30 s."""
 
 WAITING = 12_000
 """Jobs that wait for a backend when it goes away."""
+
+KEYS = 500
+"""Ordering keys of a session of steering."""
 
 LONGEST_ROLLING = 120.0
 """Seconds of rolling restarts."""
@@ -60,6 +64,16 @@ async def _chaos(chosen: argparse.Namespace, store: str) -> bool:
     plan = Plan(seed=chosen.seed, seconds=chosen.minutes * 60, runners=runners, long_freeze=LONG_FREEZE)
     record = _record(chosen, runners, await DATABASES[store].run(plan, folder))
     _tell(chosen, store, table(record), record.violations)
+    return bool(record.violations)
+
+
+async def _steering(chosen: argparse.Namespace, store: str) -> bool:
+    if DATABASES[store].most_runners == 1 or DATABASES[store].why_not():
+        return False
+    plan = steering_plan(seed=chosen.seed, seconds=chosen.minutes * 60, runners=chosen.runners, keys=KEYS)
+    record = _record(chosen, chosen.runners, await DATABASES[store].run(plan, _folder(chosen, store)))
+    for found in record.violations:
+        print(f"BROKEN: {found}", flush=True)
     return bool(record.violations)
 
 
@@ -95,6 +109,7 @@ async def _outage(chosen: argparse.Namespace, kind: str, folder: Path) -> Outage
 
 SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "chaos": _chaos,
+    "steering": _steering,
     "deploys": _deploys,
     "outages": _outages,
 }

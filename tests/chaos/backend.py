@@ -11,8 +11,8 @@ from random import Random
 
 from tests.chaos.history import Request
 
-from sp00ky_core.testing.answering import Answering
-from sp00ky_core.testing.backend import MisbehavingBackend
+from sp00ky_conformance.transport.answering import Answering
+from sp00ky_conformance.transport.backend import MisbehavingBackend
 
 __all__ = ["ChaoticBackend", "PATHS", "TIMEOUT", "WELL"]
 
@@ -30,9 +30,15 @@ Behaviour = Callable[["_Answer"], Awaitable[bool]]
 class ChaoticBackend:
     """Serves ``/wild``, which does anything, and ``/calm``, which answers well; records each request."""
 
-    def __init__(self, seed: int, *, weights: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        weights: Mapping[str, int] | None = None,
+        calm_weights: Mapping[str, int] | None = None,
+    ) -> None:
         self._seed = seed
-        self._weights = weights or WEIGHTS
+        self._weights = {"/wild": weights or WEIGHTS, "/calm": calm_weights or {"ok": 1}}
         self._seen: Counter[int] = Counter()
         self.requests: list[Request] = []
         self.calm = False  # everything is answered well
@@ -42,7 +48,10 @@ class ChaoticBackend:
     async def _answer(self, to: Answering) -> bool:
         request = self._note(to)
         name = request.behaviour = self._choose(to, request.n)
-        return await BEHAVIOURS[name](_Answer(request, to, self._let_go))
+        try:
+            return await BEHAVIOURS[name](_Answer(request, to, self._let_go))
+        finally:
+            request.gone_at = time.time()
 
     def let_go(self) -> None:
         """Answer every request that hangs, and those that would."""
@@ -65,12 +74,13 @@ class ChaoticBackend:
 
     def _choose(self, to: Answering, n: int) -> str:
         self._seen[n] += 1
-        if self.calm or to.request.target != "/wild":
+        if self.calm:
             return "ok"
         if json.loads(to.request.body).get("hang"):
             return "hang" if self._seen[n] == 1 else "late"
         random = Random(f"{self._seed}:{n}:{self._seen[n]}")  # noqa: S311  # repeatable, and no secret
-        return random.choices(list(self._weights), list(self._weights.values()))[0]
+        weights = self._weights[to.request.target]
+        return random.choices(list(weights), list(weights.values()))[0]
 
 
 class _Answer:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from tests.chaos.excuses import keeps_from_writing
 from tests.chaos.history import COMMITTED, ROLLED_BACK, History, Request
+from tests.chaos.limits import no_more_are_under_way, rates_are_kept
 from tests.chaos.moving import (
     illegal_moves,
     only_the_broken_are_reclaimed,
@@ -15,9 +16,16 @@ from tests.chaos.moving import (
     writes_are_reported,
     writes_follow_answers,
 )
+from tests.chaos.order import (
+    keys_are_in_order,
+    keys_exclude_each_other,
+    lost_keys_wait,
+    places_follow_enqueues,
+)
 from tests.chaos.telling import (
     each_failure_is_told,
     each_failure_is_told_as_it_was,
+    is_throttled,
     redrives_of,
     retries_are_used,
 )
@@ -86,11 +94,12 @@ def only_committed_is_requested(history: History) -> Iterator[str]:
 
 
 def requests_are_limited(history: History) -> Iterator[str]:
-    """Between redrives there are at most 1 + max_retries requests."""
+    """Between redrives there are at most 1 + max_retries requests, those not counted that were throttled."""
     requests = history.by_number()
     redrives = redrives_of(history.redrives)
     for row in history.rows:
-        for count in _counts(requests.get(row.n, []), redrives.get(row.n, [])):
+        counted = [each for each in requests.get(row.n, []) if not is_throttled(row, each)]
+        for count in _counts(counted, redrives.get(row.n, [])):
             if count > 1 + row.max_retries:
                 yield f"job {row.n} with max_retries {row.max_retries} was requested {count} times"
 
@@ -155,6 +164,12 @@ RULES: tuple[Rule, ...] = (
     writes_are_reported,
     writes_follow_answers,
     only_the_broken_are_reclaimed,
+    places_follow_enqueues,
+    keys_are_in_order,
+    keys_exclude_each_other,
+    lost_keys_wait,
+    rates_are_kept,
+    no_more_are_under_way,
 )
 
 

@@ -19,6 +19,12 @@ from sp00ky_core import NewJob, Outbox
 __all__ = ["Enqueuer"]
 
 MAX_RETRIES = (0, 0, 1, 3, 5, 8)
+KEYED = 0.7
+"""The share of the wild jobs that have a key, where there are keys."""
+
+FILLING = 20
+"""Jobs in a call that fills a queue."""
+
 AT_ONCE = 8
 """Calls under way."""
 
@@ -35,7 +41,9 @@ class Batch:
     def note(self, fate: str) -> None:
         """What is known of them now."""
         for record in self.records:
-            record.at, record.fate = (record.at if fate == COMMITTED else time.time()), fate
+            now = time.time()
+            record.at, record.done = (record.at, now) if fate == COMMITTED else (now, 0.0)
+            record.fate = fate
             self.tell(record)
 
 
@@ -51,12 +59,14 @@ class Enqueuer:
         rate: float,
         first: int = 1,
         note: Callable[[Enqueue], None] = lambda record: None,
+        keys: int = 0,
     ) -> None:
         self._outbox = outbox
         self._transactions = transactions
         self._random = Random(f"enqueuer {seed}")  # noqa: S311  # repeatable, and no secret
         self._rate = rate
         self._note = note  # called with each record before and after each call
+        self._keys = keys  # ordering keys of half of the wild jobs
         self._numbers = itertools.count(first)
         self._places = asyncio.Semaphore(AT_ONCE)
         self._calls: set[asyncio.Task[None]] = set()
@@ -114,13 +124,22 @@ class Enqueuer:
             await transaction.commit()
             batch.note(COMMITTED)
 
+    async def fill(self, backend: str, count: int) -> None:
+        """Enqueue many jobs, in calls of some each."""
+        for _ in range(0, count, FILLING):
+            await self._add(self._batch(backend, FILLING))
+
     def _batch(self, backend: str, count: int, *, hang: bool = False) -> Batch:
-        records = [Enqueue(n=next(self._numbers), at=time.time(), fate=ROLLED_BACK) for _ in range(count)]
+        first, *others = (next(self._numbers) for _ in range(count))
+        records = [Enqueue(n=n, at=time.time(), fate=ROLLED_BACK, batch=first) for n in (first, *others)]
         self.enqueues += records
+        is_keyed = self._keys and backend == "wild" and not hang and self._random.random() < KEYED
+        key = f"k{self._random.randrange(self._keys)}" if is_keyed else None
         jobs = [
             NewJob(
                 path=f"/{backend}",
                 payload={"n": record.n, "hang": hang},
+                ordering_key=key,
                 max_retries=self._random.choice(MAX_RETRIES),
                 retry_strategy=self._random.choice(("linear", "exponential")),
             )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tests.chaos.history import EVERYBODY, Disturbance, History, Request
 
-__all__ = ["keeps_from_writing", "is_broken", "is_broken_itself", "may_look_dead", "may_not_say"]
+__all__ = [
+    "SOON",
+    "KILL",
+    "keeps_from_writing",
+    "is_broken",
+    "is_broken_itself",
+    "may_look_dead",
+    "may_not_say",
+]
 
 SOON = 5.0
 """Seconds in which a runner that nothing breaks has written what it knows.

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from tests.chaos.proxy import Proxy
 
-from sp00ky_core.testing.answering import Answering
-from sp00ky_core.testing.backend import MisbehavingBackend
+from sp00ky_conformance.transport.answering import Answering
+from sp00ky_conformance.transport.backend import MisbehavingBackend
 
 __all__ = ["FrailBackend", "REFUSED", "AWAY", "HANG", "KINDS"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = [
     "Redrive",
     "Move",
     "Row",
+    "Limit",
     "History",
     "EVERYBODY",
     "COMMITTED",
@@ -42,6 +44,8 @@ class Enqueue:
     n: int
     at: float  # just before the row could first be seen by others: the COMMIT, or the whole call, was sent
     fate: str = UNKNOWN
+    done: float = 0.0  # when it was told that it is committed
+    batch: int = 0  # the first number of those that were enqueued in one call, in this order
 
 
 @attrs.define(kw_only=True)
@@ -59,11 +63,17 @@ class Request:
     begun: float = 0.0  # when its runner began the attempt: on a busy machine well before it arrived
     path: str = ""
     behaviour: str = ""  # what the backend did to it
+    gone_at: float = 0.0  # when the backend was done with it, answered or not
 
     @property
     def is_delivered(self) -> bool:
         """Whether it was answered 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def over_at(self) -> float:
+        """When a head was sent, which decides, or the client had gone; infinity: never."""
+        return (self.answered_at if self.status else self.gone_at) or inf
 
 
 @attrs.define(kw_only=True)
@@ -123,6 +133,18 @@ class Row:
     names: tuple[str, ...] = ()  # what each error entry is named
     codes: tuple[int, ...] = ()  # the HTTP status in each error entry, or 0
     result: Any = None
+    key: str = ""  # its ordering_key
+    place: float = 0.0  # its ordering_at
+
+
+@attrs.define(kw_only=True)
+class Limit:
+    """What a backend's configuration allows the fleet."""
+
+    path: str
+    rate: float = inf  # requests a second
+    burst: float = inf
+    at_once: float = inf  # requests under way
 
 
 @attrs.define(kw_only=True)
@@ -136,6 +158,7 @@ class History:
     redrives: list[Redrive] = attrs.field(factory=list)
     moves: list[Move] = attrs.field(factory=list)  # empty where the database can't record them
     rows: list[Row] = attrs.field(factory=list)
+    limits: list[Limit] = attrs.field(factory=list)
     timeout: float = 2.0  # seconds that an attempt may take
 
     @property

@@ -181,6 +181,8 @@ def _row(job: Job) -> Row:
         names=tuple(each.name for each in job.errors),
         codes=tuple(each.code for each in job.errors),
         result=job.result,
+        key=job.ordering_key or "",
+        place=job.ordering_at.timestamp() if job.ordering_at else 0.0,
     )
 
 

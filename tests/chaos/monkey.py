@@ -18,14 +18,18 @@ PAUSES = (0.3, 1.5)
 CALM = 11.0
 """Seconds after which runners may judge each other again."""
 
+TIMED = ("kill -9", "freeze", "failover", "partition")
+"""What is timed while nothing else is broken."""
+
 OF_THE_DATABASE = frozenset({"database restart", "disk full"})
 
 
 class Monkey:
     """Breaks things in rounds, each in another order: every kind once, then all but the database's..."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, kinds: Collection[str] = tuple(FAULTS)) -> None:
         self._scene = scene
+        self._kinds = frozenset(kinds)
         self._under_way: set[asyncio.Task[None]] = set()
         self.left_out = _left_out(scene)
 
@@ -33,11 +37,11 @@ class Monkey:
         """Break things for a while, each kind once at least, then mend everything."""
         until = time.monotonic() + seconds
         try:
-            await self._round(FAULTS)
+            await self._round(self._kinds)
             while time.monotonic() < until:
-                await self._alone("kill -9", "freeze", "failover", "partition")
-                await self._round(set(FAULTS) - OF_THE_DATABASE)
-                await self._round(FAULTS)
+                await self._alone(*(each for each in TIMED if each in self._kinds))
+                await self._round(self._kinds - OF_THE_DATABASE)
+                await self._round(self._kinds)
             await asyncio.gather(*self._under_way)
         finally:
             await self.mend()

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 from tests.chaos.fleet import SP00KY, Fleet
-from tests.chaos.frail import FrailBackend
+from tests.chaos.frail import HANG, FrailBackend
 from tests.chaos.outage_figures import BreakerMove, Mark, Outage, outage_of
 from tests.chaos.postgres import Postgres
 from tests.chaos.project import write_outage_project
@@ -31,6 +31,9 @@ STEADY = "steady"
 CONCURRENCY = 8
 TAKES, STEADY_TAKES = 0.25, 0.8
 """Seconds that a request takes of a backend that is well."""
+HANGS_FOR, PATIENCE = 2.0, 60.0
+"""Seconds that an attempt may take of the backend that hangs, and of the others: where the machine is busy,
+that must not look like an outage of theirs."""
 GRACE = 4.0
 SPARE = 60.0
 """Seconds of work that the steady backend has beyond the outage."""
@@ -76,7 +79,8 @@ async def run_outages(plan: OutagePlan, database: Postgres, folder: Path) -> lis
         }
         steady = await stack.enter_async_context(FrailBackend(STEADY, takes=STEADY_TAKES))
         origins = {name: each.url for name, each in (*frail.items(), (STEADY, steady))}
-        config = write_outage_project(folder, origins, concurrency=CONCURRENCY)
+        timeouts = {name: HANGS_FOR if name == HANG else PATIENCE for name in origins}
+        config = write_outage_project(folder, origins, timeouts=timeouts, concurrency=CONCURRENCY)
         application = Proxy(database.connect)
         await application.open()
         stack.push_async_callback(application.close)

@@ -50,7 +50,7 @@ FOR EACH ROW EXECUTE FUNCTION chaos_move('{table}')
 
 ROWS = """
 SELECT '{table}:' || id::text AS id, payload ->> 'n' AS n, status, retries, max_retries,
-    lease_epoch, errors, result
+    lease_epoch, errors, result, ordering_key, ordering_at
 FROM {table}
 """
 
@@ -185,6 +185,8 @@ def _row(row: Any) -> Row:
         names=tuple(each["name"] for each in errors),
         codes=tuple(each["code"] for each in errors),
         result=json.loads(row["result"]) if row["result"] else None,
+        key=row["ordering_key"] or "",
+        place=row["ordering_at"].timestamp() if row["ordering_at"] else 0.0,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.chaos.backend import PATHS, TIMEOUT
+from tests.chaos.history import Limit
 
 __all__ = ["TABLES", "BACKENDS", "ROOT", "write_project", "write_outage_project"]
 
@@ -32,7 +33,7 @@ BACKEND = """\
     retry: {{base: 0.2, cap: 2}}
     retention: {{success: 1d, failed: 1d}}
     breaker: {breaker}
-"""
+{limits}"""
 
 BREAKERS = {"wild": "false", "calm": "{}"}
 """The wild one fails so much that it would be open most of the time; outages have tests of their own."""
@@ -41,7 +42,12 @@ INFO = "chaos_marks-1.0.dist-info"
 
 
 def write_project(
-    folder: Path, origin: str, *, timeout: float = TIMEOUT, concurrency: int = CONCURRENCY
+    folder: Path,
+    origin: str,
+    *,
+    timeout: float = TIMEOUT,
+    concurrency: int = CONCURRENCY,
+    limits: Iterable[Limit] = (),
 ) -> Path:
     """The sp00ky.yml of a new project in a folder; the store is left to ``--store``."""
     tables = zip(BACKENDS, TABLES, strict=True)
@@ -54,27 +60,36 @@ def write_project(
             concurrency=concurrency,
             given_up_on=GIVEN_UP_ON,
             breaker=BREAKERS[name],
+            limits="".join(_limits_of(each) for each in limits if each.path == f"/{name}"),
         )
         for name, table in tables
     ]
     return _write(folder, PATHS, blocks, plugin="marks")
 
 
-def write_outage_project(folder: Path, origins: Mapping[str, str], *, concurrency: int) -> Path:
+def write_outage_project(
+    folder: Path, origins: Mapping[str, str], *, timeouts: Mapping[str, float], concurrency: int
+) -> Path:
     """The same for backends that each have an origin, and a table, of their own; all serve ``/work``."""
     blocks = [
         BACKEND.format(
             name=f'"{name}"',
             table=f"job_{name}",
             origin=origin,
-            timeout=TIMEOUT,
+            timeout=timeouts[name],
             concurrency=concurrency,
             given_up_on=GIVEN_UP_ON,
             breaker="{}",
+            limits="",
         )
         for name, origin in origins.items()
     ]
     return _write(folder, ["/work"], blocks, plugin="outage_marks")
+
+
+def _limits_of(limit: Limit) -> str:
+    rate = f"{{limit: {limit.rate:.0f}, per: 1s, burst: {limit.burst:.0f}}}"
+    return f"    rate: {rate}\n    maxInFlight: {limit.at_once:.0f}\n"
 
 
 def _write(folder: Path, paths: Iterable[str], blocks: Iterable[str], *, plugin: str) -> Path:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from random import Random
 
 import attrs
 from tests.chaos.backend import ChaoticBackend
 from tests.chaos.database import Database
-from tests.chaos.faults import BEYOND_DEAD, GRACE, Scene
-from tests.chaos.history import History
+from tests.chaos.faults import BEYOND_DEAD, FAULTS, GRACE, Scene
+from tests.chaos.history import History, Limit
 from tests.chaos.monkey import Monkey
+from tests.chaos.project import BACKENDS
 from tests.chaos.stage import beside, staged, until_ended
 
 __all__ = ["Plan", "Ending", "run_session"]
@@ -26,6 +27,12 @@ class Plan:
     runners: int = 4
     rate: float = 15.0  # calls of the enqueuer a second
     long_freeze: float = BEYOND_DEAD  # seconds of some freezes and partitions
+    kinds: Collection[str] = tuple(FAULTS)  # of faults
+    keys: int = 0  # ordering keys of the wild jobs
+    limits: tuple[Limit, ...] = ()
+    filling: int = 0  # jobs of each backend that wait at the start
+    weights: Mapping[str, int] | None = None  # of what the backend does to wild jobs
+    calm_weights: Mapping[str, int] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -47,9 +54,17 @@ class Ending:
 
 async def run_session(plan: Plan, database: Database, folder: Path) -> Ending:
     """Run one; the histories are in the folder afterwards."""
-    backend = ChaoticBackend(plan.seed)
+    backend = ChaoticBackend(plan.seed, weights=plan.weights, calm_weights=plan.calm_weights)
     setting = staged(
-        database, folder, backend, runners=plan.runners, grace=GRACE, seed=plan.seed, rate=plan.rate
+        database,
+        folder,
+        backend,
+        runners=plan.runners,
+        grace=GRACE,
+        seed=plan.seed,
+        rate=plan.rate,
+        keys=plan.keys,
+        limits=plan.limits,
     )
     async with setting as stage:
         scene = Scene(
@@ -60,7 +75,9 @@ async def run_session(plan: Plan, database: Database, folder: Path) -> Ending:
             random=Random(f"monkey {plan.seed}"),  # noqa: S311  # repeatable, and no secret
             long_freeze=plan.long_freeze,
         )
-        monkey = Monkey(scene)
+        monkey = Monkey(scene, plan.kinds)
+        for name in BACKENDS:
+            await stage.enqueuer.fill(name, plan.filling)
         async with beside(stage.enqueuer.run(), stage.redriver.run()):
             await monkey.run(plan.seconds)
         await stage.enqueuer.finish()

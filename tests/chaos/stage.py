@@ -14,7 +14,7 @@ from tests.chaos.backend import TIMEOUT, ChaoticBackend
 from tests.chaos.database import Database
 from tests.chaos.enqueuer import Enqueuer
 from tests.chaos.fleet import Fleet
-from tests.chaos.history import Disturbance, History, write_history
+from tests.chaos.history import Disturbance, History, Limit, write_history
 from tests.chaos.project import write_project
 from tests.chaos.proxy import Proxy
 from tests.chaos.redriver import Redriver
@@ -40,6 +40,7 @@ class Stage:
     application: Proxy  # through which the outbox sees the database
     folder: Path
     timeout: float  # seconds that an attempt may take
+    limits: list[Limit]
 
     async def history(self, disturbances: list[Disturbance]) -> History:
         """What was seen; also written into the folder."""
@@ -52,6 +53,7 @@ class Stage:
             redrives=self.redriver.redrives,
             moves=[attrs.evolve(each, runner=self.fleet.name_of(each.runner)) for each in moves],
             rows=await self.database.rows(),
+            limits=self.limits,
             timeout=self.timeout,
         )
         write_history(history, self.folder)
@@ -68,6 +70,7 @@ async def staged(
     grace: float,
     seed: int = 0,
     rate: float = 15.0,
+    keys: int = 0,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Set everything up; ``settings`` are the project's. Nothing is left at the end."""
@@ -90,11 +93,12 @@ async def staged(
             backend=backend,
             outbox=outbox,
             fleet=fleet,
-            enqueuer=Enqueuer(outbox, database.transactions(url), seed=seed, rate=rate),
+            enqueuer=Enqueuer(outbox, database.transactions(url), seed=seed, rate=rate, keys=keys),
             redriver=Redriver(outbox, seed=seed),
             application=application,
             folder=folder,
             timeout=settings.get("timeout", TIMEOUT),
+            limits=list(settings.get("limits", ())),
         )
 
 

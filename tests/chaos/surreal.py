@@ -37,7 +37,10 @@ DEFINE EVENT chaos_move ON TABLE {table} WHEN $event = 'UPDATE' AND $before.stat
 """
 
 MOVES = "SELECT * FROM chaos_move ORDER BY nanos"
-ROWS = "SELECT id, payload, status, retries, max_retries, lease_epoch, errors, result FROM {table}"
+ROWS = """
+SELECT id, payload, status, retries, max_retries, lease_epoch, errors, result, ordering_key, ordering_at
+FROM {table}
+"""
 
 
 def why_no_surreal() -> str:
@@ -192,6 +195,8 @@ def _row(row: Any) -> Row:
         names=tuple(each["name"] for each in errors),
         codes=tuple(each["code"] for each in errors),
         result=json.loads(result) if isinstance(result, str) else result,
+        key=row.get("ordering_key") or "",
+        place=row["ordering_at"].timestamp() if row.get("ordering_at") else 0.0,
     )
 
 

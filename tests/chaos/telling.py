@@ -9,12 +9,19 @@ from tests.chaos.excuses import is_broken
 from tests.chaos.history import History, Redrive, Request, Row
 from tests.chaos.project import GIVEN_UP_ON
 
-__all__ = ["each_failure_is_told", "each_failure_is_told_as_it_was", "retries_are_used", "redrives_of"]
+__all__ = [
+    "each_failure_is_told",
+    "each_failure_is_told_as_it_was",
+    "retries_are_used",
+    "redrives_of",
+    "is_throttled",
+]
 
 KEPT = 50
 """Error entries that a row keeps: the first, and the latest 49."""
 
 UNKNOWN, TIMEOUT, CONNECT, STATUS = "outcome_unknown", "timeout", "connect", "http_status"
+THROTTLED = "throttled"
 
 NAMES: Mapping[str, str] = {"reset": "reset", "garbage": "protocol"}
 """What a behaviour of the backend is called that is neither an answer nor a silence."""
@@ -26,14 +33,15 @@ def each_failure_is_told(history: History) -> Iterator[str]:
     redrives = redrives_of(history.redrives)
     for row in history.rows:
         failed = row.retries + (row.status == "failed")
-        runs = _runs(_told(row))
+        runs = _runs(_told(_counted(row)))
         if len(row.attempts) > KEPT or runs is None or len(runs) - 1 > len(redrives.get(row.n, [])):
             yield f"job {row.n} has the error entries {row.attempts}"
         elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
             yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
         epochs = {each.epoch for each in _in_vain(row, requests.get(row.n, []))}
-        if len(row.attempts) < KEPT and len(epochs) > len(row.attempts):
-            yield f"job {row.n} made {len(epochs)} requests in vain and has {len(row.attempts)} errors"
+        count = len(_counted(row).attempts)
+        if len(row.attempts) < KEPT and len(epochs) > count:
+            yield f"job {row.n} made {len(epochs)} requests in vain and has {count} errors"
 
 
 def each_failure_is_told_as_it_was(history: History) -> Iterator[str]:
@@ -46,7 +54,8 @@ def each_failure_is_told_as_it_was(history: History) -> Iterator[str]:
     for row in history.rows:
         if len(row.attempts) >= KEPT:
             continue
-        entries = list(zip(row.names, row.codes, strict=True))
+        told = _counted(row)
+        entries = list(zip(told.names, told.codes, strict=True))
         if not _Account(history, _in_vain(row, requests.get(row.n, []))).fits(entries):
             yield f"job {row.n} has the errors {entries}, which isn't what happened to its requests"
 
@@ -72,10 +81,26 @@ def _is_given_up(row: Row) -> bool:
     return row.names[-1:] == (STATUS,) and row.codes[-1] in GIVEN_UP_ON
 
 
+def is_throttled(row: Row, request: Request) -> bool:
+    """Whether a request uses up no retry, and shares its entry with those like it."""
+    return request.status == 429 and row.max_retries > 0
+
+
+def _counted(row: Row) -> Row:
+    """The row without the entries of requests that used up no retry."""
+    if row.max_retries == 0 or THROTTLED not in row.names:
+        return row
+    entries = zip(row.attempts, row.names, row.codes, strict=True)
+    kept = [entry for entry in entries if entry[1] != THROTTLED]
+    attempts, names, codes = zip(*kept, strict=True) if kept else ((), (), ())
+    return attrs.evolve(row, attempts=attempts, names=names, codes=codes)
+
+
 def _in_vain(row: Row, requests: Iterable[Request]) -> list[Request]:
-    """Requests that must have an entry, in the order of their claims."""
+    """Requests that must have an entry of their own, in the order of their claims."""
     succeeded = row.epoch if row.status == "success" else None
-    return sorted((each for each in requests if each.epoch != succeeded), key=lambda each: each.epoch)
+    found = (each for each in requests if each.epoch != succeeded and not is_throttled(row, each))
+    return sorted(found, key=lambda each: each.epoch)
 
 
 @attrs.frozen
@@ -100,7 +125,7 @@ class _Account:
         if index == len(self.requests):
             return False
         request = self.requests[index]
-        if name == STATUS:
+        if name in {STATUS, THROTTLED}:
             return code == request.status and not request.is_delivered
         if name == UNKNOWN:
             return self._is_broken(request)

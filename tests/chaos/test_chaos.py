@@ -15,7 +15,7 @@ SEED = 6
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("store", list(DATABASES))
 async def test_nothing_is_lost_whatever_breaks(store: str, tmp_path: Path) -> None:
     choice = DATABASES[store]

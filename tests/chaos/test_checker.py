@@ -95,6 +95,21 @@ def test_too_many_requests_are_found_unless_it_was_redriven(max_retries: int) ->
     assert violations(history) == []
 
 
+@pytest.mark.parametrize(("max_retries", "limited"), [(0, False), (1, True)])
+def test_throttled_requests_count_only_where_none_may_be_repeated(max_retries: int, limited: bool) -> None:
+    history = sound()
+    (delivered,) = history.requests
+    history.requests = [
+        *(request(n, at=1.1 + n / 10, status=429, epoch=n) for n in (1, 2, 3)),
+        attrs.evolve(delivered, number=4, epoch=4),
+    ]
+    row = attrs.evolve(DONE, max_retries=max_retries, epoch=4, result={"request": 4})
+    history.rows = [told(row, ("throttled", 429))]
+    found = broken(history)
+    assert ("requests_are_limited" not in found) is limited
+    assert ("each_failure_is_told" not in found) is limited
+
+
 def test_two_requests_of_one_claim_are_found() -> None:
     history = reclaimed()
     history.requests[1].epoch = history.rows[0].epoch = 1

@@ -13,7 +13,7 @@ SECONDS = 10.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_rolling_restarts_under_load_cost_nothing(tmp_path: Path) -> None:
     async with postgres() as database:
         deployed = await run_deploys(SECONDS, database, tmp_path)

@@ -17,11 +17,12 @@ import pytest
 from tests.chaos.fleet import Fleet
 from tests.chaos.postgres import Postgres, postgres
 
-from sp00ky_core import Job, JobStatus, Outbox, RunnerOptions, dispatch, hookimpl, load_plugins
+from sp00ky_conformance.transport.answering import Answering, Received
+from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_conformance.transport.behaviours import ROUTES, Behaviour
+from sp00ky_core import Job, JobStatus, Outbox, RunnerOptions, hookimpl, load_plugins
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.testing.answering import Answering, Received
-from sp00ky_core.testing.backend import MisbehavingBackend
-from sp00ky_core.testing.behaviours import ROUTES, Behaviour
+from sp00ky_core.plugins import calls
 
 PLACES = 3
 
@@ -162,7 +163,7 @@ async def test_a_slow_backend_takes_no_place_of_another(
         bad = await enqueued(outbox, "bad", path, 4 * PLACES)
         async with outbox.runner(RunnerOptions(grace=0)):
             await backend.received(PLACES)  # all of its places are taken
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 good = await ended(outbox, await enqueued(outbox, "good", "/json", 100))
             assert {job.status for job in good} == {JobStatus.SUCCESS}
             assert not any([(await outbox.get(job.id)).is_terminal for job in bad])
@@ -243,7 +244,7 @@ class HangingLater(Hanging):
 
 
 async def test_observers_that_raise_cost_no_job(config: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with opened(config, Raising()) as outbox, asyncio.timeout(20), outbox.runner():
+    async with opened(config, Raising()) as outbox, asyncio.timeout(60), outbox.runner():
         jobs = await ended(outbox, await enqueued(outbox, "good", "/json", 20))
     assert {(job.status, len(job.errors)) for job in jobs} == {(JobStatus.SUCCESS, 0)}
     told = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
@@ -258,7 +259,7 @@ async def test_observers_that_hang_for_good_cost_no_job_and_no_drain(
 ) -> None:
     hanging = Hanging()
     try:
-        async with opened(config, hanging) as outbox, asyncio.timeout(20):
+        async with opened(config, hanging) as outbox, asyncio.timeout(60):
             async with outbox.runner():
                 jobs = await ended(outbox, await enqueued(outbox, "good", "/json", 20))
             hanging.let_go.set()
@@ -282,12 +283,12 @@ async def test_observers_at_work_are_bounded_and_waited_for_by_no_job(
     config: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They get for ever, so that whatever waits for one doesn't end."""
-    monkeypatch.setattr(dispatch, "OBSERVER_TIMEOUT", 1_000.0)
-    monkeypatch.setattr(dispatch, "MAX_TOLD", 8)
+    monkeypatch.setattr(calls, "OBSERVER_TIMEOUT", 1_000.0)
+    monkeypatch.setattr(calls, "MAX_OBSERVING", 8)
     hanging = HangingLater()
     try:
         async with opened(config, hanging) as outbox, outbox.runner():
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 for _ in range(2):  # the second ones are settled after calls for the first
                     await ended(outbox, await enqueued(outbox, "good", "/json", 20))
             hanging.let_go.set()
@@ -359,7 +360,7 @@ VALUES ('invalid_row', '/json', 'no such strategy');
 async def test_poison_rows_stop_nobody(
     config: Path, backend: MisbehavingBackend, database: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with opened(config, store=database.dsn) as outbox, asyncio.timeout(20):
+    async with opened(config, store=database.dsn) as outbox, asyncio.timeout(60):
         await database.execute(POISON)
         async with outbox.runner():
             poison = await ended(outbox, await outbox.find(backend="bad", limit=100))
@@ -388,7 +389,7 @@ async def test_rows_that_the_database_refuses_to_write_stop_nobody(
     config: Path, database: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All backends' jobs are claimed with one statement, and settled with one."""
-    async with opened(config, store=database.dsn) as outbox, asyncio.timeout(20):
+    async with opened(config, store=database.dsn) as outbox, asyncio.timeout(60):
         await database.execute(RULES)
         (unclaimed,) = await enqueued(outbox, "bad", "/json", 1, assigned_to="not claimed")
         unkept = await enqueued(outbox, "bad", "/json", PLACES, assigned_to="no result")
@@ -415,7 +416,7 @@ class Nul:
 
 async def test_nul_bytes_stop_nobody_and_reach_no_row_as_an_error(config: Path, database: Postgres) -> None:
     """JSON can say NUL, and a result is the backend's own; an error's text is for people and terminals."""
-    async with opened(config, Nul(), store=database.dsn) as outbox, asyncio.timeout(20):
+    async with opened(config, Nul(), store=database.dsn) as outbox, asyncio.timeout(60):
         jobs = [
             await outbox.run("bad", "/nul"),
             await outbox.run("bad", "/nul-and-failure", max_retries=0),

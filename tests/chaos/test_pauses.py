@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sp00ky_conformance.transport.answering import Answering
+from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_conformance.transport.behaviours import Behaviour
 from sp00ky_core import JobStatus, Outbox, RunnerOptions, load_plugins
-from sp00ky_core.testing.answering import Answering
-from sp00ky_core.testing.backend import MisbehavingBackend
-from sp00ky_core.testing.behaviours import Behaviour
 
 CONFIG = """\
 backends:
@@ -91,7 +91,8 @@ async def test_retry_after_pauses_the_whole_backend(
         assert (await outbox.get(waiting.id)).status is JobStatus.PENDING
     assert [each.target for each in backend.requests] == [path, "/fine"]
     after = await outbox.get(first.id)
-    assert (after.status, after.retries) == (JobStatus.PENDING, 1)
+    assert (after.status, after.retries) == (JobStatus.PENDING, 0)
+    assert [each.name for each in after.errors] == ["throttled"]
 
 
 async def test_a_backend_that_answers_500_to_one_kind_of_job_takes_the_others(outbox: Outbox) -> None:

@@ -45,7 +45,7 @@ async def reclaims(stage: Stage) -> list[Move]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("opened", [postgres, surreal], ids=["postgres", "surreal"])
 async def test_only_a_killed_runner_is_held_for_dead(opened: Opened, tmp_path: Path) -> None:
     if opened is surreal and why_no_surreal():

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from sp00ky_core.testing.store import StoreConformance, StoreHarness
+from sp00ky_conformance.store.suite import StoreConformance, StoreHarness
 
 
 def test_no_part_hides_a_test_of_another() -> None:

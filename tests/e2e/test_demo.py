@@ -15,8 +15,9 @@ SP00KY = Path(sys.executable).with_name("sp00ky")
 
 SUMMARY = """\
 delivered:   193
-retried:     39, of which 36 were delivered in the end
-  because of 36 x HTTP 500, 24 x reset, 12 x HTTP 429
+retried:     27, of which 24 were delivered in the end
+  because of 36 x HTTP 500, 24 x reset
+throttled:   2, which waited and used up no retry
 failed:      7
   4 x /charge-payment, never retried: 4 x HTTP 500
   3 x /spookify, after 3 retries: 12 x HTTP 500

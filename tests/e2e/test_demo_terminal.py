@@ -52,7 +52,7 @@ def test_an_interrupt_ends_it_without_a_traceback(tmp_path: Path) -> None:
 
 def test_a_missing_transport_is_said(tmp_path: Path) -> None:
     program = (
-        "from sp00ky_core import plugins\n"
+        "from sp00ky_core.plugins import registry as plugins\n"
         "plugins.Plugins.transport = lambda self, scheme: plugins._of('transport', scheme, {})\n"
         "from sp00ky_core.cli import main\n"
         "main(['demo'])"
@@ -64,5 +64,5 @@ def test_a_missing_transport_is_said(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert "pip install sp00ky-transport-http" in line
+    assert "pip install ./sp00ky_transport_http" in line
     assert list(tmp_path.rglob("sp00ky.yml")) == []  # nothing is left of what couldn't be shown

@@ -23,7 +23,7 @@ from sp00ky_core import (
     hookimpl,
     load_plugins,
 )
-from sp00ky_core.cli.jobtext import STATS_COLUMNS
+from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS
 from sp00ky_core.ports import LEASE_MARGIN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
@@ -50,14 +50,28 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_its_commands_run(project: Path) -> None:
-    ready, stats, operate = SHELL
-    assert run(project, "sh", "-c", ready).stdout.endswith("ok: nothing to mend\n")
-    shown = run(project, "sh", "-c", stats)
-    assert (shown.returncode, shown.stderr) == (0, "")
+    ready, runners, pause, stats, errors, operate, _, audit = SHELL
+    assert run(project, "sh", "-c", ready).stdout.endswith("ok: nothing to fix\n")
+    for each in (runners, pause, stats, errors, audit):
+        shown = run(project, "sh", "-c", f"set -e\n{each}")
+        assert (shown.returncode, shown.stderr) == (0, "")
+    assert re.findall(r"pause|resume", shown.stdout)[:2] == ["resume", "pause"]
+    assert (project / "failed.ndjson").read_text() == ""
     job_id = run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').stdout.strip()
     done = run(project, "sh", "-c", operate.replace("ID...", job_id))
     assert done.returncode == 1  # what was just redriven can't be cleared
-    assert re.findall(rf"^{job_id} +(\w+)$", done.stdout, re.MULTILINE) == ["killed", "redriven", "illegal"]
+    assert re.findall(rf"^{job_id} +(\w+)$", done.stdout, re.MULTILINE) == ["killed", "redriven"]
+    assert f"job {job_id} is pending: only ended jobs are cleared" in done.stderr
+
+
+def test_its_filters_do_what_they_say(project: Path) -> None:
+    *_, filters, _ = SHELL
+    assert run(project, "sh", "-c", SHELL[0]).returncode == 0
+    for count in range(2):
+        assert run(project, "sp00ky", "call", "api", "/spookify", f'{{"id": "{count}"}}').returncode == 0
+    done = run(project, "sh", "-c", f"set -e\n{filters}")
+    assert done.stdout.splitlines() == ["would be redriven: 0", "killed: 2", "cleared: 0", "cleared: 2"]
+    assert done.returncode == 0
 
 
 def test_every_number_and_every_result_is_described() -> None:

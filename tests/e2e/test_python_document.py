@@ -46,9 +46,9 @@ def project(tmp_path: Path, backend_url: str) -> Path:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    # The two that need PostgreSQL are run by tests/store_postgres/test_postgres_documents.py,
-    # the two that need a SurrealDB server by tests/store_surreal/test_surreal_transactions.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 10
+    # The two that need PostgreSQL are run by tests/store_postgres/test_documents.py,
+    # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 11
 
 
 def test_enqueue(project: Path) -> None:
@@ -70,10 +70,19 @@ def test_look_and_wait(project: Path) -> None:
     assert "no job 'job:none'" in unknown
 
 
+def test_steer(project: Path) -> None:
+    paused, gone, latest, before = run(project, "-W", "error", "-c", example("Steer")).splitlines()
+    assert paused == "they deploy"
+    assert gone.startswith("no runner 'host-1' is up; none is known")
+    assert latest == "eve resume {'backend': 'api'}"
+    assert before == "eve pause {'backend': 'api', 'duration': 600.0}"
+
+
 def test_operate(project: Path) -> None:
-    killed, redriven, refused = run(project, "-W", "error", "-c", example("Operate")).splitlines()
+    killed, redriven, refused, numbers = run(project, "-W", "error", "-c", example("Operate")).splitlines()
     assert (killed, redriven) == ("killed None", "redriven None")
     assert refused.startswith("illegal job ")
+    assert numbers == "1 1 {'duplicate': 0, 'illegal': 0}"
     section = TEXT.partition("## Operate")[2].partition("\n## ")[0]
     assert {fate.value for fate in OperatorFate} <= set(re.findall(r"`(\w+)`", section))
 

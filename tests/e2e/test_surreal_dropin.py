@@ -175,7 +175,9 @@ async def test_nothing_of_the_users_is_changed_without_repair(make_project: Make
     assert {name: after[name] for name in ("user", "thread")} == {
         name: before[name] for name in ("user", "thread")
     }
-    assert set(after) - set(before) == {"sp00ky_breaker", "sp00ky_migration", "sp00ky_runner"}
+    assert set(after) - set(before) == {
+        *("sp00ky_breaker", "sp00ky_migration", "sp00ky_runner", "sp00ky_control", "sp00ky_audit")
+    }
     table, fields = before["job"][0], before["job"][1]["fields"]
     assert after["job"][0] == table
     assert {name: after["job"][1]["fields"][name] for name in fields} == fields
@@ -186,7 +188,7 @@ async def test_each_weakness_is_named_shown_and_mended(make_project: MakeProject
     await project.sp00ky("migrate")
     told = json.loads(await project.sp00ky("check", "--json"))["findings"]
     assert {each["subject"] for each in told} == {"job.errors", "job.created_at", "job.assigned_to", "job"}
-    assert all(each["consequence"] and "--repair" in each["mend"] for each in told)
+    assert all(each["consequence"] and "--repair" in each["fix"] for each in told)
 
     shown = await project.sp00ky("migrate", "--print", "--repair")
     whys = [line for line in shown.splitlines() if line.startswith("-- job: ")]

@@ -22,7 +22,7 @@ import pytest_asyncio
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "spookify"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds in which what must happen has happened, on a slow machine too."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -21,7 +21,7 @@ GRANT SELECT ON sp00ky_runner TO client;
 OWED = """
 SELECT id::text || ' ' || status || ' ' || coalesce(runner_id, '') FROM job
 WHERE (status = 'pending' AND run_at <= now())
-   OR (status = 'processing'
+   OR (status = 'processing' AND coalesce(timeout, 0) <= 5
        AND (lease_until IS NULL OR lease_until <= now() OR runner_id IN (SELECT id FROM sp00ky_runner)))
 """
 

@@ -22,7 +22,7 @@ from tests.hostile.backend import TOKEN
 from tests.hostile.postgres import PostgresVictim
 from tests.hostile.surreal import ANY, SPEC, EmbeddedVictim, SurrealVictim
 
-from sp00ky_core.testing.backend import MisbehavingBackend
+from sp00ky_conformance.transport.backend import MisbehavingBackend
 
 EXAMPLES = int(os.environ.get("SP00KY_FUZZ", "100")) // 10 or 1
 ROWS = 30
@@ -65,7 +65,7 @@ VICTIMS = {
 }
 
 
-@pytest.mark.timeout(120 if EXAMPLES <= 10 else 3_600)
+@pytest.mark.timeout(900 if EXAMPLES <= 10 else 3_600)
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_hostile_rows_are_survived(
     victim: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -78,7 +78,7 @@ def test_hostile_rows_are_survived(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240 if EXAMPLES <= 10 else 3_600)
+@pytest.mark.timeout(900 if EXAMPLES <= 10 else 3_600)
 @pytest.mark.parametrize("victim", ["postgres", "surreal: any types"])
 def test_hostile_rows_are_survived_by_a_process_that_tells_everything(
     victim: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

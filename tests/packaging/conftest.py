@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTIONS = ("sp00ky_core", "sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http")
+DISTRIBUTIONS = (
+    "sp00ky_core",
+    "sp00ky_conformance",
+    "sp00ky_store_postgres",
+    "sp00ky_store_surreal",
+    "sp00ky_transport_http",
+    "contrib/sp00ky_store_sqlite",
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +40,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def without_transport(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of a fresh environment with the core and the SurrealDB store, and nothing else."""
     folder = tmp_path_factory.mktemp("without-transport")
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=False)  # this environment's pip does it
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
-    run(programs / "pip", "install", "--quiet", wheels["sp00ky_core"], wheels["sp00ky_store_surreal"])
+    packages = (wheels["sp00ky_core"], wheels["sp00ky_store_surreal"])
+    run(sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", *packages)
     return programs
 
 

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from sp00ky_conformance import StoreConformance, store_model
 from sp00ky_core import (
     AttemptError,
     BackendConfig,
+    BulkResult,
     Delivered,
     Job,
+    JobFilter,
     JobQuery,
     JobStatus,
     NewJob,
@@ -27,6 +30,9 @@ from sp00ky_core import (
     load_config,
     load_plugins,
 )
+from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.testing import ScriptedTransport
 
 
 @hookimpl
@@ -64,7 +70,6 @@ async def enqueue(outbox: Outbox) -> Job:
             timeout=120,
             delay=timedelta(minutes=5),
             dedup_key=None,
-            connection=None,
         )
     except PayloadInvalid as error:
         print([violation.pointer for violation in error.violations])
@@ -78,12 +83,26 @@ async def look_after(outbox: Outbox, job: Job) -> Sequence[AttemptError]:
         if state.status is JobStatus.FAILED:
             results = await outbox.redrive(state.id, resend_unknown=True)
             assert results[0].fate is OperatorFate.REDRIVEN
+    killed: BulkResult = await outbox.kill(filter=JobFilter(backend="api", code=500), reason="not wanted")
+    print(killed.matched, killed.done, killed.refused["illegal"])
     async for changed in outbox.watch_all(JobQuery(backend="api")):
         print(changed.payload, changed.result)
         break
     stats = await outbox.stats()
     print(stats["api"].oldest_due_s, stats["api"].breaker.state)
     return latest[0].errors
+
+
+class TestMyStore(StoreConformance):
+    def make_store(self, options: StoreOptions) -> Store:
+        return MemoryStore(options)
+
+
+TestMyModel = store_model(MemoryStore)
+
+
+def deliveries() -> ScriptedTransport:
+    return ScriptedTransport(lambda attempt: Delivered(result=attempt.number))
 
 
 async def main() -> None:

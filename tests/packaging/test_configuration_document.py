@@ -11,32 +11,47 @@ import attrs
 import pytest
 
 from sp00ky_core import ConfigError, Undelivered, load_config, outcome
-from sp00ky_core.config import BreakerConfig, RetentionConfig, RetryConfig, SurrealdbConfig
-from sp00ky_core.config.loading import _OURS
-from sp00ky_core.config.written import (
-    SECTIONS,
-    WrittenAuth,
-    WrittenBackend,
-    WrittenDeploy,
-    WrittenMethod,
+from sp00ky_core.config import (
+    BackendConfig,
+    BreakerConfig,
+    Config,
+    RateConfig,
+    RetentionConfig,
+    RetryConfig,
+    SurrealdbConfig,
+    TlsConfig,
 )
-from sp00ky_core.plugins import DISTRIBUTIONS
+from sp00ky_core.config.keys import FOREIGN, NOT_YET, TYPES, keys_of, written_keys
+from sp00ky_core.plugins.registry import DISTRIBUTIONS
 from sp00ky_core.retry import STRATEGIES, RetryPolicy
-from sp00ky_store_postgres.options import READERS
+from sp00ky_store_postgres.url import READERS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "configuration.md").read_text()
-WHOLE, GIVE_UP_ON = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+WHOLE, APP, GIVE_UP_ON = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
-HEADINGS: Mapping[type, str] = {
-    WrittenBackend: "## A backend",
-    WrittenMethod: "### method",
-    WrittenAuth: "### auth",
-    WrittenDeploy: "### deploy",
-    RetryConfig: "### retry",
-    BreakerConfig: "### breaker",
-    RetentionConfig: "### retention",
-    SurrealdbConfig: "### surrealdb",
+SECTIONS: Mapping[str, type] = {
+    "": Config,
+    "backend": BackendConfig,
+    "backend.tls": TlsConfig,
+    "backend.retry": RetryConfig,
+    "backend.breaker": BreakerConfig,
+    "backend.rate": RateConfig,
+    "backend.retention": RetentionConfig,
+    "surrealdb": SurrealdbConfig,
+}
+HEADINGS: Mapping[str, str] = {
+    "": "## The whole file",
+    "backend": "## A backend",
+    "backend.method": "### method",
+    "backend.auth": "### auth",
+    "backend.tls": "### tls",
+    "backend.deploy": "### deploy",
+    "backend.retry": "### retry",
+    "backend.breaker": "### breaker",
+    "backend.rate": "### rate",
+    "backend.retention": "### retention",
+    "surrealdb": "### surrealdb",
 }
 
 
@@ -48,32 +63,46 @@ def rows_under(heading: str) -> dict[str, list[str]]:
     return {row[0].strip("`"): row[1:] for row in cells}
 
 
+def mappings() -> dict[str, tuple[str, ...]]:
+    """Each mapping that the file may hold, and its keys."""
+    return {
+        f"{kind}.{within}".strip("."): keys
+        for kind, section in SECTIONS.items()
+        for within, keys in written_keys(section, kind).items()
+    }
+
+
 def test_every_section_is_described() -> None:
-    assert HEADINGS.keys() == SECTIONS.keys()
-    assert rows_under("## The whole file").keys() == set(_OURS)
+    assert HEADINGS.keys() == mappings().keys()
+    read = {key.read for section in SECTIONS.values() for key in keys_of(section).values()}
+    assert {each for each in read if attrs.has(each)} <= set(SECTIONS.values())
 
 
-@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
-def test_every_key_is_described_and_no_other(section: type) -> None:
-    assert rows_under(HEADINGS[section]).keys() == {key.name for key in SECTIONS[section].values()}
+@pytest.mark.parametrize(("mapping", "keys"), mappings().items())
+def test_every_key_is_described_and_no_other(mapping: str, keys: tuple[str, ...]) -> None:
+    assert rows_under(HEADINGS[mapping]).keys() == set(keys)
 
 
-def plain_defaults() -> list[tuple[type, str, Any]]:
-    """Section, key and default, where the default is a number, a word, or must be given."""
+def plain_defaults() -> list[tuple[str, str, Any]]:
+    """Mapping, key and default, where the default is a number, a word, or must be given."""
     required = attrs.NOTHING
-    return [
-        (section, SECTIONS[section][field.name].name, field.default)
-        for section in SECTIONS
-        for field in attrs.fields(section)  # type: ignore[arg-type]  # each is an attrs class
-        if field.default is required or isinstance(field.default, int | float | str)
-    ]
+    found: list[tuple[str, str, Any]] = [("backend", "method", required)]
+    found += [(f"backend.{within}", "type", word) for within, word in TYPES.items()]
+    for kind, section in SECTIONS.items():
+        for field in attrs.fields(section):
+            if field.name in keys_of(section) and (
+                field.default is required or isinstance(field.default, int | float | str)
+            ):
+                within, _, name = keys_of(section)[field.name].places[0].rpartition(".")
+                found.append((f"{kind}.{within}".strip("."), name, field.default))
+    return found
 
 
-@pytest.mark.parametrize(("section", "key", "default"), plain_defaults())
-def test_every_default_is_the_one_that_counts(section: type, key: str, default: Any) -> None:
-    said = rows_under(HEADINGS[section])[key][0].strip("`")
+@pytest.mark.parametrize(("mapping", "key", "default"), plain_defaults())
+def test_every_default_is_the_one_that_counts(mapping: str, key: str, default: Any) -> None:
+    said = rows_under(HEADINGS[mapping])[key][0].strip("`")
     expected = "required" if default is attrs.NOTHING else default
-    assert said == (f"{expected:g}" if isinstance(expected, float) else str(expected))
+    assert said == (f"{expected:g}" if isinstance(expected, float) else str(expected).lower())
 
 
 def load(folder: Path, text: str) -> Any:
@@ -86,7 +115,8 @@ def test_the_example_has_every_key_and_the_defaults(tmp_path: Path) -> None:
     shown = load(tmp_path, WHOLE).backends["api"]
     bare = "backends: {api: {spec: ./openapi.yml, baseUrl: 'http://127.0.0.1:3660', method: {table: job}}}"
     least = load(tmp_path, bare).backends["api"]
-    chosen = {"schema", "token", "give_up_on", "retention"}
+    chosen = {"schema", "token", "give_up_on", "retention", "ref_roots", "tls", "proxy"}
+    chosen |= {"rate", "max_in_flight"}
     both = [attrs.asdict(each, filter=lambda field, _: field.name not in chosen) for each in (shown, least)]
     assert both[0] == both[1]
     assert all(getattr(shown, name) != getattr(least, name) for name in chosen)
@@ -105,9 +135,9 @@ def test_what_is_retried_is_what_is_said() -> None:
         for name in re.findall(r"`(\w+)`", row.partition(" | ")[0])
     }
     names = {value for name, value in vars(outcome).items() if name.isupper() and isinstance(value, str)}
-    # A status is said in words, and a kill is no attempt's.
+    # A status is said in words; of a job that is killed or expired no attempt says so.
     assert names - {"http_status", "killed"} <= said.keys()
-    for name in names & said.keys():
+    for name in names & said.keys() - {"expired"}:
         assert said[name] is not Undelivered(name=name).is_retryable, name
     assert Undelivered(name="http_status", code=302).is_retryable
     assert "302, 400, 404 and\n422" in TEXT
@@ -132,8 +162,28 @@ def test_every_store_and_option_of_its_url_is_named() -> None:
     assert READERS.keys() <= set(re.findall(r"`(\w+)=", section))
 
 
-def test_the_near_miss_reads_as_it_is_shown(tmp_path: Path) -> None:
-    (shown,) = re.findall(r"^    sp00ky: /srv/app/(.*)$", TEXT, re.MULTILINE)
+def test_an_app_of_its_own_reads_as_it_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "services" / "api"
+    folder.mkdir(parents=True)
+    (folder / "sp00ky.app.yml").write_text("type: backend\nspec: ./openapi.yml\nmethod: {}\n")
+    (tmp_path / "sp00ky.yml").write_text(APP)
+    config = load_config(tmp_path / "sp00ky.yml", environ={"API_URL": "http://there"})
+    assert config.backends["api"].spec == folder / "openapi.yml"
+    assert config.backends["api"].base_url == "http://there"
+
+
+def test_keys_of_other_tools_and_of_later_versions_are_named() -> None:
+    for known in (*FOREIGN.values(), *NOT_YET.values()):
+        for key in known or ():
+            assert f"`{key}`" in TEXT, key
+
+
+@pytest.mark.parametrize(
+    ("number", "old", "new"),
+    [(0, "maxRetries: 3", "maxretry: 3"), (1, "timeout: 10", "timeuot: 10")],
+)
+def test_unknown_keys_read_as_they_are_shown(tmp_path: Path, number: int, old: str, new: str) -> None:
+    shown = re.findall(r"^    sp00ky: /srv/app/(.*)$", TEXT, re.MULTILINE)[number]
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path, WHOLE.replace("timeout: 10", "timeuot: 10"))
+        load(tmp_path, WHOLE.replace(old, new))
     assert str(caught.value) == f"{tmp_path}/{shown}"

@@ -14,7 +14,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-BESIDE = (*ROOT.glob("*/pyproject.toml"), *ROOT.glob("examples/*/sp00ky.yml"))
+BESIDE = (
+    *ROOT.glob("*/pyproject.toml"),
+    *ROOT.glob("contrib/*/pyproject.toml"),
+    *ROOT.glob("examples/*/sp00ky.yml"),
+)
 FOLDERS = (".", "docs", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
@@ -37,6 +41,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "surql": str,
     "sql": str,
     "js": str,
+    "mermaid": str,
 }
 
 

@@ -10,7 +10,7 @@ from surrealdb import AsyncSurreal
 
 from sp00ky_core import JobStatus, JobTable, StoreOptions, outcome
 from sp00ky_core.machine import TABLE
-from sp00ky_store_postgres.layout import COLUMNS
+from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_surreal import SurrealStore
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def rows_of(heading: str) -> list[list[str]]:
 
 
 def test_every_column_is_described_with_its_type() -> None:
-    schema = "".join((SCHEMA / f"{name}.surql").read_text() for name in ("job", "job_additions"))
+    schema = "".join((SCHEMA / f"{name}.surql").read_text() for name in ("job_additions", "job"))
     schema = schema.replace("@payload@", "any")
     field = r"^DEFINE FIELD IF NOT EXISTS (\w+) ON TABLE @table@ TYPE (.+?)(?:;| DEFAULT.*)?$"
     defined = dict(re.findall(field, schema, re.MULTILINE))

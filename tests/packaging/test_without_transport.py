@@ -42,7 +42,7 @@ def test_running_says_what_to_install(sp00ky: Sp00ky) -> None:
     assert sp00ky("migrate").returncode == 0
     done = sp00ky("run")
     assert done.returncode == 2
-    assert "pip install sp00ky-transport-http" in done.stderr
+    assert "pip install ./sp00ky_transport_http" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 

@@ -20,9 +20,9 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.ids import new_key
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -210,3 +210,9 @@ def evolve() -> Any:
 @pytest.fixture(scope="session", name="as_role")
 def as_role_fixture() -> Any:
     return as_role
+
+
+@pytest.fixture
+def quoted(schema: str) -> str:
+    """The test's schema in SQL."""
+    return '"' + schema.replace('"', '""') + '"'

@@ -1,47 +1,109 @@
-"""A backend as the outbox and the runner use it: its configuration, its contract, its table."""
+"""Load a backend as the outbox and the runner use it: its configuration, its contract, its table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 
 import attrs
 
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract, path_problem
-from sp00ky_core.errors import ConfigError
+from sp00ky_core.errors import ConfigError, UnknownBackend, nearest
 from sp00ky_core.ports import JobTable
 
-__all__ = ["Backend", "load_backends"]
+__all__ = [
+    "Backend",
+    "Backends",
+    "load_backends",
+    "queues",
+    "serving",
+    "store_tables",
+    "stored_table",
+]
 
 
 @attrs.frozen(kw_only=True)
 class Backend:
-    """One backend, loaded."""
+    """One backend, loaded.
+
+    Attributes:
+        config: Its configuration.
+        contract: Its OpenAPI document, as routes.
+        table: The backend's own times and limits; ``table.backend`` is the name that the store knows the
+            table by, which is the first one's where several backends share it.
+        sharing: Of that first one, the others: a job belongs to the one whose document has its path.
+    """
 
     config: BackendConfig
     contract: Contract
     table: JobTable
+    sharing: tuple[Backend, ...] = ()
 
     @property
     def name(self) -> str:
         """As in sp00ky.yml."""
         return self.config.name
 
+    def serving(self, path: str) -> Backend:
+        """Return the backend of this table that a path belongs to; this one where no document has it."""
+        return next((each for each in self.sharing if path in each.contract.routes), self)
 
-def load_backends(config: Config, strategies: frozenset[str]) -> Mapping[str, Backend]:
+
+class Backends(dict[str, Backend]):
+    """Backends by name; ``left_out`` has those that can't be used, with the reason."""
+
+    def __init__(self, backends: Mapping[str, Backend], left_out: Mapping[str, str]) -> None:
+        super().__init__(backends)
+        self.left_out = left_out
+
+    def named(self, name: str) -> Backend:
+        """Return one. Raises ``UnknownBackend``, with the reason if it is left out."""
+        if name not in self:
+            raise UnknownBackend(backend=name, known=tuple(self), reason=self.left_out.get(name, ""))
+        return self[name]
+
+
+def load_backends(config: Config, strategies: frozenset[str]) -> Backends:
     """Read every backend's OpenAPI document.
 
     Raises:
-        ConfigError: there is no backend, or a document can't be used.
+        ConfigError: there is no backend, or a document or a strategy can't be used.
     """
-    if not config.backends:
-        problem = "there is none; describe one, as `sp00ky init` does"
-        raise ConfigError(file=str(config.file), key="backends", problem=problem)
-    return {
-        name: Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
-        for name, backend in config.backends.items()
-        for contract in [load_contract(backend)]
-    }
+    loaded = [_load(config, each, strategies) for each in config.backends.values()]
+    groups: dict[str, list[Backend]] = {}
+    for backend in loaded:
+        groups.setdefault(backend.table.table, []).append(backend)
+    clashing = {each.name: problem for group in groups.values() for each, problem in _clashes(group)}
+    sound = [group for group in groups.values() if group[0].name not in clashing]
+    joined = {each.name: each for group in sound for each in _joined(group)}
+    left_out = {**config.left_out, **clashing}
+    if not joined:
+        raise _none(config, left_out)
+    return Backends({name: joined[name] for name in config.backends if name in joined}, left_out)
+
+
+def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
+    names: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        names.setdefault(reason, []).append(name)
+    reasons = "; ".join(f"{' and '.join(each)}: {reason}" for reason, each in names.items())
+    fix = "fix one, or describe another" if reasons else "describe one"
+    problem = f"none can be used: {reasons}" if reasons else "there is none"
+    return ConfigError(
+        file=str(config.file), key="backends", problem=f"{problem}; {fix}, as `sp00ky init` does"
+    )
+
+
+def _load(config: Config, backend: BackendConfig, strategies: frozenset[str]) -> Backend:
+    if backend.retry.strategy not in strategies:
+        problem = f"no retry strategy {backend.retry.strategy!r:.80}; "
+        problem += nearest(backend.retry.strategy, strategies)
+        raise ConfigError(
+            file=str(config.file), key=f"backends.{backend.name}.retry.strategy", problem=problem
+        )
+    contract = load_contract(backend, ref_roots=backend.ref_roots)
+    return Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
 
 
 def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str]) -> JobTable:
@@ -56,4 +118,89 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
         breaker=backend.breaker is not None,
         routes=frozenset(path for path in contract.routes if path_problem(path) is None),
         max_payload_bytes=backend.max_payload_bytes,
+        rate=backend.rate,
+        max_in_flight=backend.max_in_flight,
     )
+
+
+def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
+    """Yield every backend of a table if any two of them have a path in common: whose job would it be?"""
+    for one, other in combinations(group, 2):
+        common = sorted(one.contract.routes.keys() & other.contract.routes.keys())
+        if common:
+            problem = (
+                f"its table {one.table.table!r} is shared, and the documents of {one.name!r} and "
+                f"{other.name!r} both have {common[0]!r}; give each backend a table of its own"
+            )
+            return [(each, problem) for each in group]
+    return []
+
+
+def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
+    """Let backends share a table: the tighter concurrency is that of all, the first one has the others."""
+    first, *others = group
+    if not others:
+        return group
+    concurrency = min(each.config.concurrency for each in group)
+
+    def member(each: Backend) -> Backend:
+        return attrs.evolve(
+            each,
+            config=attrs.evolve(each.config, concurrency=concurrency),
+            table=attrs.evolve(each.table, backend=first.name),
+        )
+
+    sharing = tuple(map(member, others))
+    return [attrs.evolve(member(first), sharing=sharing), *sharing]
+
+
+def queues(backends: Mapping[str, Backend]) -> Mapping[str, Backend]:
+    """Return one backend for each table, by the name that the store knows the table by."""
+    return {name: each for name, each in backends.items() if each.table.backend == name}
+
+
+def serving(backends: Backends, names: Iterable[str] | None) -> Mapping[str, Backend]:
+    """Return the backends of these names, and those that share a table with one; None: all.
+
+    Raises ``UnknownBackend``.
+    """
+    if names is None:
+        return backends
+    tables = {backends.named(each).table.backend for each in names}
+    return {name: each for name, each in backends.items() if each.table.backend in tables}
+
+
+def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
+    """Return the tables as the store is to lease and prune their rows."""
+    return tuple(stored_table(each) for each in queues(backends).values())
+
+
+def stored_table(backend: Backend) -> JobTable:
+    """Return a table as the store is to lease and prune its rows.
+
+    Its leases outlast an attempt of each of its backends, it keeps jobs as long as the one that keeps them
+    longest, and heeds the tightest limits.
+    """
+    tables = [backend.table, *(each.table for each in backend.sharing)]
+    longest = max(each.timeout for each in tables)
+    overridable = {each.timeout_overridable for each in tables}
+    # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
+    margin = 0.0 if len(overridable) == 1 else longest
+    return attrs.evolve(
+        backend.table,
+        timeout=longest,
+        timeout_overridable=any(overridable),
+        lease_margin=backend.table.lease_margin + margin,
+        keep_success=_longest(each.keep_success for each in tables),
+        keep_failed=_longest(each.keep_failed for each in tables),
+        routes=frozenset().union(*(each.routes for each in tables)),
+        max_payload_bytes=max(each.max_payload_bytes for each in tables),
+        rate=min(
+            filter(None, (each.rate for each in tables)), key=lambda rate: rate.per_second, default=None
+        ),
+        max_in_flight=min(filter(None, (each.max_in_flight for each in tables)), default=None),
+    )
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    return max((each for each in seconds if each is not None), default=None)

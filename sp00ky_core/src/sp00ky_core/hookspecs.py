@@ -28,7 +28,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empty-body]  # a specification
-    """Stores by the scheme of their URL, as in ``{"surrealkv": factory}``.
+    """Register stores by the scheme of their URL, as in ``{"surrealkv": factory}``.
 
     Fires once, while plugins are loaded, before anything is opened. None registers nothing. Raising, or a
     scheme that another plugin has registered, is a ``PluginLoadError``.
@@ -37,16 +37,16 @@ def sp00ky_register_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empt
 
 @hookspec
 def sp00ky_register_transports() -> Mapping[str, TransportFactory]:  # type: ignore[empty-body]  # a specification
-    """Transports by the scheme of the ``baseUrl`` that they deliver to, as in ``{"http": factory}``.
+    """Register transports by the scheme of the ``baseUrl`` that they deliver to, as in ``{"http": factory}``.
 
-    Fires once, while plugins are loaded. None registers nothing. Raising, or a scheme that another plugin
-    has registered, is a ``PluginLoadError``.
+    A backend may also name one by its key ``transport``. Fires once, while plugins are loaded. None registers
+    nothing. Raising, or a scheme that another plugin has registered, is a ``PluginLoadError``.
     """
 
 
 @hookspec
 def sp00ky_register_retry_strategies() -> Mapping[str, Strategy]:  # type: ignore[empty-body]  # a specification
-    """Retry strategies by the name that a job's ``retry_strategy`` gives.
+    """Register retry strategies by the name that a job's ``retry_strategy`` gives.
 
     Fires once, while plugins are loaded. None registers nothing. Raising, or a name that is built in or
     that another plugin has registered, is a ``PluginLoadError``. A strategy that raises when it is asked
@@ -59,8 +59,8 @@ def sp00ky_classify_outcome(job: Job, backend: BackendConfig, outcome: Outcome) 
     """Decide what an attempt's outcome counts as: the first result that isn't None.
 
     Fires after the attempt and before anything is written. None leaves it to the next plugin, at last to
-    the built-in rule (``giveUpOn``). Raising is logged, and the built-in rule decides. Synchronous:
-    ``async def`` is refused at load.
+    the built-in rule (``giveUpOn``). An ``Undelivered`` named ``throttled`` uses up no retry: its job is
+    deferred. Raising is logged, and the built-in rule decides. Synchronous: ``async def`` is refused at load.
     """
 
 
@@ -77,7 +77,7 @@ def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
 
 @hookspec
 def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str] | None:
-    """Headers to add to a job's request; every plugin's are merged.
+    """Return headers to add to a job's request; every plugin's are merged.
 
     Fires before the request is sent. None adds nothing. ``Authorization``, ``Host``, hop-by-hop headers and
     values with control characters are dropped, and logged. Raising is logged, and that plugin's headers are
@@ -87,7 +87,7 @@ def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str
 
 @hookspec
 def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
-    """Jobs were added by this process's ``run`` or ``run_many``.
+    """Observe an enqueue: jobs were added by this process's ``run`` or ``run_many``.
 
     Fires after the write; with ``connection``, before the caller's commit, which may never come. The return
     value is ignored. Raising changes nothing.
@@ -96,7 +96,7 @@ def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
 
 @hookspec
 def sp00ky_jobs_claimed(jobs: Sequence[Job], runner_id: str) -> None:
-    """This runner claimed jobs.
+    """Observe a claim: this runner has these jobs now.
 
     Fires after the claim is committed and before the first attempt. The return value is ignored. Raising
     changes nothing.
@@ -105,7 +105,7 @@ def sp00ky_jobs_claimed(jobs: Sequence[Job], runner_id: str) -> None:
 
 @hookspec
 def sp00ky_attempt_started(attempt: Attempt) -> None:
-    """An attempt begins.
+    """Observe the begin of an attempt.
 
     Fires before its request is sent; the claim is committed. The return value is ignored. Raising changes
     nothing.
@@ -114,7 +114,7 @@ def sp00ky_attempt_started(attempt: Attempt) -> None:
 
 @hookspec
 def sp00ky_attempt_finished(attempt: Attempt, outcome: Outcome, seconds: float) -> None:
-    """An attempt has ended, and what is counted of it (after ``sp00ky_classify_outcome``).
+    """Observe the end of an attempt, and what is counted of it (after ``sp00ky_classify_outcome``).
 
     Fires before the outcome is written. The return value is ignored. Raising changes nothing.
     """
@@ -122,16 +122,16 @@ def sp00ky_attempt_finished(attempt: Attempt, outcome: Outcome, seconds: float) 
 
 @hookspec
 def sp00ky_job_settled(job: Job, transition: Transition) -> None:
-    """A transition is durable; ``job`` is as it was claimed.
+    """Observe a durable transition; ``job`` is as it was claimed, of a reclaim or a kill as it is now.
 
-    Fires after the commit, once, in the process that wrote it (reclaim included). The return value is
-    ignored. Raising changes nothing.
+    Fires after the commit, once, in the process that wrote it (reclaims and kills included). The return
+    value is ignored. Raising changes nothing.
     """
 
 
 @hookspec
 def sp00ky_lease_lost(job_id: str, runner_id: str, reason: str) -> None:
-    """An outcome of this runner could not be written: somebody else owns the job now, or it is gone.
+    """Observe an outcome that could not be written: another runner has the job now, or it is gone.
 
     Fires after the refused write; nothing was written. The return value is ignored. Raising changes nothing.
     """
@@ -139,7 +139,7 @@ def sp00ky_lease_lost(job_id: str, runner_id: str, reason: str) -> None:
 
 @hookspec
 def sp00ky_runner_started(runner_id: str) -> None:
-    """A runner has beaten for the first time and is about to claim.
+    """Observe a start: the runner has beaten for the first time and is about to claim.
 
     Fires after that beat is committed. The return value is ignored. Raising changes nothing.
     """
@@ -147,15 +147,25 @@ def sp00ky_runner_started(runner_id: str) -> None:
 
 @hookspec
 def sp00ky_runner_stopped(runner_id: str) -> None:
-    """A runner has drained: everything it held is settled or released.
+    """Observe a stop: the runner has drained, everything it held is settled or released.
 
     Fires after the last write. The return value is ignored. Raising changes nothing.
     """
 
 
 @hookspec
+def sp00ky_pause_changed(backend: str, paused: bool) -> None:
+    """Observe an operator's pause (``paused`` is true) or resume of a backend.
+
+    Fires after the change is committed, once: in the process that made it, and not where the backend was
+    so already. A pause that ends by its time fires nothing. The return value is ignored. Raising changes
+    nothing.
+    """
+
+
+@hookspec
 def sp00ky_breaker_changed(backend: str, state: str) -> None:
-    """A backend's breaker was opened (``state`` is ``open``) or closed (``closed``); probes change neither.
+    """Observe a breaker that opened (``state`` is ``open``) or closed (``closed``); probes change neither.
 
     Fires after the change is committed, once in the whole fleet: in the process that made it. (Not at all
     where the reply to that write was lost.) The return value is ignored. Raising changes nothing.

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, PayloadNotJson, shown
-from sp00ky_core.jsontext import JsonText, decode, encode
-from sp00ky_core.retry import check_max_retries
+from sp00ky_core.encoding.json_bytes import JsonText, decode, encode
+from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.job_options import JobOptions, check_options, is_plain_text
 
-__all__ = ["JobStatus", "TERMINAL", "AttemptError", "Job", "NewJob"]
+__all__ = [
+    "JobStatus",
+    "TERMINAL",
+    "AttemptError",
+    "Job",
+    "NewJob",
+    "JobOptions",
+    "is_plain_text",
+]
 
 
 class JobStatus(StrEnum):
-    """Where a job stands; the names are those of the row."""
+    """The status of a job; the names are those of the row."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -31,45 +38,91 @@ TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 
 @attrs.frozen(kw_only=True)
 class AttemptError:
-    """One entry of a job's ``errors``: what went wrong, when, and in whose hands."""
+    """One entry of a job's ``errors``: what went wrong, when, and in whose hands.
 
-    at: datetime | None = None  # the database's clock sets it when the entry is written
+    Attributes:
+        at: The database's clock sets it when the entry is written.
+        attempt: The attempt's number, 1 for the first.
+        code: The HTTP status, or 0 where there was none.
+        name: The outcome's name, as in ``sp00ky_core.outcome``.
+        reason: At most 2 KiB, without secrets.
+        runner_id: None where an operator did it.
+        since: `at` of the first of several in a row that this entry stands for.
+        count: How many those are.
+    """
+
+    at: datetime | None = None
     attempt: int
-    code: int  # the HTTP status, or 0 where there was none
+    code: int
     name: str
-    reason: str  # at most 2 KiB, without secrets
-    runner_id: str | None = None  # none where an operator did it
+    reason: str
+    runner_id: str | None = None
+    since: datetime | None = None
+    count: int = 1
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which claims and run_many do for each row
 class Job:
     """A job as its row has it, whoever wrote the row.
 
     Rows are written by clients in other languages too, so nothing here is checked; ``defect`` says what
     makes a row undeliverable.
+
+    Attributes:
+        id: <table>:<key>.
+        backend: The backend's name.
+        path: The route.
+        payload_json: As it came; may be no JSON at all, unless it is a JsonObject.
+        status: The status.
+        retries: Retries made so far.
+        max_retries: Attempts allowed after the first.
+        retry_strategy: The name of how its retries are spaced.
+        timeout: Seconds.
+        assigned_to: The record that it belongs to.
+        errors: A claim may leave them out.
+        result_json: The backend's answer, as JSON.
+        dedup_key: At most one job with this key is pending or processing.
+        priority: 0 to 3; higher ones are claimed first.
+        ordering_key: Jobs with this key are delivered one at a time, in the order of ``ordering_at``.
+        ordering_at: Its place among them, by the database's clock when it was enqueued.
+        expires_at: It is never sent after that.
+        traceparent: W3C trace context, sent along.
+        created_at: When it was enqueued, by the database's clock.
+        updated_at: When its status was last written, by the database's clock.
+        run_at: None: due at once.
+        deferred_since: When it was first given back with a delay, of those in a row.
+        lease_until: When its runner's lease ends, by the database's clock.
+        lease_epoch: Raised by each claim: fences off writes of earlier ones.
+        runner_id: The runner that has claimed it.
+        defect: Why the row can't be delivered, found by the store's mapping.
     """
 
-    id: str  # <table>:<key>
+    id: str
     backend: str
     path: str
-    payload_json: bytes  # as it came; may be no JSON at all, unless it is a JsonObject
+    payload_json: bytes
     status: JobStatus
     retries: int = 0
     max_retries: int = 3
     retry_strategy: str = "linear"
-    timeout: float | None = None  # seconds
+    timeout: float | None = None
     assigned_to: str | None = None
-    errors: tuple[AttemptError, ...] = ()  # a claim may leave them out
+    errors: tuple[AttemptError, ...] = ()
     result_json: bytes | None = None
     dedup_key: str | None = None
+    priority: int = 0
+    ordering_key: str | None = None
+    ordering_at: datetime | None = None
+    expires_at: datetime | None = None
     traceparent: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    run_at: datetime | None = None  # none: due at once
+    run_at: datetime | None = None
+    deferred_since: datetime | None = None
     lease_until: datetime | None = None
     lease_epoch: int = 0
     runner_id: str | None = None
-    defect: str | None = None  # why the row can't be delivered, found by the store's mapping
+    defect: str | None = None
 
     @property
     def payload(self) -> Any:
@@ -78,7 +131,7 @@ class Job:
 
     @property
     def result(self) -> Any:
-        """What the backend answered, parsed; None where it was no JSON or too long."""
+        """The backend's answer, parsed; None where it was no JSON or too long."""
         return None if self.result_json is None else _parsed(self.result_json)
 
     @property
@@ -94,60 +147,6 @@ def _parsed(text: bytes) -> Any:
         return text.decode(errors="replace")
 
 
-Check = Callable[["NewJob", str, Any], None]
-"""Raises ``OptionInvalid`` for an option's value."""
-
-
-def _expect(option: str, value: object, expected: str, *, met: bool) -> None:
-    if not met:
-        raise OptionInvalid(option=option, value=shown(value), expected=expected)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _check_timeout(_job: NewJob, _option: str, value: Any) -> None:
-    met = _is_number(value) and 0 < value <= MAX_TIMEOUT
-    _expect("timeout", value, f"seconds, over 0 and at most {MAX_TIMEOUT}", met=met)
-
-
-def _check_delay(_job: NewJob, _option: str, value: Any) -> None:
-    met = isinstance(value, timedelta) and timedelta(0) <= value <= MAX_DELAY
-    _expect("delay", value, f"a timedelta from 0 to {MAX_DELAY.days} days", met=met)
-
-
-def _check_run_at(job: NewJob, _option: str, value: Any) -> None:
-    met = isinstance(value, datetime) and value.utcoffset() is not None
-    _expect("run_at", value, "a datetime with a time zone", met=met)
-    calendar = f"an instant from {EARLIEST_RUN_AT.date()} to {LATEST_RUN_AT.date()}"
-    _expect("run_at", value, calendar, met=EARLIEST_RUN_AT <= value <= LATEST_RUN_AT)
-    _expect("run_at", value, "either run_at or delay, not both", met=job.delay is None)
-
-
-def _text_of(limit: int, pattern: str | None = None, expected: str = "") -> Check:
-    def check(_job: NewJob, option: str, value: object) -> None:
-        met = isinstance(value, str) and 0 < len(value) <= limit and is_plain_text(value)
-        if met and pattern and isinstance(value, str):
-            met = re.fullmatch(pattern, value) is not None
-        _expect(option, value, expected or f"a text of 1 to {limit} characters without NUL", met=met)
-
-    return check
-
-
-def is_plain_text(value: str) -> bool:
-    """Whether every database can hold the text: valid Unicode without NUL."""
-    if value.isascii():
-        return "\0" not in value
-    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
-
-
-MAX_TIMEOUT = 86_400  # seconds; DESIGN.md section 9
-MAX_DELAY = timedelta(days=3_650)
-EARLIEST_RUN_AT, LATEST_RUN_AT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-"""In every time zone they are within the calendar of every client and database."""
-
-
 def _json_object(payload: object) -> bytes:
     if not isinstance(payload, dict | JsonText | Mapping):
         raise PayloadNotJson(problem=f"it is {type(payload).__name__}")
@@ -160,9 +159,27 @@ def _json_object(payload: object) -> bytes:
     return text
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # for_backend copies its __dict__
 class NewJob:
     """A job to be enqueued, checked and encoded when it is made.
+
+    Where ``max_retries`` or ``retry_strategy`` is None, the outbox takes the backend's; a store that is given
+    such a job without an outbox takes 3 and ``linear``.
+
+    Attributes:
+        path: A route of the backend's OpenAPI document.
+        payload: A JSON object.
+        assigned_to: The record that the job belongs to.
+        timeout: Seconds.
+        delay: From now to when it is due.
+        run_at: When it is due; either this or ``delay``.
+        dedup_key: At most one job with this key is pending or processing.
+        priority: 0 to 3; higher ones are claimed first.
+        ordering_key: Jobs with this key are delivered one at a time, in the order in which they are enqueued.
+        expires_at: It is never sent after that.
+        traceparent: W3C trace context, sent along.
+        backend: The outbox fills it in.
+        payload_json: The payload, encoded.
 
     Raises:
         OptionInvalid: an option out of its range.
@@ -172,53 +189,48 @@ class NewJob:
     path: str
     payload: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
     assigned_to: str | None = None
-    max_retries: int = 3
-    retry_strategy: str = "linear"
-    timeout: float | None = None  # seconds
+    _max_retries: int | None = attrs.field(default=None, alias="max_retries")
+    _retry_strategy: str | None = attrs.field(default=None, alias="retry_strategy")
+    timeout: float | None = None
     delay: timedelta | None = None
     run_at: datetime | None = None
     dedup_key: str | None = None
+    priority: int = 0
+    ordering_key: str | None = None
+    expires_at: datetime | None = None
     traceparent: str | None = None
-    backend: str = ""  # the outbox fills it in
+    backend: str = ""
     payload_json: bytes = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        for option, default, check in _CHECKS:
-            value = getattr(self, option)
-            if value is not default:
-                check(self, option, value)
+        check_options(self)
         object.__setattr__(self, "payload_json", _json_object(self.payload))
 
-    def for_backend(self, backend: str) -> NewJob:
-        """The same job for a backend, without encoding the payload again."""
-        if self.backend == backend:
-            return self
+    @property
+    def max_retries(self) -> int:
+        """Attempts after the first."""
+        return 3 if self._max_retries is None else self._max_retries
+
+    @property
+    def retry_strategy(self) -> str:
+        """The name of how its retries are spaced."""
+        return "linear" if self._retry_strategy is None else self._retry_strategy
+
+    def for_backend(
+        self, backend: str, *, max_retries: int | None = None, retry_strategy: str | None = None
+    ) -> NewJob:
+        """Return the same job for a backend, without encoding the payload again.
+
+        Args:
+            backend: its name, as the store knows it.
+            max_retries: of a job that says nothing itself.
+            retry_strategy: likewise.
+        """
         clone = object.__new__(NewJob)
-        for name in _FIELDS:  # copy.copy takes three times as long, and run_many does this for each job
-            object.__setattr__(clone, name, getattr(self, name))
-        object.__setattr__(clone, "backend", backend)
+        values = clone.__dict__  # copy.copy takes ten times as long, and run_many does this for each job
+        values.update(self.__dict__, backend=backend)
+        if self._max_retries is None:
+            values["_max_retries"] = max_retries
+        if self._retry_strategy is None:
+            values["_retry_strategy"] = retry_strategy
         return clone
-
-
-_REQUIRED = object()  # the default of what has none
-
-_CHECKS: Sequence[tuple[str, object, Check]] = (
-    ("path", _REQUIRED, _text_of(2_048)),
-    ("assigned_to", None, _text_of(1_024)),
-    ("max_retries", 3, check_max_retries),
-    ("retry_strategy", "linear", _text_of(255)),
-    ("timeout", None, _check_timeout),
-    ("delay", None, _check_delay),
-    ("run_at", None, _check_run_at),
-    ("dedup_key", None, _text_of(255)),
-    (
-        "traceparent",
-        None,
-        # https://www.w3.org/TR/trace-context/#traceparent-header
-        _text_of(55, r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", "a W3C traceparent"),
-    ),
-)
-"""What a new job's options must be, where they aren't left at their default: a validator for each field
-would be called for the defaults too, which nearly all of a thousand jobs have."""
-
-_FIELDS = tuple(field.name for field in attrs.fields(NewJob))

@@ -11,16 +11,19 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import IllegalTransition
+from sp00ky_core.events import Claimed, Deferred, Event, Expired, Killed, Lost, Redriven, Released
 from sp00ky_core.job import AttemptError, Job, JobStatus
-from sp00ky_core.jsontext import encode
-from sp00ky_core.outcome import KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
+from sp00ky_core.outcome import EXPIRED, KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
 from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy, next_delay
 
 __all__ = [
     "Claimed",
     "Lost",
     "Released",
+    "Deferred",
+    "Expired",
     "Killed",
     "Redriven",
     "Event",
@@ -39,51 +42,32 @@ MAX_REASON_BYTES = 2_048
 
 
 @attrs.frozen(kw_only=True)
-class Claimed:
-    """A runner took the job."""
-
-
-@attrs.frozen(kw_only=True)
-class Lost:
-    """The attempt's end is unknown: its lease ran out, or its runner is dead."""
-
-    reason: str
-
-
-@attrs.frozen(kw_only=True)
-class Released:
-    """The claim is given back: its attempt never started."""
-
-
-@attrs.frozen(kw_only=True)
-class Killed:
-    """An operator ended the job."""
-
-    reason: str = "killed by an operator"
-
-
-@attrs.frozen(kw_only=True)
-class Redriven:
-    """An operator wants the failed job tried again."""
-
-    resend_unknown: bool = False  # also where a request that must not be repeated may have arrived
-
-
-Event = Claimed | Delivered | Undelivered | Lost | Released | Killed | Redriven
-
-
-@attrs.frozen(kw_only=True)
 class Transition:
-    """A decision as data; a store applies it under a guard on id, epoch and status."""
+    """A decision as data; a store applies it under a guard on id, epoch and status.
+
+    Attributes:
+        to: The next status.
+        retries: Retries made by then.
+        delay: Seconds: run_at = now + delay; None leaves run_at as it is.
+        error: Appended.
+        result_json: The backend's answer.
+        bumps_epoch: Writes of the attempt in flight are fenced off.
+        keeps_lease: Else lease_until and runner_id are cleared.
+        after_lease: Run_at = max(now + delay, lease_until).
+        defers: Deferred_since stays, or is now where there is none; else it is cleared.
+        keeps_deferral: Deferred_since stays as it is: nothing was sent, so no wait has ended.
+    """
 
     to: JobStatus
     retries: int
-    delay: float | None = None  # seconds: run_at = now + delay; None leaves run_at as it is
-    error: AttemptError | None = None  # appended
+    delay: float | None = None
+    error: AttemptError | None = None
     result_json: bytes | None = None
     bumps_epoch: bool = False
-    keeps_lease: bool = False  # else lease_until and runner_id are cleared
-    after_lease: bool = False  # run_at = max(now + delay, lease_until)
+    keeps_lease: bool = False
+    after_lease: bool = False
+    defers: bool = False
+    keeps_deferral: bool = False
 
 
 _How = tuple[RetryPolicy, float, Mapping[str, Strategy]]
@@ -91,7 +75,7 @@ _How = tuple[RetryPolicy, float, Mapping[str, Strategy]]
 
 
 def _claimed(job: Job, _event: Claimed, _how: _How) -> Transition:
-    return Transition(to=JobStatus.PROCESSING, retries=job.retries, bumps_epoch=True)
+    return Transition(to=JobStatus.PROCESSING, retries=job.retries, bumps_epoch=True, keeps_deferral=True)
 
 
 def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
@@ -110,7 +94,13 @@ def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
     policy, random, strategies = how
     retry = _made(job) + 1
     delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
-    return Transition(to=JobStatus.PENDING, retries=retry, delay=delay, error=error)
+    return Transition(
+        to=JobStatus.PENDING,
+        retries=retry,
+        delay=delay,
+        error=error,
+        keeps_lease=event.name == OUTCOME_UNKNOWN,  # its request may still be under way
+    )
 
 
 def _lost(job: Job, event: Lost, how: _How) -> Transition:
@@ -126,7 +116,27 @@ def _lost(job: Job, event: Lost, how: _How) -> Transition:
 
 
 def _released(job: Job, _event: Released, _how: _How) -> Transition:
-    return Transition(to=JobStatus.PENDING, retries=job.retries)
+    return Transition(to=JobStatus.PENDING, retries=job.retries, keeps_deferral=True)
+
+
+def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
+    outcome = event.outcome
+    if outcome is not None and _counts(job, outcome, event, how[0]):
+        counted = _undelivered(job, outcome, how)
+        return attrs.evolve(counted, defers=counted.to is JobStatus.PENDING)  # the next one counts too
+    error = None if outcome is None else _entry(job, outcome)
+    return Transition(to=JobStatus.PENDING, retries=job.retries, delay=event.delay, error=error, defers=True)
+
+
+def _counts(job: Job, outcome: Undelivered, event: Deferred, policy: RetryPolicy) -> bool:
+    """Whether a throttled answer is as good as a failed attempt."""
+    is_final = not outcome.is_retryable or min(job.max_retries, policy.max_retries) <= 0
+    return is_final or event.waited > event.give_up_after
+
+
+def _expired(job: Job, _event: Expired, _how: _How) -> Transition:
+    error = _entry(job, Undelivered(name=EXPIRED, reason="expires_at had passed before it could be sent"))
+    return Transition(to=JobStatus.FAILED, retries=job.retries, error=error)
 
 
 def _killed(job: Job, event: Killed, _how: _How) -> Transition:
@@ -145,7 +155,14 @@ def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
             event="redriven",
             hint="the backend may have taken it: ask there first, then pass --resend-unknown",
         )
-    return Transition(to=JobStatus.PENDING, retries=0, delay=0.0, bumps_epoch=True, after_lease=True)
+    return Transition(
+        to=JobStatus.PENDING,
+        retries=0,
+        delay=event.delay,
+        bumps_epoch=True,
+        keeps_lease=True,
+        after_lease=True,
+    )
 
 
 Rule = Callable[[Job, Any, _How], Transition]  # of the one event that its key in the table names
@@ -156,6 +173,8 @@ TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]]
     (JobStatus.PROCESSING, Undelivered): (_undelivered, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
     (JobStatus.PROCESSING, Lost): (_lost, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
     (JobStatus.PROCESSING, Released): (_released, frozenset({JobStatus.PENDING})),
+    (JobStatus.PROCESSING, Deferred): (_deferred, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Expired): (_expired, frozenset({JobStatus.FAILED})),
     (JobStatus.PENDING, Killed): (_killed, frozenset({JobStatus.FAILED})),
     (JobStatus.PROCESSING, Killed): (_killed, frozenset({JobStatus.FAILED})),
     (JobStatus.FAILED, Redriven): (_redriven, frozenset({JobStatus.PENDING})),
@@ -182,7 +201,7 @@ def decide(
 
     Raises:
         IllegalTransition: the table has no such row.
-        UnknownStrategy: the policy names a strategy that isn't there.
+        UnknownStrategy: the policy names an unknown strategy.
     """
     row = TABLE.get((job.status, type(event)))
     if row is None:
@@ -206,7 +225,7 @@ def _result_json(result: Any) -> bytes | None:
 
 
 def _retries_left(job: Job, policy: RetryPolicy) -> bool:
-    # Nobody may allow more than the row does: with max_retries = 0 a request is never repeated.
+    # No setting may allow more than the row does: with max_retries = 0 a request is never repeated.
     return _made(job) < min(policy.max_retries, max(job.max_retries, 0))
 
 

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, Unpack, cast
 
-from sp00ky_core.backend import Backend, load_backends
-from sp00ky_core.config import Config, find_config, load_config, store_url
-from sp00ky_core.errors import (
-    CallUnsupported,
-    OptionInvalid,
-    UnknownBackend,
-    shown,
-)
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.plugins import Plugins, load_plugins
+import attrs
+
+from sp00ky_core.backend import Backend, Backends, load_backends, serving, store_tables
+from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
+from sp00ky_core.contract.validation import TimeoutIgnored, validated
+from sp00ky_core.errors import AdapterMissing, CallUnsupported, ConfigError, OptionInvalid, shown
+from sp00ky_core.job import Job, JobOptions, NewJob
+from sp00ky_core.operators.fleet import FleetOperators
+from sp00ky_core.operators.jobs import JobOperators
+from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import (
-    BackendStats,
-    JobQuery,
-    OperatorResult,
+    MigrationStep,
+    Statement,
     Statements,
     Store,
     StoreOptions,
     Transport,
+    TransportFactory,
 )
+from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.statement import Statement
-from sp00ky_core.validating import TimeoutIgnored, validated
+from sp00ky_core.stores.shared_tables import with_shared_tables
 
 __all__ = ["Outbox", "TimeoutIgnored"]
 
 
-class Outbox:
+class _Transaction(Enum):
+    """Stands for a transaction that wasn't given."""
+
+    OWN = "the store's own transaction"
+
+
+class Outbox(JobOperators, FleetOperators, Queries):
     """The jobs of one sp00ky.yml, in one store.
 
     Made by ``Outbox.open``; an asynchronous context manager. One outbox serves any number of tasks.
@@ -45,9 +50,9 @@ class Outbox:
         self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
     ) -> None:
         self.config = config
-        self.store = store
+        self.store = with_shared_tables(store, backends)
         self.plugins = plugins
-        self.backends = backends
+        self.backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
 
     @classmethod
@@ -75,7 +80,7 @@ class Outbox:
         backends = load_backends(loaded, frozenset(plugins.strategies))
         options = StoreOptions(
             url=store_url(loaded, store).value,
-            tables=tuple(backend.table for backend in backends.values()),
+            tables=store_tables(backends),
             directory=loaded.file.parent,
             surrealdb=loaded.surrealdb,
         )
@@ -93,7 +98,7 @@ class Outbox:
         return self
 
     async def _migrate_if_new(self) -> None:
-        """An embedded database without any job table is new: there is nobody's schema to respect."""
+        """Migrate an embedded database without any job table: it is new, there is no schema to respect."""
         created = {step.table for step in await self.store.migration() if step.creates_table}
         if not self.store.capabilities.durable or all(
             backend.table.table in created for backend in self.backends.values()
@@ -112,15 +117,8 @@ class Outbox:
         path: str,
         payload: Mapping[str, Any] | None = None,
         *,
-        assigned_to: str | None = None,
-        max_retries: int = 3,
-        retry_strategy: str = "linear",
-        timeout: float | None = None,  # noqa: ASYNC109  # the job's, not this call's
-        delay: timedelta | None = None,
-        run_at: datetime | None = None,
-        dedup_key: str | None = None,
-        traceparent: str | None = None,
-        connection: object = None,
+        connection: object = _Transaction.OWN,
+        **options: Unpack[JobOptions],
     ) -> Job:
         """Enqueue one call of a backend.
 
@@ -128,49 +126,39 @@ class Outbox:
             backend: its name in sp00ky.yml.
             path: a route of its OpenAPI document, exactly as written there.
             payload: a JSON object, as the route's contract wants it.
-            assigned_to: the record that the job belongs to, as in ``thread:abc``.
-            max_retries: attempts after the first, from 0 to 1,000.
-            retry_strategy: ``linear``, ``exponential``, or a plugin's.
-            timeout: seconds for an attempt; counts only where the backend is ``timeoutOverridable``.
-            delay: from now to when it is due.
-            run_at: when it is due; either this or ``delay``.
-            dedup_key: at most one job with this key is pending or processing; that one is returned.
-            traceparent: W3C trace context, sent along.
-            connection: the caller's; the job is there when its transaction commits.
+            connection: the caller's; the job is there when its transaction commits. Left out: at once.
+            options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
 
         Returns:
             The stored job, or the one that ``dedup_key`` found.
 
         Raises:
             UnknownBackend: no such backend.
-            UnknownRoute: no such path in the backend's document.
+            UnknownRoute: no such path in the backend's document, or it can't be called.
             PayloadInvalid: the payload breaks the contract; every violation is listed.
             PayloadError: the payload is no JSON object, or too large.
-            OptionInvalid: an option out of its range.
+            OptionInvalid: an option out of its range, or None as ``connection``: a transaction that was lost.
             StoreError: the store refused it, or can't be reached.
         """
         new_job = NewJob(
             path=path,
             payload={} if payload is None else payload,
-            assigned_to=assigned_to,
-            max_retries=max_retries,
-            retry_strategy=retry_strategy,
-            timeout=timeout,
-            delay=delay,
-            run_at=run_at,
-            dedup_key=dedup_key,
-            traceparent=traceparent,
             backend=backend,
+            **options,
         )
         return (await self.run_many(backend, [new_job], connection=connection))[0]
 
     async def run_many(
-        self, backend: str, new_jobs: Iterable[NewJob], *, connection: object = None
+        self, backend: str, new_jobs: Iterable[NewJob], *, connection: object = _Transaction.OWN
     ) -> list[Job]:
-        """Enqueue calls of a backend, all or none, in one round trip. Raises as ``run``."""
-        target = self._backend(backend)
-        checked = [validated(target, new_job, stacklevel=4) for new_job in new_jobs]
-        jobs = await self.store.add(checked, connection=connection) if checked else []
+        """Enqueue calls of a backend, all or none, in one round trip.
+
+        Raises as ``run``, and ``OptionInvalid`` for what is no ``NewJob``, or one for another backend;
+        nothing was written.
+        """
+        target, given = self.backends.named(backend), _given(connection)
+        checked = [self._checked(target, new_job) for new_job in _checked(target.name, new_jobs)]
+        jobs = await self.store.add(checked, connection=given) if checked else []
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs
@@ -180,21 +168,13 @@ class Outbox:
         backend: str,
         path: str,
         payload: Mapping[str, Any] | None = None,
-        *,
-        assigned_to: str | None = None,
-        max_retries: int = 3,
-        retry_strategy: str = "linear",
-        timeout: float | None = None,
-        delay: timedelta | None = None,
-        run_at: datetime | None = None,
-        dedup_key: str | None = None,
-        traceparent: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> Statement:
-        """Text and bindings that enqueue one call, to be put into a transaction of your own.
+        """Return text and bindings that enqueue one call, for a transaction of your own.
 
         The arguments are those of ``run``, and are checked as there; nothing is sent. SurrealDB only, where
         transactions are text (``BEGIN; ...; COMMIT;``). A part of a second in ``timeout`` is rounded up.
-        ``sp00ky_job_enqueued`` doesn't fire: nobody here knows whether it was committed.
+        ``sp00ky_job_enqueued`` doesn't fire: whether it was committed isn't known here.
 
         Raises:
             CallUnsupported: the store has no such thing; says what to use instead.
@@ -203,115 +183,109 @@ class Outbox:
         new_job = NewJob(
             path=path,
             payload={} if payload is None else payload,
-            assigned_to=assigned_to,
-            max_retries=max_retries,
-            retry_strategy=retry_strategy,
-            timeout=timeout,
-            delay=delay,
-            run_at=run_at,
-            dedup_key=dedup_key,
-            traceparent=traceparent,
             backend=backend,
+            **options,
         )
-        return _statements_of(self.store).statement(validated(self._backend(backend), new_job, stacklevel=3))
+        target = self.backends.named(backend)
+        return _statements_of(self.store).statement(self._checked(target, new_job))
 
-    async def get(self, job_id: str) -> Job:
-        """One job. Raises ``JobNotFound``."""
-        return await self.store.get(job_id)
+    def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
+        if new_job.ordering_key is not None and not self.store.capabilities.ordering:
+            expected = f"none: {self.store.location} keeps no order"
+            raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
+        return validated(backend, new_job)
 
-    async def find(
+    async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
+        """Create or extend the tables, as ``sp00ky migrate [--repair]`` does; return what was done."""
+        return await self.store.migrate(repair=repair)
+
+    def runner(
         self,
+        options: RunnerOptions | None = None,
         *,
-        backend: str | None = None,
-        status: JobStatus | str | None = None,
-        path: str | None = None,
-        assigned_to: str | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> list[Job]:
-        """Jobs, newest first; ``after`` is the last id of the page before."""
-        if backend is not None:
-            self._backend(backend)
-        query = JobQuery(
-            backend=backend,
-            status=None if status is None else _status(status),
-            path=path,
-            assigned_to=assigned_to,
-            limit=limit,
-            after=after,
-        )
-        return await self.store.find(query)
-
-    async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
-        """The job now, and again whenever it has changed; ends with its terminal status.
-
-        Raises:
-            JobNotFound: there is none of that id.
-        """
-        await self.store.get(job_id)
-        async with aclosing(self.watch_all(JobQuery(ids=(job_id,)))) as changes:
-            async for job in changes:
-                yield job
-                if job.is_terminal:
-                    return
-        await self.store.get(job_id)  # says why nothing comes any more: the job is gone, or the store closed
-
-    async def watch_all(self, query: JobQuery | None = None) -> AsyncGenerator[Job, None]:
-        """Jobs that match now, and each again whenever it has changed; doesn't end by itself."""
-        async with aclosing(self.store.watch(query or JobQuery())) as changes:
-            async for job in changes:
-                yield job
-
-    async def kill(self, *job_ids: str) -> list[OperatorResult]:
-        """End jobs that are pending or processing; each one's fate."""
-        return await self.store.kill(job_ids)
-
-    async def redrive(self, *job_ids: str, resend_unknown: bool = False) -> list[OperatorResult]:
-        """Make failed jobs pending again; each one's fate.
-
-        Args:
-            job_ids: the jobs.
-            resend_unknown: also those with ``max_retries = 0`` whose only request may have arrived.
-        """
-        return await self.store.redrive(job_ids, resend_unknown=resend_unknown)
-
-    async def clear(self, *job_ids: str) -> list[OperatorResult]:
-        """Delete jobs that have ended; each one's fate."""
-        return await self.store.clear(job_ids)
-
-    async def stats(self) -> Mapping[str, BackendStats]:
-        """Each backend's queue in numbers."""
-        return await self.store.stats()
-
-    def runner(self, options: RunnerOptions | None = None, *, transport: Transport | None = None) -> Runner:
-        """A runner in this process, an asynchronous context manager; leaving it drains.
+        transport: Transport | None = None,
+        backends: Iterable[str] | None = None,
+    ) -> Runner:
+        """Make a runner in this process, an asynchronous context manager; leaving it drains.
 
         Args:
             options: its settings.
             transport: used for every backend instead of the installed ones, in tests for instance.
+            backends: the names of those that it serves, with those that share a table with one of them; by
+                default all.
 
         Raises:
             AdapterMissing: no transport is installed for a backend's ``baseUrl``.
+            ConfigError: a variable that a backend needs isn't set, its ``tokenFile`` can't be read, or it has
+                limits that the store doesn't keep.
+            UnknownBackend: one of ``backends`` isn't configured.
         """
+        self.refuse_unsupported()
+        served = serving(self.backends, backends)
+        transports = dict.fromkeys(served, transport) if transport else self._transports(served)
+        if transport is None:
+            refuse_unready(self.config, served)
         return Runner(
             store=self.store,
-            backends=self.backends,
-            transports=dict.fromkeys(self.backends, transport) if transport else self._transports(),
+            backends=served,
+            transports=transports,
             hooks=self._hooks,
             strategies=self.plugins.strategies,
             options=options or RunnerOptions(),
         )
 
-    def _transports(self) -> Mapping[str, Transport]:
-        schemes = {name: backend.config.base_url.partition(":")[0] for name, backend in self.backends.items()}
-        factories = {scheme: self.plugins.transport(scheme) for scheme in set(schemes.values())}
-        made = {factory: factory() for factory in set(factories.values())}
-        return {name: made[factories[scheme]] for name, scheme in schemes.items()}
+    def refuse_unsupported(self) -> None:
+        """Raise ``ConfigError`` where a backend has limits that the store doesn't keep."""
+        for name, backend in self.backends.items():
+            if backend.table.has_limits and not self.store.capabilities.limits:
+                key = "maxInFlight" if backend.table.rate is None else "rate"
+                raise ConfigError(
+                    file=str(self.config.file),
+                    key=f"backends.{name}.{key}",
+                    problem=f"{self.store.location} keeps no limits",
+                    fix="leave it out, or use another store",
+                )
 
-    def _backend(self, name: str) -> Backend:
-        if name not in self.backends:
-            raise UnknownBackend(backend=name, known=tuple(self.backends))
-        return self.backends[name]
+    def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
+        """Find what makes each backend's transport. Raises ``AdapterMissing``."""
+        served = serving(self.backends, backends)
+        return {name: self._transport_of(backend.config) for name, backend in served.items()}
+
+    def _transport_of(self, backend: BackendConfig) -> TransportFactory:
+        wanted, key = backend.transport, "transport"
+        if wanted is None:
+            wanted, key = backend.base_url.partition(":")[0].lower(), "baseUrl"
+        try:
+            return self.plugins.transport(wanted)
+        except AdapterMissing as error:
+            raise attrs.evolve(error, wanted_by=f"backends.{backend.name}.{key}") from None
+
+    def _transports(self, backends: Iterable[str]) -> Mapping[str, Transport]:
+        factories = self.transport_factories(backends)
+        made = {factory: factory() for factory in set(factories.values())}
+        return {name: made[factory] for name, factory in factories.items()}
+
+
+def _given(connection: object) -> object:
+    if connection is None:
+        expected = "your connection; leave it out where the job is no part of a transaction of yours"
+        raise OptionInvalid(option="connection", value="None", expected=expected)
+    return None if connection is _Transaction.OWN else connection
+
+
+def _checked(backend: str, new_jobs: object) -> Iterator[NewJob]:
+    if not isinstance(new_jobs, Iterable):
+        raise OptionInvalid(option="new_jobs", value=shown(new_jobs), expected="a list of NewJob")
+    for index, new_job in enumerate(new_jobs):
+        if not isinstance(new_job, NewJob):
+            given = type(new_job).__name__
+            raise OptionInvalid(option=f"new_jobs[{index}]", value=f"of type {given}", expected="a NewJob")
+        if new_job.backend not in ("", backend):
+            expected = f"{backend!r}, which the call names, or nothing"
+            raise OptionInvalid(
+                option=f"new_jobs[{index}].backend", value=shown(new_job.backend), expected=expected
+            )
+        yield new_job
 
 
 def _statements_of(store: Store) -> Statements:
@@ -321,11 +295,3 @@ def _statements_of(store: Store) -> Statements:
     later = "call outbox.run(...) once your transaction has committed"
     instead = joins if store.capabilities.transactions else later
     raise CallUnsupported(store=store.location, call="statement()", instead=instead)
-
-
-def _status(name: str) -> JobStatus:
-    try:
-        return JobStatus(name)
-    except ValueError:
-        expected = ", ".join(JobStatus)
-        raise OptionInvalid(option="status", value=shown(name), expected=f"one of {expected}") from None

@@ -1,4 +1,4 @@
-"""What a transport reports of one attempt."""
+"""Report one attempt: what a transport returns."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ __all__ = [
     "INVALID_ROW",
     "OUTCOME_UNKNOWN",
     "KILLED",
+    "THROTTLED",
+    "EXPIRED",
 ]
 
 HTTP_STATUS = "http_status"
@@ -38,6 +40,8 @@ INVALID_PAYLOAD = "invalid_payload"
 INVALID_ROW = "invalid_row"
 OUTCOME_UNKNOWN = "outcome_unknown"
 KILLED = "killed"
+THROTTLED = "throttled"  # answered 429, or 503 with `Retry-After`: the backend says that it did nothing
+EXPIRED = "expired"
 
 PERMANENT_NAMES = frozenset({INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW})
 """Never retried: nothing about them can change. (An unknown route may be known to a newer runner.)"""
@@ -45,21 +49,34 @@ PERMANENT_NAMES = frozenset({INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW})
 
 @attrs.frozen(kw_only=True)
 class Delivered:
-    """The backend took the job."""
+    """The backend took the job.
 
-    result: Any = None  # a JSON value, or JsonText; stored on the row
+    Attributes:
+        result: A JSON value, or JsonText; stored on the row.
+        code: The HTTP status.
+    """
+
+    result: Any = None
     code: int = 200
 
 
 @attrs.frozen(kw_only=True)
 class Undelivered:
-    """The backend didn't take the job, or nobody knows whether it did."""
+    """The backend didn't take the job, or it isn't known whether it did.
 
-    code: int = attrs.field(default=0, validator=instance_of(int))  # the HTTP status, or 0: there was none
+    Attributes:
+        code: The HTTP status, or 0: there was none.
+        name: One of the names in ``sp00ky_core.outcome``.
+        reason: Why, in words.
+        retry_after: Seconds that the backend asked for.
+        retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
+    """
+
+    code: int = attrs.field(default=0, validator=instance_of(int))
     name: str = attrs.field(validator=instance_of(str))
     reason: str = attrs.field(default="", validator=instance_of(str))
-    retry_after: float | None = None  # seconds that the backend asked for
-    retryable: bool | None = None  # None: by its name; `sp00ky_classify_outcome` may decide otherwise
+    retry_after: float | None = None
+    retryable: bool | None = None
 
     @property
     def is_retryable(self) -> bool:

@@ -1,4 +1,4 @@
-"""When a job is tried again: policies and the strategies that shape them."""
+"""Decide when a job is tried again: policies and the strategies that shape them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RETRIES = 1_000
 
 
 def check_max_retries(_instance: object, _field: object, value: object) -> None:
-    """An attrs validator: an int from 0 to 1,000."""
+    """Validate a field of an attrs class: an int from 0 to 1,000."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_RETRIES:
         raise OptionInvalid(
             option="max_retries", value=shown(value), expected=f"an integer from 0 to {MAX_RETRIES}"
@@ -37,7 +37,15 @@ def _number(low: float, high: float = math.inf) -> Any:
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how soon a job is tried again.
+    """The limits of a job's retries: how often, how soon.
+
+    Attributes:
+        strategy: The strategy's name.
+        max_retries: Attempts after the first.
+        base: Seconds.
+        factor: Of ``exponential``: each delay is so many times the one before.
+        cap: Seconds.
+        jitter: Share of the delay, both ways.
 
     Raises:
         OptionInvalid: a value out of its range.
@@ -45,10 +53,10 @@ class RetryPolicy:
 
     strategy: str = "linear"
     max_retries: int = attrs.field(default=3, validator=check_max_retries)
-    base: float = attrs.field(default=1.0, validator=_number(0))  # seconds
+    base: float = attrs.field(default=1.0, validator=_number(0))
     factor: float = attrs.field(default=2.0, validator=_number(1))
-    cap: float = attrs.field(default=900.0, validator=_number(0))  # seconds
-    jitter: float = attrs.field(default=0.1, validator=_number(0, 1))  # share of the delay, both ways
+    cap: float = attrs.field(default=900.0, validator=_number(0))
+    jitter: float = attrs.field(default=0.1, validator=_number(0, 1))
 
 
 Strategy = Callable[[RetryPolicy, int], float]
@@ -56,12 +64,12 @@ Strategy = Callable[[RetryPolicy, int], float]
 
 
 def linear(policy: RetryPolicy, n: int) -> float:
-    """``base * n``."""
+    """Return ``base * n``."""
     return policy.base * n
 
 
 def exponential(policy: RetryPolicy, n: int) -> float:
-    """``base * factor ** (n - 1)``."""
+    """Return ``base * factor ** (n - 1)``."""
     return policy.base * float(policy.factor) ** (n - 1)
 
 
@@ -76,7 +84,7 @@ def next_delay(
     retry_after: float | None = None,
     strategies: Mapping[str, Strategy] = STRATEGIES,
 ) -> float:
-    """Seconds to wait before the n-th retry.
+    """Return the seconds to wait before the n-th retry.
 
     Args:
         policy: the job's.
@@ -89,7 +97,7 @@ def next_delay(
         A finite number in [0, cap * (1 + jitter)].
 
     Raises:
-        UnknownStrategy: the policy names one that isn't there.
+        UnknownStrategy: the policy names an unknown one.
     """
     strategy = strategies.get(policy.strategy)
     if strategy is None:

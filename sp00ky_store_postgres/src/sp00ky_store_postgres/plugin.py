@@ -1,12 +1,11 @@
-"""The plugin: registers what this distribution brings."""
+"""Register the store with the core."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.ports import StoreFactory
-from sp00ky_store_postgres.store import PostgresStore
+from sp00ky_core.ports import Store, StoreFactory, StoreOptions
 
 __all__ = ["sp00ky_register_stores"]
 
@@ -16,4 +15,11 @@ SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:
     """``postgresql://``, which libpq lets one write ``postgres://`` too, and SQLAlchemy with a driver."""
-    return dict.fromkeys(SCHEMES, PostgresStore)
+    return dict.fromkeys(SCHEMES, postgres_store)
+
+
+def postgres_store(options: StoreOptions) -> Store:
+    """Make the store; asyncpg is imported by then, not by each command that looks for plugins."""
+    from sp00ky_store_postgres.store import PostgresStore  # noqa: PLC0415  # see above
+
+    return PostgresStore(options)

@@ -1,76 +1,101 @@
-"""The store: what the port promises, each call in the module that its name says."""
+"""Answer each call of the port with the module that its name says."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sp00ky_core.breaker import BreakerChange
-from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import (
+    NO_INFO,
     BackendStats,
     BreakerResult,
     Claim,
     Finding,
+    JobFilter,
     JobQuery,
     MigrationStep,
-    SettleFate,
+    OverdueClaim,
+    Reschedule,
+    RunnerBeat,
+    RunnerInfo,
     Settlement,
     SettleResult,
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.stores.deciding import DecidingStore
-from sp00ky_store_postgres import migrate as migrations
-from sp00ky_store_postgres.breakers import Breakers
-from sp00ky_store_postgres.check import check
-from sp00ky_store_postgres.claim import Claims
-from sp00ky_store_postgres.connections import Connections, Lane
-from sp00ky_store_postgres.enqueue import Enqueues
-from sp00ky_store_postgres.listen import NOTIFY, Listener
-from sp00ky_store_postgres.mapping import canonical
-from sp00ky_store_postgres.options import read_url
-from sp00ky_store_postgres.pulse import Pulse
-from sp00ky_store_postgres.reading import Reads
-from sp00ky_store_postgres.refusals import Refusals
-from sp00ky_store_postgres.retention import Retention
-from sp00ky_store_postgres.settle import Settles
-from sp00ky_store_postgres.tables import Tables
-from sp00ky_store_postgres.upkeep import Upkeep
-from sp00ky_store_postgres.watch import Watches
+from sp00ky_core.stores.broadcast import Broadcast
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.operations import DecidingStore
+from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.ids import canonical
+from sp00ky_store_postgres.jobs.breaker import Breakers
+from sp00ky_store_postgres.jobs.claim import Claims
+from sp00ky_store_postgres.jobs.enqueue import Enqueues
+from sp00ky_store_postgres.jobs.heartbeat import Heartbeats
+from sp00ky_store_postgres.jobs.reclaim import LostClaims
+from sp00ky_store_postgres.jobs.release import Releases
+from sp00ky_store_postgres.jobs.retention import Retention
+from sp00ky_store_postgres.jobs.settle import Settles
+from sp00ky_store_postgres.observe.announcements import Announcements
+from sp00ky_store_postgres.observe.errors import Errors
+from sp00ky_store_postgres.observe.find import Reads
+from sp00ky_store_postgres.observe.notifications import Listener
+from sp00ky_store_postgres.observe.stats import Stats
+from sp00ky_store_postgres.observe.watch import Watches
+from sp00ky_store_postgres.operate.audit import Audit
+from sp00ky_store_postgres.operate.clear import Clears
+from sp00ky_store_postgres.operate.operations import Operations
+from sp00ky_store_postgres.operate.pause import Pauses
+from sp00ky_store_postgres.operate.reschedule import Reschedules
+from sp00ky_store_postgres.rows import LIGHT
+from sp00ky_store_postgres.schema import migrate as migrations
+from sp00ky_store_postgres.schema.check import check
+from sp00ky_store_postgres.schema.privileges import grants
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.url import read_url
 
 __all__ = ["PostgresStore"]
 
-logger = logging.getLogger(__name__)
 
-
-class PostgresStore(DecidingStore):
+class PostgresStore(Operations, DecidingStore):
     """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one."""
 
-    capabilities = StoreCapabilities(transactions=True, shared=True, signals_across_processes=True)
+    capabilities = StoreCapabilities(
+        transactions=True, shared=True, signals_across_processes=True, ordering=True, limits=True
+    )
 
     def __init__(self, options: StoreOptions) -> None:
-        """Nothing is connected yet.
+        """Build a store that has connected to nothing yet.
 
         Raises:
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
         self._options = read_url(options.url)
         self._tables = Tables(options.tables, self._options.schema)
-        self._connections = Connections(self._options, self._tables)
-        self._claims = Claims(self._connections, self._tables, self._options.location)
-        refusals = Refusals()
-        self._settles = Settles(self._connections, self._tables, refusals)
-        self._enqueues = Enqueues(self._connections, self._tables, self._options)
-        self._breakers = Breakers(self._connections, self._tables)
-        self._reads = Reads(self._connections, self._tables, self._breakers)
-        self._upkeep = Upkeep(self._connections, self._tables, refusals)
-        self._retention = Retention(self._connections, self._tables, refusals)
-        self._listener = Listener(self._options, self._tables, self._connections, self._is_due)
-        self._pulse = Pulse()
-        self._watches = Watches(self._connections, self._tables, self._reads, self._pulse)
+        self._executor = Executor(self._options, self._tables)
+        quarantine = Quarantine()
+        self._claims = Claims(self._executor, self._tables, quarantine)
+        self._settles = Settles(self._executor, self._tables, quarantine)
+        self._enqueues = Enqueues(self._executor, self._tables, self._options)
+        self._breakers = Breakers(self._executor, self._tables)
+        self._reads = Reads(self._executor, self._tables)
+        self._pauses = Pauses(self._executor, self._tables)
+        self._stats = Stats(self._executor, self._tables, self._breakers, self._pauses)
+        self._errors = Errors(self._executor, self._tables)
+        self._audit = Audit(self._executor, self._tables)
+        self._heartbeats = Heartbeats(self._executor, self._tables)
+        self._releases = Releases(self._executor, self._tables, quarantine)
+        self._lost_claims = LostClaims(self._executor, self._tables, quarantine)
+        self._retention = Retention(self._executor, self._tables, quarantine)
+        self._clears = Clears(self._executor, self._tables, quarantine)
+        self._reschedules = Reschedules(self._executor, self._tables)
+        self._listener = Listener(self._options, self._tables, self._executor, self._is_due)
+        self._announcements = Announcements(self._executor, self._options, self._wake)
+        self._changes = Broadcast()
+        self._watches = Watches(self._executor, self._tables, self._reads, self._changes)
 
     @property
     def location(self) -> str:
@@ -79,15 +104,16 @@ class PostgresStore(DecidingStore):
 
     async def open(self) -> None:
         """See ``Store.open``."""
-        await self._connections.open()
+        await self._executor.open()
         self._listener.reopen()
-        self._pulse.closed = False
+        self._changes.reopen()
 
     async def close(self) -> None:
         """See ``Store.close``."""
-        self._pulse.close()
+        self._changes.close()
         await self._listener.close()
-        await self._connections.close()
+        await self._settles.close()
+        await self._executor.close()
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
@@ -97,9 +123,13 @@ class PostgresStore(DecidingStore):
         """See ``Store.migration``."""
         return await migrations.migration(self._options, self._tables)
 
+    def grants(self) -> list[str]:
+        """See ``Grants.grants``."""
+        return grants(self._tables)
+
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return await check(self._options, self._tables, self._connections)
+        return await check(self._options, self._tables, self._executor)
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``.
@@ -111,21 +141,21 @@ class PostgresStore(DecidingStore):
         if any(new_job.run_at is not None for new_job in new_jobs):
             self._claims.start_over()
         if connection is None:
-            self._pulse.beat()
+            self._changes.send()
         return jobs
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         claim = await self._claims.claim(slots_by_backend, runner_id)
         if claim:
-            self._pulse.beat()
+            self._changes.send()
         return claim
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Store.change_breaker``."""
         result = await self._breakers.change(change)
         if result.written and change.closes:
-            await self._tell_tables([self._tables.of(change.backend).table])
+            await self._announcements.tables([self._tables.of(change.backend).table])
         return result
 
     async def next_due(self, backends: Collection[str]) -> float | None:
@@ -135,23 +165,42 @@ class PostgresStore(DecidingStore):
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
         results = await self._settles.settle(settlements)
-        self._pulse.beat()
+        self._changes.send()
         return results
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
-        released = await self._upkeep.release(runner_id, keep)
-        if released:
-            await self._tell(released)
+        released = await self._releases.release(runner_id, keep)
+        await self._announcements.pending(released)
         return released
 
-    async def beat(self, runner_id: str) -> Mapping[str, datetime]:
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``."""
-        return await self._upkeep.beat(runner_id)
+        return await self._heartbeats.beat(runner_id, info)
+
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``Store.overdue``."""
+        return await self._lost_claims.overdue(runners, limit)
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
-        return await self._retention.prune(limit)
+        count = await self._retention.prune(limit)
+        await self._audit.prune()
+        return count
+
+    async def count(self, conditions: JobFilter) -> int:
+        """See ``Store.count``."""
+        return await self._reads.count(conditions)
+
+    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
+        """See ``Store.clear_matching``."""
+        count = await self._clears.clear(conditions, limit)
+        self._changes.send()
+        return count
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``Store.ids_starting_with``."""
+        return await self._reads.ids_starting_with(prefix, limit)
 
     async def get(self, job_id: str) -> Job:
         """See ``Store.get``."""
@@ -163,64 +212,58 @@ class PostgresStore(DecidingStore):
 
     async def stats(self) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
-        return await self._reads.stats()
+        return await self._stats.read()
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._listener.subscribe()
 
-    def watch(self, query: JobQuery) -> AsyncGenerator[Job, None]:
+    def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""
-        return self._watches.watch(query)
+        return self._watches.watch(query, history)
 
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
-        return await self._reads.load(job_ids)
+        """Return the jobs, without payload and result: enough to decide about them."""
+        return await self._reads.load(job_ids, columns=LIGHT)
 
     async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """What operators and reclaims write; runners elsewhere are told of jobs that are due again."""
-        results = await self._settles.settle(settlements, Lane.REST)
-        due = [
-            each.job_id
-            for each, result in zip(settlements, results, strict=True)
-            if result.fate is SettleFate.SETTLED and each.transition.to is JobStatus.PENDING
-        ]
-        if due:
-            await self._tell(due)
-        self._pulse.beat()
+        """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
+        results = await self._settles.settle(settlements, Workload.REST)
+        await self._announcements.settled(settlements, results)
+        self._changes.send()
         return results
 
     def _canonical(self, job_id: str) -> str:
         return canonical(job_id)
 
-    async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
-        return await self._upkeep.lost(dead_runners, limit)
+    async def _lost(
+        self,
+        dead_runners: Collection[str],
+        *,
+        beating: Collection[str],
+        overdue: Collection[OverdueClaim],
+        limit: int,
+    ) -> list[Job]:
+        return await self._lost_claims.lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return await self._upkeep.beats()
+        return await self._heartbeats.all()
 
     async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         return await self._retention.delete_ended(job_ids)
 
-    async def _tell(self, job_ids: Sequence[str]) -> None:
-        """Jobs are pending again, some of them perhaps older than those that are claimed now."""
-        await self._tell_tables({job_id.partition(":")[0] for job_id in job_ids})
+    async def _reschedule(self, job_ids: Sequence[str], change: Reschedule) -> Mapping[str, str | None]:
+        done = await self._reschedules.reschedule(job_ids, change)
+        await self._announcements.pending(done)
+        return done
 
-    async def _tell_tables(self, names: Collection[str]) -> None:
+    def _wake(self) -> None:
+        """Wake this process's runners and watchers."""
         self._claims.start_over()
-        self._pulse.beat()
+        self._changes.send()
         self._listener.send()
-        if self._options.notify:
-            await self._notify(names)
-
-    async def _notify(self, names: Collection[str]) -> None:
-        """Tell other processes; what has been written stays so where that can't be told."""
-        try:
-            for name in names:
-                await self._connections.fetch(Lane.REST, NOTIFY, f"{self._options.schema}.{name}")
-        except Sp00kyError as error:
-            logger.warning("other runners find new work by polling, for they can't be told of it: %s", error)
 
     async def _is_due(self) -> bool:
-        """Whether a claim may find something; that a pause has ended, runners know by themselves."""
+        """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""
         backends = [table.backend for table in self._tables.all]
         return await self._claims.next_due(backends, claimable=True) == 0

@@ -1,7 +1,7 @@
-"""What the SDK raises and what statements report -> the project's errors, the cause chained.
+"""Translate what the SDK raises and what statements report into the project's errors.
 
-A message may quote what a user wrote: THROW's text, a refused value. So the engine's own sentences are told
-by how they begin, and those that quote somebody are looked for first.
+A message may quote what a user wrote: THROW's text, a refused value. The engine's own sentences are known by
+how they begin, and those that quote a user are looked for first.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import attrs
 from websockets.exceptions import WebSocketException
 
-from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
+from sp00ky_core.errors import RowRefused, SchemaError, StoreClosed, StoreError, StoreUnavailable
 
 __all__ = [
     "FUNCTIONS",
@@ -26,6 +27,7 @@ __all__ = [
     "SessionEnded",
     "PlaceMissing",
     "StatementInvalid",
+    "TookTooLong",
     "TableMissing",
     "ReplyUnreadable",
     "DuplicateKey",
@@ -36,6 +38,8 @@ __all__ = [
     "reply_error",
     "reason_of",
     "needs_function",
+    "may_be_a_rows",
+    "unwritable",
 ]
 
 SILENT = "the server does not answer"
@@ -53,7 +57,7 @@ class EngineFault(StoreUnavailable):
 
 
 class ConnectionLost(StoreUnavailable):
-    """The connection was lost before the reply came: nobody knows whether the statement was carried out."""
+    """The connection was lost before the reply came: the statement may have been carried out."""
 
 
 class SessionEnded(StoreUnavailable):
@@ -61,12 +65,16 @@ class SessionEnded(StoreUnavailable):
 
 
 class PlaceMissing(SchemaError):
-    """The namespace or the database isn't there."""
+    """The namespace or the database is missing."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class TableMissing(SchemaError):
-    """A table isn't there, or not any more."""
+    """A table is missing, or was removed.
+
+    Attributes:
+        table: Its name.
+    """
 
     table: str
 
@@ -75,8 +83,12 @@ class ReplyUnreadable(StoreError):
     """The statement was carried out, and its reply holds a value that can't be read."""
 
 
+class TookTooLong(StoreError):
+    """The statement took longer than it may, and wrote nothing: among its rows there is a huge one."""
+
+
 class StatementInvalid(StoreError):
-    """The database can't parse a statement of ours: a fault here, or a version that isn't supported."""
+    """The database can't parse an internal statement: a fault here, or a version that isn't supported."""
 
 
 class DuplicateKey(RowRefused):
@@ -87,8 +99,11 @@ class AlreadyThere(RowRefused):
     """A record of that id is there already."""
 
 
-NO_ROWS_FAULT = (StoreUnavailable, SchemaError, StatementInvalid)
-"""What taking a row aside can't mend."""
+NO_ROWS_FAULT = (StoreUnavailable, StoreClosed, SchemaError, StatementInvalid)
+"""Errors that leaving a row out can't fix."""
+
+_RAISED = (RuntimeError, ValueError, ArithmeticError, BufferError, LookupError, TypeError, AttributeError)
+"""What the engine raises, and a decoder that meets a value that it doesn't know."""
 
 _NOT_RUN = re.compile(
     r"The query was not executed due to a (failed|cancelled) transaction$"
@@ -112,6 +127,7 @@ _CONFLICT = re.compile(
 )
 _MISSING = re.compile(r"The (table|namespace|database) '(.*)' does not exist$")
 _NOWHERE = re.compile(r"Specify a (namespace|database) to use$")
+_TOO_LONG = re.compile(r"The query was not executed because it exceeded the timeout")
 _ENGINE = re.compile(
     r"There was a problem with (a|the) |The query was not executed |Log error|IO error|Io error|I/O error"
     r"|fsync|No space left|Cannot COMMIT: |Couldn't update a finished transaction"
@@ -128,30 +144,32 @@ _EDITOR = (
     "user's token"
 )
 _MIGRATE = "; run: sp00ky migrate"
+_NO_ENGINE = re.compile(r"Unsupported protocol in URL: .* For embedded connections ")
 _WHERE = "is a SurrealDB server running at that address?"
 _TLS = "does the server speak TLS there, with a certificate that is trusted here? ws:// is without"
 _SECRET = re.compile(r"(://)[^/@\s]+@")
 
 
 def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError | None:
-    """The error of a reply's statements that says most; None: all went well."""
+    """Return the error of a reply's statements that says most; None: all went well."""
     failed = [_line(str(each.get("result"))) for each in results if each.get("status") != "OK"]
     if not failed:
         return None
-    told = [each for each in failed if _NOT_RUN.match(each) is None]
-    found = [_of_message(store, each) for each in told or failed[:1]]
+    said = [each for each in failed if _NOT_RUN.match(each) is None]
+    found = [_of_message(store, each) for each in said or failed[:1]]
     return next((each for each in found if isinstance(each, Conflict)), found[0])
 
 
 def translated(store: str, error: BaseException) -> StoreError:
-    """What the SDK, a socket or the embedded engine raised, as ours."""
+    """Translate what the SDK, a socket or the embedded engine raised."""
     if isinstance(error, StoreError):
         return error
     if isinstance(error.__cause__, RuntimeError):
         error = error.__cause__  # the engine's, in an error of the SDK's (3.x)
     text = _line(_SECRET.sub(r"\1***@", str(error)))
-    if text in _REFUSED:
-        return StoreError(store=store, problem=_REFUSED[text])
+    known = _without_engine() if _NO_ENGINE.match(text) else _REFUSED.get(text)
+    if known:
+        return StoreError(store=store, problem=known)
     if isinstance(error, TimeoutError):
         return StoreUnavailable(store=store, problem=SILENT)
     if isinstance(error, OSError | WebSocketException | asyncio.CancelledError):
@@ -159,13 +177,13 @@ def translated(store: str, error: BaseException) -> StoreError:
         return StoreUnavailable(
             store=store, problem=f"no connection: {text or type(error).__name__} ({hint})"
         )
-    if isinstance(error, RuntimeError | ValueError | OverflowError | BufferError):
+    if isinstance(error, _RAISED):
         return _raised(store, text)
     return StoreError(store=store, problem=text or type(error).__name__)
 
 
 def reply_error(store: str, error: object) -> StoreError:
-    """What a server answered instead of the statements' results."""
+    """Translate what a server answered instead of the statements' results."""
     text = error.get("message") if isinstance(error, Mapping) else error
     text = _line(str(text)).removeprefix(_DATABASE)
     if _ENGINE.match(text):
@@ -178,16 +196,36 @@ def reply_error(store: str, error: object) -> StoreError:
 
 
 def reason_of(error: StoreError) -> str:
-    """The database's own words, fit for a row."""
+    """Return the database's own words, fit for a row."""
     words = error.problem
     for advice in (_ALLOW, _EDITOR, _MIGRATE):
         words = words.removesuffix(advice)
     return words.replace("\0", "\ufffd")
 
 
+def may_be_a_rows(error: StoreError) -> bool:
+    """Whether a row may be to blame, so that others can be written without it."""
+    return not isinstance(error, NO_ROWS_FAULT)
+
+
+def unwritable(store: str, table: str) -> SchemaError:
+    """Say that a write was dropped: the database reports no error where the user may not write."""
+    problem = f"its user may not write table {table!r}: it needs ROLES EDITOR (see the store's README)"
+    return SchemaError(store=store, problem=problem)
+
+
 def needs_function(reason: str) -> bool:
-    """Whether the server's own settings are in the way: it allows a function to nobody."""
+    """Whether the server's own settings are in the way: they allow a function to no user."""
     return _NEEDED.match(reason) is not None
+
+
+def _without_engine() -> str:
+    """Advise for the SDK's third version without its extra; its own advice would install the second."""
+    installed = version("surrealdb")
+    return (
+        f"the SDK that is installed (surrealdb {installed}) has no embedded engine: "
+        f'pip install "surrealdb[embedded]=={installed}", or use a server (ws://)'
+    )
 
 
 def _raised(store: str, text: str) -> StoreError:
@@ -210,15 +248,16 @@ def _of_message(store: str, message: str) -> StoreError:
         return RowRefused(store=store, problem=text)
     if _CONFLICT.match(own):
         return Conflict(store=store, problem="transactions keep colliding; try again")
-    if _ENGINE.match(own):
-        return EngineFault(store=store, problem=text)
+    for sentence, kind in ((_TOO_LONG, TookTooLong), (_ENGINE, EngineFault)):
+        if sentence.match(own):
+            return kind(store=store, problem=text)
     # Whatever else an event of the user's came to, it is about the row.
     return _of_table(store, text) if own == text else RowRefused(store=store, problem=text)
 
 
 def _of_table(store: str, text: str) -> StoreError:
     if _NOWHERE.match(text):
-        problem = "its namespace or database isn't there: check their names, or run: sp00ky migrate"
+        problem = "its namespace or database is missing: check their names, or run: sp00ky migrate"
         return PlaceMissing(store=store, problem=problem)
     if _DUPLICATE.match(text):
         return DuplicateKey(store=store, problem=text)

@@ -1,7 +1,7 @@
-"""Record ids as text and back: ``<table>:<key>``, whatever the key is.
+"""Write record ids as text, ``<table>:<key>``, and read them.
 
-Text, whole numbers and UUIDs are turned here. Arrays and objects as keys stay in the database's own notation:
-their instants have nanoseconds, which Python's don't.
+The key of a job is text, a whole number or a UUID. Rows with another are no jobs: an array's instants have
+nanoseconds, which Python's don't, and what holds a range can't be named by any statement.
 """
 
 from __future__ import annotations
@@ -11,55 +11,39 @@ from uuid import UUID
 
 from surrealdb import RecordID
 
-__all__ = ["bare_table", "id_text", "id_value", "is_composite", "same_table", "table_of"]
+__all__ = [
+    "id_text",
+    "id_value",
+    "literal_key",
+    "same_table",
+    "table_of",
+    "unfinished_key",
+]
 
 _BARE = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _UUID = re.compile(r"u(['\"])([0-9a-fA-F-]{36})\1")
-_NUMBER = r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[a-zµ0-9]*"  # of any kind, and durations
-_NAME = r"`(?:\\.|[^`\\])*`|⟨(?:\\.|[^⟩\\])*⟩"
-_LITERAL = re.compile(
-    r"\s+|[\[\]{},]|>?\.\.=?"
-    r"|[du]?'(?:\\.|[^'\\])*'|[dub]?\"(?:\\.|[^\"\\])*\""
-    rf"|(?:[A-Za-z_]\w*|{_NAME})(?=\s*:(?!:))|:(?!:)(?:\w+|{_NAME})?"  # an object's key; a record
-    rf"|{_NUMBER}|\({_NUMBER}, {_NUMBER}\)"
-    r"|(?:NONE|NULL|true|false|NaN|-?inf|-?Infinity)\b",
-    re.DOTALL | re.ASCII,
-)
-"""What a key that is an array or an object is written with. Nothing else: the embedded engine carries out
-statements that it finds in a text to be cast."""
-
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
-def id_text(value: object) -> str:
-    """An id as text: of the SDK's record id, or of what ``id_value`` left as text."""
-    if not isinstance(value, RecordID):
-        return str(value)
+def id_text(value: RecordID) -> str:
+    """Write an id of the SDK's as text."""
     return f"{_table_text(value.table_name)}:{_key_text(value.id)}"
 
 
-def id_value(text: str) -> RecordID | str | None:
-    """What to bind for an id's text; None where it names no record.
-
-    A ``str`` is an id whose key is an array or an object, to be cast by ``<record>`` in the statement.
-    """
+def id_value(text: str) -> RecordID | None:
+    """Return what to bind for an id's text; None where it names no record, or one that can be no job."""
     table, colon, key = text.partition(":")
     if not colon or not table:
         return None
     table = _unquoted(table)
     if key[:1] in {"[", "{"}:
-        return text if _is_literal(key) else None
+        return None
     return RecordID(table, _key_value(key))
 
 
-def is_composite(value: RecordID | str) -> bool:
-    """Whether the key is an array or an object."""
-    return isinstance(value, str)
-
-
 def table_of(text: str) -> str:
-    """The table that an id's text names."""
+    """Return the table that an id's text names."""
     return _unquoted(text.partition(":")[0])
 
 
@@ -68,9 +52,17 @@ def same_table(text: str, table: str) -> bool:
     return table_of(text) == table
 
 
-def bare_table(table: str) -> str:
-    """A table's name before a key, as it is written by a database that puts no keyword in quotes (2.3)."""
-    return table if re.fullmatch(r"\w+", table, re.ASCII) else f"⟨{table}⟩"
+def literal_key(key: str) -> str:
+    """Write a key that is a text for a statement."""
+    return "⟨" + key.replace("\\", "\\\\").replace("⟩", "\\⟩") + "⟩"
+
+
+def unfinished_key(text: str) -> str:
+    """Return the first characters of a key that is a text, of an id that was cut off."""
+    key = text.partition(":")[2]
+    if key[:1] not in {"⟨", "`"}:
+        return key
+    return re.sub(r"\\(.)", r"\1", key[1:].removesuffix("⟩").removesuffix("`"), flags=re.DOTALL)
 
 
 def _table_text(table: str) -> str:
@@ -79,7 +71,7 @@ def _table_text(table: str) -> str:
 
 def _key_text(key: object) -> str:
     if isinstance(key, str):
-        return key if _BARE.fullmatch(key) else "⟨" + key.replace("\\", "\\\\").replace("⟩", "\\⟩") + "⟩"
+        return key if _BARE.fullmatch(key) else literal_key(key)
     return f"u'{key}'" if isinstance(key, UUID) else str(key)
 
 
@@ -101,15 +93,3 @@ def _unquoted(text: str) -> str:
     if len(text) > 1 and (text[0], text[-1]) in {("⟨", "⟩"), ("`", "`")}:
         return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
     return text
-
-
-def _is_literal(key: str) -> bool:
-    """Whether it is one value, spelt out: nothing to be computed, and no range of keys."""
-    place = depth = 0
-    while place < len(key):
-        token = _LITERAL.match(key, place)
-        if token is None or (place and not depth):
-            return False
-        depth += (token[0] in {"[", "{"}) - (token[0] in {"]", "}"})
-        place = token.end()
-    return depth == 0 and "\0" not in key

@@ -1,12 +1,9 @@
-"""The store: each call of the port, put together from its room."""
+"""Answer each call of the port with the part that does it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-
-import attrs
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import JobNotFound, UnknownBackend
@@ -16,38 +13,44 @@ from sp00ky_core.ports import (
     BreakerResult,
     Claim,
     Finding,
+    JobFilter,
     JobQuery,
     JobTable,
     MigrationStep,
+    OverdueClaim,
     Settlement,
     SettleResult,
+    Statement,
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.statement import Statement
-from sp00ky_core.stores.deciding import DecidingStore
-from sp00ky_store_surreal import adding, breakers, check, migrate, numbers, selecting, settling
-from sp00ky_store_surreal.callers import Transaction
-from sp00ky_store_surreal.claiming import Claimer
-from sp00ky_store_surreal.connection import Connection
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.connection.external import Transaction
 from sp00ky_store_surreal.errors import TableMissing
-from sp00ky_store_surreal.peers import Peers
-from sp00ky_store_surreal.queries import quoted, surql
-from sp00ky_store_surreal.readiness import Readiness
-from sp00ky_store_surreal.reading import load, nameable
-from sp00ky_store_surreal.refusals import Refusals
-from sp00ky_store_surreal.signals import Signals
-from sp00ky_store_surreal.target import target_of
-from sp00ky_store_surreal.unnameable import end_unnameable
-from sp00ky_store_surreal.upkeep import Upkeep
-from sp00ky_store_surreal.watching import watched
+from sp00ky_store_surreal.fleet import breaker, heartbeat
+from sp00ky_store_surreal.jobs import enqueue, reclaim, release, retention
+from sp00ky_store_surreal.jobs.claim import Claimer
+from sp00ky_store_surreal.jobs.claim_offset import Peers
+from sp00ky_store_surreal.jobs.settle import Fitting, Settler
+from sp00ky_store_surreal.observe import find, stats
+from sp00ky_store_surreal.observe.filters import ids_of
+from sp00ky_store_surreal.observe.follow import Following
+from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.observe.watch import watched
+from sp00ky_store_surreal.operate import clear
+from sp00ky_store_surreal.operate.calls import OperatedStore
+from sp00ky_store_surreal.row_changes import RowChanges
+from sp00ky_store_surreal.row_loading import load
+from sp00ky_store_surreal.schema import check, migrate
+from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.surql.loader import quoted
+from sp00ky_store_surreal.url import target_of
 
 __all__ = ["SurrealStore"]
 
-_log = logging.getLogger(__name__)
 
-
-class SurrealStore(DecidingStore):
+class SurrealStore(OperatedStore):
     """Jobs in SurrealDB: embedded, in a file or in memory, or on a server."""
 
     def __init__(self, options: StoreOptions) -> None:
@@ -58,16 +61,15 @@ class SurrealStore(DecidingStore):
             quoted(each.table)
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
-        self._refusals = Refusals()
+        self._quarantine = Quarantine()
         self._peers = Peers()
         self._signals = Signals(self._target, options.tables)
-        self._upkeep = Upkeep(
-            connection=self._connection, tables=options.tables, refusals=self._refusals, ready=self._ready
+        self._changes = RowChanges(
+            connection=self._connection, tables=options.tables, quarantine=self._quarantine, ready=self._ready
         )
-        self._claimer = Claimer(
-            self._connection, self._refusals, self._peers, self._signals, self._upkeep.beats
-        )
-        self._warned: set[str] = set()
+        self._claimer = Claimer(self._connection, self._quarantine, self._peers, self._signals)
+        self._limited = frozenset(each.backend for each in options.tables if each.has_limits)
+        self._fitting = Fitting(self._by_backend)
 
     @property
     def capabilities(self) -> StoreCapabilities:
@@ -80,6 +82,8 @@ class SurrealStore(DecidingStore):
             durable=not embedded or self._target.file is not None,
             transactions=not embedded,
             statements=True,
+            ordering=True,
+            limits=True,
         )
 
     @property
@@ -120,15 +124,15 @@ class SurrealStore(DecidingStore):
             self._of_backend(each.backend)
         await self._ready.ensure()
         whole = self._ready.whole_seconds()
-        jobs = await adding.add(
+        jobs = await enqueue.add(
             self._connection, self._by_backend, new_jobs, whole_seconds=whole, within=within
         )
-        self._wake(work=bool(jobs))
+        self._wake([job.id for job in jobs], work=bool(jobs))
         return jobs
 
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""
-        return adding.statement(self._of_backend(new_job.backend), new_job)
+        return enqueue.statement(self._of_backend(new_job.backend), new_job)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
@@ -140,25 +144,25 @@ class SurrealStore(DecidingStore):
         try:
             claim = await self._claimer.claim([each for each in slots if each[0] in there], runner_id)
         except TableMissing as error:
-            self._ready.note(error)  # what was claimed beside it is given back, for nobody was told
+            self._ready.note(error)  # what was claimed beside it is released: no runner knows of it
             raise
-        self._signals.changed()
+        self._signals.changed(job.id for job in claim)
         return claim
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Store.change_breaker``."""
         self._of_backend(change.backend)
         await self._ready.ensure()
-        result = await breakers.change(self._connection, change)
+        result = await breaker.change(self._connection, change)
         if result.written and change.closes:
-            self._wake(work=True)
+            self._wake([], work=True)
         return result
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
         await self._ready.ensure()
         tables = await self._ready.there(map(self._of_backend, backends))
-        return await numbers.next_due(self._connection, tables)
+        return await stats.next_due(self._connection, tables)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
@@ -167,23 +171,16 @@ class SurrealStore(DecidingStore):
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         await self._ready.ensure()
-        given_back = await self._upkeep.release(runner_id, keep)
+        given_back = await release.release(self._changes, runner_id, keep)
         if given_back:
             self._claimer.forget_heads()
-        self._wake(work=bool(given_back))
+        self._wake(given_back, work=bool(given_back))
         return given_back
-
-    async def beat(self, runner_id: str) -> Mapping[str, datetime]:
-        """See ``Store.beat``."""
-        await self._ready.ensure()
-        beats = await self._upkeep.beat(runner_id)
-        self._peers.seen(runner_id, beats)
-        return beats
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
         await self._ready.ensure()
-        count = await self._upkeep.prune(limit)
+        count = await retention.prune(self._changes, limit)
         self._signals.changed()
         return count
 
@@ -199,26 +196,49 @@ class SurrealStore(DecidingStore):
         await self._ready.ensure()
         if query.after is not None:
             await self.get(query.after)
-        return await selecting.find(self._connection, self._tables, query)
+        return await find.find(self._connection, self._tables, query)
+
+    async def count(self, conditions: JobFilter) -> int:
+        """See ``Store.count``."""
+        await self._ready.ensure()
+        return await find.count(self._connection, self._tables, conditions)
+
+    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
+        """See ``Store.clear_matching``."""
+        await self._ready.ensure()
+        count = await clear.clear_matching(self._changes, conditions, limit)
+        self._signals.changed()
+        return count
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``Store.ids_starting_with``."""
+        await self._ready.ensure()
+        return await find.ids_starting_with(self._connection, self._tables, prefix, limit)
 
     async def stats(self) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
         await self._ready.ensure()
-        return await numbers.stats(self._connection, self._tables)
+        return await stats.stats(self._connection, self._tables)
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._signals.of_work()
 
-    def watch(self, query: JobQuery) -> AsyncGenerator[Job, None]:
+    def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""
-        return watched(self._connection, self._tables, query, self._signals.of_changes())
+        if query.ids is None:
+            tables = [each for each in self._tables if query.backend in {None, each.backend}]
+            following = Following(
+                connection=self._connection, tables=tables, query=query, signals=self._signals
+            )
+            return following.jobs(history)
+        return watched(self._connection, self._tables, query, self._signals.of_changes(), history)
 
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
         await self._ready.ensure()
         jobs: list[Job] = []
         for table in self._tables:
-            jobs += await load(self._connection, table, selecting.ids_of(table, dict.fromkeys(job_ids)))
+            jobs += await load(self._connection, table, ids_of(table, dict.fromkeys(job_ids)))
         wanted = frozenset(job_ids)
         return [job for job in jobs if job.id in wanted]
 
@@ -226,63 +246,48 @@ class SurrealStore(DecidingStore):
         if not settlements:
             return []
         await self._ready.ensure()
-        results = await settling.settle(self._connection, self._fitting(settlements), self._refusals)
+        settler = Settler(
+            connection=self._connection,
+            quarantine=self._quarantine,
+            results=self._ready.results(),
+            ordered=[each for each in self._by_backend if self._claimer.may_order(each)],
+            limited=self._limited,
+        )
+        results = await settler.settle(self._fitting.of(settlements, self._ready.without_entries()))
         pending = [each.transition for each in settlements if each.transition.to is JobStatus.PENDING]
         if any(each.delay is None for each in pending):
             self._claimer.forget_heads()
-        self._wake(work=bool(pending))
+        self._wake([each.job_id for each in settlements], work=bool(pending))
         return results
 
-    def _fitting(self, settlements: Sequence[Settlement]) -> Sequence[Settlement]:
-        without = self._ready.without_entries()
-        if not without:
-            return settlements
-        self._warn(without)
-        return [
-            attrs.evolve(each, transition=attrs.evolve(each.transition, error=None))
-            if each.backend in without
-            else each
-            for each in settlements
-        ]
-
-    def _warn(self, backends: Iterable[str]) -> None:
-        for each in sorted(set(backends) - self._warned):
-            self._warned.add(each)
-            table = self._by_backend[each].table
-            _log.warning(
-                "table %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
-                "run: sp00ky migrate --repair",
-                table,
-            )
-
-    async def _lost(self, dead_runners: Collection[str], limit: int) -> list[Job]:
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``Store.overdue``."""
         await self._ready.ensure()
-        jobs: list[Job] = []
-        for table in await self._ready.there(self._tables):
-            if len(jobs) < limit:
-                with self._ready.passing_over():
-                    jobs += await self._lost_of(table, dead_runners, limit - len(jobs))
-        return jobs
+        return await reclaim.overdue(self._changes, runners, limit)
 
-    async def _lost_of(self, table: JobTable, dead_runners: Collection[str], limit: int) -> list[Job]:
-        statement = surql("lost", table=quoted(table.table))
-        reply = await self._connection.read(statement, dead=list(dead_runners), limit=limit)
-        ids = [row["id"] for row in reply[-1]]
-        found = await load(self._connection, table, nameable(ids))
-        await end_unnameable(self._connection, table, ids, found)
-        return found
+    async def _lost(
+        self,
+        dead_runners: Collection[str],
+        *,
+        beating: Collection[str],
+        overdue: Collection[OverdueClaim],
+        limit: int,
+    ) -> list[Job]:
+        await self._ready.ensure()
+        who = reclaim.Lost(dead=dead_runners, beating=beating, named=[each.job_id for each in overdue])
+        return await reclaim.lost(self._changes, who, limit)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return await self._upkeep.beats()
+        return {runner_id: beat.at for runner_id, beat in (await heartbeat.beats(self._connection)).items()}
 
     async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         await self._ready.ensure()
-        deleted = await self._upkeep.delete_ended(job_ids)
+        deleted = await clear.delete_ended(self._changes, job_ids)
         self._signals.changed()
         return dict.fromkeys(deleted)
 
-    def _wake(self, *, work: bool) -> None:
-        self._signals.changed()
+    def _wake(self, ids: Iterable[str], *, work: bool) -> None:
+        self._signals.changed(ids)
         if work:
             self._signals.work()
 

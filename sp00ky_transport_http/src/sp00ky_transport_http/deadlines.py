@@ -1,4 +1,4 @@
-"""Timeouts for many attempts with one timer: a timer for each would cost more than its request's headers."""
+"""Time many attempts with one timer: a timer for each would cost more than its request's headers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, task: asyncio.Task[object], seconds: float) -> None:
-        """From now on the task has so many seconds until ``leave``."""
+        """Give the task so many seconds until ``leave``."""
         loop = task.get_loop()
         self._due[task] = loop.time() + seconds
         if self._timer is None:
             self._timer = loop.call_later(INTERVAL, self._look, loop)
 
     def leave(self, task: asyncio.Task[object]) -> bool:
-        """The task is done with what had a deadline; whether it was cut off.
+        """Note that the task is done with what had a deadline; return whether it was cut off.
 
-        If so its ``CancelledError`` is to be swallowed, unless somebody else has cancelled it too: then it
+        If so its ``CancelledError`` is to be swallowed, unless another task has cancelled it too: then it
         wasn't cut off, for the caller's purpose.
         """
         self._due.pop(task, None)

@@ -1,17 +1,23 @@
-"""The plugin: registers what this distribution brings."""
+"""Register the transport, as a plugin of Sp00ky outbox."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.ports import TransportFactory
-from sp00ky_transport_http.transport import HttpTransport
+from sp00ky_core.ports import Transport, TransportFactory
 
 __all__ = ["sp00ky_register_transports"]
 
 
 @hookimpl
 def sp00ky_register_transports() -> Mapping[str, TransportFactory]:
-    """One transport serves both schemes; whether a connection is encrypted is in the ``baseUrl``."""
-    return {"http": HttpTransport, "https": HttpTransport}
+    """Register one transport for both schemes; whether a connection is encrypted is in the ``baseUrl``."""
+    return {"http": http_transport, "https": http_transport}
+
+
+def http_transport() -> Transport:
+    """Make the transport; its libraries are imported by then, not by each command that looks for plugins."""
+    from sp00ky_transport_http.transport import HttpTransport  # noqa: PLC0415  # see above
+
+    return HttpTransport()

@@ -1,4 +1,4 @@
-"""An attempt -> the request to send, or why there is none. Pure."""
+"""Build the request of an attempt, or say why there is none. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ from urllib.parse import quote, urlencode
 import attrs
 from yarl import URL
 
-from sp00ky_core.config import BackendConfig
+from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Route
+from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job import Job
-from sp00ky_core.jsontext import JsonObject, decode
 from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
 
-__all__ = ["Request", "RequestBuilder"]
+__all__ = ["CommonHeaders", "Request", "RequestBuilder"]
 
-_QUERY_METHODS = frozenset({"GET", "HEAD"})  # their requests have no body: the payload is the query
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -57,16 +56,48 @@ _DEFAULTS: Mapping[str, str] = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"sp00ky-transport-http/{version('sp00ky-transport-http')}",
 }
-"""What every request has where a plugin says nothing else."""
+"""Headers that every request has where a plugin says nothing else."""
+
+
+@attrs.frozen(eq=False)
+class CommonHeaders:
+    """Headers that requests have in common.
+
+    Attributes:
+        fields: By name.
+        lines: As they go over the wire, made once.
+    """
+
+    fields: Mapping[str, str] = attrs.field(repr=False)
+    lines: str = attrs.field(init=False, repr=False)
+
+    @lines.default
+    def _lines(self) -> str:
+        return "".join([f"{name}: {value}\r\n" for name, value in self.fields.items()])
 
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """All that is sent."""
+    """All that is sent, but for what frames it on a connection: Content-Length and Connection.
+
+    Attributes:
+        method: Upper case.
+        url: With the backend's origin, below its base path.
+        common: Headers that aren't the attempt's own.
+        own: Headers of this attempt alone; no name is in both, whatever its case.
+        body: The payload, byte for byte, or nothing.
+    """
 
     method: str
     url: URL
-    message: bytes = attrs.field(repr=False)  # the whole of it: request line, headers, body
+    common: CommonHeaders
+    own: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """All of its headers."""
+        return {**self.common.fields, **self.own}
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +105,6 @@ class _PreparedRoute:
     route: Route
     path: RoutePath
     url: URL | None  # where neither the path nor the query depends on the payload
-    head: bytes = b""  # there, the request line and the headers that every job shares
 
 
 class RequestBuilder:
@@ -83,14 +113,19 @@ class RequestBuilder:
     def __init__(self, backend: BackendConfig) -> None:
         base_url = URL(backend.base_url)
         self.backend = backend
+        self.token = backend.current_token()
         self._place = Place.of(base_url)
-        self._shared = _shared_headers(backend, base_url)
+        self._shared = {
+            "Host": base_url.host_port_subcomponent or "",
+            **_shared_headers(self.token, base_url),
+        }
         self._closed = _CLOSED.union(name.lower() for name in (*self._shared, *_OWN))
-        self.redaction = Redaction(_secrets(backend, base_url))
+        self._common = CommonHeaders(self._headers())
+        self.redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
-        """The request of an attempt.
+        """Build the request of an attempt.
 
         Its URL has the backend's origin and lies under its base path, whatever the job's path and payload:
         otherwise the job is ``invalid_path`` or ``invalid_payload``, and nothing is to be sent.
@@ -112,43 +147,44 @@ class RequestBuilder:
             prepared = self._prepare(route)
         if job.path != route.path:
             raise PathRefused("it is not the path of its route")
-        url, head = prepared.url, prepared.head
+        url, added = prepared.url, attempt.headers
         if url is None:
-            url = self._url(prepared, _payload(job))
-            head = self._head(route.method, url)
+            payload = _payload(job)
+            url = self._url(prepared, payload)
+            added = {**_header_parameters(route, payload), **added}  # a plugin's win
         elif not isinstance(job.payload_json, JsonObject):
             _payload(job)
-        if attempt.headers:
-            head = self._head(route.method, url, _added(attempt))
-        body = b"" if route.method in _QUERY_METHODS else job.payload_json
-        return Request(method=route.method, url=url, message=b"".join((head, _own_head(attempt, body), body)))
+        common = CommonHeaders(self._headers(_untraced(job, added))) if added else self._common
+        body = job.payload_json if route.has_body else b""
+        return Request(method=route.method, url=url, common=common, own=_own_headers(attempt), body=body)
 
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
-        depends = path.names or route.query_parameters or route.method in _QUERY_METHODS
+        depends = path.names or route.query_parameters or route.header_parameters or not route.has_body
         url = None if depends else self._place.url(path.literals[0])
-        head = b"" if url is None else self._head(route.method, url)
-        prepared = _PreparedRoute(route=route, path=path, url=url, head=head)
+        prepared = _PreparedRoute(route=route, path=path, url=url)
         self._routes[route.path] = prepared
         return prepared
 
     def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
         path, route = prepared.path.filled(payload), prepared.route
-        if route.method not in _QUERY_METHODS:
+        for name in route.required_parameters:
+            if payload.get(name) is None:
+                raise ValueRefused(f"the parameter {name[:80]!r} is missing")
+        if route.has_body:
             payload = {name: payload[name] for name in route.query_parameters if name in payload}
-        query = urlencode([*_pairs(payload, frozenset(prepared.path.names))])
+        elsewhere = frozenset(route.header_parameters).difference(route.query_parameters)
+        query = urlencode([*_pairs(payload, elsewhere.union(prepared.path.names))])
         return self._place.url(path, query) if query else self._place.url(path)
 
-    def _head(self, method: str, url: URL, added: Mapping[str, str] = MappingProxyType({})) -> bytes:
-        """The request line and the headers that aren't the job's own; ``added`` are a plugin's."""
+    def _headers(self, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+        """Return the headers that aren't the job's own; ``added`` are a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
-        headers = {"Host": url.host_port_subcomponent or "", **defaults, **self._shared}
-        lines = [f"{method} {url.raw_path_qs} HTTP/1.1", *map(_line, headers.items())]
-        return "".join(f"{line}\r\n" for line in (*lines, *map(_line, allowed.values()))).encode()
+        return {**defaults, **self._shared, **dict(allowed.values())}
 
     def _allows(self, name: str, value: str) -> bool:
-        """Whether a plugin may add a header: nothing that is ours, or could change the request."""
+        """Say whether a plugin may add a header: nothing that is ours, or could change the request."""
         return bool(
             name.lower() not in self._closed
             and _HEADER_NAME.fullmatch(name)
@@ -156,38 +192,41 @@ class RequestBuilder:
         )
 
 
-def _own_head(attempt: Attempt, body: bytes) -> bytes:
-    """The headers that are the job's own, and the end of the head."""
+def _own_headers(attempt: Attempt) -> dict[str, str]:
+    """Return the headers that are the job's own."""
     job = attempt.job
-    lines = f"Idempotency-Key: {_header_text(job.id)}\r\nSp00ky-Attempt: {attempt.number}\r\n"
-    if _is_traced(job):
-        lines += f"traceparent: {job.traceparent}\r\n"
-    if attempt.last:
-        lines += "Connection: close\r\n"
-    if body:
-        lines += f"Content-Length: {len(body)}\r\n"
-    return f"{lines}\r\n".encode()
+    headers = {"Idempotency-Key": _header_text(job.id), "Sp00ky-Attempt": str(attempt.number)}
+    if job.traceparent and _is_traced(job):
+        headers["traceparent"] = job.traceparent
+    return headers
 
 
 def _is_traced(job: Job) -> bool:
     return bool(job.traceparent and _TRACEPARENT.fullmatch(job.traceparent))
 
 
-def _added(attempt: Attempt) -> Mapping[str, str]:
-    """What plugins add; the traceparent that the job was enqueued with wins over theirs."""
-    traced = _is_traced(attempt.job)
-    return {n: value for n, value in attempt.headers.items() if not traced or n.lower() != "traceparent"}
+def _untraced(job: Job, headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what is added; the traceparent that the job was enqueued with wins over another one."""
+    traced = _is_traced(job)
+    return {name: value for name, value in headers.items() if not traced or name.lower() != "traceparent"}
 
 
-def _line(header: tuple[str, str]) -> str:
-    name, value = header
-    if not _HEADER_VALUE.fullmatch(value):
-        raise ValueError(f"no header can hold the value of {name}")
-    return f"{name}: {value}"
+def _header_parameters(route: Route, payload: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the headers that the payload fills: items of an array go into one, null is left out."""
+    filled = {}
+    for name in route.header_parameters:
+        value = payload.get(name)
+        if value is not None:
+            where = f"the header {name[:80]!r}"
+            items = value if isinstance(value, list) else [value]
+            filled[name] = ",".join(scalar_text(item, where) for item in items if item is not None)
+            if not _HEADER_VALUE.fullmatch(filled[name]):
+                raise ValueRefused(f"{where} must hold neither control characters nor letters beyond Latin-1")
+    return filled
 
 
 def _payload(job: Job) -> dict[str, Any]:
-    """The payload, which must be a JSON object in UTF-8. Raises ``ValueRefused``."""
+    """Return the payload, which must be a JSON object in UTF-8. Raises ``ValueRefused``."""
     try:
         payload = decode(job.payload_json.decode())
     except ValueError as error:
@@ -198,7 +237,7 @@ def _payload(job: Job) -> dict[str, Any]:
 
 
 def _pairs(payload: Mapping[str, Any], filled: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """The payload as a query: arrays repeat their key, null is left out, and so is what the path holds."""
+    """Yield the payload as a query: arrays repeat their key; null and what the path holds are left out."""
     for key, value in payload.items():
         if key in filled:
             continue
@@ -208,26 +247,30 @@ def _pairs(payload: Mapping[str, Any], filled: frozenset[str]) -> Iterator[tuple
                 yield scalar_text(key, where), scalar_text(item, where)
 
 
-def _shared_headers(backend: BackendConfig, base_url: URL) -> Mapping[str, str]:
+def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:
     headers = {"Content-Type": "application/json"}
-    if backend.token is not None:
-        headers["Authorization"] = f"Bearer {backend.token.value}"
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token.value}"
     elif base_url.password is not None:
         headers["Authorization"] = f"Basic {_basic(base_url)}"
+    for name, value in headers.items():
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ValueError(f"no header can hold the value of {name}")
     return headers
 
 
-def _basic(base_url: URL) -> str:
-    return b64encode(f"{base_url.user or ''}:{base_url.password or ''}".encode()).decode()
+def _basic(url: URL) -> str:
+    return b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
 
 
-def _secrets(backend: BackendConfig, base_url: URL) -> list[str]:
-    secrets = [backend.token.value] if backend.token else []
-    if base_url.password:
-        secrets += [base_url.password, _basic(base_url)]
+def _secrets(backend: BackendConfig, token: Secret | None) -> list[str]:
+    secrets = [token.value] if token else []
+    for url in (backend.base_url, backend.proxy.value if backend.proxy else ""):
+        if password := URL(url).password:
+            secrets += [password, _basic(URL(url))]
     return secrets
 
 
 def _header_text(text: str) -> str:
-    """The text where a header can hold it as it is, else percent-encoded; different texts stay different."""
+    """Return the text as a header can hold it, percent-encoded if need be; different ones stay different."""
     return text if _PLAIN_ID.fullmatch(text) else quote(text, safe=":", errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""``Retry-After`` -> seconds. Pure."""
+"""Read ``Retry-After`` as seconds. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LONGEST = 10.0 * 365 * 86_400
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the response asks to wait: at least 0 and finite; None where it doesn't ask.
+    """Return the seconds that the response asks to wait: at least 0 and finite; None where it doesn't ask.
 
     An HTTP date is taken relative to the response's own ``Date``, so the two clocks needn't agree; relative
     to ``now`` where that is missing or no date.
     """
-    asked = headers.get("Retry-After", "").strip()
+    asked = headers.get("retry-after", "").strip()
     if not asked:
         return None
     if _SECONDS.fullmatch(asked):
@@ -28,7 +28,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     until = _instant(asked)
     if until is None:
         return None
-    since = _instant(headers.get("Date", "")) or now
+    since = _instant(headers.get("date", "")) or now
     return min(max((until - since).total_seconds(), 0.0), _LONGEST)
 
 

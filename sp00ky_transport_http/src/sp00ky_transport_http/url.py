@@ -1,4 +1,4 @@
-"""Where a request goes: a URL built from parts, which can't leave its backend. Pure."""
+"""Build the URL of a request from parts, so that it can't leave its backend. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Place", "RoutePath", "PathRefused", "ValueRefused", "scalar_text"]
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _SEPARATOR = re.compile(r"[/\\]")
 _KEPT = "/%:@!$&'()*+,;=~"  # what a path may hold unescaped; its own escapes are kept as they are
-_DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; nobody means more
+_DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; no sender means more
 
 
 class PathRefused(Exception):
@@ -32,21 +32,27 @@ class ValueRefused(Exception):
 
 @attrs.frozen(kw_only=True)
 class Place:
-    """A backend's origin, and the path that everything requested of it lies under."""
+    """A backend's origin, and the path that everything requested of it lies under.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        authority: Host and port, without user or password.
+        path: Percent-encoded, without a trailing slash: ``""`` or ``/v1``.
+    """
 
     scheme: str
-    authority: str  # host and port, without user or password
-    path: str  # percent-encoded, without a trailing slash: "" or "/v1"
+    authority: str
+    path: str
 
     @classmethod
     def of(cls, base_url: URL) -> Place:
-        """The place that a ``baseUrl`` names; its query and fragment, if any, count for nothing."""
+        """Return the place that a ``baseUrl`` names; its query and fragment, if any, count for nothing."""
         origin = base_url.origin()
         authority = str(origin).partition("://")[2].rstrip("/")
         return cls(scheme=origin.scheme, authority=authority, path=base_url.raw_path.rstrip("/"))
 
     def url(self, path: str, query: str = "") -> URL:
-        """The URL of a percent-encoded path below this place.
+        """Return the URL of a percent-encoded path below this place.
 
         Raises:
             PathRefused: what came out lies elsewhere, for some reader of URLs.
@@ -75,14 +81,19 @@ class Place:
 
 @attrs.frozen(kw_only=True)
 class RoutePath:
-    """A route's path, cut at its ``{name}`` parameters."""
+    """A route's path, cut at its ``{name}`` parameters.
 
-    literals: tuple[str, ...]  # percent-encoded; one more than there are names
+    Attributes:
+        literals: Percent-encoded; one more than there are names.
+        names: Of the parameters.
+    """
+
+    literals: tuple[str, ...]
     names: tuple[str, ...]
 
     @classmethod
     def of(cls, path: str) -> RoutePath:
-        """The path of a route.
+        """Cut the path of a route.
 
         Raises:
             PathRefused: it may never be requested.
@@ -96,7 +107,7 @@ class RoutePath:
         )
 
     def filled(self, payload: Mapping[str, Any]) -> str:
-        """The path with its parameters filled in, each as one percent-encoded segment.
+        """Return the path with its parameters filled in, each as one percent-encoded segment.
 
         Raises:
             ValueRefused: a parameter is missing or can't be a segment.
@@ -120,7 +131,7 @@ def _segment(name: str, payload: Mapping[str, Any]) -> str:
 
 
 def scalar_text(value: object, where: str) -> str:
-    """A JSON scalar as a URL has it, before it is percent-encoded: ``true``, ``7``, ``a b``.
+    """Return a JSON scalar as a URL has it, before it is percent-encoded: ``true``, ``7``, ``a b``.
 
     Raises:
         ValueRefused: an object, an array, null, or text that isn't Unicode.
@@ -135,7 +146,7 @@ def scalar_text(value: object, where: str) -> str:
 
 
 def climbs(text: str) -> bool:
-    """Whether any server could see a ``.`` or ``..`` segment in the text.
+    """Say whether any server could see a ``.`` or ``..`` segment in the text.
 
     Escapes are resolved as often as there are any, for servers and the proxies before them may each do so
     once; a backslash counts as ``/``, and what follows ``;`` in a segment is left out, as some servers do.

@@ -10,17 +10,20 @@ from io import TextIOWrapper
 
 import click
 
+from sp00ky_core.cli.audit import audit
+from sp00ky_core.cli.backends import backends
 from sp00ky_core.cli.call import call
 from sp00ky_core.cli.check import check
-from sp00ky_core.cli.complaints import INTERRUPTED, complain, complain_usage, warnings_said
 from sp00ky_core.cli.context import Settings, with_settings
 from sp00ky_core.cli.demo import demo
+from sp00ky_core.cli.errors import INTERRUPTED, complain, complain_usage, warnings_said
 from sp00ky_core.cli.init import init
 from sp00ky_core.cli.jobs import jobs
-from sp00ky_core.cli.logs import logged
 from sp00ky_core.cli.migrate import migrate
 from sp00ky_core.cli.plugins import plugins
-from sp00ky_core.cli.run import run
+from sp00ky_core.cli.run.command import run
+from sp00ky_core.cli.runners import runners
+from sp00ky_core.cli.terminal.logs import logged
 
 __all__ = ["main", "cli"]
 
@@ -31,13 +34,13 @@ STDERR = 2
 @click.version_option(package_name="sp00ky-core", prog_name="sp00ky")
 @with_settings
 def cli() -> None:
-    """The outbox: your database is the queue, a runner delivers its jobs over HTTP.
+    """Use your database as the queue; a runner delivers its jobs over HTTP.
 
     Exit codes: 0 done; 1 the thing asked for failed; 2 usage or configuration.
     """
 
 
-for command in (demo, init, check, migrate, run, call, plugins, jobs):
+for command in (demo, init, check, migrate, run, call, plugins, jobs, backends, runners, audit):
     cli.add_command(command)
 
 
@@ -49,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _hold_closed_streams() -> None:
-    """Where a standard stream is closed (``>&-``), a socket would be the next to get its number."""
+    """Open standard streams that are closed (``>&-``): else a socket would get their number."""
     while (opened := os.open(os.devnull, os.O_RDWR)) <= STDERR:
         pass
     os.close(opened)
 
 
 def _print_anything() -> None:
-    """A row's text that the terminal's encoding lacks must not end the command."""
+    """Replace what the terminal's encoding lacks: a row's text must not end the command."""
     if isinstance(sys.stdout, TextIOWrapper):
         with suppress(OSError):
             sys.stdout.reconfigure(errors="replace")

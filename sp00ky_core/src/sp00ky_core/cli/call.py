@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import click
 
-from sp00ky_core.cli.complaints import say
+from sp00ky_core.cli.arguments.durations import DURATION
+from sp00ky_core.cli.arguments.instants import LATER
+from sp00ky_core.cli.arguments.payload import read_payload
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.durations import DURATION
-from sp00ky_core.cli.jobtext import job_lines
-from sp00ky_core.cli.logs import set_level
-from sp00ky_core.cli.output import as_json, show_json
-from sp00ky_core.cli.progress import progress
-from sp00ky_core.cli.signals import GRACE, stop_signal, unless_stopped
-from sp00ky_core.codec import job_to_json
-from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.cli.errors import say
+from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped
+from sp00ky_core.cli.terminal.job_format import job_lines
+from sp00ky_core.cli.terminal.logs import set_level
+from sp00ky_core.cli.terminal.output import as_json, show_json
+from sp00ky_core.cli.terminal.progress import progress
+from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.jsontext import decode
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["call"]
+
+LONG = 10.0
+"""Seconds after which ``--wait`` says what may keep the job."""
 
 
 @command()
@@ -31,11 +36,15 @@ __all__ = ["call"]
 @click.argument("path")
 @click.argument("payload", default="{}")
 @click.option("--assigned-to", metavar="RECORD", help="The record that the job belongs to: thread:abc.")
-@click.option("--max-retries", type=int, default=3, show_default=True, help="Attempts after the first.")
-@click.option("--retry-strategy", default="linear", show_default=True, help="linear, exponential, ...")
+@click.option("--max-retries", type=int, help="Attempts after the first; by default the backend's.")
+@click.option("--retry-strategy", help="linear, exponential, ...; by default the backend's.")
 @click.option("--timeout", type=float, help="Seconds for an attempt, where the backend allows it.")
 @click.option("--delay", type=DURATION, help="When it is due: 90 (seconds), 5m, 6h.")
+@click.option("--run-at", type=LATER, help="When it is due: 2026-01-31T12:00:00Z; either this or --delay.")
+@click.option("--expires-at", type=LATER, help="It isn't sent after that: 10m (from now), or an instant.")
 @click.option("--dedup-key", help="At most one job with this key is pending or processing.")
+@click.option("--priority", type=int, default=0, show_default=True, help="0 to 3; higher ones go first.")
+@click.option("--ordering-key", help="Jobs with this key are delivered one at a time, in order.")
 @click.option("--wait", is_flag=True, help="Wait for the job's end; exit 1 if it failed.")
 @as_json
 @click.pass_context
@@ -57,7 +66,7 @@ def call(
     the store belongs to one process (an embedded database), this command then delivers whatever is due until
     that.
     """
-    document = _document(payload)
+    document = read_payload(payload)
     job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
     _show(job, json_wanted=json_wanted, wait=wait)
     context.exit(wait and job.status is not JobStatus.SUCCESS)
@@ -69,19 +78,6 @@ def _show(job: Job, *, json_wanted: bool, wait: bool) -> None:
         return
     for line in job_lines(job) if wait else [job.id]:
         click.echo(line)
-
-
-def _document(payload: str) -> Any:
-    try:
-        if payload == "-":
-            return decode(sys.stdin.buffer.read())
-        if payload.startswith("@"):
-            return decode(Path(payload[1:]).read_bytes())
-        return decode(payload)
-    except OSError as error:
-        raise click.UsageError(f"PAYLOAD {payload}: {error.strerror}") from error
-    except ValueError as error:
-        raise PayloadNotJson(problem=str(error)) from error
 
 
 async def _call(
@@ -102,7 +98,7 @@ async def _call(
 
 
 async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
-    """The job when it has ended; an interrupt lets an attempt in flight end first."""
+    """Return the job when it has ended; an interrupt lets an attempt in flight end first."""
     say(_waiting(job, runs_here=runner is not None))
 
     async def watch() -> Job:
@@ -115,14 +111,34 @@ async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
         lambda: f"waiting for {job.id}: {job.status.value}, retry {job.retries} of {job.max_retries}"
     ):
         if runner is None:
-            return await watch()
+            async with _reasons_said(outbox, job):
+                return await watch()
         set_level("error")  # what goes wrong with the job is in what is printed of it
         with stop_signal() as stopped:
             async with runner:
                 if ended := await unless_stopped(stopped, watch()):
                     return ended
-                say(f"interrupted: an attempt in flight gets {GRACE:g} s; a second signal exits at once")
+                say(f"interrupted: an attempt in flight gets {GRACE:g} s; {AGAIN}")
     raise KeyboardInterrupt
+
+
+@asynccontextmanager
+async def _reasons_said(outbox: Outbox, job: Job) -> AsyncIterator[None]:
+    """Say once what keeps the jobs of a table, such as that no runner is alive, if this takes long."""
+    saying = asyncio.create_task(_say_reasons(outbox, job.id.partition(":")[0]))
+    try:
+        yield
+    finally:
+        saying.cancel()
+        await asyncio.wait([saying])
+
+
+async def _say_reasons(outbox: Outbox, table: str) -> None:
+    await asyncio.sleep(LONG)
+    with suppress(Sp00kyError):
+        for each in await outbox.store.check():
+            if each.subject == table:
+                say(f"it goes on waiting: {each.problem}; {each.fix}")
 
 
 def _waiting(job: Job, *, runs_here: bool) -> str:

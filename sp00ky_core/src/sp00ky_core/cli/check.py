@@ -2,63 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.output import as_json, one_line, show_json
-from sp00ky_core.errors import AdapterMissing
+from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
+from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.config import unready
+from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding
 
-__all__ = ["check"]
+__all__ = ["check", "configuration_findings"]
 
 
-@command()
+@command(short_help="Look for what would stop jobs, or harm them.")
 @as_json
+@click.option("--verbose", is_flag=True, help="List each route that can't be used, and why.")
 @click.pass_context
-def check(context: click.Context, /, settings: Settings, *, json_wanted: bool) -> None:
+def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, verbose: bool) -> None:
     """Look for what would stop jobs, or harm them; exit 1 if something would stop them.
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
-    findings = run_async(_check(settings))
+    findings = run_async(_check(settings, verbose=verbose))
     if json_wanted:
         show_json({"findings": [_as_json(finding) for finding in findings]})
     else:
         for finding in findings:
             click.echo(_line(finding))
         if not findings:
-            click.echo("ok: nothing to mend")
+            click.echo("ok: nothing to fix")
     context.exit(any(finding.stops_jobs for finding in findings))
 
 
-async def _check(settings: Settings) -> Sequence[Finding]:
+async def _check(settings: Settings, *, verbose: bool) -> Sequence[Finding]:
     outbox = settings.outbox()
+    outbox.refuse_unsupported()
     await outbox.store.open()
     try:
         if not outbox.store.capabilities.durable:
-            await outbox.store.migrate()  # as entering the outbox does: nobody else can have
-        return [*_transport_findings(outbox), *await outbox.store.check()]
+            await outbox.store.migrate()  # as entering the outbox does: no other process can have
+        findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
+        findings += _route_findings(outbox, verbose=verbose)
+        with slow("checking the tables"):
+            return [*findings, *await outbox.store.check()]
     finally:
         await outbox.store.close()
 
 
+def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
+    """Yield what the configuration says without effect, and what a runner would lack in this process."""
+    for name, reason in outbox.backends.left_out.items():
+        yield Finding.warning(
+            f"backend {name}",
+            f"left out: {reason}",
+            "it gets no jobs, and calls of it are refused",
+            "nothing if that is meant; else see What is left out, under Configuration in Sp00ky's documents",
+        )
+    for notice in outbox.config.notices:
+        yield Finding.warning(notice.key, notice.problem, notice.consequence, notice.fix)
+    for error in unready(outbox.config):
+        yield Finding.warning(
+            error.key,
+            error.problem,
+            "jobs can be enqueued here, not run",
+            f"{error.fix} where `sp00ky run` runs",
+        )
+
+
 def _transport_findings(outbox: Outbox) -> list[Finding]:
     try:
-        outbox.runner()
+        outbox.transport_factories()
     except AdapterMissing as error:
         return [
-            Finding(
-                stops_jobs=False,
-                subject=f"{error.kind} {error.name}",
-                problem="it isn't installed",
-                consequence="jobs can be enqueued, watched and operated here, but not run",
-                mend=f"pip install {error.distribution}" if error.distribution else str(error),
+            Finding.warning(
+                f"{error.kind} {error.name}",
+                "it isn't installed",
+                "jobs can be enqueued, watched and operated here, but not run",
+                install_hint(error.distribution) if error.distribution else str(error),
             )
         ]
     return []
+
+
+def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
+    for name, backend in outbox.backends.items():
+        backend.contract.compile()
+        unusable = backend.contract.unusable
+        count, every = len(unusable), len(unusable) + len(backend.contract.routes)
+        if not every:
+            problem = f"{backend.config.spec.name} describes no path"
+            fix = "describe under `paths` what is to be called"
+            yield Finding.warning(f"backend {name}", problem, "every job for it is refused", fix)
+        if unusable:
+            yield _route_finding(
+                f"backend {name}",
+                f"{count} of {every} paths in {backend.config.spec.name} can't be called",
+                "none is needed if no job is for them"
+                if verbose
+                else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
+            )
+        for path, reason in unusable.items() if verbose else ():
+            yield _route_finding(f"backend {name}, {path}", reason, "change that in the document")
+
+
+def _route_finding(subject: str, problem: str, fix: str) -> Finding:
+    return Finding.warning(subject, problem, "a job for it is refused as an unknown route", fix)
 
 
 def _severity(finding: Finding) -> str:
@@ -71,12 +122,12 @@ def _as_json(finding: Finding) -> Mapping[str, str]:
         "subject": finding.subject,
         "problem": finding.problem,
         "consequence": finding.consequence,
-        "mend": finding.mend,
+        "fix": finding.fix,
     }
 
 
 def _line(finding: Finding) -> str:
     return one_line(
         f"{_severity(finding)}: {finding.subject}: {finding.problem}; "
-        f"consequence: {finding.consequence}; mend: {finding.mend}"
+        f"consequence: {finding.consequence}; fix: {finding.fix}"
     )

@@ -1,4 +1,4 @@
-"""What every command knows: which configuration, which store."""
+"""Carry what every command knows: which configuration, which store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from sp00ky_core.cli.hiding import Secrets
+from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 
@@ -22,18 +22,27 @@ Result = TypeVar("Result")
 
 @attrs.define
 class Settings:
-    """The options that every command takes, before or after its name."""
+    """The options that every command takes, before or after its name.
+
+    Attributes:
+        config: ``--config``; None: the nearest sp00ky.yml upward.
+        store: ``--store``; None: the configured one.
+        debug: Show tracebacks.
+        secrets: Those that this command has read.
+    """
 
     config: Path | None = None
     store: str | None = None
     debug: bool = False
-    secrets: Secrets = attrs.field(factory=Secrets)  # those that this command has read
+    secrets: Secrets = attrs.field(factory=Secrets)
 
     def outbox(self) -> Outbox:
-        """The outbox that is meant. Raises what ``Outbox.open`` raises."""
+        """Open the outbox that is meant. Raises what ``Outbox.open`` raises."""
         config = load_config(self.config or find_config())
         self.secrets.remember(config, store_url(config, self.store).value)
-        return Outbox.open(config, store=self.store)
+        outbox = Outbox.open(config, store=self.store)
+        outbox.via = "cli"
+        return outbox
 
 
 _pass_settings = click.make_pass_decorator(Settings, ensure=True)
@@ -75,7 +84,7 @@ def with_settings(function: Command) -> Command:
 
 
 def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Command], click.Command]:
-    """A command that takes the settings first."""
+    """Declare a command that takes the settings first."""
 
     def make(function: Command) -> click.Command:
         decorate = click.command(**attributes) if group is None else group.command(**attributes)

@@ -7,21 +7,33 @@ from collections.abc import Sequence
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.output import one_line
-from sp00ky_core.ports import MigrationStep
+from sp00ky_core.cli.terminal.output import one_line
+from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.ports import Grants, MigrationStep
 
 __all__ = ["migrate"]
 
 
-@command()
+@command(short_help="Create the job tables, or add what they lack.")
 @click.option("--print", "only_print", is_flag=True, help="Print the statements and change nothing.")
-@click.option("--repair", is_flag=True, help="Also mend fields that are there but can't work.")
-def migrate(settings: Settings, *, only_print: bool, repair: bool) -> None:
+@click.option("--repair", is_flag=True, help="Also fix fields that are there but can't work.")
+@click.option("--print-grants", is_flag=True, help="Print what roles need that enqueue, run and operate.")
+@click.pass_context
+def migrate(
+    context: click.Context, settings: Settings, *, only_print: bool, repair: bool, print_grants: bool
+) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
     Without --repair nothing that is there is changed. What --print prints can be piped into the database's
     own client.
     """
+    if print_grants:
+        store = settings.outbox().store
+        if not isinstance(store, Grants):
+            raise click.UsageError("--print-grants: this store's database grants none", context)
+        for statement in store.grants():
+            click.echo(f"{statement};")
+        return
     steps = run_async(_migrate(settings, only_print=only_print, repair=repair))
     for step in steps:
         click.echo(_script(step) if only_print else _line(step))
@@ -35,7 +47,8 @@ async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Seq
     store = settings.outbox().store
     await store.open()
     try:
-        return await (store.migration(repair=repair) if only_print else store.migrate(repair=repair))
+        with slow("reading the tables" if only_print else "migrating"):
+            return await (store.migration(repair=repair) if only_print else store.migrate(repair=repair))
     finally:
         await store.close()
 

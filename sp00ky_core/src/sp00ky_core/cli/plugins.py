@@ -5,8 +5,8 @@ from __future__ import annotations
 import attrs
 
 from sp00ky_core.cli.context import Settings, command
-from sp00ky_core.cli.output import as_json, show_json, show_rows
-from sp00ky_core.plugins import PluginInfo, load_plugins
+from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
+from sp00ky_core.plugins.registry import PluginInfo, load_plugins
 
 __all__ = ["plugins"]
 

@@ -1,31 +1,41 @@
 """sp00ky.yml -> Config; every error names the file and the key.
 
-``settings`` has the classes, ``written`` the keys and what they may hold, ``readers`` what is checked.
+A key is a field in ``settings``, with its default, a reader of ``values`` and where it stands (``keys``).
+``structuring`` reads the fields, ``entries`` says which entries are backends, ``loading`` joins them.
 """
 
 from sp00ky_core.config.dumping import dump_config
 from sp00ky_core.config.loading import find_config, load_config
+from sp00ky_core.config.readiness import refuse_unready, unready
 from sp00ky_core.config.settings import (
     BackendConfig,
     BreakerConfig,
     Config,
+    Notice,
+    RateConfig,
     RetentionConfig,
     RetryConfig,
     Secret,
     SurrealdbConfig,
+    TlsConfig,
 )
-from sp00ky_core.config.storeurl import store_url
+from sp00ky_core.config.store_url import store_url
 
 __all__ = [
     "Secret",
     "RetryConfig",
     "BreakerConfig",
+    "RateConfig",
     "RetentionConfig",
     "BackendConfig",
     "SurrealdbConfig",
+    "TlsConfig",
     "Config",
+    "Notice",
     "find_config",
     "load_config",
     "dump_config",
+    "refuse_unready",
     "store_url",
+    "unready",
 ]

@@ -1,34 +1,39 @@
-"""From the file to a Config: finding it, joining its parts, and what they must not say together."""
+"""Load a Config from its file: find it, join its parts, and refuse what they must not say together."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sp00ky_core.config.nearmiss import near_miss
-from sp00ky_core.config.readers import ReadProblem, store_location
-from sp00ky_core.config.settings import BackendConfig, Config, SurrealdbConfig
-from sp00ky_core.config.structuring import KeyProblem, refuse_near_misses, section_reader
-from sp00ky_core.config.variables import VariableProblem, expanded
-from sp00ky_core.config.written import WrittenBackend
+import attrs
+
+from sp00ky_core.config.entries import Entry, entries
+from sp00ky_core.config.keys import keys_of
+from sp00ky_core.config.settings import BackendConfig, Config, Notice
+from sp00ky_core.config.structuring import KeyProblem, SectionReader
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.yamltext import YamlProblem, read_yaml
 
 __all__ = ["find_config", "load_config"]
 
 FILE_NAME = "sp00ky.yml"
-_OURS = ["backends", "apps", "store", "surrealdb"]  # keys of the whole file
-_LONGEST_NAME = 100
+OLD_NAME = "spooky.yml"
+"""What the file was called in the first projects."""
 
 
 def find_config(start: Path | None = None) -> Path:
-    """The nearest sp00ky.yml, from ``start`` (the current folder) upward. Raises ``ConfigError``."""
+    """Return the nearest sp00ky.yml (or spooky.yml), from ``start`` (the current folder) upward.
+
+    Raises:
+        ConfigError: there is none.
+    """
     folder = (start or Path.cwd()).absolute()
     for each in (folder, *folder.parents):
-        if (each / FILE_NAME).is_file():
-            return each / FILE_NAME
+        for name in (FILE_NAME, OLD_NAME):
+            if (each / name).is_file():
+                return each / name
     raise ConfigError(
         file=FILE_NAME, problem=f"not found in {folder} or above it; run `sp00ky init`, or pass --config FILE"
     )
@@ -55,7 +60,8 @@ def _mapping(file: Path) -> dict[Any, Any]:
     try:
         found = read_yaml(file)
     except YamlProblem as error:
-        hint = "" if file.exists() else "; run `sp00ky init`, or pass --config FILE"
+        is_there = file.exists() and not file.is_dir()
+        hint = "" if is_there else "; run `sp00ky init`, or pass --config FILE"
         raise KeyProblem("", f"{error}{hint}") from None
     if not isinstance(found, dict):
         raise KeyProblem("", "expected a mapping at the top, with `backends:`")
@@ -63,98 +69,128 @@ def _mapping(file: Path) -> dict[Any, Any]:
 
 
 def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> Config:
-    _at("", refuse_near_misses, raw, _OURS)
-    read = section_reader(environ)
+    reader = SectionReader(environ)
+    whole = reader.read({**raw, **_version(raw)}, Config, "", "", file=file, backends={})
+    found = list(entries(raw, file.parent))
     backends: dict[str, BackendConfig] = {}
-    for key, name, value in _backend_sections(raw):
-        if name in backends:
-            raise KeyProblem(
-                key, f"there are two backends named {name!r}, one in `backends`, one in `apps`; rename one"
+    for entry in found:
+        if not entry.reason:
+            _refuse_second(entry, backends)
+            backends[entry.name] = _backend(reader, entry, whole)
+    left_out = {entry.name: entry.reason for entry in found if entry.reason and entry.name not in backends}
+    clashing = _clashing(backends)
+    return attrs.evolve(
+        whole,
+        backends={name: each for name, each in backends.items() if name not in clashing},
+        left_out=left_out | clashing,
+        notices=(*reader.notices, *_beside(found, backends), *_unsupported(raw)),
+        unset=reader.unset,
+    )
+
+
+def _version(raw: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return an empty ``surrealdb`` block in place of a version, such as v3.0.0, or 3."""
+    found = raw.get("surrealdb")
+    if isinstance(found, str) and "://" in found:
+        raise KeyProblem("surrealdb", "expected a mapping or a version; an address is its `endpoint`")
+    return {"surrealdb": {}} if isinstance(found, str) or type(found) in (int, float) else {}
+
+
+def _refuse_second(entry: Entry, backends: Mapping[str, BackendConfig]) -> None:
+    if entry.name in backends:
+        problem = f"there are two backends named {entry.name!r}, one in `backends`, one in `apps`; rename one"
+        raise KeyProblem(entry.at, problem)
+
+
+def _beside(found: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> Iterator[Notice]:
+    """Yield what is said of an entry that is no backend, and that has a backend's name."""
+    for entry in found:
+        if entry.reason and entry.name in backends:
+            yield Notice(
+                key=entry.at,
+                problem=f"left out: {entry.reason}",
+                consequence=f"only the other entry that is named {entry.name!r} gets jobs",
+                fix="nothing if that is meant; else fix it, and rename one of the two",
             )
-        written: WrittenBackend = _at(key, read, value, WrittenBackend)
-        backends[name] = _backend(name, written, file.parent)
-        _refuse_shared_table(f"{key}.method.table", backends[name], backends)
-    return Config(
-        file=file,
-        backends=backends,
-        store=_at("store", lambda: store_location(expanded(raw["store"], environ)))
-        if "store" in raw
-        else None,
-        surrealdb=None
-        if raw.get("surrealdb") is None
-        else _at("surrealdb", read, raw["surrealdb"], SurrealdbConfig),
-    )
 
 
-def _at(key: str, read: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``read`` returns; its problems get the key that they were found under."""
+def _backend(reader: SectionReader, entry: Entry, whole: Config) -> BackendConfig:
     try:
-        return read(*arguments)
+        found = reader.read(entry.raw, BackendConfig, entry.at, "backend", name=entry.name)
+        _check_auth(reader, entry, found)
+        _check_tls(reader, entry, found)
+        _check_engine(entry, found)
     except KeyProblem as error:
-        raise KeyProblem(".".join(part for part in (key, error.key) if part), error.problem) from None
-    except (ReadProblem, VariableProblem) as error:
-        raise KeyProblem(key, str(error)) from None
+        key = error.key.removeprefix(f"{entry.at}.").partition(".")[0]
+        where = f"in {entry.app_file}: " if key in entry.from_app else ""
+        raise KeyProblem(error.key, f"{where}{error.problem}") from None
+    return _placed(entry, found, whole)
 
 
-def _backend_sections(raw: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Each backend's dotted key, name and mapping, from ``backends`` and from ``apps``."""
-    for name, value in _named(raw, "backends"):
-        yield f"backends.{name}", _name("backends", name), value
-    for name, value in _named(raw, "apps"):
-        kind = value.get("type") if isinstance(value, dict) else None
-        if kind == "backend":
-            yield f"apps.{name}", _name("apps", name), value
-        elif near_miss(kind, ["backend"]):
-            raise KeyProblem(f"apps.{name}.type", f"unknown type {kind!r}; did you mean 'backend'?")
+def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
+    """Make its paths absolute, and add what holds for all backends."""
+    folders = {
+        name: entry.folder(key.places[0].partition(".")[0], whole.file.parent)
+        for name, key in keys_of(BackendConfig).items()
+    }
+    placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
+    placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
+    kept = attrs.asdict(found.retention, filter=lambda _, value: value is not None)
+    return attrs.evolve(found, **{**placed, "retention": attrs.evolve(whole.retention, **kept)})
 
 
-def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
-    entries = raw.get(section)
-    if entries is not None and not isinstance(entries, dict):
-        raise KeyProblem(section, "expected a mapping from a name to a backend, such as `api: {spec: ...}`")
-    return iter((entries or {}).items())
+def _absolute(value: Any, folder: Path) -> Any:
+    """Return a value with each path in it made absolute."""
+    if isinstance(value, Path):
+        return folder / value
+    if isinstance(value, tuple):
+        return tuple(_absolute(each, folder) for each in value)
+    if attrs.has(type(value)):
+        inner = attrs.asdict(value, recurse=False)
+        return attrs.evolve(value, **{name: _absolute(each, folder) for name, each in inner.items()})
+    return value
 
 
-def _name(section: str, name: Any) -> str:
-    if not isinstance(name, str):
-        raise KeyProblem(f"{section}.{name}", "a backend's name is text; put it in quotes")
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable() or " " in name:
-        raise KeyProblem(
-            section, f"a backend's name has 1 to {_LONGEST_NAME} printable characters and no spaces"
-        )
-    return name
+def _check_auth(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
+    at, given = f"{entry.at}.auth", [each for each in (found.token, found.token_file) if each is not None]
+    if "auth" not in entry.raw or len(given) == 1 or any(key.startswith(f"{at}.") for key in reader.unset):
+        return
+    if given:
+        raise KeyProblem(at, "it has both `token` and `tokenFile`; remove one")
+    raise KeyProblem(at, "it has neither `token` nor `tokenFile`; write one")
 
 
-def _backend(name: str, written: WrittenBackend, folder: Path) -> BackendConfig:
-    timeout = written.deploy.timeout if written.timeout is None else written.timeout
-    overridable = written.timeout_overridable
-    if overridable is None:
-        overridable = written.deploy.timeout_overridable
-    return BackendConfig(
-        name=name,
-        spec=folder / written.spec,
-        base_url=written.base_url,
-        table=written.method.table,
-        schema=None if written.method.schema is None else folder / written.method.schema,
-        token=written.auth.token if written.auth else None,
-        timeout=10.0 if timeout is None else timeout,
-        timeout_overridable=bool(overridable),
-        concurrency=written.concurrency,
-        retry=written.retry,
-        give_up_on=written.give_up_on,
-        breaker=written.breaker,
-        retention=written.retention,
-        max_response_bytes=written.max_response_bytes,
-        max_payload_bytes=written.max_payload_bytes,
-    )
+def _check_tls(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
+    tls, at = found.tls, f"{entry.at}.tls"
+    if tls is not None and tls.key is not None and tls.cert is None and f"{at}.cert" not in reader.unset:
+        raise KeyProblem(at, "it has a `key` without a `cert`; write the certificate's file")
 
 
-def _refuse_shared_table(key: str, backend: BackendConfig, backends: Mapping[str, BackendConfig]) -> None:
-    for other in backends.values():
-        # Databases that fold names see one table in `Job` and `job`.
-        if other.name != backend.name and other.table.casefold() == backend.table.casefold():
-            raise KeyProblem(
-                key,
-                f"the backends {other.name!r} and {backend.name!r} share the table {backend.table!r}; "
-                "give each a table of its own",
+def _check_engine(entry: Entry, found: BackendConfig) -> None:
+    if found.engine == "httptools" and found.proxy is not None:
+        raise KeyProblem(f"{entry.at}.engine", "httptools knows no proxies; write auto or aiohttp")
+
+
+def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
+    """Return backends whose tables differ in nothing but case: databases that fold names see one table."""
+    tables: dict[str, dict[str, str]] = {}
+    for name, backend in backends.items():
+        tables.setdefault(backend.table.casefold(), {})[name] = backend.table
+    return {
+        name: f"the tables {' and '.join(sorted(set(group.values())))} of the backends "
+        f"{' and '.join(map(repr, group))} differ in case only; rename one"
+        for group in tables.values()
+        if len(set(group.values())) > 1
+        for name in group
+    }
+
+
+def _unsupported(raw: Mapping[Any, Any]) -> Iterator[Notice]:
+    for key, what in (("schedules", "no job is made by a schedule"), ("workflows", "no workflow is run")):
+        if raw.get(key):
+            yield Notice(
+                key=key,
+                problem="not in this version",
+                consequence=what,
+                fix=f"remove it, or leave {key} to a Sp00ky that has them",
             )

@@ -1,51 +1,100 @@
-"""What a sp00ky.yml says, as values that are ready to be used."""
+"""Hold what a sp00ky.yml says, ready to be used: each key is a field, with its default and its bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
+from attrs import field
+
+from sp00ky_core.config import values as read
+from sp00ky_core.config.keys import key
+from sp00ky_core.config.secrets import Secret
+from sp00ky_core.config.token_file import read_token
+from sp00ky_core.errors import ConfigError
+from sp00ky_core.retry import MAX_RETRIES
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = [
     "Secret",
+    "Notice",
     "RetryConfig",
     "BreakerConfig",
+    "RateConfig",
     "RetentionConfig",
+    "TlsConfig",
     "BackendConfig",
     "SurrealdbConfig",
     "Config",
 ]
 
-
-@attrs.frozen(repr=False)
-class Secret:
-    """A text that is never printed."""
-
-    value: str
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    __str__ = __repr__
+_TIMEOUT = read.number(0, 86_400, above=True)
+_CONCURRENCY = read.whole(1, 10_000)
+_STATUSES = read.listed(read.whole(100, 599), "[400, 422]", frozenset)
 
 
 @attrs.frozen(kw_only=True)
 class RetryConfig:
-    """``retry:`` of a backend; see ``RetryPolicy``."""
+    """``retry:`` of a backend; see ``RetryPolicy``, whose ranges these are.
 
-    base: float = 1.0  # seconds
-    factor: float = 2.0
-    cap: float = 900.0  # seconds
-    jitter: float = 0.1
+    Attributes:
+        max_retries: Retries of a job that doesn't say how many itself.
+        strategy: Of a job that doesn't name one itself.
+        base: Seconds of the first delay.
+        factor: Of ``exponential``: each delay is so many times the one before.
+        cap: Seconds of the longest delay.
+        jitter: Share of the delay by which it varies, both ways.
+        give_up_after: Seconds of throttled answers in a row after which they count as attempts; infinity:
+            never.
+    """
+
+    max_retries: int = field(default=3, metadata=key(read.whole(0, MAX_RETRIES), needed=True))
+    strategy: str = field(default="linear", metadata=key(read.text, needed=True))
+    base: float = field(default=1.0, metadata=key(read.number(0)))
+    factor: float = field(default=2.0, metadata=key(read.number(1)))
+    cap: float = field(default=900.0, metadata=key(read.number(0)))
+    jitter: float = field(default=0.1, metadata=key(read.number(0, 1)))
+    give_up_after: float = field(default=86_400.0, metadata=key(read.duration_of_time))
 
 
 @attrs.frozen(kw_only=True)
 class BreakerConfig:
-    """``breaker:`` of a backend."""
+    """``breaker:`` of a backend.
 
-    failures: int = 3  # in a row, to open it
-    interval: float = 1.0  # seconds to the first probe
+    Attributes:
+        failures: In a row, to open it.
+        interval: Seconds to the first probe.
+    """
+
+    failures: int = field(default=3, metadata=key(read.whole(1)))
+    interval: float = field(default=1.0, metadata=key(read.number(0, above=True)))
+
+
+@attrs.frozen(kw_only=True)
+class RateConfig:
+    """``rate:`` of a backend: requests that it gets from the whole fleet.
+
+    Attributes:
+        limit: Requests in ``per`` seconds.
+        per: Seconds.
+        burst: Requests at once after a pause; by default ``limit``.
+    """
+
+    limit: int = field(metadata=key(read.whole(1, 1_000_000)))
+    per: float = field(default=1.0, metadata=key(read.period))
+    burst: int = field(
+        default=attrs.Factory(lambda self: self.limit, takes_self=True),
+        metadata=key(read.whole(1, 1_000_000)),
+    )
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.limit / self.per
 
 
 @attrs.frozen(kw_only=True)
@@ -53,49 +102,185 @@ class RetentionConfig:
     """``retention:`` of a backend: seconds that ended jobs are kept.
 
     None is the store's default, infinity is for ever (``never`` in the file).
+
+    Attributes:
+        success: Of delivered jobs.
+        failed: Of failed ones.
     """
 
-    success: float | None = None
-    failed: float | None = None
+    success: float | None = field(default=None, metadata=key(read.duration))
+    failed: float | None = field(default=None, metadata=key(read.duration))
+
+
+@attrs.frozen(kw_only=True)
+class TlsConfig:
+    """``tls:`` of a backend: files in PEM format.
+
+    Attributes:
+        ca: The authorities that may vouch for the backend, instead of the system's.
+        cert: The certificate that is shown to the backend.
+        key: The certificate's key, where it isn't in the same file.
+    """
+
+    ca: Path | None = field(default=None, metadata=key(read.path))
+    cert: Path | None = field(default=None, metadata=key(read.path))
+    key: Path | None = field(default=None, metadata=key(read.path))
+
+    def context(self) -> SSLContext:
+        """Read the files; return what a client makes its connections with.
+
+        Raises:
+            ConfigError: one of them can't be used.
+        """
+        import ssl  # noqa: PLC0415  # only who sends requests needs it
+
+        for file in filter(None, (self.ca, self.cert, self.key)):
+            _refuse_unreadable(file)
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except ssl.SSLError:
+            raise ConfigError(file=str(self.ca), problem="it holds no certificate in PEM format") from None
+        if self.cert is not None:
+            try:  # a password is never asked for on the terminal
+                context.load_cert_chain(self.cert, self.key, password=str)
+            except (ssl.SSLError, ValueError):
+                problem = "it holds no certificate in PEM format with a key, without a password, that fits it"
+                raise ConfigError(file=str(self.cert), problem=problem) from None
+        return context
+
+
+def _refuse_unreadable(file: Path) -> None:
+    try:
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise ConfigError(file=str(file), problem=f"it can't be read: {error.strerror}") from None
 
 
 @attrs.frozen(kw_only=True)
 class BackendConfig:
-    """One backend, ready to be used: defaults filled in, paths absolute, variables expanded."""
+    """One backend, ready to be used: defaults filled in, paths absolute, variables expanded.
+
+    Attributes:
+        name: As in the file.
+        spec: The OpenAPI document's file, absolute.
+        base_url: What paths are appended to.
+        table: The job table.
+        schema: A file that defines it, for other tools.
+        token: Sent as ``Authorization: Bearer``; see ``current_token``.
+        token_file: Holds the token instead, and is read again when it changes.
+        timeout: Seconds for a whole attempt.
+        timeout_overridable: A job's own timeout counts.
+        concurrency: Attempts at a time, per process.
+        max_in_flight: Attempts at a time, in the whole fleet; None: no limit.
+        rate: Requests in a time, in the whole fleet; None: no limit.
+        retry: How its jobs are retried.
+        give_up_on: HTTP statuses that are never retried.
+        breaker: When it counts as unavailable; None: never.
+        retention: How long ended jobs are kept.
+        max_response_bytes: Longest answer that is read.
+        max_payload_bytes: Longest payload that is sent.
+        ref_roots: Folders beside the document's own that ``$ref`` may read, symbolic links resolved.
+        transport: Name of the transport; None: the scheme of ``base_url``.
+        engine: HTTP library of the HTTP transport: ``auto``, ``aiohttp`` or ``httptools``.
+        tls: How TLS is spoken; None: with the system's authorities, and no certificate.
+        proxy: URL of the HTTP proxy that requests go through; may hold a user and a password.
+    """
 
     name: str
-    spec: Path
-    base_url: str
-    table: str
-    schema: Path | None = None
-    token: Secret | None = None
-    timeout: float = 10.0  # seconds for a whole attempt
-    timeout_overridable: bool = False
-    concurrency: int = 50  # per process
-    retry: RetryConfig = RetryConfig()
-    give_up_on: frozenset[int] = frozenset()  # HTTP statuses that are never retried
-    breaker: BreakerConfig | None = BreakerConfig()  # None: turned off
-    retention: RetentionConfig = RetentionConfig()
-    max_response_bytes: int = 1_048_576
-    max_payload_bytes: int = 1_048_576
+    spec: Path = field(metadata=key(read.path, needed=True))
+    base_url: str = field(metadata=key(read.backend_url, unset="http://unset.invalid"))
+    table: str = field(default="job", metadata=key(read.table_name, "method.table", needed=True))
+    schema: Path | None = field(default=None, metadata=key(read.path, "method.schema"))
+    token: Secret | None = field(default=None, metadata=key(read.token, "auth.token", secret=True))
+    token_file: Path | None = field(default=None, metadata=key(read.path, "auth.tokenFile"))
+    timeout: float = field(default=10.0, metadata=key(_TIMEOUT, "timeout", "deploy.timeout"))
+    timeout_overridable: bool = field(
+        default=False,
+        metadata=key(read.boolean, "timeoutOverridable", "deploy.timeoutOverridable", needed=True),
+    )
+    concurrency: int = field(default=50, metadata=key(_CONCURRENCY, "concurrency", "method.concurrency"))
+    max_in_flight: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))
+    rate: RateConfig | None = field(default=None, metadata=key(RateConfig))
+    retry: RetryConfig = field(default=RetryConfig(), metadata=key(RetryConfig))
+    give_up_on: frozenset[int] = field(default=frozenset(), metadata=key(_STATUSES))
+    breaker: BreakerConfig | None = field(default=BreakerConfig(), metadata=key(BreakerConfig, switch=True))
+    retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
+    max_response_bytes: int = field(default=1_048_576, metadata=key(read.whole(1)))
+    max_payload_bytes: int = field(default=1_048_576, metadata=key(read.whole(1), needed=True))
+    ref_roots: tuple[Path, ...] = field(
+        default=(), metadata=key(read.listed(read.path, "[./shared]"), needed=True)
+    )
+    transport: str | None = field(default=None, metadata=key(read.text))
+    engine: str = field(default="auto", metadata=key(read.engine))
+    tls: TlsConfig | None = field(default=None, metadata=key(TlsConfig))
+    proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
+
+    def current_token(self) -> Secret | None:
+        """Return the bearer token as it is now; ``tokenFile`` is read again if it has changed.
+
+        Raises:
+            ConfigError: ``tokenFile`` can't be used, and never could.
+        """
+        return self.token if self.token_file is None else read_token(self.token_file)
 
 
 @attrs.frozen(kw_only=True)
 class SurrealdbConfig:
-    """``surrealdb:``, as other tools of a Sp00ky project have it too."""
+    """``surrealdb:``, as other tools of a Sp00ky project have it too.
 
-    namespace: str | None = None
-    database: str | None = None
-    endpoint: str | None = None
-    username: str | None = None
-    password: Secret | None = None
+    Attributes:
+        namespace: The namespace.
+        database: The database.
+        endpoint: The server's address.
+        username: Whom to sign in as.
+        password: The user's password.
+    """
+
+    namespace: str | None = field(default=None, metadata=key(read.text, secret=True))
+    database: str | None = field(default=None, metadata=key(read.text, secret=True))
+    endpoint: str | None = field(default=None, metadata=key(read.endpoint_url, secret=True))
+    username: str | None = field(default=None, metadata=key(read.text, secret=True))
+    password: Secret | None = field(default=None, metadata=key(read.secret, secret=True))
+
+
+@attrs.frozen(kw_only=True)
+class Notice:
+    """Something in the file that has no effect here.
+
+    Attributes:
+        key: Dotted.
+        problem: What is wrong, in words.
+        consequence: What follows from it.
+        fix: What to do about it.
+    """
+
+    key: str
+    problem: str
+    consequence: str
+    fix: str
 
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """A whole sp00ky.yml."""
+    """A whole sp00ky.yml.
 
-    file: Path  # absolute
+    Attributes:
+        file: The file, absolute.
+        backends: Its backends, by name.
+        store: The store's URL as the file has it, which may hold a password; see ``store_url``.
+        surrealdb: The block of that name.
+        retention: How long ended jobs are kept; each backend's own has it already.
+        left_out: Entries that can't be a backend here, by name, with the reason.
+        notices: What ``check`` warns of, and ``run`` at its start.
+        unset: Dotted keys whose variable isn't set, with the problem; an error of what needs the value.
+    """
+
+    file: Path
     backends: Mapping[str, BackendConfig]
-    store: Secret | None = None  # its URL as the file has it, which may hold a password; see ``store_url``
-    surrealdb: SurrealdbConfig | None = None
+    store: Secret | None = field(default=None, metadata=key(read.store_location, secret=True))
+    surrealdb: SurrealdbConfig | None = field(default=None, metadata=key(SurrealdbConfig))
+    retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
+    left_out: Mapping[str, str] = field(factory=dict)
+    notices: tuple[Notice, ...] = ()
+    unset: Mapping[str, str] = field(factory=dict)

@@ -1,107 +1,167 @@
-"""Mappings of sp00ky.yml -> attrs classes, strictly, with the dotted key of what is wrong."""
+"""Turn mappings of sp00ky.yml into the classes of ``settings``, with the dotted key of what is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_structure_fn, override
 
-from sp00ky_core.config.nearmiss import near_miss
-from sp00ky_core.config.readers import ReadProblem, boolean
-from sp00ky_core.config.variables import VariableProblem, expanded
-from sp00ky_core.config.written import SECTIONS, Key, Section
+from sp00ky_core.config.keys import FOREIGN, NOT_YET, OPEN, TYPES, Key, keys_of, written_keys
+from sp00ky_core.config.settings import Notice
+from sp00ky_core.config.values import ReadProblem, boolean, path, secret, text
+from sp00ky_core.config.variables import VariableProblem, VariableUnset, expanded, from_vault
+from sp00ky_core.errors import nearest
 
-__all__ = ["KeyProblem", "section_reader", "refuse_near_misses"]
+__all__ = ["KeyProblem", "SectionReader", "near_miss"]
+
+Section = TypeVar("Section")
+
+_NEAR = 0.75  # of difflib's ratio: at least so much of a key is the same as in ours
+_OTHERS = frozenset({"app", "storage"})  # other tools' own keys that happen to be near one of this outbox
 
 
 @attrs.define(eq=False)
 class KeyProblem(Exception):
-    """What is wrong, and with which dotted key (empty: with the mapping itself)."""
+    """Say what is wrong, and with which dotted key (empty: with the mapping itself).
+
+    Attributes:
+        key: The dotted key.
+        problem: What is wrong, in words.
+    """
 
     key: str
     problem: str
 
 
-def section_reader(environ: Mapping[str, str]) -> Callable[[Any, type], Any]:
-    """A function that makes one of ``SECTIONS`` from a mapping, with variables from ``environ``.
+class SectionReader:
+    """Reads sections; gathers what deserves a warning, and variables that aren't set.
 
-    It raises ``KeyProblem`` for the first thing that is wrong.
+    Attributes:
+        notices: keys without effect.
+        unset: dotted keys whose variable isn't set, with the problem.
     """
-    converter = cattrs.Converter(detailed_validation=True)
-    for cls, keys in SECTIONS.items():
-        converter.register_structure_hook(cls, _structure(converter, cls, keys, environ))
 
-    def read(value: Any, into: type) -> Any:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.notices: list[Notice] = []
+        self.unset: dict[str, str] = {}
+        self._environ = environ
+
+    def read(self, raw: Any, section: type[Section], at: str, kind: str, **given: Any) -> Section:
+        """Make an instance of a class of ``settings`` from a mapping.
+
+        Args:
+            raw: as YAML gave it.
+            section: the class.
+            at: its dotted key.
+            kind: of ``keys.FOREIGN``.
+            given: fields that no key is read into.
+
+        Raises:
+            KeyProblem: the first thing that is wrong.
+        """
+        written = self._written(raw, section, at, kind)
+        for name, key in keys_of(section).items():
+            values = [
+                value
+                for place in key.places
+                if place in written
+                for value in self._values(written[place], key, _dotted(at, place), _dotted(kind, place))
+            ]
+            if values:
+                given[name] = values[0]
+        self._check_required(section, given, at)
+        return section(**given)
+
+    def _check_required(self, section: type, given: Mapping[str, Any], at: str) -> None:
+        keys, unset = keys_of(section), attrs.NOTHING
+        for each in attrs.fields(section):
+            if each.name in keys and each.default is unset and each.name not in given:
+                raise KeyProblem(at, f"it has no `{keys[each.name].places[0]}`")
+
+    def _written(self, raw: Any, section: type, at: str, kind: str) -> dict[str, Any]:
+        """Return what a mapping and those inside it hold, by dotted key; all their keys are checked."""
+        found: dict[str, Any] = {"": raw}
+        for within, ours in written_keys(section, kind).items():
+            mapping, here = found.get(within), _dotted(at, within)
+            if mapping is None:
+                continue  # a mapping whose every line is commented out
+            if not isinstance(mapping, dict):
+                raise KeyProblem(here, f"expected a mapping ({', '.join(ours)})")
+            self._check_keys(mapping, ours, here, _dotted(kind, within))
+            word = TYPES.get(within)
+            if word and mapping.get("type", word) != word:
+                raise KeyProblem(f"{here}.type", f"expected {word}")  # it may be a token on the wrong line
+            found |= {_dotted(within, name): mapping[name] for name in ours if name in mapping}
+        return found
+
+    def _values(self, raw: Any, key: Key, at: str, kind: str) -> Iterator[Any]:
+        """Yield the value of a key; nothing while its variable isn't set."""
         try:
-            return converter.structure(value, into)
-        except cattrs.ClassValidationError as error:
-            raise _first(error) from None
-        except ReadProblem as error:
-            raise KeyProblem("", str(error)) from None
+            value = from_vault(raw, self._environ) if key.secret else expanded(raw, self._environ)
+            if key.switch and isinstance(value, str | bool):
+                yield key.read() if boolean(value) else None
+            elif attrs.has(key.read):
+                yield self.read(value, key.read, at, kind)
+            else:
+                yield key.read(value)
+        except VariableUnset as error:
+            problem = f"{error}{_literal(raw, key)}"
+            if key.needed or attrs.has(key.read):
+                raise KeyProblem(at, f"{problem}; set it") from None
+            self.unset[at] = problem
+            if key.unset is not None:
+                yield key.unset
+        except (ReadProblem, VariableProblem) as error:
+            raise KeyProblem(at, str(error)) from None
 
-    return read
-
-
-def _structure(
-    converter: cattrs.Converter, cls: type, keys: Mapping[str, Key], environ: Mapping[str, str]
-) -> Callable[[Any, Any], Any]:
-    overrides = {
-        attribute: override(rename=key.name, struct_hook=_value_reader(converter, key, environ))
-        for attribute, key in keys.items()
-    }
-    fill: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, converter, **overrides)  # type: ignore[arg-type]  # cls is an attrs class; its other keywords are booleans
-
-    def structure(value: Any, _: Any) -> Any:
-        if value is None:
-            value = {}  # a section whose every line is commented out
-        if not isinstance(value, dict):
-            raise ReadProblem(f"expected a mapping ({', '.join(key.name for key in keys.values())})")
-        refuse_near_misses(value, [key.name for key in keys.values()])
-        return fill(value, cls)
-
-    return structure
-
-
-def _value_reader(
-    converter: cattrs.Converter, key: Key, environ: Mapping[str, str]
-) -> Callable[[Any, Any], Any]:
-    reader = key.read
-    if not isinstance(reader, Section):
-        return lambda value, _: reader(expanded(value, environ))
-    section = reader
-
-    def read(value: Any, _: Any) -> Any:
-        if section.switch and isinstance(value := expanded(value, environ), str | bool):
-            return section.into() if boolean(value) else None
-        return converter.structure(value, section.into)
-
-    return read
+    def _check_keys(self, mapping: Mapping[Any, Any], ours: Iterable[str], at: str, kind: str) -> None:
+        """Refuse an unknown key where none may be, and a misspelt one; take note of other unknown ones."""
+        later, foreign = NOT_YET.get(kind, frozenset()), FOREIGN.get(kind, frozenset())
+        for key in mapping:
+            if key in ours or key in (foreign or ()):
+                continue
+            if key in later:
+                raise KeyProblem(f"{at}.{key}", "not in this version; remove it")
+            if kind not in OPEN:
+                # Not quoted in `auth`: it may be the token itself.
+                named = "" if kind == "backend.auth" else f" {key!r:.80}"
+                raise KeyProblem(at, f"unknown key{named}; {nearest(str(key), ours)}")
+            if meant := near_miss(key, [*ours, *later]):
+                fix = "Remove it: that isn't in this version" if meant in later else "Rename it, or remove it"
+                raise KeyProblem(at, f"unknown key {key!r:.80}; did you mean {meant!r}? {fix}")
+            if foreign is not None:
+                self.notices.append(_unknown(_dotted(at, f"{key!s:.80}")))
 
 
-def refuse_near_misses(section: Mapping[Any, Any], ours: list[str]) -> None:
-    """Raises ``ReadProblem`` for a key that is nearly one of ours; all others may be other tools'."""
-    for key in section:
-        meant = None if key in ours else near_miss(key, ours)
-        if meant:
-            raise ReadProblem(f"unknown key {key!r}; did you mean {meant!r}? Rename it, or remove it")
+def _unknown(key: str) -> Notice:
+    return Notice(
+        key=key,
+        problem="an unknown key",
+        consequence="it has no effect here",
+        fix="remove it, unless another tool reads it",
+    )
 
 
-def _first(error: cattrs.ClassValidationError) -> KeyProblem:
-    """The first problem of a tree of them, with the keys on the way to it."""
-    keys = SECTIONS.get(error.cl, {})
-    within, others = error.group_exceptions()
-    if not within:
-        raise others[0]
-    cause, note = within[0]
-    name = keys[note.name].name if note.name in keys else note.name
-    if isinstance(cause, cattrs.ClassValidationError):
-        inner = _first(cause)
-        return KeyProblem(f"{name}.{inner.key}".rstrip("."), inner.problem)
-    if isinstance(cause, KeyError):  # raised for a key that isn't there; readers never raise it
-        return KeyProblem(name, "it is missing; add it")
-    if isinstance(cause, ReadProblem | VariableProblem):
-        return KeyProblem(name, str(cause))
-    raise cause
+def _dotted(*keys: str) -> str:
+    return ".".join(filter(None, keys))
+
+
+def _literal(raw: Any, key: Key) -> str:
+    """Say how the text itself is written, where a value may hold such a text."""
+    is_likely = isinstance(raw, str) and key.read in (text, path, secret)
+    return " (where no variable is meant: a plain ${ is written $${)" if is_likely else ""
+
+
+def near_miss(key: object, ours: Iterable[str]) -> str | None:
+    """Return which of our keys this one was probably meant to be; None for one of another tool."""
+    if not isinstance(key, str) or key in _OTHERS:
+        return None
+    plain = {_plain(own): own for own in ours}
+    close = get_close_matches(_plain(key), plain, n=1, cutoff=_NEAR)
+    return plain[close[0]] if close else None
+
+
+def _plain(key: str) -> str:
+    return "".join(filter(str.isalnum, key.casefold()))

@@ -6,13 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FromVariable", "VariableProblem", "expanded", "escaped"]
+__all__ = ["FromVariable", "VariableProblem", "VariableUnset", "expanded", "from_vault", "escaped"]
 
 _REFERENCE = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<broken>\$\{)")
 
 
 class VariableProblem(ValueError):
     """A reference that can't be resolved; the text names the variable, never a value."""
+
+
+class VariableUnset(VariableProblem):
+    """A variable that isn't set: it may be in another process."""
 
 
 class FromVariable(str):
@@ -22,7 +26,7 @@ class FromVariable(str):
 
 
 def expanded(value: Any, environ: Mapping[str, str]) -> Any:
-    """The value with ``${VAR}`` replaced in its text, or in each text of a list; ``$${`` stands for ``${``.
+    """Replace ``${VAR}`` in a text, or in each text of a list; ``$${`` stands for ``${``.
 
     Raises:
         VariableProblem: a variable isn't set, or a reference isn't closed.
@@ -36,6 +40,26 @@ def expanded(value: Any, environ: Mapping[str, str]) -> Any:
     return FromVariable(text) if whole and whole["name"] else text
 
 
+def from_vault(value: Any, environ: Mapping[str, str]) -> Any:
+    """Resolve ``{vault: NAME}`` to the environment variable NAME, as a text; else as ``expanded``.
+
+    Raises:
+        VariableProblem: it isn't set, or is one of our own settings.
+    """
+    if not isinstance(value, dict):
+        return expanded(value, environ)
+    name = value.get("vault")
+    if len(value) != 1 or not isinstance(name, str) or not name:
+        raise VariableProblem("expected text, or {vault: NAME} for the environment variable NAME")
+    if name.upper().startswith("SP00KY_"):
+        raise VariableProblem("SP00KY_... are sp00ky's own settings, not secrets; choose another vault name")
+    if name not in environ:
+        raise VariableUnset(
+            f"the environment variable {name} is not set, which the vault's {name} is read from"
+        )
+    return FromVariable(environ[name])
+
+
 def _resolved(found: re.Match[str], environ: Mapping[str, str]) -> str:
     if found["escape"]:
         return "${"
@@ -44,12 +68,9 @@ def _resolved(found: re.Match[str], environ: Mapping[str, str]) -> str:
     try:
         return environ[found["name"]]
     except KeyError:
-        name = found["name"]
-        raise VariableProblem(
-            f"the environment variable {name} is not set; set it, or write $${{{name}}}"
-        ) from None
+        raise VariableUnset(f"the environment variable {found['name']} is not set") from None
 
 
 def escaped(text: str) -> str:
-    """The text that ``expanded`` turns into this one."""
+    """Return the text that ``expanded`` turns into this one."""
     return text.replace("${", "$${")

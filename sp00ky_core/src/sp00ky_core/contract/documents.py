@@ -6,7 +6,7 @@ Nothing is ever fetched from the network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
@@ -14,40 +14,48 @@ from urllib.request import url2pathname
 
 import attrs
 
-from sp00ky_core.contract.dialects import Rewrite, as_json_schema, rewrite_30, rewrite_31
-from sp00ky_core.yamltext import YamlProblem, read_yaml
+from sp00ky_core.contract.files import FileProblem, Files
 
 __all__ = ["Documents", "DocumentProblem", "Node"]
 
-_VERSIONS: tuple[tuple[re.Pattern[str], Rewrite], ...] = (
-    (re.compile(r"3\.0(\.\d+.*)?"), rewrite_30),
-    (re.compile(r"3\.1(\.\d+.*)?"), rewrite_31),
-)
+_VERSION = re.compile(r"3\.(\d+)(\.\d+.*)?")
+_LATEST = 2  # 3.2
 _MOST_REFERENCES = 50  # from one to the next, before it is taken for a circle
-_KEPT = "/~!$&'()*+,;=:@-._"  # what a URI's fragment may hold unescaped
+_INDEX = re.compile(r"[0-9]{1,9}")
+_NAMES = ("$anchor", "$dynamicAnchor")
+_KEPT = "/~!$&'()*+,;=:@-._{}"  # what a location shows as it is
 
 
 @attrs.define(eq=False)
 class DocumentProblem(Exception):
-    """What is wrong with the document, at which key (dotted; empty: all of it)."""
+    """Say what is wrong with the document, at which key (dotted; empty: all of it, or a route's part).
+
+    Attributes:
+        key: The dotted key.
+        problem: What is wrong, in words.
+    """
 
     key: str
     problem: str
 
 
 class Documents:
-    """A root document and its neighbours, rewritten as JSON Schema sees them.
+    """A root document and its neighbours, as they were read.
+
+    Attributes:
+        minor: 0, 1 or 2, of OpenAPI 3.0, 3.1 and 3.2.
 
     Raises:
         DocumentProblem: the root is missing, unreadable, or no OpenAPI 3 document.
     """
 
-    def __init__(self, file: Path) -> None:
-        raw = _read(file)
-        self._rewrite = _dialect(raw)
+    def __init__(self, file: Path, ref_roots: Sequence[Path] = ()) -> None:
+        self._files = Files([file.parent, *ref_roots])
         self._uri = file.absolute().as_uri()
-        self._read: dict[str, Any] = {self._uri: self._rewritten(raw)}
+        self._read = {self._uri: self._root_value(file)}
         self._problems: dict[str, str] = {}  # of neighbours that can't be had
+        self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
+        self.minor = _minor_version(self._read[self._uri])
         self._read_neighbours()
 
     @property
@@ -55,49 +63,55 @@ class Documents:
         """The OpenAPI document itself."""
         return Node(documents=self, uri=self._uri, pointer="", value=self._read[self._uri])
 
-    @property
-    def resources(self) -> list[tuple[str, Any]]:
-        """Every document that was read, with its URI."""
-        return list(self._read.items())
-
-    def missing(self, uri: str) -> str | None:
-        """Why a document that is referred to can't be had; None if it can."""
-        return self._problems.get(uri)
-
-    def why_missing(self, text: str) -> str | None:
-        """The same for a document whose URI stands in another library's message."""
-        return next((why for uri, why in self._problems.items() if uri in text), None)
-
-    def node(self, reference: str, seen_from: str) -> Node:
-        """What a ``$ref`` means, followed further where it is a reference itself.
+    def node(self, reference: str, seen_from: Node) -> Node:
+        """Follow a ``$ref`` to what it means, further where that is a reference itself.
 
         Raises:
             DocumentProblem: it leads nowhere, or in a circle.
         """
+        node = self.next_node(reference, seen_from)
         for _ in range(_MOST_REFERENCES):
-            node = self._referred(reference, seen_from)
             if not node.is_reference:
                 return node
-            reference, seen_from = node.value["$ref"], node.uri
-        raise DocumentProblem("", f"the reference {reference!r} leads in a circle")
+            node = self.next_node(node.value["$ref"], node)
+        raise DocumentProblem("", f"the reference {reference[:200]!r} leads in a circle")
 
-    def _referred(self, reference: str, seen_from: str) -> Node:
-        uri, fragment = _target(reference, seen_from)
-        if uri not in self._read:
-            raise DocumentProblem("", self.missing(uri) or f"the reference {reference!r} leads nowhere")
-        value = self._read[uri]
+    def next_node(self, reference: str, seen_from: Node) -> Node:
+        """Follow a ``$ref`` once, though that may be a reference again. Raises ``DocumentProblem``."""
+        uri, fragment = _target(reference, seen_from.uri)
         pointer = unquote(fragment)
-        for step in pointer.split("/")[1:]:
-            value = _child(value, step.replace("~1", "/").replace("~0", "~"))
-            if value is _NOTHING:
-                raise DocumentProblem("", f"the reference {reference!r} leads nowhere; add what it names")
-        return Node(documents=self, uri=uri, pointer=pointer, value=value)
+        if uri not in self._read:
+            uri, pointer = self._by_id(uri, pointer, reference, seen_from)
+        elif pointer and not pointer.startswith("/"):
+            pointer = self._names(uri).get(pointer, pointer)
+        candidates = [pointer, *(_enclosing(seen_from, pointer) if uri == seen_from.uri else ())]
+        for candidate in candidates:
+            value = _at(self._read[uri], candidate)
+            if value is not _NOTHING:
+                return Node(documents=self, uri=uri, pointer=candidate, value=value)
+        raise DocumentProblem("", f"the reference {reference[:200]!r} leads nowhere; add what it names")
 
-    def _rewritten(self, raw: Any) -> Any:
+    def _by_id(self, uri: str, pointer: str, reference: str, seen_from: Node) -> tuple[str, str]:
+        """Find the schema that has this URI as its ``$id``."""
+        found = (
+            None if uri in self._problems and uri.startswith("file:") else self._names(seen_from.uri).get(uri)
+        )
+        if found is not None:
+            return seen_from.uri, found + pointer
+        raise DocumentProblem(
+            "", self._problems.get(uri) or f"the reference {reference[:200]!r} leads nowhere"
+        )
+
+    def _names(self, uri: str) -> dict[str, str]:
+        if uri not in self._named:
+            self._named[uri] = dict(_named_schemas(self._read[uri], uri))
+        return self._named[uri]
+
+    def _root_value(self, file: Path) -> Any:
         try:
-            return as_json_schema(raw, self._rewrite)
-        except RecursionError:
-            raise DocumentProblem("", "it is nested too deeply") from None
+            return self._files.read(file)
+        except FileProblem as error:
+            raise DocumentProblem("", str(error)) from None
 
     def _read_neighbours(self) -> None:
         pending = [self._uri]
@@ -110,21 +124,27 @@ class Documents:
 
     def _read_neighbour(self, uri: str) -> bool:
         try:
-            self._read[uri] = self._rewritten(_read(_local_file(uri)))
-        except DocumentProblem as error:
-            # only counts where a route needs it
-            self._problems[uri] = f"it refers to {uri}: {error.problem}"
+            self._read[uri] = self._files.read_referred(_local_file(uri))
+        except FileProblem as error:
+            self._problems[uri] = f"it refers to {uri[:500]}: {error}"  # only counts where a route needs it
             return False
         return True
 
 
 @attrs.frozen(kw_only=True)
 class Node:
-    """A value in a document, and where it stands."""
+    """A value in a document, and where it stands.
+
+    Attributes:
+        documents: All that have been read.
+        uri: The document's.
+        pointer: RFC 6901.
+        value: The value itself.
+    """
 
     documents: Documents = attrs.field(repr=False)
     uri: str
-    pointer: str  # RFC 6901
+    pointer: str
     value: Any = attrs.field(repr=False)
 
     @property
@@ -133,41 +153,44 @@ class Node:
         return isinstance(self.value, dict) and isinstance(self.value.get("$ref"), str)
 
     @property
-    def location(self) -> str:
-        """Its URI with the pointer as fragment: what a schema's ``$ref`` to it reads."""
-        return f"{self.uri}#{quote(self.pointer, safe=_KEPT)}"
+    def shown(self) -> str:
+        """Its place, as messages say it: the pointer, after the file's name if it isn't the root."""
+        file = "" if self.uri == self.documents.root.uri else self.uri.rpartition("/")[2]
+        return f"{file}#{quote(self.pointer, safe=_KEPT)}"[:300]
 
     def get(self, key: str) -> Node | None:
-        """What it holds under a key, references followed; None if there is nothing.
+        """Return what it holds under a key, references followed; None if there is nothing.
 
         Raises:
             DocumentProblem: a reference leads nowhere.
         """
         inner = self.at(key)
-        return inner and inner._followed()
+        return inner and inner.followed()
 
     def at(self, key: str) -> Node | None:
-        """What it holds under a key as it stands there, though it may be a reference."""
+        """Return what it holds under a key as it stands there, though it may be a reference."""
         value = _child(self.value, key)
         if value is _NOTHING:
             return None
-        step = key.replace("~", "~0").replace("/", "~1")
-        return Node(documents=self.documents, uri=self.uri, pointer=f"{self.pointer}/{step}", value=value)
+        return Node(
+            documents=self.documents, uri=self.uri, pointer=f"{self.pointer}/{_step(key)}", value=value
+        )
 
     def each(self) -> Iterator[tuple[str, Node]]:
-        """Its entries, references followed; nothing where it is neither a mapping nor a list."""
-        keys: list[str] = []
+        """Its entries as they stand there; nothing where it is neither a mapping nor a list."""
         if isinstance(self.value, dict):
-            keys = list(self.value)
+            entries = self.value.items()
         elif isinstance(self.value, list):
-            keys = [str(index) for index in range(len(self.value))]
-        for key in keys:
-            node = self.get(key)
-            if node is not None:
-                yield key, node
+            entries = {str(index): value for index, value in enumerate(self.value)}.items()
+        else:
+            return
+        for key, value in entries:
+            pointer = f"{self.pointer}/{_step(key)}"
+            yield key, Node(documents=self.documents, uri=self.uri, pointer=pointer, value=value)
 
-    def _followed(self) -> Node:
-        return self.documents.node(self.value["$ref"], self.uri) if self.is_reference else self
+    def followed(self) -> Node:
+        """Return it, or what it refers to. Raises ``DocumentProblem``."""
+        return self.documents.node(self.value["$ref"], self) if self.is_reference else self
 
 
 _NOTHING = object()
@@ -176,13 +199,35 @@ _NOTHING = object()
 def _child(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         return value.get(key, _NOTHING)
-    if isinstance(value, list) and key.isascii() and key.isdigit() and int(key) < len(value):
+    if isinstance(value, list) and _INDEX.fullmatch(key) and int(key) < len(value):
         return value[int(key)]
     return _NOTHING
 
 
+def _at(value: Any, pointer: str) -> Any:
+    if pointer and not pointer.startswith("/"):
+        return _NOTHING
+    for step in pointer.split("/")[1:]:
+        value = _child(value, step.replace("~1", "/").replace("~0", "~"))
+    return value
+
+
+def _step(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _enclosing(node: Node, pointer: str) -> Iterator[str]:
+    """Yield where a pointer leads from the schemas around the node (``#/$defs/x``), nearest first."""
+    outer = node.pointer
+    while outer:
+        yield outer + pointer
+        outer = outer.rpartition("/")[0]
+
+
 def _target(reference: str, seen_from: str) -> tuple[str, str]:
-    """The URI and the fragment that a ``$ref`` means."""
+    """Return the URI and the fragment that a ``$ref`` means."""
+    if reference.startswith("#"):
+        return seen_from, reference[1:]
     try:
         uri, fragment = urldefrag(urljoin(seen_from, reference))
     except ValueError:
@@ -191,44 +236,54 @@ def _target(reference: str, seen_from: str) -> tuple[str, str]:
 
 
 def _references(value: Any) -> Iterator[str]:
-    """Every ``$ref`` in a document."""
+    """Every ``$ref`` in a document that leads out of it."""
     pending = [value]
     while pending:
         each = pending.pop()
         if isinstance(each, dict):
-            if isinstance(each.get("$ref"), str):
-                yield each["$ref"]
-            pending.extend(each.values())
+            reference = each.get("$ref")
+            if isinstance(reference, str) and not reference.startswith("#"):
+                yield reference
+            pending.extend(inner for inner in each.values() if isinstance(inner, dict | list))
         elif isinstance(each, list):
-            pending.extend(each)
+            pending.extend(inner for inner in each if isinstance(inner, dict | list))
+
+
+def _named_schemas(document: Any, uri: str) -> Iterator[tuple[str, str]]:
+    """Return the names that schemas have (``$id`` as a whole URI, ``$anchor``), and their pointers."""
+    pending = [(document, "")]
+    while pending:
+        value, pointer = pending.pop()
+        if isinstance(value, dict):
+            yield from ((value[name], pointer) for name in _NAMES if isinstance(value.get(name), str))
+            if isinstance(value.get("$id"), str):
+                yield _target(value["$id"], uri)[0], pointer
+            pending.extend((inner, f"{pointer}/{_step(key)}") for key, inner in value.items())
+        elif isinstance(value, list):
+            pending.extend((inner, f"{pointer}/{index}") for index, inner in enumerate(value))
 
 
 def _local_file(uri: str) -> Path:
     try:
         url = urlsplit(uri)
     except ValueError:
-        raise DocumentProblem("", "that is no URI") from None
+        raise FileProblem("that is no URI") from None
     if url.scheme != "file" or url.netloc:
-        raise DocumentProblem("", "nothing is ever fetched; save it beside this file and refer to it there")
+        raise FileProblem("nothing is ever fetched; save it beside this file and refer to it there")
     return Path(url2pathname(url.path))
 
 
-def _read(file: Path) -> Any:
-    try:
-        return read_yaml(file)
-    except YamlProblem as error:
-        raise DocumentProblem("", str(error)) from None
-
-
-def _dialect(raw: Any) -> Rewrite:
-    """How the schemas of a root document are to be rewritten."""
+def _minor_version(raw: Any) -> int:
+    """Which OpenAPI 3 it is. Raises ``DocumentProblem``."""
     if not isinstance(raw, dict):
         raise DocumentProblem("", "it is no OpenAPI document: expected a mapping with `openapi: 3.1.0`")
     if "openapi" not in raw:
         kind = "a Swagger 2 document; convert it to OpenAPI 3" if "swagger" in raw else "no OpenAPI document"
         raise DocumentProblem("openapi", f"it is missing: this is {kind}")
     version = str(raw["openapi"])
-    for pattern, rewrite in _VERSIONS:
-        if pattern.fullmatch(version):
-            return rewrite
-    raise DocumentProblem("openapi", f"version {version[:20]!r} is not supported; use 3.0.x or 3.1.x")
+    found = _VERSION.fullmatch(version)
+    if not found or not found[1].isascii() or len(found[1]) > 1 or int(found[1]) > _LATEST:
+        raise DocumentProblem(
+            "openapi", f"version {version[:20]!r} is not supported; use 3.0.x, 3.1.x or 3.2.x"
+        )
+    return int(found[1])

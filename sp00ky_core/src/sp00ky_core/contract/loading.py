@@ -2,89 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema_rs
-
-from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.documents import DocumentProblem, Documents
-from sp00ky_core.contract.payload import PayloadCheck, SchemaProblem, compiled
-from sp00ky_core.contract.routes import Route, RouteSchema, route_schemas
+from sp00ky_core.contract.payload import PayloadCheck, compiled
+from sp00ky_core.contract.routes import Route, RouteParts, described_routes
+from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
+
+if TYPE_CHECKING:  # the configuration checks paths by this package
+    from sp00ky_core.config.settings import BackendConfig
 
 __all__ = ["Contract", "load_contract"]
 
 
 class Contract:
-    """A backend's routes."""
+    """A backend's routes. The schema of each is compiled when it is first used.
+
+    Attributes:
+        routes: by path, exactly as the document has it; without those that are known to be unusable.
+        unusable: the paths of the document that can't be called, and why.
+        digest: changes with the document: what runners say to each other of it.
+    """
 
     routes: Mapping[str, Route]
-    """By path, exactly as the document has it."""
+    unusable: Mapping[str, str]
+    digest: str
 
-    def __init__(self, checks: Iterable[PayloadCheck]) -> None:
-        self._checks = {check.route.path: check for check in checks}
-        self.routes = MappingProxyType({path: check.route for path, check in self._checks.items()})
+    def __init__(
+        self, described: Iterable[tuple[str, RouteParts | str]], schemas: Schemas, digest: str = ""
+    ) -> None:
+        self.digest = digest
+        self._schemas = schemas
+        self._parts: dict[str, RouteParts] = {}
+        self._checks: dict[str, PayloadCheck] = {}
+        self._unusable: dict[str, str] = {}
+        for path, found in described:
+            if isinstance(found, str):
+                self._unusable[path] = found
+            else:
+                self._parts[path] = found
+        self._routes = {path: parts.route for path, parts in self._parts.items()}
+        self.routes, self.unusable = MappingProxyType(self._routes), MappingProxyType(self._unusable)
 
     def route(self, path: str) -> Route | None:
-        """The route of a path; None if there is none."""
-        return self.routes.get(path)
+        """Return the route of a path; None if there is none, or if ``unusable`` says why it can't be used."""
+        check = self._checks.get(path) or self._check(path)
+        return check.route if check else None
 
     def violations(self, path: str, payload: Mapping[str, Any]) -> list[Violation]:
         """Every way in which a payload breaks the contract of a route; values are not quoted.
 
         Raises:
-            KeyError: the path is none of ``routes``.
+            KeyError: the document has no such path.
         """
-        return self._checks[path].violations(payload)
+        check = self._checks.get(path) or self._check(path)
+        if check is None:
+            return [Violation(pointer="", message=self._unusable[path])]
+        return check.violations(payload)
+
+    def compile(self) -> None:
+        """Compile what isn't yet, so that ``unusable`` is complete; takes a moment with large documents."""
+        pending = [path for path in self._parts if path not in self._checks]
+        try:
+            compiled([self._parts[path] for path in pending], self._schemas)  # much quicker than one by one
+        except DocumentProblem:
+            for path in pending:
+                self._check(path)
+
+    def _check(self, path: str) -> PayloadCheck | None:
+        parts = self._parts.get(path)
+        if parts is None:
+            return None
+        try:
+            check = PayloadCheck(parts.route, compiled([parts], self._schemas))
+        except DocumentProblem as error:
+            self._unusable[path] = error.problem
+            del self._parts[path], self._routes[path]
+            return None
+        self._checks[path] = check
+        return check
 
 
-def load_contract(backend: BackendConfig) -> Contract:
-    """Read a backend's OpenAPI document (YAML or JSON, 3.0 or 3.1) and the files that it refers to.
+def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> Contract:
+    """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2) and the files that it refers to.
+
+    Args:
+        backend: whose ``spec`` to read.
+        ref_roots: folders that ``$ref`` may read, beside the document's own.
 
     Raises:
         ContractError: the document, the key, and what to do.
     """
     try:
-        documents = Documents(backend.spec)
-        registry = _registry(documents)
-        described = list(route_schemas(documents))
-        validator = _validator(documents, described, registry)
+        documents = Documents(backend.spec, ref_roots)
+        schemas = Schemas(reads_beside_references=documents.minor > 0)
+        digest = sha256(backend.spec.read_bytes()).hexdigest()[:12]
+        return Contract(described_routes(documents), schemas, digest)
     except DocumentProblem as error:
         problem = error.problem + _hint(backend.spec, backend.name)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None
-    return Contract(PayloadCheck(each, validator) for each in described)
 
 
 def _hint(spec: Path, name: str) -> str:
-    return "" if spec.exists() else f"; write one there, or mend `spec` of the backend {name!r}"
-
-
-def _registry(documents: Documents) -> jsonschema_rs.Registry:
-    try:
-        return jsonschema_rs.Registry(documents.resources, draft=jsonschema_rs.Draft202012)
-    except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
-        raise DocumentProblem("", f"it can't be read as JSON Schema: {str(error)[:300]}") from None
-
-
-def _validator(
-    documents: Documents, described: list[RouteSchema], registry: jsonschema_rs.Registry
-) -> jsonschema_rs.Draft202012Validator:
-    try:
-        return compiled(described, registry)
-    except SchemaProblem:
-        for each in described:
-            _refuse_alone(documents, each, registry)
-        raise DocumentProblem("paths", "its schemas can't be used together") from None
-
-
-def _refuse_alone(documents: Documents, described: RouteSchema, registry: jsonschema_rs.Registry) -> None:
-    """Say which route it is whose schema can't be compiled."""
-    try:
-        compiled([described], registry)
-    except SchemaProblem as error:
-        route = described.route
-        problem = documents.why_missing(str(error)) or f"its schema can't be used: {error}"
-        raise DocumentProblem(f"paths.{route.path}.{route.method.lower()}", problem) from None
+    hint = f"; write one there, or fix `spec` of the backend {name!r} in sp00ky.yml"
+    return "" if spec.is_file() else hint

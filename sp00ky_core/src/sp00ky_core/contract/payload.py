@@ -1,69 +1,80 @@
-"""Checking payloads against their routes' schemas, and saying what is wrong in our words.
-
-All routes share one validator, each as a property named by its path: so what many routes refer to is
-compiled once, however many there are. A payload is checked as that property's value.
-"""
+"""Check payloads against their routes' schemas, and say what is wrong in the project's own words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
-from sp00ky_core.contract.routes import Route, RouteSchema
+from sp00ky_core.contract.documents import DocumentProblem
+from sp00ky_core.contract.paths import segment_problem
+from sp00ky_core.contract.routes import Route, RouteParts
+from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import Violation
-from sp00ky_core.paths import segment_problem
 
-__all__ = ["PayloadCheck", "SchemaProblem", "compiled"]
+__all__ = ["PayloadCheck", "payload_schema", "compiled"]
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
+ProblemOf = Callable[[object], str | None]
+_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 
 
-class SchemaProblem(ValueError):
-    """A route's schema that is none, or refers to what isn't there; the text says where."""
+def payload_schema(parts: RouteParts, schemas: Schemas) -> dict[str, Any]:
+    """Return the schema of a route's payloads, which hold the body and all parameters at once."""
+    route = parts.route
+    return {
+        **(schemas.reference(parts.body) if parts.body else {}),
+        "properties": {name: schemas.reference(node) for name, node in parts.parameters.items()},
+        "required": list(dict.fromkeys([*route.path_parameters, *route.required_parameters])),
+    }
 
 
-def compiled(
-    described: Iterable[RouteSchema], registry: jsonschema_rs.Registry
-) -> jsonschema_rs.Draft202012Validator:
-    """A validator of these routes' payloads. Raises ``SchemaProblem``."""
-    schema = {"properties": {each.route.path: each.schema for each in described}}
+def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Draft202012Validator:
+    """Return a validator of a route's payloads; of several, one that only shows that they can be compiled.
+
+    Raises:
+        DocumentProblem: a schema that is none, or refers to what can't be had; the text says where.
+    """
+    needed = list(routes)
+    nodes = [node for parts in needed for node in (parts.body, *parts.parameters.values()) if node]
+    each = [payload_schema(parts, schemas) for parts in needed]
+    schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, nodes)
     try:
-        return jsonschema_rs.Draft202012Validator(
-            schema, registry=registry, validate_formats=True, mask="the value"
-        )
+        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, mask="the value")
     except jsonschema_rs.ValidationError as error:
-        where = _pointer(error.instance_path)
-        raise SchemaProblem(_short(f"{error.message}{f' (at {where})' if where else ''}")) from None
+        where = schemas.shown(error.instance_path)
+        text = _short(f"its schema can't be used: {error.message}{f' (at {where})' if where else ''}")
+        raise DocumentProblem("", text) from None
     except ValueError as error:
-        raise SchemaProblem(_short(str(error))) from None
+        raise DocumentProblem("", _short(f"its schema can't be used: {error}")) from None
 
 
 class PayloadCheck:
-    """What one route's payloads must be."""
+    """Check the payloads of one route."""
 
-    def __init__(self, described: RouteSchema, validator: jsonschema_rs.Draft202012Validator) -> None:
-        self.route: Route = described.route
-        self._refusal = described.refusal
-        self._parameters = frozenset((*self.route.path_parameters, *self.route.query_parameters))
-        self._in_url = self.route.method == "GET" or bool(self.route.path_parameters)
+    def __init__(self, route: Route, validator: jsonschema_rs.Draft202012Validator) -> None:
+        self.route = route
+        self._parameters = frozenset(
+            (*route.path_parameters, *route.query_parameters, *route.header_parameters)
+        )
+        self._problems = _problem_finders(route)
         self._validator = validator
+        self._is_valid = validator.is_valid
 
     def violations(self, payload: Mapping[str, Any]) -> list[Violation]:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
-        if self._refusal:
-            return [Violation(pointer="", message=self._refusal)]
         try:
-            instance = {self.route.path: payload if isinstance(payload, dict) else dict(payload)}
-            found = [] if self._validator.is_valid(instance) else self._found(instance)
+            instance = payload if isinstance(payload, dict) else dict(payload)
+            found = [] if self._is_valid(instance) else self._found(instance)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
-        if self._in_url:
-            found += self._unfit_for_url(payload, {violation.pointer for violation in found})
+        if self._problems or not self.route.has_body:
+            found += self._unfit(payload, {violation.pointer for violation in found})
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
 
     def _found(self, instance: Mapping[str, Any]) -> list[Violation]:
@@ -72,27 +83,34 @@ class PayloadCheck:
 
     def _translated(self, errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
         for error in errors:
-            if error.kind.name in _UNEXPECTED and not _place(error):
-                # The payload also holds what goes into the path and the query, and bodies don't name that.
+            if error.kind.name in _UNEXPECTED and not error.instance_path:
+                # The payload also holds the parameters, and bodies don't name those.
                 yield from _unexpected(error, self._parameters)
             else:
                 yield from _violations(error)
 
-    def _unfit_for_url(self, payload: Mapping[str, Any], known: set[str]) -> Iterator[Violation]:
-        """What can't be written into the path, or into the query."""
-        problems = {
-            name: segment_problem(payload[name]) for name in self.route.path_parameters if name in payload
-        }
-        if self.route.method == "GET":
-            problems = {name: _query_problem(value) for name, value in payload.items()} | problems
-        for name, problem in problems.items():
+    def _unfit(self, payload: Mapping[str, Any], known: set[str]) -> Iterator[Violation]:
+        """Yield what can't be written into the path, the query or a header."""
+        problems: Mapping[str, ProblemOf] = self._problems
+        if not self.route.has_body:
+            problems = {**dict.fromkeys(payload, _query_problem), **problems}
+        for name, problem_of in problems.items():
+            problem = problem_of(payload[name]) if name in payload else None
             if problem and _pointer([name]) not in known:
                 yield Violation(pointer=_pointer([name]), message=problem)
 
 
-def _place(error: jsonschema_rs.ValidationError) -> list[str | int]:
-    """Where in the payload; the first step is the route."""
-    return error.instance_path[1:]
+def _problem_finders(route: Route) -> dict[str, ProblemOf]:
+    """For each parameter, how to find out why a value can't be written where it belongs."""
+    found: dict[str, ProblemOf] = {}
+    found |= dict.fromkeys(route.query_parameters, _query_problem)
+    found |= dict.fromkeys(route.header_parameters, _header_problem)
+    required = {name: _not_null(found[name]) for name in route.required_parameters if name in found}
+    return found | required | dict.fromkeys(route.path_parameters, segment_problem)
+
+
+def _not_null(problem_of: ProblemOf) -> ProblemOf:
+    return lambda value: "it is required, and null is left out" if value is None else problem_of(value)
 
 
 def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
@@ -100,23 +118,23 @@ def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
     kind = error.kind.name
     if kind == "required":
         missing = error.kind.as_dict()["property"]
-        yield Violation(pointer=_pointer([*_place(error), missing]), message="it is missing")
+        yield Violation(pointer=_pointer([*error.instance_path, missing]), message="it is missing")
     elif kind in _UNEXPECTED:
         yield from _unexpected(error, frozenset())
     else:
         nearest = _nearest(error) if kind in {"anyOf", "oneOf"} else ""
-        yield Violation(pointer=_pointer(_place(error)), message=_short(error.message + nearest))
+        yield Violation(pointer=_pointer(error.instance_path), message=_short(error.message + nearest))
 
 
 def _unexpected(error: jsonschema_rs.ValidationError, allowed: frozenset[str]) -> Iterator[Violation]:
     for name in error.kind.as_dict()["unexpected"]:
         if name not in allowed:
-            pointer = _pointer([*_place(error), name])
+            pointer = _pointer([*error.instance_path, name])
             yield Violation(pointer=pointer, message="the contract knows no such property")
 
 
 def _nearest(error: jsonschema_rs.ValidationError) -> str:
-    """What the alternative that fits best lacks: one that fails inside, and at the fewest places."""
+    """Return what the alternative that fits best lacks: one that fails inside, and at the fewest places."""
     context: list[list[jsonschema_rs.ValidationError]] = getattr(error.kind, "context", [])
     branches = [branch for branch in context if branch]
     if not branches:
@@ -134,10 +152,22 @@ def _is_of_another_kind(branch: list[jsonschema_rs.ValidationError], depth: int)
 
 
 def _query_problem(value: object) -> str | None:
-    items = value if isinstance(value, list) else [value]
-    if any(isinstance(item, dict | list) for item in items):
+    if _is_nested(value):
         return "it becomes a part of the query, so it must be text, a number, a boolean, or a list of these"
     return None
+
+
+def _header_problem(value: object) -> str | None:
+    if _is_nested(value):
+        return "it becomes a header, so it must be text, a number, a boolean, or a list of these"
+    texts = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
+    if not all(map(_HEADER_VALUE.fullmatch, texts)):
+        return "it becomes a header, so it must hold neither control characters nor letters beyond Latin-1"
+    return None
+
+
+def _is_nested(value: object) -> bool:
+    return any(isinstance(item, dict | list) for item in (value if isinstance(value, list) else [value]))
 
 
 def _pointer(path: Iterable[str | int]) -> str:

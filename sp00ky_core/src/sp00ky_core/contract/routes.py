@@ -1,77 +1,105 @@
-"""``paths`` of an OpenAPI document -> routes, and the schema that each one's payload has to meet."""
+"""Read ``paths`` of an OpenAPI document: the route of each path, and the parts of its payload."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
-from sp00ky_core.paths import path_problem
+from sp00ky_core.contract.paths import path_problem
 
-__all__ = ["Route", "RouteSchema", "route_schemas"]
+__all__ = ["Route", "RouteParts", "described_routes"]
 
-_OTHER_METHODS = ("get", "put", "patch", "delete")
+_MAIN_METHODS = ("get", "put", "patch", "delete")
+_SIDE_METHODS = ("head", "options", "trace")  # count only where there is none of the main ones
+_BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_NOT_FILLED = frozenset(
+    # OpenAPI leaves the first three to other parts of a document; the rest is the transport's own
+    {
+        *("accept", "content-type", "authorization"),
+        *("idempotency-key", "sp00ky-attempt", "host", "cookie", "expect"),
+        *("accept-encoding", "content-encoding", "content-length", "transfer-encoding"),
+        *("connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade"),
+    }
+)
 
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """One entry of ``paths``, with the method that a job uses."""
+    """One entry of ``paths``, with the method that a job uses.
 
-    path: str  # exactly the key in the document
-    method: str  # upper case
-    path_parameters: tuple[str, ...] = ()  # filled from the payload, one percent-encoded segment each
-    query_parameters: tuple[str, ...] = ()  # those that the document declares, in its order
+    Attributes:
+        path: exactly the key in the document.
+        method: upper case.
+        path_parameters: filled from the payload, one percent-encoded segment each.
+        query_parameters: those that the document declares, in its order; filled from the payload.
+        header_parameters: likewise.
+        required_parameters: those of the query and the headers without which no request is right.
+        has_body: whether the payload is sent as the body; else it is sent as the query.
+    """
+
+    path: str
+    method: str
+    path_parameters: tuple[str, ...] = ()
+    query_parameters: tuple[str, ...] = ()
+    header_parameters: tuple[str, ...] = ()
+    required_parameters: tuple[str, ...] = ()
+    has_body: bool = attrs.field()
+
+    @has_body.default
+    def _has_body(self) -> bool:
+        return self.method not in _BODILESS
 
 
 @attrs.frozen(kw_only=True)
-class RouteSchema:
-    """A route, and what its payload must be."""
+class RouteParts:
+    """A route, and the schemas of what its payload is made of.
+
+    Attributes:
+        route: the route.
+        body: the schema of its JSON body; None where anything goes.
+        parameters: the schema of each parameter, by name.
+    """
 
     route: Route
-    schema: dict[str, Any]  # JSON Schema, with references into the documents
-    refusal: str | None = None  # why no payload at all can be right
+    body: Node | None
+    parameters: Mapping[str, Node]
 
 
-def route_schemas(documents: Documents) -> Iterator[RouteSchema]:
-    """Every route of a document.
+def described_routes(documents: Documents) -> Iterator[tuple[str, RouteParts | str]]:
+    """Every path of a document: its route, or why it can't be called.
 
     Raises:
-        DocumentProblem: a path that may not be requested, without a clear method, or a broken reference.
+        DocumentProblem: the document has no paths.
     """
-    paths = documents.root.value.get("paths")
-    if not isinstance(paths, dict):
-        raise DocumentProblem("paths", "it is missing; expected a mapping from a path to what it takes")
-    for path in paths:
+    paths = documents.root.get("paths")
+    if paths is None or not isinstance(paths.value, dict):
+        problem = "it is missing" if paths is None or paths.value is None else "it is no mapping"
+        raise DocumentProblem("paths", f"{problem}; expected a mapping from a path to what it takes")
+    for path, item in paths.each():
         if not path.startswith("x-"):
-            yield from _route_schemas_at(documents, path)
+            try:
+                yield path, _route_parts(path, item)
+            except DocumentProblem as error:
+                yield path, error.problem
 
 
-def _route_schemas_at(documents: Documents, path: str) -> Iterator[RouteSchema]:
-    """The route of a path; none where it only has methods that a job can't use."""
-    key = f"paths.{path}"
+def _route_parts(path: str, item: Node) -> RouteParts:
     problem = path_problem(path) or _template_problem(path)
     if problem:
-        raise DocumentProblem(key, f"no job could be sent there: {problem}")
-    try:
-        item = _path_item(documents, path)
-        method = _method(item)
-        if method is not None:
-            yield _route_schema(path, method, item)
-    except DocumentProblem as error:
-        raise DocumentProblem(error.key or key, error.problem) from None
-
-
-def _path_item(documents: Documents, path: str) -> Node:
-    paths = documents.root.get("paths")
-    item = paths.get(path) if paths else None
-    if item is None or not isinstance(item.value, dict):
-        raise DocumentProblem("", "expected a mapping from a method to an operation")
-    return item
+        raise DocumentProblem("", problem)
+    items = _items(item)
+    method = _method(items)
+    operation = next(found for each in items if (found := each.get(method)))
+    if not isinstance(operation.value, dict):
+        raise DocumentProblem("", f"expected a mapping under {method!r}")
+    body, has_body = _body(method, operation)
+    return _with_parameters(path, method.upper(), _parameters([*reversed(items), operation]), body, has_body)
 
 
 def _template_problem(path: str) -> str | None:
@@ -80,75 +108,103 @@ def _template_problem(path: str) -> str | None:
     return None
 
 
-def _method(item: Node) -> str | None:
-    if "post" in item.value:
-        return "post"
-    others = [method for method in _OTHER_METHODS if method in item.value]
-    if len(others) > 1:
-        raise DocumentProblem(
-            "", f"it has {', '.join(others)} and no post, so it isn't clear which one a job means; leave one"
-        )
-    return others[0] if others else None
-
-
-def _route_schema(path: str, method: str, item: Node) -> RouteSchema:
-    operation = item.get(method)
-    if operation is None or not isinstance(operation.value, dict):
-        raise DocumentProblem("", f"expected a mapping under {method!r}")
-    names = tuple(_PARAMETER.findall(path))
-    parameters = _parameters(item, operation)
-    query = {name: node for (place, name), node in parameters.items() if place == "query"}
-    schemas = query | {name: parameters.get(("path", name)) for name in names}
-    body, refusal = (None, None) if method == "get" else _body(operation)
-    required = [*names, *(name for name, node in query.items() if node.value.get("required") is True)]
-    return RouteSchema(
-        route=Route(path=path, method=method.upper(), path_parameters=names, query_parameters=tuple(query)),
-        schema={
-            **_reference(body),
-            "properties": {name: _reference(_schema(node)) for name, node in schemas.items() if node},
-            "required": list(dict.fromkeys(required)),
-        },
-        refusal=refusal,
-    )
-
-
-def _reference(schema: Node | None) -> dict[str, Any]:
-    return {"$ref": schema.location} if schema else {}
-
-
-def _parameters(item: Node, operation: Node) -> dict[tuple[str, str], Node]:
-    """Parameters by place and name; the operation's own win over those of its path."""
-    found = {}
-    for holder in (item, operation):
-        parameters = holder.get("parameters")
-        for _, node in parameters.each() if parameters else ():
-            if isinstance(node.value, dict) and isinstance(node.value.get("name"), str):
-                found[str(node.value.get("in")), node.value["name"]] = node
+def _items(item: Node) -> list[Node]:
+    """Yield a path item, and the one that it refers to; what stands beside the reference goes first."""
+    found = [item, item.followed()] if item.is_reference else [item]
+    if not all(isinstance(each.value, dict) for each in found):
+        raise DocumentProblem("", "expected a mapping from a method to an operation")
     return found
 
 
+def _method(items: list[Node]) -> str:
+    has = [name for each in items for name, value in each.value.items() if value is not None]
+    if "post" in has:
+        return "post"
+    for methods in (_MAIN_METHODS, _SIDE_METHODS):
+        found = [method for method in methods if method in has]
+        if len(found) > 1:
+            listed = ", ".join(found)
+            raise DocumentProblem("", f"it has {listed} and no post, so it isn't clear which one a job means")
+        if found:
+            return found[0]
+    raise DocumentProblem("", "it has no method that a job could use")
+
+
+def _with_parameters(
+    path: str, method: str, declared: Mapping[tuple[str, str], Node], body: Node | None, has_body: bool
+) -> RouteParts:
+    names = {place: [name for at, name in declared if at == place] for place in ("query", "header")}
+    in_path = tuple(_PARAMETER.findall(path))
+    filled = [("path", name) for name in in_path] + [
+        (place, name) for place, listed in names.items() for name in listed
+    ]
+    schemas = {name: _schema(declared[place, name]) for place, name in filled if (place, name) in declared}
+    route = Route(
+        path=path,
+        method=method,
+        path_parameters=in_path,
+        query_parameters=tuple(names["query"]),
+        header_parameters=tuple(names["header"]),
+        required_parameters=tuple(
+            name for place, name in filled if place != "path" and _is_required(declared[place, name])
+        ),
+        has_body=has_body,
+    )
+    return RouteParts(
+        route=route, body=body, parameters={name: node for name, node in schemas.items() if node}
+    )
+
+
+def _parameters(holders: list[Node]) -> dict[tuple[str, str], Node]:
+    """Return the parameters that a job can fill, by place and name; the later holder's win."""
+    found = {}
+    for holder in holders:
+        parameters = holder.get("parameters")
+        for _, node in parameters.each() if parameters else ():
+            parameter = node.followed()
+            if isinstance(parameter.value, dict) and isinstance(parameter.value.get("name"), str):
+                found[str(parameter.value.get("in")), parameter.value["name"]] = parameter
+    return {(place, name): node for (place, name), node in found.items() if _is_filled(place, name, node)}
+
+
+def _is_filled(place: str, name: str, parameter: Node) -> bool:
+    """Whether a job fills a parameter. Raises ``DocumentProblem`` where it should and can't."""
+    if place == "header":
+        if _HEADER_NAME.fullmatch(name):
+            return name.lower() not in _NOT_FILLED
+    elif place != "cookie":
+        return place in {"path", "query"}
+    if _is_required(parameter):
+        raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
+    return False
+
+
+def _is_required(parameter: Node) -> bool:
+    return parameter.value.get("required") is True
+
+
 def _schema(parameter: Node) -> Node | None:
-    """A parameter's schema: its own, or that of the one media type that it has."""
+    """Return a parameter's schema: its own, or that of the one media type that it has."""
     schema = parameter.at("schema")
     if schema is not None:
         return schema
     content = parameter.get("content")
-    media = next((node for _, node in content.each()), None) if content else None
+    media = next((node.followed() for _, node in content.each()), None) if content else None
     return media.at("schema") if media else None
 
 
-def _body(operation: Node) -> tuple[Node | None, str | None]:
-    """The schema of the JSON body, if it has one, and why no JSON body can be right."""
-    request = operation.get("requestBody")
+def _body(method: str, operation: Node) -> tuple[Node | None, bool]:
+    """Return the schema of the JSON body, None where anything goes, and whether there is a body at all."""
+    request = operation.get("requestBody") if method.upper() not in _BODILESS else None
     content = request.get("content") if request else None
     if content is None or not isinstance(content.value, dict) or not content.value:
-        return None, None
-    media = next(iter(sorted(filter(_is_json, content.value), key=_precision)), None)
+        return None, method in {"post", "put", "patch"}
+    media = min(filter(_is_json, content.value), key=_precision, default=None)
     if media is None:
-        taken = ", ".join(content.value)[:200]
-        return None, f"the route takes {taken}, and a job is sent as application/json"
+        taken = " ".join(", ".join(content.value).split())[:200]
+        raise DocumentProblem("", f"it takes {taken}, and a job is sent as application/json")
     node = content.get(media)
-    return (node.at("schema") if node else None), None
+    return (node.at("schema") if node else None), True
 
 
 def _essence(media: str) -> str:
@@ -159,5 +215,5 @@ def _is_json(media: str) -> bool:
     return bool(_ANY_JSON.fullmatch(_essence(media)))
 
 
-def _precision(media: str) -> int:
-    return {"application/json": 0, "application/*": 2, "*/*": 3}.get(_essence(media), 1)
+def _precision(media: str) -> tuple[int, str]:
+    return {"application/json": 0, "application/*": 2, "*/*": 3}.get(_essence(media), 1), media

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Mapping
 
 from sp00ky_core.contract import path_problem
-from sp00ky_core.dispatch import Hooks
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
+    EXPIRED,
     INVALID_PATH,
     INVALID_ROW,
     OUTCOME_UNKNOWN,
@@ -19,8 +19,9 @@ from sp00ky_core.outcome import (
     Outcome,
     Undelivered,
 )
+from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Attempt, Transport
-from sp00ky_core.runner.held import Held
+from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
 __all__ = ["Attempts"]
@@ -43,7 +44,10 @@ class Attempts:
         attempt = self._attempt(held)
         if isinstance(attempt, Undelivered):
             return attempt
-        held.started_at = self._options.clock()
+        now = self._options.clock()
+        if held.job.expires_at is not None and held.has_expired(now):
+            return Undelivered(name=EXPIRED, reason="expires_at has passed")
+        held.started_at = now
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
         outcome = await self._deliver(held, attempt)
@@ -57,9 +61,9 @@ class Attempts:
 
     def _attempt(self, held: Held) -> Attempt | Undelivered:
         job, backend = held.job, held.backend
-        route = backend.contract.routes.get(job.path) if job.defect is None else None
+        route = backend.contract.route(job.path) if job.defect is None else None
         if route is None:
-            return _refusal(job)
+            return _refusal(job, backend.contract.unusable.get(job.path))
         return Attempt(
             job=job,
             backend=backend.config,
@@ -88,18 +92,19 @@ class Attempts:
 
 
 def _forgive_cancellation() -> None:
-    """The worker goes on: only its attempt was cut off."""
+    """Let the worker go on: only its attempt was cut off."""
     task = asyncio.current_task()
     if task is not None:
         task.uncancel()
 
 
-def _refusal(job: Job) -> Undelivered:
+def _refusal(job: Job, unusable: str | None) -> Undelivered:
     if job.defect is not None:
         return Undelivered(name=INVALID_ROW, reason=job.defect)
     problem = path_problem(job.path)
     if problem is not None:
         return Undelivered(name=INVALID_PATH, reason=problem)
-    return Undelivered(
-        name=UNKNOWN_ROUTE, reason=f"{job.path[:200]!r} is no route of the backend's OpenAPI document"
-    )
+    shown = repr(job.path[:200])
+    if unusable is not None:
+        return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {unusable}")
+    return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} is no route of the backend's OpenAPI document")

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from sp00ky_core.dispatch import Hooks
+import attrs
+
+from sp00ky_core.breaker import BreakerState
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.job import Job
-from sp00ky_core.ports import Store
-from sp00ky_core.runner.backoff import Backoff
-from sp00ky_core.runner.beat import Beat
-from sp00ky_core.runner.breakers import Breakers
-from sp00ky_core.runner.held import Held, Holdings
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import Claim, Store
+from sp00ky_core.runner.breaker.reporting import Breakers
+from sp00ky_core.runner.in_flight import Held, Holdings
+from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.slots import Slots
-from sp00ky_core.runner.wake import Wake
+from sp00ky_core.runner.steering.limit import Limits
+from sp00ky_core.runner.steering.pause import Pauses
+from sp00ky_core.runner.wakeup import Wake
+from sp00ky_core.runner.workers import Slots
+from sp00ky_core.stores.backoff import Backoff
 
 __all__ = ["Claimer"]
 
@@ -25,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0
 """Seconds that a claim may wait for a place before it is given back."""
+
+SHORTEST_REST = 0.001
+"""Seconds that are worth waiting."""
 
 
 class Claimer:
@@ -40,6 +48,8 @@ class Claimer:
         beat: Beat,
         wake: Wake,
         breakers: Breakers,
+        pauses: Pauses,
+        limits: Limits,
         hooks: Hooks,
         options: RunnerOptions,
     ) -> None:
@@ -50,6 +60,8 @@ class Claimer:
         self._beat = beat
         self._wake = wake
         self._breakers = breakers
+        self._pauses = pauses
+        self._limits = limits
         self._hooks = hooks
         self._options = options
         self._observed = hooks.observes("sp00ky_jobs_claimed")
@@ -58,12 +70,13 @@ class Claimer:
         )
         self._stopping = False
         self._claim_seconds = 0.0  # how long the last one took
+        self._look_at = float("inf")  # when all backends are to be claimed for again
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
         self._given_back: set[str] = set()  # those of them of which this runner knows
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
 
     async def run(self) -> None:
-        """Claim until told to stop."""
+        """Claim until stopped."""
         backoff = Backoff(self._options.random)
         while not self._stopping:
             try:
@@ -92,12 +105,13 @@ class Claimer:
         if self._strays:
             await self._beat.fresh()
             await self._release_strays()
+        self._look_if_time()
         wanted = self._wanted()
         if wanted:
             await self._beat.fresh()
             await self._claim(wanted)
         else:
-            await self._wake.wait(min(await self._idle_seconds(), self._breakers.seconds()))
+            await self._rest()
 
     async def _release_strays(self) -> None:
         """Before the next claim, if the database lets them go; else with the reclaimer's rounds."""
@@ -116,17 +130,45 @@ class Claimer:
 
     def _hungry(self) -> list[str]:
         """Backends for which a claim may find something, if there is a place."""
-        return [
-            name
-            for name in self._slots
-            if self._wake.may_have_work(name) and not self._breakers.holds_back(name)
-        ]
+        return [name for name in self._slots if self._wake.may_have_work(name) and not self._holds_back(name)]
+
+    def _holds_back(self, backend: str) -> bool:
+        """Whether nothing is to be claimed for the backend now."""
+        is_silent = self._slots[backend].ramp_up.silent_for(self._options.clock()) > 0
+        is_steered = self._pauses.seconds(backend) > 0 or self._limits.seconds(backend) > 0
+        return is_silent or is_steered or self._breakers.holds_back(backend)
+
+    def _silent_for(self) -> float:
+        """Seconds until a backend that holds back may be claimed for; infinite: none does."""
+        now = self._options.clock()
+        pauses = [each.ramp_up.silent_for(now) for each in self._slots.values()]
+        waits = (pause for pause in pauses if pause > 0)
+        return min(self._breakers.seconds(), self._pauses.shortest(), *waits)
+
+    async def _rest(self) -> None:
+        """Wait for an event, for the next job, or until a backend that holds back may be claimed for."""
+        idle = min(await self._idle_seconds(), self._silent_for())
+        now, limited = self._options.clock(), self._limits.shortest()
+        if self._wanted():
+            return  # what held a backend back has ended meanwhile, and isn't among what is waited for
+        self._look_at = min(self._look_at, now + idle)
+        is_limited = now + limited < self._look_at
+        seconds = max(min(self._look_at - now, limited), SHORTEST_REST)
+        has_event = await self._wake.wait(seconds, is_of_all=not is_limited)
+        if not (is_limited or has_event):
+            self._look_at = float("inf")
+
+    def _look_if_time(self) -> None:
+        """Claim for all backends once it is time to, however many events have come meanwhile."""
+        if self._options.clock() >= self._look_at:
+            self._look_at = float("inf")
+            self._wake.all_may_have_work()
 
     async def _idle_seconds(self) -> float:
-        """How long to wait: for a place to be freed, or for the next job."""
+        """Return how long to wait: for a place to be freed, or for the next job."""
         if self._hungry() or self._settler.is_full:
             return self._options.poll
-        asked = [name for name in self._slots if not self._breakers.holds_back(name)]
+        asked = [name for name in self._slots if not self._holds_back(name)]
         return self._wake.idle_seconds(await self._store.next_due(asked) if asked else None)
 
     async def _claim(self, wanted: Mapping[str, int]) -> None:
@@ -141,21 +183,42 @@ class Claimer:
             self._claim_seconds = received_at - claimed_at
             helds = [self._hold(job, claimed_at, received_at) for job in jobs]
         self._breakers.claimed(wanted, jobs, helds)
+        self._heed_pauses(wanted.keys(), jobs)
+        self._limits.claimed(wanted, jobs)
         self._wake.claimed(wanted, jobs)
-        self._wake.may_have_more(filter(self._breakers.holds_back, wanted))
+        self._wake.may_have_more(filter(self._holds_back, wanted))
         if jobs:
             self.refused = None
         if jobs and self._observed:
-            self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=jobs, runner_id=self._options.runner_id)
+            claimed = [held.job for held in helds]
+            self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=claimed, runner_id=self._options.runner_id)
         for held in helds:
-            self._slots[held.backend.name].put(held)
+            self._slots[held.backend.table.backend].put(held)
+
+    def _heed_pauses(self, backends: Collection[str], claim: Claim) -> None:
+        """Start small again with a backend that another runner was asked to leave alone, too.
+
+        What is claimed of one that an operator has paused is released.
+        """
+        for name in backends:
+            breaker = claim.breakers.get(name)
+            if breaker is not None and breaker.state is BreakerState.CLOSED and breaker.paused_for > 0:
+                self._slots[name].ramp_up.pause(self._options.clock(), breaker.paused_for)
+        self._pauses.claimed(backends, claim)
+        for name in claim.paused:
+            for held in self._slots[name].take_ready():
+                self.let_go(held)
 
     def _hold(self, job: Job, claimed_at: float, received_at: float) -> Held:
-        backend = self._slots[job.backend].backend
+        slots = self._slots[job.backend]
+        backend = slots.backend.serving(job.path)
+        if backend.name != job.backend:  # several share the table
+            job = attrs.evolve(job, backend=backend.name)
         held = Held(
             job=job,
             backend=backend,
             timeout=backend.table.attempt_timeout(job.timeout),
+            table=slots.table,
             claimed_at=claimed_at,
             received_at=received_at,
         )
@@ -163,7 +226,7 @@ class Claimer:
         return held
 
     def _drop_stale(self) -> None:
-        """A claim that waits for a place must not wait until its lease runs out: it would count as lost."""
+        """Release claims whose lease would run out while they wait for a place: they would count as lost."""
         for slots in self._slots.values():
             for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
                 self.let_go(held)

@@ -15,25 +15,46 @@ __all__ = ["RunnerOptions", "new_runner_id"]
 
 
 def new_runner_id(name: str = "") -> str:
-    """An id that is new each time; without a name it tells an operator where the runner is."""
+    """Make an id that is new each time; without a name it says where the runner is."""
     return f"{name or f'{socket.gethostname()[:100]}-{os.getpid()}'}-{secrets.token_hex(4)}"
 
 
 @attrs.frozen(kw_only=True)
 class RunnerOptions:
-    """What can be set about a runner; the defaults are the design's."""
+    """The settings of a runner.
+
+    Attributes:
+        runner_id: A name that its id begins with; may be empty.
+        grace: Seconds that attempts get to end when the runner drains.
+        poll: Seconds between claims when nothing wakes the runner, jittered by 10 %.
+        beat_interval: Seconds.
+        beat_stale: Seconds: with an older beat, nothing is started.
+        reclaim_after: Seconds of uninterrupted beats before this runner reclaims.
+        dead_after: Seconds without a beat, seen by this runner, until another counts as dead.
+        unanswered: Seconds until a burst grows though nothing of it is answered yet.
+        prune_interval: Seconds.
+        route_delay: Seconds until a job is tried again whose route only another document may have.
+        route_wait: Seconds that it waits so, at most.
+        max_unsettled: Outcomes waiting to be written; beyond that nothing is claimed.
+        settle_batch: Outcomes written at once, at most.
+        clock: Seconds, monotonic.
+        random: Uniform in [0, 1).
+    """
 
     # What the runner's id begins with; each Runner adds something of its own, for an id that is used twice
     # would let one runner release what the other one is sending. By default host and process.
     runner_id: str = ""
-    grace: float = 25.0  # seconds that attempts get to end when the runner drains
-    poll: float = 5.0  # seconds between claims when nothing wakes the runner, jittered by 10 %
-    beat_interval: float = 2.0  # seconds
-    beat_stale: float = 4.0  # seconds: with an older beat, nothing is started
-    reclaim_after: float = 10.0  # seconds of uninterrupted beats before this runner reclaims
-    dead_after: float = 6.0  # seconds without a beat, seen by this runner, until another counts as dead
-    prune_interval: float = 60.0  # seconds
-    max_unsettled: int = 1_000  # outcomes waiting to be written; beyond that nothing is claimed
+    grace: float = 25.0
+    poll: float = 5.0
+    beat_interval: float = 2.0
+    beat_stale: float = 4.0
+    reclaim_after: float = 10.0
+    dead_after: float = 6.0
+    unanswered: float = 0.05
+    prune_interval: float = 60.0
+    route_delay: float = 5.0
+    route_wait: float = 600.0
+    max_unsettled: int = 1_000
     settle_batch: int = 500
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random

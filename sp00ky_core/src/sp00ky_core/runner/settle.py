@@ -7,14 +7,13 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-from sp00ky_core.dispatch import Hooks
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.job import JobStatus
-from sp00ky_core.machine import Transition
+from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
-from sp00ky_core.runner.backoff import Backoff
-from sp00ky_core.runner.held import Held, Holdings
+from sp00ky_core.runner.failure_log import FailureLog
+from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.stores.backoff import Backoff
 
 __all__ = ["Settler"]
 
@@ -41,7 +40,7 @@ class Settler:
         holdings: Holdings,
         hooks: Hooks,
         options: RunnerOptions,
-        written: Callable[[Settlement], None],
+        written: Callable[[Settlement, Held], None],
         room: Callable[[], None],
     ) -> None:
         self._store = store
@@ -53,6 +52,7 @@ class Settler:
         self._queue: deque[tuple[Held, Settlement]] = deque()
         self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
+        self._failures = FailureLog()
         self._observed = hooks.observes("sp00ky_job_settled")
 
     def __len__(self) -> int:
@@ -71,6 +71,12 @@ class Settler:
 
     async def run(self) -> None:
         """Write until cancelled."""
+        try:
+            await self._write_all()
+        finally:
+            self._failures.close()
+
+    async def _write_all(self) -> None:
         backoff = Backoff(self._options.random)
         while True:
             await self._waiting.wait()
@@ -125,29 +131,16 @@ class Settler:
             self._lost(held, result)
             return
         settlement = settlement.as_written(result)
-        self._written(settlement)
-        if settlement.transition.error is not None:
-            _tell_failure(held, settlement.transition)
+        self._written(settlement, held)
+        self._failures.log(held, settlement.transition)
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
 
     def _lost(self, held: Held, result: SettleResult) -> None:
-        reason = "its row belongs to somebody else by now, or is gone; this outcome was not written"
+        reason = "its row belongs to another runner by now, or is gone; this outcome was not written"
         if result.fate in UNWRITTEN:
-            reason = f"this outcome couldn't be written: {result.problem or 'somebody holds its row'}"
+            reason = f"this outcome couldn't be written: {result.problem or 'a transaction holds its row'}"
         logger.warning("job %s: lease lost: %s", held.job.id, reason)
         self._hooks.dispatch_soon(
             "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason
         )
-
-
-def _tell_failure(held: Held, transition: Transition) -> None:
-    error = transition.error
-    if error is None:
-        return
-    what = (held.job.id, held.backend.name, held.job.path, error.attempt, error.name, error.reason)
-    if transition.to is JobStatus.FAILED:
-        logger.warning("%s (%s %r) failed: attempt %d: %s: %s", *what)
-    else:
-        text = "%s (%s %r) is retried in %.1f s: attempt %d: %s: %s"
-        logger.info(text, *what[:3], transition.delay or 0, *what[3:])

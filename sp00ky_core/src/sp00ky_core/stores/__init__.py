@@ -1,1 +1,92 @@
-"""Stores that the core brings, and what is the same in every store."""
+"""Help a database hold jobs: the public kit that every store builds on, this project's own too.
+
+Names here are stable: they follow semantic versioning, as those of ``sp00ky_core`` do. On top of them stands
+``sp00ky_core.stores.transactional``, a base class for databases with transactions.
+
+- A batch that the database refuses: ``bisect`` isolates the bad rows, ``settle_with_less`` writes what it
+  takes of a settlement (``lesser_transitions``), ``Quarantine`` remembers refused rows and logs each once.
+- Notifications: ``Broadcast`` wakes this process's subscribers, ``Subscription`` keeps a subscription to the
+  database alive, ``Backoff`` spaces its tries.
+- Decisions: ``DecidingStore`` has kill, redrive, reclaim, reschedule and clear; ``settlement_of`` decides
+  what one event makes of a job; ``applied`` and ``appended`` are what a transition makes of a row, and
+  ``rescheduled`` what an operator's change does; ``change_after`` is the breaker's rule.
+- Rows: ``job_of`` reads one whatever is in it, ``defect_of`` says why it can't be delivered, ``new_row`` is
+  what ``add`` inserts, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
+  columns.
+- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue`` and ``stats_of``.
+- Ids: ``new_key``, ``new_keys``, ``key_at``, ``job_id``, ``table_of``. JSON: ``encode``, ``decode``.
+"""
+
+from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, change_after
+from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, decode, encode
+from sp00ky_core.stores.apply import appended, applied, rescheduled
+from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.broadcast import Broadcast
+from sp00ky_core.stores.filters import BEGINNING, age_of, is_overdue, matches, stats_of
+from sp00ky_core.stores.ids import job_id, key_at, new_key, new_keys, table_of
+from sp00ky_core.stores.isolation import (
+    Quarantine,
+    bisect,
+    is_refusal,
+    lesser_transitions,
+    settle_with_less,
+)
+from sp00ky_core.stores.operations import DecidingStore, settlement_of
+from sp00ky_core.stores.rows import (
+    defect_of,
+    entries_of,
+    instant_of,
+    job_of,
+    new_row,
+    payload_text,
+    priority_of,
+)
+from sp00ky_core.stores.subscription import Subscription
+
+__all__ = [
+    # Isolation
+    "bisect",
+    "is_refusal",
+    "lesser_transitions",
+    "settle_with_less",
+    "Quarantine",
+    # Notifications
+    "Broadcast",
+    "Subscription",
+    "Backoff",
+    # Decisions
+    "DecidingStore",
+    "settlement_of",
+    "applied",
+    "appended",
+    "rescheduled",
+    "Breaker",
+    "BreakerChange",
+    "BreakerState",
+    "change_after",
+    # Rows
+    "job_of",
+    "defect_of",
+    "new_row",
+    "entries_of",
+    "instant_of",
+    "payload_text",
+    "priority_of",
+    # Reading
+    "matches",
+    "age_of",
+    "BEGINNING",
+    "is_overdue",
+    "stats_of",
+    # Ids
+    "new_key",
+    "new_keys",
+    "key_at",
+    "job_id",
+    "table_of",
+    # JSON
+    "encode",
+    "decode",
+    "JsonObject",
+    "JsonText",
+]

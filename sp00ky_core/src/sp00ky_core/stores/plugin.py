@@ -1,4 +1,4 @@
-"""The plugin: registers what this distribution brings."""
+"""Register what this distribution brings."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.ports import StoreFactory
-from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.stores.memory.store import MemoryStore
 
 __all__ = ["sp00ky_register_stores"]
 
 
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:
-    """``memory://``."""
+    """Register ``memory://``."""
     return {"memory": MemoryStore}

@@ -1,4 +1,4 @@
-"""Rows that anyone may have written: raw columns -> Job, and what makes a row undeliverable.
+"""Read rows that anyone may have written: raw columns -> Job, and what makes a row undeliverable.
 
 The same in every store: a store's mapping reads its database's types, and this file judges what it read.
 Nothing here raises for a value, whatever it is.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
+from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode
 from sp00ky_core.errors import shown
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, is_plain_text
-from sp00ky_core.jsontext import JsonObject, decode, encode
+from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
+from sp00ky_core.job_options import HIGHEST_PRIORITY, is_plain_text
 from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 
-__all__ = ["defect_of", "job_of", "new_row", "payload_text", "entries_of", "instant_of"]
+__all__ = ["defect_of", "job_of", "new_row", "priority_of", "payload_text", "entries_of", "instant_of"]
 
 MAX_COUNT = 2**63 - 1
 """What a 64-bit column holds."""
@@ -24,7 +25,7 @@ MAX_COUNT = 2**63 - 1
 MAX_EPOCH = 2**62
 """An epoch that can still be raised in a 64-bit column."""
 
-TEXTS = ("id", "path", "assigned_to", "dedup_key", "traceparent", "retry_strategy")
+TEXTS = ("id", "path", "assigned_to", "dedup_key", "ordering_key", "traceparent", "retry_strategy")
 """Columns whose text every database, and a request, must be able to hold."""
 
 
@@ -35,13 +36,13 @@ def defect_of(
     payload_is_object: bool = False,
     timeout_counts: bool = True,
 ) -> str | None:
-    """Why a row can't be delivered, in one line; None: it can be.
+    """Say why a row can't be delivered, in one line; None: it can be.
 
     Args:
         row: by column name; a column that is missing or None takes its default, where it has one.
         strategies: the names that this process knows.
         payload_is_object: the database guarantees that the payload is a JSON object: it isn't parsed.
-        timeout_counts: the backend lets a job have its own; elsewhere nobody asks for it.
+        timeout_counts: the backend lets a job have its own; elsewhere it has no effect.
     """
     payload = row.get("payload")
     return (
@@ -62,7 +63,7 @@ def job_of(
     payload_is_object: bool = False,
     timeout_counts: bool = True,
 ) -> Job:
-    """The job of a row: what it holds where that makes sense, the column's default elsewhere.
+    """Return the job of a row: what it holds where that makes sense, the column's default elsewhere.
 
     Args:
         row: by column name, with ``id`` as ``<table>:<key>``; instants as datetimes.
@@ -92,10 +93,15 @@ def job_of(
         errors=entries_of(row.get("errors")),
         result_json=None if result is None else payload_text(result),
         dedup_key=_text_of(row.get("dedup_key")),
+        priority=priority_of(row.get("priority")),
+        ordering_key=_text_of(row.get("ordering_key")),
+        ordering_at=instant_of(row.get("ordering_at")),
+        expires_at=instant_of(row.get("expires_at")),
         traceparent=_text_of(row.get("traceparent")),
         created_at=instant_of(row.get("created_at")),
         updated_at=instant_of(row.get("updated_at")),
         run_at=instant_of(row.get("run_at")),
+        deferred_since=instant_of(row.get("deferred_since")),
         lease_until=instant_of(row.get("lease_until")),
         lease_epoch=_epoch_of(row.get("lease_epoch")),
         runner_id=_text_of(row.get("runner_id")),
@@ -104,7 +110,7 @@ def job_of(
 
 
 def new_row(new_job: NewJob, job_id: str, now: datetime) -> Job:
-    """The pending job that a new one becomes when the database's clock says ``now``."""
+    """Return the pending job that a new one becomes when the database's clock says ``now``."""
     return Job(
         id=job_id,
         backend=new_job.backend,
@@ -116,15 +122,24 @@ def new_row(new_job: NewJob, job_id: str, now: datetime) -> Job:
         timeout=new_job.timeout,
         assigned_to=new_job.assigned_to,
         dedup_key=new_job.dedup_key,
+        priority=new_job.priority,
+        ordering_key=new_job.ordering_key,
+        ordering_at=None if new_job.ordering_key is None else now,
+        expires_at=instant_of(new_job.expires_at),
         traceparent=new_job.traceparent,
         created_at=now,
         updated_at=now,
-        run_at=instant_of(new_job.run_at) or now + (new_job.delay or timedelta()),
+        run_at=instant_of(new_job.run_at) or (now if new_job.delay is None else now + new_job.delay),
     )
 
 
+def priority_of(value: object) -> int:
+    """Read a priority; 0 where the row has none that is one."""
+    return value if _is_count(value) and 0 <= value <= HIGHEST_PRIORITY else 0
+
+
 def payload_text(value: object) -> bytes:
-    """A payload or result column as JSON text: text as it came, anything else encoded."""
+    """Return a payload or result column as JSON text: text as it came, anything else encoded."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, str):
@@ -136,7 +151,7 @@ def payload_text(value: object) -> bytes:
 
 
 def entries_of(value: object) -> tuple[AttemptError, ...]:
-    """An ``errors`` column: the entries that are entries; a client may have written anything."""
+    """Read an ``errors`` column: the entries that are entries; a client may have written anything."""
     if isinstance(value, str | bytes):
         try:
             value = decode(value)
@@ -152,7 +167,7 @@ def entries_of(value: object) -> tuple[AttemptError, ...]:
 
 
 def instant_of(value: object) -> datetime | None:
-    """An instant in UTC; one without a zone is taken as UTC; text is RFC 3339; None: it is none."""
+    """Read an instant in UTC; one without a zone is taken as UTC; text is RFC 3339; None: it is none."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -220,6 +235,8 @@ def _entry_of(value: Mapping[str, Any]) -> AttemptError:
         name=_text_of(value.get("name")) or "",
         reason=_text_of(value.get("reason")) or "",
         runner_id=_text_of(value.get("runner_id")),
+        since=instant_of(value.get("since")),
+        count=max(_count_of(value.get("count"), 1), 1),
     )
 
 

@@ -1,4 +1,4 @@
-"""A clock that moves when it is told to."""
+"""Move a clock when a test says so."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class FakeClock:
         self._now = start
 
     def now(self) -> datetime:
-        """The time."""
+        """Return the time."""
         return self._now
 
     def monotonic(self) -> float:
-        """Seconds since the clock was made."""
+        """Return the seconds since the clock was made."""
         return (self._now - self._start).total_seconds()
 
     def advance(self, seconds: float) -> datetime:

@@ -1,4 +1,4 @@
-"""An outbox over a store that you have made, without a sp00ky.yml: for tests of runners."""
+"""Open an outbox over a store that you have made, without a sp00ky.yml: for tests of runners."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.plugins import Plugins
+from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, Store
 
 __all__ = ["outbox_over"]
@@ -27,7 +27,7 @@ def outbox_over(
     plugins: Plugins | None = None,
     **settings: Any,
 ) -> Outbox:
-    """An outbox; its store is opened and closed with it, or by you.
+    """Make an outbox; its store is opened and closed with it, or by you.
 
     Args:
         store: made for these tables.

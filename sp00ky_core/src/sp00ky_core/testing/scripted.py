@@ -1,4 +1,4 @@
-"""A transport that sends nothing: a function of yours says what comes of each attempt."""
+"""Send nothing: a function of yours says what comes of each attempt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Script = Callable[[Attempt], Outcome | Awaitable[Outcome]]
 
 
 def deliver_all(_attempt: Attempt) -> Outcome:
-    """Every attempt is delivered, with no result."""
+    """Deliver every attempt, with no result."""
     return Delivered()
 
 

@@ -1,16 +1,18 @@
 -- Many jobs that differ in path and payload only.
 -- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
--- The clock is read once, so that one row tells of them all. It fails as a whole where a row is missing, or has
--- another key than the one that it was given: the keys are in order, and nobody else's are between them.
+-- The clock is read once, so that one row says it of all. It fails as a whole where a row is missing, or has
+-- another key than the one that it was given: the keys are in order, and no other's are between them.
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
 added AS (
     INSERT INTO {{table}} (
         id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
-        dedup_key, traceparent, created_at, updated_at, run_at, lease_epoch, lease_until, runner_id
+        dedup_key, traceparent, created_at, updated_at, run_at, lease_epoch, lease_until, runner_id,
+        priority, ordering_key, ordering_at, expires_at
     )
     SELECT
         given.id, given.path, given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL, '[]', NULL,
-        NULL, NULL, clock.at, clock.at, clock.at, 0, NULL, NULL
+        NULL, NULL, clock.at, clock.at, clock.at, 0, NULL, NULL,
+        0, NULL, NULL, NULL
     FROM clock, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
     RETURNING id
 ),

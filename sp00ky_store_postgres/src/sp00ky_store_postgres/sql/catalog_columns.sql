@@ -1,7 +1,7 @@
 -- A relation's kind (r: a plain table) and columns; no row: there is no such relation. What holds of a domain, or of one
 -- that it is made of, holds of a column.
 SELECT
-    CASE WHEN relation.relhassubclass THEN 'p' ELSE relation.relkind::text END AS kind, attribute.attname::text AS name,
+    relation.relkind::text AS kind, attribute.attname::text AS name,
     format_type(attribute.atttypid, attribute.atttypmod) AS type,
     attribute.attnotnull OR domains.not_null AS not_null,
     attribute.atthasdef OR attribute.attidentity <> '' OR domains.has_default AS has_default

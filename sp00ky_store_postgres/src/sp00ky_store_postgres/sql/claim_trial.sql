@@ -1,5 +1,5 @@
 -- What a claim would write to one row; rolled back in any case.
-UPDATE {{table}} AS job
+UPDATE ONLY {{table}} AS job
 SET status = 'processing',
     lease_epoch = (job.lease_epoch + 1) % 4611686018427387905, -- a client may have written the highest
     lease_until = now() + interval '1 second',

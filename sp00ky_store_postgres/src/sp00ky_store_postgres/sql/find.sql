@@ -1,5 +1,5 @@
 SELECT {{columns}}
-FROM {{table}} AS job
+FROM ONLY {{table}} AS job
 WHERE {{conditions}}
 ORDER BY job.created_at {{order}}, job.id {{order}}
 LIMIT {{limit}}

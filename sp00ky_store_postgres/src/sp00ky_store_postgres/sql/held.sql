@@ -1,4 +1,4 @@
 -- What a release would give back.
 SELECT held.id
-FROM {{table}} AS held
+FROM ONLY {{table}} AS held
 WHERE held.status = 'processing' AND held.runner_id = $1 AND held.id <> ALL ($2::uuid[])

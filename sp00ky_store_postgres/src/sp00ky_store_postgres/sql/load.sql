@@ -1,1 +1,1 @@
-SELECT {{columns}} FROM {{table}} AS job WHERE job.id = ANY ($1::uuid[])
+SELECT {{columns}} FROM ONLY {{table}} AS job WHERE job.id = ANY ($1::uuid[])

@@ -1,10 +1,10 @@
 -- The status as a constant: a plan for any status could not use the index of ended rows.
 -- By ctid, for rows that were just locked; the status is asked again because a lock may have waited for nothing.
 WITH old AS (
-    DELETE FROM {{table}} AS job
+    DELETE FROM ONLY {{table}} AS job
     WHERE job.ctid = ANY (ARRAY(
         SELECT ended.ctid
-        FROM {{table}} AS ended
+        FROM ONLY {{table}} AS ended
         WHERE ended.status = {{status}} AND ended.updated_at <= now() - $1::float8 * interval '1 second'
           AND ended.updated_at >= $3 AND (ended.updated_at, ended.id) > ($3, $4::uuid) -- else it is kept
         ORDER BY ended.updated_at

@@ -1,8 +1,8 @@
 -- Those of these rows that a prune would delete.
-DELETE FROM {{table}} AS job
+DELETE FROM ONLY {{table}} AS job
 WHERE job.ctid = ANY (ARRAY(
     SELECT ended.ctid
-    FROM {{table}} AS ended
+    FROM ONLY {{table}} AS ended
     WHERE ended.id = ANY ($2::uuid[])
       AND ended.status = {{status}} AND ended.updated_at <= now() - $1::float8 * interval '1 second'
     FOR UPDATE SKIP LOCKED

@@ -3,8 +3,8 @@ WITH given AS MATERIALIZED (
     SELECT *
     FROM unnest(
         $1::int[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::text[],
-        $9::text[], $10::int[]
+        $9::text[], $10::int[], $11::text[]
     ) WITH ORDINALITY AS given (
-        table_number, id, epoch, was, status, retries, delay, error, result, flags, n
+        table_number, id, epoch, was, status, retries, delay, error, result, flags, runner, n
     )
 )

@@ -5,9 +5,18 @@ SELECT
     count(*) FILTER (WHERE job.status = 'success') AS success,
     count(*) FILTER (WHERE job.status = 'failed') AS failed,
     count(*) FILTER (
-        WHERE job.status = 'processing' AND (job.lease_until IS NULL OR job.lease_until <= now())
+        WHERE job.status = 'processing' AND {{over}}
     ) AS stalled,
     greatest(
         extract(epoch FROM now() - min(job.run_at) FILTER (WHERE job.status = 'pending' AND job.run_at <= now())), 0
-    )::float8 AS oldest_due_s
-FROM {{table}} AS job
+    )::float8 AS oldest_due_s,
+    count(*) FILTER (WHERE job.status = 'pending' AND job.deferred_since IS NOT NULL) AS deferred,
+    extract(
+        epoch FROM now() - least(
+            greatest(
+                min(job.deferred_since) FILTER (WHERE job.status = 'pending'), now() - interval '3650 days'
+            ),
+            now()
+        )
+    )::float8 AS oldest_deferred_s
+FROM ONLY {{table}} AS job

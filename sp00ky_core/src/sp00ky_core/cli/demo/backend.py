@@ -60,7 +60,7 @@ class DemoBackend:
     @classmethod
     @contextmanager
     def started(cls) -> Iterator[DemoBackend]:
-        """A backend on a free port of this machine, until the context is left."""
+        """Serve on a free port of this machine, until the context is left."""
         backend = cls()
         with _Server(("127.0.0.1", 0), partial(_Handler, backend)) as server:
             backend.url = f"http://127.0.0.1:{server.server_port}"
@@ -75,7 +75,7 @@ class DemoBackend:
                 thread.join()
 
     def note(self, job_id: str, *, answered: bool) -> None:
-        """A request has come, and is answered with a 2xx or not."""
+        """Count a request, answered with a 2xx or not."""
         with self._lock:
             self.requests[job_id] += 1
             self.answered[job_id] += answered
@@ -90,7 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        status = _status(self.path, payload["n"], int(self.headers["Sp00ky-Attempt"]))
+        number = 1 + self._backend.requests[self.headers["Idempotency-Key"]]
+        status = _status(self.path, payload["n"], number)
         if self.path == "/chat":
             time.sleep(0.2 + payload["n"] % 7 / 10)
         self._backend.note(self.headers["Idempotency-Key"], answered=status == _OK)
@@ -114,16 +115,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 _OK, _BUSY, _BROKEN, _RESET = 200, 429, 500, 0
+_THROTTLED = (2, 62)  # few jobs: each pauses the whole backend
 
 
-def _status(path: str, n: int, attempt: int) -> int:
-    """What the n-th job of a route gets: the same in each demo."""
+def _status(path: str, n: int, number: int) -> int:
+    """Choose what the n-th job of a route gets for its first, second, ... request: the same in each demo."""
     if path == "/charge-payment":
         return _BROKEN if n % 17 == 0 else _OK
     if path == "/chat":
         return _OK
     if n % 40 == 0:
         return _BROKEN  # for ever
-    if attempt > 1 + n % 2:
+    if number > 1 + n % 2:
         return _OK
-    return {1: _BROKEN, 2: _BUSY, 3: _RESET}.get(n % 10, _OK)
+    if n in _THROTTLED:
+        return _BUSY
+    return {1: _BROKEN, 3: _RESET}.get(n % 10, _OK)

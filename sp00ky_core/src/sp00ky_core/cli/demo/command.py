@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from sp00ky_core.cli.context import Settings, command
-from sp00ky_core.cli.logs import set_level
+from sp00ky_core.cli.terminal.logs import set_level
 
 __all__ = ["demo"]
 
 
-@command()
+@command(short_help="Deliver 200 jobs to a backend that fails now and then.")
 @click.pass_context
 def demo(context: click.Context, /, settings: Settings) -> None:
     """Deliver 200 jobs to a backend that fails now and then; needs no services and no arguments.

@@ -1,4 +1,4 @@
-"""What the demo does: a folder, a backend, 200 jobs, a runner, and what came of it."""
+"""Run the demo: a folder, a backend, 200 jobs, a runner, and what came of it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _write_config(folder: Path, backend: DemoBackend) -> Path:
 
 
 async def _deliver(config: Path) -> list[Job]:
-    outbox = Outbox.open(config, store=STORE)  # not what SP00KY_STORE says: the demo touches nobody's jobs
+    outbox = Outbox.open(config, store=STORE)  # not what SP00KY_STORE says: the demo touches no real jobs
     runner = outbox.runner()  # before anything is opened: is a transport installed?
     async with outbox:
         await outbox.store.migrate()

@@ -1,4 +1,4 @@
-"""How the demo shows its jobs: a live table on a terminal, plain lines elsewhere."""
+"""Show the demo's jobs: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from sp00ky_core.cli.output import is_terminal
+from sp00ky_core.cli.terminal.output import is_terminal
 from sp00ky_core.job import Job, JobStatus
 
 __all__ = ["screen"]
@@ -23,7 +23,7 @@ Show = Callable[[Sequence[Job]], None]
 
 @contextmanager
 def screen(expected: Mapping[str, int]) -> Iterator[Show]:
-    """What to call with all jobs whenever they may have changed; ``expected`` jobs of each path."""
+    """Yield what to call with all jobs whenever they may have changed; ``expected`` of each path."""
     if not is_terminal(sys.stdout):
         yield _plain_lines()
         return

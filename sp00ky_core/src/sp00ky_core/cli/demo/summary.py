@@ -1,4 +1,4 @@
-"""What the demo says at its end: what was retried and why, and how to go on."""
+"""Sum up the demo at its end: what was retried and why, and how to go on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sp00ky_core.cli.demo.backend import DemoBackend
 from sp00ky_core.job import AttemptError, Job, JobStatus
-from sp00ky_core.outcome import HTTP_STATUS
+from sp00ky_core.outcome import THROTTLED
 
 __all__ = ["summary"]
 
@@ -20,7 +20,7 @@ PAYMENT = "/charge-payment"
 
 
 def summary(jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: Path) -> Iterator[str]:
-    """The lines; all but the first two and the path are the same each time."""
+    """Yield the lines; all but the first two and the path are the same each time."""
     yield ""
     yield f"{len(jobs)} jobs in {seconds:.1f} s, {len(jobs) / seconds:.0f} a second"
     yield from _counts(jobs)
@@ -34,10 +34,12 @@ def summary(jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: P
 
 def _counts(jobs: Sequence[Job]) -> Iterator[str]:
     retried = [job for job in jobs if job.retries]
-    mended = sum(1 for job in retried if job.status is JobStatus.SUCCESS)
+    delivered = sum(1 for job in retried if job.status is JobStatus.SUCCESS)
     yield f"delivered:   {sum(1 for job in jobs if job.status is JobStatus.SUCCESS)}"
-    yield f"retried:     {len(retried)}, of which {mended} were delivered in the end"
+    yield f"retried:     {len(retried)}, of which {delivered} were delivered in the end"
     yield f"  because of {_reasons(retried)}"
+    throttled = sum(1 for job in jobs if any(error.name == THROTTLED for error in job.errors))
+    yield f"throttled:   {throttled}, which waited and used up no retry"
 
 
 def _failures(failed: Sequence[Job]) -> Iterator[str]:
@@ -55,7 +57,7 @@ def _reasons(jobs: Sequence[Job]) -> str:
 
 
 def _reason(error: AttemptError) -> str:
-    return f"HTTP {error.code}" if error.name == HTTP_STATUS else error.name
+    return f"HTTP {error.code}" if error.code else error.name
 
 
 def _payments(payments: Sequence[Job], backend: DemoBackend) -> str:

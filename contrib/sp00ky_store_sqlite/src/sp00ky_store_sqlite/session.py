@@ -1,0 +1,89 @@
+"""Run a transaction on SQLite: its types, its clock, and what is in its catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Reply, Table
+
+__all__ = ["SqliteSession", "AiosqliteSession"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(instant: datetime) -> int:
+    """Encode an instant: microseconds since 1970, which sort as instants do."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_microseconds(value: Any) -> Any:
+    """Decode an instant; what another client has written otherwise stays as it is."""
+    try:
+        return EPOCH + timedelta(microseconds=value)
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
+class SqliteSession(BlockingSession):
+    """A session on a ``sqlite3.Connection``."""
+
+    types: ClassVar = {
+        Kind.TEXT: "TEXT",
+        Kind.INTEGER: "INTEGER",
+        Kind.REAL: "REAL",
+        Kind.JSON: "TEXT",
+        Kind.INSTANT: "INTEGER",
+    }
+    defaults: ClassVar = {
+        Default.KEY: "(lower(hex(randomblob(16))))",
+        Default.NOW: "(CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))",
+    }
+    encoders: ClassVar = {Kind.INSTANT: to_microseconds}
+    decoders: ClassVar = {Kind.INSTANT: from_microseconds}
+
+    async def now(self) -> datetime:
+        """Read this machine's clock, which is that of every process that can open the file."""
+        return datetime.now(UTC)
+
+    async def columns_of(self, table: Table) -> frozenset[str] | None:
+        """See ``Session.columns_of``."""
+        rows, _ = await self.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
+        return frozenset(name for (name,) in rows) or None
+
+    async def indexes_of(self, table: Table) -> frozenset[str]:
+        """See ``Session.indexes_of``."""
+        rows, _ = await self.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
+        return frozenset(name for (name,) in rows)
+
+
+class CallersSession(SqliteSession):
+    """A session on a caller's ``sqlite3.Connection``, in the transaction that its next commit ends."""
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        cursor = self.connection.cursor()
+        cursor.row_factory = None  # the caller's may make anything of a row
+        if not self.connection.in_transaction:
+            cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute(text, parameters)
+        return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
+
+
+class AiosqliteSession(SqliteSession):
+    """The same on an ``aiosqlite.Connection``."""
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        cursor = await self.connection.cursor()
+        cursor.row_factory = None
+        if not self.connection.in_transaction:
+            await cursor.execute("BEGIN IMMEDIATE")
+        await cursor.execute(text, parameters)
+        return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        await (await self.connection.cursor()).executemany(text, parameters)

@@ -1,0 +1,133 @@
+"""Connect to SQLite, translate its errors, signal changes; all else is ``TransactionalStore``."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any, TypeVar
+
+from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError, StoreError, StoreUnavailable, shown
+from sp00ky_core.ports import StoreCapabilities, StoreOptions
+from sp00ky_core.stores.transactional import (
+    Access,
+    BlockingLane,
+    Session,
+    TransactionalStore,
+    Work,
+    WriterGate,
+)
+from sp00ky_store_sqlite.session import AiosqliteSession, CallersSession, SqliteSession
+from sp00ky_store_sqlite.url import path_of
+
+__all__ = ["SqliteStore"]
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds that a transaction waits for another process's, or a caller's, to end."""
+
+POLL = 0.05
+"""Seconds between two looks for other processes' commits; one costs some microseconds, and reads no table."""
+
+
+class SqliteStore(TransactionalStore):
+    """Jobs in a file of SQLite, for any number of processes on one machine."""
+
+    capabilities = StoreCapabilities(
+        transactions=True,
+        shared=True,
+        signals_across_processes=True,
+        concurrent_writes=False,
+        ordering=True,
+        limits=True,
+    )
+
+    def __init__(self, options: StoreOptions) -> None:
+        super().__init__(options)
+        self._path = path_of(options)
+        gate = WriterGate()
+        self._lanes = {
+            Access.READ: BlockingLane(self._connect, "BEGIN"),
+            Access.WRITE: BlockingLane(self._connect, "BEGIN IMMEDIATE", gate.passed),
+            Access.BEAT: BlockingLane(self._connect, "BEGIN IMMEDIATE", partial(gate.passed, hurry=True)),
+        }
+
+    @property
+    def location(self) -> str:
+        """See ``Store.location``."""
+        return f"sqlite:///{self._path}"
+
+    async def run(self, work: Work[T], access: Access) -> T:
+        """See ``TransactionalStore.run``: each kind of work has its own connection and thread."""
+        return await self._lanes[access].run(work)
+
+    async def disconnect(self) -> None:
+        """See ``TransactionalStore.disconnect``."""
+        for lane in self._lanes.values():
+            await lane.close()
+
+    def adopt(self, connection: object) -> Session | None:
+        """See ``TransactionalStore.adopt``: a connection of sqlite3's, or of aiosqlite's."""
+        is_aiosqlite = type(connection).__module__.partition(".")[0] == "aiosqlite"
+        if not is_aiosqlite and not isinstance(connection, sqlite3.Connection):
+            return None
+        known: Any = connection
+        if not known.in_transaction and known.isolation_level is None:
+            expected = "one in a transaction: it commits each statement on its own; execute BEGIN first"
+            raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
+        return (AiosqliteSession if is_aiosqlite else CallersSession)(known, self.translate)
+
+    def translate(self, error: Exception) -> Exception:
+        """See ``TransactionalStore.translate``."""
+        problem = str(error)
+        unwritable = (
+            sqlite3.IntegrityError | UnicodeEncodeError | OverflowError
+        )  # the latter are of one value
+        if isinstance(error, unwritable):
+            return RowRefused(store=self.location, problem=problem)
+        if problem.startswith(("no such table", "no such column", "table ")):
+            return SchemaError(store=self.location, problem=f"{problem}; run: sp00ky migrate")
+        if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
+            return StoreUnavailable(store=self.location, problem=problem)
+        return StoreError(store=self.location, problem=problem)
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """See ``TransactionalStore.changes``: SQLite counts the commits of other connections."""
+        before = None
+        while True:
+            version = await self._lanes[Access.READ].run(_version)
+            if version != before:
+                before = version
+                yield
+            await asyncio.sleep(POLL)
+
+    def _connect(self) -> SqliteSession:
+        connection = sqlite3.connect(
+            self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        connection.text_factory = lambda text: text.decode(errors="surrogateescape")
+        _use_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")  # what was committed outlives a power cut
+        return SqliteSession(connection, self.translate)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a file to WAL, which SQLite refuses without waiting while another connection writes."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+async def _version(session: Session) -> int:
+    rows, _ = await session.execute("PRAGMA data_version")  # type: ignore[attr-defined]
+    return int(rows[0][0])

@@ -1,0 +1,1 @@
+"""Compare a store with a model, step by step."""

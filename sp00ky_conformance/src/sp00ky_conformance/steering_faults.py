@@ -1,0 +1,96 @@
+"""Fail in the calls that steer the fleet: pauses, runners, the audit, what operators want of jobs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from sp00ky_core.ports import (
+    Act,
+    AuditEntry,
+    ErrorGroup,
+    OperatorResult,
+    Reschedule,
+    RunnerRecord,
+    Store,
+)
+
+__all__ = ["FaultySteering"]
+
+T = TypeVar("T")
+
+
+class FaultySteering(ABC):
+    """These calls of a store, each with its faults; a base of ``FaultyStore``."""
+
+    _store: Store
+
+    @abstractmethod
+    async def _call(self, method: str, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call, unless it has a fault."""
+
+    async def pause(
+        self,
+        backend: str,
+        *,
+        seconds: float | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> bool:
+        """See ``Store.pause``."""
+        return await self._call(
+            "pause", lambda: self._store.pause(backend, seconds=seconds, reason=reason, actor=actor)
+        )
+
+    async def resume(self, backend: str) -> bool:
+        """See ``Store.resume``."""
+        return await self._call("resume", lambda: self._store.resume(backend))
+
+    async def runners(self) -> list[RunnerRecord]:
+        """See ``Store.runners``."""
+        return await self._call("runners", self._store.runners)
+
+    async def drain_runner(self, runner_id: str) -> bool:
+        """See ``Store.drain_runner``."""
+        return await self._call("drain_runner", lambda: self._store.drain_runner(runner_id))
+
+    async def remove_runner(self, runner_id: str) -> None:
+        """See ``Store.remove_runner``."""
+        await self._call("remove_runner", lambda: self._store.remove_runner(runner_id))
+
+    async def start_audit(self, act: Act) -> str:
+        """See ``Store.start_audit``."""
+        return await self._call("start_audit", lambda: self._store.start_audit(act))
+
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """See ``Store.update_audit``."""
+        await self._call("update_audit", lambda: self._store.update_audit(entry_id, count=count, ended=ended))
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """See ``Store.audit``."""
+        return await self._call("audit", lambda: self._store.audit(since=since, limit=limit, after=after))
+
+    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+        """See ``Store.errors``."""
+        return await self._call("errors", lambda: self._store.errors(since=since, limit=limit))
+
+    async def redrive(
+        self,
+        job_ids: Sequence[str],
+        *,
+        resend_unknown: bool = False,
+        delays: Sequence[float] | None = None,
+    ) -> list[OperatorResult]:
+        """See ``Store.redrive``."""
+        return await self._call(
+            "redrive",
+            lambda: self._store.redrive(job_ids, resend_unknown=resend_unknown, delays=delays),
+        )
+
+    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
+        """See ``Store.reschedule``."""
+        return await self._call("reschedule", lambda: self._store.reschedule(job_ids, change))

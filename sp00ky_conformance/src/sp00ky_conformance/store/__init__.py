@@ -1,0 +1,1 @@
+"""Test what every store promises."""

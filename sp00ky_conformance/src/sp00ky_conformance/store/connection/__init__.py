@@ -1,0 +1,1 @@
+"""Test connections, cancelled calls and several processes."""

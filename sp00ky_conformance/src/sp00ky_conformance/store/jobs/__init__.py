@@ -1,0 +1,1 @@
+"""Test the life of a job in a store, from enqueue to retention."""

@@ -1,0 +1,1 @@
+"""Test how jobs are read, and how changes are signalled."""

@@ -1,0 +1,221 @@
+"""Check what operators ask by conditions: ``find``, ``count``, ``clear_matching``; short ids; history."""
+
+# ruff: noqa: D102  # a test's name says what it promises
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta, timezone
+from typing import Any
+
+import attrs
+
+from sp00ky_conformance.store.harness import (
+    API,
+    MAIL,
+    PATIENCE,
+    StoreHarness,
+    eventually,
+    failure,
+)
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import JobFilter, JobQuery, Store
+
+__all__ = ["FilterConformance", "ClearMatchingConformance", "ShortIdConformance", "HistoryConformance"]
+
+OCEAN = timezone(timedelta(hours=14))
+
+
+def query_of(conditions: JobFilter) -> JobQuery:
+    """Ask for the jobs that meet the conditions, all of them."""
+    return JobQuery(**attrs.asdict(conditions, recurse=False), limit=1_000)
+
+
+class FilterConformance(StoreHarness):
+    """Jobs are found and counted by conditions."""
+
+    async def meeting(self, store: Store, **conditions: Any) -> set[str]:
+        """List ids of the jobs that meet the conditions; they are also counted."""
+        asked = JobFilter(**conditions)
+        found = {job.id for job in await store.find(query_of(asked))}
+        assert await store.count(asked) == len(found), conditions
+        return found
+
+    async def test_the_last_entry_of_errors_counts(self, store: Store) -> None:
+        retried = await self.settled(store, await self.claimed(store, path="/r"), failure(code=503))
+        await store.kill([retried.id])
+        timed_out = await self.ended(store, failure("timeout", 0, retryable=False), path="/t")
+        refused = await self.ended(store, failure(code=422, retryable=False), path="/c")
+        (untried,) = await self.add(store)
+        cases: list[tuple[Mapping[str, Any], set[str]]] = [
+            ({"error_name": "killed"}, {retried.id}),
+            ({"error_name": "http_status"}, {refused.id}),
+            ({"code": 0}, {retried.id, timed_out.id}),
+            ({"code": 422}, {refused.id}),
+            ({"code": 503}, set()),
+            ({"error_name": "timeout", "code": 0}, {timed_out.id}),
+            ({"error_name": "timeout", "code": 422}, set()),
+            ({"error_name": "time%"}, set()),
+            ({"error_name": "x'y"}, set()),
+            ({"code": 0, "path": "/t", "status": JobStatus.FAILED}, {timed_out.id}),
+            ({}, {retried.id, timed_out.id, refused.id, untried.id}),
+        ]
+        for conditions, expected in cases:
+            assert await self.meeting(store, **conditions) == expected, conditions
+
+    async def test_since_is_inclusive_and_until_is_not(self, store: Store) -> None:
+        older, newer = await self._of_two_instants(store)
+        at, later = older.created_at, newer.created_at
+        assert at is not None
+        assert later is not None
+        assert await self.meeting(store, since=at) == {older.id, newer.id}
+        assert await self.meeting(store, since=later) == {newer.id}
+        assert await self.meeting(store, until=later) == {older.id}
+        assert await self.meeting(store, until=at) == set()
+        assert await self.meeting(store, since=at, until=later) == {older.id}
+        assert await self.meeting(store, since=later + timedelta(seconds=1)) == set()
+        assert await self.meeting(store, since=later, backend=MAIL) == set()
+
+    async def test_an_instant_may_be_in_any_time_zone(self, store: Store) -> None:
+        older, newer = await self._of_two_instants(store)
+        assert newer.created_at is not None
+        elsewhere = newer.created_at.astimezone(OCEAN)
+        assert await self.meeting(store, since=elsewhere) == {newer.id}
+        assert await self.meeting(store, until=elsewhere) == {older.id}
+
+    async def test_more_jobs_than_a_page_are_counted(self, store: Store) -> None:
+        await self.add(store, 60)
+        await self.add(store, 3, backend=MAIL)
+        assert await store.count(JobFilter()) == 63
+        assert await store.count(JobFilter(backend=API)) == 60
+        assert await store.count(JobFilter(backend="none")) == 0
+        assert await store.count(JobFilter(status=JobStatus.PENDING, backend=MAIL)) == 3
+
+    async def _of_two_instants(self, store: Store) -> tuple[Job, Job]:
+        (older,) = await self.add(store)
+
+        async def newer() -> Job | None:
+            (job,) = await self.add(store)
+            assert job.created_at is not None
+            assert older.created_at is not None
+            if job.created_at > older.created_at:
+                return job
+            await store.kill([job.id])
+            await store.clear([job.id])
+            return None
+
+        found = await eventually(newer)
+        assert found is not None
+        return older, found
+
+
+class ClearMatchingConformance(StoreHarness):
+    """Jobs that have ended are deleted by conditions."""
+
+    async def left(self, store: Store) -> set[str]:
+        """List ids of the jobs that are there."""
+        return {job.id for job in await store.find(JobQuery(limit=1_000))}
+
+    async def test_only_ended_jobs_that_match_are_deleted(self, store: Store) -> None:
+        await self.ended(store)
+        failed = await self.ended(store, failure(retryable=False))
+        mail = await self.ended(store, backend=MAIL)
+        processing = await self.claimed(store)
+        (pending,) = await self.add(store)
+        assert await store.clear_matching(JobFilter(status=JobStatus.PENDING)) == 0
+        assert await store.clear_matching(JobFilter(path="/nowhere")) == 0
+        assert await store.clear_matching(JobFilter(status=JobStatus.SUCCESS, backend=API)) == 1
+        assert await self.left(store) == {failed.id, mail.id, processing.id, pending.id}
+        assert await store.clear_matching(JobFilter(code=500)) == 1
+        assert await self.left(store) == {mail.id, processing.id, pending.id}
+        assert await store.clear_matching(JobFilter()) == 1
+        assert await self.left(store) == {processing.id, pending.id}
+
+    async def test_the_newest_of_a_backend_are_deleted_first(self, store: Store) -> None:
+        jobs = [await self.ended(store) for _ in range(5)]
+        mail = await self.ended(store, backend=MAIL)
+        assert await store.clear_matching(JobFilter(backend=API), limit=2) == 2
+        assert await self.left(store) == {mail.id, *(job.id for job in jobs[:3])}
+        assert await store.clear_matching(JobFilter(backend=API), limit=2) == 2
+        assert await self.left(store) == {mail.id, jobs[0].id}
+        assert await store.clear_matching(JobFilter(), limit=3) == 2
+        assert await store.clear_matching(JobFilter(), limit=3) == 0
+
+    async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: Store) -> None:
+        await self.ended(store, dedup_key="k")
+        (holder,) = await self.add(store, dedup_key="k")
+        assert await store.clear_matching(JobFilter()) == 1
+        (again,) = await self.add(store, dedup_key="k")
+        assert again.id == holder.id
+
+
+class ShortIdConformance(StoreHarness):
+    """Ids are completed from their beginning."""
+
+    async def test_ids_are_found_by_their_beginning(self, store: Store) -> None:
+        one, other = await self.add(store, 2)
+        (mail,) = await self.add(store, backend=MAIL)
+        common = _common(one.id, other.id)
+        assert set(await store.ids_starting_with(common)) == {one.id, other.id}
+        assert len(await store.ids_starting_with(common, limit=1)) == 1
+        assert await store.ids_starting_with(other.id[: len(common) + 1]) == [other.id]
+        assert await store.ids_starting_with(one.id) == [one.id]
+        assert await store.ids_starting_with(mail.id[:-1]) == [mail.id]
+
+    async def test_what_is_the_beginning_of_none_finds_none(self, store: Store) -> None:
+        (job,) = await self.add(store)
+        table, _, key = job.id.partition(":")
+        beginnings = [
+            f"{job.id}0", f"{table}:%", f"{table}:_", f"{table}:{key[:-1]}_", f"{table}:x'y", f"{table}:\\",
+            f"{table}:g", f"no_table:{key}", key, "",
+        ]  # fmt: skip
+        for each in beginnings:
+            assert await store.ids_starting_with(each) == [], each
+
+
+class HistoryConformance(StoreHarness):
+    """A watch begins with the latest of what is there, or with what comes."""
+
+    async def test_the_latest_come_first_the_oldest_of_them_before(self, store: Store) -> None:
+        jobs = [(await self.add(store, backend=(API, MAIL)[n % 2]))[0] for n in range(5)]
+        watch = store.watch(JobQuery(), history=3)
+        assert [(await _next(watch)).id for _ in range(3)] == [job.id for job in jobs[-3:]]
+        await store.kill([jobs[0].id])
+        assert (await _next(watch)).id == jobs[0].id
+        await watch.aclose()
+
+    async def test_history_counts_only_what_matches(self, store: Store) -> None:
+        (wanted,) = await self.add(store, path="/w")
+        await self.add(store, 3)
+        watch = store.watch(JobQuery(path="/w"), history=1)
+        assert (await _next(watch)).id == wanted.id
+        await watch.aclose()
+
+    async def test_without_history_only_what_comes_is_seen(self, store: Store) -> None:
+        old = [job.id for job in await self.add(store, 3)]
+        watch = store.watch(JobQuery(), history=0)
+        waiting = asyncio.ensure_future(anext(watch))
+        new: set[str] = set()
+
+        async def seen() -> bool:  # when the watch begins to look isn't said
+            new.update(job.id for job in await self.add(store))
+            done, _ = await asyncio.wait([waiting], timeout=0.05)
+            return bool(done)
+
+        await eventually(seen)
+        assert (await waiting).id in new
+        await store.kill(old[:1])
+        while (job := await _next(watch)).id in new:
+            pass
+        assert (job.id, job.status) == (old[0], JobStatus.FAILED)
+        await watch.aclose()
+
+
+def _common(one: str, other: str) -> str:
+    return next(one[:n] for n in range(len(one)) if one[n] != other[n])
+
+
+async def _next(watch: AsyncGenerator[Job, None]) -> Job:
+    async with asyncio.timeout(PATIENCE):
+        return await anext(watch)

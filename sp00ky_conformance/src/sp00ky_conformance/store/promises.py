@@ -1,0 +1,47 @@
+"""Say what was promised where a test of the suite fails, and where the promise stands."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+
+from sp00ky_conformance.store.harness import StoreHarness
+from sp00ky_core.ports import Store
+
+__all__ = ["TITLE", "promise_of"]
+
+TITLE = "what was promised"
+
+
+def promise_of(cls: type[object] | None, test: str) -> str | None:
+    """Describe the promise that a test asserts; None: it is no test of the suite.
+
+    Args:
+        cls: The class that the test was collected from.
+        test: Its name.
+    """
+    if cls is None or not issubclass(cls, StoreHarness):
+        return None
+    part = next((each for each in cls.__mro__ if test in vars(each) and each is not cls), None)
+    if part is None or vars(part)[test] is None:
+        return None
+    sentence = test.removeprefix("test_").replace("_", " ")
+    subject = f"{inspect.getdoc(part) or part.__name__} In particular: {sentence}."
+    return "\n".join([subject, f"asserted in {_place(vars(part)[test])}", *_calls(part)])
+
+
+def _calls(part: type[object]) -> list[str]:
+    """List the calls of the port that the test's module names, each with its first line."""
+    named = re.findall(r"``(\w+)``", sys.modules[part.__module__].__doc__ or "")
+    calls = [(name, vars(Store).get(name)) for name in dict.fromkeys(named)]
+    return [
+        f"Store.{name} ({_place(call)}): {(inspect.getdoc(call) or '').splitlines()[0]}"
+        for name, call in calls
+        if inspect.isfunction(call)
+    ]
+
+
+def _place(function: object) -> str:
+    code = inspect.unwrap(function).__code__  # type: ignore[arg-type]  # a plain function
+    return f"{code.co_filename}:{code.co_firstlineno}"

@@ -1,0 +1,1 @@
+"""Test what steers a running fleet: priority, order, limits, pauses, operators' acts."""

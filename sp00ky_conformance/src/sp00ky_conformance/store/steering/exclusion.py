@@ -1,0 +1,200 @@
+"""``claim`` of jobs with an ``ordering_key`` while attempts are lost, killed or under way elsewhere."""
+
+# ruff: noqa: D102  # a test's name says what it promises
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from sp00ky_conformance.store.connection.delivery import Delivery, deliver
+from sp00ky_conformance.store.connection.member import members
+from sp00ky_conformance.store.connection.processes import PROCESSES, STARTUP
+from sp00ky_conformance.store.harness import (
+    API,
+    RUNNER,
+    StoreHarness,
+    eventually,
+    failure,
+    new_job,
+    settlement,
+    silent,
+    where,
+)
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import SettleFate, Store, StoreOptions
+
+__all__ = ["ExclusionConformance", "CompetitionConformance"]
+
+KEY = "thread:t1"
+
+
+class ExclusionConformance(StoreHarness):
+    """``capabilities.ordering``: a request that may be under way keeps its key until its lease ends."""
+
+    @where("ordering")
+    async def test_a_lost_job_keeps_its_key_for_its_lease(self, store: Store) -> None:
+        job = await self._lost(store, max_retries=3)
+        assert job.status is JobStatus.PENDING
+        assert await self.claim(store, runner="runner-2") == []
+
+    @where("ordering")
+    async def test_a_lost_job_comes_again_after_its_lease(self, hasty: Store) -> None:
+        job = await self._lost(hasty, max_retries=3)
+        (again,) = await eventually(lambda: self.claim(hasty, runner="runner-2"))
+        assert again.id == job.id
+        await self._came_after(hasty, again, job)
+
+    @where("ordering")
+    async def test_a_lost_job_that_failed_keeps_its_key_for_its_lease(self, store: Store) -> None:
+        job = await self._lost(store, max_retries=0)
+        assert job.status is JobStatus.FAILED
+        assert await self.claim(store, runner="runner-2") == []
+
+    @where("ordering")
+    async def test_a_lost_job_that_failed_lets_the_next_go_after_its_lease(self, hasty: Store) -> None:
+        job = await self._lost(hasty, max_retries=0)
+        (following,) = await eventually(lambda: self.claim(hasty, runner="runner-2"))
+        assert following.id != job.id
+        await self._came_after(hasty, following, job)
+
+    @where("ordering")
+    async def test_a_job_killed_in_flight_keeps_its_key_for_its_lease(self, store: Store) -> None:
+        job = await self.claimed(store, ordering_key=KEY)
+        await self.add(store, ordering_key=KEY)
+        await store.kill([job.id])
+        assert await self.claim(store) == []
+
+    @where("ordering")
+    async def test_a_job_killed_in_flight_lets_the_next_go_after_its_lease(self, hasty: Store) -> None:
+        job = await self.claimed(hasty, ordering_key=KEY)
+        (second,) = await self.add(hasty, ordering_key=KEY)
+        await hasty.kill([job.id])
+        killed = await hasty.get(job.id)
+        (following,) = await eventually(lambda: self.claim(hasty))
+        assert following.id == second.id
+        await self._came_after(hasty, following, killed)
+
+    @where("ordering")
+    async def test_a_killed_and_redriven_job_comes_again_after_its_lease(self, hasty: Store) -> None:
+        job = await self.claimed(hasty, ordering_key=KEY)
+        await self.add(hasty, ordering_key=KEY)
+        await hasty.kill([job.id])
+        killed = await hasty.get(job.id)
+        await hasty.redrive([job.id])
+        (again,) = await eventually(lambda: self.claim(hasty))
+        assert again.id == job.id
+        await self._came_after(hasty, again, killed)
+
+    @where("ordering")
+    async def test_a_redrive_frees_no_key_before_the_lease_ends(self, store: Store) -> None:
+        first = await self.claimed(store, ordering_key=KEY)
+        await self.settled(store, first, failure(retryable=False))
+        second = await self.claimed(store, ordering_key=KEY)
+        await store.kill([second.id])
+        await store.redrive([first.id, second.id])
+        assert await self.claim(store) == []
+
+    @where("ordering")
+    async def test_a_lease_that_is_over_frees_no_key_before_it_is_reclaimed(self, hasty: Store) -> None:
+        job = await self.claimed(hasty, ordering_key=KEY)
+        await self.add(hasty, ordering_key=KEY)
+
+        async def stalled() -> bool:
+            return (await hasty.stats())[API].stalled == 1
+
+        await eventually(stalled)
+        assert await self.claim(hasty, runner="runner-2") == []
+        (result,) = await hasty.settle([settlement(job, Delivered())])
+        assert result.fate is SettleFate.SETTLED
+        assert len(await self.claim(hasty, runner="runner-2")) == 1
+
+    @where("ordering")
+    async def test_other_keys_go_on_beside_a_lost_one(self, store: Store) -> None:
+        await self._lost(store, max_retries=3)
+        free = [*(await self.add(store, ordering_key="other")), *(await self.add(store))]
+        assert {job.id for job in await self.claim(store)} == {job.id for job in free}
+
+    @where("ordering")
+    async def test_another_clients_row_in_flight_keeps_its_key(
+        self, store: Store, options: StoreOptions
+    ) -> None:
+        fields = {"path": "/spookify", "payload": "{}", "ordering_key": KEY, "status": "processing"}
+        job_id = await self.written(store, options, fields)
+        if job_id is None:
+            return
+        await self.add(store, ordering_key=KEY)
+        assert await self.claim(store) == []
+        assert [each.job_id for each in await store.reclaim({})] == [job_id]
+        assert len(await self.claim(store)) == 1
+
+    async def _lost(self, store: Store, *, max_retries: int) -> Job:
+        """Lose an attempt of the first job of the key, behind which there is another."""
+        job = await self.claimed(store, ordering_key=KEY, max_retries=max_retries)
+        await self.add(store, ordering_key=KEY)
+        (written,) = await store.reclaim(silent(RUNNER))
+        assert written.job_id == job.id
+        return await store.get(job.id)
+
+    async def _came_after(self, store: Store, claimed: Job, lost: Job) -> None:
+        kept = await store.get(claimed.id)
+        assert kept.updated_at is not None
+        assert lost.lease_until is not None
+        assert kept.updated_at >= lost.lease_until, "two requests of one key may have been under way"
+
+
+class CompetitionConformance(StoreHarness):
+    """``capabilities.ordering``: whoever claims at once, no two jobs of a key are processing at once."""
+
+    @where("ordering")
+    async def test_no_two_tasks_have_a_key_at_once(self, store: Store) -> None:
+        await self._competed(store, [store] * 4)
+
+    @where("ordering")
+    async def test_no_two_stores_have_a_key_at_once(self, store: Store, options: StoreOptions) -> None:
+        if not store.capabilities.shared:
+            return
+        async with self.opened(options) as other:
+            await self._competed(store, [store, other])
+
+    @where("ordering")
+    async def test_no_two_processes_have_a_key_at_once(self, store: Store, options: StoreOptions) -> None:
+        if not store.capabilities.shared:
+            return
+        added = await self._keyed(store)
+        async with asyncio.timeout(STARTUP), members(self, options, "deliver", PROCESSES) as others:
+            for n, each in enumerate(others):
+                await each.go(runner=f"runner-{n}", slots=3)
+            deliveries = [delivery for each in others for delivery in await each.result()]
+        self._were_in_turn(added, deliveries)
+
+    @where("ordering")
+    async def test_one_key_is_claimed_once_by_many_at_once(self, store: Store) -> None:
+        for _ in range(10):
+            await self.add(store, 2, ordering_key=KEY)
+            claims = await asyncio.gather(*(self.claim(store, 2, runner=f"r{n}") for n in range(6)))
+            (job,) = [job for claim in claims for job in claim]
+            await self.settled(store, job, Delivered())
+
+    async def _competed(self, store: Store, stores: Sequence[Store]) -> None:
+        added = await self._keyed(store)
+        async with asyncio.timeout(STARTUP):
+            rounds = await asyncio.gather(
+                *(deliver(each, runner=f"r{n}", slots=3) for n, each in enumerate(stores))
+            )
+        self._were_in_turn(added, [delivery for each in rounds for delivery in each])
+
+    async def _keyed(self, store: Store) -> list[Job]:
+        return await store.add([new_job(ordering_key=f"k{n % 4}") for n in range(48)])
+
+    def _were_in_turn(self, added: Iterable[Job], deliveries: Iterable[Delivery]) -> None:
+        by_key: dict[str | None, list[str]] = {}
+        for job in added:
+            by_key.setdefault(job.ordering_key, []).append(job.id)
+        taken = sorted(deliveries, key=lambda each: each.claimed)
+        for ids in by_key.values():
+            mine = [each for each in taken if each.job_id in ids]
+            assert [each.job_id for each in mine] == ids
+            assert all(one.settled <= other.claimed for one, other in pairwise(mine))

@@ -1,0 +1,1 @@
+"""Test what every transport promises, against a backend that misbehaves."""

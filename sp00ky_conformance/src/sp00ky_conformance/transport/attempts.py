@@ -1,0 +1,86 @@
+"""Attempts as a runner would make them, friendly and hostile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sp00ky_core.config import BackendConfig, Secret
+from sp00ky_core.contract import Route
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import Attempt
+
+__all__ = ["attempt_for", "HOSTILE_PATHS", "TOKEN"]
+
+TOKEN = 'conformance/"token"\\with=marks'  # noqa: S105  # of a test backend
+"""A token that JSON can't hold without escapes."""
+
+HOSTILE_PATHS = (
+    "",
+    "json",
+    "@evil.test/x",
+    ":80@evil.test/x",
+    "//evil.test/x",
+    "///evil.test/x",
+    "/\\evil.test/x",
+    "\\\\evil.test",
+    "http://evil.test/",
+    "/../admin",
+    "/json/../../admin",
+    "/./json",
+    "/%2e%2e/admin",
+    "/%2E./admin",
+    "/%252e%252e/admin",
+    "/..%2fadmin",
+    "/..%5cadmin",
+    "/..;/admin",
+    "/json%2f..%2f..%2fadmin",
+    "/a\r\nX: y",
+    "/a%0d%0aX:%20y",
+    "/a b",
+    "/nul\0",
+    "/nul%00",
+    "/lone\ud800",
+    "/json?x=1",
+    "/json#x",
+    "/half%2",
+    "/" + "long" * 10_000,
+)
+
+
+def attempt_for(
+    base_url: str,
+    path: str,
+    *,
+    method: str = "POST",
+    payload: Any = None,
+    token: str | None = TOKEN,
+    **options: Any,
+) -> Attempt:
+    """Make an attempt of a job, as a runner would.
+
+    Args:
+        base_url: of the backend.
+        path: of the route and of the job.
+        method: of the route.
+        payload: JSON text as bytes, or a value to be encoded; ``{}`` by default.
+        token: of the backend.
+        options: fields of ``Attempt``; ``timeout`` is 5 s where it isn't given.
+    """
+    job = Job(
+        id="job:018f4e2a",
+        backend="api",
+        path=path,
+        payload_json=payload if isinstance(payload, bytes) else encode(payload or {}),
+        status=JobStatus.PROCESSING,
+    )
+    backend = BackendConfig(
+        name="api",
+        spec=Path("openapi.yml"),
+        base_url=base_url,
+        table="job",
+        token=None if token is None else Secret(token),
+    )
+    fields = {"number": 1, "timeout": 5.0, "job": job, "backend": backend, **options}
+    return Attempt(route=Route(path=path, method=method), **fields)

@@ -1,0 +1,190 @@
+"""Test what a transport of any scheme promises of a delivery, against a real backend.
+
+A transport's own tests subclass it, and say how a transport is made and what it delivers to; for HTTP
+``HttpTransportConformance`` does, which has far more tests::
+
+    class TestMyTransport(TransportConformance):
+        @pytest.fixture
+        def transport(self):
+            return MyTransport()
+
+        @pytest_asyncio.fixture
+        async def server(self):
+            async with MyPeer() as peer:
+                yield peer
+
+        @pytest.fixture
+        def nowhere(self):
+            return "nats://127.0.0.1:1"
+"""
+
+# ruff: noqa: D102  # the name of a test says what it asserts
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_for
+from sp00ky_conformance.transport.peer import Peer
+from sp00ky_core.encoding.json_bytes import JsonText, decode
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Transport
+
+__all__ = ["TransportConformance", "result_of"]
+
+MANY = 60
+NO_OBJECTS = (b"", b"\0", b"[1]", b'"x"', b"{", b'{"n": NaN}', b'{"x": "\xff"}', b"[" * 100_000)
+
+
+def result_of(outcome: Outcome) -> Any:
+    """Return the result of a delivered job, as a reader of the row gets it."""
+    assert isinstance(outcome, Delivered), outcome
+    return decode(outcome.result) if isinstance(outcome.result, JsonText) else outcome.result
+
+
+@pytest.mark.asyncio
+class TransportConformance:
+    """Subclass it, with three fixtures.
+
+    ``transport`` returns a transport that isn't open yet, ``server`` yields a ``Peer`` that is at work, and
+    ``nowhere`` returns the ``baseUrl`` of a backend that can't be reached.
+    """
+
+    @pytest_asyncio.fixture
+    async def delivering(self, transport: Transport) -> AsyncIterator[Transport]:
+        """Open the transport under test."""
+        await transport.open()
+        yield transport
+        await transport.close()
+
+    # --- what arrives ---
+
+    async def test_the_payload_arrives_byte_for_byte_and_once(
+        self, delivering: Transport, server: Peer
+    ) -> None:
+        payload = b'{ "id" : 7, "id": 8, "text": "\xf0\x9f\x91\xbb\\ud800", "n": 1.000 }'
+        outcome = await delivering.deliver(attempt_for(server.url, "/json", payload=payload))
+        assert isinstance(outcome, Delivered)
+        assert [request.body for request in server.requests] == [payload]
+
+    async def test_of_many_at_once_each_arrives(self, delivering: Transport, server: Peer) -> None:
+        attempts = [attempt_for(server.url, "/json", payload={"n": n}) for n in range(MANY)]
+        outcomes = await asyncio.gather(*map(delivering.deliver, attempts))
+        assert all(isinstance(outcome, Delivered) for outcome in outcomes)
+        sent = Counter(attempt.job.payload_json for attempt in attempts)
+        assert Counter(request.body for request in server.requests) == sent
+
+    # --- what may not arrive ---
+
+    @pytest.mark.parametrize("path", HOSTILE_PATHS)
+    async def test_a_hostile_path_is_never_requested(
+        self, delivering: Transport, server: Peer, path: str
+    ) -> None:
+        outcome = await delivering.deliver(attempt_for(server.url, path))
+        assert isinstance(outcome, Undelivered)
+        assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_path", False)
+        assert not server.requests
+
+    async def test_a_path_that_is_not_its_routes_is_never_requested(
+        self, delivering: Transport, server: Peer
+    ) -> None:
+        attempt = attempt_for(server.url, "/json")
+        attempt = attrs.evolve(attempt, job=attrs.evolve(attempt.job, path="/fails"))
+        outcome = await delivering.deliver(attempt)
+        assert isinstance(outcome, Undelivered)
+        assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_path", False)
+        assert not server.requests
+
+    @pytest.mark.parametrize("payload", NO_OBJECTS)
+    async def test_refuses_a_payload_that_is_no_json_object(
+        self, delivering: Transport, server: Peer, payload: bytes
+    ) -> None:
+        outcome = await delivering.deliver(attempt_for(server.url, "/json", payload=payload))
+        assert isinstance(outcome, Undelivered)
+        assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_payload", False)
+        assert not server.requests
+
+    # --- what comes of it ---
+
+    async def test_a_refusal_is_undelivered_and_may_be_retried(
+        self, delivering: Transport, server: Peer
+    ) -> None:
+        outcome = await delivering.deliver(attempt_for(server.url, "/fails"))
+        assert isinstance(outcome, Undelivered)
+        assert outcome.is_retryable
+        assert outcome.name
+        assert outcome.reason.isprintable()
+        assert len(outcome.reason.encode()) <= 2_048
+        assert isinstance(await delivering.deliver(attempt_for(server.url, "/json")), Delivered)
+
+    async def test_no_answer_in_time_is_a_timeout_and_is_not_sent_again(
+        self, delivering: Transport, server: Peer
+    ) -> None:
+        async with asyncio.timeout(60):
+            outcome = await delivering.deliver(attempt_for(server.url, "/hang", timeout=0.3))
+        assert isinstance(outcome, Undelivered)
+        assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "timeout", True)
+        assert len(server.requests) == 1
+
+    async def test_what_cannot_be_reached_is_no_connection(self, delivering: Transport, nowhere: str) -> None:
+        async with asyncio.timeout(60):
+            outcome = await delivering.deliver(attempt_for(nowhere, "/json", timeout=5))
+        assert isinstance(outcome, Undelivered)
+        assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "connect", True)
+
+    async def test_one_that_hangs_holds_up_no_other(self, delivering: Transport, server: Peer) -> None:
+        hanging = asyncio.create_task(delivering.deliver(attempt_for(server.url, "/hang", timeout=60)))
+        await server.received()
+        assert isinstance(await delivering.deliver(attempt_for(server.url, "/json")), Delivered)
+        hanging.cancel()
+        await asyncio.wait([hanging])
+
+    @pytest.mark.parametrize("token", [TOKEN, "two\r\nl1nes", "\0", "\u20ac", "x" * 100_000, None])
+    async def test_whatever_the_token_nothing_is_raised_and_it_is_not_reported(
+        self, delivering: Transport, server: Peer, token: str | None
+    ) -> None:
+        for path in ("/json", "/fails"):
+            outcome = await delivering.deliver(attempt_for(server.url, path, token=token))
+            assert isinstance(outcome, Delivered | Undelivered)
+            assert (token or "no token") not in repr(outcome)
+            assert "l1nes" not in repr(outcome)
+        assert isinstance(await delivering.deliver(attempt_for(server.url, "/json")), Delivered)
+
+    # --- cancelling, opening, closing ---
+
+    async def test_cancelling_ends_a_delivery_and_spoils_no_other(
+        self, delivering: Transport, server: Peer
+    ) -> None:
+        task = asyncio.create_task(delivering.deliver(attempt_for(server.url, "/hang", timeout=60)))
+        await server.received()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        for last in (False, True):
+            outcome = await delivering.deliver(attempt_for(server.url, "/json", last=last))
+            assert isinstance(outcome, Delivered)
+
+    async def test_opening_and_closing_twice_is_harmless(self, transport: Transport, server: Peer) -> None:
+        for _ in range(2):
+            await transport.open()
+        assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
+        for _ in range(2):
+            await transport.close()
+
+    async def test_a_close_that_was_cancelled_is_made_again(self, transport: Transport, server: Peer) -> None:
+        await transport.open()
+        await transport.deliver(attempt_for(server.url, "/json"))
+        closing = asyncio.create_task(transport.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait([closing])
+        await transport.close()
+        del transport
+        gc.collect()  # what wasn't closed warns when it is collected

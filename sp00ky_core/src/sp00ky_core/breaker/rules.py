@@ -1,0 +1,118 @@
+"""Decide what an event makes of a breaker: the table first, then the rule for each of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from sp00ky_core.breaker.state import (
+    LONGEST_INTERVAL,
+    LONGEST_PAUSE,
+    Answered,
+    Breaker,
+    BreakerChange,
+    BreakerEvent,
+    BreakerState,
+    Failed,
+    ProbeAnswered,
+    ProbeFailed,
+    ProbeWithoutNews,
+)
+from sp00ky_core.config import BreakerConfig
+
+__all__ = ["BREAKER_TABLE", "change_after"]
+
+
+@attrs.frozen(kw_only=True)
+class _Next:
+    to: BreakerState
+    failures: int
+    pause: float = 0.0
+
+
+def _count(breaker: Breaker, event: Failed, config: BreakerConfig) -> _Next:
+    failures = breaker.failures + 1
+    if failures < config.failures:
+        return _Next(to=BreakerState.CLOSED, failures=failures, pause=event.retry_after)
+    pause = max(_interval(config, config.failures), event.retry_after)
+    return _Next(to=BreakerState.OPEN, failures=config.failures, pause=pause)
+
+
+def _calm(_breaker: Breaker, event: Answered, _config: BreakerConfig) -> _Next:
+    return _Next(to=BreakerState.CLOSED, failures=0, pause=event.retry_after)
+
+
+def _wait(breaker: Breaker, event: Failed | Answered, _config: BreakerConfig) -> _Next:
+    # It was in flight when the breaker opened: that it ends, however, is no news.
+    return _Next(to=breaker.state, failures=breaker.failures, pause=event.retry_after)
+
+
+def _reopen(breaker: Breaker, event: ProbeFailed, config: BreakerConfig) -> _Next | None:
+    if breaker.probe_runner != event.runner_id:
+        return None  # it took too long, and another runner has the probe now
+    failures = max(breaker.failures, config.failures) + 1
+    # A probe that hung has waited already; but a backend is never hit without a break.
+    pause = max(_interval(config, failures) - event.took, config.interval, event.retry_after)
+    return _Next(to=BreakerState.OPEN, failures=failures, pause=pause)
+
+
+def _close(breaker: Breaker, event: ProbeAnswered, _config: BreakerConfig) -> _Next | None:
+    if breaker.probe_runner != event.runner_id:
+        return None
+    return _Next(to=BreakerState.CLOSED, failures=0, pause=event.retry_after)
+
+
+def _hand_back(breaker: Breaker, event: ProbeWithoutNews, _config: BreakerConfig) -> _Next | None:
+    if breaker.probe_runner != event.runner_id:
+        return None
+    return _Next(to=BreakerState.OPEN, failures=breaker.failures)
+
+
+Rule = Callable[[Breaker, Any, BreakerConfig], _Next | None]  # of the one event that its key names
+
+
+BREAKER_TABLE: Mapping[tuple[BreakerState, type[BreakerEvent]], tuple[Rule, frozenset[BreakerState]]] = {
+    (BreakerState.CLOSED, Failed): (_count, frozenset({BreakerState.CLOSED, BreakerState.OPEN})),
+    (BreakerState.CLOSED, Answered): (_calm, frozenset({BreakerState.CLOSED})),
+    (BreakerState.OPEN, Failed): (_wait, frozenset({BreakerState.OPEN})),
+    (BreakerState.OPEN, Answered): (_wait, frozenset({BreakerState.OPEN})),
+    (BreakerState.HALF_OPEN, Failed): (_wait, frozenset({BreakerState.HALF_OPEN})),
+    (BreakerState.HALF_OPEN, Answered): (_wait, frozenset({BreakerState.HALF_OPEN})),
+    (BreakerState.HALF_OPEN, ProbeFailed): (_reopen, frozenset({BreakerState.OPEN})),
+    (BreakerState.HALF_OPEN, ProbeAnswered): (_close, frozenset({BreakerState.CLOSED})),
+    (BreakerState.HALF_OPEN, ProbeWithoutNews): (_hand_back, frozenset({BreakerState.OPEN})),
+    # The probe's lease has run out, and no runner has taken the next one yet.
+    (BreakerState.OPEN, ProbeFailed): (_reopen, frozenset({BreakerState.OPEN})),
+    (BreakerState.OPEN, ProbeAnswered): (_close, frozenset({BreakerState.CLOSED})),
+    (BreakerState.OPEN, ProbeWithoutNews): (_hand_back, frozenset({BreakerState.OPEN})),
+}
+"""In a state, after an event: the rule that decides, and where it may lead. Anything else changes nothing.
+
+From open to half-open leads a claim, in the store: it gives one job, the probe, to whoever comes first.
+"""
+
+
+def change_after(
+    backend: str, breaker: Breaker, event: BreakerEvent, config: BreakerConfig
+) -> BreakerChange | None:
+    """Decide a breaker's change after an event; None: nothing would have to be written."""
+    row = BREAKER_TABLE.get((breaker.state, type(event)))
+    after = None if row is None else row[0](breaker, event, config)
+    if after is None:
+        return None
+    same = (after.to, after.failures) == (breaker.state, breaker.failures)
+    same = same and not isinstance(event, ProbeFailed | ProbeAnswered | ProbeWithoutNews)
+    if same and after.pause <= breaker.paused_for:
+        return None
+    return BreakerChange(
+        backend=backend, before=breaker, to=after.to, failures=after.failures, pause=after.pause
+    )
+
+
+def _interval(config: BreakerConfig, failures: int) -> float:
+    """Seconds from one probe to the next, after so many failures."""
+    doublings = min(max(failures - config.failures, 0), 60)  # beyond that a float could overflow
+    longest = min(max(LONGEST_INTERVAL, config.interval), LONGEST_PAUSE)
+    return min(config.interval * 2.0**doublings, longest)

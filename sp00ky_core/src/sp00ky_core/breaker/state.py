@@ -1,0 +1,172 @@
+"""Describe a breaker: its state, what happens to it, and a change of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import attrs
+
+__all__ = [
+    "Breaker",
+    "BreakerChange",
+    "BreakerEvent",
+    "BreakerState",
+    "Failed",
+    "Answered",
+    "ProbeFailed",
+    "ProbeAnswered",
+    "ProbeWithoutNews",
+    "LONGEST_INTERVAL",
+    "LONGEST_PAUSE",
+]
+
+
+LONGEST_INTERVAL = 30.0
+"""Seconds between two probes, at most: the interval doubles up to it."""
+
+
+LONGEST_PAUSE = 10 * 365 * 86_400.0  # ten years: what every database's clock can add
+
+
+class BreakerState(StrEnum):
+    """Whether a backend's jobs are sent."""
+
+    CLOSED = "closed"  # as usual
+    OPEN = "open"  # not at all, until the pause has passed and a runner takes the probe
+    HALF_OPEN = "half_open"  # one, the probe
+
+
+@attrs.frozen(kw_only=True)
+class Breaker:
+    """A breaker as it was read; a backend that never failed has this one.
+
+    Attributes:
+        state: Whether jobs are sent.
+        failures: In a row; once it is open, failed probes count on from what opened it.
+        paused_for: Seconds from when it was read; a closed one may be paused too.
+        probe_runner: Who has taken the latest probe.
+        probe_for: Seconds for which it is still that runner's alone.
+    """
+
+    state: BreakerState = BreakerState.CLOSED
+    failures: int = 0
+    paused_for: float = 0.0
+    probe_runner: str | None = None
+    probe_for: float = 0.0
+
+    @property
+    def lets_through(self) -> bool:
+        """Whether jobs are claimed as usual."""
+        return self.state is BreakerState.CLOSED and self.paused_for <= 0
+
+    @property
+    def wants_probe(self) -> bool:
+        """Whether whoever comes first may take the probe."""
+        return self.state is BreakerState.OPEN and self.paused_for <= 0
+
+
+@attrs.frozen(kw_only=True)
+class Failed:
+    """An attempt found the backend unavailable.
+
+    Attributes:
+        retry_after: Seconds for which the backend asked to be left alone.
+    """
+
+    retry_after: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Answered:
+    """An attempt was answered, well or badly.
+
+    Attributes:
+        retry_after: Seconds for which the backend asked to be left alone.
+    """
+
+    retry_after: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class ProbeFailed:
+    """The probe found the backend still unavailable.
+
+    Attributes:
+        runner_id: The runner's id.
+        took: Seconds; the interval runs from when the probe was sent.
+        retry_after: Seconds for which the backend asked to be left alone.
+    """
+
+    runner_id: str
+    took: float = 0.0
+    retry_after: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class ProbeAnswered:
+    """The probe was answered, well or badly.
+
+    Attributes:
+        runner_id: The runner's id.
+        retry_after: Seconds for which the backend asked to be left alone.
+    """
+
+    runner_id: str
+    retry_after: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class ProbeWithoutNews:
+    """The probe was never sent, or cut off.
+
+    Attributes:
+        runner_id: The runner's id.
+    """
+
+    runner_id: str
+
+
+BreakerEvent = Failed | Answered | ProbeFailed | ProbeAnswered | ProbeWithoutNews
+
+
+@attrs.frozen(kw_only=True)
+class BreakerChange:
+    """A decision as data; a store applies it if the breaker is still as it was ``before``.
+
+    Attributes:
+        backend: The backend's name.
+        before: Guards: whether it is closed, its failures, its probe's runner.
+        to: Half-open: its runner keeps the probe; else the probe ends.
+        failures: The failures in a row, as they are then.
+        pause: Seconds: paused_until = now + pause, unless it is later already.
+    """
+
+    backend: str
+    before: Breaker
+    to: BreakerState
+    failures: int
+    pause: float = 0.0
+
+    @property
+    def opens(self) -> bool:
+        """Whether jobs that were sent are sent no more."""
+        return self.before.state is BreakerState.CLOSED and self.to is not BreakerState.CLOSED
+
+    @property
+    def closes(self) -> bool:
+        """Whether jobs that weren't sent are sent again."""
+        return self.before.state is not BreakerState.CLOSED and self.to is BreakerState.CLOSED
+
+    @property
+    def ends_probe(self) -> bool:
+        """Whether a runner had the probe and has it no more."""
+        return self.before.probe_runner is not None and self.to is not BreakerState.HALF_OPEN
+
+    def has_made(self, breaker: Breaker) -> bool:
+        """Whether a breaker is as this change leaves it, so that a try whose reply was lost may have made it.
+
+        Another runner's same change looks the same: it is to be asked only where a reply was lost.
+        """
+        probe_runner = self.before.probe_runner if self.to is BreakerState.HALF_OPEN else None
+        left = (self.to, self.failures, probe_runner)
+        return left == (breaker.state, breaker.failures, breaker.probe_runner)

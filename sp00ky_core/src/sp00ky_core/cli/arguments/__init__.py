@@ -1,0 +1,1 @@
+"""Read what commands are given."""

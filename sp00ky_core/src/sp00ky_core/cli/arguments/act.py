@@ -1,0 +1,34 @@
+"""Say why an operator does it, and who they are: for the audit."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["act_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def act_options(function: Command) -> Command:
+    """Add ``--reason`` and ``--actor``."""
+    actor = click.option(
+        "--actor",
+        metavar="NAME",
+        envvar="SP00KY_ACTOR",
+        default=_login_name,
+        help="Who does it, for the audit; by default SP00KY_ACTOR, or the login name.",
+    )
+    reason = click.option("--reason", metavar="TEXT", help="Why, for the audit.")
+    return reason(actor(function))
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return f"uid {os.getuid()}"

@@ -1,0 +1,64 @@
+"""``sp00ky audit``: what operators have done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from sp00ky_core.cli.arguments.instants import INSTANT
+from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.terminal.job_format import moment
+from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
+from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.encoding.report_json import audit_to_json
+from sp00ky_core.ports import AuditEntry
+
+__all__ = ["audit"]
+
+COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")
+
+LONGEST_SELECTION = 100
+"""Characters of it in a row."""
+
+
+@command(short_help="Show what operators have done.")
+@click.option("--since", type=INSTANT, help="Done then or later: 2h (ago), 3d, an RFC 3339 instant.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--after", metavar="ID", help="The last entry of the page before ('next' in the JSON).")
+@as_json
+def audit(
+    settings: Settings, *, since: datetime | None, limit: int, after: str | None, json_wanted: bool
+) -> None:
+    """Show what operators have done, the latest first; it is kept for 90 days.
+
+    The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
+    off.
+    """
+    found = run_async(_audit(settings, since, limit + 1, after))
+    page, rest = found[:limit], found[limit:]
+    following = page[-1].id if rest else None
+    if json_wanted:
+        show_json({"audit": [audit_to_json(each) for each in page], "next": following})
+        return
+    show_rows(COLUMNS, [_row(each) for each in page])
+    if following:
+        click.echo(f"there are more: --after {following}", err=True)
+
+
+async def _audit(
+    settings: Settings, since: datetime | None, limit: int, after: str | None
+) -> Sequence[AuditEntry]:
+    async with settings.outbox() as outbox:
+        with slow("reading the audit"):
+            return await outbox.audit(since=since, limit=limit, after=after)
+
+
+def _row(entry: AuditEntry) -> tuple[object, ...]:
+    selection = json.dumps(dict(entry.selection), ensure_ascii=False)
+    if len(selection) > LONGEST_SELECTION:
+        selection = f"{selection[:LONGEST_SELECTION]}..."
+    did = (entry.actor, entry.via, entry.host, entry.action, entry.count or "", moment(entry.ended_at))
+    return (moment(entry.at), *did, entry.reason, selection)

@@ -1,0 +1,107 @@
+"""``sp00ky backends list | pause | resume``: which backends are delivered to, and whether."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from sp00ky_core.backend import store_tables
+from sp00ky_core.cli.arguments.act import act_options
+from sp00ky_core.cli.arguments.durations import DURATION
+from sp00ky_core.cli.context import Settings, command, run_async, with_settings
+from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS, stats_row
+from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
+from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.encoding.report_json import json_of
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import BackendStats, JobTable
+
+__all__ = ["backends"]
+
+
+@click.group()
+@with_settings
+def backends() -> None:
+    """Look at backends, and pause deliveries to one."""
+
+
+@command(backends, name="list", short_help="List the backends and their queues.")
+@as_json
+def list_backends(settings: Settings, *, json_wanted: bool) -> None:
+    """List the backends: whether they are paused, their breakers, limits and queues."""
+    outbox = settings.outbox()
+    stats, tables = run_async(_stats(outbox)), {each.backend: each for each in store_tables(outbox.backends)}
+    limits = {name: tables[each.table.backend] for name, each in outbox.backends.items()}
+    if json_wanted:
+        show_json({"backends": [_to_json(name, stats[name], limits[name]) for name in outbox.backends]})
+    else:
+        rows = [(*stats_row(name, stats[name]), _limits_text(limits[name])) for name in outbox.backends]
+        show_rows((*STATS_COLUMNS, "limits"), rows)
+
+
+async def _stats(outbox: Outbox) -> Mapping[str, BackendStats]:
+    async with outbox:
+        with slow("counting the jobs"):
+            return await outbox.stats()
+
+
+def _to_json(name: str, stats: BackendStats, table: JobTable) -> dict[str, Any]:
+    rate = table.rate
+    limits = {
+        "rate": None if rate is None else {"limit": rate.limit, "per": rate.per, "burst": rate.burst},
+        "max_in_flight": table.max_in_flight,
+    }
+    return {"name": name, "limits": limits, **json_of(stats)}
+
+
+def _limits_text(table: JobTable) -> str:
+    rate, most = table.rate, table.max_in_flight
+    texts = [] if rate is None else [f"{rate.limit} per {rate.per:g} s, {rate.burst} at once"]
+    texts += [] if most is None else [f"{most} in flight"]
+    return ", ".join(texts)
+
+
+@command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
+@click.argument("name")
+@click.option("--for", "duration", type=DURATION, help="So long: 10m, 2h; by default until it is resumed.")
+@act_options
+def pause(settings: Settings, *, name: str, duration: timedelta | None, **act: Any) -> None:
+    """Stop deliveries to the backend NAME, in the whole fleet: nothing more of its jobs is claimed.
+
+    What is in flight ends, jobs can be enqueued, and wait. Backends that share a table are paused together.
+    """
+    run_async(_pause(settings, name, duration, act))
+
+
+async def _pause(settings: Settings, name: str, duration: timedelta | None, act: Mapping[str, Any]) -> None:
+    async with settings.outbox() as outbox:
+        began = await outbox.pause(name, duration=duration, **act)
+        until = "until it is resumed" if duration is None else f"for {duration.total_seconds():g} s"
+        was = "" if began else "; it was paused before, and that pause is replaced"
+        click.echo(f"{_together(outbox, name)} paused {until}{was}")
+
+
+@command(backends, name="resume", short_help="End a pause.")
+@click.argument("name")
+@act_options
+def resume(settings: Settings, *, name: str, **act: Any) -> None:
+    """End the pause of the backend NAME: its jobs are claimed again at once."""
+    run_async(_resume(settings, name, act))
+
+
+async def _resume(settings: Settings, name: str, act: Mapping[str, Any]) -> None:
+    async with settings.outbox() as outbox:
+        ended = await outbox.resume(name, **act)
+        was = "" if ended else "; nothing had paused it"
+        click.echo(f"{_together(outbox, name)} resumed{was}")
+
+
+def _together(outbox: Outbox, name: str) -> str:
+    """Name the backends of a table, the one that is meant first, and the verb that goes with them."""
+    tables = {each: backend.table.table for each, backend in outbox.backends.items()}
+    others = [each for each, table in tables.items() if each != name and table == tables[name]]
+    names = " and ".join([name, *others])
+    return f"{names}, which share a table, are" if others else f"{name} is"

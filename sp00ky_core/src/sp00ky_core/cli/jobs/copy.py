@@ -1,0 +1,69 @@
+"""``sp00ky jobs copy``: enqueue a new job like an old one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sp00ky_core.cli.arguments.act import act_options
+from sp00ky_core.cli.arguments.payload import read_payload
+from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.jobs.group import jobs
+from sp00ky_core.cli.jobs.ids import job_of
+from sp00ky_core.cli.terminal.output import as_json, show_json
+from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.job import Job
+from sp00ky_core.operators.audit import act_of, recorded, selected_ids
+
+__all__ = ["copy"]
+
+
+@command(jobs, name="copy", short_help="Enqueue a new job like an old one.")
+@click.argument("job_id", metavar="ID")
+@click.option("--payload", metavar="PAYLOAD", help="Another payload: JSON, @FILE, or - for standard input.")
+@act_options
+@as_json
+def copy(
+    settings: Settings,
+    *,
+    job_id: str,
+    payload: str | None,
+    reason: str | None,
+    actor: str,
+    json_wanted: bool,
+) -> None:
+    """Enqueue a new job like an old one, whatever became of that, and print the new one's id.
+
+    It has the same backend, path, payload, retries, timeout, record, priority and ordering key (there it is
+    the last), and no dedup key; it is checked against the backend's document as every new job is.
+    """
+    document = None if payload is None else read_payload(payload)
+    job = run_async(_copy(settings, job_id, document, reason=reason, actor=actor))
+    if json_wanted:
+        show_json(job_to_json(job))
+    else:
+        click.echo(job.id)
+
+
+async def _copy(settings: Settings, job_id: str, payload: Any, *, reason: str | None, actor: str) -> Job:
+    async with settings.outbox() as outbox:
+        old = await job_of(outbox, job_id)
+        if payload is None:
+            payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
+        act = act_of("copy", selected_ids([old.id]), via=outbox.via, reason=reason, actor=actor)
+        async with recorded(outbox.store, act) as record:
+            job = await outbox.run(
+                old.backend,
+                old.path,
+                payload,
+                assigned_to=old.assigned_to,
+                max_retries=old.max_retries,
+                retry_strategy=old.retry_strategy,
+                timeout=old.timeout,
+                priority=old.priority,
+                ordering_key=old.ordering_key,
+            )
+            await record.reach(1)
+            return job

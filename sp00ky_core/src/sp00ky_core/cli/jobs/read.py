@@ -1,0 +1,147 @@
+"""``sp00ky jobs list | get | watch | stats``: these change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import attrs
+import click
+
+from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.jobs.group import jobs
+from sp00ky_core.cli.jobs.ids import job_of
+from sp00ky_core.cli.jobs.selection import conditions_of, filter_options, warn_of_unknown_path
+from sp00ky_core.cli.terminal.job_format import (
+    CLAIM_COLUMNS,
+    JOB_COLUMNS,
+    STATS_COLUMNS,
+    change_line,
+    claim_row,
+    job_lines,
+    job_row,
+    stats_row,
+)
+from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
+from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.encoding.report_json import json_of
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import BackendStats, JobFilter
+
+__all__ = ["list_jobs", "get", "watch", "stats"]
+
+
+@command(jobs, name="list", short_help="List jobs, newest first.")
+@filter_options()
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--after", metavar="ID", help="The last job of the page before ('next' in the JSON).")
+@as_json
+def list_jobs(
+    settings: Settings, *, json_wanted: bool, limit: int, after: str | None, **options: Any
+) -> None:
+    """List jobs, newest first; every filter that is given must be met.
+
+    With --status processing it shows who has them, since when, and until when the lease lasts.
+    """
+    conditions = conditions_of(options)
+    found, hosts = run_async(_find(settings, conditions, limit=limit + 1, after=after))
+    page, rest = found[:limit], found[limit:]
+    following = page[-1].id if rest else None
+    if json_wanted:
+        show_json({"jobs": [job_to_json(job) for job in page], "next": following})
+        return
+    if conditions.status is JobStatus.PROCESSING:
+        show_rows(CLAIM_COLUMNS, [claim_row(job, hosts) for job in page])
+    else:
+        show_rows(JOB_COLUMNS, [job_row(job) for job in page])
+    if following:
+        click.echo(f"there are more: --after {following}", err=True)
+
+
+async def _find(
+    settings: Settings, conditions: JobFilter, *, limit: int, after: str | None
+) -> tuple[list[Job], dict[str, str]]:
+    """Return the jobs, and of those that are processing the hosts of their runners, by the runner's id."""
+    async with settings.outbox() as outbox:
+        warn_of_unknown_path(outbox, conditions)
+        with slow("looking for jobs"):
+            last = None if after is None else (await job_of(outbox, after)).id
+            found = await outbox.find(**attrs.asdict(conditions, recurse=False), limit=limit, after=last)
+            is_claimed = conditions.status is JobStatus.PROCESSING
+            return found, {each.id: each.host for each in await outbox.runners()} if is_claimed else {}
+
+
+@command(jobs, name="get", short_help="Show one job.")
+@click.argument("job_id", metavar="ID")
+@as_json
+def get(settings: Settings, *, job_id: str, json_wanted: bool) -> None:
+    """Show one job; exit 1 if there is none of that ID, which may be shortened to what is unique."""
+    job = run_async(_get(settings, job_id))
+    if json_wanted:
+        show_json(job_to_json(job))
+        return
+    for line in job_lines(job):
+        click.echo(line)
+
+
+async def _get(settings: Settings, job_id: str) -> Job:
+    async with settings.outbox() as outbox:
+        return await job_of(outbox, job_id)
+
+
+@command(jobs, name="watch", short_help="Show a job, or all, now and at each change.")
+@click.argument("job_id", metavar="[ID]", required=False)
+@click.option(
+    "--history", type=click.IntRange(0), metavar="N", help="Without ID: begin with the latest N jobs."
+)
+@as_json
+@click.pass_context
+def watch(
+    context: click.Context,
+    /,
+    settings: Settings,
+    *,
+    job_id: str | None,
+    history: int | None,
+    json_wanted: bool,
+) -> None:
+    """Show a job now and at each change until it has ended; without ID, what changes in all from now on.
+
+    A line each; with --json a JSON document a line. It exits 0 also where the job failed (see its status),
+    and 1 if there is none of that ID. Without ID it goes on until interrupted.
+    """
+    if job_id is not None and history is not None:
+        raise click.UsageError("--history goes without ID", context)
+    run_async(_watch(settings, job_id, history or 0, json_wanted=json_wanted))
+
+
+async def _watch(settings: Settings, job_id: str | None, history: int, *, json_wanted: bool) -> None:
+    async with settings.outbox() as outbox:
+        changes: AsyncIterator[Job]
+        if job_id is None:
+            changes = outbox.watch_all(history=history)
+        else:
+            changes = outbox.watch((await job_of(outbox, job_id)).id)
+        async for job in changes:
+            if json_wanted:
+                show_json(job_to_json(job), indent=None)
+            else:
+                click.echo(change_line(job))
+
+
+@command(jobs, name="stats")
+@as_json
+def stats(settings: Settings, *, json_wanted: bool) -> None:
+    """Show each backend's queue in numbers."""
+    numbers = run_async(_stats(settings))
+    if json_wanted:
+        show_json({"backends": {name: json_of(each) for name, each in numbers.items()}})
+    else:
+        show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])
+
+
+async def _stats(settings: Settings) -> Mapping[str, BackendStats]:
+    async with settings.outbox() as outbox:
+        with slow("counting the jobs"):
+            return await outbox.stats()

@@ -1,0 +1,142 @@
+"""Choose jobs on the command line: by their ids, by filters, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+import click
+
+from sp00ky_core.cli.arguments.act import act_options
+from sp00ky_core.cli.arguments.instants import INSTANT
+from sp00ky_core.cli.errors import say
+from sp00ky_core.cli.terminal.output import as_json
+from sp00ky_core.errors import nearest
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import JobFilter
+
+__all__ = [
+    "Selection",
+    "choice_options",
+    "selection_options",
+    "filter_options",
+    "conditions_of",
+    "warn_of_unknown_path",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FIELDS = tuple(field.name for field in attrs.fields(JobFilter))
+
+
+def filter_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
+    """Add an option for each condition; their values are what ``conditions_of`` takes."""
+    return _together(
+        click.option("--backend", help="Only this backend's."),
+        click.option("--status", type=click.Choice([each.value for each in statuses]), help="Only these."),
+        click.option("--path", help="Only this route's, as written in the document."),
+        click.option("--error-name", metavar="NAME", help="Only those whose last error has this name."),
+        click.option("--code", type=int, help="Only those whose last error has this HTTP status, or 0."),
+        click.option(
+            "--since", type=INSTANT, help="Created then or later: 2h (ago), 3d, an RFC 3339 instant."
+        ),
+        click.option("--until", type=INSTANT, help="Created before then."),
+        click.option("--assigned-to", metavar="RECORD", help="Only this record's."),
+        click.option("--ordering-key", metavar="KEY", help="Only those with this key."),
+        click.option("--runner", "runner_id", metavar="ID", help="Only those that this runner has."),
+    )
+
+
+def conditions_of(options: Mapping[str, Any]) -> JobFilter:
+    """Make a filter of the options. Raises ``OptionInvalid``."""
+    return JobFilter(**{name: options[name] for name in _FIELDS})
+
+
+def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
+    """Say so where no document has the route that is asked for: it may be misspelt."""
+    meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
+    known = {path for backend in meant for path in backend.contract.routes}
+    if conditions.path is not None and conditions.path not in known:
+        hint = nearest(conditions.path, known)
+        say(f"warning: no document has a route {conditions.path!r} that can be called; {hint}")
+
+
+def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
+    """Add what chooses jobs: IDs, filters, ``--limit`` and ``--all``."""
+    return _together(
+        click.argument("job_ids", metavar="[ID]...", nargs=-1),
+        filter_options(statuses),
+        click.option("--limit", type=click.IntRange(1), help="At most so many, the newest."),
+        click.option("--all", "every", is_flag=True, help="All that this can be done to."),
+    )
+
+
+def selection_options(statuses: Iterable[JobStatus]) -> Callable[[Command], Command]:
+    """Add what ``jobs kill``, ``retry`` and ``clear`` have in common, for jobs of these statuses."""
+    return _together(
+        choice_options(statuses),
+        click.option("--dry-run", is_flag=True, help="Only count them."),
+        click.option("--yes", is_flag=True, help="Don't ask."),
+        act_options,
+        as_json,
+    )
+
+
+def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Carry what was chosen, and how it is to be done.
+
+    Attributes:
+        job_ids: The ids that were named; without any, ``conditions`` and ``limit`` count.
+        conditions: The filters; none of them with ``--all``.
+        limit: At most so many jobs; None: all.
+        dry_run: Only count.
+        yes: Don't ask.
+        json_wanted: Print JSON.
+        act: ``reason`` and ``actor``, for the audit.
+    """
+
+    job_ids: tuple[str, ...]
+    conditions: JobFilter
+    limit: int | None
+    dry_run: bool
+    yes: bool
+    json_wanted: bool
+    act: Mapping[str, str | None] = attrs.field(factory=dict)
+
+    @classmethod
+    def of(cls, context: click.Context, options: Mapping[str, Any]) -> Selection:
+        """Read the options. Raises ``click.UsageError`` where they choose nothing, or contradict."""
+        conditions = conditions_of(options)
+        job_ids, limit, every = options["job_ids"], options["limit"], options["every"]
+        is_filtered = conditions != JobFilter()
+        problem = None
+        dry_run = options.get("dry_run", False)
+        if job_ids and (is_filtered or every or limit is not None or dry_run):
+            problem = "filters, --limit, --all and --dry-run go without IDs"
+        elif every and is_filtered:
+            problem = "--all goes without filters"
+        elif not (job_ids or every or is_filtered or limit is not None):
+            problem = "nothing is chosen, and nothing was done: name IDs, filters, or --all"
+        if problem:
+            raise click.UsageError(problem, context)
+        return cls(
+            job_ids=job_ids,
+            conditions=conditions,
+            limit=limit,
+            dry_run=dry_run,
+            yes=options.get("yes", False),
+            json_wanted=options.get("json_wanted", False),
+            act={name: options[name] for name in ("reason", "actor") if name in options},
+        )

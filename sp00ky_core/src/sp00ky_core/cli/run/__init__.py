@@ -1,0 +1,1 @@
+"""Run jobs in a process of its own: ``sp00ky run``."""

@@ -1,0 +1,58 @@
+"""Stop a command at a signal: the first one drains, a second one ends it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+__all__ = ["AGAIN", "GRACE", "stop_signal", "unless_stopped"]
+
+GRACE = 25.0
+"""Seconds that attempts in flight get to end."""
+
+AGAIN = "a second SIGTERM or SIGINT exits at once"
+"""What is said of it where a command drains."""
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """Give an event that the first signal sets; a second SIGTERM or SIGINT ends the process.
+
+    SIGHUP drains too, however often: systemd and a closing terminal send it after or beside another signal.
+    Where it is ignored (``nohup``) it stays so.
+    """
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        if stopped.is_set() and number is not signal.SIGHUP:
+            os._exit(128 + number)
+        stopped.set()
+
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield stopped
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Return the work's result, or raise its error; None if the signal came first, which cancels it."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for each in (working, stopping):
+            each.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

@@ -1,0 +1,70 @@
+"""Connect ``sp00ky run`` to its database: a service waits for it, a batch doesn't."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from random import random
+
+from sp00ky_core.errors import SchemaError, StoreUnavailable
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.stores.backoff import Backoff
+
+__all__ = ["open_for_runner"]
+
+LONGEST_WAIT = 5.0
+"""Seconds between two tries."""
+
+logger = logging.getLogger("sp00ky")
+
+Try = Callable[[], Awaitable[object]]
+
+
+async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str, *, patient: bool) -> None:
+    """Open the outbox, whose end becomes the stack's, for a runner that is to start now.
+
+    Args:
+        stack: closes the outbox.
+        outbox: not open yet.
+        runner_id: the runner's, which beats for the first time.
+        patient: wait for a database that can't be reached.
+
+    Raises:
+        StoreUnavailable: the database can't be reached; never where ``patient``.
+        SchemaError: ``check`` found what would stop jobs.
+        StoreError: what else the database says.
+    """
+    attempt = _until_there if patient else _once
+    await attempt(lambda: stack.enter_async_context(outbox))
+    await _refuse_what_stops_jobs(outbox)
+    # A pooler may answer for a database that can't be reached.
+    await attempt(lambda: outbox.store.beat(runner_id))
+
+
+async def _once(work: Try) -> None:
+    await work()
+
+
+async def _until_there(work: Try) -> None:
+    backoff = Backoff(random, first=0.5, limit=LONGEST_WAIT)
+    while True:
+        try:
+            await work()
+        except StoreUnavailable as error:
+            logger.warning("the database can't be reached, it is tried again: %s", error)
+            await backoff.wait()
+        else:
+            return
+
+
+async def _refuse_what_stops_jobs(outbox: Outbox) -> None:
+    try:
+        findings = [each for each in await outbox.store.check() if each.stops_jobs]
+    except StoreUnavailable as error:  # perhaps only of what listens: the runner does without
+        logger.warning("whether jobs can run isn't known: %s", error)
+        return
+    for each in findings[:1]:
+        more = f" ({len(findings) - 1} more, see: sp00ky check)" if findings[1:] else ""
+        problem = f"{each.subject}: {each.problem}; {each.fix}{more}"
+        raise SchemaError(store=outbox.store.location, problem=problem)

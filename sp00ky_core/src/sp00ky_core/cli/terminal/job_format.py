@@ -1,0 +1,129 @@
+"""A job, and a queue in numbers, for people to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from sp00ky_core.cli.terminal.output import plain
+from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import BackendStats, Pause
+
+__all__ = [
+    "JOB_COLUMNS",
+    "job_row",
+    "CLAIM_COLUMNS",
+    "claim_row",
+    "change_line",
+    "job_lines",
+    "STATS_COLUMNS",
+    "stats_row",
+    "moment",
+    "pause_text",
+]
+
+JOB_COLUMNS = (
+    "id",
+    "backend",
+    "path",
+    "status",
+    "retries",
+    "assigned_to",
+    "updated (UTC)",
+    "due (UTC)",
+    "error",
+)
+CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (UTC)", "deadline (UTC)")
+LONGEST_REASON = 60
+"""Characters of it in a list's row."""
+
+STATS_COLUMNS = (
+    "backend",
+    "pending",
+    "due",
+    "processing",
+    "success",
+    "failed",
+    "stalled",
+    "deferred",
+    "oldest due",
+    "breaker",
+    "paused",
+)
+
+
+def job_row(job: Job) -> tuple[object, ...]:
+    """Format a job under ``JOB_COLUMNS``."""
+    retries = f"{job.retries}/{job.max_retries}"
+    return (
+        job.id,
+        job.backend,
+        job.path,
+        job.status.value,
+        retries,
+        job.assigned_to,
+        moment(job.updated_at),
+        moment(job.run_at) if job.status is JobStatus.PENDING else "",
+        _last_error(job),
+    )
+
+
+def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:
+    """Format a job that is processing under ``CLAIM_COLUMNS``; ``hosts`` are by runners' ids."""
+    runner = job.runner_id or ""
+    claim = (runner, hosts.get(runner), moment(job.updated_at), moment(job.lease_until))
+    return (job.id, job.backend, job.path, f"{job.retries}/{job.max_retries}", *claim)
+
+
+def change_line(job: Job) -> str:
+    """One change of a job, in one line."""
+    line = f"{moment(job.updated_at)}  {job.id}  {job.backend} {job.path}  {job.status.value}"
+    if job.retries:
+        line += f"  retry {job.retries} of {job.max_retries}"
+    return plain(f"{line}  {_last_error(job)}".rstrip())
+
+
+def job_lines(job: Job) -> Iterator[str]:
+    """Format a job, a field a line."""
+    for name, value in job_to_json(job).items():
+        if name != "errors" and value is not None:
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+            yield f"{name}: {plain(shown)}"
+    for error in job.errors:
+        code = f" {error.code}" if error.code else ""
+        line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
+        yield f"  {plain(line)}"
+
+
+def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
+    """Format a backend under ``STATS_COLUMNS``."""
+    oldest = "" if stats.oldest_due_s is None else f"{stats.oldest_due_s:.1f} s"
+    wait = stats.breaker.paused_for_s
+    breaker = f"{stats.breaker.state}, paused for {wait:.1f} s" if wait else stats.breaker.state
+    ended = (stats.success, stats.failed)
+    counts = (stats.pending, stats.due, stats.processing, *ended, stats.stalled, stats.deferred)
+    return (backend, *counts, oldest, breaker, pause_text(stats.paused))
+
+
+def pause_text(pause: Pause | None) -> str:
+    """Format an operator's pause: until when, by whom, and why."""
+    if pause is None:
+        return ""
+    text = "until it is resumed" if pause.until is None else f"until {moment(pause.until)}"
+    text += f", by {pause.actor}" if pause.actor else ""
+    return f"{text}: {pause.reason}" if pause.reason else text
+
+
+def moment(at: datetime | None) -> str:
+    """Format an instant, to the second."""
+    return at.strftime("%m-%d %H:%M:%S") if at else ""
+
+
+def _last_error(job: Job) -> str:
+    if not job.errors or job.status is JobStatus.SUCCESS:
+        return ""
+    last = job.errors[-1]
+    reason = last.reason if len(last.reason) <= LONGEST_REASON else f"{last.reason[:LONGEST_REASON]}..."
+    return f"{last.code or last.name}: {reason}"

@@ -1,0 +1,67 @@
+"""Show jobs and numbers: JSON, a table on a terminal, aligned lines elsewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from shutil import get_terminal_size
+from typing import Any, TextIO
+
+import click
+
+__all__ = ["as_json", "show_json", "json_line", "show_rows", "plain", "one_line", "is_terminal"]
+
+as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+
+
+def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
+    """Print one JSON document."""
+    click.echo(json_line(document, indent=indent))
+
+
+def json_line(document: Mapping[str, Any], *, indent: int | None = None) -> bytes:
+    """Return a JSON document, by default as one line; what a terminal would obey is escaped in it."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    return _BEYOND_ASCII.sub(_printable, text).encode()
+
+
+_BEYOND_ASCII = re.compile(r"[\x7f-\U0010ffff]")  # JSON escapes the control characters before it
+
+
+def _printable(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print aligned lines; on a terminal without empty columns, and cut at its width."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    terminal = is_terminal(sys.stdout)
+    used = [
+        column
+        for column in range(len(columns))
+        if not (terminal and cells) or any(line[column] for line in cells)
+    ]
+    lines = [[line[column] for column in used] for line in (list(columns), *cells)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(used))]
+    room = get_terminal_size().columns if terminal else None
+    for number, line in enumerate(lines):
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.secho("  ".join(padded).rstrip()[:room], bold=True if terminal and number == 0 else None)
+
+
+def plain(cell: object) -> str:
+    """Text for a terminal: a row's content must not steer it."""
+    text = "" if cell is None else str(cell)
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+def one_line(text: str) -> str:
+    """Return the text with every line break and run of spaces as one space."""
+    return plain(" ".join(text.split()))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether it is a terminal; a closed stream is None."""
+    return stream is not None and stream.isatty()

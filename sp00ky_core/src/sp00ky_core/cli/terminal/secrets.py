@@ -1,0 +1,62 @@
+"""Secrets that a command has read, so that nothing it prints holds one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from sp00ky_core.config import BackendConfig, Config
+from sp00ky_core.errors import ConfigError
+
+__all__ = ["Secrets"]
+
+SHORTEST_TOKEN = 4
+SHORTEST_PASSWORD = 8
+"""Characters. A shorter password, such as ``root``, is hidden in ``user:password@`` alone: it is a word."""
+
+
+class Secrets:
+    """The last line of defence: libraries put URLs and headers into their errors."""
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+        self._backends: tuple[BackendConfig, ...] = ()  # whose token changes with its file
+
+    def remember(self, config: Config, store_url: str) -> None:
+        """Hide what this configuration holds."""
+        self._backends = tuple(config.backends.values())
+        self._remember_tokens()
+        if config.surrealdb and config.surrealdb.password:
+            self._texts.update(_password(config.surrealdb.password.value))
+        self._texts.update(_of_url(store_url))
+
+    def hidden(self, text: str) -> str:
+        """Replace every secret in the text."""
+        self._remember_tokens()
+        for secret in sorted(self._texts, key=len, reverse=True):  # one may contain another
+            text = text.replace(secret, "***")
+        return text
+
+    def _remember_tokens(self) -> None:
+        for backend in self._backends:
+            with suppress(ConfigError):
+                token = backend.current_token()
+                if token and len(token.value) >= SHORTEST_TOKEN:
+                    self._texts.add(token.value)
+
+
+def _of_url(url: str) -> Iterator[str]:
+    parts = urlsplit(url)
+    userinfo, at, _ = parts.netloc.rpartition("@")
+    if ":" in userinfo:
+        yield userinfo + at
+        yield from _password(userinfo.partition(":")[2])
+    for name, value in parse_qsl(parts.query):
+        if name in {"token", "password"} and len(value) >= SHORTEST_TOKEN:
+            yield value
+
+
+def _password(written: str) -> Iterator[str]:
+    if len(written) >= SHORTEST_PASSWORD:
+        yield from {written, unquote(written)}

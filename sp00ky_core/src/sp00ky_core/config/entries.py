@@ -1,0 +1,143 @@
+"""Find the backends among the entries of ``backends`` and ``apps``, and say why the others are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from sp00ky_core.config.structuring import KeyProblem, near_miss
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
+
+__all__ = ["APP_FILE", "Entry", "entries"]
+
+APP_FILE = "sp00ky.app.yml"
+"""What an app's ``path`` holds."""
+
+_LONGEST_NAME = 100
+_NEEDED = ("spec", "method", "baseUrl")
+_BACKEND_TYPES = {"backends": ("http", "backend"), "apps": ("backend", "http")}
+
+
+@attrs.frozen(kw_only=True)
+class Entry:
+    """One entry, with the keys of its app file merged in.
+
+    Attributes:
+        at: Its dotted key.
+        name: The backend's name.
+        raw: Its keys, as YAML gave them.
+        app_file: Of an app with ``path``.
+        from_app: The keys that came from there: relative paths in them are relative to its folder.
+        reason: Why it can't be a backend here; empty where it can.
+    """
+
+    at: str
+    name: str
+    raw: Mapping[Any, Any]
+    app_file: Path | None = None
+    from_app: frozenset[Any] = frozenset()
+    reason: str = ""
+
+    def folder(self, key: str, default: Path) -> Path:
+        """Return the folder that a relative path under a key is relative to."""
+        return self.app_file.parent if self.app_file and key in self.from_app else default
+
+
+def entries(raw: Mapping[Any, Any], folder: Path) -> Iterator[Entry]:
+    """Yield every entry of the file. Raises ``KeyProblem``."""
+    for section in ("backends", "apps"):
+        for name, value in _named(raw, section):
+            yield _entry(section, name, value, folder)
+
+
+def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
+    found = raw.get(section)
+    if found is not None and not isinstance(found, dict):
+        raise KeyProblem(section, "expected a mapping from a name to a backend, such as `api: {spec: ...}`")
+    return iter((found or {}).items())
+
+
+def _entry(section: str, name: Any, value: Any, folder: Path) -> Entry:
+    at = f"{section}.{name}"
+    value = {} if value is None else value
+    if not isinstance(value, dict):
+        if section == "backends":
+            raise KeyProblem(at, "expected a mapping such as {spec: ..., baseUrl: ..., method: ...}")
+        return Entry(at=at, name=str(name), raw={}, reason="it is no mapping")
+    entry = _with_app_file(Entry(at=at, name=str(name), raw=value), folder)
+    reason = entry.reason or _why_none(section, entry)
+    return attrs.evolve(entry, reason=reason, name=str(name) if reason else _checked(section, name))
+
+
+def _checked(section: str, name: Any) -> str:
+    if not isinstance(name, str):
+        raise KeyProblem(f"{section}.{name}", "a backend's name is text; put it in quotes")
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable() or " " in name:
+        raise KeyProblem(
+            section, f"a backend's name has 1 to {_LONGEST_NAME} printable characters and no spaces"
+        )
+    return name
+
+
+def _with_app_file(entry: Entry, folder: Path) -> Entry:
+    """Merge in what ``path`` names; keys beside it win."""
+    path = entry.raw.get("path")
+    if path is None:
+        return entry
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise KeyProblem(f"{entry.at}.path", f"expected the folder of its {APP_FILE}, as text")
+    file = folder / path / APP_FILE
+    if not file.is_file():
+        return attrs.evolve(entry, reason=_why_none_without(entry, path))
+    found = _app(file, entry.at)
+    own = {key for key in found if key not in entry.raw}
+    return attrs.evolve(entry, raw={**found, **entry.raw}, app_file=file, from_app=frozenset(own))
+
+
+def _app(file: Path, at: str) -> dict[Any, Any]:
+    try:
+        found = read_yaml(file)
+    except YamlProblem as error:
+        raise KeyProblem(f"{at}.path", f"{file}: {error}") from None
+    if not isinstance(found, dict):
+        raise KeyProblem(f"{at}.path", f"{file}: expected a mapping, such as `type: backend`")
+    return found
+
+
+def _why_none_without(entry: Entry, path: str) -> str:
+    """Return why an entry without its app file is no backend: it may say everything itself."""
+    if all(entry.raw.get(key) is not None for key in _NEEDED):
+        return ""
+    section = entry.at.partition(".")[0]
+    missing = f"there is no {APP_FILE} in {path[:200]!r}; write one there, or fix `path`"
+    return _why_another_type(section, entry) or missing
+
+
+def _why_none(section: str, entry: Entry) -> str:
+    raw = entry.raw
+    if raw.get("type") is None and section == "apps" and "method" not in raw:
+        return "it has no `type: backend`"
+    if other := _why_another_type(section, entry):
+        return other
+    if raw.get("scope") == "devOnly":
+        return "its scope is devOnly"
+    missing = [key for key in _NEEDED if raw.get(key) is None and not _is_near(raw, key)]
+    return f"it has no `{'`, no `'.join(missing)}`" if missing else ""
+
+
+def _why_another_type(section: str, entry: Entry) -> str:
+    """Return why an entry of another type is no backend. Raises ``KeyProblem`` for a misspelt type."""
+    kind, expected = entry.raw.get("type"), _BACKEND_TYPES[section]
+    if kind is None or kind in expected:
+        return ""
+    if near_miss(kind, expected):
+        raise KeyProblem(f"{entry.at}.type", f"unknown type {kind!r}; did you mean {expected[0]!r}?")
+    return f"its type is {kind!r:.60}, which gets no jobs"
+
+
+def _is_near(raw: Mapping[Any, Any], key: str) -> bool:
+    """Return whether a key is there, misspelt: that is to be said as a slip, not to be left out."""
+    return any(near_miss(each, [key]) for each in raw)

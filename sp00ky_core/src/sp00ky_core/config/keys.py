@@ -1,0 +1,107 @@
+"""Say which keys sp00ky.yml has: where a field's value stands, what reads it, and what is other tools'.
+
+To add a key, add a field with ``metadata=key(...)`` to a class of ``settings``. Reading and writing go
+through the same fields, so what is dumped can be loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+__all__ = ["FOREIGN", "NOT_YET", "OPEN", "TYPES", "Key", "key", "keys_of", "written_keys"]
+
+
+@attrs.frozen(kw_only=True)
+class Key:
+    """A key as it is written, and what reads its value.
+
+    Attributes:
+        read: Reads the value; a class of ``settings`` reads a mapping.
+        places: Dotted, inside the mapping of the field's class. The first that is there counts.
+        needed: Enqueueing needs it too. Of another, a variable may be unset where no runner is.
+        secret: It may be ``{vault: NAME}``.
+        switch: True and false may stand for the mapping: all defaults, and None.
+        unset: What a required key has while its variable isn't set.
+    """
+
+    read: Any
+    places: tuple[str, ...] = ()
+    needed: bool = False
+    secret: bool = False
+    switch: bool = False
+    unset: Any = None
+
+
+def key(read: Any, *places: str, **traits: Any) -> dict[Any, Key]:
+    """Return the metadata of a field that a key of the file is read into.
+
+    Args:
+        read: as in ``Key``.
+        places: likewise; by default the field's name in camel case.
+        traits: ``needed``, ``secret``, ``switch`` and ``unset`` of ``Key``.
+    """
+    return {Key: Key(read=read, places=places, **traits)}
+
+
+def keys_of(section: type) -> Mapping[str, Key]:
+    """Return the keys that a class is read from, by the field's name."""
+    found = {field.name: field.metadata[Key] for field in attrs.fields(section) if Key in field.metadata}
+    return {name: attrs.evolve(each, places=each.places or (_camel(name),)) for name, each in found.items()}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
+    """Return the keys of a class's mapping, and of the mappings inside it that have no class of their own.
+
+    Args:
+        section: the class.
+        kind: of ``FOREIGN``.
+    """
+    found: dict[str, list[str]] = {"": [*_BESIDE.get(kind, ())]}
+    for each in keys_of(section).values():
+        for within, _, name in (place.rpartition(".") for place in each.places):
+            if within not in found:
+                found[""].append(within)
+                found[within] = ["type"] if within in TYPES else []
+            found[within].append(name)
+    return {within: tuple(names) for within, names in found.items()}
+
+
+_BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type",)}
+"""Keys that are no field's."""
+
+TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
+"""Mappings with a ``type`` that has but one value."""
+
+NOT_YET: Mapping[str, frozenset[str]] = {
+    "backend": frozenset({"signingSecret"}),
+}
+"""Keys that a later version has: to ignore one would be to break its promise."""
+
+OPEN = frozenset({"", "backend", "backend.method", "backend.deploy", "surrealdb"})
+"""Mappings that other tools have keys in too; in all others an unknown key is an error."""
+
+FOREIGN: Mapping[str, frozenset[str] | None] = {
+    "": frozenset(
+        {
+            *("mode", "slug", "version", "schema", "pools", "machines", "buckets", "clientTypes", "push"),
+            *("deployment", "cloudApi", "migrationEngine", "surrealkit", "migrate", "logLevel", "refMode"),
+            *("anonymousLiveQueries", "sync", "impersonation"),
+        }
+    ),
+    "retention": frozenset({"runSuccess", "runFailed", "maxRows", "runDeadline", "mode"}),
+    "backend": frozenset({"path", "scope", "hosting", "hosts", "runOn", "dev", "env"}),
+    "backend.deploy": None,
+    "surrealdb": None,
+}
+"""Keys that are known to be other tools', about which nothing is said; None: all that aren't ours.
+
+By the mapping's dotted place, with ``backend`` for any backend's; empty: the whole file.
+"""

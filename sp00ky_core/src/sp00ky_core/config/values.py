@@ -1,0 +1,266 @@
+"""Read the values of sp00ky.yml's keys: take what YAML gave, return the value, or say what to write.
+
+Strict: text is no number, ``"false"`` is no boolean, ``true`` is no number. Only a value that was one
+``${VAR}`` and nothing else is read as YAML would read it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from sp00ky_core.config.secrets import Secret
+from sp00ky_core.config.token_file import IN_A_HEADER
+from sp00ky_core.config.variables import FromVariable
+from sp00ky_core.contract.paths import path_problem
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
+from sp00ky_core.errors import shown
+
+__all__ = [
+    "Reader",
+    "ReadProblem",
+    "boolean",
+    "duration",
+    "number",
+    "secret",
+    "store_location",
+    "text",
+    "whole",
+]
+
+Reader = Callable[[Any], Any]
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d|w)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+_LONGEST = 100 * 365 * 86_400.0  # seconds
+_TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_TABLE = 48  # so that an index's name, made from it, fits into PostgreSQL's 63 bytes
+_OF_YAML_1_1 = {"on": "true", "yes": "true", "off": "false", "no": "false"}
+_AUTHORITY = re.compile(r"([\w.~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+_NOT_IN_A_URL = re.compile(r"""[ <>"{}|\\^`]""")
+_HTTP = ("http", "https")
+_PROXY = re.compile(r"http://([^\s/?#@]+@)?(?P<place>[^\s/?#@]+)/?")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+
+
+class ReadProblem(ValueError):
+    """A value that can't stand where it does; the text says what can, and holds no secret."""
+
+
+def _unfit(expected: str, value: object, fix: str = "") -> ReadProblem:
+    """Return an error that shows the value, unless a variable brought it: that may be a misplaced secret."""
+    kinds: dict[type, str] = {FromVariable: "the variable's value", dict: "a mapping", list: "a list"}
+    return ReadProblem(f"expected {expected}, not {kinds.get(type(value)) or shown(value)}{fix}")
+
+
+def _plain(value: Any) -> Any:
+    """Parse a number or a boolean that a variable stands for."""
+    try:
+        return parse_yaml(str(value)) if isinstance(value, FromVariable) else value
+    except YamlProblem:
+        return value
+
+
+def text(value: Any) -> str:
+    """Read text that isn't empty."""
+    if not isinstance(value, str):
+        raise _unfit("text", value, "; put it in quotes if it is meant so")
+    if not value or "\0" in value:
+        raise ReadProblem("expected text, and it is empty or holds a NUL")
+    return str(value)
+
+
+def path(value: Any) -> Path:
+    """Read a file or a folder; who loads the file makes it absolute."""
+    return Path(text(value))
+
+
+def secret(value: Any) -> Secret:
+    """Read text that isn't empty, never shown."""
+    if not isinstance(value, str) or not value:
+        raise ReadProblem("expected text that isn't empty, in quotes where it looks like a number")
+    return Secret(str(value))
+
+
+def token(value: Any) -> Secret:
+    """Read a secret that fits into an HTTP header."""
+    found = secret(value)
+    if not IN_A_HEADER.fullmatch(found.value):
+        raise ReadProblem(
+            "expected a token of printable ASCII without spaces or line ends (or is there one at its end?)"
+        )
+    return found
+
+
+def boolean(value: Any) -> bool:
+    """Read ``true`` or ``false``."""
+    found = _plain(value)
+    if not isinstance(found, bool):
+        meant = _OF_YAML_1_1.get(str(found).casefold())
+        raise _unfit("true or false (without quotes)", value, f"; write {meant}" if meant else "")
+    return found
+
+
+def whole(low: int, high: int = sys.maxsize) -> Reader:
+    """Read an integer in a range, both ends included."""
+    limits = f", at least {low}" if high == sys.maxsize else f" from {low} to {high}"
+
+    def read(value: Any) -> int:
+        found = _plain(value)
+        if type(found) is not int or not low <= found <= high:
+            raise _unfit(f"a whole number{limits}", value)
+        return found
+
+    return read
+
+
+def number(low: float, high: float = math.inf, *, above: bool = False) -> Reader:
+    """Read a finite number in a range, its ends included (the lower one not, if ``above``)."""
+    limits = f"{'over' if above else 'of at least'} {low:g}"
+    limits += "" if high == math.inf else f" and at most {high:g}"
+
+    def read(value: Any) -> float:
+        found = _finite(_plain(value))
+        if not low <= found <= high or (above and found == low):
+            raise _unfit(f"a number {limits}", value)
+        return found
+
+    return read
+
+
+def _finite(value: Any) -> float:
+    """Return a number as a float, and NaN for all else."""
+    is_finite = type(value) in (int, float) and abs(value) <= sys.float_info.max
+    return float(value) if is_finite else math.nan
+
+
+def duration(value: Any) -> float | None:
+    """Read seconds; infinity for ``never``, None for null."""
+    found = _plain(value)
+    if found is None or found == "never":
+        return None if found is None else math.inf
+    written = _DURATION.fullmatch(found) if isinstance(found, str) else None
+    seconds = float(written[1]) * _UNITS[written[2]] if written else _finite(found)
+    if not 0 <= seconds <= _LONGEST:
+        raise _unfit("a duration such as 500ms, 90s, 6h or 14d, a number of seconds, or never", value)
+    return seconds
+
+
+def period(value: Any) -> float:
+    """Read a duration of a millisecond to a day."""
+    seconds = duration(value)
+    if seconds is None or not _UNITS["ms"] <= seconds <= _UNITS["d"]:
+        raise ReadProblem("expected a duration from 1ms to 1d, such as 1s or 1m")
+    return seconds
+
+
+def duration_of_time(value: Any) -> float:
+    """Read seconds, over 0; infinity for ``never``."""
+    seconds = duration(value)
+    if not seconds:
+        raise ReadProblem("expected a duration such as 30m or 24h, or never")
+    return seconds
+
+
+def listed(read: Reader, example: str, into: Callable[[list[Any]], Any] = tuple) -> Reader:
+    """Read a list, each item of it with a reader."""
+
+    def read_each(values: Any) -> Any:
+        if not isinstance(values, list):
+            raise _unfit(f"a list such as {example}", values)
+        found = []
+        for position, value in enumerate(values, 1):
+            try:
+                found.append(read(value))
+            except ReadProblem as error:
+                raise ReadProblem(f"item {position}: {error}") from None
+        return into(found)
+
+    return read_each
+
+
+def table_name(value: Any) -> str:
+    """Read a table's name that every database takes unquoted, and that no table of the outbox has."""
+    found = text(value)
+    if not _TABLE.fullmatch(found) or len(found) > _LONGEST_TABLE:
+        raise _unfit(f"a table name of letters, digits and _, at most {_LONGEST_TABLE} characters", value)
+    if found.casefold().startswith("sp00ky_"):
+        raise ReadProblem("names that start with sp00ky_ are the runner's own tables; choose another one")
+    return found
+
+
+def backend_url(value: Any) -> str:
+    """Read the URL of a backend, of whichever scheme: another plugin's transport may deliver to it."""
+    found = text(value)
+    scheme, colon, _ = found.lower().partition("://")
+    is_other = colon and _SCHEME.fullmatch(scheme) and scheme not in _HTTP
+    if problem := path_problem(_split(found, *((scheme,) if is_other else _HTTP)).path or "/"):
+        raise ReadProblem(f"its path can't be used: {problem}")
+    return found
+
+
+def proxy_url(value: Any) -> Secret:
+    """Read the URL of an HTTP proxy; it may hold a user and a password, and is never shown."""
+    found = secret(value)
+    parts = _PROXY.fullmatch(found.value)
+    if parts is None:
+        raise ReadProblem("expected an HTTP proxy, such as http://user:password@proxy:3128")
+    _split(f"http://{parts['place']}", *_HTTP)
+    return found
+
+
+def engine(value: Any) -> str:
+    """Read the name of an engine of the HTTP transport."""
+    if value not in ("auto", "aiohttp", "httptools"):
+        raise ReadProblem("expected auto, aiohttp or httptools")
+    return str(value)
+
+
+def endpoint_url(value: Any) -> str:
+    """Read the address of a SurrealDB server, or of an embedded one."""
+    found = text(value)
+    if found.partition("://")[0] in {"mem", "surrealkv"}:
+        return found
+    if _split(found, "ws", "wss", "http", "https").path.strip("/") not in {"", "rpc"}:
+        raise ReadProblem("expected an address without a path, such as ws://localhost:8000")
+    return found
+
+
+def _split(found: str, *schemes: str) -> SplitResult:
+    """Split an absolute URL that names a host and holds no secret, no query and no fragment."""
+    if "@" in found.partition("://")[2].partition("/")[0]:
+        raise ReadProblem("it must not hold a user or a password; say who you are under its own keys")
+    if "?" in found or "#" in found:
+        raise ReadProblem("it must have no query and no fragment; leave out what follows ? or #")
+    try:
+        url = urlsplit(found)
+        is_sound = url.scheme in schemes and url.port != 0 and bool(_AUTHORITY.fullmatch(url.netloc))
+    except ValueError:
+        is_sound = False
+    if not is_sound or not found.isprintable() or _NOT_IN_A_URL.search(found):
+        either = " or ".join(f"{each}://" for each in schemes)
+        raise ReadProblem(
+            f"expected a URL such as {schemes[0]}://localhost:8000: {either}, a host and perhaps a port, "
+            "without spaces or other odd characters"
+        )
+    return url
+
+
+def store_location(value: Any) -> Secret:
+    """Read a store's URL, never shown."""
+    found = secret(value)
+    scheme, colon, _ = found.value.partition("://")
+    if not colon or not _SCHEME.fullmatch(scheme) or not found.value.isprintable():
+        raise ReadProblem(
+            "expected a store URL such as postgresql://localhost/app, surrealkv://./data or ws://localhost:8000/ns/db"
+        )
+    try:
+        urlsplit(found.value)
+    except ValueError:
+        raise ReadProblem("its host is none; an IPv6 address stands in [...]") from None
+    return found

@@ -1,0 +1,168 @@
+"""Let a ``discriminator`` choose among the schemas of a ``oneOf`` or ``anyOf``.
+
+A value of its property belongs to the schema that the mapping names for it, else to those that have it as
+``const`` or in ``enum`` of that property, else to the schema of that name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from sp00ky_core.contract.documents import DocumentProblem, Node
+
+__all__ = ["chosen"]
+
+_PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
+_ALTERNATIVES = ("oneOf", "anyOf")
+Place = tuple[str, str]  # URI and pointer
+
+
+@attrs.frozen(kw_only=True)
+class _Branch:
+    schema: Any  # rewritten
+    values: list[Any]  # of the property; empty where that isn't known
+    requires: bool  # the property
+
+
+def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] | None:
+    """Return what stands for ``keyword`` in a schema with a discriminator; None where that chooses nothing.
+
+    Args:
+        node: the schema.
+        keyword: ``oneOf`` or ``anyOf``.
+        schemas: those under the keyword, rewritten.
+    """
+    discriminator, listed = node.get("discriminator"), node.get(keyword)
+    named = discriminator.get("propertyName") if discriminator else None
+    if discriminator is None or listed is None or named is None or not isinstance(named.value, str):
+        return None
+    mapped = _mapped(discriminator)
+    branches = [
+        _Branch(
+            schema=schema,
+            values=_values(branch, named.value, mapped),
+            requires=_requires(branch, named.value, set()),
+        )
+        for (_, branch), schema in zip(listed.each(), schemas, strict=True)
+    ]
+    return _selection(named.value, keyword, branches)
+
+
+def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str, Any] | None:
+    every = {keyword: [branch.schema for branch in branches]}
+    by_value: dict[str, tuple[Any, list[Any]]] = {}
+    for branch in branches:
+        for value in branch.values:
+            by_value.setdefault(json.dumps(value), (value, []))[1].append(branch.schema)
+    if not by_value:
+        return None
+    cases = [
+        {"if": _has(name, [value]), "then": schemas[0] if len(schemas) == 1 else {keyword: schemas}}
+        for value, schemas in by_value.values()
+    ]
+    unnamed = [branch.schema for branch in branches if not branch.values]
+    known = _has(name, [value for value, _ in by_value.values()])
+    other = {"if": known, "else": {keyword: unnamed}} if unnamed else known
+    absent = {"if": {"type": "object"}, "then": {"required": [name]}, "else": every}
+    return {
+        "if": {"type": "object", "required": [name]},
+        "then": {"allOf": [other, *cases]},
+        "else": absent if all(branch.requires for branch in branches) else every,
+    }
+
+
+def _has(name: str, values: list[Any]) -> dict[str, Any]:
+    return {"properties": {name: {"enum": values}}}
+
+
+def _values(branch: Node, name: str, mapped: dict[Place, list[Any]]) -> list[Any]:
+    """Return the values of the property that mean a branch."""
+    taken = [value for values in mapped.values() for value in values]
+    constants = _constants(branch, name, set())
+    values = [value for place in dict.fromkeys(_places(branch)) for value in mapped.get(place, ())]
+    values += [value for value in constants or () if value not in taken]
+    if not values and constants is None and branch.is_reference:
+        values = [re.split(r"[#/]", branch.value["$ref"])[-1].partition(".")[0]]
+    return values
+
+
+def _mapped(discriminator: Node) -> dict[Place, list[Any]]:
+    """Return the values that the mapping names, by where their schema is."""
+    mapping = discriminator.get("mapping")
+    found: dict[Place, list[Any]] = {}
+    for key, target in mapping.each() if mapping else ():
+        values = [key, json.loads(key)] if _PLAIN.fullmatch(key) else [key]
+        for place in dict.fromkeys(_mapping_places(target)):
+            found.setdefault(place, []).extend(values)
+    return found
+
+
+def _mapping_places(target: Node) -> Iterator[Place]:
+    if not isinstance(target.value, str):
+        return
+    for reference in (f"#/components/schemas/{target.value}", target.value):  # a bare name, or a reference
+        try:
+            yield from _places(target.documents.next_node(reference, target))
+        except DocumentProblem:
+            continue
+        return
+
+
+def _places(node: Node) -> Iterator[Place]:
+    """Locate a schema, and what it refers to."""
+    yield node.uri, node.pointer
+    if node.is_reference:
+        node.followed()  # raises where it leads in a circle
+        yield from _places(node.documents.next_node(node.value["$ref"], node))
+
+
+def _constants(node: Node, name: str, seen: set[Place]) -> list[Any] | None:
+    """Return the values that a property may have there; None where they aren't listed."""
+    node = node.followed()
+    if not _is_first(node, seen):
+        return None
+    properties = node.get("properties")
+    declared = properties.get(name) if properties else None
+    if declared is not None and isinstance(declared.value, dict):
+        if "const" in declared.value:
+            return [declared.value["const"]]
+        if isinstance(declared.value.get("enum"), list):
+            return list(declared.value["enum"])
+    found = [_constants(part, name, seen) for part in _inner(node, "allOf")]
+    known = [values for values in found if values is not None]
+    if not known:
+        known = [_constants(part, name, seen) or [] for each in _ALTERNATIVES for part in _inner(node, each)]
+        return [value for values in known for value in values] if known and all(known) else None
+    return known[0]
+
+
+def _requires(node: Node, name: str, seen: set[Place]) -> bool:
+    node = node.followed()
+    if not _is_first(node, seen):
+        return False
+    required = node.value.get("required")
+    if isinstance(required, list) and name in required:
+        return True
+    if any(_requires(part, name, seen) for part in _inner(node, "allOf")):
+        return True
+    alternatives = [_inner(node, keyword) for keyword in _ALTERNATIVES]
+    return any(parts and all(_requires(part, name, seen) for part in parts) for parts in alternatives)
+
+
+def _is_first(node: Node, seen: set[Place]) -> bool:
+    """Whether a schema is met for the first time, for they may contain themselves."""
+    place = (node.uri, node.pointer)
+    if place in seen or not isinstance(node.value, dict):
+        return False
+    seen.add(place)
+    return True
+
+
+def _inner(node: Node, keyword: str) -> list[Node]:
+    inner = node.get(keyword)
+    return [each for _, each in inner.each()] if inner and isinstance(inner.value, list) else []

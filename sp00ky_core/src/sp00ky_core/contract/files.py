@@ -1,0 +1,71 @@
+"""Read the files of a contract: regular ones, in folders that are allowed, and not too much in all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sp00ky_core.encoding.yaml_text import YamlProblem, decoded, parse_yaml
+
+__all__ = ["Files", "FileProblem"]
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of all files of one document."""
+
+
+class FileProblem(Exception):
+    """A file that isn't read; the text says why, in one line."""
+
+
+class Files:
+    """Reads the files that one document consists of.
+
+    Attributes:
+        folders: where files may be that a reference names, symbolic links resolved.
+        left: bytes that may still be read.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self.folders = tuple(Path(os.path.realpath(folder)) for folder in folders)
+        self.left = MOST_BYTES
+
+    def read(self, file: Path) -> Any:
+        """Read a YAML or JSON file, wherever it is; every key is a text. Raises ``FileProblem``."""
+        try:
+            return parse_yaml(decoded(self._bytes(file)), text_keys=True)
+        except YamlProblem as error:
+            raise FileProblem(str(error)) from None
+        except FileNotFoundError:
+            raise FileProblem("no such file") from None
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise FileProblem(f"can't be read: {getattr(error, 'strerror', None) or error}") from None
+
+    def read_referred(self, file: Path) -> Any:
+        """Read a file that a reference names. Raises ``FileProblem`` also where it lies elsewhere."""
+        try:
+            file.stat()  # also says that symbolic links go in a circle
+            real = Path(os.path.realpath(file))
+        except (OSError, ValueError):
+            return self.read(file)  # says what is wrong
+        if not any(real.is_relative_to(folder) for folder in self.folders):
+            raise FileProblem("that is outside of the document's folder; name its folder in `refRoots`")
+        return self.read(real)
+
+    def _bytes(self, file: Path) -> bytes:
+        # not to wait for a pipe that no process writes to
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FileProblem("can't be read: it is no regular file")
+            with os.fdopen(descriptor, "rb", closefd=False) as opened:
+                data = opened.read(self.left + 1)
+        finally:
+            os.close(descriptor)
+        if len(data) > self.left:
+            megabytes = MOST_BYTES // 1024 // 1024
+            raise FileProblem(f"the document's files have more than {megabytes} MB in all; leave out some")
+        self.left -= len(data)
+        return data

@@ -1,0 +1,97 @@
+"""Which paths may be requested at all: those that stay below the backend's base URL, whoever reads them.
+
+A path passes through several readers (our URL library, a proxy, the backend's router) that decode and
+normalise differently. So a path that *any* of them could take for another one is refused, not corrected.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import unquote, unquote_to_bytes
+
+__all__ = ["MAX_PATH_LENGTH", "path_problem", "segment_problem"]
+
+MAX_PATH_LENGTH = 2_048  # characters
+
+_DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; no backend means more
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_UNPRINTABLE = {"Cc", "Cs", "Zs", "Zl", "Zp"}  # controls, lone surrogates, spaces and line ends
+
+
+def path_problem(path: object) -> str | None:
+    """Why a job's path may never be requested, whatever the contract says; None if it may.
+
+    A path may contain ``{name}``; what is filled in is checked where it is filled in. Never raises.
+    """
+    if not isinstance(path, str):
+        return "it is no text"
+    if len(path) > MAX_PATH_LENGTH:
+        return f"it has more than {MAX_PATH_LENGTH} characters"
+    return _written_problem(path) or _decoded_problem(path)
+
+
+def _written_problem(path: str) -> str | None:
+    """Find what is wrong with a path as it stands."""
+    if not path.startswith("/"):
+        return "it must start with '/'"
+    if path.startswith("//"):
+        return "it must start with a single '/'"
+    if any(mark in path for mark in "?#"):
+        return "it must not contain '?' or '#'"
+    if _NO_ESCAPE.search(path):
+        return "a '%' must be followed by two hexadecimal digits"
+    return _text_problem(path)
+
+
+def _decoded_problem(path: str) -> str | None:
+    """Find what is wrong with a path once its percent escapes are resolved."""
+    try:
+        decoded = unquote_to_bytes(path).decode()
+    except UnicodeDecodeError:
+        return "its percent escapes are no UTF-8"
+    if _ESCAPE.search(decoded):
+        return "it is percent-encoded twice"
+    if decoded.count("/") != path.count("/"):
+        return "it must not contain an encoded '/'"
+    return _text_problem(decoded, spaces=True)
+
+
+def _text_problem(path: str, *, spaces: bool = False) -> str | None:
+    """Find what no path may contain, neither plain nor encoded; an encoded space is harmless."""
+    if "\\" in path:
+        return "it must not contain a backslash"
+    if any(unicodedata.category(mark) in _UNPRINTABLE for mark in path if not (spaces and mark == " ")):
+        return "it must not contain spaces or control characters"
+    # some servers drop ";..." from a segment before they look for dots
+    if any(segment.split(";", 1)[0] in {".", ".."} for segment in path.split("/")):
+        return "it must not contain the segments '.' or '..'"
+    return None
+
+
+def segment_problem(value: object) -> str | None:
+    """Why a payload's value can't fill in a ``{name}`` of a path; None if it can. Never raises."""
+    if isinstance(value, bool | int | float):
+        return None
+    if not isinstance(value, str):
+        return "it becomes a part of the path, so it must be text, a number or a boolean"
+    if not value:
+        return "it becomes a part of the path, so it must not be empty"
+    if any("\ud800" <= mark <= "\udfff" for mark in value):
+        return "it becomes a part of the path, so it must not hold a lone surrogate"
+    if _climbs(value):
+        return "it becomes a part of the path, so it must not be or contain the segments '.' or '..'"
+    return None
+
+
+def _climbs(text: str) -> bool:
+    """Whether some reader could see a segment ``.`` or ``..``, however often it decodes."""
+    for _ in range(_DEEPEST_ENCODING):
+        if any(segment.split(";", 1)[0] in {".", ".."} for segment in re.split(r"[/\\]", text)):
+            return True
+        decoded = unquote(text)
+        if decoded == text:
+            return False
+        text = decoded
+    return True

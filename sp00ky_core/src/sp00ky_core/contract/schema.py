@@ -1,0 +1,174 @@
+"""Rewrite a document's schemas as JSON Schema, each once, and bundle those that a route needs.
+
+A bundle stands alone: whatever its schemas refer to, in this file or another, is among its ``$defs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from sp00ky_core.contract.dialects import json_schema
+from sp00ky_core.contract.discriminator import chosen
+from sp00ky_core.contract.documents import DocumentProblem, Node
+
+__all__ = ["Schemas"]
+
+
+@attrs.frozen
+class _Definition:
+    """One rewritten schema, and the names of those that it refers to."""
+
+    node: Node
+    schema: Any
+    references: frozenset[str]
+
+
+class Schemas:
+    """The schemas of a document that routes have needed so far."""
+
+    def __init__(self, *, reads_beside_references: bool) -> None:
+        self._beside = reads_beside_references  # 3.0: what stands beside a $ref doesn't count
+        self._names: dict[tuple[str, str], str] = {}
+        self._nodes: list[Node] = []
+        self._definitions: dict[str, _Definition] = {}
+
+    def bundle(self, schema: Mapping[str, Any], nodes: Iterable[Node]) -> dict[str, Any]:
+        """Return a schema with references by ``reference`` to some nodes, and with all that those need.
+
+        Raises:
+            DocumentProblem: one of them is no schema, or refers to what can't be had.
+        """
+        needed: dict[str, Any] = {}
+        pending = [self._name(node) for node in nodes]
+        while pending:
+            name = pending.pop()
+            if name not in needed:
+                definition = self._definition(name)
+                needed[name] = definition.schema
+                pending.extend(definition.references)
+        return {**schema, "$defs": needed}
+
+    def reference(self, node: Node) -> dict[str, str]:
+        """Return what stands for a schema in a bundle."""
+        return {"$ref": f"#/$defs/{self._name(node)}"}
+
+    def shown(self, path: Iterable[str | int]) -> str:
+        """Find where in the document a place in a bundle is."""
+        match list(path):
+            case ["$defs", name, *steps]:
+                return "/".join(map(str, (self._nodes[int(name)].shown, *steps)))
+        return ""
+
+    def _name(self, node: Node) -> str:
+        name = self._names.setdefault((node.uri, node.pointer), str(len(self._nodes)))
+        if name == str(len(self._nodes)):
+            self._nodes.append(node)
+        return name
+
+    def _definition(self, name: str) -> _Definition:
+        if name not in self._definitions:
+            node = self._nodes[int(name)]
+            rewriting = _Rewriting(self, beside=self._beside)
+            try:
+                schema = rewriting.schema(node)
+            except RecursionError:
+                raise DocumentProblem("", f"the schema at {node.shown} is nested too deeply") from None
+            self._definitions[name] = _Definition(node, schema, frozenset(map(self._name, rewriting.met)))
+        return self._definitions[name]
+
+
+class _Rewriting:
+    """The rewriting of one schema with all that stands in it, but for what it refers to."""
+
+    def __init__(self, schemas: Schemas, *, beside: bool) -> None:
+        self._schemas = schemas
+        self._beside = beside
+        self.met: list[Node] = []
+
+    def schema(self, node: Node) -> Any:
+        source = node.value
+        if source is None or isinstance(source, bool):
+            return source is not False  # YAML's `name:` without anything says nothing about it
+        if not isinstance(source, dict):
+            raise DocumentProblem("", f"the schema at {node.shown} is none; expected a mapping")
+        written = self._referred(node)
+        if not written or self._beside:
+            for key in source:
+                self._rewrite_keyword(node, key, written)
+        return json_schema(written, source, lambda name: _is_read_only(node, name))
+
+    def _referred(self, node: Node) -> dict[str, Any]:
+        for keyword in ("$ref", "$dynamicRef"):
+            reference = node.value.get(keyword)
+            if isinstance(reference, str):
+                target = node.documents.next_node(reference, node)
+                target.followed()  # raises where it leads in a circle
+                self.met.append(target)
+                return dict(self._schemas.reference(target))
+        return {}
+
+    def _rewrite_keyword(self, node: Node, key: str, written: dict[str, Any]) -> None:
+        rewrite = _KEYWORDS.get(key)
+        held = None if rewrite is None else node.at(key)
+        if rewrite is not None and held is not None:
+            rewrite(self, node, key, held, written)
+
+    def _one(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
+        written[key] = self.schema(held)
+
+    def _items(self, node: Node, key: str, held: Node, written: dict[str, Any]) -> None:
+        if isinstance(held.value, list):  # as drafts before 2020 had it
+            self._listed(node, "prefixItems", held, written)
+        else:
+            self._one(node, key, held, written)
+
+    def _listed(self, node: Node, key: str, held: Node, written: dict[str, Any]) -> None:
+        held = held.followed()
+        if not isinstance(held.value, list):
+            raise DocumentProblem("", f"expected a list of schemas at {held.shown}")
+        schemas = [self.schema(inner) for _, inner in held.each()]
+        selection = chosen(node, key, schemas) if key in {"oneOf", "anyOf"} and schemas else None
+        if selection is not None:
+            key, schemas = "allOf", [selection]
+        if schemas:
+            written[key] = [*written.get(key, ()), *schemas]
+
+    def _named(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
+        held = held.followed()
+        if held.value is None:
+            return
+        if not isinstance(held.value, dict):
+            raise DocumentProblem("", f"expected a mapping from names to schemas at {held.shown}")
+        written[key] = {name: self.schema(inner) for name, inner in held.each()}
+
+    def _data(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
+        value = held.value if key == "const" else held.followed().value
+        if value is not None or key in {"const", "type"}:
+            written[key] = value
+
+
+_KEYWORDS: dict[str, Callable[[_Rewriting, Node, str, Node, dict[str, Any]], None]] = {
+    **dict.fromkeys(("not", "if", "then", "else", "contains", "propertyNames"), _Rewriting._one),
+    **dict.fromkeys(("additionalProperties", "unevaluatedProperties", "unevaluatedItems"), _Rewriting._one),
+    **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), _Rewriting._listed),
+    **dict.fromkeys(("properties", "patternProperties", "dependentSchemas"), _Rewriting._named),
+    **dict.fromkeys(("type", "enum", "const", "format", "required", "dependentRequired"), _Rewriting._data),
+    **dict.fromkeys(("multipleOf", "minimum", "maximum", "exclusiveMinimum"), _Rewriting._data),
+    **dict.fromkeys(("exclusiveMaximum", "minLength", "maxLength", "pattern"), _Rewriting._data),
+    **dict.fromkeys(("minItems", "maxItems", "uniqueItems", "minContains"), _Rewriting._data),
+    **dict.fromkeys(("maxContains", "minProperties", "maxProperties"), _Rewriting._data),
+    "items": _Rewriting._items,
+}
+"""The keywords that say something about a payload; others (titles, examples, ``x-...``) are left out."""
+
+
+def _is_read_only(node: Node, name: str) -> bool:
+    properties = node.get("properties")
+    declared = properties.at(name) if properties else None
+    return declared is not None and any(
+        isinstance(each.value, dict) and each.value.get("readOnly") is True
+        for each in (declared, declared.followed())
+    )

@@ -1,0 +1,90 @@
+"""Check a new job against its backend, before anything is written."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from sp00ky_core.backend import Backend
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
+from sp00ky_core.job import NewJob
+
+__all__ = ["TimeoutIgnored", "validated"]
+
+ESCAPED_NUL = rb"\u0000"
+"""Or an escaped backslash before a number: looked for first, because it is quick."""
+
+_BETWEEN = frozenset({"sp00ky_core", "asyncio", "uvloop"})
+"""Packages between the code that enqueues and the check of what it enqueues."""
+
+
+class TimeoutIgnored(UserWarning):
+    """A job's ``timeout`` has no effect: its backend isn't ``timeoutOverridable``."""
+
+
+def validated(backend: Backend, new_job: NewJob) -> NewJob:
+    """Check a new job, and address it to this backend. Warnings name the line of the code that enqueues.
+
+    Raises:
+        UnknownRoute: no such path in the backend's document, or it can't be called.
+        PayloadTooLarge: more than ``maxPayloadBytes``.
+        PayloadNotJson: the text that was given for it is no JSON, or a text in it holds NUL.
+        PayloadInvalid: it breaks the contract; every violation is listed.
+        UnknownStrategy: it isn't registered.
+    """
+    _check_contract(backend, new_job)
+    retry = backend.config.retry
+    new_job = new_job.for_backend(backend.name, max_retries=retry.max_retries, retry_strategy=retry.strategy)
+    if new_job.retry_strategy not in backend.table.strategies:
+        raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
+    if new_job.timeout is not None and not backend.config.timeout_overridable:
+        text = f"backend {backend.name!r} isn't timeoutOverridable: the job's timeout has no effect"
+        warnings.warn(text, TimeoutIgnored, stacklevel=_callers_level())
+    return new_job
+
+
+def _callers_level() -> int:
+    """Count frames, as a ``stacklevel`` for the calling function, up to code that enqueues.
+
+    A fixed number won't do: from Python 3.12 on a comprehension has no frame, and a coroutine that was made
+    into a task has the event loop above it.
+    """
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _check_contract(backend: Backend, new_job: NewJob) -> None:
+    contract, path = backend.contract, new_job.path
+    if contract.route(path) is None:
+        reason = contract.unusable.get(path, "")
+        raise UnknownRoute(backend=backend.name, path=path, known=tuple(contract.routes), reason=reason)
+    size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
+    if size > limit:
+        raise PayloadTooLarge(size=size, limit=limit)
+    payload = _decoded(new_job.payload_json)
+    violations: Sequence[Any] = contract.violations(path, payload)
+    if violations:
+        raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
+
+
+def _decoded(text: bytes) -> Any:
+    try:
+        payload = decode(text.decode())
+    except ValueError as error:
+        raise PayloadNotJson(problem=str(error)) from error
+    if ESCAPED_NUL in text and _holds_nul(payload):
+        raise PayloadNotJson(problem="a text in it holds NUL, which no database can look into")
+    return payload
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any("\0" in key or _holds_nul(each) for key, each in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_nul, value))
+    return isinstance(value, str) and "\0" in value

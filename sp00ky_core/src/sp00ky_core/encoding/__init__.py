@@ -1,0 +1,1 @@
+"""Read and write JSON and YAML, and a job as JSON."""

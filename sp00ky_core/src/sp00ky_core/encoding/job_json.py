@@ -1,0 +1,140 @@
+"""A job as JSON and back: the shape of ``--json``, of ``jobs get`` and of what watchers print."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import cattrs
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from sp00ky_core.encoding.json_bytes import decode, encode
+from sp00ky_core.job import AttemptError, Job
+
+__all__ = ["JOB_KEYS", "job_to_json", "job_from_json", "instant_to_json", "instant_from_json"]
+
+JOB_KEYS = (
+    "id",
+    "backend",
+    "path",
+    "payload",
+    "status",
+    "retries",
+    "max_retries",
+    "retry_strategy",
+    "timeout",
+    "assigned_to",
+    "errors",
+    "result",
+    "dedup_key",
+    "priority",
+    "ordering_key",
+    "traceparent",
+    "created_at",
+    "updated_at",
+    "run_at",
+    "lease_until",
+    "lease_epoch",
+    "runner_id",
+)
+"""The keys of a job as JSON, in their order."""
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """Turn a job into JSON values: every key of ``JOB_KEYS``, absent ones null, payload and result parsed.
+
+    An entry of ``errors`` that stands for several has ``since`` and ``count`` too.
+
+    Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
+    what UTF-8 can't hold is replaced by U+FFFD.
+    """
+    fields = _printable(_converter.unstructure(job))
+    fields["payload"] = _json_value(job.payload_json)
+    fields["result"] = None if job.result_json is None else _json_value(job.result_json)
+    return {key: fields[key] for key in JOB_KEYS}
+
+
+def job_from_json(fields: Mapping[str, Any]) -> Job:
+    """Return the job that ``job_to_json`` described.
+
+    Raises:
+        cattrs.BaseValidationError: a key is missing, or a value of the wrong type.
+        ValueError: a payload or a result that JSON can't hold.
+    """
+    texts = {
+        "payload_json": encode(fields.get("payload")),
+        "result_json": None if fields.get("result") is None else encode(fields["result"]),
+    }
+    return _converter.structure({**fields, **texts}, Job)
+
+
+def instant_to_json(instant: datetime) -> str:
+    """RFC 3339 in UTC with ``Z``; microseconds where there are any; one without a zone is taken as UTC."""
+    if instant.utcoffset() is None:
+        instant = instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def instant_from_json(text: str, _type: object = None) -> datetime:
+    """Return the instant of ``instant_to_json``'s text. Raises ``ValueError``."""
+    instant = datetime.fromisoformat(text)
+    if instant.utcoffset() is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return instant.astimezone(UTC)
+
+
+def _json_value(text: bytes) -> Any:
+    try:
+        value = decode(text)
+    except ValueError:
+        return text.decode(errors="replace")
+    try:
+        encode(value)
+    except UnicodeEncodeError:
+        return decode(_LONE_SURROGATE.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    except ValueError:  # 1e999, which is JSON and reads as infinity
+        return text.decode(errors="replace")
+    return value
+
+
+def _printable(value: Any) -> Any:
+    """Replace all that UTF-8 can't encode in a value."""
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list | tuple):
+        return [_printable(each) for each in value]
+    if isinstance(value, Mapping):
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    return value
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter()
+    converter.register_unstructure_hook(datetime, instant_to_json)
+    converter.register_structure_hook(datetime, instant_from_json)
+    # The texts are bytes on the job and values in JSON: `job_to_json` and `job_from_json` see to them.
+    converter.register_unstructure_hook(bytes, lambda text: text)
+    converter.register_structure_hook(bytes, lambda text, _type: text)
+    unstated: dict[str, Any] = {
+        name: override(omit=True)
+        for name in (field.name for field in attrs.fields(Job))
+        if name not in {*JOB_KEYS, "payload_json", "result_json"}
+    }
+    texts: dict[str, Any] = {"payload_json": override(omit=True), "result_json": override(omit=True)}
+    several: dict[str, Any] = {name: override(omit_if_default=True) for name in ("since", "count")}
+    converter.register_unstructure_hook(
+        AttemptError, make_dict_unstructure_fn(AttemptError, converter, **several)
+    )
+    converter.register_unstructure_hook(Job, make_dict_unstructure_fn(Job, converter, **unstated, **texts))
+    converter.register_structure_hook(Job, make_dict_structure_fn(Job, converter, **unstated))
+    converter.register_structure_hook(AttemptError, make_dict_structure_fn(AttemptError, converter))
+    return converter
+
+
+_converter = _make_converter()

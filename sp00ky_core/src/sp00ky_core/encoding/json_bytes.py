@@ -1,0 +1,74 @@
+"""JSON text: strict in both directions, encoded once and then passed along as bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+__all__ = ["JsonText", "JsonObject", "encode", "decode"]
+
+
+class JsonText(bytes):
+    """UTF-8 JSON that needs no encoding: where a value is expected, it stands for what it encodes."""
+
+    __slots__ = ()
+
+
+class JsonObject(JsonText):
+    """UTF-8 JSON of an object, known to be that: whoever sends it along needn't look again."""
+
+    __slots__ = ()
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def encode(value: Any) -> bytes:
+    """Compact UTF-8 JSON.
+
+    Raises:
+        ValueError: NaN, infinity, a cycle, a lone surrogate, or nesting that is too deep.
+        TypeError: something that JSON has no notation for.
+    """
+    if isinstance(value, JsonText):
+        return bytes(value)
+    try:
+        return _encoder.encode(value).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def decode(text: bytes | str, *, unique_keys: bool = False) -> Any:
+    """Parse JSON text.
+
+    Args:
+        text: The text.
+        unique_keys: Refuse a key that an object has twice; else its last value counts.
+
+    Raises:
+        ValueError: no JSON, or JSON that only Python accepts (NaN, Infinity), or nested too deeply.
+    """
+    if not isinstance(text, str):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    try:
+        return (_strict_decoder if unique_keys else _decoder).decode(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:80]!r} is there twice; keep one")
+        found[key] = value
+    return found
+
+
+# made once: json.loads would make one per call
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_strict_decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)

@@ -1,0 +1,57 @@
+"""Turn what is read of queues, runners, errors and the audit into JSON: the shapes of ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from sp00ky_core.encoding.job_json import instant_to_json
+from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord
+
+__all__ = ["json_of", "runner_to_json", "audit_to_json"]
+
+RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
+
+AUDIT_KEYS = (
+    "id",
+    "at",
+    "actor",
+    "db_user",
+    "via",
+    "host",
+    "action",
+    "selection",
+    "count",
+    "reason",
+    "ended_at",
+)
+
+
+def json_of(record: BackendStats | ErrorGroup | RunnerRecord | AuditEntry) -> dict[str, Any]:
+    """Turn a record into JSON values, a key for each of its attributes."""
+    return attrs.asdict(record, value_serializer=_json_value)
+
+
+def runner_to_json(runner: RunnerRecord) -> dict[str, Any]:
+    """Turn a runner into JSON values, with its state."""
+    fields = json_of(runner)
+    fields |= {**fields["info"], "state": runner.state.value}
+    return {key: fields[key] for key in RUNNER_KEYS}
+
+
+def audit_to_json(entry: AuditEntry) -> dict[str, Any]:
+    """Turn an audit entry into JSON values."""
+    fields = json_of(entry)
+    return {key: fields[key] for key in AUDIT_KEYS}
+
+
+def _json_value(_record: object, _field: object, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_to_json(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.value if isinstance(value, Enum) else value

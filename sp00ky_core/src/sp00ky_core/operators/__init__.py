@@ -1,0 +1,1 @@
+"""Operate on jobs, backends and runners: the operator's part of ``Outbox``."""

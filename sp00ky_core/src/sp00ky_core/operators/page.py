@@ -1,0 +1,65 @@
+"""Read all jobs that meet conditions, newest first, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import timedelta
+from heapq import nlargest
+
+import attrs
+
+from sp00ky_core.errors import JobNotFound
+from sp00ky_core.job import Job
+from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery, Store
+from sp00ky_core.stores.filters import age_of
+
+__all__ = ["PAGE", "pages", "no_newer"]
+
+PAGE = 1_000
+"""Jobs that are read at a time."""
+
+
+async def pages(
+    store: Store, filters: Sequence[JobFilter], limit: int | None = None
+) -> AsyncGenerator[list[Job], None]:
+    """Yield the jobs that meet one of the filters, newest first, in lists of at most ``PAGE``.
+
+    Jobs may be deleted meanwhile, those of the page before too. Where all of that are gone, those that were
+    created in the same microsecond may be yielded again.
+    """
+    room = MAX_LIMIT if limit is None else limit
+    before: list[Job] = []
+    last: Job | None = None
+    while room > 0:
+        try:
+            page = await _page(store, filters, limit=min(PAGE, room), last=last)
+        except JobNotFound:  # the last job of the page before has been deleted, here or elsewhere
+            last = await _last_left(store, before)
+            filters = [no_newer(each, before[-1]) for each in filters] if last is None else filters
+            continue
+        if not page:
+            return
+        yield page
+        room, before, last = room - len(page), page, page[-1]
+
+
+async def _page(store: Store, filters: Sequence[JobFilter], *, limit: int, last: Job | None) -> list[Job]:
+    found: dict[str, Job] = {}
+    for each in filters:
+        query = JobQuery(**attrs.asdict(each, recurse=False), limit=limit, after=last.id if last else None)
+        found |= {job.id: job for job in await store.find(query)}
+    return nlargest(limit, found.values(), key=age_of)
+
+
+async def _last_left(store: Store, page: Sequence[Job]) -> Job | None:
+    """Return the last job of a page that hasn't been deleted."""
+    left = await store.find(JobQuery(ids=tuple(job.id for job in page), limit=len(page)))
+    return left[-1] if left else None
+
+
+def no_newer(conditions: JobFilter, job: Job) -> JobFilter:
+    """Narrow conditions to jobs that were created no later than a job."""
+    if job.created_at is None:
+        return conditions
+    end = job.created_at + timedelta(microseconds=1)
+    return attrs.evolve(conditions, until=min(conditions.until or end, end))

@@ -1,0 +1,1 @@
+"""Discover, validate and call plugins."""

@@ -1,0 +1,198 @@
+"""Calling hooks: observers are isolated and awaited here, for pluggy never awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Iterator, Mapping
+from typing import Any, cast
+
+import pluggy
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.job import Job
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.plugins import defaults
+from sp00ky_core.retry import RetryPolicy
+
+__all__ = ["OBSERVERS", "DECISIONS", "MERGED", "Hooks"]
+
+logger = logging.getLogger(__name__)
+
+OBSERVERS = frozenset(
+    {
+        "sp00ky_job_enqueued",
+        "sp00ky_jobs_claimed",
+        "sp00ky_attempt_started",
+        "sp00ky_attempt_finished",
+        "sp00ky_job_settled",
+        "sp00ky_lease_lost",
+        "sp00ky_runner_started",
+        "sp00ky_runner_stopped",
+        "sp00ky_pause_changed",
+        "sp00ky_breaker_changed",
+    }
+)
+DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
+MERGED = "sp00ky_request_headers"
+
+OBSERVER_TIMEOUT = 1.0
+"""Seconds that an asynchronous observer gets."""
+
+LAST_MOMENT = 1.0
+"""Seconds that it then gets to end, before the caller stops waiting for it."""
+
+MAX_OBSERVING = 1_000
+"""Asynchronous calls of one plugin at work at the same time; one beyond that is left out, and logged."""
+
+FORBIDDEN_HEADERS = frozenset(
+    {
+        "authorization",
+        "host",
+        # What is hop-by-hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # The transport frames the body itself.
+        "content-length",
+    }
+)
+
+
+class Hooks:
+    """The hooks of one set of plugins; those without an implementation cost an empty loop."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._hook = manager.hook
+        # pluggy keeps them in reverse: the last one is called first.
+        self._impls = {
+            name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
+            for name in OBSERVERS | DECISIONS | {MERGED}
+        }
+        self._observing: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
+
+    def observes(self, name: str) -> bool:
+        """Whether any plugin implements the hook."""
+        return bool(self._impls[name])
+
+    async def dispatch(self, name: str, **facts: Any) -> None:
+        """Call every observer and wait for it; what one raises is logged and changes nothing."""
+        for impl, answer in self._call_each(name, facts):
+            # A task of its own: an observer may raise CancelledError, or not end when it is cancelled.
+            task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
+            await asyncio.wait([task], timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
+
+    def dispatch_soon(self, name: str, **facts: Any) -> None:
+        """Call every observer; asynchronous ones go on in the background, so that they delay no job."""
+        for impl, answer in self._call_each(name, facts):
+            observing = self._observing[impl.plugin_name]
+            if len(observing) >= MAX_OBSERVING:
+                _close(answer)
+                logger.error("plugin %s is too slow in %s: one call is left out", impl.plugin_name, name)
+                continue
+            task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
+            observing.add(task)
+            task.add_done_callback(observing.discard)
+
+    async def flush(self) -> None:
+        """Wait for the observers still at work, but not for those that don't end when they are cancelled."""
+        observing = set().union(*self._observing.values())
+        if observing:
+            _, stubborn = await asyncio.wait(observing, timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
+            if stubborn:
+                logger.error("%d calls of observers don't end; they are left behind", len(stubborn))
+
+    def _call_each(self, name: str, facts: Mapping[str, Any]) -> Iterator[tuple[pluggy.HookImpl, Any]]:
+        for impl in self._impls[name]:
+            try:
+                answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
+            except (Exception, asyncio.CancelledError):
+                # An observer is a stranger: whatever it raises must change nothing.
+                logger.exception("plugin %s failed in %s", impl.plugin_name, name)
+                continue
+            if inspect.isawaitable(answer):
+                yield impl, answer
+
+    def classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
+        """Classify an outcome."""
+        if len(self._impls["sp00ky_classify_outcome"]) > 1:  # more than the built-in rule
+            facts = {"job": job, "backend": backend, "outcome": outcome}
+            decided = self._decide("sp00ky_classify_outcome", facts, (Delivered, Undelivered))
+            if decided is not None:
+                return cast("Outcome", decided)
+        return defaults.sp00ky_classify_outcome(backend, outcome)
+
+    def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
+        """Choose how a job is retried."""
+        if len(self._impls["sp00ky_retry_policy"]) > 1:  # more than the built-in rule
+            facts = {"job": job, "backend": backend}
+            decided = self._decide("sp00ky_retry_policy", facts, (RetryPolicy,))
+            if decided is not None:
+                return cast("RetryPolicy", decided)
+        return defaults.sp00ky_retry_policy(job, backend)
+
+    def _decide(self, name: str, facts: Mapping[str, Any], kinds: tuple[type, ...]) -> object | None:
+        try:
+            decided: object = getattr(self._hook, name)(**facts)
+        except (Exception, asyncio.CancelledError):  # a stranger's decision failed: the built-in one stands
+            logger.exception("a plugin failed in %s; the built-in rule decides", name)
+            return None
+        if isinstance(decided, kinds):
+            return decided
+        _close(decided)
+        logger.error("a plugin returned %s from %s; the built-in rule decides", type(decided).__name__, name)
+        return None
+
+    def request_headers(self, job: Job, backend: BackendConfig) -> dict[str, str]:
+        """Every plugin's headers, merged and checked."""
+        merged: dict[str, str] = {}
+        for impl in self._impls[MERGED]:
+            facts = {"job": job, "backend": backend}
+            try:
+                answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
+                headers = dict(answer or {})
+            except (Exception, asyncio.CancelledError):  # a stranger's headers: left out
+                logger.exception("plugin %s failed in %s", impl.plugin_name, MERGED)
+                continue
+            merged.update(_allowed(headers, impl.plugin_name))
+        return merged
+
+
+def _close(answer: object) -> None:
+    """Close a coroutine that isn't awaited, or Python warns of it."""
+    if inspect.iscoroutine(answer):
+        answer.close()
+
+
+async def _bounded(answer: Awaitable[None], plugin_name: str, name: str) -> None:
+    try:
+        async with asyncio.timeout(OBSERVER_TIMEOUT):
+            await answer
+    except (Exception, asyncio.CancelledError):
+        # An observer is a stranger: whatever it raises must change nothing.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # it is the loop that ends
+        logger.exception("plugin %s failed in %s", plugin_name, name)
+
+
+def _allowed(headers: Mapping[Any, Any], plugin_name: str) -> dict[str, str]:
+    allowed = {name: value for name, value in headers.items() if _is_allowed(name, value)}
+    for name in headers.keys() - allowed.keys():
+        logger.error("plugin %s may not set the request header %r; dropped", plugin_name, name)
+    return allowed
+
+
+def _is_allowed(name: object, value: object) -> bool:
+    if not isinstance(name, str) or not isinstance(value, str):
+        return False
+    is_token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+    return is_token and name.lower() not in FORBIDDEN_HEADERS and value.isprintable() and value.isascii()

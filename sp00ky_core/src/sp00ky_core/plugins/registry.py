@@ -1,0 +1,215 @@
+"""Entry-point discovery, validation, and the registry of what plugins bring."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+import attrs
+import pluggy
+
+from sp00ky_core import hookspecs
+from sp00ky_core.errors import AdapterMissing, PluginLoadError
+from sp00ky_core.plugins import defaults
+from sp00ky_core.plugins.calls import DECISIONS, OBSERVERS, Hooks
+from sp00ky_core.ports import StoreFactory, TransportFactory
+from sp00ky_core.retry import STRATEGIES, Strategy
+
+__all__ = ["GROUP", "PluginInfo", "Plugins", "load_plugins"]
+
+GROUP = "sp00ky"
+
+DISTRIBUTIONS = {
+    "memory": "sp00ky-core",
+    "mem": "sp00ky-store-surreal",
+    "surrealkv": "sp00ky-store-surreal",
+    "ws": "sp00ky-store-surreal",
+    "wss": "sp00ky-store-surreal",
+    "sqlite": "sp00ky-store-sqlite",
+    "postgresql": "sp00ky-store-postgres",
+    "postgres": "sp00ky-store-postgres",
+    "postgresql+asyncpg": "sp00ky-store-postgres",
+    "postgresql+psycopg": "sp00ky-store-postgres",
+    "http": "sp00ky-transport-http",
+    "https": "sp00ky-transport-http",
+}
+"""Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
+
+Factory = TypeVar("Factory")
+
+
+@attrs.frozen(kw_only=True)
+class PluginInfo:
+    """A loaded plugin, as ``sp00ky plugins`` shows it.
+
+    Attributes:
+        name: The name.
+        distribution: The distribution that brought it.
+        version: The distribution's.
+        stores: Schemes of the stores that it registers.
+        transports: Schemes of its transports.
+        retry_strategies: Names of its retry strategies.
+        hooks: Names of the hooks that it implements.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    stores: tuple[str, ...] = ()
+    transports: tuple[str, ...] = ()
+    retry_strategies: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+
+
+class Plugins:
+    """The plugins of one outbox: what they registered, and their hooks."""
+
+    def __init__(self) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._manager.register(defaults, name="sp00ky-core:defaults")
+        self._stores: dict[str, tuple[StoreFactory, str]] = {}
+        self._transports: dict[str, tuple[TransportFactory, str]] = {}
+        self._strategies: dict[str, tuple[Strategy, str]] = {
+            name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()
+        }
+        self._infos: list[PluginInfo] = []
+
+    def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
+        """Add one plugin, a module or an object.
+
+        Raises:
+            PluginLoadError: a misspelt or wrongly typed hook, an asynchronous decision, a duplicate.
+        """
+        try:
+            self._manager.register(plugin, name=f"{distribution}:{name}")
+            self._manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            raise PluginLoadError(distribution=distribution, problem=_one_line(error)) from error
+        _refuse_unmarked(plugin, distribution)
+        impls = list(self._manager.get_hookcallers(plugin) or ())
+        for hook in impls:
+            _refuse_wrong_kind(hook, plugin, distribution)
+        self._infos.append(
+            PluginInfo(
+                name=name,
+                distribution=distribution,
+                version=version,
+                stores=self._collect("sp00ky_register_stores", plugin, distribution, self._stores),
+                transports=self._collect(
+                    "sp00ky_register_transports", plugin, distribution, self._transports
+                ),
+                retry_strategies=self._collect(
+                    "sp00ky_register_retry_strategies", plugin, distribution, self._strategies
+                ),
+                hooks=tuple(sorted(hook.name for hook in impls)),
+            )
+        )
+
+    def _collect(
+        self, hook: str, plugin: object, distribution: str, known: dict[str, tuple[Any, str]]
+    ) -> tuple[str, ...]:
+        registered: dict[str, Any] = {}
+        for impl in getattr(self._manager.hook, hook).get_hookimpls():
+            if impl.plugin is plugin:
+                registered = _registered(impl, hook, distribution)
+        for name, factory in registered.items():
+            if name in known:
+                problem = f"{hook} registers {name!r}, which {known[name][1]} has registered too"
+                raise PluginLoadError(distribution=distribution, problem=problem)
+            if not callable(factory):
+                problem = f"{hook} registers {name!r} with something that can't be called"
+                raise PluginLoadError(distribution=distribution, problem=problem)
+            known[name] = (factory, distribution)
+        return tuple(registered)
+
+    @property
+    def infos(self) -> tuple[PluginInfo, ...]:
+        """The loaded plugins, in the order of loading."""
+        return tuple(self._infos)
+
+    @property
+    def strategies(self) -> Mapping[str, Strategy]:
+        """Retry strategies by name, the built-in ones included."""
+        return {name: strategy for name, (strategy, _) in self._strategies.items()}
+
+    def store(self, scheme: str) -> StoreFactory:
+        """Return the factory of a store by its URL's scheme. Raises ``AdapterMissing``."""
+        return _of("store", scheme, self._stores)
+
+    def transport(self, scheme: str) -> TransportFactory:
+        """Return the factory of a transport by its name, mostly a URL's scheme. Raises ``AdapterMissing``."""
+        return _of("transport", scheme, self._transports)
+
+    def hooks(self) -> Hooks:
+        """Return the hooks, ready to be called."""
+        return Hooks(self._manager)
+
+
+def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
+    """Load every installed plugin, sorted by distribution and name.
+
+    Raises:
+        PluginLoadError: one can't be imported or registered; it names its distribution.
+    """
+    plugins = Plugins()
+    installed = entry_points(group=GROUP) if found is None else found
+    # The same distribution may be found twice on a path that holds it twice.
+    unique = {(_distribution(point), point.name, point.value): point for point in installed}
+    for (distribution, name, _), point in sorted(unique.items(), key=lambda item: item[0]):
+        version = point.dist.version if point.dist else ""
+        plugins.register(_load(point, distribution), name=name, distribution=distribution, version=version)
+    return plugins
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown distribution"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _load(point: EntryPoint, distribution: str) -> object:
+    try:
+        return point.load()
+    except Exception as error:  # whatever a stranger's module raises
+        problem = f"{point.value} can't be imported: {type(error).__name__}: {_one_line(error)}"
+        raise PluginLoadError(distribution=distribution, problem=problem) from error
+
+
+def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str, Any]:
+    try:
+        answer: Any = impl.function()
+        return dict(answer or {})
+    except Exception as error:  # whatever a stranger's hook raises or returns
+        problem = f"{hook} failed: {type(error).__name__}: {_one_line(error)}"
+        raise PluginLoadError(distribution=distribution, problem=problem) from error
+
+
+def _of(kind: str, name: str, known: Mapping[str, tuple[Factory, str]]) -> Factory:
+    if name not in known:
+        distribution = DISTRIBUTIONS.get(name, "")
+        if f"-{kind}-" not in distribution:  # a transport's, for a store
+            distribution = ""
+        raise AdapterMissing(kind=kind, name=name, distribution=distribution, known=tuple(known))
+    return known[name][0]
+
+
+def _refuse_unmarked(plugin: object, distribution: str) -> None:
+    for name, value in inspect.getmembers(plugin, inspect.isroutine):
+        if name.startswith("sp00ky_") and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
+            problem = f"{name} isn't marked with @hookimpl, so it would never be called"
+            raise PluginLoadError(distribution=distribution, problem=problem)
+
+
+def _refuse_wrong_kind(hook: pluggy.HookCaller, plugin: object, distribution: str) -> None:
+    for impl in (impl for impl in hook.get_hookimpls() if impl.plugin is plugin):
+        if hook.name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
+            problem = f"{hook.name} must not be async: its result is needed at once"
+            raise PluginLoadError(distribution=distribution, problem=problem)
+        if hook.name not in DECISIONS and (impl.hookwrapper or impl.wrapper):
+            problem = f"{hook.name} can't be wrapped: only {', '.join(sorted(DECISIONS))} can"
+            raise PluginLoadError(distribution=distribution, problem=problem)

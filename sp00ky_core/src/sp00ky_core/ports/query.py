@@ -1,0 +1,109 @@
+"""Select jobs by conditions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.job import JobStatus
+from sp00ky_core.job_options import EARLIEST_RUN_AT, LATEST_RUN_AT, is_plain_text
+
+__all__ = ["MAX_LIMIT", "MAX_CODE", "check_limit", "JobFilter", "JobQuery"]
+
+
+def _check_text(_query: object, field: attrs.Attribute[str | None], value: object) -> None:
+    if value is not None and not (isinstance(value, str) and is_plain_text(value)):
+        raise OptionInvalid(option=field.name, value=shown(value), expected="a text without NUL")
+
+
+def _check_instant(_filter: object, field: attrs.Attribute[datetime | None], value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        raise OptionInvalid(option=field.name, value=shown(value), expected="a datetime with a time zone")
+    if not EARLIEST_RUN_AT <= value <= LATEST_RUN_AT:
+        calendar = f"an instant from {EARLIEST_RUN_AT.date()} to {LATEST_RUN_AT.date()}"
+        raise OptionInvalid(option=field.name, value=shown(value), expected=calendar)
+
+
+def _check_code(_filter: object, _field: attrs.Attribute[int | None], value: object) -> None:
+    met = value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_CODE)
+    if not met:
+        raise OptionInvalid(option="code", value=shown(value), expected=f"a whole number, 0 to {MAX_CODE}")
+
+
+def _check_limit(_query: object, _field: attrs.Attribute[int], value: object) -> None:
+    check_limit("limit", value)
+
+
+def check_limit(option: str, value: object) -> None:
+    """Refuse what is no number of jobs. Raises ``OptionInvalid``."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LIMIT:
+        raise OptionInvalid(option=option, value=shown(value), expected=f"a whole number, 0 to {MAX_LIMIT}")
+
+
+def _status(status: JobStatus | str | None) -> JobStatus | None:
+    try:
+        return None if status is None else JobStatus(status)
+    except ValueError:
+        expected = ", ".join(JobStatus)
+        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {expected}") from None
+
+
+MAX_LIMIT = 2**63 - 1
+
+
+MAX_CODE = 2**31 - 1
+
+
+@attrs.frozen(kw_only=True)
+class JobFilter:
+    """Conditions on jobs, all of which must be met; without any, every job meets them.
+
+    Attributes:
+        backend: The backend's name.
+        status: The status.
+        path: The route, exactly.
+        error_name: ``name`` of the last entry in ``errors``.
+        code: ``code`` of the last entry in ``errors``.
+        since: ``created_at`` is then or later.
+        until: ``created_at`` is before then.
+        assigned_to: The text, exactly.
+        ordering_key: The text, exactly.
+        runner_id: The runner that has the job.
+
+    Raises:
+        OptionInvalid: a text or an instant that no database can have, an instant without a time zone, an
+            unknown status.
+    """
+
+    backend: str | None = None
+    status: JobStatus | None = attrs.field(default=None, converter=_status)
+    path: str | None = attrs.field(default=None, validator=_check_text)
+    error_name: str | None = attrs.field(default=None, validator=_check_text)
+    code: int | None = attrs.field(default=None, validator=_check_code)
+    since: datetime | None = attrs.field(default=None, validator=_check_instant)
+    until: datetime | None = attrs.field(default=None, validator=_check_instant)
+    assigned_to: str | None = attrs.field(default=None, validator=_check_text)
+    ordering_key: str | None = attrs.field(default=None, validator=_check_text)
+    runner_id: str | None = attrs.field(default=None, validator=_check_text)
+
+
+@attrs.frozen(kw_only=True)
+class JobQuery(JobFilter):
+    """Which jobs are wanted: newest first (``created_at``, then id), all conditions met.
+
+    Attributes:
+        ids: Only these jobs.
+        limit: At most so many jobs.
+        after: The id of the last job of the page before.
+
+    Raises:
+        OptionInvalid: a text or a limit that no database can have.
+    """
+
+    ids: tuple[str, ...] | None = None
+    limit: int = attrs.field(default=50, validator=_check_limit)
+    after: str | None = None

@@ -1,0 +1,31 @@
+"""An enqueue as text and bindings, for a transaction that is the caller's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+__all__ = ["Statement"]
+
+
+@attrs.frozen(kw_only=True)
+class Statement:
+    """Statements that enqueue one job, to be sent within the caller's transaction.
+
+    No name in it is in another one too, so any number can be joined in one query. Sent a second time it is
+    refused, for its job is there already (or finds it, by its ``dedup_key``).
+
+    Attributes:
+        text: In the database's language, each statement ended; needs ``bindings``.
+        bindings: What its variables stand for, in the driver's own types.
+        job_id: The job's id; where a ``dedup_key`` is taken, no row has it.
+        variable: Holds the job's record id in the statements that follow, also where its ``dedup_key`` was
+            taken.
+    """
+
+    text: str
+    bindings: Mapping[str, Any]
+    job_id: str
+    variable: str

@@ -1,0 +1,94 @@
+"""Carry a queue in numbers: its depth, its breaker, its errors."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from sp00ky_core.breaker import Breaker
+from sp00ky_core.ports.operators import Pause
+
+__all__ = ["BreakerResult", "BreakerStats", "BackendStats", "ErrorGroup"]
+
+
+@attrs.frozen(kw_only=True)
+class BreakerResult:
+    """The fate of a breaker's change.
+
+    Attributes:
+        written: Else the breaker had changed meanwhile, and nothing was written.
+        breaker: As it is now.
+    """
+
+    written: bool
+    breaker: Breaker
+
+
+@attrs.frozen(kw_only=True)
+class BreakerStats:
+    """A backend's breaker, as the fleet sees it.
+
+    Attributes:
+        state: A BreakerState's value.
+        paused_for_s: Seconds until jobs are sent again.
+    """
+
+    state: str = "closed"
+    paused_for_s: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class BackendStats:
+    """A backend's queue in numbers; field names are those of ``jobs stats --json``.
+
+    Attributes:
+        pending: Jobs that wait.
+        due: Those of them that could be claimed now.
+        processing: Jobs that a runner has.
+        success: Delivered jobs that are still kept.
+        failed: Failed ones.
+        stalled: Processing, and the lease has run out, is missing, or is beyond any possible one.
+        deferred: Pending with ``deferred_since``: throttled, or a route that is not known yet.
+        oldest_deferred_s: Since the earliest ``deferred_since``; None: none is deferred.
+        oldest_due_s: Age of the job that has been due longest; None: none is due.
+        breaker: Its breaker.
+        paused: An operator's pause that holds now.
+    """
+
+    pending: int = 0
+    due: int = 0
+    processing: int = 0
+    success: int = 0
+    failed: int = 0
+    stalled: int = 0
+    deferred: int = 0
+    oldest_deferred_s: float | None = None
+    oldest_due_s: float | None = None
+    breaker: BreakerStats = BreakerStats()
+    paused: Pause | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ErrorGroup:
+    """Jobs that are failed, or wait for a retry, by their last error.
+
+    Attributes:
+        backend: Theirs.
+        path: Theirs.
+        name: ``name`` of the last entry in ``errors``.
+        code: Its ``code``.
+        count: How many jobs.
+        first: The earliest ``updated_at`` among them.
+        last: The latest.
+        example: The id of the job that has that.
+    """
+
+    backend: str
+    path: str
+    name: str
+    code: int
+    count: int
+    first: datetime
+    last: datetime
+    example: str

@@ -1,0 +1,134 @@
+"""Say what a store is made from: its tables, its options, what it can do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from sp00ky_core.breaker import LONGEST_INTERVAL
+from sp00ky_core.config import RateConfig, SurrealdbConfig
+
+__all__ = [
+    "LEASE_MARGIN",
+    "LONGEST_LEASE",
+    "PROBE_MARGIN",
+    "PROBE_WINDOW",
+    "JobTable",
+    "StoreOptions",
+    "StoreCapabilities",
+]
+
+LEASE_MARGIN = 30.0
+"""Seconds that a lease outlasts the attempt's timeout."""
+
+
+LONGEST_LEASE = 86_400.0 + LEASE_MARGIN
+"""Seconds: a lease that ends later from now was written by no runner, and counts as run out."""
+
+
+PROBE_MARGIN = 5.0
+"""Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
+
+
+PROBE_WINDOW = 1_000
+"""Among so many of the jobs that have been due longest is a probe chosen."""
+
+
+@attrs.frozen(kw_only=True)
+class JobTable:
+    """One backend's job table, and what a store must know to lease and to prune its rows.
+
+    Attributes:
+        backend: The backend's name.
+        table: The table's name.
+        timeout: Seconds for a whole attempt.
+        timeout_overridable: Whether the row's own timeout counts.
+        lease_margin: Seconds; tests shorten it.
+        keep_success: Seconds that a job is kept after it ended; None: the store's default.
+        keep_failed: Likewise, for failed jobs.
+        strategies: Those that this process knows.
+        breaker: Whether claims heed the backend's breaker.
+        routes: Paths to which jobs can be sent, if they are known.
+        max_payload_bytes: A claim needn't read what is longer: the job is claimed as defective.
+        rate: Requests in a time, in the whole fleet; None: no limit.
+        max_in_flight: Attempts at a time, in the whole fleet; None: no limit.
+    """
+
+    backend: str
+    table: str
+    timeout: float = 10.0
+    timeout_overridable: bool = False
+    lease_margin: float = LEASE_MARGIN
+    keep_success: float | None = None
+    keep_failed: float | None = None
+    strategies: frozenset[str] = frozenset({"linear", "exponential"})
+    breaker: bool = True
+    routes: frozenset[str] = frozenset()
+    max_payload_bytes: int = 1_048_576
+    rate: RateConfig | None = None
+    max_in_flight: int | None = None
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether the fleet's claims are limited: such a table is claimed in a transaction of its own."""
+        return self.rate is not None or self.max_in_flight is not None
+
+    def attempt_timeout(self, job_timeout: float | None) -> float:
+        """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""
+        if not self.timeout_overridable or job_timeout is None:
+            return self.timeout
+        return min(max(job_timeout, 1.0), 86_400.0)
+
+    @property
+    def probe_lease(self) -> float:
+        """Seconds for which a probe is one runner's alone; one that takes longer may get company."""
+        longest = LONGEST_INTERVAL if self.timeout_overridable else min(self.timeout, LONGEST_INTERVAL)
+        return longest + min(self.lease_margin, PROBE_MARGIN)
+
+
+@attrs.frozen(kw_only=True)
+class StoreOptions:
+    """The tables and the address that a store is made from.
+
+    Attributes:
+        url: May hold a password.
+        tables: The job tables.
+        directory: Relative file names are relative to it.
+        surrealdb: The block of that name in sp00ky.yml.
+    """
+
+    url: str = attrs.field(repr=False)
+    tables: tuple[JobTable, ...]
+    directory: Path = attrs.field(factory=Path.cwd)
+    surrealdb: SurrealdbConfig | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StoreCapabilities:
+    """In what stores may differ; the conformance suite asks these flags, never a store's name.
+
+    Attributes:
+        transactions: Add(connection=...) joins a transaction of the caller's.
+        statements: It is a ``Statements`` too.
+        exact_order: Claims are oldest due first, even where runners compete.
+        shared: Several processes may open it at once.
+        signals_across_processes: `work_signal()` reports other processes' jobs.
+        durable: What was written outlives the process.
+        concurrent_writes: A caller's transaction that has written delays no claim and no settle.
+        holds_any_row: A row may break the contract, so another client can have written it so.
+        ordering: Jobs with an ``ordering_key`` are delivered one at a time, in order. Where not, no job has
+            one.
+        limits: Claims keep a table's ``rate`` and ``max_in_flight``. Where not, no table has them.
+    """
+
+    transactions: bool = False
+    statements: bool = False
+    exact_order: bool = True
+    shared: bool = False
+    signals_across_processes: bool = False
+    durable: bool = True
+    concurrent_writes: bool = True
+    holds_any_row: bool = True
+    ordering: bool = False
+    limits: bool = False

@@ -1,0 +1,206 @@
+"""Get, find, watch and count jobs: the reading part of ``Outbox``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from datetime import datetime
+
+import attrs
+
+from sp00ky_core.backend import Backends
+from sp00ky_core.errors import StoreClosed
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job_options import check_option
+from sp00ky_core.operators.jobs import check_id
+from sp00ky_core.operators.page import pages
+from sp00ky_core.ports import (
+    AuditEntry,
+    BackendStats,
+    ErrorGroup,
+    Finding,
+    JobFilter,
+    JobQuery,
+    RunnerRecord,
+    Store,
+    check_limit,
+)
+
+__all__ = ["Queries"]
+
+
+class Queries:
+    """Read the jobs of a store; a base of ``Outbox``."""
+
+    store: Store
+    backends: Backends
+
+    async def get(self, job_id: str) -> Job:
+        """Return one job. Raises ``JobNotFound``, and ``OptionInvalid`` for an id that is no text."""
+        check_id(job_id)
+        return await self.store.get(job_id)
+
+    async def find(
+        self,
+        *,
+        backend: str | None = None,
+        status: JobStatus | str | None = None,
+        path: str | None = None,
+        assigned_to: str | None = None,
+        error_name: str | None = None,
+        code: int | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        ordering_key: str | None = None,
+        runner_id: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[Job]:
+        """List jobs, newest first.
+
+        Args:
+            backend: Its name.
+            status: Theirs.
+            path: The route, exactly.
+            assigned_to: The record, exactly.
+            error_name: ``name`` of the last entry in ``errors``.
+            code: ``code`` of the last entry in ``errors``.
+            since: They were created then or later.
+            until: They were created before then.
+            ordering_key: The text, exactly.
+            runner_id: The runner that has them.
+            limit: At most so many.
+            after: The id of the last job of the page before.
+        """
+        if backend is not None:
+            self.backends.named(backend)
+        query = JobQuery(
+            backend=backend,
+            status=status,
+            path=path,
+            assigned_to=assigned_to,
+            error_name=error_name,
+            code=code,
+            since=since,
+            until=until,
+            ordering_key=ordering_key,
+            runner_id=runner_id,
+            limit=limit,
+            after=after,
+        )
+        return await self.store.find(query)
+
+    def pages(self, conditions: JobFilter, *, limit: int | None = None) -> AsyncGenerator[list[Job], None]:
+        """Yield all jobs that meet conditions, newest first, 1,000 at a time: however many, in little memory.
+
+        What is enqueued meanwhile may be left out.
+
+        Args:
+            conditions: Which jobs; ``JobFilter()`` is all.
+            limit: At most so many.
+
+        Raises:
+            UnknownBackend: The filter names one that isn't configured.
+        """
+        if conditions.backend is not None:
+            self.backends.named(conditions.backend)
+        return pages(self.store, [conditions], limit)
+
+    async def check(self) -> list[Finding]:
+        """Find what is wrong with the tables, each finding with its consequence and its fix."""
+        return await self.store.check()
+
+    async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
+        """Yield the job now, and again whenever it has changed; end with its terminal status.
+
+        Raises:
+            JobNotFound: there is none of that id.
+        """
+        await self.get(job_id)
+        async with aclosing(self.watch_all(JobQuery(ids=(job_id,)))) as changes:
+            async for job in changes:
+                yield job
+                if job.is_terminal:
+                    return
+        await self.store.get(job_id)  # says why nothing comes any more: the job is gone, or the store closed
+
+    async def wait(self, job_id: str, *, timeout: float | None = None) -> Job:  # noqa: ASYNC109  # as asyncio.wait_for has it
+        """Return the job once it has ended.
+
+        Args:
+            job_id: The job's id.
+            timeout: Seconds to wait at most; None: for ever.
+
+        Raises:
+            JobNotFound: there is none of that id, or it is gone.
+            TimeoutError: it hasn't ended in time.
+        """
+        async with asyncio.timeout(timeout), aclosing(self.watch(job_id)) as changes:
+            return [job async for job in changes][-1]
+
+    async def watch_all(
+        self, query: JobQuery | None = None, *, history: int | None = None
+    ) -> AsyncGenerator[Job, None]:
+        """Yield jobs that match now, and each again whenever it has changed; ends only when it is closed.
+
+        With ``ids`` in the query it ends once none of them is there any more.
+
+        Args:
+            query: Which jobs; its page doesn't count.
+            history: Begin with the latest so many of those that match now, 0: with what comes; None: all.
+
+        Raises:
+            OptionInvalid: a negative ``history``.
+            StoreClosed: the outbox is closed, or was meanwhile.
+        """
+        if history is not None:
+            check_limit("history", history)
+        query = query or JobQuery()
+        async with aclosing(self.store.watch(query, history=history)) as changes:
+            async for job in changes:
+                yield job
+        await self._check_open(query)
+
+    async def _check_open(self, ended: JobQuery) -> None:
+        """Raise ``StoreClosed`` where a watch has ended because of it, not because its jobs are gone."""
+        if ended.ids is None:
+            raise StoreClosed(store=self.store.location)
+        await self.store.find(attrs.evolve(ended, limit=1, after=None))
+
+    async def stats(self) -> Mapping[str, BackendStats]:
+        """Return each backend's queue in numbers."""
+        return await self.store.stats()
+
+    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+        """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
+
+        Args:
+            since: Only those that changed then or later.
+            limit: At most so many groups.
+        """
+        _check_page(since, limit)
+        return await self.store.errors(since=since, limit=limit)
+
+    async def runners(self) -> list[RunnerRecord]:
+        """List the runners, the youngest first; one that has stopped cleanly isn't among them."""
+        return await self.store.runners()
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """List what operators have done, the latest first; it is kept for 90 days.
+
+        Args:
+            since: Only what was done then or later.
+            limit: At most so many entries.
+            after: The id of the last entry of the page before.
+        """
+        _check_page(since, limit)
+        return await self.store.audit(since=since, limit=limit, after=after)
+
+
+def _check_page(since: datetime | None, limit: int) -> None:
+    if since is not None:
+        check_option("since", since, like="expires_at")
+    check_limit("limit", limit)

@@ -1,0 +1,132 @@
+"""Keep a runner's claims that aren't settled, and for how long they are its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import datetime, timedelta
+
+import attrs
+
+from sp00ky_core.backend import Backend
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobTable
+
+__all__ = ["Held", "Holdings"]
+
+
+@attrs.define(kw_only=True, eq=False)
+class Held:
+    """One claim.
+
+    Attributes:
+        job: The job.
+        backend: Its backend.
+        table: Its table as the store leases its rows.
+        timeout: Seconds for its attempt.
+        claimed_at: This runner's clock, read before the claim was sent.
+        received_at: ... and when the job came.
+        started_at: When its attempt began, by this runner's clock; None: it waits.
+        worker: At work on it.
+        refusals: How often its outcome couldn't be written.
+        overdue: The transport didn't keep to its timeout and was cut off.
+        is_probe: Its outcome says whether the backend is back.
+        is_over: Its attempt: the outcome waits to be written.
+    """
+
+    job: Job
+    backend: Backend
+    table: JobTable
+    timeout: float
+    claimed_at: float
+    received_at: float
+    started_at: float | None = None
+    worker: asyncio.Task[None] | None = None
+    refusals: int = 0
+    overdue: bool = False
+    is_probe: bool = False
+    is_over: bool = False
+
+    @property
+    def lease_end(self) -> float:
+        """By when the claim is over, by the database's clock too: sooner it could still be released."""
+        return self.received_at + self.backend.table.lease_margin + self.timeout
+
+    @property
+    def last_start(self) -> float:
+        """Until when its attempt may start, so that the timeout still fits into the lease."""
+        return self.claimed_at + self.backend.table.lease_margin
+
+    @property
+    def waited(self) -> float:
+        """Seconds, by the database's clock, from the first deferral of those in a row to this claim."""
+        since, claimed = self.job.deferred_since, self._claimed
+        return 0.0 if since is None or claimed is None else max((claimed - since).total_seconds(), 0.0)
+
+    def has_expired(self, now: float) -> bool:
+        """Whether ``expires_at`` has passed, or may have, by this runner's clock."""
+        at, claimed = self.job.expires_at, self._claimed
+        return (
+            at is not None and claimed is not None and now - self.claimed_at >= (at - claimed).total_seconds()
+        )
+
+    @property
+    def _claimed(self) -> datetime | None:
+        """When it was claimed, by the database's clock."""
+        until = self.job.lease_until
+        lease = self.table.attempt_timeout(self.job.timeout) + self.table.lease_margin
+        return None if until is None else until - timedelta(seconds=lease)
+
+
+class Holdings:
+    """This runner's claims by id: what a release must keep."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Held] = {}
+        self._attempts = 0  # those whose outcome isn't known
+        self.emptied = asyncio.Event()
+        self.emptied.set()
+        self.attempts_over = asyncio.Event()
+        self.attempts_over.set()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, held: Held) -> None:
+        """Add a claim."""
+        self._held[held.job.id] = held
+        self._attempts += 1
+        self.emptied.clear()
+        self.attempts_over.clear()
+
+    def over(self, held: Held) -> None:
+        """Its attempt is over, or will not be made."""
+        if not held.is_over:
+            held.is_over = True
+            self._attempts -= 1
+        if not self._attempts:
+            self.attempts_over.set()
+
+    def drop(self, held: Held) -> None:
+        """Remove a claim that is settled, released or lost."""
+        self.over(held)
+        if self._held.get(held.job.id) is held:
+            del self._held[held.job.id]
+        if not self._held:
+            self.emptied.set()
+
+    def ids(self) -> list[str]:
+        """Return the ids of all jobs held."""
+        return list(self._held)
+
+    def count_by_backend(self) -> Counter[str]:
+        """Count the jobs held of each backend."""
+        return Counter(held.backend.name for held in self._held.values())
+
+    def in_hand(self) -> list[Held]:
+        """Those that a worker is still at."""
+        return [held for held in self._held.values() if held.worker is not None]
+
+    def started(self) -> list[Held]:
+        """Those whose attempt has begun."""
+        return [held for held in self._held.values() if held.started_at is not None]

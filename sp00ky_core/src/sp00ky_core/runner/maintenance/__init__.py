@@ -1,0 +1,1 @@
+"""Beat, reclaim and prune beside the claims."""

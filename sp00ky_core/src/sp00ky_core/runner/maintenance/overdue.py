@@ -1,0 +1,40 @@
+"""Remember since when claims have been overdue: the database's clock may jump, this runner's doesn't."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import islice
+
+from sp00ky_core.ports import OverdueClaim
+
+__all__ = ["Overdue"]
+
+MOST_REMEMBERED = 10_000
+
+
+class Overdue:
+    """Remember claims whose lease is over, and whose runners beat, as this runner has seen them."""
+
+    def __init__(self) -> None:
+        self._since: dict[OverdueClaim, float] = {}
+
+    def seen(
+        self, claims: Sequence[OverdueClaim], now: float, *, all_listed: bool, held: Collection[str]
+    ) -> list[OverdueClaim]:
+        """Take note of what is overdue now; return what has been so for as long as a lease lasts.
+
+        Args:
+            claims: as the store lists them.
+            now: by the runner's clock.
+            all_listed: whether there are no others, so that what isn't among them is overdue no more.
+            held: ids of the jobs that this runner holds itself: their attempts are under way.
+        """
+        listed = {claim: self._since.get(claim, now) for claim in claims}
+        others = {} if all_listed else self._since
+        known = {**listed, **{claim: since for claim, since in others.items() if claim not in listed}}
+        self._since = dict(islice(known.items(), MOST_REMEMBERED))
+        return [
+            claim
+            for claim, since in listed.items()
+            if now - since >= claim.lasts and claim.job_id not in held
+        ]

@@ -1,0 +1,146 @@
+"""Looking after the table: what was lost is reclaimed, what is stray is released, what is old is pruned."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+
+from sp00ky_core.errors import JobNotFound, Sp00kyError
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import OverdueClaim, Settlement, Store
+from sp00ky_core.runner.breaker.reporting import Breakers
+from sp00ky_core.runner.claim import Claimer
+from sp00ky_core.runner.in_flight import Holdings
+from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.maintenance.overdue import Overdue
+from sp00ky_core.runner.options import RunnerOptions
+
+__all__ = ["Reclaimer"]
+
+logger = logging.getLogger(__name__)
+
+RECLAIM_BATCH = 500
+RECLAIM_ROUNDS = 20
+"""Batches at a time: as many claims as a runner may have held are pending again at once."""
+OVERDUE_BATCH = 2_000
+"""Claims looked at in each round."""
+PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
+OVERDUE_AFTER = 5.0
+"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
+
+
+class Reclaimer:
+    """Runs beside the claims in every runner; safe with any number of them, no leader."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        beat: Beat,
+        claimer: Claimer,
+        breakers: Breakers,
+        holdings: Holdings,
+        hooks: Hooks,
+        options: RunnerOptions,
+        written: Callable[[Settlement], None],
+    ) -> None:
+        self._store = store
+        self._beat = beat
+        self._claimer = claimer
+        self._breakers = breakers
+        self._holdings = holdings
+        self._hooks = hooks
+        self._options = options
+        self._written = written
+        self._overdue = Overdue()
+        self._next_prune = options.clock() + options.prune_interval * options.random()
+
+    async def run(self) -> None:
+        """Look after the table until cancelled."""
+        while True:
+            await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
+            self._cut_off_overdue()
+            await self._round()
+
+    async def _round(self) -> None:
+        """Run each part on its own: what one of them can't do must not keep the others from theirs."""
+        for part in (self._release, self._reclaim, self._prune):
+            if not self._beat.is_steady():
+                return
+            try:
+                await part()
+            except Sp00kyError as error:
+                logger.warning("can't look after the tables: %s", error)
+
+    async def _release(self) -> None:
+        released = await self._claimer.release()
+        if released:
+            logger.warning("released %d claims whose reply was lost", len(released))
+
+    async def _reclaim(self) -> None:
+        dead, beating = self._beat.dead(), self._beat.beating()
+        overdue = await self._seen_long_enough(beating)
+        for _ in range(RECLAIM_ROUNDS):
+            settlements = await self._store.reclaim(
+                dead, beating=beating, overdue=overdue, limit=RECLAIM_BATCH
+            )
+            await self._report_all(settlements)
+            if len(settlements) < RECLAIM_BATCH:
+                break
+        self._breakers.lost(dead)
+
+    async def _seen_long_enough(self, beating: Collection[str]) -> list[OverdueClaim]:
+        """List claims of runners that beat, this one too, which are over by this runner's clock as well."""
+        claims = await self._store.overdue(beating, limit=OVERDUE_BATCH)
+        return self._overdue.seen(
+            claims,
+            self._options.clock(),
+            all_listed=len(claims) < OVERDUE_BATCH,
+            held=frozenset(self._holdings.ids()),
+        )
+
+    async def _report_all(self, settlements: Iterable[Settlement]) -> None:
+        for settlement in settlements:
+            error = settlement.transition.error
+            logger.warning(
+                "job %s: reclaimed, now %s: %s",
+                settlement.job_id,
+                settlement.transition.to,
+                error.reason if error else "",
+            )
+            self._written(settlement)
+            if self._hooks.observes("sp00ky_job_settled"):
+                await self._report(settlement)
+
+    async def _report(self, settlement: Settlement) -> None:
+        try:
+            job = await self._store.get(settlement.job_id)
+        except JobNotFound:  # its owner has deleted it meanwhile
+            return
+        self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
+
+    async def _prune(self) -> None:
+        if self._options.clock() < self._next_prune:
+            return
+        try:
+            await self._prune_all()
+        except Sp00kyError:
+            self._next_prune = self._options.clock() + self._options.prune_interval
+            raise
+
+    async def _prune_all(self) -> None:
+        for _ in range(PRUNE_ROUNDS):
+            if await self._store.prune(limit=PRUNE_BATCH) < PRUNE_BATCH:
+                self._next_prune = self._options.clock() + self._options.prune_interval
+                return
+        # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.
+
+    def _cut_off_overdue(self) -> None:
+        now = self._options.clock()
+        for held in self._holdings.started():
+            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
+            if late and held.worker is not None and not held.overdue:
+                held.overdue = True
+                held.worker.cancel()

@@ -1,0 +1,281 @@
+"""The loop that joins the runner's modules: start, run, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from sp00ky_core.backend import Backend, queues
+from sp00ky_core.breaker import is_unavailable
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import RunnerInfo, Settlement, Store, Transport
+from sp00ky_core.retry import Strategy
+from sp00ky_core.runner.attempt import Attempts
+from sp00ky_core.runner.breaker.reporting import Breakers
+from sp00ky_core.runner.claim import Claimer
+from sp00ky_core.runner.decide import Decider
+from sp00ky_core.runner.defer import Deferrals
+from sp00ky_core.runner.drain import Drain
+from sp00ky_core.runner.in_flight import Held, Holdings
+from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.maintenance.reclaim import Reclaimer
+from sp00ky_core.runner.options import RunnerOptions, new_runner_id
+from sp00ky_core.runner.settle import Settler
+from sp00ky_core.runner.steering.limit import Limits
+from sp00ky_core.runner.steering.pause import Pauses
+from sp00ky_core.runner.wakeup import Wake
+from sp00ky_core.runner.workers import Slots
+from sp00ky_core.stores.backoff import Backoff
+
+__all__ = ["Runner"]
+
+logger = logging.getLogger(__name__)
+
+
+class Runner(Drain):
+    """Delivers a store's jobs; an asynchronous context manager whose end is a drain.
+
+    Installs no signal handlers and never exits the process.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        backends: Mapping[str, Backend],
+        transports: Mapping[str, Transport],
+        hooks: Hooks,
+        strategies: Mapping[str, Strategy],
+        options: RunnerOptions,
+    ) -> None:
+        options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
+        self._store = store
+        self._transports = list({id(each): each for each in transports.values()}.values())
+        self._hooks = hooks
+        self._options = options
+        self._started = False
+        self._running = False
+        self._abandoned = False  # a drain was cut off
+        self._turn = asyncio.Lock()  # of the start, and of each drain
+        self._holdings = Holdings()
+        tables = queues(backends)
+        self._wake = Wake(tables, options)
+        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
+        self.drain_requested = asyncio.Event()  # an operator asks this runner to drain
+        self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming)
+        self._pauses, self._limits = Pauses(options), Limits(options)
+        self._breakers = Breakers(
+            store=store, backends=tables, hooks=hooks, options=options, changed=self._wake.all_may_have_work
+        )
+        self._settler = Settler(
+            store=store,
+            holdings=self._holdings,
+            hooks=hooks,
+            options=options,
+            written=self._note,
+            room=self._wake.freed,
+        )
+        self._attempts = Attempts(transports, hooks, options)
+        self._decider = Decider(hooks, strategies, options)
+        self._slots = {
+            name: Slots(backend, self._perform, self._wake.freed, unanswered=options.unanswered)
+            for name, backend in tables.items()
+        }
+        self._deferrals = Deferrals(self._slots, self._beat, options)
+        self._claimer = Claimer(
+            store=store,
+            slots=self._slots,
+            holdings=self._holdings,
+            settler=self._settler,
+            beat=self._beat,
+            wake=self._wake,
+            breakers=self._breakers,
+            pauses=self._pauses,
+            limits=self._limits,
+            hooks=hooks,
+            options=options,
+        )
+        self._reclaimer = Reclaimer(
+            store=store,
+            beat=self._beat,
+            claimer=self._claimer,
+            breakers=self._breakers,
+            holdings=self._holdings,
+            hooks=hooks,
+            options=options,
+            written=self._note,
+        )
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.succeeded = 0  # jobs that this runner has settled as success
+        self.failed = 0  # ... and as failed
+
+    @property
+    def runner_id(self) -> str:
+        """As in the rows that it holds."""
+        return self._options.runner_id
+
+    @property
+    def backends(self) -> Collection[str]:
+        """The names of those that it serves."""
+        return self._documents.keys()
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs that it holds now."""
+        return len(self._holdings)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain()
+
+    async def start(self) -> None:
+        """Begin to claim; once only.
+
+        Raises:
+            StoreError: the first beat failed.
+        """
+        if self._started:
+            raise Sp00kyError("a runner starts once: make a new one with outbox.runner()")
+        self._started = True
+        async with self._turn:
+            await self._prepare()
+            self._running = True
+            self._spawn_all()
+
+    async def _prepare(self) -> None:
+        try:
+            for transport in self._transports:
+                await transport.open()
+            await self._beat.beat()
+            await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
+        except BaseException:
+            await self._close_transports()
+            if self._beat.is_fresh():
+                await self._remove_row()
+            raise
+
+    def _spawn_all(self) -> None:
+        self._spawn("beat", self._beat.run)
+        self._spawn("settle", self._settler.run)
+        self._spawn("breakers", self._breakers.run)
+        self._spawn("reclaim", self._reclaimer.run)
+        self._spawn("signal", self._listen)
+        self._spawn("claim", self._claimer.run)
+
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._tasks[name] = asyncio.create_task(self._keep_running(name, run), name=f"sp00ky-{name}")
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        backoff = Backoff(self._options.random)
+        while True:
+            try:
+                await run()
+                if name == "claim":
+                    return  # it was stopped
+            except Exception:  # a bug must not stop deliveries: it is logged, and the part starts again
+                logger.exception("the runner's %s failed and is started again", name)
+            await backoff.wait()
+
+    async def _listen(self) -> None:
+        async for _ in self._store.work_signal():
+            self._breakers.signal()
+            self._pauses.signal()
+            self._wake.all_may_have_work()
+
+    async def _perform(self, held: Held) -> None:
+        if not self._beat.is_fresh():
+            await self._wait_for_beat(held)
+        if not self._may_start(held):
+            self._claimer.give_back(held)
+            return
+        is_failure = False
+        try:
+            outcome = await self._attempts.attempt(held)
+            if self._note_outcome(held, outcome):
+                self._claimer.give_back(held)
+                return
+            is_failure = is_unavailable(outcome)
+            settlement = self._decider.settlement(held, self._deferrals.event_of(held, outcome))
+        except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
+            logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
+            self._breakers.unsent(held)
+            settlement = self._decider.unknown(held)
+        self._settler.put(held, settlement)
+        if is_failure:
+            held.worker = None  # the attempt is over: it needn't be cut off
+            await self._breakers.heard(held)  # or each runner would find out on its own, a job a slot
+
+    def _note_outcome(self, held: Held, outcome: Outcome) -> bool:
+        """Count what an outcome says of its backend; whether its attempt doesn't count."""
+        if isinstance(outcome, Delivered) or self._was_awake(held):
+            return self._breakers.note(held, outcome)
+        self._breakers.unsent(held)
+        return False
+
+    def _was_awake(self, held: Held) -> bool:
+        """Whether this runner ran without a gap since the attempt began: else the fault may be its own."""
+        has_beaten = self._beat.is_fresh() and self._beat.covers(held.started_at or held.claimed_at)
+        return has_beaten and self._options.clock() <= held.lease_end
+
+    def _may_start(self, held: Held) -> bool:
+        # After a gap between beats a peer may have taken the job already: the database knows.
+        is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
+        if not is_sure or self._claimer.is_stopping or not self._breakers.may_start(held):
+            return False
+        table = held.table.backend
+        return table not in self._pauses.paused and self._slots[table].may_start(held, self._options.clock())
+
+    def _stop_claiming(self) -> None:
+        """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
+        self.drain_requested.set()
+        self._claimer.stop()
+
+    async def _wait_for_beat(self, held: Held) -> None:
+        try:
+            await self._beat.fresh()
+        except asyncio.CancelledError:
+            self._claimer.let_go(held)  # never started: the drain's release gives it back
+            raise
+
+    def _note(self, settlement: Settlement, held: Held | None = None) -> None:
+        """Count a durable settlement: a job that is pending again, or one that waited for it, may be due."""
+        self.succeeded += settlement.transition.to is JobStatus.SUCCESS
+        self.failed += settlement.transition.to is JobStatus.FAILED
+        if settlement.transition.to is JobStatus.PENDING:
+            self._wake.all_may_have_work()
+        if held is None:
+            return
+        if held.table.max_in_flight is not None:
+            self._limits.forget(held.table.backend)
+        elif held.job.ordering_key is None:
+            return
+        self._wake.may_have_more([held.table.backend])
+        self._wake.freed()
+
+    def _info(self) -> RunnerInfo:
+        held = self._holdings.count_by_backend()
+        return RunnerInfo(
+            version=VERSION,
+            documents=self._documents,
+            in_flight={name: held[name] for name in self._documents},
+            slots=self._concurrency,
+            draining=self._claimer.is_stopping or self.drain_requested.is_set(),
+        )
+
+
+VERSION = version("sp00ky-core")

@@ -1,0 +1,1 @@
+"""Heed what steers the fleet: operators' pauses and limits."""

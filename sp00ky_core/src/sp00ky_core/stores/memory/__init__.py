@@ -1,0 +1,1 @@
+"""Keep jobs in this process's memory: the reference store."""

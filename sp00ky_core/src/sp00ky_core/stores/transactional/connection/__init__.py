@@ -1,0 +1,1 @@
+"""Get statements to the database: primitives, SQL, threads, and work that outlives its caller."""

@@ -1,0 +1,66 @@
+"""Name what an adapter writes: a database's connections, transactions, errors and news."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TypeVar
+
+from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
+
+__all__ = ["Primitives"]
+
+T = TypeVar("T")
+
+
+class Primitives(ABC):
+    """The part of a ``TransactionalStore`` that knows the database; the rest follows from it."""
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """See ``Store.location``."""
+
+    @abstractmethod
+    async def run(self, work: Work[T], access: Access) -> T:
+        """Begin a transaction, do the work in it, and commit; roll back if it raises.
+
+        It connects where there is no connection, and once more where the one there is can't begin. It is
+        cancelled only with the event loop; then, too, no transaction may be left open. After a deadlock, or
+        where a transaction couldn't be serialized, it may do the work again, in a new one.
+        """
+
+    @abstractmethod
+    async def disconnect(self) -> None:
+        """Let go of every connection; ``run`` may connect again."""
+
+    @abstractmethod
+    def adopt(self, connection: object) -> Session | None:
+        """Make a session of a caller's connection, in its transaction; None: it is of no kind known here.
+
+        Raises:
+            OptionInvalid: It would commit each statement on its own.
+        """
+
+    @abstractmethod
+    def translate(self, error: Exception) -> Exception:
+        """Turn a driver's error into a ``StoreError``, or its child that fits.
+
+        It gets whatever was raised: what isn't the driver's is to be returned as it is.
+        """
+
+    def migrating(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from migrating meanwhile, where definitions are no part of a transaction."""
+        return nullcontext()
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """Yield when other processes, or transactions of callers', may have written.
+
+        To yield once too often costs a look at the tables. What it raises is logged, and it is called again.
+        An adapter leaves it as it is where its capabilities promise neither ``transactions`` nor
+        ``signals_across_processes``.
+        """
+        nothing: tuple[None, ...] = ()
+        for each in nothing:
+            yield each

@@ -1,0 +1,150 @@
+"""Name the primitives of a database: what a transaction can do with rows, and the conditions on them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
+
+__all__ = ["Access", "Is", "Either", "Both", "Operator", "Where", "Row", "Session", "Work"]
+
+T = TypeVar("T")
+Row = dict[str, Any]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
+
+
+class Access(Enum):
+    """Kinds of transactions; an adapter may give each its own connection."""
+
+    READ = "read"  # sees what is committed, writes nothing, waits for no writer
+    WRITE = "write"
+    BEAT = "beat"  # writes one small row, and is never queued behind transactions of the other kinds
+
+
+@attrs.frozen
+class Is:
+    """One column against one value; ``= None`` and ``!= None`` ask whether it is missing.
+
+    A value that is a member of an ``Enum`` is a constant, and may stand in the statement's text.
+
+    Attributes:
+        column: Its name.
+        operator: How they are compared.
+        value: Of the column's kind; a collection for ``in`` and ``not in``.
+    """
+
+    column: str
+    operator: Operator
+    value: Any
+
+
+@attrs.frozen
+class Either:
+    """At least one of the conditions is met.
+
+    Attributes:
+        conditions: At least one.
+    """
+
+    conditions: tuple[Where, ...]
+
+
+@attrs.frozen
+class Both:
+    """Every one of the conditions is met.
+
+    Attributes:
+        conditions: At least one.
+    """
+
+    conditions: tuple[Where, ...]
+
+
+Where = Is | Either | Both
+
+
+class Session(ABC):
+    """A transaction that has begun, on one connection. Rows are dicts by column name.
+
+    Instants are ``datetime`` in UTC, JSON is text. Errors of the driver are translated by the store's
+    ``translate``, so that a refused row is a ``RowRefused`` here already.
+    """
+
+    @abstractmethod
+    async def now(self) -> datetime:
+        """Read the clock that all processes share; not before the transaction has its locks."""
+
+    @abstractmethod
+    async def select(
+        self,
+        table: Table,
+        where: Sequence[Where] = (),
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        lock: bool = False,
+    ) -> list[Row]:
+        """Select rows that meet all conditions.
+
+        Args:
+            table: The table.
+            where: Conditions; all must be met.
+            order: Columns, each ascending, or descending with a ``-`` before it. NULL is before every value.
+            limit: How many rows at most.
+            columns: Those wanted; None: all.
+            lock: The rows are about to be written: where the database locks rows, lock them, and skip those
+                that another transaction has locked.
+        """
+
+    @abstractmethod
+    async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
+        """Count rows."""
+
+    @abstractmethod
+    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows, which all have the same columns; the others get their defaults."""
+
+    @abstractmethod
+    async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
+        """Set columns in the rows that meet the conditions; how many those were."""
+
+    @abstractmethod
+    async def delete(self, table: Table, where: Sequence[Where]) -> int:
+        """Delete rows; how many."""
+
+    @abstractmethod
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo what is done in the block, and nothing else, if the block raises."""
+
+    @abstractmethod
+    async def columns_of(self, table: Table) -> frozenset[str] | None:
+        """List the columns that the table has in the database; None: there is no such table."""
+
+    @abstractmethod
+    async def indexes_of(self, table: Table) -> frozenset[str]:
+        """List the names of the table's indexes."""
+
+    @abstractmethod
+    def definition(self, table: Table, part: Column | Index | None = None) -> str:
+        """Write the statement that creates a table (without its indexes), or adds a part to it."""
+
+    @abstractmethod
+    def removal(self, table: Table, index_name: str) -> str:
+        """Write the statement that drops an index."""
+
+    @abstractmethod
+    async def define(self, statement: str) -> None:
+        """Run a statement of ``definition`` or ``removal``."""
+
+
+Work = Callable[[Session], Awaitable[T]]
+"""What is to be done in one transaction. It awaits nothing but its session."""

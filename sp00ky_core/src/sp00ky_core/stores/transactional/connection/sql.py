@@ -1,0 +1,239 @@
+"""Render the primitives as SQL: an adapter of an SQL database names its types and runs texts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import Enum
+from typing import Any, ClassVar
+
+from sp00ky_core.stores.transactional.connection.session import Both, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.schema.definition import Column, Default, Index, Kind, Table
+
+__all__ = ["SqlSession", "Reply"]
+
+Reply = tuple[Sequence[Sequence[Any]], int]
+"""The rows of a statement, and how many rows it has written."""
+
+Codec = Callable[[Any], Any]
+
+
+class SqlSession(Session):
+    """A session whose primitives are texts; its class attributes are the dialect.
+
+    Attributes:
+        types: The database's type for each kind.
+        defaults: An expression for each default that the database computes.
+        encoders: Python value -> parameter, for kinds that the driver doesn't take as they are; never None.
+        decoders: The way back. It must not raise, for another client may have written anything.
+        placeholder: Of a parameter.
+        locking: What ends a ``SELECT`` of rows that are about to be written.
+        nulls_first: What an ascending order needs where NULL isn't before every value anyway.
+        quote: What stands around a name.
+    """
+
+    types: ClassVar[Mapping[Kind, str]]
+    defaults: ClassVar[Mapping[Default, str]]
+    encoders: ClassVar[Mapping[Kind, Codec]] = {}
+    decoders: ClassVar[Mapping[Kind, Codec]] = {}
+    placeholder: ClassVar[str] = "?"
+    locking: ClassVar[str] = ""
+    nulls_first: ClassVar[tuple[str, str]] = ("", "")  # ascending, descending
+    quote: ClassVar[str] = '"'
+
+    def __init__(self, translate: Callable[[Exception], Exception]) -> None:
+        self._translate = translate
+
+    @abstractmethod
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """Run one statement."""
+
+    @abstractmethod
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """Run one statement with each of these parameters."""
+
+    async def select(
+        self,
+        table: Table,
+        where: Sequence[Where] = (),
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        lock: bool = False,
+    ) -> list[Row]:
+        """See ``Session.select``."""
+        names = tuple(table.kinds) if columns is None else tuple(columns)
+        text, parameters = self._filtered(table, where)
+        text = f"SELECT {self._list(names)} FROM {self._name(table.name)}{text}{self._ordered(order)}"
+        if limit is not None:
+            text += f" LIMIT {limit:d}"
+        rows, _ = await self._run(text + (self.locking if lock else ""), parameters)
+        decoders = [self.decoders.get(table.kinds[name], _same) for name in names]
+        return [
+            {
+                name: None if value is None else decode(value)
+                for name, decode, value in zip(names, decoders, row, strict=True)
+            }
+            for row in rows
+        ]
+
+    async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
+        """See ``Session.count``."""
+        text, parameters = self._filtered(table, where)
+        rows, _ = await self._run(f"SELECT count(*) FROM {self._name(table.name)}{text}", parameters)
+        return int(rows[0][0])
+
+    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``Session.insert``."""
+        if not rows:
+            return
+        names = tuple(rows[0])
+        places = ", ".join([self.placeholder] * len(names))
+        text = f"INSERT INTO {self._name(table.name)} ({self._list(names)}) VALUES ({places})"
+        encoders = ((n, self.encoders.get(table.kinds[name])) for n, name in enumerate(names))
+        parameters = _parameters(rows, [(n, encode) for n, encode in encoders if encode is not None])
+        try:
+            await self.execute_many(text, parameters)
+        except Exception as error:
+            raise self._translate(error) from error
+
+    async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
+        """See ``Session.update``."""
+        text, parameters = self._filtered(table, where)
+        settings = ", ".join(f"{self._name(name)} = {self.placeholder}" for name in values)
+        encoded = [self._encoded(table, name, value) for name, value in values.items()]
+        return (
+            await self._run(f"UPDATE {self._name(table.name)} SET {settings}{text}", encoded + parameters)
+        )[1]
+
+    async def delete(self, table: Table, where: Sequence[Where]) -> int:
+        """See ``Session.delete``."""
+        text, parameters = self._filtered(table, where)
+        return (await self._run(f"DELETE FROM {self._name(table.name)}{text}", parameters))[1]
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """See ``Session.savepoint``."""
+        return self._savepoint()
+
+    @asynccontextmanager
+    async def _savepoint(self) -> AsyncIterator[None]:
+        await self._run("SAVEPOINT sp00ky")
+        try:
+            yield
+        except BaseException:
+            await self._run("ROLLBACK TO SAVEPOINT sp00ky")
+            await self._run("RELEASE SAVEPOINT sp00ky")
+            raise
+        await self._run("RELEASE SAVEPOINT sp00ky")
+
+    def definition(self, table: Table, part: Column | Index | None = None) -> str:
+        """See ``Session.definition``."""
+        name = self._name(table.name)
+        if isinstance(part, Column):
+            return f"ALTER TABLE {name} ADD COLUMN {self._column(part)}"
+        if isinstance(part, Index):
+            kind, where = "UNIQUE INDEX" if part.unique else "INDEX", self._filtered(table, part.where)[0]
+            index = self._name(table.index_name(part))
+            return f"CREATE {kind} {index} ON {name} ({self._list(part.columns)}){where}"
+        columns = [self._column(column) for column in table.columns]
+        return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY ({self._list(table.key)}))"
+
+    def removal(self, table: Table, index_name: str) -> str:
+        """See ``Session.removal``; a database whose indexes are named within a table overrides it."""
+        return f"DROP INDEX {self._name(index_name)}"
+
+    async def define(self, statement: str) -> None:
+        """See ``Session.define``."""
+        await self._run(statement)
+
+    def type_of(self, column: Column) -> str:
+        """Return a column's type; a database whose texts have a length overrides it."""
+        return self.types[column.kind]
+
+    def _name(self, name: str) -> str:
+        return f"{self.quote}{name.replace(self.quote, 2 * self.quote)}{self.quote}"
+
+    def _list(self, names: Iterable[str]) -> str:
+        return ", ".join(map(self._name, names))
+
+    def _column(self, column: Column) -> str:
+        text = f"{self._name(column.name)} {self.type_of(column)}"
+        if column.required:
+            text += " NOT NULL"
+        if isinstance(column.default, Default):
+            return f"{text} DEFAULT {self.defaults[column.default]}"
+        return text if column.default is None else f"{text} DEFAULT {_literal(column.default)}"
+
+    async def _run(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        try:
+            return await self.execute(text, parameters)
+        except Exception as error:
+            raise self._translate(error) from error
+
+    def _encoded(self, table: Table, column: str, value: Any) -> Any:
+        encode = None if value is None else self.encoders.get(table.kinds[column])
+        return value if encode is None else encode(value)
+
+    def _filtered(self, table: Table, where: Sequence[Where]) -> tuple[str, list[Any]]:
+        parameters: list[Any] = []
+        texts = [self._condition(table, each, parameters) for each in where]
+        return (f" WHERE {' AND '.join(texts)}" if texts else ""), parameters
+
+    def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
+        if isinstance(where, Is):
+            return self._comparison(table, where, parameters)
+        texts = [self._condition(table, each, parameters) for each in where.conditions]
+        return f"({(' AND ' if isinstance(where, Both) else ' OR ').join(texts)})"
+
+    def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:
+        column = self._name(where.column)
+        if where.value is None:
+            return f"{column} IS {'NOT ' if where.operator == '!=' else ''}NULL"
+        if where.operator not in {"in", "not in"}:
+            return f"{column} {where.operator} {self._place(table, where.column, where.value, parameters)}"
+        if not where.value:
+            return "1 = 0" if where.operator == "in" else "1 = 1"
+        places = ", ".join(self._place(table, where.column, each, parameters) for each in where.value)
+        return f"{column} {where.operator.upper()} ({places})"
+
+    def _place(self, table: Table, column: str, value: Any, parameters: list[Any]) -> str:
+        if isinstance(value, Enum):  # a literal: else no partial index would be used
+            return _literal(value.value)
+        parameters.append(self._encoded(table, column, value))
+        return self.placeholder
+
+    def _ordered(self, order: Sequence[str]) -> str:
+        if not order:
+            return ""
+        ascending, descending = self.nulls_first
+        parts = (
+            f"{self._name(each[1:])} DESC{descending}"
+            if each.startswith("-")
+            else f"{self._name(each)}{ascending}"
+            for each in order
+        )
+        return f" ORDER BY {', '.join(parts)}"
+
+
+def _parameters(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
+    """Make a list of each row; the same object, such as the time of the whole batch, is encoded once."""
+    parameters = [list(row.values()) for row in rows]
+    for n, encode in encoded:
+        last: Any = None
+        text: Any = None
+        for values in parameters:
+            if values[n] is not last:
+                last = values[n]
+                text = None if last is None else encode(last)
+            values[n] = text
+    return parameters
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _literal(value: str | int) -> str:
+    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"

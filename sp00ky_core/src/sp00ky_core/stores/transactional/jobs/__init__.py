@@ -1,0 +1,1 @@
+"""Write rows: enqueue, claim, settle and all else that changes a job."""

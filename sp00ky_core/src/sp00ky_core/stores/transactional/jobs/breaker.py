@@ -1,0 +1,47 @@
+"""Read breakers, and change them under a guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sp00ky_core.breaker import Breaker, BreakerChange
+from sp00ky_core.breaker.row import breaker_of, changed, fits
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.ports import BreakerResult
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
+from sp00ky_core.stores.transactional.schema.definition import BREAKERS
+
+__all__ = ["change_breaker", "read_breakers"]
+
+
+async def read_breakers(session: Session, backends: Sequence[str], now: datetime) -> Mapping[str, Breaker]:
+    """Read the breakers of backends, without those that are as if new."""
+    rows = await session.select(BREAKERS, [Is("backend", "in", tuple(backends))])
+    breakers = {row["backend"]: breaker_of(row, now) for row in rows}
+    return {backend: breaker for backend, breaker in breakers.items() if breaker != Breaker()}
+
+
+async def change_breaker(session: Session, change: BreakerChange) -> BreakerResult:
+    """Write a change if the breaker is as it was before it."""
+    where = [Is("backend", "=", change.backend)]
+    row = next(iter(await session.select(BREAKERS, where, lock=True)), None)
+    now, written = await session.now(), fits(row or {}, change.before)
+    if written:
+        values = changed(row or {}, change, now)
+        if row is None:
+            written = await _inserted(session, {"backend": change.backend, **values})
+        else:
+            await session.update(BREAKERS, where, values)
+    breakers = await read_breakers(session, [change.backend], now)
+    return BreakerResult(written=written, breaker=breakers.get(change.backend, Breaker()))
+
+
+async def _inserted(session: Session, row: Row) -> bool:
+    """Insert a row, unless another transaction has: it has one that is committed, or that it has locked."""
+    try:
+        async with session.savepoint():
+            await session.insert(BREAKERS, [row])
+    except RowRefused:
+        return False
+    return True

@@ -1,0 +1,239 @@
+"""Claim due jobs, as far as pauses, breakers, limits and the order of their keys let them through."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from sp00ky_core.breaker import Breaker
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.stores.ids import job_id
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
+from sp00ky_core.stores.transactional.jobs.breaker import read_breakers
+from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
+from sp00ky_core.stores.transactional.jobs.limit import PASSED, lock_control, read_budget, spend
+from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
+from sp00ky_core.stores.transactional.observe.filters import PENDING
+from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left
+from sp00ky_core.stores.transactional.rows import guard_of, key_of, others_than, to_job
+from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
+
+__all__ = ["Claiming", "joined", "transactions"]
+
+
+@attrs.frozen(kw_only=True)
+class State:
+    """Of the backends that a claim asks for, whatever may keep jobs from it.
+
+    Attributes:
+        now: The time.
+        breakers: By backend, without those that are as if new.
+        paused: Seconds that an operator's pause lasts yet, by backend.
+        controls: Their rows, by backend.
+    """
+
+    now: datetime
+    breakers: dict[str, Breaker]
+    paused: dict[str, float]
+    controls: dict[str, Row]
+
+    def breaker(self, table: JobTable) -> Breaker:
+        """Return a table's breaker, as if new where it has none."""
+        return self.breakers.get(table.backend, Breaker()) if table.breaker else Breaker()
+
+    def is_open_to(self, table: JobTable) -> bool:
+        """Whether a claim may have jobs of a table, or a probe."""
+        breaker = self.breaker(table)
+        return table.backend not in self.paused and (breaker.lets_through or breaker.wants_probe)
+
+
+@attrs.frozen(kw_only=True)
+class Claiming:
+    """One claim: of which tables, how many rows each, by whom.
+
+    Attributes:
+        slots: How many jobs at most, by table. One with limits has a claim of its own.
+        runner_id: Whose they become.
+        refused: Rows that the database has refused to have claimed; they are left out.
+        rounds: How far the keys of tables have been looked through.
+        apart: Write each row in a savepoint of its own, and find out which are refused.
+    """
+
+    slots: Mapping[JobTable, int]
+    runner_id: str
+    refused: Quarantine
+    rounds: Rounds = attrs.field(factory=Rounds)
+    apart: bool = False
+
+    async def look(self, session: Session) -> tuple[Claim, list[JobTable]]:
+        """Find out without a lock which tables may have jobs; with the claim as it is without these."""
+        state = await self._state(session)
+        tables: list[JobTable] = []
+        retry_in: dict[str, float] = {}
+        for table in filter(state.is_open_to, self.slots):
+            if await self._is_due(session, table, state.now):
+                budget = await read_budget(session, table, state.controls.get(table.backend, {}), state.now)
+                if budget.grant(1):
+                    tables.append(table)
+                else:
+                    retry_in[table.backend] = budget.retry_in(0)
+            elif self.rounds.is_cut_off(table):
+                retry_in[table.backend] = 0.0
+        return Claim(breakers=state.breakers, paused=state.paused, retry_in=retry_in), tables
+
+    async def claim(self, session: Session) -> Claim:
+        """Take jobs, and probes where breakers are open."""
+        for table in self.slots:
+            if table.has_limits and not await lock_control(session, table.backend):
+                return Claim(retry_in={table.backend: PASSED})
+        state = await self._state(session)
+        jobs: list[Job] = []
+        retry_in: dict[str, float] = {}
+        for table, slots in self.slots.items():
+            if state.is_open_to(table):
+                budget = await read_budget(session, table, state.controls.get(table.backend, {}), state.now)
+                granted = budget.grant(slots)
+                taken = await self._take(session, table, granted, state)
+                await spend(session, table, budget, len(taken), state.now)
+                jobs += taken
+                if len(taken) == granted < slots:
+                    retry_in[table.backend] = budget.retry_in(granted)
+                elif self.rounds.is_cut_off(table):
+                    retry_in[table.backend] = 0.0
+        return Claim(jobs, breakers=state.breakers, paused=state.paused, retry_in=retry_in)
+
+    async def _state(self, session: Session) -> State:
+        now, backends = await session.now(), [table.backend for table in self.slots]
+        controls = await read_controls(session, backends)
+        pauses = {each: pause_of(row, now) for each, row in controls.items()}
+        return State(
+            now=now,
+            breakers=dict(await read_breakers(session, backends, now)),
+            paused={each: seconds_left(pause, now) for each, pause in pauses.items() if pause is not None},
+            controls=controls,
+        )
+
+    async def _is_due(self, session: Session, table: JobTable, now: datetime) -> bool:
+        due = await self._due(session, table, 1, now, columns=HEAD)
+        return bool(due or await self._heads(session, table, now, peek=True))
+
+    async def _due(
+        self,
+        session: Session,
+        table: JobTable,
+        limit: int,
+        now: datetime,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> list[Row]:
+        where = [*others_than(self.refused, "claimed", table.table), *unleased(table, now)]
+        return await select_due(
+            session, table, where, now, limit=limit, columns=columns, lock=columns is None
+        )
+
+    async def _heads(
+        self, session: Session, table: JobTable, now: datetime, *, peek: bool = False
+    ) -> list[Row]:
+        resting = [key_of(each) for each in self.refused.resting("claimed")]
+        return await self.rounds.ready(session, table, now, resting, peek=peek)
+
+    async def _take(self, session: Session, table: JobTable, slots: int, state: State) -> list[Job]:
+        if slots < 1:
+            return []
+        heads = await self._heads(session, table, state.now)
+        if not state.breaker(table).lets_through:
+            return await self._probe(session, table, heads, state)
+        taken: list[Job] = []
+        while left := slots - len(taken):
+            rows = _first(left, await self._due(session, table, left, state.now), heads)
+            heads = [each for each in heads if each not in rows]
+            claimed = [await self._claim_row(session, table, row, state.now) for row in rows]
+            taken += [job for job in claimed if job is not None]
+            if not rows or not self.apart:
+                break
+        if heads:
+            self.rounds.begin_again(table)
+        return taken
+
+    async def _probe(
+        self, session: Session, table: JobTable, heads: Sequence[Row], state: State
+    ) -> list[Job]:
+        due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
+        window = _first(PROBE_WINDOW, due, heads)
+        best = max(window, key=lambda row: _fitness(row, table), default=None)
+        job = None if best is None else await self._claim_row(session, table, best, state.now)
+        if job is None:
+            return []
+        until = state.now + timedelta(seconds=table.probe_lease)
+        values = {"probe_runner": self.runner_id, "probe_until": until}
+        await session.update(BREAKERS, [Is("backend", "=", table.backend)], values)
+        state.breakers.update(await read_breakers(session, [table.backend], state.now))
+        return [job]
+
+    async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
+        if "payload" not in row:  # it was only looked at
+            found = await session.select(
+                job_table(table.table), [PENDING, Is("id", "=", row["id"])], lock=True
+            )
+            if not found:
+                return None
+            row = found[0]
+        job = to_job(table, row)
+        lease = table.attempt_timeout(job.timeout) + table.lease_margin
+        values: dict[str, Any] = {
+            "lease_epoch": job.lease_epoch + 1,
+            "lease_until": now + timedelta(seconds=lease),
+            "runner_id": self.runner_id,
+            "updated_at": now,
+        }
+        written = {"status": JobStatus.PROCESSING.value, **values}
+        if not await self._write(session, table, row, written):
+            return None
+        return attrs.evolve(job, status=JobStatus.PROCESSING, **values)
+
+    async def _write(self, session: Session, table: JobTable, row: Row, values: Mapping[str, Any]) -> bool:
+        guard = guard_of(row)
+        if not self.apart:
+            return await session.update(job_table(table.table), guard, values) == 1
+        try:
+            async with session.savepoint():
+                return await session.update(job_table(table.table), guard, values) == 1
+        except RowRefused as error:
+            if await is_taken(session, table, row["ordering_key"]):
+                return False  # by another transaction, since it was looked at: the row itself is sound
+            self.refused.add("claimed", [job_id(table.table, row["id"])], error.problem)
+            return False
+
+
+def transactions(slots: Mapping[JobTable, int], tables: Collection[JobTable]) -> list[dict[JobTable, int]]:
+    """Divide a claim into transactions: one for each table with limits, and one for the others."""
+    free = {table: slots[table] for table in tables if not table.has_limits}
+    limited = [{table: slots[table]} for table in tables if table.has_limits]
+    return [free, *limited] if free else limited
+
+
+def joined(one: Claim, other: Claim) -> Claim:
+    """Return two claims as one; what the other says of a backend is newer."""
+    return Claim(
+        [*one, *other],
+        breakers={**one.breakers, **other.breakers},
+        paused={**one.paused, **other.paused},
+        retry_in={**one.retry_in, **other.retry_in},
+    )
+
+
+def _first(count: int, due: Sequence[Row], heads: Sequence[Row]) -> list[Row]:
+    """Return the rows that come first, of those without a key, in their order, and the first ones of keys."""
+    return sorted([*due, *heads], key=rank)[:count] if heads else list(due)
+
+
+def _fitness(row: Row, table: JobTable) -> tuple[bool, bool]:
+    retries, most = row["retries"], row["max_retries"]
+    left = isinstance(retries, int) and isinstance(most, int) and retries < most
+    return row["path"] in table.routes, left

@@ -1,0 +1,52 @@
+"""List claims whose end is unknown: the lease is over, or the runner is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobTable, OverdueClaim
+from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Session
+from sp00ky_core.stores.transactional.observe.filters import PROCESSING, overdue
+from sp00ky_core.stores.transactional.rows import key_of, to_job
+from sp00ky_core.stores.transactional.schema.definition import job_table
+
+__all__ = ["lost", "overdue_claims"]
+
+
+async def overdue_claims(
+    session: Session, tables: Sequence[JobTable], runners: Collection[str], limit: int
+) -> list[OverdueClaim]:
+    """List these runners' rows whose lease is over."""
+    now, found = await session.now(), list[OverdueClaim]()
+    for table in tables:
+        where = [PROCESSING, Is("runner_id", "in", tuple(runners)), overdue(now)]
+        for row in await session.select(job_table(table.table), where, limit=limit - len(found)):
+            job = to_job(table, row)
+            lasts = table.attempt_timeout(job.timeout) + table.lease_margin
+            found.append(
+                OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=job.runner_id, lasts=lasts)
+            )
+    return found
+
+
+async def lost(
+    session: Session,
+    tables: Sequence[JobTable],
+    dead: Collection[str],
+    *,
+    beating: Collection[str],
+    named: Collection[OverdueClaim],
+    limit: int,
+) -> list[Job]:
+    """List rows to be reclaimed: see ``DecidingStore._lost``."""
+    now, found = await session.now(), list[Job]()
+    for table in tables:
+        keys = [key_of(each.job_id) for each in named if table_of(each.job_id) == table.table]
+        spared = Is("runner_id", "not in", tuple(beating))
+        taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
+        where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(now), taken))))
+        rows = await session.select(job_table(table.table), [PROCESSING, where], limit=limit - len(found))
+        found += [to_job(table, row) for row in rows]
+    return found

@@ -1,0 +1,33 @@
+"""Give back claims that a runner doesn't hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sp00ky_core.machine import Released, decide
+from sp00ky_core.ports import JobTable
+from sp00ky_core.retry import RetryPolicy
+from sp00ky_core.stores.apply import applied
+from sp00ky_core.stores.filters import is_overdue
+from sp00ky_core.stores.transactional.connection.session import Is, Session
+from sp00ky_core.stores.transactional.observe.filters import PROCESSING
+from sp00ky_core.stores.transactional.rows import changes, guard_of, to_job
+from sp00ky_core.stores.transactional.schema.definition import job_table
+
+__all__ = ["release"]
+
+
+async def release(
+    session: Session, tables: Sequence[JobTable], runner_id: str, keep: Collection[str]
+) -> list[str]:
+    """Give back a runner's rows whose leases run, but those kept; their ids."""
+    now, released = await session.now(), list[str]()
+    for table in tables:
+        stored = job_table(table.table)
+        for row in await session.select(stored, [PROCESSING, Is("runner_id", "=", runner_id)], lock=True):
+            job = to_job(table, row)
+            if job.id not in keep and not is_overdue(job, now):
+                after = applied(job, decide(job, Released(), RetryPolicy()), now)
+                if await session.update(stored, guard_of(row), changes(job, after)):
+                    released.append(job.id)
+    return released

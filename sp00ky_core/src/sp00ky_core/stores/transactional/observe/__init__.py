@@ -1,0 +1,1 @@
+"""Read rows: find, count and watch jobs."""

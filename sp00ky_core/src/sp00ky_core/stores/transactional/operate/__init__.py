@@ -1,0 +1,1 @@
+"""Answer operators: pause, reschedule, and a log of what they do."""

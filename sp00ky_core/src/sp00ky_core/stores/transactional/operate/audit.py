@@ -1,0 +1,62 @@
+"""Keep the log of what operators have done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sp00ky_core.ports import Act, AuditEntry
+from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.schema.definition import AUDITS
+
+__all__ = ["start", "update", "entries"]
+
+
+async def start(session: Session, act: Act) -> str:
+    """Insert the entry of an act that is about to be done; its id."""
+    row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
+    row |= {"id": new_key(), "at": await session.now(), "selection": json.dumps(dict(act.selection))}
+    await session.insert(AUDITS, [row])
+    return str(row["id"])
+
+
+async def update(session: Session, entry_id: str, *, count: int, ended: bool) -> None:
+    """Write how far an act has come."""
+    values: Row = {"count": count} | ({"ended_at": await session.now()} if ended else {})
+    await session.update(AUDITS, [Is("id", "=", entry_id)], values)
+
+
+async def entries(
+    session: Session, *, since: datetime | None, limit: int, after: str | None
+) -> list[AuditEntry]:
+    """Return entries, newest first, those of the page after an entry."""
+    where: list[Where] = [] if since is None else [Is("at", ">=", since)]
+    if after is not None:
+        last = await session.select(AUDITS, [Is("id", "=", after)])
+        where += [_older_than(row) for row in last]
+    rows = await session.select(AUDITS, where, order=("-at", "-id"), limit=limit)
+    return [_entry(row) for row in rows]
+
+
+def _older_than(row: Row) -> Where:
+    same_age: Sequence[Where] = (Is("at", "=", row["at"]), Is("id", "<", row["id"]))
+    return Either((Is("at", "<", row["at"]), Both(tuple(same_age))))
+
+
+def _entry(row: Row) -> AuditEntry:
+    return AuditEntry(
+        id=row["id"],
+        at=row["at"] or BEGINNING,
+        actor=row["actor"],
+        db_user=row["db_user"],
+        via=row["via"] or "",
+        host=row["host"] or "",
+        action=row["action"] or "",
+        selection=json.loads(row["selection"] or "{}"),
+        count=row["count"] or 0,
+        reason=row["reason"],
+        ended_at=row["ended_at"],
+    )

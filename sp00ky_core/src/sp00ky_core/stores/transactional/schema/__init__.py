@@ -1,0 +1,1 @@
+"""Declare the tables, and bring a database to them."""

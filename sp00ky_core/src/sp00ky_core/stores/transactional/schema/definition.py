@@ -1,0 +1,272 @@
+"""Declare every table as data: columns, types, keys, defaults and indexes.
+
+An adapter maps a ``Kind`` to a type of its database and a ``Default`` to an expression; it names no column.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import attrs
+
+from sp00ky_core.job import TERMINAL, JobStatus
+from sp00ky_core.stores.transactional.connection.session import Is, Where
+
+__all__ = [
+    "Kind",
+    "Default",
+    "Column",
+    "Index",
+    "Table",
+    "job_table",
+    "BREAKERS",
+    "CONTROLS",
+    "RUNNERS",
+    "AUDITS",
+    "MIGRATIONS",
+    "VERSION",
+    "TERMINAL_STATUSES",
+    "LIVE_STATUSES",
+    "NOT_ENDED",
+]
+
+VERSION = 2
+"""Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
+
+TERMINAL_STATUSES = tuple(sorted(TERMINAL))
+LIVE_STATUSES = (JobStatus.PENDING, JobStatus.PROCESSING)
+
+
+class Kind(Enum):
+    """Kinds of columns, each with its type in Python."""
+
+    TEXT = "text"  # str
+    INTEGER = "integer"  # int, 64 bits
+    REAL = "real"  # float, 64 bits
+    JSON = "json"  # str, JSON text as it came
+    INSTANT = "instant"  # datetime in UTC, to the microsecond
+
+
+class Default(Enum):
+    """A column's value where a client leaves it out, computed by the database."""
+
+    KEY = "key"  # a new unique text
+    NOW = "now"
+
+
+@attrs.frozen
+class Column:
+    """One column.
+
+    Attributes:
+        name: Its name.
+        kind: What it holds.
+        default: A plain value, a ``Default``, or None for NULL.
+        required: A row without it is refused.
+        length: Characters that it must be able to hold, of text that has a limit.
+    """
+
+    name: str
+    kind: Kind
+    default: str | int | Default | None = None
+    required: bool = False
+    length: int | None = None
+
+
+@attrs.frozen
+class Index:
+    """An index.
+
+    Attributes:
+        name: Its name in the database is made of the table's and this.
+        columns: In order.
+        where: Conditions of the rows that it holds; none: all rows.
+        unique: It holds each value once.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    where: tuple[Where, ...] = ()
+    unique: bool = False
+
+
+@attrs.frozen
+class Table:
+    """One table.
+
+    Attributes:
+        name: Its name.
+        columns: In order.
+        key: The primary key; its first column alone finds a job.
+        indexes: Besides the key's.
+        former: Names of indexes that an earlier version has declared, and that nothing uses any more.
+        kinds: By column.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    former: tuple[str, ...] = ()
+    kinds: dict[str, Kind] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "kinds", {column.name: column.kind for column in self.columns})
+
+    def index_name(self, index: Index) -> str:
+        """Name an index, unique in the database."""
+        return self._index_name(index.name)
+
+    def former_indexes(self) -> frozenset[str]:
+        """Name the indexes of earlier versions."""
+        return frozenset(map(self._index_name, self.former))
+
+    def _index_name(self, name: str) -> str:
+        return f"{self.name}_{name}_idx"
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the columns that have a plain default."""
+        return {each.name: each.default for each in self.columns if isinstance(each.default, str | int)}
+
+
+_PENDING = Is("status", "=", JobStatus.PENDING)
+NOT_ENDED = Is("status", "not in", TERMINAL_STATUSES)
+"""As ``LIVE_STATUSES``, but for planners, which would take this for a reason to use the index of statuses."""
+
+_LIVE = Is("status", "in", LIVE_STATUSES)
+_WITH_KEY = Is("ordering_key", "!=", None)
+
+_JOB_COLUMNS = (
+    Column("id", Kind.TEXT, Default.KEY, length=255),  # the key: a job's id is <table>:<key>
+    Column("path", Kind.TEXT, length=2048),
+    Column("payload", Kind.JSON),
+    Column("status", Kind.TEXT, "pending", required=True, length=10),
+    Column("retries", Kind.INTEGER, 0),
+    Column("max_retries", Kind.INTEGER, 3),
+    Column("retry_strategy", Kind.TEXT, "linear", length=255),
+    Column("timeout", Kind.REAL),
+    Column("assigned_to", Kind.TEXT, length=1024),
+    Column("errors", Kind.JSON, "[]"),
+    Column("result", Kind.JSON),
+    Column("dedup_key", Kind.TEXT, length=255),
+    Column("traceparent", Kind.TEXT, length=55),
+    Column("created_at", Kind.INSTANT, Default.NOW),
+    Column("updated_at", Kind.INSTANT, Default.NOW),
+    Column("run_at", Kind.INSTANT, Default.NOW),
+    Column("deferred_since", Kind.INSTANT),
+    Column("lease_epoch", Kind.INTEGER, 0),
+    Column("lease_until", Kind.INSTANT),
+    Column("runner_id", Kind.TEXT, length=255),
+    Column("last_error_name", Kind.TEXT),  # of the last entry in `errors`, so that filters need no JSON
+    Column("last_error_code", Kind.INTEGER),
+    Column("priority", Kind.INTEGER, 0),
+    Column("ordering_key", Kind.TEXT, length=255),
+    Column("ordering_at", Kind.INSTANT),  # NULL where there is no key
+    Column("expires_at", Kind.INSTANT),
+)
+
+_JOB_INDEXES = (
+    # ``status`` is the same in all its rows; without it a planner may take the index of that name, and sort.
+    Index("claim", ("status", "priority", "run_at", "id"), (_PENDING, Is("ordering_key", "=", None))),
+    Index("ordering", ("ordering_key", "ordering_at", "id"), (NOT_ENDED, _WITH_KEY)),
+    Index(
+        "ordered",
+        ("ordering_key",),
+        (Is("status", "=", JobStatus.PROCESSING), _WITH_KEY),
+        unique=True,
+    ),
+    Index(
+        "leased", ("lease_until",), (Is("status", "!=", JobStatus.PROCESSING), Is("lease_until", "!=", None))
+    ),
+    Index("deferred", ("deferred_since",), (_PENDING, Is("deferred_since", "!=", None))),
+    Index("status", ("status", "updated_at")),
+    Index("created", ("created_at", "id")),
+    Index("assigned", ("assigned_to", "created_at"), (Is("assigned_to", "!=", None),)),
+    Index("dedup", ("dedup_key",), (_LIVE, Is("dedup_key", "!=", None)), unique=True),
+)
+
+_FORMER_JOB_INDEXES = ("due",)  # of version 1: (run_at, id) of pending rows, which each claim would maintain
+
+
+@cache
+def job_table(name: str) -> Table:
+    """Return the table of one backend's jobs."""
+    return Table(name, _JOB_COLUMNS, ("id",), _JOB_INDEXES, _FORMER_JOB_INDEXES)
+
+
+RUNNERS = Table(
+    "sp00ky_runner",
+    (
+        Column("id", Kind.TEXT, length=255),
+        Column("host", Kind.TEXT),
+        Column("pid", Kind.INTEGER),
+        Column("started_at", Kind.INSTANT),
+        Column("beat_at", Kind.INSTANT),
+        Column("version", Kind.TEXT),
+        Column("documents", Kind.JSON),
+        Column("draining", Kind.INTEGER, 0),
+        Column("in_flight", Kind.JSON),
+        Column("slots", Kind.JSON),
+    ),
+    ("id",),
+)
+
+BREAKERS = Table(
+    "sp00ky_breaker",
+    (
+        Column("backend", Kind.TEXT, length=255),
+        Column("state", Kind.TEXT, "closed", length=10),  # open also while a probe is under way
+        Column("failures", Kind.INTEGER, 0),
+        Column("paused_until", Kind.INSTANT),
+        Column("probe_runner", Kind.TEXT, length=255),
+        Column("probe_until", Kind.INSTANT),
+    ),
+    ("backend",),
+)
+
+CONTROLS = Table(
+    "sp00ky_control",
+    (
+        Column("backend", Kind.TEXT, length=255),
+        Column("paused", Kind.INTEGER, 0),
+        Column("paused_until", Kind.INSTANT),  # NULL: until it is resumed
+        Column("reason", Kind.TEXT),
+        Column("actor", Kind.TEXT),
+        Column("since", Kind.INSTANT),
+        Column("tokens", Kind.REAL),  # NULL: as many as there may be
+        Column("tokens_at", Kind.INSTANT),
+    ),
+    ("backend",),
+)
+
+AUDITS = Table(
+    "sp00ky_audit",
+    (
+        Column("id", Kind.TEXT, length=255),
+        Column("at", Kind.INSTANT),
+        Column("actor", Kind.TEXT),
+        Column("db_user", Kind.TEXT),
+        Column("via", Kind.TEXT),
+        Column("host", Kind.TEXT),
+        Column("action", Kind.TEXT),
+        Column("selection", Kind.JSON),
+        Column("count", Kind.INTEGER, 0),
+        Column("reason", Kind.TEXT),
+        Column("ended_at", Kind.INSTANT),
+    ),
+    ("id",),
+    (Index("at", ("at", "id")),),
+)
+
+MIGRATIONS = Table(
+    "sp00ky_migration",
+    (
+        Column("table_name", Kind.TEXT, length=255),
+        Column("version", Kind.INTEGER),
+        Column("min_compatible", Kind.INTEGER),  # the oldest version whose code can work on the table
+        Column("applied_at", Kind.INSTANT),
+    ),
+    ("table_name",),
+)

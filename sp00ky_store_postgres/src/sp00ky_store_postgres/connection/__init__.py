@@ -1,0 +1,1 @@
+"""Bring statements to PostgreSQL: pools, sessions, callers' transactions."""

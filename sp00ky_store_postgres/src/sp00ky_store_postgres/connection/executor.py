@@ -1,0 +1,186 @@
+"""Run statements on the pool of their workload; repeat what a lost connection cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
+from sp00ky_core.stores.backoff import Backoff
+from sp00ky_store_postgres.connection.pool import Pool
+from sp00ky_store_postgres.connection.session import session_for
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.errors import SlowStatement, is_lost, is_right, is_transient, translated
+from sp00ky_store_postgres.schema.privileges import lacking
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import read_sql
+from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = ["Executor", "Row"]
+
+logger = logging.getLogger(__name__)
+
+Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
+
+T = TypeVar("T")
+
+LONGEST_PAUSE = 1.0
+"""Seconds between two tries."""
+PATIENCE = 5.0
+"""Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
+
+
+class Executor:
+    """Runs statements on pools, one for each workload; connections are made when they are needed."""
+
+    def __init__(self, options: PostgresOptions, tables: Tables) -> None:
+        self._options = options
+        self._tables = tables
+        self._pools: dict[Workload, Pool] = {}
+        self._doubted: list[Any] = []  # what was connected when a beat failed
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether calls can be made."""
+        return bool(self._pools)
+
+    @property
+    def location(self) -> str:
+        """Return the store's URL, fit to be printed."""
+        return self._options.location
+
+    async def open(self) -> None:
+        """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
+        if self._pools:
+            return
+        pools = {workload: self._pool(workload) for workload in Workload}
+        try:
+            first = await pools[Workload.REST].acquire()
+        except Exception as error:
+            raise translated(error, self._options.location) from error
+        pools[Workload.REST].release(first, sound=True)
+        self._pools = pools
+
+    async def close(self) -> None:
+        """Let calls that are under way end, for a while, and let go of everything."""
+        pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            await pool.close()
+
+    def check_open(self) -> None:
+        """Raise ``StoreClosed`` where the store isn't open."""
+        if not self._pools:
+            raise StoreClosed(store=self._options.location)
+
+    async def fetch(self, workload: Workload, statement: str, *arguments: object) -> list[Row]:
+        """Run a statement in a transaction of its own; return its rows."""
+        return await self.run(workload, lambda connection: connection.fetch(statement, *arguments))
+
+    async def beat(self, statement: str, *arguments: object) -> list[Row]:
+        """Write a heartbeat, and end older connections that have fallen silent.
+
+        Where one has failed and a later one gets through, the older connections are ended, unless they are
+        at work on the server: whatever waits for them would do so until it times out. (Behind a pooler all
+        of them are ended: it hides their sessions. What was cut off is done again.)
+        """
+        try:
+            rows = await self.fetch(Workload.BEAT, statement, *arguments)
+        except StoreUnavailable:
+            self._doubted = [each for pool in self._pools.values() for each in pool.connections()]
+            raise
+        if self._doubted:
+            await self._end_silent()
+        return rows
+
+    async def _end_silent(self) -> None:
+        doubted = [each for each in self._doubted if not each.is_closed()]
+        pids = [each.get_server_pid() for each in doubted]
+        try:
+            rows = await self._run_once(
+                self._open_pool(Workload.BEAT), lambda connection: connection.fetch(read_sql("at_work"), pids)
+            )
+        except Exception as error:  # noqa: BLE001  # the next beat finds out
+            logger.debug("it can't be seen which connections are at work: %s", error)
+            return
+        at_work, self._doubted = {row[0] for row in rows}, []
+        for pid, connection in zip(pids, doubted, strict=True):
+            if pid not in at_work:
+                connection.terminate()
+
+    async def run(self, workload: Workload, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do some work on a connection; it is repeated where the connection was lost.
+
+        A repetition may find that the first time had got through: ``work`` must allow for it.
+
+        Raises:
+            StoreUnavailable: the database didn't come back within a few seconds.
+            Sp00kyError: what else it said.
+        """
+        backoff, failures, give_up_at = Backoff(limit=LONGEST_PAUSE), 0, time.monotonic() + PATIENCE
+        while True:
+            try:
+                return await self._run_once(self._open_pool(workload), work)
+            except Exception as error:  # noqa: BLE001  # it is raised below, as the project's
+                failures += 1
+                if failures == 1 and is_lost(error):
+                    give_up_at = time.monotonic() + PATIENCE  # no call tried meanwhile: it waited in silence
+                pause = backoff.next()
+                late = time.monotonic() + pause > give_up_at
+                if late or not self._pools or not is_transient(error):
+                    raise await self._final(error)  # noqa: B904  # it has its cause, or is the error itself
+            await asyncio.sleep(pause)
+
+    async def _final(self, error: Exception) -> Sp00kyError:
+        """Return the project's error for one that isn't tried again."""
+        if isinstance(error, Sp00kyError):
+            return error
+        hint = await self._lack(error) if is_right(error) else ""
+        final = translated(error, self._options.location, hint=hint)
+        final.__cause__ = error
+        return final
+
+    async def _lack(self, refused: BaseException) -> str:
+        """Return which privilege is missing; empty where the database doesn't say."""
+        try:
+            lacks = await self._run_once(
+                self._open_pool(Workload.REST), lambda connection: lacking(connection, self._tables)
+            )
+        except Exception:  # noqa: BLE001  # the refusal is reported, with or without this
+            return ""
+        named = [each for each in lacks if each.name is None or each.name in str(refused)]
+        if not named:
+            return ""
+        # The database doesn't say which right it missed, and an enqueue needn't have all of a runner's.
+        which = f"{'; '.join(map(str, named))} (an enqueue needs SELECT and INSERT)"
+        return f": {which}; grant it what it needs, or connect as the tables' owner"
+
+    async def _run_once(self, pool: Pool, work: Callable[[Any], Awaitable[T]]) -> T:
+        connection = await pool.acquire()
+        try:
+            result = await work(connection)
+        except TimeoutError as error:
+            pool.release(connection, sound=False)
+            raise SlowStatement from error
+        except BaseException as error:
+            # One whose statement was cut off may still be at it; one that said no is as good as ever.
+            pool.release(connection, sound=isinstance(error, asyncpg.PostgresError))
+            raise
+        pool.release(connection, sound=True)
+        return result
+
+    def _open_pool(self, workload: Workload) -> Pool:
+        try:
+            return self._pools[workload]
+        except KeyError:
+            raise StoreClosed(store=self._options.location) from None
+
+    def _pool(self, workload: Workload) -> Pool:
+        async def connect() -> asyncpg.Connection[Row]:
+            return await session_for(workload, self._options)
+
+        return Pool(workload.size or self._options.connections, connect)

@@ -1,0 +1,1 @@
+"""Enqueue, claim, settle and look after jobs."""

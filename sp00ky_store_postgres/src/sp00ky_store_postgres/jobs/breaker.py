@@ -1,0 +1,74 @@
+"""Read breakers, and change them under a guard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.ports import BreakerResult, BreakerStats
+from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import fill, read_sql
+
+__all__ = ["Breakers", "breaker_of"]
+
+MOST_FAILURES = 2**31 - 1  # what the column can hold
+
+
+class Breakers:
+    """Reads and changes breakers; claims read them in their own statement."""
+
+    def __init__(self, executor: Executor, tables: Tables) -> None:
+        self._executor = executor
+        self._tables = tables
+        parts = {"read": read_sql("breaker_read"), "breaker": tables.breaker}
+        self._change = fill(read_sql("change_breaker"), **parts)
+        self._all = fill(read_sql("breakers"), **parts)
+
+    async def change(self, change: BreakerChange) -> BreakerResult:
+        """See ``Store.change_breaker``."""
+        tries = 0
+
+        async def write(connection: Any) -> list[Row]:
+            nonlocal tries
+            tries += 1
+            rows: list[Row] = await connection.fetch(self._change, *self._arguments(change))
+            return rows
+
+        rows = await self._executor.run(Workload.REST, write)
+        if not rows:  # another client has deleted the row
+            return BreakerResult(written=False, breaker=Breaker())
+        breaker = breaker_of(rows[0][1])[1]
+        by_lost = tries > 1 and change.has_made(breaker)
+        return BreakerResult(written=rows[0][0] or by_lost, breaker=breaker)
+
+    def _arguments(self, change: BreakerChange) -> tuple[object, ...]:
+        before = change.before
+        return (
+            self._tables.of(change.backend).backend,
+            before.state is not BreakerState.CLOSED,
+            before.failures,
+            before.probe_runner,
+            "closed" if change.to is BreakerState.CLOSED else "open",
+            min(change.failures, MOST_FAILURES),
+            change.pause,
+            change.to is BreakerState.HALF_OPEN,
+        )
+
+    async def stats(self) -> dict[str, BreakerStats]:
+        """Return every breaker that has a row, by its backend."""
+        rows = await self._executor.fetch(Workload.REST, self._all)
+        read = (breaker_of(row[0]) for row in rows)
+        return {
+            backend: BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
+            for backend, breaker in read
+        }
+
+
+def breaker_of(text: str) -> tuple[str, Breaker]:
+    """Return a backend and its breaker, as ``breaker_read.sql`` writes them."""
+    fields: dict[str, Any] = decode(text)
+    backend = fields.pop("backend")
+    return backend, Breaker(**{**fields, "state": BreakerState(fields["state"])})

@@ -1,0 +1,197 @@
+"""Insert a batch of jobs in one round trip, in a transaction of its own or the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.ports import JobTable
+from sp00ky_core.stores.ids import new_keys
+from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.external import Fetch, caller_error, fetch_of
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.ids import hyphenated
+from sp00ky_store_postgres.rows import WHOLE, whole_jobs
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.enqueue_arguments import (
+    as_utc,
+    is_plain,
+    many_arguments,
+    one_arguments,
+    plain_arguments,
+    refuse_beyond_float,
+    stored,
+)
+from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = ["Enqueues"]
+
+TRIES = 20
+"""How often a dedup key that others keep taking and leaving is tried."""
+
+UNKEPT = "a trigger or a rule of the table drops or changes what is inserted"
+"""The words of the error by which a statement undoes an insert whose row isn't as it was given."""
+
+QUIET = "SELECT set_config('sp00ky.notify', 'off', true)"
+"""For this transaction: its inserts wake no runner."""
+
+
+class Enqueues:
+    """Inserts jobs."""
+
+    def __init__(self, executor: Executor, tables: Tables, options: PostgresOptions) -> None:
+        self._executor = executor
+        self._tables = tables
+        self._options = options
+        self._built: dict[tuple[str, str], str] = {}
+        # One with a key may wait for another client's transaction: never do those have every connection.
+        spare = max(options.connections // 4, 1)
+        self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
+
+    async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
+        """See ``Store.add``."""
+        fetch = None if connection is None else await self._fetch_of(connection)
+        for new_job in new_jobs:
+            refuse_beyond_float(new_job.payload_json)
+        tables = self._tables.chosen({new_job.backend for new_job in new_jobs})
+        if not tables:
+            return []
+        batch = _Batch(
+            new_jobs=new_jobs, ids=[hyphenated(key) for key in new_keys(len(new_jobs))], tables=tables
+        )
+        return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
+
+    async def _fetch_of(self, connection: object) -> Fetch:
+        try:
+            return await fetch_of(connection)
+        except Exception as error:
+            raise caller_error(error, self._options.location) from error
+
+    async def _add_theirs(self, batch: _Batch, fetch: Fetch) -> list[Job]:
+        try:
+            if not self._options.notify:
+                await fetch(QUIET)
+            return await self._insert(batch, fetch, repeated=False)
+        except Exception as error:
+            raise caller_error(error, self._options.location) from error
+
+    async def _add_ours(self, batch: _Batch) -> list[Job]:
+        tries = 0
+
+        async def work(connection: Any) -> list[Job]:
+            nonlocal tries
+            tries += 1
+            quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
+            if len(batch.tables) == 1 and not quiet:
+                return await self._insert(batch, connection.fetch, repeated=tries > 1)
+            async with connection.transaction():
+                if quiet:
+                    await connection.fetch(QUIET)
+                return await self._insert(batch, connection.fetch, repeated=tries > 1)
+
+        async with self._keyed if batch.is_keyed else nullcontext():
+            return await self._executor.run(Workload.REST, work)
+
+    async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool) -> list[Job]:
+        jobs: dict[str, Job] = {}
+        for table in batch.tables:
+            pairs = batch.of(table)
+            if repeated or (batch.is_keyed and _is_keyed(new_job for _, new_job in pairs)):
+                jobs |= await self._insert_many(table, fetch, pairs, repeated=repeated)
+            elif len(pairs) == 1:
+                jobs |= await self._insert_one(table, fetch, *pairs[0])
+            elif all(is_plain(new_job) for _, new_job in pairs):
+                jobs |= await self._insert_plain(table, fetch, pairs)
+            else:
+                jobs |= await self._insert_many(table, fetch, pairs, repeated=False)
+        return [jobs[key] for key in batch.ids]
+
+    async def _insert_one(self, table: JobTable, fetch: Fetch, key: str, new_job: NewJob) -> dict[str, Job]:
+        plain = is_plain(new_job)
+        statement = self._statement("add_one_plain" if plain else "add_one", table)
+        rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
+        if not rows:
+            raise RowRefused(store=self._options.location, problem=UNKEPT)
+        return {key: stored(new_job, table, key, map(as_utc, rows[0][1:]))}
+
+    async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
+        ((at,),) = await fetch(self._statement("add_plain", table), *plain_arguments(pairs))
+        at = as_utc(at)
+        instants = (at, at, at)
+        return {key: stored(new_job, table, key, instants) for key, new_job in pairs}
+
+    async def _insert_many(
+        self, table: JobTable, fetch: Fetch, pairs: _Pairs, *, repeated: bool
+    ) -> dict[str, Job]:
+        """Insert what is new and find what is there, until each has its job.
+
+        A key may be taken by another client's open transaction, and be free again when that has ended. A try
+        that got through, and whose reply was lost, is recognised by its ids: only then may a job without a
+        key be kept out.
+        """
+        jobs: dict[str, Job] = {}
+        for _ in range(TRIES):
+            left = [(key, new_job) for key, new_job in pairs if key not in jobs]
+            if not left:
+                return jobs
+            rows = await fetch(self._statement("add_many", table), *many_arguments(left), not repeated)
+            added = {str(row[0]): row for row in rows}
+            jobs |= {
+                key: stored(new_job, table, key, map(as_utc, added[key][1:]))
+                for key, new_job in left
+                if key in added
+            }
+            left = [(key, new_job) for key, new_job in left if key not in added]
+            if left:
+                jobs |= await self._find_live(table, fetch, left)
+            if any(new_job.dedup_key is None and key not in jobs for key, new_job in left):
+                raise RowRefused(store=self._options.location, problem=UNKEPT)
+        raise StoreError(
+            store=self._options.location, problem="a dedup_key is taken and left all the time; try again"
+        )
+
+    async def _find_live(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
+        keys = [new_job.dedup_key for _, new_job in pairs if new_job.dedup_key is not None]
+        rows = await fetch(self._statement("find_live", table), keys, [key for key, _ in pairs])
+        jobs = whole_jobs(rows, table)
+        by_id = {job.id.partition(":")[2]: job for job in jobs}
+        by_key = {job.dedup_key: job for job in jobs if job.dedup_key is not None and not job.is_terminal}
+        found = ((key, by_id.get(key) or by_key.get(new_job.dedup_key or "")) for key, new_job in pairs)
+        return {key: job for key, job in found if job is not None}
+
+    def _statement(self, name: str, table: JobTable) -> str:
+        statement = self._built.get((name, table.table))
+        if statement is None:
+            statement = fill(read_sql(name), table=self._tables.name(table), columns=WHOLE, unkept=UNKEPT)
+            self._built[name, table.table] = statement
+        return statement
+
+
+def _is_keyed(new_jobs: Iterable[NewJob]) -> bool:
+    return any(new_job.dedup_key is not None for new_job in new_jobs)
+
+
+_Pairs = Sequence[tuple[str, NewJob]]
+
+
+class _Batch:
+    """New jobs, the keys that their rows get, and the tables that they go to."""
+
+    def __init__(
+        self, *, new_jobs: Sequence[NewJob], ids: Sequence[str], tables: tuple[JobTable, ...]
+    ) -> None:
+        self.ids = ids
+        self.tables = tables
+        self.is_keyed = _is_keyed(new_jobs)
+        self._pairs = list(zip(ids, new_jobs, strict=True))
+
+    def of(self, table: JobTable) -> _Pairs:
+        """Return the jobs of one table, with their keys."""
+        if len(self.tables) == 1:
+            return self._pairs
+        return [pair for pair in self._pairs if pair[1].backend == table.backend]

@@ -1,0 +1,182 @@
+"""Write outcomes: one statement for a batch, each row under its guard; isolate what the database refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
+from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
+from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
+from sp00ky_store_postgres.ids import key_of
+from sp00ky_store_postgres.jobs.slow_settles import SlowSettles
+from sp00ky_store_postgres.schema.definition import object_name
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.sql.settle_arguments import (
+    appended,
+    arguments,
+    is_plain_success,
+    success_arguments,
+)
+
+__all__ = ["Settles", "SETTLED"]
+
+SETTLED = "settled"
+"""The verb under which rows are remembered that can't be written in any form."""
+PATIENCE = {Workload.SETTLE: 1.0, Workload.REST: 20.0}
+"""Seconds that the caller of a batch waits for its rows, once they are written one by one."""
+
+
+class Settles:
+    """Writes transitions."""
+
+    def __init__(self, executor: Executor, tables: Tables, quarantine: Quarantine) -> None:
+        self._executor = executor
+        self._tables = tables
+        self._quarantine = quarantine
+        self._slow = SlowSettles(self._settle_alone)
+        self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
+
+    async def settle(
+        self, settlements: Sequence[Settlement], workload: Workload = Workload.SETTLE
+    ) -> list[SettleResult]:
+        """Write a batch; fates in order.
+
+        What the database refuses is isolated by halving the batch; a batch that takes too long is written
+        row by row, apart from the next ones.
+        """
+        suspects = [each for each in settlements if each in self._slow] if self._slow else []
+        if not suspects:
+            return await self._settle_in_time(settlements, workload)
+        apart = frozenset(suspects)
+        others = [each for each in settlements if each not in apart]
+        results = iter(await self._settle_in_time(others, workload) if others else ())
+        if not others:
+            self._slow.raise_if_stuck(suspects)
+        taken = {each: self._slow.take(each) for each in apart}
+        return [taken[each] if each in apart else next(results) for each in settlements]
+
+    async def close(self) -> None:
+        """Stop writing what is written apart."""
+        await self._slow.close()
+
+    async def _settle_in_time(
+        self, settlements: Sequence[Settlement], workload: Workload
+    ) -> list[SettleResult]:
+        try:
+            return await self._settle(settlements, workload)
+        except StoreError as error:
+            if not is_slow(error) or (len(settlements) == 1 and workload is not Workload.SETTLE):
+                raise
+            return await self._slow.settle(settlements, PATIENCE[workload], error)
+
+    async def _settle_alone(self, settlement: Settlement) -> SettleResult:
+        (result,) = await self._settle([settlement], Workload.SLOW_SETTLE)
+        return result
+
+    async def _settle(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
+        """Write what the database takes, and the rows that it refuses with less in them.
+
+        Raises:
+            RowRefused: a function that the database calls fails for every row: that is no row's own fault.
+        """
+        unwritten: list[StoreError] = []
+
+        async def write(some: Sequence[Settlement]) -> Sequence[SettleResult]:
+            return await self._write(some, workload)
+
+        async def alone(settlement: Settlement, error: StoreError) -> Sequence[SettleResult]:
+            if not is_meant(error) and settlement.status is not JobStatus.FAILED:
+                unwritten.append(error)
+                return [self._busy(settlement, error, workload)]
+            return [await self._settle_refused(settlement, error, workload)]
+
+        results = await bisect(settlements, write, alone)
+        if unwritten and len(unwritten) == len(settlements):
+            raise unwritten[0]
+        return results
+
+    async def _settle_refused(
+        self, settlement: Settlement, refused: StoreError, workload: Workload
+    ) -> SettleResult:
+        if settlement.status is JobStatus.FAILED:  # a redrive: what has ended stays as it is
+            return _not_redriven(settlement, refused)
+
+        async def write(lesser: Settlement) -> SettleResult:
+            return (await self._write([lesser], workload))[0]
+
+        result = await settle_with_less(settlement, refused.problem, write)
+        return result or self._busy(settlement, refused, workload)
+
+    def _busy(self, settlement: Settlement, refused: StoreError, workload: Workload) -> SettleResult:
+        """Leave the row as it is, to be settled later; its lease bounds for how long that is tried."""
+        if workload is Workload.REST:  # a runner reports its own outcomes
+            self._quarantine.add(SETTLED, [settlement.job_id], refused.problem)
+        return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
+
+    async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
+        named = [(index, each) for index, each in enumerate(settlements) if self._names_a_row(each)]
+        fates = [SettleFate.LEASE_LOST] * len(settlements)
+        if named:
+            for index, _ in named:
+                fates[index] = SettleFate.SETTLED
+            batch = [each for _, each in named]
+            for n, fate in await self._unwritten(batch, workload):
+                fates[named[n][0]] = fate
+        return [
+            SettleResult(job_id=each.job_id, fate=fate) for each, fate in zip(settlements, fates, strict=True)
+        ]
+
+    async def _unwritten(
+        self, batch: Sequence[Settlement], workload: Workload
+    ) -> Iterable[tuple[int, SettleFate]]:
+        names = [table_of(each.job_id) for each in batch]
+        tables = tuple(table for table in self._tables.all if table.table in set(names))
+        numbers = {table.table: number for number, table in enumerate(tables)}
+        plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
+        given = (success_arguments if plain else arguments)(batch)
+        rows = await self._executor.fetch(
+            workload, self._statement(tables, plain=plain), [numbers[name] for name in names], *given
+        )
+        return [(row["n"] - 1, _fate(row, batch[row["n"] - 1])) for row in rows]
+
+    def _names_a_row(self, settlement: Settlement) -> bool:
+        return table_of(settlement.job_id) in self._tables.by_name and key_of(settlement.job_id) is not None
+
+    def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
+        key = (plain, tuple(table.table for table in tables))
+        statement = self._built.get(key)
+        if statement is None:
+            statement = self._built[key] = self._build(tables, "settle_success" if plain else "settle")
+        return statement
+
+    def _build(self, tables: tuple[JobTable, ...], name: str) -> str:
+        def filled(text: str, number: int) -> str:
+            return fill(
+                text, number=str(number), table=self._tables.name(tables[number]), appended=appended()
+            )
+
+        numbers = range(len(tables))
+        parts = [read_sql(name), *(filled(read_sql(f"{name}_table"), number) for number in numbers)]
+        return ",\n".join(parts) + " UNION ALL ".join(
+            filled(read_sql("settle_unwritten"), number) for number in numbers
+        )
+
+
+def _fate(row: Row, settlement: Settlement) -> SettleFate:
+    seen = "seen" if row["held_epoch"] is None else "held"
+    epoch, status, runner_id = (row[f"{seen}_{name}"] for name in ("epoch", "status", "runner"))
+    fate = settlement.fate_on(epoch=epoch, status=status, runner_id=runner_id)
+    # Where the guard fits, and yet nothing was written, a transaction locks the row, or it moved just now.
+    return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
+
+
+def _not_redriven(settlement: Settlement, refused: StoreError) -> SettleResult:
+    is_taken = constraint_of(refused) == object_name(table_of(settlement.job_id), "dedup")
+    fate = SettleFate.DUPLICATE if is_taken else SettleFate.BUSY
+    return SettleResult(job_id=settlement.job_id, fate=fate, problem=None if is_taken else refused.problem)

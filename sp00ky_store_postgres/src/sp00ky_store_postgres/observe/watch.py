@@ -1,0 +1,262 @@
+"""Watch jobs by asking for rows that changed, so that no write pays for those who watch.
+
+Jobs named by their ids are asked for what moves when they change, for all watchers in one statement. A wider
+query asks for what changed since an instant that trails behind every transaction still running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import attrs
+
+from sp00ky_core.errors import StoreClosed, StoreUnavailable
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.broadcast import Broadcast
+from sp00ky_core.stores.filters import age_of, matches
+from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.ids import keys_by_table, with_canonical_ids
+from sp00ky_store_postgres.observe.filters import select_changed, tables_of
+from sp00ky_store_postgres.observe.find import Reads
+from sp00ky_store_postgres.rows import whole_jobs
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import fill, read_sql
+
+__all__ = ["Watches"]
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.05
+SHORTEST_PAUSE = 0.01
+"""Between two questions of one watcher, however often this process writes."""
+GATHERING = 0.002
+"""Seconds in which watchers' questions are gathered into one."""
+PAGE = 500
+OVERLAP = timedelta(seconds=1)
+"""A row's instant is read a moment before its transaction gets the number that a look shows."""
+OLDEST = timedelta(seconds=60)
+"""How far back the writes of a transaction may lie that ran already when the watch began."""
+
+MARKS = "job.id, job.updated_at, job.lease_epoch, job.status"
+
+Mark = tuple[datetime | None, int, str]
+
+
+def mark_of(job: Job) -> Mark:
+    """Return what moves when a job changes."""
+    return job.updated_at, job.lease_epoch, job.status.value
+
+
+class Watches:
+    """Yields jobs that change."""
+
+    def __init__(self, executor: Executor, tables: Tables, reads: Reads, broadcast: Broadcast) -> None:
+        self._executor = executor
+        self._tables = tables
+        self._reads = reads
+        self._broadcast = broadcast
+        self._marks = Marks(executor, tables)
+
+    async def watch(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
+        """See ``Store.watch``."""
+        query = with_canonical_ids(query)
+        changes = self._wide(query, history)
+        if query.ids is not None:
+            changes = self._named(query, query.ids, history)
+        try:
+            async for job in changes:
+                yield job
+        except (StoreClosed, StoreUnavailable):
+            if not self._broadcast.closed:  # else it is this store's own end
+                raise
+        finally:
+            await changes.aclose()
+
+    async def _named(
+        self, query: JobQuery, ids: tuple[str, ...], history: int | None
+    ) -> AsyncGenerator[Job, None]:
+        patience, seen = Patience(self._broadcast), dict[str, Mark]()
+        while not self._broadcast.closed:
+            moved = await patience.look(partial(self._moved, ids, seen))
+            if moved is None:
+                return
+            wanted = [job for job in moved if matches(job, query)]
+            if history is not None:
+                wanted, history = wanted[max(len(wanted) - history, 0) :], None
+            seen |= {job.id: mark_of(job) for job in moved}
+            for job in wanted:
+                yield job
+            await self._pause()
+
+    async def _moved(self, ids: tuple[str, ...], seen: Mapping[str, Mark]) -> list[Job] | None:
+        """Return those that aren't as they were seen, the oldest first; None where there is none any more."""
+        marks = await self._marks.of(ids)
+        if seen and not marks:
+            return None
+        moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
+        return sorted(await self._reads.load(moved) if moved else (), key=age_of)
+
+    async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
+        patience, trail, seen = Patience(self._broadcast), Trail(), dict[str, Mark]()
+        since = trail.follow(*await patience.look(self._snapshot))
+        if history is not None:
+            seen = await patience.look(partial(self._changed_marks, query, since))
+        async for job in self._present(query, patience, history):
+            mark = mark_of(job)
+            if mark[0] is None or mark[0] >= since:  # what is older doesn't come again
+                seen[job.id] = mark
+            yield job
+        took = 0.0
+        while not self._broadcast.closed:
+            await self._pause(took)
+            started = time.monotonic()
+            next_since, changed = await patience.look(partial(self._changed, query, trail, since))
+            took = time.monotonic() - started
+            for job in changed:
+                if seen.get(job.id) != mark_of(job):
+                    seen[job.id] = mark_of(job)
+                    yield job
+            since = next_since
+            seen = {key: mark for key, mark in seen.items() if mark[0] is None or mark[0] >= since}
+
+    async def _pause(self, took: float = 0.0) -> None:
+        """Wait for the next look, at least as long as the last one took."""
+        await asyncio.sleep(max(SHORTEST_PAUSE, took))
+        await self._broadcast.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
+
+    async def _present(
+        self, query: JobQuery, patience: Patience, history: int | None
+    ) -> AsyncGenerator[Job, None]:
+        if history is not None:
+            latest = attrs.evolve(query, limit=history, after=None)
+            for job in reversed(await patience.look(partial(self._reads.page, latest)) if history else []):
+                yield job
+            return
+        query, last = attrs.evolve(query, limit=PAGE, after=None), None
+        while page := await patience.look(partial(self._reads.page, query, after=last, oldest_first=True)):
+            for job in page:
+                yield job
+            last = page[-1]
+
+    async def _changed(self, query: JobQuery, trail: Trail, since: datetime) -> tuple[datetime, list[Job]]:
+        """Return from when on to look the next time, and what has changed since."""
+        next_since, jobs = trail.follow(*await self._snapshot()), list[Job]()
+        for table in tables_of(query, self._tables):
+            chosen = select_changed(query, table, self._tables, since)
+            rows = await self._executor.fetch(Workload.REST, chosen.statement, *chosen.arguments)
+            jobs += whole_jobs(rows, table)
+        return next_since, jobs
+
+    async def _changed_marks(self, query: JobQuery, since: datetime) -> dict[str, Mark]:
+        """Return the marks of what has changed since an instant: that is how it was when the watch began."""
+        marks: dict[str, Mark] = {}
+        for table in tables_of(query, self._tables):
+            chosen = select_changed(query, table, self._tables, since, columns=MARKS)
+            rows = await self._executor.fetch(Workload.REST, chosen.statement, *chosen.arguments)
+            marks |= {f"{table.table}:{row[0]}": (row[1], row[2], row[3]) for row in rows}
+        return marks
+
+    async def _snapshot(self) -> tuple[datetime, dict[str, datetime | None]]:
+        (row,) = await self._executor.fetch(Workload.REST, read_sql("snapshot"))
+        pairs = (each.partition(" ") for each in row["running"])
+        starts = {
+            number: datetime.fromtimestamp(float(start), UTC) if start else None for number, _, start in pairs
+        }
+        return row["at"], starts
+
+
+class Patience:
+    """Looks again while the database is away, once a look has got through."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._broadcast = broadcast
+        self._looked = False
+
+    async def look(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what is found, however long that takes.
+
+        Raises:
+            StoreUnavailable: nothing has been found yet, or the store is closed.
+        """
+        backoff, level = Backoff(limit=LONGEST_PAUSE), logging.WARNING
+        while True:
+            try:
+                found = await ask()
+            except StoreUnavailable as error:
+                if self._broadcast.closed or not self._looked:
+                    raise
+                logger.log(level, "watching goes on when the database is back: %s", error)
+                level = logging.DEBUG  # once for each outage
+                await backoff.wait()
+            else:
+                self._looked = True
+                return found
+
+
+class Trail:
+    """An instant that trails behind the writes that can't be seen yet."""
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._running: dict[str, datetime] = {}  # by transaction: an instant before all of its writes
+
+    def follow(self, at: datetime, running: Mapping[str, datetime | None]) -> datetime:
+        """Return from when on to look for changes after a look at ``at``.
+
+        Args:
+            at: the database's clock.
+            running: the transactions that run then, each with its start where that is known.
+        """
+        before = self._last or at - OLDEST
+        starts = {each: max(start or before, before) for each, start in running.items()}
+        self._running = {each: self._running.get(each, start) for each, start in starts.items()}
+        self._last = at
+        return min([at, *self._running.values()]) - OVERLAP
+
+
+class Marks:
+    """Asks for the marks of jobs, for all who want to know at the same time."""
+
+    def __init__(self, executor: Executor, tables: Tables) -> None:
+        self._executor = executor
+        self._tables = tables
+        self._wanted: set[str] = set()
+        self._asking: asyncio.Task[dict[str, Mark]] | None = None
+
+    async def of(self, job_ids: Iterable[str]) -> dict[str, Mark]:
+        """Return the marks of those that exist."""
+        job_ids = set(job_ids)
+        self._wanted |= job_ids
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask())
+            self._asking.add_done_callback(_heard)  # those who asked may all have gone meanwhile
+        marks = await asyncio.shield(self._asking)
+        return {job_id: marks[job_id] for job_id in job_ids if job_id in marks}
+
+    async def _ask(self) -> dict[str, Mark]:
+        await asyncio.sleep(GATHERING)
+        wanted, self._wanted, self._asking = self._wanted, set(), None
+        marks: dict[str, Mark] = {}
+        for name, keys in keys_by_table(wanted).items():
+            table = self._tables.by_name.get(name)
+            if table is not None:
+                statement = fill(read_sql("marks"), table=self._tables.name(table))
+                rows: list[Any] = await self._executor.fetch(Workload.REST, statement, keys)
+                marks |= {f"{name}:{row[0]}": (row[1], row[2], row[3]) for row in rows}
+        return marks
+
+
+def _heard(task: asyncio.Task[dict[str, Mark]]) -> None:
+    if not task.cancelled():
+        task.exception()

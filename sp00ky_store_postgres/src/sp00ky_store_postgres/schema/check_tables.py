@@ -1,0 +1,156 @@
+"""Find what is wrong with the tables: what they lack, whether they can lose jobs, how much is dead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from sp00ky_core.ports import Finding, JobTable
+from sp00ky_store_postgres.errors import MIGRATE
+from sp00ky_store_postgres.schema.compatibility import TableRefused
+from sp00ky_store_postgres.schema.definition import COLUMNS
+from sp00ky_store_postgres.schema.introspection import Found, find_table
+from sp00ky_store_postgres.schema.migration_files import statements
+from sp00ky_store_postgres.schema.pending import Pending, pending
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import quoted, read_sql
+from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = ["check_migrations", "check_table"]
+
+STOPS = "no job can be enqueued or delivered"
+
+MANY_DEAD = 100_000
+DEAD_PER_LIVE = 4
+"""A table with more dead rows than both: autovacuum doesn't get through."""
+LARGE = 64 * 2**20
+LARGEST_ROW = 3 * 2**10
+"""Bytes that a row takes at most, with the room beside it: what is longer is kept elsewhere (TOAST)."""
+EMPTY_PER_FULL = 4
+"""A table that is both large and so much larger than its rows can be."""
+
+
+async def check_migrations(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
+    """Find what the migrations have still to make; one finding where there are no tables yet."""
+    try:
+        steps = await pending(connection, tables, options)
+    except TableRefused as error:
+        return [Finding.stopping(tables.schema, error.problem, STOPS, error.fix)]
+    created = {each.step.table for each in steps if each.step.creates_table}
+    if created == tables.by_name.keys():
+        problem = f"the tables are missing: {', '.join(sorted(created))}"
+        return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
+    incomplete = {each.step.table for each in steps if not each.is_record}
+    found = {
+        (each.step.table, each.problem): _finding(each)
+        for each in steps
+        if each.step.creates_table
+        or (each.step.table not in created and not (each.is_record and each.step.table in incomplete))
+    }
+    return list(found.values())
+
+
+def _finding(each: Pending) -> Finding:
+    return Finding(
+        stops_jobs=each.stops_jobs,
+        subject=each.step.table,
+        problem=each.problem,
+        consequence=each.consequence,
+        fix=MIGRATE,
+    )
+
+
+def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
+    """Find columns that are missing, or of another type; those that a migration adds aside."""
+    by_migration = {each.name for each in statements("table") if each.kind == "column"}
+    for column in COLUMNS:
+        type_ = found.types.get(column.name)
+        if type_ == column.type or (type_ is None and column.name in by_migration):
+            continue
+        added = f"ADD COLUMN {column.name} {column.type} {column.options}".rstrip()
+        retyped = f"ALTER COLUMN {column.name} TYPE {column.type} USING {column.name}::{column.type}"
+        yield Finding.stopping(
+            f"{table.table}.{column.name}",
+            f"column {column.name} is missing"
+            if type_ is None
+            else f"column {column.name} is {type_}, not {column.type}",
+            STOPS,
+            f"ALTER TABLE {name} {added if type_ is None else retyped}",
+        )
+
+
+async def check_table(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
+    """Find what is wrong with a job table that is there."""
+    name = tables.name(table)
+    found = await find_table(connection, tables.schema, table.table)
+    for column in sorted((found.must_be_given if found else frozenset()) - {each.name for each in COLUMNS}):
+        yield Finding.stopping(
+            f"{table.table}.{column}",
+            "it is NOT NULL and has no default",
+            "no job can be enqueued",
+            f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
+        )
+    for finding in _columns(table, name, found) if found else ():
+        yield finding
+    async for finding in _standing(connection, name):
+        yield finding
+    async for finding in _references(connection, name):
+        yield finding
+    async for finding in _bloat(connection, name):
+        yield finding
+
+
+async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("standing"), name):
+        if row["unlogged"]:
+            yield Finding.warning(
+                name,
+                "it is UNLOGGED",
+                "a crash of the server deletes every job",
+                f"ALTER TABLE {name} SET LOGGED",
+            )
+        if row["has_row_security"]:
+            role = quoted(row["role"])
+            yield Finding.warning(
+                name,
+                f"row-level security is active for role {row['role']}, which doesn't bypass it",
+                "what its policies hide is never delivered, and what they refuse isn't written",
+                f"ALTER ROLE {role} BYPASSRLS, or a policy TO {role} USING (true) WITH CHECK (true)",
+            )
+
+
+async def _references(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("references"), name):
+        yield Finding.warning(
+            name,
+            f"constraint {row['name']} of {row['referrer']} references it "
+            "without ON DELETE SET NULL or CASCADE",
+            "jobs that it references can't be deleted, neither by retention nor by jobs clear",
+            f"ALTER TABLE {row['referrer']} DROP CONSTRAINT {row['name']}, and add it again "
+            "with ON DELETE SET NULL or ON DELETE CASCADE",
+        )
+
+
+async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("bloat"), name):
+        if row["never_vacuumed"]:
+            yield Finding.warning(
+                name,
+                "its autovacuum is off",
+                "it grows without end, and claims get slower and slower",
+                f"ALTER TABLE {name} RESET (autovacuum_enabled)",
+            )
+        elif row["dead"] > max(MANY_DEAD, DEAD_PER_LIVE * row["live"]):
+            yield Finding.warning(
+                name,
+                f"it holds {row['dead']} dead rows beside {row['live']} live ones",
+                "claims step over them, and the table grows",
+                f"VACUUM {name}; see that autovacuum is on, and that no transaction stays open for long",
+            )
+        elif 0 < row["live"] < row["bytes"] / (EMPTY_PER_FULL * LARGEST_ROW) and row["bytes"] > LARGE:
+            yield Finding.warning(
+                name,
+                f"it takes {row['bytes'] // 2**20} MiB for {row['live']} rows: most of it is empty",
+                "what reads the whole table, as stats, is slow, and the disk fuller than need be",
+                f"VACUUM FULL {name}, which locks it meanwhile, or pg_repack",
+            )

@@ -1,0 +1,91 @@
+"""Refuse old servers, tables of newer releases, and tables that hold something else than jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from sp00ky_core.errors import SchemaError
+from sp00ky_core.ports import JobTable
+from sp00ky_store_postgres.schema.definition import JOB_KEY, KEY_COLUMNS, VERSION
+from sp00ky_store_postgres.schema.introspection import Found, Version
+from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = [
+    "OLDEST_SERVER",
+    "TableRefused",
+    "refuse_newer",
+    "refuse_old_server",
+    "refuse_other",
+    "refuse_other_shared",
+]
+
+OLDEST_SERVER = 13
+
+
+@attrs.define(kw_only=True, eq=False)
+class TableRefused(SchemaError):
+    """A table was left as it is.
+
+    Attributes:
+        fix: What to do.
+    """
+
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.fix}"
+
+
+def refuse_old_server(version: int, options: PostgresOptions) -> None:
+    """Raise ``SchemaError`` for a server that can't have the tables."""
+    if version < OLDEST_SERVER:
+        problem = f"the server is PostgreSQL {version}; upgrade it to PostgreSQL {OLDEST_SERVER} or newer"
+        raise SchemaError(store=options.direct_location, problem=problem)
+
+
+def refuse_newer(table: JobTable, found: Version, options: PostgresOptions) -> None:
+    """Raise ``TableRefused`` for a table that a newer release has made unfit for this one."""
+    if found.min_compatible > VERSION:
+        raise TableRefused(
+            store=options.location,
+            problem=f"table {table.table!r} has version {found.version}, made by a newer "
+            f"sp00ky-store-postgres, and takes releases that know version {found.min_compatible}; this one "
+            f"knows version {VERSION}",
+            fix="upgrade sp00ky-store-postgres",
+        )
+
+
+def refuse_other(table: JobTable, found: Found, options: PostgresOptions) -> None:
+    """Raise ``TableRefused`` for a relation under a job table's name that is none."""
+    if why := _why(found, JOB_KEY):
+        raise TableRefused(
+            store=options.location,
+            problem=f"{table.table!r} is no job table and was left as it is: {why}",
+            fix=f"give backend {table.backend!r} another method.table",
+        )
+
+
+def refuse_other_shared(name: str, found: Found, options: PostgresOptions) -> None:
+    """Raise ``TableRefused`` for a relation that has the name of one of the store's own tables."""
+    if why := _why(found, KEY_COLUMNS[name]):
+        raise TableRefused(
+            store=options.location,
+            problem=f"{name!r} is another application's table and was left as it is: {why}",
+            fix="rename it, or give the jobs a schema of their own: add schema=<name> to the store's URL",
+        )
+
+
+def _why(found: Found, columns: Mapping[str, str]) -> str:
+    """Say what a relation is instead; empty: it has the key columns."""
+    if found.kind != "r":
+        # Rows are addressed by their place, which several partitions may share. (Of a table that has
+        # children statements see its own rows alone.)
+        return "it is no plain table"
+    for name, type_ in columns.items():
+        if name not in found.types:
+            return f"it has no column {name}"
+        if found.types[name] != type_:
+            return f"column {name} is {found.types[name]}, not {type_}"
+    return ""

@@ -1,0 +1,142 @@
+"""Run the migrations that a database lacks, under an advisory lock; what can be, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
+
+from sp00ky_core.ports import MigrationStep
+from sp00ky_core.stores.backoff import Backoff
+from sp00ky_store_postgres.connection.session import connect
+from sp00ky_store_postgres.errors import is_right, translated
+from sp00ky_store_postgres.schema.compatibility import refuse_old_server
+from sp00ky_store_postgres.schema.introspection import server_version
+from sp00ky_store_postgres.schema.pending import Pending, pending
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = ["migrate", "migration", "session"]
+
+T = TypeVar("T")
+
+MIGRATION_SECONDS = 86_400.0
+"""For one statement: an index on a large table takes its time."""
+
+# Tried again and again, never waited for: a statement that waits holds a snapshot, and CREATE INDEX
+# CONCURRENTLY in the process that has the lock would wait for that.
+TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))"
+TRY_TRANSACTION_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
+
+NOT_AT_ONCE = "-- Not in one transaction (psql -1): CREATE INDEX CONCURRENTLY can't run in any."
+
+LOCK_SECONDS = 1
+"""For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
+LOCK_TRIES = 600
+
+RIGHTS = (
+    ": migrating takes the right to CREATE in the schema (in the database, where there is no such schema), "
+    "and the ownership of tables that are there already: connect as their owner"
+)
+
+
+async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
+    """See ``Store.migrate``."""
+    async with session(options, seconds=MIGRATION_SECONDS, rights=RIGHTS) as connection:
+        refuse_old_server(await server_version(connection), options)
+        async with _locked(connection, options, tables.schema):
+            steps = await _run_transaction(connection, tables, options)
+            for each in steps:
+                if each.alone:
+                    await connection.execute(each.step.statement)
+    return [each.step for each in steps]
+
+
+async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
+    """See ``Store.migration``."""
+    async with session(options) as connection:
+        refuse_old_server(await server_version(connection), options)
+        steps = [each.step for each in await pending(connection, tables, options)]
+    if not any(" CONCURRENTLY " in each.statement for each in steps):
+        return steps
+    first, *others = steps
+    return [attrs.evolve(first, statement=f"{NOT_AT_ONCE}\n{first.statement}"), *others]
+
+
+async def _run_transaction(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
+    """Run in one transaction what can be; return all that is pending."""
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                steps = await pending(connection, tables, options)
+                for each in steps:
+                    if not each.alone:
+                        await connection.execute(each.step.statement)
+                return steps
+        except asyncpg.LockNotAvailableError:
+            if not left:
+                raise
+        await asyncio.sleep(LOCK_SECONDS)
+    raise AssertionError("there is a last try")
+
+
+@asynccontextmanager
+async def session(options: PostgresOptions, *, seconds: float = 60.0, rights: str = "") -> AsyncIterator[Any]:
+    """Return a connection of its own, past any pooler; what the driver raises is translated.
+
+    Args:
+        options: whose.
+        seconds: for each statement.
+        rights: what to say where a right is missing.
+    """
+    try:
+        connection = await connect(options.direct_dsn, seconds=seconds)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=5)
+    except Exception as error:
+        hint = rights if is_right(error) else ""
+        raise translated(error, options.direct_location, hint=hint) from error
+
+
+@asynccontextmanager
+async def _locked(connection: Any, options: PostgresOptions, schema: str) -> AsyncIterator[None]:
+    """Keep every other process from migrating the schema."""
+    if options.listen_url or options.has_sessions:
+        await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
+        await _until(lambda: connection.fetchval(TRY_SESSION_LOCK, schema))
+        yield  # the end of the session unlocks it
+        return
+    async with session(options) as guard:
+        transaction = await _until(lambda: _locking(guard, schema))
+        yield
+        await transaction.rollback()
+
+
+async def _locking(guard: Any, schema: str) -> Any:
+    """Return a transaction that has the lock, or None.
+
+    Behind a pooler in transaction mode nothing else keeps one session.
+    """
+    transaction = guard.transaction(isolation="read_committed")
+    await transaction.start()
+    if await guard.fetchval(TRY_TRANSACTION_LOCK, schema):
+        # Also ends the statement before it, whose snapshot CREATE INDEX CONCURRENTLY would wait for.
+        await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        return transaction
+    await transaction.rollback()
+    return None
+
+
+async def _until(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it gives something; what that is."""
+    backoff = Backoff(first=0.02, limit=0.2)
+    while not (result := await attempt()):
+        await backoff.wait()
+    return result

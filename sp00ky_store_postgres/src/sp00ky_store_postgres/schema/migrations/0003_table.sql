@@ -1,0 +1,62 @@
+-- column priority: no job can be enqueued or delivered
+ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS priority integer NOT NULL DEFAULT 0
+
+-- column ordering_key: no job can be enqueued or delivered
+ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS ordering_key text
+
+-- column ordering_at: no job can be enqueued or delivered
+ALTER TABLE {{table}}
+    ADD COLUMN IF NOT EXISTS ordering_at timestamp with time zone,
+    -- For rows that clients insert. Those that are there have none, else the table would be rewritten.
+    ALTER COLUMN ordering_at SET DEFAULT clock_timestamp()
+
+-- column expires_at: no job can be enqueued or delivered
+ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS expires_at timestamp with time zone
+
+-- check steering: a priority, an ordering_key or an instant that no runner can work with is written
+ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
+    -- Short, for it is read and evaluated with each write; what is null is met.
+    priority BETWEEN 0 AND 3
+    AND char_length(ordering_key) BETWEEN 1 AND 255
+    AND (ordering_key IS NULL OR ordering_at IS NOT NULL)
+    AND least(ordering_at, expires_at) >= '0001-01-02 00:00:00+00'
+    AND greatest(ordering_at, expires_at) <= '9999-12-30 00:00:00+00'
+) NOT VALID
+
+-- validated steering: a row that is there may have a priority or an ordering_key that no runner can work with
+ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
+
+-- unique ordering: two jobs of one ordering_key may be processed at the same time
+CREATE UNIQUE INDEX {{concurrently}}{{name}} ON {{table}} (ordering_key)
+WHERE ordering_key IS NOT NULL AND status = 'processing'
+
+-- index keyed: each claim reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (ordering_key, ordering_at, id)
+WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing')
+
+-- index leased: each claim of a backend with ordering keys or limits reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (lease_until)
+WHERE lease_until IS NOT NULL AND status <> 'processing'
+
+-- index ready: each claim reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (priority DESC, run_at, id)
+WHERE status = 'pending' AND ordering_key IS NULL
+
+-- dropped due: each claim maintains an index that nothing reads
+DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
+
+-- index moved: watching reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (updated_at)
+WHERE status = 'pending' AND (lease_epoch > 0 OR updated_at - created_at > interval '1 ms')
+
+-- dropped again: each retry maintains an index that nothing reads
+DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
+
+-- trigger payload: a payload that is no JSON object is written
+CREATE TRIGGER {{name}} BEFORE INSERT OR UPDATE OF payload ON {{table}}
+FOR EACH ROW
+WHEN (json_typeof(NEW.payload) IS DISTINCT FROM 'object')
+EXECUTE FUNCTION {{sp00ky_refuse_payload}}()
+
+-- dropped payload: each claim and each settle parses the payload once more
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}

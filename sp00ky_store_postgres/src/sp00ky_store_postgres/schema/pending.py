@@ -1,0 +1,183 @@
+"""List the statements of the migrations whose objects the database lacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import attrs
+
+from sp00ky_core.ports import JobTable, MigrationStep
+from sp00ky_store_postgres.schema.compatibility import refuse_newer, refuse_other, refuse_other_shared
+from sp00ky_store_postgres.schema.definition import KEY_COLUMNS, MIN_COMPATIBLE, VERSION, object_name
+from sp00ky_store_postgres.schema.introspection import (
+    Found,
+    Version,
+    find_table,
+    function_exists,
+    has_rows,
+    schema_exists,
+    versions,
+)
+from sp00ky_store_postgres.schema.migration_files import Statement, statements
+from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import fill, literal, quoted
+from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = ["Pending", "pending"]
+
+FUNCTIONS = ("sp00ky_notify", "sp00ky_refuse_payload")
+CHECKS = ("status", "path", "retries", "max_retries", "timeout", "lease_epoch", "instants")
+
+
+@attrs.frozen(kw_only=True)
+class Pending:
+    """A statement that has to be run.
+
+    Attributes:
+        step: The statement.
+        problem: What is missing until then.
+        consequence: What that leads to.
+        stops_jobs: Whether enqueueing or running fails until then.
+        is_record: It records the version that a table then has.
+    """
+
+    step: MigrationStep
+    problem: str
+    consequence: str
+    stops_jobs: bool = False
+    is_record: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether it is run outside the transaction, after everything that is run in it."""
+        # In the transaction that adds a CHECK, its validation would keep that one's lock.
+        return self.is_record or bool(re.search(" (CONCURRENTLY|VALIDATE) ", self.step.statement))
+
+
+async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
+    """Return what has to be run, in order.
+
+    Raises:
+        SchemaError: A table is another application's, or of a newer version.
+    """
+    found = [each async for each in _shared(connection, tables, options)]
+    done = await versions(connection, tables.migration)
+    for table in tables.all:
+        found += [
+            each
+            async for each in _table(connection, table, tables, options, done.get(table.table, Version()))
+        ]
+    return sorted(found, key=lambda each: each.alone)
+
+
+async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Pending]:
+    found = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
+    for name, table in found.items():
+        if table is not None:
+            refuse_other_shared(name, table, options)
+    parts = {
+        "schema": quoted(tables.schema),
+        **{name: quoted(tables.schema, name) for name in (*KEY_COLUMNS, *FUNCTIONS)},
+    }
+    for each in statements("shared"):
+        table_name, _, column = each.name.partition(".")
+        table = found.get(table_name)
+        if each.kind == "schema":
+            is_there = await schema_exists(connection, parts["schema"])
+        elif each.kind == "function":
+            is_there = await function_exists(connection, f"{parts[each.name]}()")
+        else:
+            is_there = table is not None and (not column or column in table.types)
+        if not is_there:
+            subject = table_name or tables.schema
+            yield _pending(each, subject, each.name or tables.schema, fill(each.text, **parts))
+
+
+async def _table(
+    connection: Any, table: JobTable, tables: Tables, options: PostgresOptions, version: Version
+) -> AsyncIterator[Pending]:
+    refuse_newer(table, version, options)
+    found = await find_table(connection, tables.schema, table.table)
+    if found is not None:
+        refuse_other(table, found, options)
+    if version.version > VERSION:
+        return  # that release knows what the table has to have
+    filled = found is not None and await has_rows(connection, tables.name(table))
+    for each in statements("table"):
+        for lacking in _lacking(each, table, tables, found, concurrently=filled):
+            yield lacking
+    if version.version < VERSION:
+        yield _record(table, tables, version.version)
+
+
+def _lacking(
+    each: Statement, table: JobTable, tables: Tables, found: Found | None, *, concurrently: bool
+) -> Iterator[Pending]:
+    name = object_name(table.table, each.name)
+    state = (each.kind == "dropped" or None) if found is None else _state(each, name, found)
+    if state:
+        return
+    is_invalid = state is False
+    qualified = quoted(tables.schema, name)
+    if is_invalid:
+        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
+        yield _pending(each, table.table, name, drop, problem=INVALID.format(name))
+    text = fill(
+        each.text,
+        table=tables.name(table),
+        name=quoted(name),
+        qualified=qualified,
+        **{function: quoted(tables.schema, function) for function in FUNCTIONS},
+        concurrently="CONCURRENTLY " if concurrently or is_invalid else "",
+        **{f"{check}_check": quoted(object_name(table.table, check)) for check in CHECKS},
+    )
+    shown = each.name if each.kind == "column" else name if each.name else table.table
+    yield _pending(each, table.table, shown, text, problem=INVALID.format(name) if is_invalid else "")
+
+
+INVALID = "index {} isn't valid: its making was cut off, or rows share a key"
+
+
+def _state(each: Statement, name: str, found: Found) -> bool | None:
+    """Tell whether a table is as a statement makes it; None: it isn't; False: the index isn't valid."""
+    if each.kind == "column":
+        return True if each.name in found.types else None
+    if each.kind in {"trigger", "check"}:
+        return True if (each.kind, name) in found.objects else None
+    if each.kind == "validated":
+        return found.objects.get(("check", name)) or None
+    if each.kind == "dropped":
+        return None if {("index", name), ("check", name)} & found.objects.keys() else True
+    return found.objects.get(("index", name)) if each.name else True
+
+
+def _pending(each: Statement, subject: str, name: str, text: str, *, problem: str = "") -> Pending:
+    kind = {"unique": "index", "validated": "the validation of check"}.get(each.kind, each.kind)
+    lack = f"{name} isn't needed any more" if each.kind == "dropped" else f"{kind} {name} is missing"
+    is_job_table = each.kind == "table" and not each.name
+    return Pending(
+        step=MigrationStep(
+            table=subject,
+            statement=text,
+            why=f"migration {each.version:04}: without it, {each.without}",
+            creates_table=is_job_table,
+        ),
+        problem=problem or lack,
+        consequence=each.without,
+        stops_jobs=each.stops_jobs,
+    )
+
+
+def _record(table: JobTable, tables: Tables, version: int) -> Pending:
+    statement = (
+        f"INSERT INTO {tables.migration} (table_name, version, min_compatible) "  # noqa: S608  # a quoted name
+        f"VALUES ({literal(table.table)}, {VERSION}, {MIN_COMPATIBLE}) ON CONFLICT DO NOTHING"
+    )
+    return Pending(
+        step=MigrationStep(table=table.table, statement=statement, why=f"the table has version {VERSION}"),
+        problem=f"it has version {version}, and this release needs version {VERSION}",
+        consequence="something that this release needs may be missing",
+        is_record=True,
+    )

@@ -1,0 +1,1 @@
+"""Hold the statements, one file each, and load them."""

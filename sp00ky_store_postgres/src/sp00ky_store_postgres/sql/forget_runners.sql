@@ -1,1 +1,0 @@
-DELETE FROM {{runner}} WHERE beat_at < now() - interval '1 day'

@@ -1,0 +1,63 @@
+"""Load statements, one file each, and fill names into their places."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from sp00ky_core.ports import LONGEST_LEASE
+
+__all__ = [
+    "lease_over",
+    "leased",
+    "unreadable",
+    "read_sql",
+    "fill",
+    "quoted",
+    "literal",
+]
+
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@cache
+def read_sql(name: str) -> str:
+    """Return the text of ``sql/<name>.sql``, without its comments."""
+    return _without_comments(files("sp00ky_store_postgres").joinpath("sql", f"{name}.sql").read_text())
+
+
+def fill(text: str, **parts: str) -> str:
+    """Put names and expressions into ``{{name}}``, in one pass; every part is SQL already."""
+    return _PLACE.sub(lambda place: parts.get(place[1], place[0]), text)
+
+
+def lease_over(row: str = "job") -> str:
+    """Return a condition on a row: its lease has run out, is missing, or ends later than any lease can."""
+    return fill(read_sql("lease_over"), row=row, longest_lease=f"{LONGEST_LEASE!r}::float8")
+
+
+def leased() -> str:
+    """Return a condition on ``job``, which isn't processing: its request may still be under way."""
+    return fill(read_sql("leased"), longest_lease=f"{LONGEST_LEASE!r}::float8")
+
+
+def unreadable(entry: str) -> str:
+    """Return a condition on json: ``->>`` would fail for what is in it (NUL, half a surrogate pair)."""
+    return f"{entry}::text ~* (chr(92) || chr(92) || 'u(0000|d[89a-f])')"
+
+
+def quoted(*names: str) -> str:
+    """Return an identifier, qualified where several names are given; whatever the names hold."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+def literal(text: str) -> str:
+    """Return a text as a constant, under any setting of ``standard_conforming_strings``."""
+    plain = "'" + text.replace("'", "''") + "'"
+    return plain if "\\" not in text else " E" + plain.replace("\\", "\\\\")
+
+
+def _without_comments(text: str) -> str:
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return "\n".join(lines).strip()

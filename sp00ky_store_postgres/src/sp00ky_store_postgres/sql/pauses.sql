@@ -1,0 +1,3 @@
+SELECT control.backend, control.paused_until, control.since, control.reason, control.actor
+FROM {{control}} AS control
+WHERE {{paused}}

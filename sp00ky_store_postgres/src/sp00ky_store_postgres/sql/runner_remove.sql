@@ -1,0 +1,1 @@
+DELETE FROM {{runner}} AS runner WHERE runner.id = $1

@@ -1,0 +1,142 @@
+"""Run the embedded engine: one process owns its file, and its storage's faults are recovered from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from filelock import FileLock, Timeout
+from surrealdb import AsyncSurreal
+
+from sp00ky_core.errors import StoreClosed, StoreInUse, StoreUnavailable
+from sp00ky_store_surreal.connection.reopening import Healing
+from sp00ky_store_surreal.connection.reply import results_of, without_null
+from sp00ky_store_surreal.connection.workload import Lane
+from sp00ky_store_surreal.errors import EngineFault, translated
+from sp00ky_store_surreal.url import Target
+
+__all__ = ["Engine"]
+
+THREADS_END = 0.1
+"""Seconds for the engine's threads to let go of Python after the last call. One that hasn't when the
+interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
+
+
+class Engine:
+    """Sends statements; any number of tasks may call at the same time."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.sdk: Any = None  # the SDK's connections have no common type
+        self._file_lock: FileLock | None = None
+        self._healing = Healing(self._reopen)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether statements can be sent."""
+        return self.sdk is not None
+
+    async def open(self) -> None:
+        """Lock the file and open it. Raises ``StoreInUse`` or ``StoreUnavailable``."""
+        if self.sdk is not None:
+            return
+        self._lock_file()
+        try:
+            self.sdk = await _opened(self._target)
+        except BaseException as error:
+            self._unlock_file()
+            if isinstance(error, RuntimeError):  # the engine's, of its storage
+                location = self._target.location
+                raise StoreUnavailable(store=location, problem=translated(location, error).problem) from error
+            if isinstance(error, Exception):
+                raise translated(self._target.location, error) from error
+            raise
+
+    async def close(self) -> None:
+        """Let go of the engine and of the file; no call is under way."""
+        await self._healing.stop()
+        sdk, self.sdk = self.sdk, None
+        try:
+            if sdk is not None:
+                await sdk.close()
+        finally:
+            self._unlock_file()
+        if sdk is not None:
+            del sdk
+            await asyncio.sleep(THREADS_END)
+
+    async def ask(
+        self,
+        statement: str,
+        bindings: Mapping[str, Any],
+        *,
+        lane: Lane,  # there is one engine
+        resend: bool,  # no reply gets lost
+    ) -> list[Any]:
+        """Send statements; return each one's result."""
+        async with self._healing.call():
+            try:
+                return await self._ask(statement, bindings)
+            except EngineFault:
+                if self._target.file is not None:
+                    self._healing.needed()  # the engine itself never gets well: it says so for ever
+                raise
+
+    async def _ask(self, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
+        location = self._target.location
+        if self.sdk is None:
+            if self._healing.problem:
+                raise StoreUnavailable(store=location, problem=self._healing.problem)
+            raise StoreClosed(store=location)
+        try:
+            reply = await self.sdk.query_raw(statement, dict(bindings))
+        except Exception as error:
+            raise translated(location, error) from error
+        results: list[Any] = without_null(results_of(location, reply))
+        return results
+
+    async def _reopen(self) -> None:
+        sdk, self.sdk = self.sdk, None
+        if sdk is not None:
+            try:
+                await sdk.close()
+            finally:
+                del sdk
+                await asyncio.sleep(THREADS_END)
+        self.sdk = await _opened(self._target)
+
+    def _lock_file(self) -> None:
+        file = self._target.file
+        if file is None:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # The engine itself opens a file twice and lets the two overwrite each other.
+        lock = FileLock(f"{file}.lock", timeout=0, mode=0o600, is_singleton=False, thread_local=False)
+        try:
+            lock.acquire()
+        except PermissionError as error:
+            raise StoreInUse(
+                store=self._target.location,
+                problem=f"{file}.lock belongs to another user: run as the one who made this database, or "
+                "give that user's files to yours",
+            ) from error
+        except Timeout as error:
+            raise StoreInUse(
+                store=self._target.location,
+                problem="another process (or another outbox in this one) has this database open, and only "
+                "one can: stop it, or use a server",
+            ) from error
+        self._file_lock = lock
+
+    def _unlock_file(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.release()
+            self._file_lock = None
+
+
+async def _opened(target: Target) -> Any:
+    sdk: Any = AsyncSurreal(target.sdk_url)
+    await sdk.connect()
+    await sdk.use(target.namespace, target.database)
+    return sdk

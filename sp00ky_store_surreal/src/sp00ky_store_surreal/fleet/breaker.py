@@ -1,0 +1,109 @@
+"""Change a backend's breaker, and take the probe of one that is open: one job, for one runner."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from surrealdb import RecordID
+
+from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, ProbeWithoutNews, change_after
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.ports import PROBE_WINDOW, BreakerResult, JobTable
+from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
+from sp00ky_store_surreal.rows import duration_text, seconds_of
+from sp00ky_store_surreal.surql.claim_parts import due_now
+from sp00ky_store_surreal.surql.loader import surql
+
+__all__ = ["breaker_of", "change", "take_probe"]
+
+ONCE = Way(resend=False)
+"""A lost reply is reported to the caller, who knows what it has written when it repeats the change."""
+
+
+PROBING = Way(lane=Lane.CLAIM, resend=False)
+
+SUITED = ", (retries < max_retries) AS spare, (path IN $routes) AS known"
+"""What makes a job a better probe than another."""
+
+
+async def change(connection: Connection, wanted: BreakerChange) -> BreakerResult:
+    """Change a breaker under a guard; return what it is then."""
+    before = wanted.before
+    reply = await connection.write(
+        surql("change_breaker"),
+        ONCE,
+        id=_row_of(wanted.backend),
+        backend=wanted.backend,
+        state="closed" if wanted.to is BreakerState.CLOSED else "open",
+        failures=wanted.failures,
+        pause=duration_text(wanted.pause),
+        keeps_probe=wanted.to is BreakerState.HALF_OPEN,
+        was_open=before.state is not BreakerState.CLOSED,
+        had_failures=before.failures,
+        had_probe=before.probe_runner or "",
+    )
+    written, rows = reply[-2], reply[-1]
+    return BreakerResult(written=bool(written), breaker=breaker_of(rows[0]) if rows else Breaker())
+
+
+def _row_of(backend: str) -> RecordID:
+    """Name the record that keeps a backend's breaker."""
+    return RecordID("sp00ky_breaker", backend)
+
+
+def breaker_of(row: Mapping[str, Any]) -> Breaker:
+    """Read a breaker from the columns of ``breaker_columns.surql``."""
+    return Breaker(
+        state=BreakerState(row["state"]),
+        failures=row["failures"],
+        paused_for=seconds_of(row["paused_for"]),
+        probe_runner=row["probe_runner"] or None,
+        probe_for=seconds_of(row["probe_for"]),
+    )
+
+
+async def take_probe(
+    connection: Connection,
+    table: JobTable,
+    runner_id: str,
+    *,
+    skipped: Sequence[RecordID],
+    take: Callable[[Sequence[RecordID]], Awaitable[list[RecordID]]],
+) -> tuple[list[RecordID], Breaker | None]:
+    """Take the probe of a backend and one due job for it; the job's id, and the breaker then.
+
+    Args:
+        connection: The store's.
+        table: the backend's.
+        runner_id: whose probe it will be.
+        skipped: rows to be passed over.
+        take: claims a row; those of the ids given that were claimed.
+
+    Returns:
+        No id where nothing is due or another runner was faster; no breaker where it wasn't changed.
+    """
+    statement, bindings = due_now(
+        table, PROBE_WINDOW, skipped, embedded=connection.target.embedded, more=SUITED
+    )
+    due = (await connection.write(statement, PROBING, routes=list(table.routes), **bindings))[-1]
+    if not due:
+        return [], None
+    chosen = max(due, key=lambda row: (row["known"], row["spare"]))["id"]
+    reply = await connection.write(
+        surql("take_probe"),
+        PROBING,
+        breaker=_row_of(table.backend),
+        runner=runner_id,
+        lease=duration_text(table.probe_lease),
+    )
+    if not reply[-1]:
+        return [], None
+    breaker = breaker_of(reply[-1][0])
+    claimed = await take([chosen])
+    return claimed, breaker if claimed else await _hand_back(connection, table.backend, breaker, runner_id)
+
+
+async def _hand_back(connection: Connection, backend: str, breaker: Breaker, runner_id: str) -> Breaker:
+    wanted = change_after(backend, breaker, ProbeWithoutNews(runner_id=runner_id), BreakerConfig())
+    return breaker if wanted is None else (await change(connection, wanted)).breaker

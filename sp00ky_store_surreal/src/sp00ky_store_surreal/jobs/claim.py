@@ -1,0 +1,283 @@
+"""Claim due jobs: all backends in one round trip, oldest due first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from surrealdb import RecordID
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import Job
+from sp00ky_core.ports import Claim, JobTable
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
+from sp00ky_store_surreal.errors import (
+    NO_ROWS_FAULT,
+    Conflict,
+    ConnectionLost,
+    DuplicateKey,
+    ReplyUnreadable,
+    TookTooLong,
+)
+from sp00ky_store_surreal.fleet.breaker import take_probe
+from sp00ky_store_surreal.fleet.heartbeat import beats
+from sp00ky_store_surreal.fleet.limit import COLLIDED, limit_bindings, limited_at_once
+from sp00ky_store_surreal.jobs.claim_cursor import Heads
+from sp00ky_store_surreal.jobs.claim_group import Groups
+from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
+from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRefusals
+from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
+from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
+from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.row_loading import jobs_in, jobs_of, load_safely
+from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, lease_of, unleased
+from sp00ky_store_surreal.surql.loader import surql
+
+__all__ = ["Claimer"]
+
+LOOK_AGAIN = 0.1
+"""Seconds between two looks at who else claims, at least."""
+
+CLAIMING = Way(lane=Lane.CLAIM, resend=False)
+"""A claim whose reply was lost is reported to the caller, who releases what it may have taken."""
+
+
+class Claimer:
+    """Claims; passes over rows that the database refuses to write, for a while: they cost no other row."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        quarantine: Quarantine,
+        peers: Peers,
+        signals: Signals,
+    ) -> None:
+        self._connection = connection
+        self._peers = peers
+        self._signals = signals
+        self._heads = Heads(connection)
+        self._refusals = ClaimRefusals(quarantine)
+        self._size = BatchSize()
+        self._care = Carefulness()
+        self._groups = Groups()
+        self._mixed: set[str] = set()  # tables that were seen to hold rows that are no jobs
+        self._collided = 0  # claims, when peers were last looked for
+        self._looked_at = 0.0
+
+    def forget_heads(self) -> None:
+        """Forget where claims start: a job was given back, and is due as early as it was."""
+        self._heads.forget()
+
+    def may_order(self, backend: str) -> bool:
+        """Whether this claimer may have taken a job with an ordering_key."""
+        return self._groups.are_ordered(backend)
+
+    async def claim(self, slots: Slots, runner_id: str) -> Claim:
+        """See ``Store.claim``."""
+        state = ClaimState()
+        free = [each for each in slots if not each[0].has_limits]
+        jobs = await self._claim_due(free, runner_id, state) if free else []
+        for each in slots:
+            if each[0].has_limits:
+                jobs += await self._claim_due([each], runner_id, state)
+        for table, _ in slots:
+            if state.wants_probe(table) and not state.retry_in.get(table.backend):
+                jobs += await self._claim_probe(table, runner_id, state)
+        return state.claim_of(jobs, slots)
+
+    async def _claim_due(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+        while True:
+            fewer, began = [(table, self._size.of(count)) for table, count in slots], time.monotonic()
+            try:
+                jobs = await self._claim_at_once(fewer, runner_id, state)
+            except TookTooLong:
+                if self._size.is_one:
+                    return await self._claim_singly(slots, runner_id, state)
+                self._size.took_too_long(max(count for _, count in fewer))
+            except ConnectionLost:
+                self._size.took_too_long(max(count for _, count in fewer))
+                raise
+            else:
+                self._size.went_well(time.monotonic() - began)
+                return jobs
+
+    async def _claim_at_once(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+        try:
+            if self._care.now() is Care.MOST:
+                return await self._claim_singly(slots, runner_id, state)
+            if self._connection.target.embedded:
+                return await self._claim_alone(slots, runner_id, state)
+            return await self._claim_among_others(slots, runner_id, state)
+        except ReplyUnreadable:
+            self._care.raise_it()
+            raise
+        except (*NO_ROWS_FAULT, TookTooLong):
+            raise
+        except (Conflict, DuplicateKey) as error:  # another runner was faster: for a token, or a key
+            if not (slots[0][0].has_limits or isinstance(error, DuplicateKey)):
+                return await self._claim_singly(slots, runner_id, state)
+            state.retry_in.update({table.backend: COLLIDED for table, _ in slots})
+            return []
+        except StoreError:
+            return await self._claim_singly(slots, runner_id, state)
+
+    async def _claim_alone(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+        statement, bindings = self._writer(runner_id).alone(slots)
+        reply = await self._connection.write(statement, CLAIMING, **bindings)
+        state.read(reply, slots)
+        claimed: list[Job] = []
+        again = []
+        for (table, count), part in zip(slots, parts_of(reply), strict=True):
+            claimed += await jobs_in(self._connection, table, part.rows)
+            await self._put_off(part.early)
+            if self._note(table, count, part, state):
+                again.append((table, count))
+        return claimed + (await self._claim_alone(again, runner_id, state) if again else [])
+
+    async def _claim_among_others(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+        for table, _ in slots:
+            for rank in self._ranks(table):
+                await self._heads.keep_up(table, rank)
+        await self._look_for_peers(runner_id)
+        claimed, empty = await self._claim_from_heads(slots, runner_id, state)
+        again = [
+            (table, count)
+            for table, count in empty
+            if state.is_open(table)
+            and not state.retry_in.get(table.backend)
+            and any([await self._heads.found_nothing(table, rank) for rank in self._ranks(table)])
+        ]
+        if again:
+            claimed += (await self._claim_from_heads(again, runner_id, state))[0]
+        return claimed
+
+    def _ranks(self, table: JobTable) -> tuple[int, ...]:
+        return RANKS if self._groups.are_in(table) else (0,)
+
+    def _writer(self, runner_id: str) -> ClaimWriter:
+        return ClaimWriter(runner_id=runner_id, groups=self._groups, skipped=self._refusals.bindings())
+
+    def _note(self, table: JobTable, count: int, part: Part, state: ClaimState) -> bool:
+        """Take note of what a part has seen; return whether the table is to be claimed again, at once."""
+        if not part.chosen.get("over", True) and part.found < count:
+            state.retry_in.setdefault(table.backend, 0.0)
+        return self._groups.note(table, part.chosen) and state.is_open(table)
+
+    async def _look_for_peers(self, runner_id: str) -> None:
+        """Look, after a collision, for runners that this one's last beat didn't see yet."""
+        collided, now = self._connection.collided[Lane.CLAIM], time.monotonic()
+        if collided > self._collided and now - self._looked_at > LOOK_AGAIN:
+            self._collided, self._looked_at = collided, now
+            self._peers.seen(runner_id, await beats(self._connection))
+
+    async def _claim_from_heads(
+        self, slots: Slots, runner_id: str, state: ClaimState
+    ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
+        """Claim jobs that are due from the heads on; return them, and the tables where there was none."""
+        statement, bindings = self._writer(runner_id).among_others(
+            slots,
+            self._heads,
+            self._peers,
+            mixed=self._mixed,
+            columns="AFTER" if self._care.now() is Care.NONE else surql("columns_careful"),
+            trims=self._size.shortens,
+        )
+        reply = await self._connection.write(statement, CLAIMING, **bindings)
+        state.read(reply, slots)
+        claimed: list[Job] = []
+        empty, left, again = [], [], []
+        for (table, count), part in zip(slots, parts_of(reply), strict=True):
+            claimed += await jobs_of(self._connection, table, part.rows)
+            await self._heed(table, count, part)
+            if self._note(table, count, part, state):
+                again.append((table, count))
+            elif not part.found:
+                empty.append((table, count))
+            elif part.found == count or not self._heads.search_is_due(table):
+                left += [table] if len(part.rows) < part.found else []
+            else:
+                self._signals.work()  # there may be some before the head
+        if await self._is_any_due(left):
+            self._signals.work()
+        more, still_empty = await self._claim_from_heads(again, runner_id, state) if again else ([], [])
+        return claimed + more, empty + still_empty
+
+    async def _heed(self, table: JobTable, count: int, part: Part) -> None:
+        if part.has_others:
+            self._mixed.add(table.table)
+            self._signals.work()  # they took the place of jobs
+        self._signals.claimed(table, full=part.found == count)
+        await self._put_off(part.early)
+
+    async def _put_off(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Move ``run_at`` of jobs that a client delayed, and that were met too early."""
+        ids = [row["id"] for row in found]
+        if not ids:
+            return
+        self._signals.work()  # they stood before others
+        try:
+            await self._connection.write(surql("put_off"), CLAIMING, ids=ids)
+        except StoreError as error:  # what was claimed mustn't be lost for it
+            for each in ids:
+                self._refusals.skip(each, error)
+
+    async def _is_any_due(self, tables: Iterable[JobTable]) -> bool:
+        """Whether a claim that got less than it found left something: others were faster, or it isn't due."""
+        try:
+            return any([await self._heads.is_due(table) for table in tables])
+        except StoreError:
+            return True  # what was claimed mustn't be lost for it
+
+    async def _claim_probe(self, table: JobTable, runner_id: str, state: ClaimState) -> list[Job]:
+        skipped = self._refusals.bindings()
+        ids, breaker = await take_probe(
+            self._connection,
+            table,
+            runner_id,
+            skipped=skipped.get("skipped", []),
+            take=lambda ids: self._claim_named(table, ids, runner_id),
+        )
+        if breaker is not None:
+            state.breakers[table.backend] = breaker
+        return await load_safely(self._connection, table, ids) if ids else []
+
+    async def _claim_singly(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+        claimed: list[Job] = []
+        state.read(await self._connection.read(surql("claimable")), slots)
+        for table, count in slots:
+            if state.is_open(table):
+                ids = await self._claim_each(table, count, runner_id)
+                claimed += await load_safely(self._connection, table, ids) if ids else []
+        return claimed
+
+    async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[RecordID]:
+        statement, bindings = due_now(
+            table,
+            count,
+            self._refusals.bindings().get("skipped", []),
+            embedded=self._connection.target.embedded,
+        )
+        reply = await self._connection.write(statement, CLAIMING, **bindings)
+        return await self._claim_named(table, [row["id"] for row in reply[-1]], runner_id)
+
+    async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[RecordID]:
+        one = surql("claim_one", lease=lease_of(table, ""), unleased=unleased(table))
+        statement = f"{surql('now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
+        bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
+        bound |= {"runner": runner_id, "backend": table.backend}
+        claimed: list[RecordID] = []
+        for each in ids:
+            try:
+                done = await self._connection.write(statement, CLAIMING, id=each, **bound)
+            except NO_ROWS_FAULT:
+                raise
+            except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
+                continue
+            except StoreError as error:
+                self._refusals.skip(each, error)
+            else:
+                ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
+                claimed += [row["id"] for row in rows]
+        return claimed

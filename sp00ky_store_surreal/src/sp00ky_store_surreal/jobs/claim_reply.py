@@ -1,0 +1,109 @@
+"""Read a claim's reply: the breakers and pauses, and what became of each backend's part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import attrs
+
+from sp00ky_core.breaker import Breaker
+from sp00ky_core.ports import Claim, JobTable
+from sp00ky_store_surreal.fleet.breaker import breaker_of
+from sp00ky_store_surreal.fleet.limit import wait_after
+from sp00ky_store_surreal.rows import seconds_of
+
+__all__ = ["ClaimState", "Part", "parts_of"]
+
+_Found = TypeVar("_Found")
+
+
+@attrs.define(kw_only=True)
+class ClaimState:
+    """Collects what a claim finds out of backends.
+
+    Attributes:
+        breakers: Those that aren't as if new.
+        paused: Seconds that pauses last yet.
+        retry_in: Seconds until another claim may get what this one had to leave.
+    """
+
+    breakers: dict[str, Breaker] = attrs.field(factory=dict)
+    paused: dict[str, float] = attrs.field(factory=dict)
+    retry_in: dict[str, float] = attrs.field(factory=dict)
+
+    def read(self, reply: Sequence[Any], slots: Sequence[tuple[JobTable, int]]) -> None:
+        """Take note of what a reply says."""
+        for _, breakers, pauses in _marked(reply, "claimable"):
+            self.breakers.update({row["backend"]: breaker_of(row) for row in breakers})
+            self.paused.update({row["backend"]: _lasts(row["lasts"]) for row in pauses})
+        for _, tokens, flying in _marked(reply, "limits"):
+            ((table, count),) = slots
+            taken = sum(len(part.rows) for part in parts_of(reply))
+            wait = wait_after(table, count, taken, tokens=tokens, flying=flying)
+            if wait is not None:
+                self.retry_in[table.backend] = wait
+
+    def is_open(self, table: JobTable) -> bool:
+        """Whether the backend's jobs are claimed as usual."""
+        return not self._is_paused(table) and (not table.breaker or self._breaker(table).lets_through)
+
+    def wants_probe(self, table: JobTable) -> bool:
+        """Whether a probe is to be sent."""
+        return not self._is_paused(table) and table.breaker and self._breaker(table).wants_probe
+
+    def claim_of(self, jobs: list[Any], slots: Sequence[tuple[JobTable, int]]) -> Claim:
+        """Return the claim, with what is known of the backends that were asked for."""
+        asked = {table.backend for table, _ in slots}
+        return Claim(
+            jobs,
+            breakers=_only(asked, self.breakers),
+            paused=_only(asked, self.paused),
+            retry_in=_only(asked, self.retry_in),
+        )
+
+    def _is_paused(self, table: JobTable) -> bool:
+        return table.backend in self.paused
+
+    def _breaker(self, table: JobTable) -> Breaker:
+        return self.breakers.get(table.backend, Breaker())
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """Says what became of one backend's part.
+
+    Attributes:
+        found: How many rows it chose.
+        has_others: Whether there were some that are no jobs.
+        early: Rows that a client delayed, and that were met too early.
+        rows: What it claimed.
+        chosen: What the choice has seen: see ``chosen.surql``.
+    """
+
+    found: int
+    has_others: bool
+    early: Sequence[Mapping[str, Any]]
+    rows: Any
+    chosen: Mapping[str, Any]
+
+
+def parts_of(reply: Sequence[Any]) -> list[Part]:
+    """Read the parts of a reply, in order."""
+    return [
+        Part(found=found, has_others=bool(others), early=early, rows=rows, chosen=chosen)
+        for _, found, others, early, rows, chosen in _marked(reply, "claimed")
+    ]
+
+
+def _marked(reply: Sequence[Any], mark: str) -> list[Any]:
+    return [each for each in reply if isinstance(each, list) and each[:1] == [mark]]
+
+
+def _lasts(text: str) -> float:
+    return seconds_of(text) if text else math.inf
+
+
+def _only(asked: set[str], found: Mapping[str, _Found]) -> dict[str, _Found]:
+    return {backend: value for backend, value in found.items() if backend in asked}

@@ -1,0 +1,112 @@
+"""Write a claim's statement: all backends' parts, and what they bind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
+from sp00ky_store_surreal.jobs.claim_cursor import Heads
+from sp00ky_store_surreal.jobs.claim_group import Groups
+from sp00ky_store_surreal.jobs.claim_offset import Peers
+from sp00ky_store_surreal.surql.claim_parts import (
+    RANKS,
+    bindings_of,
+    but,
+    chosen,
+    due_ids,
+    first_due_ids,
+    group_of,
+    lone_due_ids,
+    lone_part,
+    plain,
+    shared_part,
+    unleased,
+)
+from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
+
+__all__ = ["ClaimWriter", "Slots"]
+
+Slots = Sequence[tuple[JobTable, int]]
+
+
+@attrs.frozen(kw_only=True)
+class ClaimWriter:
+    """Writes claims of one runner.
+
+    Attributes:
+        runner_id: The runner's.
+        groups: What claims have seen.
+        skipped: Binds the rows that are passed over; empty where there are none.
+    """
+
+    runner_id: str
+    groups: Groups
+    skipped: Mapping[str, Any]
+
+    def alone(self, slots: Slots) -> tuple[str, dict[str, Any]]:
+        """Write a claim that no other runner competes with."""
+        statement, bindings = surql("claimable"), self._bindings(slots) | NUL
+        for number, (table, _) in enumerate(slots):
+            n, passed = str(number), but(self.skipped, jobs_of=table) + unleased(table)
+            ranks = RANKS if self._looks_wide(table) else (0,)
+            due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
+            part = lone_part(number, table, live=self._live(table))
+            statement += limited(self._choice(n, table, due), part, table, n)
+        return statement, bindings
+
+    def among_others(
+        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], columns: str, trims: bool
+    ) -> tuple[str, dict[str, Any]]:
+        """Write a claim that others compete with.
+
+        Args:
+            slots: How many jobs of each table.
+            heads: Where they begin.
+            peers: Where this runner's own begin.
+            mixed: Tables that hold rows that are no jobs.
+            columns: What is returned of each row.
+            trims: Whether ``errors`` are shortened.
+        """
+        statement, bindings = surql("claimable"), self._bindings(slots)
+        for number, (table, count) in enumerate(slots):
+            n, start = str(number), peers.start(self.runner_id, count)
+            passed = but(self.skipped, jobs_of=table if table.table in mixed else None) + unleased(table)
+            names = {"table": quoted(table.table), "n": n, "but": passed}
+            due = {}
+            for rank in RANKS if self._looks_wide(table) else (0,):
+                head = heads.at(table, rank)
+                ranked = {**names, "group": group_of(rank, embedded=False)}
+                bindings[f"head{n}_{rank}"] = head
+                if head is None:
+                    due[rank] = first_due_ids(ranked, beyond=start > 0)
+                else:
+                    place = {**ranked, "from": f" AND run_at >= $head{n}_{rank}"}
+                    due[rank] = due_ids(place, beyond=start > 0)
+            part = shared_part(n, table, columns, trims=trims, live=self._live(table))
+            statement += limited(self._choice(n, table, due), part, table, n)
+            bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}
+        # All or none: a backend's rows would be lost with the reply where another's collide.
+        return (f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement), bindings
+
+    def _bindings(self, slots: Slots) -> dict[str, Any]:
+        bindings: dict[str, Any] = {"runner": self.runner_id, **self.skipped}
+        for number, (table, count) in enumerate(slots):
+            bindings |= {**bindings_of(number, table, count), **limit_bindings(table)}
+            bindings[f"after{number}"] = self.groups.after(table)
+        return bindings
+
+    def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
+        if not self._looks_wide(table):
+            return plain(n, table, due[0])
+        return chosen(n, table, due, skips=bool(self.skipped))
+
+    def _looks_wide(self, table: JobTable) -> bool:
+        return self.groups.are_in(table)
+
+    def _live(self, table: JobTable) -> str:
+        """Keep the ordering_key, and take away what marked an attempt of before as under way."""
+        return ", ordering_live = ordering_key" if self._looks_wide(table) or table.has_limits else ""

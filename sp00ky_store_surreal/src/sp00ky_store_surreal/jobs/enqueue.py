@@ -1,0 +1,187 @@
+"""Insert jobs: a batch in one round trip, all or none; one live job for each dedup key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import attrs
+from surrealdb import RecordID
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.ports import JobTable, Statement
+from sp00ky_core.stores.ids import new_key
+from sp00ky_store_surreal.connection.executor import TRIES, Connection, Way
+from sp00ky_store_surreal.connection.external import Transaction
+from sp00ky_store_surreal.errors import (
+    AlreadyThere,
+    ConnectionLost,
+    DuplicateKey,
+    ReplyUnreadable,
+    unwritable,
+)
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.rows import delay_text, job_from, row_from
+from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
+from sp00ky_store_surreal.url import Target
+
+__all__ = ["add"]
+
+ONCE = Way(resend=False)
+
+
+@attrs.frozen(kw_only=True)
+class _Batch:
+    """Collects what one table is given."""
+
+    table: JobTable
+    whole_seconds: bool
+    rows: list[dict[str, Any]] = attrs.field(factory=list)
+    delays: list[dict[str, Any]] = attrs.field(factory=list)
+
+    def take(self, new_job: NewJob) -> RecordID:
+        key = RecordID(self.table.table, new_key())
+        self.rows.append(row_from(new_job, key, whole_seconds=self.whole_seconds))
+        if new_job.delay:
+            self.delays.append({"id": key, "delay": delay_text(new_job.delay)})
+        return key
+
+
+async def add(
+    connection: Connection,
+    tables: Mapping[str, JobTable],
+    new_jobs: Sequence[NewJob],
+    *,
+    whole_seconds: Collection[str] = (),
+    within: Transaction | None = None,
+) -> list[Job]:
+    """Insert jobs and return them in order; of a dedup key that is taken, the job that has it.
+
+    ``whole_seconds`` names the backends whose table takes no fraction in ``timeout``. ``within`` is a
+    transaction of the caller's, else they are committed. Raises ``SchemaError`` where the user may not write.
+    """
+    if not new_jobs:
+        return []
+    batches: dict[str, _Batch] = {}
+    first: dict[tuple[str, str], RecordID] = {}
+    keys: list[RecordID] = []
+    for each in new_jobs:
+        batch = batches.setdefault(
+            each.backend,
+            _Batch(table=tables[each.backend], whole_seconds=each.backend in whole_seconds),
+        )
+        held = (each.backend, each.dedup_key or "")
+        key = first[held] if each.dedup_key and held in first else batch.take(each)
+        if each.dedup_key:
+            first.setdefault(held, key)
+        keys.append(key)
+    made = list(batches.values())
+    stored = _by_key(
+        made, await (_insert_within(within, connection.target, made) if within else _insert(connection, made))
+    )
+    try:
+        return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
+    except KeyError:  # what was written must be there to be read
+        raise unwritable(connection.target.location, made[0].table.table) from None
+
+
+def _stored(stored: Mapping[tuple[str, str], Job], key: RecordID, new_job: NewJob) -> Job:
+    by_id = stored.get(("id", id_text(key)))
+    return by_id if by_id is not None else stored[(new_job.backend, new_job.dedup_key or "")]
+
+
+async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
+    statement, bindings = _statement(batches)
+    last: StoreError | None = None
+    lost = False
+    for _ in range(TRIES):
+        try:
+            if lost and (stored := await _committed(connection, batches)):
+                return stored
+            return _jobs_of(await connection.write(statement, ONCE, **bindings))
+        except DuplicateKey as error:  # another client committed the key in the meantime: look again
+            last = error
+        except (ConnectionLost, ReplyUnreadable) as error:
+            last, lost = error, True
+        except AlreadyThere as error:  # what was sent first got through in the meantime
+            if not lost:
+                raise
+            last = error
+    raise last or AssertionError(TRIES)
+
+
+async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]:
+    """Read what was stored, where a batch whose reply was lost got through; else nothing."""
+    statement, bindings = _statement(batches, insert=False)
+    found = _jobs_of(await connection.read(statement, **bindings))
+    ours = {id_text(row["id"]) for batch in batches for row in batch.rows}
+    return found if ours & {id_text(row["id"]) for rows in found for row in rows} else []
+
+
+def _jobs_of(reply: list[Any]) -> list[Any]:
+    found: list[Any] = reply[-1]["jobs"]
+    return found
+
+
+async def _insert_within(transaction: Transaction, target: Target, batches: list[_Batch]) -> list[Any]:
+    statement, bindings = _statement(batches, guard=surql("elsewhere"))
+    place = {"namespace": target.namespace, "database": target.database}
+    try:
+        reply = await transaction.query(statement, bindings | place)
+    except StoreError:
+        # What a statement wrote before it failed would be committed with the rest.
+        ids = [row["id"] for batch in batches for row in batch.rows]
+        with suppress(StoreError):  # then the transaction is lost as a whole
+            await transaction.query(surql("take_back"), {"ids": ids})
+        raise
+    if "elsewhere" in reply:
+        raise transaction.elsewhere("/".join(map(str, reply["elsewhere"])))
+    return _jobs_of([reply])
+
+
+def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -> tuple[str, dict[str, Any]]:
+    """Write one block, so that it is one transaction, or a part of one; the rows of each batch."""
+    parts, reads = guard, []
+    bindings: dict[str, Any] = {**NUL, "delays": [each for batch in batches for each in batch.delays]}
+    for number, batch in enumerate(batches):
+        n, table = str(number), quoted(batch.table.table)
+        keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
+        bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
+        parts += surql("holders", table=table, n=n) if keys else ""
+        # What was just written is as it is returned, unless it is changed once more, or is another job.
+        is_whole = insert and not keys and not batch.delays
+        if not insert:
+            parts += surql("committed", n=n, live=f"$live{n}.id" if keys else "[]")
+        elif keys:
+            parts += surql("insert_unique", table=table, n=n)
+        else:
+            parts += surql("insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
+        reads.append(f"$found{n}" if is_whole else surql("stored", n=n))
+    if insert and bindings["delays"]:
+        parts += surql("delay")
+    return surql("add", parts=parts, reads=", ".join(reads)), bindings
+
+
+def _by_key(batches: list[_Batch], found: list[Any]) -> dict[tuple[str, str], Job]:
+    stored: dict[tuple[str, str], Job] = {}
+    for batch, rows in zip(batches, found, strict=True):
+        for job in (job_from(row, batch.table) for row in rows):
+            stored["id", job.id] = job
+            if job.dedup_key is not None:
+                stored[job.backend, job.dedup_key] = job
+    return stored
+
+
+def statement(table: JobTable, new_job: NewJob) -> Statement:
+    """Write text and bindings that enqueue a job within a transaction of the caller's."""
+    key = RecordID(table.table, new_key())
+    name = f"sp00ky_{new_key()}"  # so that several fit into one query
+    row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
+    if new_job.delay:
+        row["delay"] = delay_text(new_job.delay)
+    text = surql(
+        "statement_unique" if new_job.dedup_key else "statement", job=name, table=quoted(table.table)
+    )
+    return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")

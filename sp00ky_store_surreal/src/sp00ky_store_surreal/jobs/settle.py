@@ -1,0 +1,264 @@
+"""Write transitions, each under its guard; a row that the database refuses is taken aside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import attrs
+from surrealdb import RecordID
+
+from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.job import AttemptError, JobStatus
+from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
+from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
+from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
+from sp00ky_store_surreal.errors import (
+    Conflict,
+    DuplicateKey,
+    TableMissing,
+    may_be_a_rows,
+    reason_of,
+    unwritable,
+)
+from sp00ky_store_surreal.ids import id_text, id_value, table_of
+from sp00ky_store_surreal.result_values import TEXT, ResultField
+from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
+
+__all__ = ["Fitting", "Settler"]
+
+_log = logging.getLogger(__name__)
+
+SETTLING = Way(lane=Lane.SETTLE)
+
+MISSED = "sp00ky: the row was changed meanwhile"
+"""Thrown by a statement that finds a row changed."""
+
+
+@attrs.frozen(kw_only=True)
+class Settler:
+    """Writes transitions.
+
+    Attributes:
+        connection: The store's.
+        quarantine: Remembers rows that the database refuses to write.
+        results: What each backend's table takes as ``result``.
+        ordered: Backends of which jobs with an ordering_key may have been claimed here.
+        limited: Backends whose attempts are counted, also those that may outlast their claim.
+    """
+
+    connection: Connection
+    quarantine: Quarantine
+    results: Mapping[str, ResultField]
+    ordered: Collection[str] = ()
+    limited: Collection[str] = ()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """Settle them and return their fates in order.
+
+        It is one round trip unless one misses its row, is refused, or collides for long.
+
+        Each row is looked at before its write only then, for that costs as much as a third of the write.
+        """
+        if not settlements:
+            return []
+        try:
+            return await self._all(settlements)
+        except StoreError as error:
+            if not _may_be_apart(error):
+                raise
+        return await bisect(settlements, self._batch, self._alone, refuses=_may_be_apart)
+
+    async def _all(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """Settle all or none: raises ``RowRefused`` where the guard of one doesn't match."""
+        writes = self._writes(settlements)
+        written = [*(each[0] for each in writes["delivered"]), *(each["ids"] for each in writes["others"])]
+        if sum(map(len, written)) < len(settlements):
+            raise RowRefused(store=self.connection.target.location, problem="an id that names no row")
+        statement = self._statement(settlements, writes, missed=f"THROW '{MISSED}'")
+        await self.connection.write(statement, SETTLING, **writes)
+        return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
+
+    async def _batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        found = [each for each in (id_value(each.job_id) for each in settlements) if each is not None]
+        writes = self._writes(settlements)
+        looks = {name: surql(f"settle_{name}") for name in ("before", "after")}
+        statement = self._statement(settlements, writes, **looks)
+        reply = await self.connection.write(statement, SETTLING, ids=found, **NUL, **writes)
+        looked = [rows for rows in reply if isinstance(rows, list)]
+        before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
+        results = _fates(before, settlements)
+        for each in results:
+            if each.fate is SettleFate.SETTLED and _is_unchanged(before[each.job_id], after.get(each.job_id)):
+                raise unwritable(self.connection.target.location, table_of(each.job_id))
+        return results
+
+    async def _alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
+        """Settle with less what was refused.
+
+        Where the database takes none of it the fate is ``BUSY``: the attempt was made, and must not be
+        forgotten.
+        """
+        problem = reason_of(refusal)
+        if isinstance(refusal, TableMissing):  # the row is gone with it
+            return [_result(settlement, SettleFate.LEASE_LOST, problem)]
+        if isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
+            return [_result(settlement, SettleFate.DUPLICATE, problem)]
+        if not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
+            with suppress(Conflict):
+                settled = await settle_with_less(settlement, problem, self._one, refuses=_refuses)
+                if settled is not None:
+                    return [settled]
+                self.quarantine.add("settled", [settlement.job_id], problem)
+        return [_result(settlement, SettleFate.BUSY, problem)]
+
+    async def _one(self, settlement: Settlement) -> SettleResult:
+        return (await self._batch([settlement]))[0]
+
+    def _writes(self, settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
+        """Build what the statement binds; what is the same of several jobs is written at once."""
+        alike: dict[Settlement, list[RecordID]] = {}
+        for each in settlements:
+            row_id = id_value(each.job_id)
+            if row_id is not None:
+                alike.setdefault(attrs.evolve(each, job_id=""), []).append(row_id)
+        delivered, others = [], []
+        for each, ids in alike.items():
+            result = self._value_of(each.backend, each.transition.result_json)
+            if _is_delivery(each):
+                delivered.append([ids, each.epoch, each.runner_id, result])
+            else:
+                others.append(_write(ids, each, result, marks=each.backend in self.limited))
+        return {"delivered": delivered, "others": others}
+
+    def _statement(
+        self,
+        settlements: Sequence[Settlement],
+        writes: Mapping[str, list[Any]],
+        *,
+        before: str = "",
+        after: str = "",
+        missed: str = "NONE",
+    ) -> str:
+        # What a delivery may do without is left out: each costs a fifteenth, also for nothing.
+        has_results = any(result is not None for *_, result in writes["delivered"])
+        result = "result = $each[3] ?? result, " if has_results else ""
+        live = "ordering_live = NONE, " if any(each.backend in self.ordered for each in settlements) else ""
+        return surql("settle", before=before, after=after, missed=missed, result=result, live=live)
+
+    def _value_of(self, backend: str, result_json: bytes | None) -> Any:
+        return self.results.get(backend, TEXT).value_of(result_json)
+
+
+def _is_unchanged(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> bool:
+    """Whether a write was dropped: every transition leads to another status."""
+    return after is not None and after["status"] == before["status"]
+
+
+def _fates(before: Mapping[str, Mapping[str, Any]], settlements: Sequence[Settlement]) -> list[SettleResult]:
+    settled: set[str] = set()
+    results = []
+    for each in settlements:
+        row, fate = before.get(each.job_id), SettleFate.LEASE_LOST
+        if row is not None:
+            status = "" if each.job_id in settled else row["status"]
+            fate = each.fate_on(epoch=row["epoch"], status=status, runner_id=_plain(row["runner_id"]))
+        if fate is SettleFate.SETTLED:
+            settled.add(each.job_id)
+        results.append(SettleResult(job_id=each.job_id, fate=fate))
+    return results
+
+
+def _plain(runner_id: str | None) -> str | None:
+    return runner_id and runner_id.replace(MARK, "\0")
+
+
+def _is_delivery(settlement: Settlement) -> bool:
+    """Whether it is the usual one, of a row that was claimed: its epoch is sound, its retries stay."""
+    change = settlement.transition
+    return (
+        change.to is JobStatus.SUCCESS
+        and settlement.status is JobStatus.PROCESSING
+        and settlement.epoch > 0
+        and change.error is None
+    )
+
+
+def _write(ids: list[RecordID], settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
+    change = settlement.transition
+    return {
+        "ids": ids,
+        "epoch": settlement.epoch,
+        "runner": settlement.runner_id,
+        "was": settlement.status.value,
+        "to": change.to.value,
+        "retries": change.retries,
+        "result": result,
+        "delay": None if change.delay is None else duration_text(change.delay),
+        "after_lease": change.after_lease,
+        "error": None if change.error is None else _entry(change.error),
+        "bump": int(change.bumps_epoch),
+        "keeps": change.keeps_lease,
+        "marks": marks,
+        "defers": change.defers,
+        "keeps_deferral": change.keeps_deferral,
+    }
+
+
+def _entry(error: AttemptError) -> dict[str, Any]:
+    return {
+        "attempt": error.attempt,
+        "code": error.code,
+        "name": _clean(error.name),
+        "reason": _clean(error.reason),
+        "runner_id": None if error.runner_id is None else _clean(error.runner_id),
+    }
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
+def _result(settlement: Settlement, fate: SettleFate, problem: str) -> SettleResult:
+    return SettleResult(job_id=settlement.job_id, fate=fate, problem=problem)
+
+
+def _refuses(error: StoreError) -> bool:
+    return may_be_a_rows(error) and not isinstance(error, Conflict)
+
+
+def _may_be_apart(error: StoreError) -> bool:
+    """Whether others may be settled without some: a table of theirs may be gone."""
+    return may_be_a_rows(error) or isinstance(error, TableMissing)
+
+
+class Fitting:
+    """Fits transitions to what the tables of these backends can hold."""
+
+    def __init__(self, tables: Mapping[str, JobTable]) -> None:
+        self._tables = tables
+        self._warned: set[str] = set()
+
+    def of(self, settlements: Sequence[Settlement], without: Collection[str]) -> Sequence[Settlement]:
+        """Return the same settlements, without entries for the backends in ``without``."""
+        if not without:
+            return settlements
+        self._warn(without)
+        return [
+            attrs.evolve(each, transition=attrs.evolve(each.transition, error=None))
+            if each.backend in without
+            else each
+            for each in settlements
+        ]
+
+    def _warn(self, backends: Collection[str]) -> None:
+        for each in sorted(set(backends) - self._warned):
+            self._warned.add(each)
+            _log.warning(
+                "table %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
+                "run: sp00ky migrate --repair",
+                self._tables[each].table,
+            )

@@ -1,0 +1,1 @@
+"""Find, count and watch jobs, and hear of new ones."""

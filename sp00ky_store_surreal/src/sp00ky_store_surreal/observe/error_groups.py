@@ -1,0 +1,48 @@
+"""Group the jobs that failed, or wait for a retry, by their last error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sp00ky_core.ports import ErrorGroup, JobTable
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
+
+__all__ = ["errors"]
+
+
+async def errors(
+    connection: Connection, tables: Sequence[JobTable], *, since: datetime | None, limit: int
+) -> list[ErrorGroup]:
+    """List the largest groups of these tables, at most ``limit``."""
+    groups: list[ErrorGroup] = []
+    for table in tables:
+        statement = surql("error_groups", table=quoted(table.table))
+        reply = await connection.read(statement, since=since, limit=min(limit, 2**31), **NUL)
+        rows, latest = reply[-2:]
+        examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
+        groups += [_group_of(table, row, examples) for row in rows]
+    return sorted(groups, key=lambda each: each.count, reverse=True)[:limit]
+
+
+def _group_of(table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...], str]) -> ErrorGroup:
+    path, name, code, count, first, last = row
+    return ErrorGroup(
+        backend=table.backend,
+        path=str(_plain(path)),
+        name=name if isinstance(name, str) else "",
+        code=code if isinstance(code, int) else 0,
+        count=count,
+        first=first,
+        last=last,
+        example=examples[_plain(path), _plain(name), _plain(code), last],
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace(MARK, "\0")
+    return value if isinstance(value, int | float | None) else str(value)

@@ -1,0 +1,126 @@
+"""Find and count jobs that meet a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from surrealdb import RecordID
+
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.ports import JobFilter, JobQuery, JobTable
+from sp00ky_core.stores.filters import age_of
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.ids import id_text, id_value, literal_key, same_table, unfinished_key
+from sp00ky_store_surreal.observe.filters import part_of
+from sp00ky_store_surreal.row_loading import load
+from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
+
+__all__ = ["find", "changed_since", "count", "ended_ids", "ids_starting_with", "states"]
+
+_ENDED = "status IN ['success', 'failed']"
+_LAST_CHARACTER = "\U0010ffff"
+
+_AFTER = (
+    "(created_at < $last_created OR created_at = NONE AND $last_created != NONE "
+    "OR (created_at = $last_created AND id < $after))"
+)
+
+
+async def find(connection: Connection, tables: Sequence[JobTable], query: JobQuery) -> list[Job]:
+    """Find jobs, newest first."""
+    jobs: list[Job] = []
+    for table in tables:
+        if query.backend in {None, table.backend}:
+            jobs += await load(connection, table, await _newest(connection, table, query))
+    return sorted(jobs, key=age_of, reverse=True)[: query.limit]
+
+
+async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> list[RecordID]:
+    part = part_of(table, query)
+    bindings = part.bindings | {"limit": min(query.limit, 2**31)}
+    if query.after is not None:
+        part.conditions.append(_AFTER)
+        bindings["after"] = id_value(query.after)
+    reply = await connection.read(surql("find", **part.names), **bindings)
+    return list(reply[-1])
+
+
+async def changed_since(
+    connection: Connection, tables: Iterable[JobTable], since: datetime | None
+) -> tuple[datetime, dict[str, str]]:
+    """Read the database's clock, and what was written since then, which reads the tables whole.
+
+    Returns:
+        The clock, and by id what would differ if the row had changed. Without ``since`` no table is read.
+    """
+    statement = "RETURN time::now();"
+    if since is not None:
+        statement += "".join(surql("changed", table=quoted(each.table)) for each in tables)
+    now, *found = await connection.read(statement, since=since)
+    return now, {id_text(row["id"]): row["state"] for each in found for row in each}
+
+
+async def count(connection: Connection, tables: Sequence[JobTable], conditions: JobFilter) -> int:
+    """Count the jobs that meet the conditions."""
+    total = 0
+    for table in tables:
+        if conditions.backend in {None, table.backend}:
+            part = part_of(table, conditions)
+            statement = surql("count", table=quoted(table.table), **part.names)
+            every, others = (await connection.read(statement, **part.bindings))[-2:]
+            total += _counted(every) - _counted(others)
+    return total
+
+
+def _counted(rows: list[dict[str, int]]) -> int:
+    return rows[0]["count"] if rows else 0
+
+
+async def ended_ids(
+    connection: Connection, table: JobTable, conditions: JobFilter, limit: int
+) -> list[RecordID]:
+    """List the newest jobs of a table that have ended and meet the conditions, at most ``limit``."""
+    if conditions.backend not in {None, table.backend} or limit <= 0:
+        return []
+    part = part_of(table, conditions)
+    if conditions.status not in {JobStatus.SUCCESS, JobStatus.FAILED}:
+        part.conditions.append(_ENDED)
+    reply = await connection.read(surql("find", **part.names), limit=min(limit, 2**31), **part.bindings)
+    return list(reply[-1])
+
+
+async def ids_starting_with(
+    connection: Connection, tables: Iterable[JobTable], prefix: str, limit: int
+) -> list[str]:
+    """List ids whose text begins so, at most ``limit``; a key that is a number is found when it is whole."""
+    exact = id_value(prefix)
+    if exact is None or "\0" in prefix:
+        return []
+    key = unfinished_key(prefix)
+    found: list[str] = []
+    for table in tables:
+        if same_table(prefix, table.table):
+            place = {
+                "from": f"{quoted(table.table)}:{literal_key(key)}",
+                "to": literal_key(key + _LAST_CHARACTER),
+            }
+            reply = await connection.read(surql("ids_from", **place), exact=exact, limit=limit)
+            found += [id_text(row["id"]) for rows in reply for row in rows]
+    return list(dict.fromkeys(found))[:limit]
+
+
+async def states(
+    connection: Connection, tables: Sequence[JobTable], query: JobQuery
+) -> dict[str, tuple[JobTable, RecordID, str]]:
+    """Read what would differ if a job that matches had changed, by its id; the oldest first."""
+    rows: list[tuple[str, str, JobTable, RecordID, str]] = []
+    for table in tables:
+        if query.backend in {None, table.backend}:
+            part = part_of(table, query)
+            reply = await connection.read(surql("watched", **part.names), **part.bindings, **NUL)
+            rows += [
+                (row["created"], id_text(row["id"]), table, row["id"], row["state"]) for row in reply[-1]
+            ]
+    rows.sort(key=lambda each: each[:2])
+    return {text: (table, value, state) for _, text, table, value, state in rows}

@@ -1,0 +1,154 @@
+"""Follow all jobs that match a query: by the ids of what has changed, without reading the tables."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from sp00ky_core.errors import StoreError, StoreUnavailable
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobQuery, JobTable
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.observe.find import changed_since, find, states
+from sp00ky_store_surreal.observe.notifications import Changed, Signals
+
+__all__ = ["Following"]
+
+_log = logging.getLogger(__name__)
+
+AT_ONCE = 100
+"""Rows that are read in one round trip."""
+
+REMEMBERED = 10_000
+"""Jobs whose last state is known, so that it isn't yielded twice."""
+
+SAFETY = 10.0
+"""Seconds between two looks for changes that LIVE didn't report, at least."""
+
+SOONEST, LATEST = 0.05, 2.0
+"""Seconds between two such looks where there is no LIVE, doubled while nothing is found."""
+
+RETRY = 0.5
+"""Seconds until the next look after one that failed."""
+
+SHARE = 20
+"""A look, which reads the tables, is followed by none for so many times its duration."""
+
+OVERLAP = timedelta(seconds=5)
+"""How much later than their ``updated_at`` writes are reckoned to be committed."""
+
+
+@attrs.frozen(kw_only=True)
+class Following:
+    """Follows a query without ids.
+
+    Attributes:
+        connection: The store's.
+        tables: Those of the query's backends.
+        query: What jobs must meet.
+        signals: Where the store says what has changed.
+    """
+
+    connection: Connection
+    tables: Sequence[JobTable]
+    query: JobQuery
+    signals: Signals
+
+    async def jobs(self, history: int | None) -> AsyncGenerator[Job, None]:
+        """See ``Store.watch``.
+
+        Raises ``StoreUnavailable`` at the beginning only: afterwards it waits for a database that is away.
+        """
+        seen = _Seen()
+        async with self.signals.follow() as changed:
+            try:
+                async for job in self._all(changed, history):
+                    if seen.is_news(job):
+                        yield job
+            except StoreError:
+                if not changed.is_closed:
+                    raise
+
+    async def _all(self, changed: Changed, history: int | None) -> AsyncGenerator[Job, None]:
+        """Yield the present ones, then those that have changed; some twice in the same state."""
+        now, _ = await changed_since(self.connection, self.tables, None)
+        async for job in self._history(history):
+            yield job
+        again = asyncio.create_task(self._look_again(changed, now))
+        try:
+            async for ids in changed.batches(AT_ONCE):
+                for job in await self._read(ids, changed):
+                    yield job
+        finally:
+            again.cancel()
+            await asyncio.gather(again, return_exceptions=True)
+
+    async def _history(self, history: int | None) -> AsyncGenerator[Job, None]:
+        """Yield the jobs that match, or the latest of them, oldest first."""
+        if history is not None:
+            latest = attrs.evolve(self.query, after=None, limit=history)
+            for job in reversed(await find(self.connection, self.tables, latest) if history else []):
+                yield job
+            return
+        ids = list(await states(self.connection, self.tables, self.query))
+        for first in range(0, len(ids), AT_ONCE):
+            for job in reversed(await self._find(ids[first : first + AT_ONCE])):
+                yield job
+
+    async def _find(self, ids: Sequence[str]) -> list[Job]:
+        """Return those of the jobs that match."""
+        query = attrs.evolve(self.query, ids=tuple(ids), after=None, limit=len(ids))
+        return await find(self.connection, self.tables, query)
+
+    async def _read(self, ids: list[str], changed: Changed) -> list[Job]:
+        """Return those of the changed jobs that match, in the order of their changes."""
+        place = {job_id: number for number, job_id in enumerate(ids)}
+        try:
+            return sorted(await self._find(ids), key=lambda job: place[job.id])
+        except StoreUnavailable as error:
+            _log.debug("can't read what has changed: %s", error)
+            changed.missed()  # the next look finds it
+            return []
+
+    async def _look_again(self, changed: Changed, since: datetime) -> None:
+        """Look for what LIVE didn't report: after it was interrupted, where there is none, now and then."""
+        pause, seen, is_away = SOONEST, dict[str, str](), False
+        while True:
+            await changed.interrupted(SAFETY if self.signals.is_live else pause)
+            began = time.monotonic()
+            try:
+                now, found = await changed_since(self.connection, self.tables, since - OVERLAP)
+            except StoreError as error:
+                level = logging.DEBUG if is_away else logging.WARNING
+                _log.log(level, "can't see what changes, looking again until it works: %s", error)
+                is_away = True
+                changed.missed()
+                await asyncio.sleep(RETRY)
+                continue
+            new = [job_id for job_id, state in found.items() if seen.get(job_id) != state]
+            changed.add(new)
+            since, seen, is_away = now, found, False
+            pause = SOONEST if new else min(pause * 2, LATEST)
+            await asyncio.sleep((time.monotonic() - began) * SHARE)
+
+
+class _Seen:
+    """The last state of each job that was yielded."""
+
+    def __init__(self) -> None:
+        self._states: OrderedDict[str, tuple[object, ...]] = OrderedDict()
+
+    def is_news(self, job: Job) -> bool:
+        """Whether a job's state hasn't been yielded yet; it is now."""
+        state = (job.updated_at, job.status, job.lease_epoch, job.run_at)
+        known = self._states.pop(job.id, None)
+        self._states[job.id] = state
+        if len(self._states) > REMEMBERED:
+            self._states.popitem(last=False)
+        return known != state

@@ -1,0 +1,175 @@
+"""Notify of work and of changed jobs: of this store's own, and of others' by a server's LIVE queries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from sp00ky_core.ports import JobTable
+from sp00ky_core.stores.broadcast import Broadcast
+from sp00ky_store_surreal.connection.cbor import record_of
+from sp00ky_store_surreal.connection.live import Live
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.surql.loader import quoted, surql
+from sp00ky_store_surreal.url import Target
+
+__all__ = ["Changed", "Signals"]
+
+ENDED = object()
+
+BUSY = 0.25
+"""Seconds of claims that all were full, until LIVE is done without."""
+
+
+class Changed:
+    """Collects, for one listener, ids of jobs that may have changed; each is named once."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._any = asyncio.Event()
+        self._missed = asyncio.Event()
+        self.is_closed = False
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Add jobs that may have changed."""
+        self._ids.update(dict.fromkeys(ids))
+        if self._ids:
+            self._any.set()
+
+    def missed(self) -> None:
+        """Note that others may have changed, too."""
+        self._missed.set()
+
+    def complete(self) -> None:
+        """Note that none was missed so far."""
+        self._missed.clear()
+
+    async def interrupted(self, within: float) -> None:
+        """Return once some may have been missed, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._missed.wait()
+        self._missed.clear()
+
+    def close(self) -> None:
+        """End ``batches``."""
+        self.is_closed = True
+        self._any.set()
+
+    async def batches(self, most: int) -> AsyncGenerator[list[str], None]:
+        """Yield ids as they come, in the order of their changes, at most so many at a time."""
+        while True:
+            await self._any.wait()
+            if self.is_closed:
+                return
+            batch = [self._ids.popitem(last=False)[0] for _ in range(min(most, len(self._ids)))]
+            if not self._ids:
+                self._any.clear()
+            if batch:
+                yield batch
+
+
+class Signals:
+    """Wakes for what this store wrote at once; for what others wrote too, where the database has LIVE."""
+
+    def __init__(self, target: Target, tables: Sequence[JobTable]) -> None:
+        self._live = not target.embedded
+        self._work = Broadcast()
+        self._changes = Broadcast()
+        self._busy_since: dict[str, float] = {}
+        self._listeners: set[Changed] = set()
+        due, changes = _live("live_due", tables), _live("live_changes", tables)
+        due["sp00ky_control"] = surql("live_pauses")
+        self._live_due = Live(target, due, self._work, heard=lambda _: self.work())
+        self._live_changes = Live(target, changes, self._changes, heard=self._heard, lost=self._missed)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the database reports what changes."""
+        return self._live_changes.is_live
+
+    def work(self) -> None:
+        """Wake runners: there may be work."""
+        self._work.send()
+
+    def claimed(self, table: JobTable, *, full: bool) -> None:
+        """Note whether a claim got as many jobs as it asked for, or not.
+
+        While they do, they follow each other, and no runner has to be woken. A LIVE query costs the server
+        a fifth of a delivery.
+        """
+        if not full:
+            self._busy_since.pop(table.table, None)
+            self._live_due.wake(table.table)
+        elif time.monotonic() - self._busy_since.setdefault(table.table, time.monotonic()) > BUSY:
+            self._live_due.rest(table.table)
+
+    def changed(self, ids: Iterable[str] = ()) -> None:
+        """Wake watchers: jobs may have changed, the named ones, as this store has written them."""
+        self._changes.send()
+        if self._listeners and not self.is_live:
+            named = list(ids)
+            for each in self._listeners:
+                each.add(named)
+
+    def _heard(self, news: bytes | None) -> None:
+        self._changes.send()
+        if not self._listeners:
+            return
+        record = None if news is None else record_of(news)
+        if record is None:
+            self._missed()
+            return
+        for each in self._listeners:
+            each.add([id_text(record)])
+
+    def _missed(self) -> None:
+        for each in self._listeners:
+            each.missed()
+
+    @asynccontextmanager
+    async def follow(self) -> AsyncIterator[Changed]:
+        """Collect the ids of what changes from now on."""
+        changed = Changed()
+        self._listeners.add(changed)
+        signals = self.of_changes(at_once=False)
+        try:
+            if await anext(signals, ENDED) is ENDED:
+                changed.close()
+            changed.complete()  # what came before isn't asked for
+            yield changed
+        finally:
+            self._listeners.discard(changed)
+            await signals.aclose()
+
+    def reopen(self) -> None:
+        """Let listeners in again."""
+        if self._work.closed:
+            self._work = self._live_due.subscription.broadcast = Broadcast()
+            self._changes = self._live_changes.subscription.broadcast = Broadcast()
+
+    async def close(self) -> None:
+        """End every subscription."""
+        self._work.close()
+        self._changes.close()
+        for each in self._listeners:
+            each.close()
+        await self._live_due.subscription.stop()
+        await self._live_changes.subscription.stop()
+
+    def of_work(self) -> AsyncGenerator[None, None]:
+        """See ``Store.work_signal``."""
+        return self._live_due.subscription.subscribe() if self._live else self._work.subscribe()
+
+    def of_changes(self, *, at_once: bool = True) -> AsyncGenerator[None, None]:
+        """Yield at once, or once the database reports changes, and then whenever a job may have changed."""
+        if not self._live:
+            return self._changes.subscribe()
+        return self._live_changes.subscription.subscribe(at_once=at_once)
+
+
+def _live(statement: str, tables: Sequence[JobTable]) -> dict[str, str]:
+    return {each.table: surql(statement, table=quoted(each.table)) for each in tables}

@@ -1,0 +1,1 @@
+"""Do what operators ask for: pause, clear, reschedule, and keep a log of it."""

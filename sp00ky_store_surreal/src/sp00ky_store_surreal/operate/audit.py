@@ -1,0 +1,72 @@
+"""Keep a log of what operators do: an entry before it is done, its count while it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from surrealdb import RecordID
+
+from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
+from sp00ky_core.stores import decode, encode, new_key
+from sp00ky_store_surreal.connection.executor import Connection, Way
+from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.surql.loader import surql
+
+__all__ = ["audit", "prune_audit", "start_audit", "update_audit"]
+
+ONCE = Way(resend=False)
+
+
+async def start_audit(connection: Connection, act: Act) -> str:
+    """Write an entry; return its id."""
+    key = new_key()
+    await connection.write(
+        surql("start_audit"),
+        ONCE,
+        id=RecordID("sp00ky_audit", key),
+        action=act.action,
+        selection=encode(dict(act.selection)).decode(),
+        actor=act.actor,
+        via=act.via,
+        host=act.host,
+        reason=act.reason,
+    )
+    return key
+
+
+async def update_audit(connection: Connection, entry_id: str, *, count: int, ended: bool) -> None:
+    """Write how far an act has come."""
+    row = RecordID("sp00ky_audit", entry_id)
+    await connection.write(surql("update_audit"), id=row, count=count, ended=ended)
+
+
+async def audit(
+    connection: Connection, *, since: datetime | None, limit: int, after: str | None
+) -> list[AuditEntry]:
+    """List entries, newest first."""
+    last = None if after is None else RecordID("sp00ky_audit", after)
+    reply = await connection.read(surql("audit"), since=since, limit=min(limit, 2**31), after=last)
+    return [_entry_of(row) for row in reply[-1]]
+
+
+async def prune_audit(connection: Connection) -> None:
+    """Delete entries that are older than any is kept."""
+    await connection.write(surql("prune_audit"), kept=duration_text(AUDIT_KEPT))
+
+
+def _entry_of(row: Mapping[str, Any]) -> AuditEntry:
+    return AuditEntry(
+        id=str(row["id"].id),
+        at=row["at"],
+        action=row["action"],
+        selection=decode(row["selection"]),
+        actor=row.get("actor"),
+        db_user=row.get("db_user"),
+        via=row["via"],
+        host=row["host"],
+        reason=row.get("reason"),
+        count=row["count"],
+        ended_at=row.get("ended_at"),
+    )

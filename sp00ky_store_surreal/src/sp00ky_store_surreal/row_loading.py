@@ -1,0 +1,121 @@
+"""Load rows as jobs, in one go where that works, with care where a value can't be put in a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import attrs
+from surrealdb import RecordID
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobTable
+from sp00ky_core.stores.isolation import bisect
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, may_be_a_rows, reason_of
+from sp00ky_store_surreal.rows import job_from
+from sp00ky_store_surreal.surql.loader import NUL, surql
+
+__all__ = ["jobs_in", "jobs_of", "load", "load_safely"]
+
+COLUMNS = (
+    *(
+        "id",
+        "path",
+        "payload",
+        "status",
+        "retries",
+        "max_retries",
+        "retry_strategy",
+        "timeout",
+        "assigned_to",
+    ),
+    *("dedup_key", "priority", "ordering_key", "ordering_at", "expires_at", "traceparent"),
+    *("created_at", "updated_at", "run_at", "deferred_since", "lease_until"),
+    *("lease_epoch", "runner_id", "errors", "result"),
+)
+"""The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
+
+_SPELT = (str, int, UUID)
+"""Keys that have the same text here and there."""
+
+_ERRORS = surql("readable_errors").strip()
+
+
+async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID]) -> list[Job]:
+    """Load the rows of these ids that exist, whole."""
+    if not ids:
+        return []
+    try:
+        reply = await connection.read(surql("load", n="0"), ids0=list(ids), **NUL)
+    except NO_ROWS_FAULT:
+        raise
+    except StoreError:
+        return await load_safely(connection, table, ids)
+    return await jobs_in(connection, table, reply[-1])
+
+
+async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[Job]:
+    """Read a reply of ``reply.surql``; load again the rows that need care."""
+    if isinstance(reply, Mapping):
+        return await load_safely(connection, table, reply["unsafe"])
+    rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
+    odd = [row["id"] for row in rows if _needs_care(row)]
+    careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
+    jobs = (job_from(row, table) for row in rows)
+    return [careful.get(job.id, job) for job in jobs]
+
+
+async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
+    """Read a shared claim's rows; load again those that need care."""
+    odd = [row["id"] for row in rows if _needs_care(row)]
+    careful = await load_safely(connection, table, odd) if odd else []
+    return [job_from(row, table) for row in rows if not _needs_care(row)] + careful
+
+
+def _needs_care(row: Mapping[str, Any]) -> bool:
+    """Whether the payload is no text, or the parent's key is one that the database must make text of."""
+    parent = row.get("assigned_to")
+    odd_parent = isinstance(parent, RecordID) and not isinstance(parent.id, _SPELT)
+    return odd_parent or not isinstance(row.get("payload"), str)
+
+
+async def load_safely(connection: Connection, table: JobTable, ids: Sequence[RecordID]) -> list[Job]:
+    """Load rows with clients' text made fit for a reply, and a row that still isn't alone."""
+
+    async def select(some: Sequence[RecordID]) -> list[Job]:
+        return [job_from(row, table) for row in await _select(connection, some, _ERRORS)]
+
+    async def alone(row_id: RecordID, _: StoreError) -> list[Job]:
+        return await _worst(connection, table, row_id)
+
+    return await bisect(ids, select, alone, refuses=may_be_a_rows)
+
+
+async def _worst(connection: Connection, table: JobTable, row_id: RecordID) -> list[Job]:
+    for more in ("[] AS errors", "[] AS errors, <string>[payload] AS payload"):
+        try:
+            rows = await _select(connection, [row_id], more)
+        except NO_ROWS_FAULT:
+            raise
+        except StoreError as error:
+            problem = reason_of(error)
+        else:
+            return [job_from(row, table) for row in rows]
+    # What the transitions need and nothing of a client's, so that the job can still be ended.
+    try:
+        reply = await connection.read(surql("load_barely"), ids=[row_id], **NUL)
+    except NO_ROWS_FAULT:
+        raise
+    except StoreError:
+        return []  # not even its id
+    defect = f"its values can't be read: {problem}"
+    return [attrs.evolve(job_from(row, table), defect=defect) for row in reply[-1]]
+
+
+async def _select(connection: Connection, ids: Sequence[RecordID], more: str) -> list[dict[str, Any]]:
+    reply = await connection.read(surql("load_safely", more=more), ids=list(ids), **NUL)
+    rows: list[dict[str, Any]] = reply[-1]
+    return rows

@@ -1,0 +1,1 @@
+"""Define, migrate and check the tables."""

@@ -1,0 +1,147 @@
+"""Create or extend the tables; list the steps first, so that they can be shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from surrealdb import RecordID
+
+from sp00ky_core.errors import RowRefused, SchemaError
+from sp00ky_core.ports import JobTable, MigrationStep
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.errors import PlaceMissing
+from sp00ky_store_surreal.schema.definition import FORMER_INDEXES, NO_JOB_TABLE, OWN_TABLES, VERSION
+from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
+from sp00ky_store_surreal.schema.repair import ANY_JSON, listed, repairs
+from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
+from sp00ky_store_surreal.url import Target
+
+__all__ = ["apply_steps", "missing_steps"]
+
+_DEFINITIONS = ("DEFINE TABLE", "DEFINE FIELD")
+_NAME = r"(`[^`]+`|[^\s;]+)"
+_DEFINED = re.compile(
+    rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
+)
+
+
+async def missing_steps(
+    connection: Connection, tables: Iterable[JobTable], *, repair: bool
+) -> list[MigrationStep]:
+    """List what a migration would do now. Raises ``SchemaError`` for a table that is no job table."""
+    wanted = list(tables)
+    names = [*OWN_TABLES, *(each.table for each in wanted)]
+    steps: list[MigrationStep] = []
+    try:
+        layouts = await read_layout(connection, names)
+    except PlaceMissing:
+        steps.append(_place(connection.target))
+        layouts = {name: TableLayout(name=name, exists=False) for name in names}
+    steps += _undefined(steps_of("own_tables"), layouts, "")
+    for table in wanted:
+        steps += _job_steps(connection.target.location, table, layouts[table.table], repair=repair)
+    return steps
+
+
+async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Iterable[JobTable]) -> None:
+    """Carry them out, and note the version.
+
+    Tables come with their fields in one transaction: another store may look, or migrate, at the same time.
+    """
+    indexes = [each for each in steps if each.statement.startswith("DEFINE INDEX")]
+    definitions = [each.statement for each in steps if each.statement.startswith(_DEFINITIONS)]
+    former = [each for each in steps if each.statement.startswith("REMOVE INDEX")]
+    for step in steps:
+        if step not in [*indexes, *former] and step.statement not in definitions:
+            await connection.write(step.statement)  # the place itself
+    if definitions:
+        await connection.write(f"BEGIN; {' '.join(definitions)} COMMIT;")
+    for step in indexes:
+        await _define_index(connection, step)
+    for step in former:  # once there is what takes its place
+        await connection.write(step.statement)
+    if steps:
+        await connection.write(
+            surql("note_migration"),
+            tables=[{"id": RecordID("sp00ky_migration", each.table), "name": each.table} for each in tables],
+            version=VERSION,
+        )
+
+
+async def _define_index(connection: Connection, step: MigrationStep) -> None:
+    try:
+        await connection.write(step.statement)
+    except RowRefused as error:
+        raise SchemaError(
+            store=error.store,
+            problem=f"table {step.table!r} has rows that an index can't hold ({error.problem}): "
+            "delete those whose path holds NUL, or that share a dedup_live, and run it again",
+        ) from error
+
+
+def _place(target: Target) -> MigrationStep:
+    namespace, database = identifier(target.namespace), identifier(target.database)
+    # Another user than root signs in to a namespace that is there, and may not define it.
+    made = f"DEFINE NAMESPACE IF NOT EXISTS {namespace}; " if target.auth == "root" else ""
+    return MigrationStep(
+        table=f"{target.namespace}/{target.database}",
+        statement=f"{made}USE NS {namespace}; DEFINE DATABASE IF NOT EXISTS {database};",
+        why="The database that the tables will be in.",
+    )
+
+
+def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: bool) -> list[MigrationStep]:
+    payload = ANY_JSON if layout.is_older else "any"
+    names = {"table": quoted(table.table), "strategies": listed(table.strategies), "payload": payload}
+    layouts = {table.table: layout}
+    if not layout.exists:
+        created = [
+            MigrationStep(table=table.table, statement=statement, why=why, creates_table=True)
+            for statement, why in steps_of("job", **names)
+        ]
+        return created + _undefined(steps_of("job_additions", **names), layouts, table.table)
+    if not layout.is_job_table:
+        raise SchemaError(
+            store=location,
+            problem=f"table {table.table!r} {NO_JOB_TABLE}",
+        )
+    fixes = repairs(table, layout) if repair else []
+    return fixes + _undefined(steps_of("job_additions", **names), layouts, table.table) + _former(layout)
+
+
+def _former(layout: TableLayout) -> list[MigrationStep]:
+    """Take away indexes of the store's own that others have taken the place of."""
+    return [
+        MigrationStep(
+            table=layout.name,
+            statement=f"REMOVE INDEX IF EXISTS {each} ON TABLE {quoted(layout.name)};",
+            why="Nothing uses this index of the outbox any more, and each write would go on to pay for it.",
+        )
+        for each in FORMER_INDEXES
+        if each in layout.indexes
+    ]
+
+
+def _undefined(
+    steps: list[tuple[str, str]], layouts: dict[str, TableLayout], table: str
+) -> list[MigrationStep]:
+    return [
+        MigrationStep(table=table or _owner(statement), statement=statement, why=why)
+        for statement, why in steps
+        if not _is_there(statement, layouts)
+    ]
+
+
+def _owner(statement: str) -> str:
+    found = _DEFINED.match(statement)
+    return (found[3] or found[2]).strip("`;") if found else ""
+
+
+def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:
+    found = _DEFINED.match(statement)
+    if found is None:
+        return False
+    layout = layouts[_owner(statement)]
+    name = found[2].strip("`;")
+    return {"TABLE": layout.exists, "FIELD": name in layout.fields, "INDEX": name in layout.indexes}[found[1]]

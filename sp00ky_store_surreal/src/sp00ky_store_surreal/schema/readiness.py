@@ -1,0 +1,119 @@
+"""Look whether the tables have been migrated, and what they can hold."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sp00ky_core.errors import SchemaError
+from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.errors import TableMissing
+from sp00ky_store_surreal.result_values import ResultField
+from sp00ky_store_surreal.schema.definition import NO_JOB_TABLE, OWN_TABLES
+from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
+
+__all__ = ["Readiness"]
+
+_log = logging.getLogger(__name__)
+
+LOOK_AGAIN = 5.0
+"""Seconds until a table that went away is looked for again."""
+
+
+class Readiness:
+    """Looked up at the first use, and again after a migration.
+
+    On 2.3 a write of a field that isn't defined is dropped without an error: a claim would have no lease.
+    """
+
+    def __init__(self, connection: Connection, tables: Sequence[JobTable]) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._layouts: dict[str, TableLayout] | None = None
+        self._gone: dict[str, tuple[TableMissing, float]] = {}  # since they were there; when to look again
+
+    async def ensure(self) -> None:
+        """Read the tables once. Raises ``SchemaError`` where a table is missing or lacks our fields."""
+        if self._layouts is not None:
+            return
+        names = [*(each.table for each in self._tables), *OWN_TABLES]
+        layouts = await read_layout(self._connection, names)
+        for name, layout in layouts.items():
+            problem = _problem(layout, own=name in OWN_TABLES)
+            if problem:
+                raise SchemaError(store=self._connection.target.location, problem=f"table {name!r} {problem}")
+        self._layouts = layouts
+
+    def forget(self) -> None:
+        """Look again at the next use."""
+        self._layouts = None
+        self._gone = {}
+
+    @contextmanager
+    def passing_over(self) -> Iterator[None]:
+        """Bear with a job table that went away: the jobs of other backends mustn't wait for it."""
+        try:
+            yield
+        except TableMissing as error:
+            self.note(error)
+
+    def note(self, error: TableMissing) -> None:
+        """Take note that a table was removed. Raises the error where it is no job table."""
+        if all(each.table != error.table for each in self._tables):
+            raise error
+        if error.table not in self._gone:
+            _log.warning(
+                "table %r is gone; until it is there again its jobs wait: sp00ky migrate", error.table
+            )
+        self._gone[error.table] = error, time.monotonic() + LOOK_AGAIN
+
+    async def there(self, tables: Iterable[JobTable]) -> list[JobTable]:
+        """Return those that are known to be there. Raises ``SchemaError`` where all of them are gone."""
+        wanted = list(tables)
+        if not self._gone:
+            return wanted
+        found = [each for each in wanted if await self._is_there(each.table)]
+        if wanted and not found:
+            raise self._gone[wanted[0].table][0]
+        return found
+
+    async def _is_there(self, name: str) -> bool:
+        if name not in self._gone:
+            return True
+        error, look_at = self._gone[name]
+        if time.monotonic() < look_at:
+            return False
+        layout = (await read_layout(self._connection, [name]))[name]
+        if _problem(layout, own=False):
+            self._gone[name] = error, time.monotonic() + LOOK_AGAIN
+            return False
+        del self._gone[name]
+        self._layouts = {**(self._layouts or {}), name: layout}
+        return True
+
+    def without_entries(self) -> set[str]:
+        """Name the backends whose ``errors`` can't hold entries."""
+        layouts = self._layouts or {}
+        return {each.backend for each in self._tables if not layouts[each.table].holds_entries}
+
+    def results(self) -> dict[str, ResultField]:
+        """Return what each backend's ``result`` takes."""
+        layouts = self._layouts or {}
+        return {each.backend: layouts[each.table].result for each in self._tables}
+
+    def whole_seconds(self) -> set[str]:
+        """Name the backends whose ``timeout`` takes whole numbers only."""
+        layouts = self._layouts or {}
+        return {each.backend for each in self._tables if layouts[each.table].whole_seconds}
+
+
+def _problem(layout: TableLayout, *, own: bool) -> str:
+    if not layout.exists:
+        return "is missing: run: sp00ky migrate"
+    if not own and not layout.is_job_table:
+        return NO_JOB_TABLE
+    whole = not layout.is_older_own if own else layout.is_migrated
+    return "" if whole else "lacks fields or indexes that the outbox needs: run: sp00ky migrate"

@@ -1,0 +1,1 @@
+"""Load the statements, one file each."""

@@ -1,0 +1,193 @@
+"""Compose a claim's statement, and what it binds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sp00ky_core.ports import LONGEST_LEASE, JobTable
+from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.surql.loader import quoted, surql
+
+__all__ = [
+    "RANKS",
+    "bindings_of",
+    "but",
+    "chosen",
+    "due_ids",
+    "due_now",
+    "first_due_ids",
+    "first_pending",
+    "group_of",
+    "lease_bindings",
+    "lease_of",
+    "lone_part",
+    "lone_due_ids",
+    "plain",
+    "shared_part",
+    "unleased",
+    "unleased_bindings",
+]
+
+RANKS = (3, 2, 1, 0)
+"""The priorities, in the order of claims."""
+
+
+def group_of(rank: int, *, embedded: bool) -> str:
+    """Write the condition for jobs of a priority that have no ordering_key.
+
+    The embedded planner (2.3) uses no index for what is NONE; what is less than 1 is that, too.
+    """
+    if embedded:
+        return f"claim_group = {rank}" if rank else "claim_group < 1"
+    return f"claim_group = {rank or 'NONE'} AND ordering_at = NONE"
+
+
+def but(skipped: Mapping[str, Any], *, jobs_of: JobTable | None = None) -> str:
+    """Write the condition for rows that are passed over.
+
+    ``jobs_of``: also those of this table that are no jobs. A server then reads on beyond the LIMIT, for 3 ms.
+    """
+    is_job = f" AND {surql('is_job', table=quoted(jobs_of.table)).strip()}" if jobs_of else ""
+    return is_job + (" AND id NOT IN $skipped" if skipped else "")
+
+
+def unleased(table: JobTable) -> str:
+    """Write the condition for rows that count for no request, where those in flight are counted.
+
+    An attempt that was lost counts until its lease ends, and a row counts once.
+    """
+    return f" AND {surql('over').strip()}" if table.max_in_flight is not None else ""
+
+
+def unleased_bindings(table: JobTable) -> dict[str, Any]:
+    """Build what ``unleased`` binds."""
+    return {} if table.max_in_flight is None else {"longest": duration_text(LONGEST_LEASE)}
+
+
+def due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
+    """Select the ids of due jobs; ``beyond``: from the runner's place on, if there are enough of them."""
+    due = surql("due", start="", **names)
+    if not beyond:
+        return due
+    start = surql("due", start=f" START $start{names['n']}", **names)
+    return surql("due_beyond", n=names["n"], beyond=start, due=due)
+
+
+def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
+    """Select the ids of the first due jobs: those without ``run_at``, then by year.
+
+    An index has instants as text (3.3): the signs of years that haven't four digits come before every digit,
+    and what is read first uses up a LIMIT before it is found not to be due. So those are looked for from
+    their other end, where a minus is before a plus. That they are due is asked twice: of the index, and of
+    each row, for with another condition beside it a server doesn't ask a row what its index answered.
+    """
+    none = due_ids({**names, "from": " AND run_at = NONE"}, beyond=beyond)
+    rest = due_ids({**names, "from": f" AND {surql('dated').strip()}"}, beyond=False)
+    return surql("due_first", none=f"{{ {none} }}", rest=rest, **names)
+
+
+def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
+    """Select the ids of due jobs of a priority, embedded."""
+    names = {"table": quoted(table.table), "n": n, "but": passed}
+    return due_ids(
+        {**names, "group": group_of(rank, embedded=True), "from": " AND run_at <= $now"}, beyond=False
+    )
+
+
+def plain(n: str, table: JobTable, due: str) -> str:
+    """Choose the ids of a claim's rows where no job is seen that has a priority or an ordering_key."""
+    return surql("plain", n=n, table=quoted(table.table), due=due)
+
+
+def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate: str | None = None) -> str:
+    """Choose the ids of a claim's rows by priority and age, the heads of ordering_keys among them.
+
+    Args:
+        n: The number of the backend in the statement.
+        table: Its table.
+        due: For each priority, an expression for the ids of due jobs.
+        skips: Whether rows are passed over.
+        gate: A condition for choosing none; by default that the backend is paused, by whomever.
+    """
+    names = {"table": quoted(table.table), "n": n}
+    return surql(
+        "chosen",
+        dues="".join(f"LET $due{rank} = {{ {text} }};\n" for rank, text in due.items()),
+        ranked="".join(surql("ranked", rank=str(rank)).strip() for rank in due),
+        gate=gate or surql("gate", n=n).strip(),
+        passed=but({"skipped": skips} if skips else {}),
+        due_only=" AND $head.run_at <= $heads.now",
+        **names,
+    ) + surql("lift", n=n)
+
+
+def due_now(
+    table: JobTable, count: int, skipped: Sequence[Any], *, embedded: bool, more: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds."""
+    passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table)
+    names = {"table": quoted(table.table), "n": "", "but": passed}
+    due = {
+        rank: lone_due_ids(table, "", rank, passed=passed)
+        if embedded
+        else first_due_ids({**names, "group": group_of(rank, embedded=False)}, beyond=False)
+        for rank in RANKS
+    }
+    choice = chosen("", table, due, skips=bool(skipped), gate="false")
+    bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
+    bound = bindings | ({"skipped": list(skipped)} if skipped else {})
+    return surql("due_now", chosen=choice, more=more), bound
+
+
+def first_pending(table: JobTable, *, embedded: bool) -> str:
+    """Write an expression for ``run_at`` of the first pending jobs that have no ordering_key.
+
+    Those that are due first, of each priority, are among them.
+    """
+    name = "first_alone" if embedded else "first"
+    groups = (group_of(rank, embedded=embedded) for rank in RANKS)
+    firsts = [surql(name, table=quoted(table.table), group=each).strip() for each in groups]
+    return f"array::flatten([{', '.join(firsts)}])"
+
+
+def lone_part(number: int, table: JobTable, *, live: str) -> str:
+    """Write a backend's part of a claim that no other runner competes with, but for its choice."""
+    n = str(number)
+    return surql("claim", table=quoted(table.table), n=n, lease=lease_of(table, n), live=live)
+
+
+def shared_part(n: str, table: JobTable, columns: str, *, trims: bool, live: str) -> str:
+    """Write a backend's part of a claim among other runners'; ``trims``: with ``errors`` shortened."""
+    until = f"$now + {lease_of(table, n)}" if table.timeout_overridable else f"$until{n}"
+    trim = surql("trim").strip() if trims else ""
+    table_name = quoted(table.table)
+    return surql("claim_shared", n=n, table=table_name, until=until, columns=columns, trim=trim, live=live)
+
+
+def bindings_of(number: int, table: JobTable, count: int) -> Mapping[str, Any]:
+    """Build what both kinds of part bind."""
+    return {
+        f"backend{number}": table.backend,
+        f"breaker{number}": table.backend if table.breaker else "",
+        f"slots{number}": count,
+        **lease_bindings(table, str(number)),
+    }
+
+
+def lease_of(table: JobTable, number: str) -> str:
+    """Write how long a claim lasts: an expression, for a row may have a timeout of its own."""
+    usual = f"<duration>$lease{number}"
+    if not table.timeout_overridable:
+        return usual
+    seconds = "<duration>(<string>(<int>math::ceil(math::clamp(timeout, 1, 86400))) + 's')"
+    own = f"{seconds} + <duration>$margin{number}"
+    return f"(IF timeout.is_int() OR timeout.is_float() {{ {own} }} ELSE {{ {usual} }})"
+
+
+def lease_bindings(table: JobTable, number: str) -> dict[str, Any]:
+    """Build what ``lease_of`` binds."""
+    bound: dict[str, Any] = {f"lease{number}": duration_text(table.timeout + table.lease_margin)}
+    if table.timeout_overridable:
+        bound[f"margin{number}"] = duration_text(table.lease_margin)
+    return bound

@@ -1,0 +1,1 @@
+"""Send requests over the wire: one engine for each HTTP library."""

@@ -1,0 +1,254 @@
+"""Send a request over a connection, and read its response with httptools' parser."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from sp00ky_core.outcome import PROTOCOL, RESET, TLS
+from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, room
+from sp00ky_transport_http.response import Response
+
+__all__ = ["Connection"]
+
+_SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
+_LONGEST_HEAD = 65_536  # bytes that are read before a whole response head, informational heads included
+_PIECE = 65_536  # bytes of a body that are written at once
+_TOO_LONG = "its head is longer than what is read of it"
+_TOO_MANY = f"more than {MAX_INTERIM} informational heads"
+
+
+class _Stop(Exception):
+    """Stops the parser: no more of the response is wanted."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection to a backend, for one exchange after another; httptools' parser calls its ``on_...``.
+
+    Attributes:
+        is_open: It can be written to, as far as is known.
+        is_reusable: The exchange has left it fit for another one.
+        kept_since: The loop's time when it was last put by.
+        lost: Done when the connection is closed.
+    """
+
+    is_open = is_reusable = False
+    kept_since = 0.0
+    _transport: asyncio.Transport
+    _waiter: asyncio.Future[ExchangeFailed | None]
+    _exchange: Exchange | None = None
+    _failure: ExchangeFailed | None = None
+    _fields: dict[str, str] | None = None  # None: outside of a head, where there may be trailers
+    _unsent: bytes | memoryview = b""
+    _is_paused = False
+
+    def __init__(self, opened: set[Connection]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._opened = opened  # of its pool: it is in there while it isn't closed
+        self._parser = _parser(self)
+        self.lost: asyncio.Future[None] = self._loop.create_future()
+
+    def start(self, exchange: Exchange, head: bytes) -> asyncio.Future[ExchangeFailed | None]:
+        """Send the exchange's request; the future's result says why no whole response head has come."""
+        self._exchange = exchange
+        self._waiter = self._loop.create_future()
+        self._received = self._interim = 0
+        self.is_reusable = self._is_whole = False
+        if self.is_open:
+            self._send(head, exchange.request.body)
+        else:
+            self._end(self._failure or _closed(None))
+        return self._waiter
+
+    async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
+        """Speak TLS from here on, with a server of that name.
+
+        Raises:
+            OSError: the connection was closed, or the server can't be trusted.
+        """
+        if not self.is_open:
+            raise ConnectionResetError("closed before TLS began")
+        try:
+            secure = await self._loop.start_tls(self._transport, self, context, server_hostname=name)
+        except BaseException:
+            self.abort()
+            self._note_loss()  # asyncio doesn't say so before TLS is spoken
+            raise
+        if secure is None:
+            raise ConnectionResetError("closed while TLS began")
+        self._transport = secure
+
+    def abort(self) -> None:
+        """Close the connection at once, whatever is under way."""
+        self.is_open = self.is_reusable = False
+        self._exchange, self._unsent = None, b""
+        self._transport.abort()
+
+    # --- the transport's calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Get ready for the first request."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are none by their class
+        self.is_open = True
+        self._opened.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come; bytes that no request asked for close the connection."""
+        exchange = self._exchange
+        if exchange is None:
+            self._failure = _not_http("it began before the request")
+            self.abort()
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.is_reusable = False
+            self._end(self._failure or _not_http(str(error)))
+            return
+        if self._is_whole:
+            self._end(None)
+        elif exchange.head is None and self._received > _LONGEST_HEAD:
+            self._end(_not_http(_TOO_LONG))
+        elif self._received > room(exchange.limit):
+            self._end(None)
+
+    def eof_received(self) -> None:
+        """End the exchange; the transport closes itself."""
+        self._lose(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the exchange, if there is one."""
+        self._lose(exc)
+        self._note_loss()
+        del self._parser  # which refers to this object
+
+    def pause_writing(self) -> None:
+        """Write no more for now."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """Go on writing, after what else is due."""
+        self._is_paused = False
+        if self._unsent:
+            self._loop.call_soon(self._write)
+
+    # --- the parser's calls ---
+
+    def on_message_begin(self) -> None:
+        """Begin a response; one that follows a whole response was asked for by no request."""
+        if self._is_whole:
+            raise _Stop
+        self._fields = {}
+        self._phrase = b""
+
+    def on_status(self, phrase: bytes) -> None:
+        """Take a piece of the words beside the status."""
+        self._phrase += phrase
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, or pass over a trailer; of several with the same name the first counts."""
+        if self._fields is not None:
+            self._fields.setdefault(name.lower().decode("latin-1"), value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """Note a whole head: it decides, whatever follows."""
+        exchange, status = self._exchange, self._parser.get_status_code()
+        fields, self._fields = self._fields, None
+        if exchange is None or fields is None:
+            raise _Stop
+        if status // 100 == 1 and status != _SWITCHING:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                self._failure = _not_http(_TOO_MANY)
+                raise _Stop
+            return
+        phrase = self._phrase.decode(errors="surrogateescape")
+        exchange.head = Response(status=status, phrase=phrase, headers=fields)
+        if exchange.request.method == "HEAD":  # the parser would wait for the body that is described
+            exchange.complete = True
+            raise _Stop
+
+    def on_body(self, chunk: bytes) -> None:
+        """Take a piece of the body."""
+        if self._exchange is None or not self._exchange.take(chunk):
+            raise _Stop
+
+    def on_message_complete(self) -> None:
+        """Note that the response has come whole; an informational head is none."""
+        exchange = self._exchange
+        if exchange is not None and exchange.head is not None:
+            exchange.complete = self._is_whole = True
+            self.is_reusable = self._parser.should_keep_alive()
+
+    # --- writing, ending ---
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        if len(body) <= _PIECE:
+            self._transport.write(head + body)
+            return
+        self._transport.write(head)
+        self._unsent = memoryview(body)
+        self._write()
+
+    def _write(self) -> None:
+        """Write what the transport takes: a body is never copied whole."""
+        while self._unsent and not self._is_paused:
+            piece, self._unsent = self._unsent[:_PIECE], self._unsent[_PIECE:]
+            self._transport.write(piece)
+
+    def _note_loss(self) -> None:
+        self._opened.discard(self)
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def _lose(self, exc: Exception | None) -> None:
+        self.is_open = self.is_reusable = False
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if exchange.head is not None and exc is None:
+            exchange.complete = _ends_with_connection(exchange.head)
+        self._end(_closed(exc))
+
+    def _end(self, failure: ExchangeFailed | None) -> None:
+        """End the exchange; the failure counts where no whole head has come."""
+        exchange, self._exchange = self._exchange, None
+        if self.is_reusable and (self._unsent or self._transport.get_write_buffer_size()):
+            self.is_reusable = False  # the response came before all of the request was sent
+        if not self.is_reusable:
+            self.abort()
+        if not self._waiter.done():
+            has_head = exchange is not None and exchange.head is not None
+            self._waiter.set_result(None if has_head else failure)
+
+
+def _parser(connection: Connection) -> HttpResponseParser:
+    """Return a parser that takes what aiohttp's takes, which is the same library."""
+    parser = HttpResponseParser(connection)
+    parser.set_dangerous_leniencies(
+        lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+    )
+    return parser
+
+
+def _ends_with_connection(head: Response) -> bool:
+    """Say whether a body has no other end than the connection's."""
+    codings = head.headers.get("transfer-encoding")
+    if codings is not None:
+        return codings.rpartition(",")[2].strip().lower() != "chunked"
+    return "content-length" not in head.headers
+
+
+def _closed(error: Exception | None) -> ExchangeFailed:
+    if isinstance(error, ssl.SSLError):
+        return ExchangeFailed(name=TLS, reason=f"no secure connection: {error}")
+    said = f": {error}" if isinstance(error, OSError) else ""
+    return ExchangeFailed(name=RESET, reason=f"the connection closed before a whole response head{said}")
+
+
+def _not_http(problem: str) -> ExchangeFailed:
+    return ExchangeFailed(name=PROTOCOL, reason=f"the response is not HTTP: {problem}")

@@ -1,0 +1,89 @@
+"""Send requests over plain asyncio connections with httptools' parser, each of them once."""
+
+from __future__ import annotations
+
+import ssl
+
+from sp00ky_core.outcome import CONNECT, TLS
+from sp00ky_transport_http.engines.connection import Connection
+from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed
+from sp00ky_transport_http.engines.message import head_of
+from sp00ky_transport_http.engines.pool import Origin, Pool
+
+__all__ = ["HttptoolsEngine"]
+
+
+class HttptoolsEngine:
+    """Sends over a pool of connections; how many there may be is the caller's to bound.
+
+    It knows no proxies. After a HEAD the connection is closed, for httptools' parser would wait for a body.
+    """
+
+    def __init__(self) -> None:
+        self._pool: Pool | None = None
+        self._tls: ssl.SSLContext | None = None  # with the system's authorities, once it is asked for
+
+    async def open(self) -> None:
+        """Make the pool; opening an open engine does nothing."""
+        if self._pool is None:
+            self._pool = Pool()
+
+    async def close(self) -> None:
+        """Close every connection; closing a closed engine does nothing."""
+        if self._pool is not None:
+            await self._pool.close()
+        self._pool = None
+
+    async def run(self, exchange: Exchange) -> None:
+        """Send the request, once, and write into the exchange what comes back; see ``Engine``.
+
+        Raises:
+            ExchangeFailed: no whole head has come.
+            RuntimeError: the engine isn't open.
+        """
+        pool = self._pool
+        if pool is None:
+            raise RuntimeError("the engine isn't open")
+        origin = self._origin(exchange)
+        connection = None if exchange.fresh else pool.take(origin)
+        if connection is None:
+            connection = await _connected(pool, origin)
+        exchange.is_connected = True
+        try:
+            failure = await connection.start(exchange, head_of(exchange.request))
+        except BaseException:
+            connection.abort()
+            raise
+        if connection.is_reusable and not exchange.fresh:
+            pool.keep(origin, connection)
+        else:
+            connection.abort()
+        if failure is not None:
+            raise failure
+
+    def _origin(self, exchange: Exchange) -> Origin:
+        url, tls = exchange.request.url, None
+        if url.scheme == "https":
+            tls = exchange.tls or self._default_tls()
+        return Origin(url.raw_host or "", url.port or 0, tls)
+
+    def _default_tls(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+async def _connected(pool: Pool, origin: Origin) -> Connection:
+    """Return a new connection.
+
+    Raises:
+        ExchangeFailed: there is none.
+    """
+    try:
+        return await pool.connect(origin)
+    except (ssl.SSLError, ssl.CertificateError) as error:
+        raise ExchangeFailed(name=TLS, reason=f"no secure connection: {error}") from error
+    except Exception as error:  # noqa: BLE001  # such as a host's name that can't be encoded
+        said = error if isinstance(error, OSError) else type(error).__name__
+        raise ExchangeFailed(name=CONNECT, reason=f"no connection: {said}") from None

@@ -1,0 +1,36 @@
+"""Hold a response as far as it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+__all__ = ["MAX_RESULT_BYTES", "Response"]
+
+MAX_RESULT_BYTES = 65_536
+"""JSON up to this size is kept as the job's result."""
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """A response as far as it was read.
+
+    Attributes:
+        status: Its HTTP status.
+        phrase: The words beside the status.
+        headers: Looked up in lower case.
+        body: As it was sent: still compressed, if it was.
+        complete: False where it broke off, took too long, or was too long.
+    """
+
+    status: int
+    phrase: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+    complete: bool = True
+
+    @property
+    def is_delivered(self) -> bool:
+        """Say whether the backend took the job."""
+        return 200 <= self.status < 300  # noqa: PLR2004  # the class of statuses that mean success

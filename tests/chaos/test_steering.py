@@ -1,0 +1,31 @@
+"""Order and limits hold while runners are killed and frozen, as far as the backend sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.chaos.checker import violations
+from tests.chaos.databases import DATABASES
+from tests.chaos.steering import LIMIT, steering_plan
+
+SEED = 12
+
+WAITING = 300
+"""Jobs of each backend that wait at the start."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("store", ["postgres", "surreal"])
+async def test_order_and_limits_hold_while_runners_break(store: str, tmp_path: Path) -> None:
+    choice = DATABASES[store]
+    if choice.why_not():
+        pytest.skip(choice.why_not())
+    plan = steering_plan(seed=SEED, seconds=0, runners=3, keys=20, waiting=WAITING)
+    ending = await choice.run(plan, tmp_path)
+    assert violations(ending.history) == []
+    assert ending.complaints() == []
+    keyed = [row for row in ending.history.rows if row.key]
+    assert len(keyed) > len({row.key for row in keyed})
+    assert sum(each.path == LIMIT.path for each in ending.history.requests) > WAITING

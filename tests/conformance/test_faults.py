@@ -1,0 +1,100 @@
+"""Faults can be put before every call of a store and a transport."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sp00ky_conformance import Fault, FaultyStore, FaultyTransport, Scripted, Seeded
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.contract import Route
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
+from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.testing import ScriptedTransport
+
+
+async def attempt_in(store: MemoryStore) -> Attempt:
+    await store.add([NewJob(path="/a", backend="api")])
+    (job,) = await store.claim({"api": 1}, "r")
+    backend = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://127.0.0.1:1", table="job")
+    return Attempt(job=job, backend=backend, route=Route(path="/a", method="POST"), number=1, timeout=1.0)
+
+
+async def test_a_lost_reply_went_through(memory_store: MemoryStore) -> None:
+    faults = Scripted()
+    store: Store = FaultyStore(memory_store, faults)
+    faults.put("add", Fault(lost_reply=True), None, Fault())
+    new_job = NewJob(path="/a", backend="api")
+    with pytest.raises(StoreUnavailable, match="reply was lost"):
+        await store.add([new_job])
+    assert len(await store.find(JobQuery())) == 1
+    assert len(await store.add([new_job])) == 1
+    with pytest.raises(StoreUnavailable, match="no connection"):
+        await store.add([new_job])
+    assert faults.left() == 0
+    assert len(await store.find(JobQuery())) == 2
+
+
+async def test_a_call_is_held_until_it_may_go_on(memory_store: MemoryStore) -> None:
+    faults, gate = Scripted(), asyncio.Event()
+    store = FaultyStore(memory_store, faults)
+    faults.put("claim", Fault(held_until=gate, fails=False))
+    await store.add([NewJob(path="/a", backend="api")])
+    claim = asyncio.ensure_future(store.claim({"api": 1}, "r"))
+    await asyncio.sleep(0)
+    assert not claim.done()
+    gate.set()
+    assert len(await claim) == 1
+
+
+def test_seeded_faults_repeat() -> None:
+    runs = [
+        [Seeded(7, rate=0.5, methods=["claim"])(name) for name in ["claim", "add"] * 50] for _ in range(2)
+    ]
+    again = [Seeded(7, rate=0.5)]
+    drawn = [again[0]("claim") for _ in range(200)]
+    assert runs[0] == runs[1]
+    assert runs[0][1::2] == [None] * 50
+    assert {fault and fault.lost_reply for fault in drawn} == {None, True, False}
+
+
+async def test_every_call_of_a_store_can_fail(memory_store: MemoryStore) -> None:
+    store = FaultyStore(memory_store, lambda _method: Fault())
+    calls = [
+        store.open(),
+        store.migrate(),
+        store.migration(),
+        store.check(),
+        store.add([]),
+        store.claim({}, "r"),
+        store.next_due([]),
+        store.settle([]),
+        store.release("r", keep=()),
+        store.beat("r"),
+        store.overdue([]),
+        store.reclaim({}),
+        store.kill([]),
+        store.redrive([]),
+        store.clear([]),
+        store.prune(),
+        store.get("job:1"),
+        store.find(JobQuery()),
+        store.stats(),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnavailable):
+            await call
+
+
+async def test_a_faulty_transport_loses_requests_and_answers(
+    memory_store: MemoryStore, scripted_transport: ScriptedTransport
+) -> None:
+    faults = Scripted()
+    faults.put("deliver", Fault(), Fault(lost_reply=True))
+    transport: Transport = FaultyTransport(scripted_transport, faults)
+    attempt = await attempt_in(memory_store)
+    outcomes = [await transport.deliver(attempt) for _ in range(3)]
+    assert [getattr(outcome, "name", None) for outcome in outcomes] == ["connect", "reset", None]
+    assert len(scripted_transport.attempts) == 2

@@ -1,0 +1,116 @@
+"""The package proves a store in five lines, and finds out one that says what isn't so."""
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sp00ky_conformance
+
+
+def test_every_exported_name_is_there() -> None:
+    for name in sp00ky_conformance.__all__:
+        assert getattr(sp00ky_conformance, name) is not None
+
+
+def test_five_lines_prove_a_store(tmp_path: Path) -> None:
+    settings = "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function\n"
+    (tmp_path / "pytest.ini").write_text(settings)
+    (tmp_path / "test_mine.py").write_text(
+        textwrap.dedent("""
+            from sp00ky_core.stores.memory.store import MemoryStore
+            from sp00ky_conformance import StoreConformance
+
+            class TestMine(StoreConformance):
+                def make_store(self, options):
+                    return MemoryStore(options)
+        """)
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "Mine and add",
+    ]
+    done = subprocess.run(
+        [*command, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+MODEST = """
+from contextlib import asynccontextmanager
+from sp00ky_core.errors import OptionInvalid, RowRefused
+from sp00ky_core.ports import StoreCapabilities
+from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_conformance import StoreConformance
+
+class Modest(MemoryStore):
+    capabilities = StoreCapabilities(durable=False, holds_any_row=False)
+
+class TestModest(StoreConformance):
+    def make_store(self, options):
+        return Modest(options)
+"""
+
+REFUSES = """
+    async def write_row(self, store, table, fields):
+        raise RowRefused(store="modest", problem="no")
+
+    @asynccontextmanager
+    async def transaction(self, store):
+        yield object()
+"""
+
+
+def run_suite(folder: Path, text: str, *options: str) -> tuple[int, dict[str, int], str]:
+    """Run the suite of a store apart: the exit code, how many passed, failed..., and all that was said."""
+    (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    (folder / "test_modest.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider", *options, str(folder)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    counts = {word: int(count) for count, word in re.findall(r"(\d+) (\w+)", done.stdout.splitlines()[-1])}
+    return done.returncode, counts, done.stdout + done.stderr
+
+
+def test_a_store_that_promises_less_is_tested_all_the_same(tmp_path: Path) -> None:
+    code, counts, said = run_suite(tmp_path, MODEST + REFUSES)
+    assert code == 0, said
+    assert counts["passed"] > 110
+    assert "skipped" not in counts
+
+
+@pytest.mark.parametrize(
+    ("lie", "test"),
+    [
+        ("transactions=False", "test_jobs_are_there_when_it_commits"),
+        ("holds_any_row=False", "test_operators_reach_the_row"),
+        ("durable=True", "test_what_was_written_outlives_the_store"),
+        ("shared=True", "test_two_stores_share_a_queue"),
+        ("statements=True", "test_defaults_are_those_of_add"),
+    ],
+)
+def test_a_store_that_says_what_is_not_so_is_noticed(tmp_path: Path, lie: str, test: str) -> None:
+    flags = {"transactions": "True", "durable": "False"} | dict([lie.split("=")])
+    given = ", ".join(f"{name}={value}" for name, value in flags.items())
+    text = MODEST.replace("durable=False, holds_any_row=False", given)
+    _, counts, said = run_suite(tmp_path, text, "-k", test)
+    assert "failed" in counts, said
+    assert "passed" not in counts
+
+
+def test_what_an_adapter_leaves_out_is_said(tmp_path: Path) -> None:
+    _, counts, said = run_suite(tmp_path, MODEST, "-k", "forgotten or refused_insert", "-v")
+    assert "TestModest doesn't override backdate_beat(): 2 tests need it" in said
+    assert "skipped" not in counts
+    text = MODEST + "\n    async def backdate_beat(self, store, runner_id, seconds):\n        raise OSError\n"
+    _, counts, said = run_suite(tmp_path, text, "-k", "forgotten")
+    assert counts["failed"] == 1, said

@@ -1,0 +1,100 @@
+"""The breaker's rules: what an event makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sp00ky_core.breaker import (
+    BREAKER_TABLE,
+    LONGEST_INTERVAL,
+    Answered,
+    Breaker,
+    BreakerEvent,
+    BreakerState,
+    Failed,
+    ProbeAnswered,
+    ProbeFailed,
+    ProbeWithoutNews,
+    change_after,
+)
+from sp00ky_core.config import BreakerConfig
+
+ME, OTHER = "runner-1", "runner-2"
+CONFIG = BreakerConfig(failures=3, interval=1)
+
+
+def test_so_many_failures_in_a_row_open_it() -> None:
+    breaker = Breaker()
+    for failures in (1, 2, 3):
+        change = change_after("api", breaker, Failed(), CONFIG)
+        assert change is not None
+        assert (change.failures, change.opens) == (failures, failures == 3)
+        breaker = Breaker(state=change.to, failures=change.failures)
+    assert (change.to, change.pause) == (BreakerState.OPEN, 1)
+
+
+def test_each_probe_that_fails_doubles_the_interval_up_to_the_longest() -> None:
+    pauses, failures = [], 3
+    for _ in range(10):
+        breaker = Breaker(state=BreakerState.HALF_OPEN, failures=failures, probe_runner=ME, probe_for=10.0)
+        change = change_after("api", breaker, ProbeFailed(runner_id=ME), CONFIG)
+        assert change is not None
+        failures = change.failures
+        pauses.append(change.pause)
+    assert pauses == [2, 4, 8, 16, *[LONGEST_INTERVAL] * 6]
+
+
+def test_the_interval_runs_from_when_a_probe_was_sent_but_there_is_always_a_break() -> None:
+    breaker = Breaker(state=BreakerState.HALF_OPEN, failures=7, probe_runner=ME, probe_for=1.0)
+    pauses = [
+        change.pause
+        for took in (0.0, 10.0, 100.0)
+        if (change := change_after("api", breaker, ProbeFailed(runner_id=ME, took=took), CONFIG))
+    ]
+    assert pauses == [30, 20, 1]
+
+
+PROBE_EVENTS = (ProbeFailed, ProbeAnswered, ProbeWithoutNews)
+
+
+@pytest.mark.parametrize("made", PROBE_EVENTS)
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_a_probe_that_is_somebody_elses_by_now_changes_nothing(
+    made: type[BreakerEvent], state: BreakerState
+) -> None:
+    breaker = Breaker(state=state, failures=3, probe_runner=OTHER, probe_for=1.0)
+    assert change_after("api", breaker, made(runner_id=ME), CONFIG) is None  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("event", [Failed(), Answered()])
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_what_was_in_flight_when_it_opened_is_no_news(event: BreakerEvent, state: BreakerState) -> None:
+    assert change_after("api", Breaker(state=state, failures=3, probe_runner=ME), event, CONFIG) is None
+
+
+breakers = st.builds(
+    Breaker,
+    state=st.sampled_from(BreakerState),
+    failures=st.integers(0, 200),
+    paused_for=st.sampled_from([0.0, 2.0]),
+    probe_runner=st.sampled_from([None, ME, OTHER]),
+)
+events = st.one_of(
+    st.builds(Failed, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    st.builds(Answered, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    *(st.builds(made, runner_id=st.sampled_from([ME, OTHER])) for made in PROBE_EVENTS),
+)
+
+
+@given(breaker=breakers, event=events)
+def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEvent) -> None:
+    change = change_after("api", breaker, event, CONFIG)
+    row = BREAKER_TABLE.get((breaker.state, type(event)))
+    if change is not None:
+        assert row is not None
+        assert change.to in row[1]
+        assert change.before == breaker
+        assert change.pause >= 0
+        assert not (change.opens and change.closes)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from tests.core.cli.jobs.shelf import Shelf
+
+from sp00ky_conformance import MisbehavingBackend
+from sp00ky_core.cli import main
+from sp00ky_core.cli.terminal import progress
+from sp00ky_core.plugins import registry as plugin_registry
+
+TOKEN = "tok3n-that-nobody-may-see"
+PATHS = ("/json", "/fails", "/reset", "/hang", "/complain", "/empty")
+SP00KY = Path(sys.executable).with_name("sp00ky")
+
+_POST = {
+    "requestBody": {
+        "content": {
+            "application/json": {"schema": {"type": "object", "properties": {"id": {"type": "string"}}}}
+        }
+    },
+    "responses": {"200": {"description": "done"}},
+}
+
+CONFIG = """\
+store: {store}
+backends:
+  api:
+    spec: ./openapi.json
+    baseUrl: {url}
+    auth: {{type: token, token: "${{API_TOKEN}}"}}
+    method: {{type: outbox, table: job}}
+    retry: {{base: 0.01}}
+    breaker: false
+"""
+
+
+@attrs.frozen
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.code in {0, 1}, self.err
+        return json.loads(self.out)
+
+    def complaint(self, code: int) -> str:
+        """Its one line on stderr."""
+        assert self.code == code, self.err
+        (line,) = self.err.splitlines()
+        assert line.startswith("sp00ky: ")
+        assert "Traceback" not in self.err
+        return line
+
+
+Cli = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def misbehaving() -> Iterator[MisbehavingBackend]:
+    """A backend with a thread of its own: a command blocks the thread that runs it."""
+    loop = asyncio.new_event_loop()
+    backend = MisbehavingBackend()
+    loop.run_until_complete(backend.__aenter__())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield backend
+    asyncio.run_coroutine_threadsafe(backend.__aexit__(None, None, None), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path, misbehaving: MisbehavingBackend, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a configuration, which is the current one."""
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "api", "version": "1"},
+        "paths": {path: {"post": _POST} for path in PATHS},
+    }
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    (tmp_path / "sp00ky.yml").write_text(CONFIG.format(store="surrealkv://./sp00ky.db", url=misbehaving.url))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("API_TOKEN", TOKEN)
+    monkeypatch.delenv("SP00KY_STORE", raising=False)
+    monkeypatch.setenv("SP00KY_ACTOR", "eve")
+    return tmp_path
+
+
+@pytest.fixture
+def shelf(project: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    shelf, load = Shelf(), plugin_registry.load_plugins
+
+    def load_with_shelf(*arguments: Any) -> Any:
+        plugins = load(*arguments)
+        plugins.register(shelf, name="shelf", distribution="these-tests")
+        return plugins
+
+    monkeypatch.setattr("sp00ky_core.outbox.load_plugins", load_with_shelf)
+    monkeypatch.setenv("SP00KY_STORE", "shelf://")
+    return shelf
+
+
+@pytest.fixture(autouse=True)
+def never_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine adds no line to what these tests compare."""
+    monkeypatch.setattr(progress, "QUICK", 600.0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SP00KY_STORE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def sp00ky(capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command line, in this process."""
+
+    def run(*arguments: str) -> Ended:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        code = ended.value.code
+        assert isinstance(code, int)
+        shown = capsys.readouterr()
+        assert TOKEN not in shown.out + shown.err
+        return Ended(code, shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def migrated(project: Path, sp00ky: Cli) -> Path:
+    """The same folder, its tables there."""
+    assert sp00ky("migrate").code == 0
+    return project
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the installed command as a process of its own, which ends with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+        process = subprocess.Popen([str(SP00KY), *arguments], **pipes)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()

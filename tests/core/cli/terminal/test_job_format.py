@@ -1,0 +1,19 @@
+"""Jobs as people read them: text that is hostile to a terminal does it no harm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def test_hostile_text_is_shown_as_it_is_in_json_and_harmless_elsewhere(migrated: Path, sp00ky: Any) -> None:
+    text = "\x1b]0;owned\x07\x9b31m\u202e\r\n[red]x[/red]"
+    (migrated / "payload.json").write_text(json.dumps({"id": text}))
+    job = sp00ky("call", "api", "/json", "@payload.json", "--json").json
+    assert job["payload"] == {"id": text}
+    for command in (["list"], ["get", job["id"]], ["get", job["id"], "--json"], ["list", "--json"]):
+        shown = sp00ky("jobs", *command).out
+        assert not {"\x1b", "\x07", "\x9b", "\r"} & set(shown)
+    assert "[red]x[/red]" in sp00ky("jobs", "get", job["id"]).out
+    assert "\u202e" not in sp00ky("jobs", "get", job["id"]).out

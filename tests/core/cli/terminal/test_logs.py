@@ -1,0 +1,59 @@
+"""Log records are one line each on stderr, without secrets."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core.cli.terminal.logs import logged, set_level
+from sp00ky_core.cli.terminal.secrets import Secrets
+from sp00ky_core.config import Config
+
+logger = logging.getLogger("sp00ky_core.test_logs")
+PASSWORD = "passw0rd-that-nobody-may-see"
+
+
+def log_an_error() -> None:
+    try:
+        int(f"bad\nvalue {PASSWORD}")
+    except ValueError:
+        logger.exception("it\nfailed")
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Secrets:
+    secrets = Secrets()
+    secrets.remember(Config(file=tmp_path, backends={}), f"ws://root:{PASSWORD}@localhost/a/b")
+    return secrets
+
+
+def test_one_line(secrets: Secrets, capsys: pytest.CaptureFixture[str]) -> None:
+    with logged(secrets, debug=False):
+        log_an_error()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ERROR sp00ky_core.test_logs: it failed: ValueError: invalid literal" in line
+    assert line.endswith("***'")
+
+
+def test_a_traceback_where_it_is_asked_for(secrets: Secrets, capsys: pytest.CaptureFixture[str]) -> None:
+    with logged(secrets, debug=True):
+        log_an_error()
+    text = capsys.readouterr().err
+    assert "Traceback" in text
+    assert PASSWORD not in text
+
+
+def test_the_level_is_this_project_s_and_ends_with_the_command(
+    secrets: Secrets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logged(secrets, debug=False):
+        set_level("debug")
+        logger.debug("ours")
+        logging.getLogger("another").debug("theirs")
+        set_level("error")
+        logger.warning("no more")
+    logger.error("after it")
+    assert [line.rpartition(" ")[2] for line in capsys.readouterr().err.splitlines()] == ["ours"]
+    assert logging.getLogger("sp00ky_core").level == logging.NOTSET

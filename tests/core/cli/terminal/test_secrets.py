@@ -1,0 +1,20 @@
+"""Nothing that is printed holds a secret that the command has read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+TOKEN = "tok3n-that-nobody-may-see"  # the conftest's, which every in-process command is searched for
+
+
+def test_no_output_of_a_job_that_was_told_the_token_holds_it(migrated: Path, sp00ky: Any) -> None:
+    """The backend complains with the token that it was sent."""
+    waited = sp00ky("call", "api", "/complain", "--max-retries", "0", "--wait", "--debug")
+    assert waited.code == 1
+    assert "status: failed" in waited.out
+    for command in (["list"], ["list", "--json"], ["stats"]):
+        sp00ky("jobs", *command, "--debug")
+    stored = b"".join(file.read_bytes() for file in migrated.rglob("sp00ky.db/**/*") if file.is_file())
+    assert b"/complain" in stored
+    assert TOKEN.encode() not in stored

@@ -1,0 +1,94 @@
+"""The command as a whole: what it imports, its help, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sp00ky_core
+from sp00ky_core import Outbox
+
+
+def loaded_by(program: str) -> set[str]:
+    """The modules that are there after a program."""
+    code = f"{program}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module", ["aiohttp", "click", "rich", "jsonschema", "pytest", "sp00ky_core.testing"]
+)
+def test_importing_the_package_needs_no_large_library(module: str) -> None:
+    assert module not in loaded_by("import sp00ky_core")
+
+
+@pytest.mark.parametrize("module", ["rich.console", "rich.live", "uvloop", "sp00ky_core.cli.demo.delivery"])
+def test_the_help_needs_no_large_library(module: str) -> None:
+    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
+    program += "with suppress(SystemExit): main(['jobs', 'list', '--help'])"
+    assert module not in loaded_by(program)
+
+
+def test_every_name_is_there() -> None:
+    assert len(set(sp00ky_core.__all__)) == len(sp00ky_core.__all__)
+    assert set(sp00ky_core.__all__) <= set(dir(sp00ky_core))
+
+
+@pytest.mark.parametrize("package", ["sp00ky_core", "sp00ky_core.testing", "sp00ky_conformance"])
+def test_a_type_checker_knows_the_names(tmp_path: Path, package: str) -> None:
+    mypy = pytest.importorskip("mypy.api", reason="only where types are checked")
+    (tmp_path / "bad.py").write_text(f"from {package} import Nonsense\n")
+    out, _, code = mypy.run(["--cache-dir", str(tmp_path), str(tmp_path / "bad.py")])
+    assert code == 1, out
+    assert '"Nonsense"' in out
+
+
+SP00KY = Path(sys.executable).with_name("sp00ky")
+
+
+@pytest.mark.parametrize("group", [[], ["jobs"], ["backends"], ["runners"]])
+def test_no_line_of_the_help_is_cut(sp00ky: Any, group: list[str]) -> None:
+    commands = sp00ky(*group, "--help").out.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
+def test_without_a_command_it_shows_the_help(sp00ky: Any) -> None:
+    for group in ([], ["jobs"]):
+        shown = sp00ky(*group)
+        assert "Commands:" in shown.out + shown.err
+    assert sp00ky("jobs", "--help").code == 0
+    assert sp00ky("--version").code == 0
+
+
+def test_an_interrupt_exits_130(migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Outbox, "find", interrupt)
+    shown = sp00ky("jobs", "list")
+    assert (shown.code, shown.out, shown.err.strip()) == (130, "", "")
+
+
+def test_a_reader_that_leaves_is_no_error(migrated: Path, sp00ky: Any, start: Any) -> None:
+    sp00ky("call", "api", "/json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        process = start("jobs", "list", "--json", stdout=pipe)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "")
+
+
+def test_closed_streams_harm_nothing(migrated: Path, sp00ky: Any) -> None:
+    job_id = sp00ky("call", "api", "/json").out.strip()
+    command = f'"$0" jobs kill {job_id} <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, str(SP00KY)], check=False)
+    assert done.returncode == 0
+    assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "failed"

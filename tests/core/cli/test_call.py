@@ -1,0 +1,176 @@
+"""``sp00ky call``: what is enqueued, what is refused, and waiting for the end."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.cli.jobs.shelf import Shelf
+
+from sp00ky_core import load_plugins
+
+
+def job_of(sp00ky: Any, called: Any) -> Any:
+    return sp00ky("jobs", "get", called.out.strip(), "--json").json
+
+
+def test_it_prints_the_id_alone(migrated: Path, sp00ky: Any) -> None:
+    called = sp00ky("call", "api", "/json", '{"id": "1"}')
+    assert (called.code, called.err) == (0, "")
+    assert called.out.startswith("job:")
+    assert len(called.out.splitlines()) == 1
+    assert job_of(sp00ky, called)["payload"] == {"id": "1"}
+
+
+def test_every_option_reaches_the_row(migrated: Path, sp00ky: Any) -> None:
+    job = sp00ky(
+        *("call", "api", "/json", "--assigned-to", "thread:abc", "--max-retries", "7"),
+        *("--retry-strategy", "exponential", "--delay", "5m", "--dedup-key", "once", "--json"),
+    ).json
+    assert (job["assigned_to"], job["max_retries"], job["retry_strategy"]) == ("thread:abc", 7, "exponential")
+    assert (job["dedup_key"], job["status"]) == ("once", "pending")
+    late = datetime.fromisoformat(job["run_at"]) - datetime.fromisoformat(job["created_at"])
+    assert abs(late - timedelta(minutes=5)) < timedelta(seconds=1)
+    assert sp00ky("call", "api", "/json", "--dedup-key", "once").out.strip() == job["id"]
+
+
+def test_when_and_in_what_order_reaches_the_row(shelf: Shelf, sp00ky: Any) -> None:
+    called = sp00ky(
+        *("call", "api", "/json", "--priority", "3", "--ordering-key", "k"),
+        *("--run-at", "2030-01-01T12:00:00Z", "--expires-at", "1d", "--json"),
+    ).json
+    assert (called["priority"], called["ordering_key"]) == (3, "k")
+    assert called["run_at"] == "2030-01-01T12:00:00Z"
+    expires_at = shelf.all()[called["id"]].expires_at
+    assert expires_at is not None
+    assert timedelta(hours=23) < expires_at - datetime.now(UTC) <= timedelta(days=1)
+    bare = sp00ky("call", "api", "/json", "--json").json
+    assert (bare["priority"], bare["ordering_key"]) == (0, None)
+
+
+def test_a_timeout_without_effect_is_said(migrated: Path, sp00ky: Any) -> None:
+    called = sp00ky("call", "api", "/json", "--timeout", "5", "--json")
+    assert "timeoutOverridable" in called.complaint(0)
+    assert called.json["timeout"] == 5
+
+
+def test_the_payload_comes_from_a_file_or_standard_input(
+    migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (migrated / "payload.json").write_text('{"id": "file"}')
+    assert job_of(sp00ky, sp00ky("call", "api", "/json", "@payload.json"))["payload"] == {"id": "file"}
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"id": "pipe"}')))
+    assert job_of(sp00ky, sp00ky("call", "api", "/json", "-"))["payload"] == {"id": "pipe"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["apj", "/json"], "did you mean 'api'?"),
+        (["api", "/jsn"], "did you mean '/json'?"),
+        (["api", "/json", '{"id": 1}'], "/id: "),
+        (["api", "/json", "{"], "must be a JSON object"),
+        (["api", "/json", "[]"], "must be a JSON object"),
+        (["api", "/json", '{"id": NaN}'], "NaN"),
+        (["api", "/json", '{"id": "1", "id": "2"}'], "the key 'id' is there twice; keep one"),
+        (["api", "/json", "@nowhere.json"], "nowhere.json"),
+        (["api", "/json", "--max-retries", "-1"], "max_retries is -1"),
+        (["api", "/json", "--max-retries", "x"], "--max-retries"),
+        (["api", "/json", "--timeout", "0"], "timeout is 0.0"),
+        (["api", "/json", "--timeout", "nan"], "timeout is nan"),
+        (["api", "/json", "--delay", "soon"], "no duration"),
+        (["api", "/json", "--delay", "never"], "no duration"),
+        (["api", "/json", "--delay", "nan"], "no duration"),
+        (["api", "/json", "--delay=-5"], "delay"),
+        (["api", "/json", "--retry-strategy", "lineal"], "did you mean 'linear'?"),
+        (["api", "/json", "--priority", "4"], "priority is 4; expected a whole number from 0 to 3"),
+        (["api", "/json", "--priority", "high"], "--priority"),
+        (["api", "/json", "--ordering-key", ""], "ordering_key is ''"),
+        (["api", "/json", "--ordering-key", "k" * 10_000_000], "ordering_key is"),
+        (["api", "/json", "--run-at", "2030-01-01T12:00:00"], "has no time zone"),
+        (["api", "/json", "--run-at", "1h", "--delay", "1h"], "expected either run_at or delay, not both"),
+        (["api", "/json", "--expires-at", "soon"], "is neither a time from now"),
+        (["api"], "Missing argument"),
+    ],
+)
+def test_bad_input_writes_nothing(migrated: Path, sp00ky: Any, arguments: list[str], said: str) -> None:
+    assert said in sp00ky("call", *arguments).complaint(2)
+    assert sp00ky("jobs", "list", "--json").json["jobs"] == []
+
+
+def test_waiting_runs_the_job_of_an_embedded_store(migrated: Path, sp00ky: Any) -> None:
+    waited = sp00ky("call", "api", "/json", "--wait", "--json")
+    assert waited.code == 0
+    assert (waited.json["status"], waited.json["retries"]) == ("success", 0)
+    assert sp00ky("jobs", "get", waited.json["id"], "--json").json == waited.json
+
+
+def test_waiting_for_a_failure_exits_1(migrated: Path, sp00ky: Any) -> None:
+    waited = sp00ky("call", "api", "/fails", "--max-retries", "1", "--wait")
+    assert waited.code == 1
+    assert "status: failed" in waited.out
+    assert "attempt 2: http_status 500" in waited.out
+
+
+def test_waiting_works_in_memory_too(project: Path, sp00ky: Any) -> None:
+    for url in ("memory://", "mem://"):
+        waited = sp00ky("--store", url, "call", "api", "/empty", "--wait", "--json")
+        assert (waited.code, waited.json["status"]) == (0, "success")
+
+
+def test_a_job_that_ends_with_the_command_is_said(project: Path, sp00ky: Any) -> None:
+    assert "--wait" in sp00ky("call", "api", "/json", "--store", "memory://").complaint(0)
+
+
+def test_without_a_transport_waiting_enqueues_nothing(
+    migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_transport() -> Any:
+        plugins = load_plugins()
+        plugins._transports.clear()
+        return plugins
+
+    monkeypatch.setattr("sp00ky_core.outbox.load_plugins", without_transport)
+    for command in (["call", "api", "/json", "--wait"], ["run"]):
+        assert "pip install ./sp00ky_transport_http" in sp00ky(*command).complaint(2)
+    assert sp00ky("jobs", "list", "--json").json["jobs"] == []
+    finding = sp00ky("check", "--json").json["findings"][0]
+    assert finding["severity"] == "warning"
+    assert finding["fix"].startswith("pip install ./sp00ky_transport_http")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--max-retries", str(10**25)],
+        ["--max-retries", "1001"],
+        ["--max-retries", "1.5"],
+        ["--timeout", "-1"],
+        ["--timeout", "inf"],
+        ["--timeout", "86401"],
+        ["--delay", "-5"],
+        ["--delay", "inf"],
+        ["--delay", "99999999999d"],
+        ["--delay", ""],
+        ["--dedup-key", ""],
+        ["--dedup-key", "k" * 256],
+        ["--assigned-to", ""],
+        ["--assigned-to", "no record"],
+        ["--retry-strategy", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_option_out_of_its_range_names_itself(migrated: Path, sp00ky: Any, options: list[str]) -> None:
+    line = sp00ky("call", "api", "/json", *options).complaint(2)
+    words = options[0].removeprefix("--").split("-")
+    assert words[0] in line.lower()
+    assert "timedelta" not in line
+    assert sp00ky("jobs", "list", "--json").json["jobs"] == []
+
+
+@pytest.mark.parametrize("options", [["--max-retries", "1000"], ["--timeout", "86400"], ["--delay", "3650d"]])
+def test_an_option_at_its_limit_is_taken(migrated: Path, sp00ky: Any, options: list[str]) -> None:
+    assert sp00ky("call", "api", "/json", *options).code == 0

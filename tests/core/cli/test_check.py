@@ -1,0 +1,77 @@
+"""``sp00ky check``: what stops jobs, and which routes of a document can't be called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def partly(migrated: Path) -> Path:
+    """A project whose document has two unusable paths."""
+    document = json.loads((migrated / "openapi.json").read_text())
+    body = {"content": {"application/json": {"schema": {"type": "any"}}}}
+    document["paths"] |= {"/items/{id}": {"get": {}, "delete": {}}, "/odd": {"post": {"requestBody": body}}}
+    (migrated / "openapi.json").write_text(json.dumps(document))
+    return migrated
+
+
+def test_check_counts_them_in_one_warning(partly: Path, sp00ky: Any) -> None:
+    checked = sp00ky("check", "--json")
+    (finding,) = checked.json["findings"]
+    assert checked.code == 0
+    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
+    assert finding["problem"] == "2 of 8 paths in openapi.json can't be called"
+    assert "sp00ky check --verbose" in finding["fix"]
+    assert len(sp00ky("check").out.splitlines()) == 1
+
+
+def test_check_verbose_lists_them(partly: Path, sp00ky: Any) -> None:
+    checked = sp00ky("check", "--verbose", "--json")
+    assert checked.code == 0
+    _, *listed = checked.json["findings"]
+    assert [finding["subject"] for finding in listed] == ["backend api, /items/{id}", "backend api, /odd"]
+    assert "get, delete" in listed[0]["problem"]
+    assert "its schema can't be used" in listed[1]["problem"]
+    assert len(sp00ky("check", "--verbose").out.splitlines()) == 3
+
+
+def test_a_document_without_such_paths_is_not_mentioned(migrated: Path, sp00ky: Any) -> None:
+    assert sp00ky("check", "--verbose", "--json").json == {"findings": []}
+
+
+def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: Any) -> None:
+    (migrated / "openapi.json").write_text('{"openapi": "3.1.0", "paths": {}}')
+    (finding,) = sp00ky("check", "--json").json["findings"]
+    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
+    assert finding["problem"] == "openapi.json describes no path"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("/items/{id}", "get, delete"), ("/odd", "its schema can't be used")]
+)
+def test_calling_one_says_why(partly: Path, sp00ky: Any, path: str, says: str) -> None:
+    line = sp00ky("call", "api", path, "{}").complaint(2)
+    assert f"can't be called at {path!r}" in line
+    assert says in line
+
+
+def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: Any) -> None:
+    checked = sp00ky("check", "--json")
+    assert checked.code == 1
+    assert list(checked.json) == ["findings"]
+    finding = checked.json["findings"][0]
+    assert list(finding) == ["severity", "subject", "problem", "consequence", "fix"]
+    assert finding["severity"] == "error"
+    assert "sp00ky migrate" in finding["fix"]
+    lines = sp00ky("check").out.splitlines()
+    assert len(lines) == len(checked.json["findings"])
+    assert all("consequence: " in line and "fix: " in line for line in lines)
+
+
+def test_a_new_embedded_database_is_ready_without_a_word(project: Path, sp00ky: Any) -> None:
+    assert sp00ky("jobs", "list", "--json").json == {"jobs": [], "next": None}
+    assert sp00ky("check").code == 0

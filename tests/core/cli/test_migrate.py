@@ -1,0 +1,112 @@
+"""``sp00ky migrate``: what it prints is what it would do, and it does no more than it says."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from surrealdb import AsyncSurreal
+
+SPEC_TABLE = Path(__file__).parents[2] / "store_surreal" / "spec_job.surql"
+
+
+def execute(folder: Path, statements: str) -> None:
+    """Run statements as the database's own client would."""
+
+    async def run() -> None:
+        async with AsyncSurreal(f"surrealkv://{folder / 'sp00ky.db'}") as client:
+            await client.use("main", "main")
+            for reply in (await client.query_raw(statements))["result"]:
+                assert reply["status"] == "OK", reply
+
+    asyncio.run(run())
+
+
+def statements(printed: str) -> list[str]:
+    return [line for line in printed.splitlines() if line and not line.startswith("-- ")]
+
+
+def test_printing_changes_nothing(project: Path, sp00ky: Any) -> None:
+    first = sp00ky("migrate", "--print")
+    assert first.code == 0
+    assert statements(first.out)
+    assert sp00ky("migrate", "--print").out == first.out
+    assert sp00ky("check").code == 1
+
+
+def test_it_says_what_it_did_and_that_it_is_done(project: Path, sp00ky: Any) -> None:
+    printed = statements(sp00ky("migrate", "--print").out)
+    *lines, last = sp00ky("migrate").out.splitlines()
+    assert last == f"done, in {len(lines)} steps"
+    assert 0 < len(lines) <= len(printed)
+    assert sp00ky("migrate").out == "nothing to do\n"
+
+
+def test_what_is_printed_works_as_it_is(project: Path, sp00ky: Any) -> None:
+    execute(project, sp00ky("migrate", "--print").out)
+    assert sp00ky("check").code == 0
+    waited = sp00ky("call", "api", "/json", "--wait", "--json")
+    assert (waited.code, waited.json["status"]) == (0, "success")
+    assert sp00ky("migrate").code == 0
+    assert sp00ky("migrate", "--print").out == "-- nothing to do\n"
+
+
+@pytest.fixture
+def documented(project: Path) -> Path:
+    """A database with the table as the documentation of Sp00ky has it."""
+    execute(project, "DEFINE TABLE user SCHEMALESS; DEFINE TABLE thread SCHEMALESS;" + SPEC_TABLE.read_text())
+    return project
+
+
+def test_somebodys_table_is_not_extended_without_being_asked_to(documented: Path, sp00ky: Any) -> None:
+    for command in (["jobs", "list"], ["call", "api", "/json"], ["run"]):
+        assert "run: sp00ky migrate" in sp00ky(*command).err.splitlines()[-1]
+
+
+def test_a_table_that_cannot_hold_errors_is_repaired_only_when_asked(documented: Path, sp00ky: Any) -> None:
+    assert sp00ky("migrate").code == 0
+    warned = sp00ky("check", "--json")
+    assert warned.code == 0  # jobs run
+    assert any("errors" in each["subject"] + each["problem"] for each in warned.json["findings"])
+    assert {each["severity"] for each in warned.json["findings"]} == {"warning"}
+    assert any("--repair" in each["fix"] for each in warned.json["findings"])
+    assert statements(sp00ky("migrate", "--print").out) == []
+    repair = sp00ky("migrate", "--print", "--repair")
+    assert any("errors" in line for line in statements(repair.out))
+    execute(documented, repair.out)
+    assert sp00ky("check", "--json").json == {"findings": []}
+    assert sp00ky("migrate", "--repair").code == 0
+    assert sp00ky("migrate", "--repair").out == "nothing to do\n"
+
+
+def test_a_row_that_the_table_refuses_is_said_in_a_line(documented: Path, sp00ky: Any) -> None:
+    assert sp00ky("migrate").code == 0
+    assert "assigned_to" in sp00ky("call", "api", "/json").complaint(1)
+    assert sp00ky("call", "api", "/json", "--assigned-to", "thread:a").code == 0
+    assert sp00ky("migrate", "--repair").code == 0
+    assert sp00ky("call", "api", "/json").code == 0
+
+
+def test_a_table_of_somebody_else_is_left_alone(project: Path, sp00ky: Any) -> None:
+    execute(project, "DEFINE TABLE job SCHEMAFULL; DEFINE FIELD title ON job TYPE string;")
+    line = sp00ky("migrate").complaint(1)
+    assert "job" in line
+
+
+def test_migrate_says_each_step_once(project: Path, sp00ky: Any) -> None:
+    steps = sp00ky("migrate").out.splitlines()
+    assert any(line.startswith("job: ") and "DEFINE INDEX" in line for line in steps)
+    assert sp00ky("migrate").out == "nothing to do\n"
+
+
+def test_printing_a_migration_changes_nothing(project: Path, sp00ky: Any) -> None:
+    printed = sp00ky("migrate", "--print").out
+    assert "sp00ky_claim" in printed
+    assert sp00ky("migrate", "--print").out == printed
+    assert sp00ky("check").code == 1
+    statements = [line for line in printed.splitlines() if line and not line.startswith("-- ")]
+    assert statements[-1].endswith(";")
+    assert sp00ky("migrate").code == 0
+    assert sp00ky("migrate", "--print").out == "-- nothing to do\n"

@@ -1,0 +1,84 @@
+"""What is installed: the plugins listed, the missing and the broken ones named."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sp00ky_core.plugins import registry
+
+POINTS = entry_points(group=registry.GROUP)
+
+
+@pytest.fixture
+def only_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after ``pip install sp00ky-core`` alone."""
+    mine = [point for point in POINTS if point.dist and point.dist.name == "sp00ky-core"]
+    monkeypatch.setattr(registry, "entry_points", lambda **_: mine)
+
+
+@pytest.mark.usefixtures("only_core")
+@pytest.mark.parametrize(
+    ("url", "distribution"),
+    [
+        ("surrealkv://./jobs.db", "sp00ky-store-surreal"),
+        ("wss://user:password@host/main/main", "sp00ky-store-surreal"),
+        ("postgresql://user:password@host/app", "sp00ky-store-postgres"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [["run"], ["call", "api", "/json"], ["migrate"], ["check"], ["jobs", "list"]]
+)
+def test_a_missing_store_says_what_to_install(
+    project: Path, sp00ky: Any, url: str, distribution: str, command: list[str]
+) -> None:
+    line = sp00ky(*command, "--store", url).complaint(2)
+    assert f"pip install ./{distribution.replace('-', '_')}, in a clone" in line
+
+
+@pytest.mark.usefixtures("only_core")
+def test_a_missing_transport_says_what_to_install(project: Path, sp00ky: Any) -> None:
+    line = sp00ky("run", "--store", "memory://").complaint(2)
+    assert "pip install ./sp00ky_transport_http, in a clone" in line
+
+
+@pytest.mark.usefixtures("only_core")
+def test_only_what_is_there_is_listed(sp00ky: Any) -> None:
+    (listed,) = sp00ky("plugins", "--json").json["plugins"]
+    assert list(listed) == [
+        "name",
+        "distribution",
+        "version",
+        "stores",
+        "transports",
+        "retry_strategies",
+        "hooks",
+    ]
+    assert (listed["distribution"], listed["stores"]) == ("sp00ky-core", ["memory"])
+
+
+def test_a_broken_plugin_names_its_distribution(
+    project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    info = tmp_path / "ghost-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ghost\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[sp00ky]\nghost = no_such_module_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for command in (["plugins"], ["jobs", "list"], ["run"]):
+        assert "plugin of ghost: " in sp00ky(*command).complaint(2)
+
+
+def test_plugins_have_the_documented_keys(folder: Path, sp00ky: Any) -> None:
+    listed = sp00ky("plugins", "--json").json
+    assert list(listed) == ["plugins"]
+    keys = ["name", "distribution", "version", "stores", "transports", "retry_strategies", "hooks"]
+    assert all(list(plugin) == keys for plugin in listed["plugins"])
+    brought = {plugin["distribution"]: plugin for plugin in listed["plugins"]}
+    assert brought["sp00ky-core"]["stores"] == ["memory"]
+    assert {"mem", "surrealkv"} <= set(brought["sp00ky-store-surreal"]["stores"])
+    assert brought["sp00ky-transport-http"]["transports"] == ["http", "https"]
+    assert "sp00ky-store-surreal" in sp00ky("plugins").out

@@ -1,0 +1,460 @@
+"""sp00ky.yml as people write it: what is read, and what is said about what is wrong."""
+
+from collections.abc import Callable
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sp00ky_core.config import (
+    BackendConfig,
+    BreakerConfig,
+    Config,
+    RetentionConfig,
+    RetryConfig,
+    Secret,
+    SurrealdbConfig,
+    find_config,
+    load_config,
+    store_url,
+)
+from sp00ky_core.errors import ConfigError
+
+BACKEND = "spec: api.yml, baseUrl: 'http://x.test:80', method: {table: job}"
+ENVIRON = {"API_TOKEN": "t0p-s3cret", "EMPTY": "", "SECONDS": "12.5", "YES": "true", "WORD": "s3cret word"}
+Load = Callable[[str], Config]
+Refuse = Callable[[str], ConfigError]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def loaded(text: str) -> Config:
+        (tmp_path / "sp00ky.yml").write_text(text)
+        return load_config(tmp_path / "sp00ky.yml", ENVIRON)
+
+    return loaded
+
+
+@pytest.fixture
+def refuse(load: Load, tmp_path: Path) -> Refuse:
+    def refused(text: str) -> ConfigError:
+        with pytest.raises(ConfigError) as caught:
+            load(text)
+        assert str(caught.value).startswith(str(tmp_path / "sp00ky.yml"))
+        assert "\n" not in str(caught.value)
+        assert "s3cret" not in f"{caught.value} {caught.value!r}"
+        assert caught.value.exit_code == 2
+        return caught.value
+
+    return refused
+
+
+def one(config: Config) -> BackendConfig:
+    (backend,) = config.backends.values()
+    return backend
+
+
+def with_keys(keys: str) -> str:
+    return f"backends: {{api: {{{BACKEND}, {keys}}}}}"
+
+
+def test_a_whole_file(load: Load, tmp_path: Path) -> None:
+    config = load(
+        """
+surrealdb: {namespace: main, database: example}
+backends:
+  api:
+    spec: ./api/openapi.yml
+    baseUrl: http://127.0.0.1:3660
+    auth: {type: token, token: "${API_TOKEN}"}
+    method: {type: outbox, table: job, schema: ./schema/outbox.surql}
+    timeout: 20
+    timeoutOverridable: true
+    concurrency: 5
+    retry: {base: 2, factor: 3, cap: 60, jitter: 0}
+    giveUpOn: [400, 422]
+    breaker: {failures: 5, interval: 2}
+    retention: {success: 6h, failed: 14d}
+    maxResponseBytes: 10
+    maxPayloadBytes: 20
+store: postgresql://localhost/app
+"""
+    )
+    assert config == Config(
+        file=tmp_path / "sp00ky.yml",
+        surrealdb=SurrealdbConfig(namespace="main", database="example"),
+        store=Secret("postgresql://localhost/app"),
+        backends={
+            "api": BackendConfig(
+                name="api",
+                spec=tmp_path / "api" / "openapi.yml",
+                base_url="http://127.0.0.1:3660",
+                table="job",
+                schema=tmp_path / "schema" / "outbox.surql",
+                token=Secret("t0p-s3cret"),
+                timeout=20.0,
+                timeout_overridable=True,
+                concurrency=5,
+                retry=RetryConfig(base=2, factor=3, cap=60, jitter=0),
+                give_up_on=frozenset({400, 422}),
+                breaker=BreakerConfig(failures=5, interval=2),
+                retention=RetentionConfig(success=6 * 3600, failed=14 * 86400),
+                max_response_bytes=10,
+                max_payload_bytes=20,
+            )
+        },
+    )
+
+
+def test_defaults(load: Load, tmp_path: Path) -> None:
+    expected = BackendConfig(name="api", spec=tmp_path / "api.yml", base_url="http://x.test:80", table="job")
+    assert one(load(f"backends: {{api: {{{BACKEND}}}}}")) == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "attribute", "value"),
+    [
+        ("timeoutOverridable: true", "timeout_overridable", True),
+        ("timeoutOverridable: false", "timeout_overridable", False),
+        ("deploy: {timeoutOverridable: true}", "timeout_overridable", True),
+        ("deploy: {timeoutOverridable: true}, timeoutOverridable: false", "timeout_overridable", False),
+        ("deploy: {image: x}", "timeout_overridable", False),
+        ("deploy: {timeout: 7}", "timeout", 7.0),
+        ("deploy: {timeout: 7}, timeout: 8", "timeout", 8.0),
+        ("deploy: null", "timeout", 10.0),
+        ("timeout: 86400", "timeout", 86400.0),
+        ("timeout: '${SECONDS}'", "timeout", 12.5),
+        ("timeoutOverridable: '${YES}'", "timeout_overridable", True),
+        ("concurrency: 10000", "concurrency", 10_000),
+        ("breaker: false", "breaker", None),
+        ("breaker: true", "breaker", BreakerConfig()),
+        ("breaker: '${YES}'", "breaker", BreakerConfig()),
+        ("breaker: null", "breaker", BreakerConfig()),
+        ("breaker: {failures: 9}", "breaker", BreakerConfig(failures=9)),
+        ("retry: {base: 0, jitter: 1}", "retry", RetryConfig(base=0, jitter=1)),
+        ("giveUpOn: []", "give_up_on", frozenset()),
+        ("giveUpOn: [100, 599, 100]", "give_up_on", frozenset({100, 599})),
+        ("retention: {success: 500ms, failed: 90s}", "retention", RetentionConfig(success=0.5, failed=90)),
+        (
+            "retention: {success: 1.5h, failed: 2w}",
+            "retention",
+            RetentionConfig(success=5400, failed=1209600),
+        ),
+        ("retention: {success: 10, failed: null}", "retention", RetentionConfig(success=10)),
+        ("retention: {success: never, failed: 3m}", "retention", RetentionConfig(success=inf, failed=180)),
+        ("auth: {token: a$b}", "token", Secret("a$b")),
+        ("auth: {token: '$${API_TOKEN}'}", "token", Secret("${API_TOKEN}")),
+        ("auth: {token: 'x-${API_TOKEN}'}", "token", Secret("x-t0p-s3cret")),
+    ],
+)
+def test_what_a_key_may_hold(load: Load, keys: str, attribute: str, value: Any) -> None:
+    assert getattr(one(load(with_keys(keys))), attribute) == value
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h",
+        "https://h:65535/v1/",
+        "http://[::1]:80",
+        "http://10.0.0.1/a%20b",
+        "http://host_1.local/",
+        "HTTP://h",
+    ],
+)
+def test_base_urls(load: Load, url: str) -> None:
+    assert (
+        one(load(f"backends: {{api: {{spec: a, baseUrl: '{url}', method: {{table: t}}}}}}")).base_url == url
+    )
+
+
+def test_apps_and_backends_are_merged_and_other_apps_left_alone(load: Load) -> None:
+    config = load(
+        f"""
+backends: {{api: {{{BACKEND}}}}}
+apps:
+  worker: {{type: backend, spec: w.yml, baseUrl: "http://w", method: {{table: work}}}}
+  web: {{type: frontend, baseURL: 1, tabel: "${{NOPE}}"}}
+  odd: text
+"""
+    )
+    assert sorted(config.backends) == ["api", "worker"]
+
+
+def test_what_belongs_to_other_tools_is_left_alone(load: Load) -> None:
+    foreign = "storage: {a: '${NOPE}'}\napp: x\nversion: 2\nmode: dev\nschema: s\nbuckets: []\n"
+    foreign += "frontend: {timeOut: x}\n"
+    keys = "image: i, port: 1, env: {A: '${NOPE}'}, resources: {}, replicas: 2, schema: s, healthcheck: /x"
+    assert one(load(foreign + with_keys(keys)))
+    assert (
+        load(f"surrealdb: {{version: 3, mode: memory}}\n{with_keys('hosts: []')}").surrealdb
+        == SurrealdbConfig()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "suggestion"),
+    [
+        ("backend: {}", "", "backends"),
+        ("Backends: {}", "", "backends"),
+        ("stores: x", "", "store"),
+        ("surreal_db: {}", "", "surrealdb"),
+        ("surrealdb: {name_space: x}", "surrealdb", "namespace"),
+        ("surrealdb: {pasword: s3cret}", "surrealdb", "password"),
+        ("apps: {a: {type: backends}}", "apps.a.type", "backend"),
+        (with_keys("base_url: x"), "backends.api", "baseUrl"),
+        (with_keys("spec_: x"), "backends.api", "spec"),
+        (with_keys("concurency: 1"), "backends.api", "concurrency"),
+        (with_keys("concurrancy: 1"), "backends.api", "concurrency"),
+        (with_keys("time-out: 1"), "backends.api", "timeout"),
+        (with_keys("tiemout: 1"), "backends.api", "timeout"),
+        (with_keys("timeoutOverrideable: true"), "backends.api", "timeoutOverridable"),
+        (with_keys("give_up_on: []"), "backends.api", "giveUpOn"),
+        (with_keys("retrys: {}"), "backends.api", "retry"),
+        (with_keys("retry: {bases: 1}"), "backends.api.retry", "base"),
+        (with_keys("breaker: {failure: 1}"), "backends.api.breaker", "failures"),
+        (with_keys("retention: {sucess: 1h}"), "backends.api.retention", "success"),
+        (with_keys("auth: {tokn: s3cret}"), "backends.api.auth", "token"),
+        (with_keys("deploy: {timeouts: 1}"), "backends.api.deploy", "timeout"),
+        (
+            "backends: {api: {spec: a, baseUrl: 'http://x', method: {tabel: job}}}",
+            "backends.api.method",
+            "table",
+        ),
+    ],
+)
+def test_a_key_that_is_nearly_ours_is_suggested(refuse: Refuse, text: str, key: str, suggestion: str) -> None:
+    error = refuse(text)
+    assert error.key == key
+    assert f"did you mean {suggestion!r}?" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ("timeout: '10'", "timeout"),
+        ("timeout: true", "timeout"),
+        ("timeout: 0", "timeout"),
+        ("timeout: -1", "timeout"),
+        ("timeout: 86401", "timeout"),
+        ("timeout: .nan", "timeout"),
+        ("timeout: .inf", "timeout"),
+        ("timeout: null", "timeout"),
+        ("timeout: [1]", "timeout"),
+        ("timeout: 10s", "timeout"),
+        ("timeout: '${WORD}'", "timeout"),
+        ("timeout: '1${SECONDS}'", "timeout"),
+        ("timeout: 1" + "0" * 400, "timeout"),
+        ("timeoutOverridable: 'false'", "timeoutOverridable"),
+        ("timeoutOverridable: 1", "timeoutOverridable"),
+        ("timeoutOverridable: yes", "timeoutOverridable"),
+        ("deploy: {timeout: x}", "deploy.timeout"),
+        ("deploy: {timeout: x}, timeout: 5", "deploy.timeout"),
+        ("deploy: x", "deploy"),
+        ("concurrency: 0", "concurrency"),
+        ("concurrency: 10001", "concurrency"),
+        ("concurrency: 1.5", "concurrency"),
+        ("concurrency: true", "concurrency"),
+        ("retry: {base: -1}", "retry.base"),
+        ("retry: {factor: 0.5}", "retry.factor"),
+        ("retry: {cap: .inf}", "retry.cap"),
+        ("retry: {jitter: 1.1}", "retry.jitter"),
+        ("retry: 3", "retry"),
+        ("giveUpOn: 400", "giveUpOn"),
+        ("giveUpOn: [99]", "giveUpOn"),
+        ("giveUpOn: [600]", "giveUpOn"),
+        ("giveUpOn: ['400']", "giveUpOn"),
+        ("breaker: {failures: 0}", "breaker.failures"),
+        ("breaker: {interval: 0}", "breaker.interval"),
+        ("breaker: 'off'", "breaker"),
+        ("retention: {success: 6 hours}", "retention.success"),
+        ("retention: {success: -1}", "retention.success"),
+        ("retention: {success: true}", "retention.success"),
+        ("retention: {failed: 1000000d}", "retention.failed"),
+        ("maxResponseBytes: 0", "maxResponseBytes"),
+        ("maxPayloadBytes: 1MB", "maxPayloadBytes"),
+        ("auth: {type: basic, token: s3cret}", "auth.type"),
+        ("auth: {type: token}", "auth"),
+        ("auth: {token: 12345}", "auth.token"),
+        ("auth: {token: ''}", "auth.token"),
+        ("auth: {token: '${EMPTY}'}", "auth.token"),
+        ('auth: {token: "s3cret\\n"}', "auth.token"),
+        ("auth: {token: '${WORD}'}", "auth.token"),
+        ("auth: {token: 's3cret${'}", "auth.token"),
+        ("auth: {token: '${not-a-name}'}", "auth.token"),
+        ("auth: s3cret", "auth"),
+    ],
+)
+def test_what_a_key_may_not_hold(refuse: Refuse, keys: str, key: str) -> None:
+    assert refuse(with_keys(keys)).key == f"backends.api.{key}"
+
+
+def test_a_missing_variable_of_what_every_command_needs_is_named_with_its_key(refuse: Refuse) -> None:
+    error = refuse("backends: {api: {spec: '${NOPE}', baseUrl: 'http://x', method: {}}}")
+    assert error.key == "backends.api.spec"
+    assert error.problem == (
+        "the environment variable NOPE is not set (where no variable is meant: a plain ${ is written $${); "
+        "set it"
+    )
+    error = refuse(with_keys("breaker: '${NOPE}'"))
+    assert error.problem == "the environment variable NOPE is not set; set it"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *["x.test", "/v1", "1tp://x", "file:///x", "http://", "http:///v1", "http:x", "'http://x y'"],
+        *[
+            "http://user@x",
+            "http://user:s3cret@x",
+            "'http://x?a=1'",
+            "'http://x/#a'",
+            "'http://x?'",
+            "http://x:0",
+        ],
+        *[
+            "http://x:99999",
+            "http://x:port",
+            "'http://[::1'",
+            "http://x/../y",
+            "http://x/%2e%2e",
+            "'http://x\\y'",
+        ],
+        *['"http://x\\r\\ny"', "5", "''", "'http://%65vil.test'"],
+    ],
+)
+def test_what_is_no_base_url(refuse: Refuse, url: str) -> None:
+    assert (
+        refuse(f"backends: {{api: {{spec: a, baseUrl: {url}, method: {{table: t}}}}}}").key
+        == "backends.api.baseUrl"
+    )
+
+
+@pytest.mark.parametrize(
+    "table", ["'1a'", "a-b", "'a b'", "a.b", "é", "''", "5", "sp00ky_runner", "SP00KY_x", "a" * 49]
+)
+def test_what_is_no_table(refuse: Refuse, table: str) -> None:
+    text = f"backends: {{api: {{spec: a, baseUrl: 'http://x', method: {{table: {table}}}}}}}"
+    assert refuse(text).key == "backends.api.method.table"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "says"),
+    [
+        (
+            "backends: {api: {spec: a, baseUrl: 'http://x', method: {type: queue, table: t}}}",
+            "backends.api.method.type",
+            "outbox",
+        ),
+        ("backends: {api: text}", "backends.api", "mapping"),
+        ("backends: [api]", "backends", "mapping"),
+        (f"backends: {{1: {{{BACKEND}}}}}", "backends.1", "quotes"),
+        (f"backends: {{'a b': {{{BACKEND}}}}}", "backends", "spaces"),
+        (
+            f"backends: {{a: {{{BACKEND}}}}}\napps: {{a: {{type: backend, {BACKEND}}}}}",
+            "apps.a",
+            "two backends named 'a'",
+        ),
+        ("store: 5", "store", "text"),
+        ("store: here", "store", "store URL"),
+        ('store: "postgresql://u:s3cret@\\nx"', "store", "store URL"),
+        ("surrealdb: 'ws://x'", "surrealdb", "endpoint"),
+        ("surrealdb: [v3]", "surrealdb", "mapping"),
+        ("surrealdb: {namespace: 5}", "surrealdb.namespace", "text"),
+        ("surrealdb: {password: 5}", "surrealdb.password", "text"),
+        ("surrealdb: {endpoint: localhost:8000}", "surrealdb.endpoint", "ws://"),
+        ("surrealdb: {endpoint: 'ws://u:s3cret@x'}", "surrealdb.endpoint", "user"),
+        ("surrealdb: {endpoint: 'ws://x/y'}", "surrealdb.endpoint", "without a path"),
+        ("- a", "", "mapping"),
+        ("", "", "mapping"),
+        ("a: [1", "", "no valid YAML (line 2, column 1)"),
+        ("a: \tb: s3cret", "", "no valid YAML"),
+        ("store: s3cret\nstore: x", "", "'store' is there twice (line 2"),
+        ("a: &x [*x]", "", "contains itself"),
+        ("a: !secret s3cret", "", "no valid YAML"),
+        ("a: !!python/object:os.system s3cret", "", "no valid YAML"),
+        ("a: \x01", "", "U+0001"),
+    ],
+)
+def test_what_is_wrong_with_a_file(refuse: Refuse, text: str, key: str, says: str) -> None:
+    error = refuse(text)
+    assert error.key == key
+    assert says in error.problem
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file; run `sp00ky init`"):
+        load_config(tmp_path / "sp00ky.yml")
+    with pytest.raises(ConfigError, match="can't be read"):
+        load_config(tmp_path)
+    (tmp_path / "sp00ky.yml").write_bytes(b"a: \xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(tmp_path / "sp00ky.yml")
+
+
+def test_secrets_are_in_no_repr(load: Load) -> None:
+    config = load(
+        "store: 'postgresql://u:s3cret@x/y'\nsurrealdb: {password: s3cret}\n"
+        + with_keys("auth: {token: s3cret}")
+    )
+    assert "s3cret" not in f"{config} {config!r} {config.store} {config.backends}"
+
+
+def test_the_file_is_found_upward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "sp00ky.yml").mkdir(parents=True)  # a folder of that name is none
+    (tmp_path / "a" / "b").mkdir()
+    (tmp_path / "sp00ky.yml").write_text("")
+    assert find_config(tmp_path / "a" / "b") == tmp_path / "sp00ky.yml"
+    monkeypatch.chdir(tmp_path / "a")
+    assert find_config() == tmp_path / "sp00ky.yml"
+    (tmp_path / "sp00ky.yml").unlink()
+    with pytest.raises(ConfigError, match="sp00ky init"):
+        find_config(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("store: memory://", "memory://"),
+        ("store: surrealkv://./data", "surrealkv://./data"),
+        ("surrealdb: {endpoint: 'mem://'}", "mem://"),
+        ("surrealdb: {endpoint: 'surrealkv://x', namespace: n}", "surrealkv://x"),
+        ("surrealdb: {endpoint: 'ws://h:8000', namespace: n, database: d}", "ws://h:8000/n/d"),
+        ("surrealdb: {endpoint: 'ws://h:8000', version: v3.0.0}", "ws://h:8000/main/main"),
+        ("surrealdb: {endpoint: 'http://h:8000/rpc', namespace: n, database: d}", "ws://h:8000/n/d"),
+        ("surrealdb: {endpoint: 'https://h/', namespace: n/m, database: 'a b'}", "wss://h/n%2Fm/a%20b"),
+        (
+            "surrealdb: {endpoint: 'ws://h', namespace: n, database: d, username: 'u:@', password: 'p/@'}",
+            "ws://u%3A%40:p%2F%40@h/n/d",
+        ),
+    ],
+)
+def test_where_the_jobs_are(load: Load, text: str, url: str) -> None:
+    assert store_url(load(text), environ={}) == Secret(url)
+
+
+def test_what_overrides_the_store(load: Load) -> None:
+    config = load("store: memory://")
+    environ = {"SP00KY_STORE": "mem://"}
+    assert store_url(config, "surrealkv://x", environ) == Secret("surrealkv://x")
+    assert store_url(config, None, environ) == Secret("mem://")
+    assert store_url(config, None, {"SP00KY_STORE": ""}) == Secret("memory://")
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "key"),
+    [
+        ("{}", None, "store"),
+        ("surrealdb: {namespace: n}", None, "surrealdb.endpoint"),
+        ("surrealdb: v3.0.0", None, "store"),
+        ("store: memory://", "u:s3cret@h", "--store"),
+    ],
+)
+def test_where_it_is_not_said_where_the_jobs_are(
+    load: Load, text: str, override: str | None, key: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        store_url(load(text), override, {})
+    assert caught.value.key == key
+    assert "s3cret" not in str(caught.value)

@@ -1,0 +1,63 @@
+"""Values of keys: what YAML gave becomes a value, or a text that says what to write."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from sp00ky_core.config import values as read
+from sp00ky_core.config.variables import FromVariable
+
+
+@pytest.mark.parametrize(
+    ("reader", "given", "value"),
+    [
+        (read.text, "a", "a"),
+        (read.boolean, True, True),
+        (read.boolean, FromVariable("true"), True),
+        (read.whole(1, 10), 10, 10),
+        (read.whole(1), FromVariable("7"), 7),
+        (read.number(0), 1, 1.0),
+        (read.duration, "500ms", 0.5),
+        (read.duration, 90, 90.0),
+        (read.duration, "never", math.inf),
+        (read.duration, None, None),
+        (read.table_name, "job", "job"),
+        (read.endpoint_url, "ws://host:8000/rpc", "ws://host:8000/rpc"),
+        (read.endpoint_url, "surrealkv://./x", "surrealkv://./x"),
+    ],
+)
+def test_what_is_taken(reader: read.Reader, given: Any, value: Any) -> None:
+    assert reader(given) == value
+
+
+@pytest.mark.parametrize(
+    ("reader", "given", "says"),
+    [
+        (read.text, 1, "1"),
+        (read.boolean, "yes", "yes"),
+        (read.whole(1, 10), 11, "10"),
+        (read.whole(1), True, "true"),
+        (read.number(0, above=True), 0, "0"),
+        (read.number(0), math.nan, "number"),
+        (read.duration, "soon", "a duration such as"),
+        (read.duration, -1, "a duration such as"),
+        (read.duration_of_time, 0, "such as 30m or 24h"),
+        (read.table_name, "a-b", "letters, digits"),
+        (read.table_name, "SP00KY_runner", "the runner's own tables"),
+        (read.endpoint_url, "ftp://host", "ws://"),
+        (read.endpoint_url, "http://user:s3cret@host", "must not hold a user"),
+        (read.endpoint_url, "http://host?s3cret", "no query and no fragment"),
+        (read.endpoint_url, "http://host:0", "host"),
+        (read.endpoint_url, "ws://host/other", "without a path"),
+        (read.store_location, "s3cret", "expected a store URL"),
+        (read.store_location, "ws://[s3cret", "its host is none"),
+    ],
+)
+def test_what_is_refused_says_what_to_write(reader: read.Reader, given: Any, says: str) -> None:
+    with pytest.raises(read.ReadProblem) as raised:
+        reader(given)
+    assert says in str(raised.value).lower() or says in str(raised.value)
+    assert "s3cret" not in str(raised.value)

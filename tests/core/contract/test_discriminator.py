@@ -1,0 +1,80 @@
+"""A discriminator chooses among the schemas of an alternative."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.contract.small import CAT, DOG, PETS, field, pointers
+
+BOTH = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}]
+
+
+def constant(schema: dict[str, Any], **kind: Any) -> dict[str, Any]:
+    return schema | {"properties": schema["properties"] | {"kind": kind}}
+
+
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+@pytest.mark.parametrize(
+    ("discriminator", "schemas"),
+    [
+        ({"mapping": {"c": "#/components/schemas/Cat", "d": "Dog"}}, PETS),
+        ({}, {"Cat": constant(CAT, const="c"), "Dog": constant(DOG, enum=["d", "D"])}),
+        (
+            {"mapping": {"c": "#/components/schemas/Cat", "d": "#/components/schemas/Dog"}},
+            {"Cat": constant(CAT, enum=["c", "d"]), "Dog": constant(DOG, enum=["c", "d"])},
+        ),
+        ({}, {"Cat": {"allOf": [constant(CAT, const="c")]}, "Dog": {"anyOf": [constant(DOG, const="d")]}}),
+    ],
+)
+def test_a_discriminator_chooses_the_schema(
+    tmp_path: Path, keyword: str, discriminator: dict[str, Any], schemas: dict[str, Any]
+) -> None:
+    schema = field({keyword: BOTH, "discriminator": {"propertyName": "kind", **discriminator}})
+    for payload, expected in [
+        ({"kind": "c", "name": "x"}, []),
+        ({"kind": "d", "name": "x"}, []),
+        ({"kind": "c", "lives": True}, ["/a/lives"]),
+        ({"kind": "d", "lives": True}, []),
+        ({"kind": "e"}, ["/a/kind"]),
+        ({"name": "x"}, ["/a/kind"]),
+    ]:
+        assert pointers(tmp_path, schema, {"a": payload}, **schemas) == expected, payload
+    assert pointers(tmp_path, schema, {"a": 1}, **schemas) == ["/a"]
+
+
+def test_a_discriminator_without_a_mapping_goes_by_the_schemas_names(tmp_path: Path) -> None:
+    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind"}})
+    assert pointers(tmp_path, schema, {"a": {"kind": "Cat", "lives": 9}}, **PETS) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": "Dog", "lives": 9}}, **PETS) == ["/a/lives"]
+    assert pointers(tmp_path, schema, {"a": {"kind": "Bird"}}, **PETS) == ["/a/kind"]
+
+
+def test_a_schema_whose_value_is_not_known_is_tried_for_the_others(tmp_path: Path) -> None:
+    inline = {"type": "object", "required": ["wings"], "properties": {"wings": {"type": "integer"}}}
+    mapping = {"c": "#/components/schemas/Cat"}
+    union = [BOTH[0], inline, {"type": "null"}]
+    schema = field({"oneOf": union, "discriminator": {"propertyName": "kind", "mapping": mapping}})
+    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **PETS) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": "bird", "wings": 2}}, **PETS) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": "bird"}}, **PETS) == ["/a"]
+    assert pointers(tmp_path, schema, {"a": {"wings": 2}}, **PETS) == []
+    assert pointers(tmp_path, schema, {"a": None}, **PETS) == []
+
+
+def test_a_discriminator_may_be_a_number(tmp_path: Path) -> None:
+    mapping = {"1": "#/components/schemas/Cat", "2": "#/components/schemas/Dog"}
+    pets = {"Cat": constant(CAT, type="integer"), "Dog": constant(DOG, type="integer")}
+    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind", "mapping": mapping}})
+    assert pointers(tmp_path, schema, {"a": {"kind": 1, "lives": 9}}, **pets) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": 2, "lives": 9}}, **pets) == ["/a/lives"]
+
+
+@pytest.mark.parametrize(
+    "discriminator",
+    [{"propertyName": 1}, "kind", {}, None, {"propertyName": "kind", "mapping": {"c": 1, "d": "gone.yml"}}],
+)
+def test_a_discriminator_that_says_nothing_is_left_out(tmp_path: Path, discriminator: Any) -> None:
+    schemas = {"Cat": constant(CAT, const="c"), "Dog": constant(DOG, const="d")}
+    schema = field({"oneOf": BOTH, "discriminator": discriminator})
+    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **schemas) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": "d", "lives": 9}}, **schemas) != []

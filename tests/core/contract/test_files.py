@@ -1,0 +1,156 @@
+"""What a document may cost, and what it may read: beyond, one clear line, for the route that needs it."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.contract import Contract, files, load_contract
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
+from sp00ky_core.errors import ContractError
+
+BOMB = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 11)
+)
+
+
+def load(file: Path, *ref_roots: Path) -> Contract:
+    backend = BackendConfig(name="api", spec=file, base_url="http://x.test", table="job")
+    return load_contract(backend, ref_roots=ref_roots)
+
+
+def referring(folder: Path, reference: str, *ref_roots: Path) -> Contract:
+    """The contract of a document of which one route refers there."""
+    folder.mkdir(exist_ok=True)
+    body = f"{{content: {{application/json: {{schema: {{$ref: '{reference}'}}}}}}}}"
+    paths = f"paths: {{/good: {{post: {{}}}}, /a: {{post: {{requestBody: {body}}}}}}}"
+    (folder / "openapi.yml").write_text(f"openapi: 3.1.0\n{paths}\n")
+    return load(folder / "openapi.yml", *ref_roots)
+
+
+def refusal(contract: Contract) -> str:
+    """Why the one route is refused, the other being good."""
+    assert contract.route("/good") is not None
+    assert contract.route("/a") is None
+    assert "\n" not in contract.unusable["/a"]
+    return contract.unusable["/a"]
+
+
+def test_aliases_that_expand_without_measure_are_refused() -> None:
+    with pytest.raises(YamlProblem, match=r"its aliases stand for more than 1,000,000 values \(line 6, "):
+        parse_yaml(BOMB)
+    mapping = ", ".join(f"k{n}: v" for n in range(1_000))
+    with pytest.raises(YamlProblem, match="1,000,000 values"):
+        parse_yaml(f"a: &a {{{mapping}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1_000)))
+
+
+def test_a_document_that_is_a_bomb_is_refused_and_a_neighbour_costs_its_route(tmp_path: Path) -> None:
+    (tmp_path / "openapi.yml").write_text(BOMB)
+    with pytest.raises(ContractError, match="its aliases stand for more") as caught:
+        load(tmp_path / "openapi.yml")
+    assert "\n" not in str(caught.value)
+    (tmp_path / "bomb.yml").write_text(BOMB)
+    assert "its aliases stand for more" in refusal(referring(tmp_path, "bomb.yml"))
+
+
+def test_aliases_in_measure_are_what_they_stand_for() -> None:
+    text = "a: &a [1, &b {x: 2}]\nc: [*a, *b, {<<: [*b, {y: 3}], y: 4}]\nd: *a\n"
+    inner = {"x": 2}
+    assert parse_yaml(text) == {
+        "a": [1, inner],
+        "c": [[1, inner], inner, {"x": 2, "y": 4}],
+        "d": [1, inner],
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &a [*a]", "a: &a {b: [*a]}", "a: *a", "<<: 1", "? [a]\n: b", "[" * 501 + "]" * 501]
+)
+def test_what_aliases_and_keys_can_not_be_is_said_with_its_place(text: str) -> None:
+    with pytest.raises(YamlProblem, match=r"\(line 1, column \d+\)"):
+        parse_yaml(text)
+
+
+def test_references_stay_in_the_document_s_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.yml").write_text("{type: string}")
+    assert "outside of the document's folder" in refusal(referring(tmp_path / "api", "../secret.yml"))
+    assert "outside" in refusal(referring(tmp_path / "api", (tmp_path / "secret.yml").as_uri()))
+    assert referring(tmp_path / "api", "../secret.yml", tmp_path).route("/a") is not None
+
+
+def test_symbolic_links_are_resolved_first(tmp_path: Path) -> None:
+    shared, api = tmp_path / "shared", tmp_path / "api"
+    shared.mkdir()
+    api.mkdir()
+    (shared / "a.yml").write_text("{type: string}")
+    (api / "link.yml").symlink_to(shared / "a.yml")
+    (api / "folder").symlink_to(shared)
+    (tmp_path / "named").symlink_to(shared)
+    for reference in ("link.yml", "folder/a.yml"):
+        assert "outside" in refusal(referring(api, reference))
+        assert referring(api, reference, tmp_path / "named").route("/a") is not None
+    (tmp_path / "moved").symlink_to(api)
+    (api / "inside.yml").symlink_to(api / "real.yml")
+    (api / "real.yml").write_text("{type: string}")
+    assert referring(tmp_path / "moved", "inside.yml").route("/a") is not None
+
+
+def test_a_folder_that_contains_itself_ends(tmp_path: Path) -> None:
+    (tmp_path / "d").symlink_to(tmp_path)
+    (tmp_path / "x.yml").write_text("{properties: {a: {$ref: d/x.yml}}}")
+    assert "Too many levels of symbolic links" in refusal(referring(tmp_path, "x.yml"))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "socket", "folder", "device", "loop", "missing"])
+def test_only_regular_files_are_read(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "x.yml"
+    match kind:
+        case "fifo":
+            os.mkfifo(file)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(os.path.relpath(file))
+        case "folder":
+            file.mkdir()
+        case "device":
+            file.symlink_to("/dev/zero")
+        case "loop":
+            file.symlink_to(file)
+    says = {"device": "outside", "loop": "symbolic links", "missing": "no such file"}
+    assert says.get(kind, "can't be read") in refusal(referring(tmp_path, "x.yml"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("file:///dev/zero", "outside"),
+        ("file://host/x.yml", "nothing is ever fetched"),
+        ("http://127.0.0.1/x.yml", "nothing is ever fetched"),
+        ("ftp:x.yml", "nothing is ever fetched"),
+        ("http://[", "that is no URI"),
+        ("x%00.yml", "can't be read"),
+        ("x" * 5_000, "can't be read"),
+    ],
+)
+def test_other_references_are_not_followed(tmp_path: Path, reference: str, says: str) -> None:
+    assert says in refusal(referring(tmp_path, reference))
+
+
+def test_a_document_is_a_regular_file_too(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "openapi.yml")
+    with pytest.raises(ContractError, match="can't be read: it is no regular file"):
+        load(tmp_path / "openapi.yml")
+    with pytest.raises(ContractError, match="can't be read: it is no regular file"):
+        load(Path("/dev/zero"))
+
+
+def test_files_have_64_megabytes_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert files.MOST_BYTES == 64 * 1024 * 1024
+    monkeypatch.setattr(files, "MOST_BYTES", 1024 * 1024)  # a real one takes its time
+    (tmp_path / "x.yml").write_text("{type: string}\n" + "#" * 1024 * 1024)
+    assert "more than 1 MB in all" in refusal(referring(tmp_path, "x.yml"))
+    (tmp_path / "openapi.yml").write_text("#" * 1024 * 1024 + "\nopenapi: 3.1.0\npaths: {}\n")
+    with pytest.raises(ContractError, match="more than 1 MB in all"):
+        load(tmp_path / "openapi.yml")

@@ -1,0 +1,285 @@
+"""What a route's payload must be, and how what is wrong is said."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.contract import Contract, load_contract
+
+NODE = {
+    "type": "object",
+    "required": ["value"],
+    "properties": {"value": {"type": "integer"}, "next": {"$ref": "#/components/schemas/Node"}},
+    "additionalProperties": False,
+}
+
+
+def contract_of(folder: Path, paths: dict[str, Any], version: str = "3.1.0", **schemas: Any) -> Contract:
+    document = {"openapi": version, "paths": paths, "components": {"schemas": schemas}}
+    (folder / "openapi.json").write_text(json.dumps(document))
+    return load_contract(
+        BackendConfig(name="api", spec=folder / "openapi.json", base_url="http://x.test", table="job")
+    )
+
+
+def taking(schema: Any, media: str = "application/json") -> dict[str, Any]:
+    return {"requestBody": {"content": {media: {"schema": schema}}}}
+
+
+def pointers(folder: Path, schema: Any, payload: Any, version: str = "3.1.0", **schemas: Any) -> list[str]:
+    contract = contract_of(folder, {"/x": {"post": taking(schema)}}, version, **schemas)
+    return [violation.pointer for violation in contract.violations("/x", payload)]
+
+
+def field(schema: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": schema}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "payload", "expected"),
+    [
+        ({"required": ["id"]}, {}, ["/id"]),
+        ({"required": ["id", "to"]}, {"id": 1}, ["/to"]),
+        (field({"type": "integer"}), {"a": "1"}, ["/a"]),
+        (field({"type": "integer"}), {"a": True}, ["/a"]),
+        (field({"type": "integer"}), {"a": None}, ["/a"]),
+        (field({"type": ["integer", "null"]}), {"a": None}, []),
+        (field({"type": ["integer", "null"]}), {"a": "x"}, ["/a"]),
+        (field({"enum": ["x", "y"]}), {"a": "z"}, ["/a"]),
+        (field({"const": 1}), {"a": 2}, ["/a"]),
+        (field({"exclusiveMinimum": 1}), {"a": 1}, ["/a"]),
+        (field({"type": "array", "items": {"type": "string"}}), {"a": ["x", 1, "y", 2]}, ["/a/1", "/a/3"]),
+        (field({"type": "string", "format": "uuid"}), {"a": "no"}, ["/a"]),
+        (field({"type": "string", "format": "date-time"}), {"a": "2020-01-01"}, ["/a"]),
+        (field({"type": "string", "format": "email"}), {"a": "no"}, ["/a"]),
+        (field({"type": "string", "format": "binary"}), {"a": "\x00"}, []),
+        (field({"type": "string", "format": "byte"}), {"a": "%"}, []),
+        (field({"type": "integer", "format": "int64"}), {"a": 10**30}, ["/a"]),
+        ({"allOf": [{"required": ["a"]}, {"required": ["b"]}]}, {}, ["/a", "/b"]),
+        (
+            {"properties": {"a/b": {"properties": {"~c": {"type": "null"}}}}},
+            {"a/b": {"~c": 1}},
+            ["/a~1b/~0c"],
+        ),
+        ({"additionalProperties": False}, {"x": 1, "y/z": 2}, ["/x", "/y~1z"]),
+        ({"unevaluatedProperties": False}, {"x": 1}, ["/x"]),
+        ({"additionalProperties": {"type": "string"}}, {"x": 1}, ["/x"]),
+        (
+            {"properties": {"default": {"type": "string"}, "example": {"enum": [1]}}},
+            {"default": 1, "example": 2},
+            ["/default", "/example"],
+        ),
+        (False, {}, [""]),
+        (True, {"any": "thing"}, []),
+        ({"type": "array"}, {}, [""]),
+    ],
+)
+def test_where_a_payload_breaks_its_schema(
+    tmp_path: Path, schema: Any, payload: Any, expected: list[str]
+) -> None:
+    assert pointers(tmp_path, schema, payload) == expected
+
+
+def test_references_are_followed_into_themselves(tmp_path: Path) -> None:
+    payload = {"node": {"value": 1, "next": {"value": "x", "next": {"next": {"value": 1, "extra": 0}}}}}
+    schema = {"properties": {"node": {"$ref": "#/components/schemas/Node"}}}
+    expected = ["/node/next/next/next/extra", "/node/next/next/value", "/node/next/value"]
+    assert pointers(tmp_path, schema, payload, Node=NODE) == expected
+
+
+def test_references_lead_into_other_parts_of_the_document(tmp_path: Path) -> None:
+    paths = {
+        "/a/{id}": {"post": taking({"properties": {"deep": {"type": "integer"}}})},
+        "/b": {
+            "post": taking(
+                {"$ref": "#/paths/~1a~1%7Bid%7D/post/requestBody/content/application~1json/schema"}
+            )
+        },
+    }
+    contract = contract_of(tmp_path, paths)
+    assert [each.pointer for each in contract.violations("/b", {"deep": "x"})] == ["/deep"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"type": "string", "nullable": True}, None, 1),
+        ({"type": "string", "nullable": False}, "x", None),
+        ({"type": "string"}, "x", None),
+        ({"type": "string", "enum": ["x"], "nullable": True}, None, "y"),
+        ({"allOf": [{"$ref": "#/components/schemas/Node"}], "nullable": True}, None, {}),
+        ({"$ref": "#/components/schemas/Node", "nullable": True}, None, {}),
+        ({"$ref": "#/components/schemas/Node", "maxProperties": 0}, {"value": 1}, None),
+        ({"oneOf": [{"type": "string"}, {"type": "integer"}], "nullable": True}, None, True),
+        ({"minimum": 1, "exclusiveMinimum": True}, 2, 1),
+        ({"minimum": 1, "exclusiveMinimum": False}, 1, 0),
+        ({"maximum": 1, "exclusiveMaximum": True}, 0, 1),
+        ({"maximum": 1, "exclusiveMaximum": False}, 1, 2),
+        (
+            {"type": "object", "properties": {"nullable": {"type": "string", "nullable": True}}},
+            {"nullable": None},
+            {"nullable": 1},
+        ),
+    ],
+)
+def test_openapi_30_has_its_own_words(tmp_path: Path, schema: Any, good: Any, bad: Any) -> None:
+    contract = contract_of(tmp_path, {"/x": {"post": taking(field(schema))}}, "3.0.3", Node=NODE)
+    assert contract.violations("/x", {"a": good}) == []
+    assert contract.violations("/x", {"a": bad}) != []
+
+
+def test_what_is_behind_nullable_keeps_its_own_place(tmp_path: Path) -> None:
+    schema = field({"$ref": "#/components/schemas/Node", "nullable": True})
+    assert pointers(tmp_path, schema, {"a": {"value": "x"}}, "3.0.3", Node=NODE) == ["/a/value"]
+
+
+def test_openapi_31_reads_what_stands_beside_a_reference(tmp_path: Path) -> None:
+    beside = {"$ref": "#/components/schemas/Node", "maxProperties": 1}
+    assert pointers(tmp_path, beside, {"value": 1, "next": {"value": 1}}, Node=NODE) == [""]
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
+def test_what_only_responses_have_is_not_required_of_a_payload(tmp_path: Path, version: str) -> None:
+    schema = {"required": ["id", "name"], "properties": {"id": {"type": "string", "readOnly": True}}}
+    assert pointers(tmp_path, schema, {}, version) == ["/name"]
+    assert pointers(tmp_path, schema, {"id": "x", "name": 1}, version) == []
+
+
+def test_of_several_alternatives_the_nearest_is_explained(tmp_path: Path) -> None:
+    schema = field({"oneOf": [{"type": "string"}, {"$ref": "#/components/schemas/Node"}]})
+    contract = contract_of(tmp_path, {"/x": {"post": taking(schema)}}, Node=NODE)
+    (violation,) = contract.violations("/x", {"a": {"value": "x"}})
+    assert violation.pointer == "/a"
+    assert "/a/value" in violation.message
+
+
+def test_values_are_never_quoted(tmp_path: Path) -> None:
+    secret = "s3cr3t" * 100
+    forbidden = [{"type": "integer"}, {"maxLength": 3}, {"enum": ["x"]}, {"const": 1}, {"pattern": "^x$"}]
+    forbidden += [
+        {"format": "uuid"},
+        {"not": {"type": "string"}},
+        {"oneOf": [{"type": "null"}, {"maxLength": 1}]},
+    ]
+    for schema in forbidden:
+        contract = contract_of(tmp_path, {"/x": {"post": taking(field(schema))}})
+        (violation,) = contract.violations("/x", {"a": secret})
+        assert "s3cr3t" not in str(violation)
+
+
+def test_messages_are_cut(tmp_path: Path) -> None:
+    contract = contract_of(tmp_path, {"/x": {"post": taking(field({"const": "x" * 10_000}))}})
+    assert len(contract.violations("/x", {"a": 1})[0].message) == 300
+
+
+@pytest.mark.parametrize("value", [b"x", {1: 2}, "\ud800", {1, 2}, object()])
+def test_what_is_no_json_is_a_violation_and_no_crash(tmp_path: Path, value: Any) -> None:
+    assert pointers(tmp_path, field({"type": "null"}), {"a": value}) == [""]
+
+
+def test_numbers_without_end_and_circles_are_no_crash(tmp_path: Path) -> None:
+    circle: dict[str, Any] = {}
+    circle["a"] = circle
+    assert pointers(
+        tmp_path,
+        {"additionalProperties": {"$ref": "#/components/schemas/X"}},
+        circle,
+        X={"additionalProperties": {"type": "null"}},
+    ) == [""]
+    assert pointers(tmp_path, field({"maximum": 5}), {"a": 10**400}) == ["/a"]
+
+
+@pytest.mark.parametrize(
+    "media",
+    ["application/json; charset=utf-8", "application/vnd.x+json", "*/*", "application/*", "APPLICATION/JSON"],
+)
+def test_bodies_of_any_kind_of_json_are_checked(tmp_path: Path, media: str) -> None:
+    contract = contract_of(tmp_path, {"/x": {"post": taking({"required": ["id"]}, media)}})
+    assert [each.pointer for each in contract.violations("/x", {})] == ["/id"]
+
+
+def test_the_most_precise_media_type_counts(tmp_path: Path) -> None:
+    body = taking({"required": ["wrong"]}, "*/*")
+    body["requestBody"]["content"]["application/json"] = {"schema": {"required": ["right"]}}
+    contract = contract_of(tmp_path, {"/x": {"post": body}})
+    assert [each.pointer for each in contract.violations("/x", {})] == ["/right"]
+
+
+def test_a_route_that_takes_no_json_takes_no_payload(tmp_path: Path) -> None:
+    contract = contract_of(tmp_path, {"/x": {"post": taking({}, "multipart/form-data")}})
+    assert "multipart/form-data" in contract.violations("/x", {})[0].message
+    assert contract.route("/x") is None
+    assert list(contract.routes) == []
+
+
+def test_a_route_without_a_body_takes_any_payload(tmp_path: Path) -> None:
+    assert contract_of(tmp_path, {"/x": {"post": {}}}).violations("/x", {"any": 1}) == []
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Contract:
+    id_parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": ["string", "integer"]}}
+    return contract_of(
+        tmp_path,
+        {
+            "/users/{id}/{kind}.json": {
+                "parameters": [id_parameter, {"name": "dry", "in": "query", "schema": {"type": "string"}}],
+                "post": taking({"additionalProperties": False, "properties": {"name": {"type": "string"}}})
+                | {
+                    "parameters": [
+                        {"name": "dry", "in": "query", "required": True, "schema": {"type": "boolean"}},
+                        {"name": "X-Trace", "in": "header"},
+                    ]
+                },
+            }
+        },
+    )
+
+
+def test_parameters_come_from_the_payload(users: Contract) -> None:
+    path = "/users/{id}/{kind}.json"
+    route = users.routes[path]
+    assert (route.path_parameters, route.query_parameters) == (("id", "kind"), ("dry",))
+    assert users.violations(path, {"id": 7, "kind": "a", "dry": True, "name": "n"}) == []
+    broken = {"id": [], "dry": "yes", "extra": 1}
+    assert [each.pointer for each in users.violations(path, broken)] == ["/dry", "/extra", "/id", "/kind"]
+
+
+@pytest.mark.parametrize(
+    "value", ["", ".", "..", "a/../b", "%2e%2e", "..%2fx", "..\\x", "%252e%252e", "..;x", [], {}, None]
+)
+def test_what_would_change_the_path_is_refused(users: Contract, value: Any) -> None:
+    payload = {"id": "x", "kind": value, "dry": True}
+    assert [each.pointer for each in users.violations("/users/{id}/{kind}.json", payload)] == ["/kind"]
+
+
+@pytest.mark.parametrize("value", ["a b", "a/b", "é", "a.b", "...", 1.5, True, "50%"])
+def test_what_can_be_escaped_may_fill_a_path(users: Contract, value: Any) -> None:
+    payload = {"id": "x", "kind": value, "dry": True}
+    assert users.violations("/users/{id}/{kind}.json", payload) == []
+
+
+def test_a_get_sends_its_payload_as_the_query(tmp_path: Path) -> None:
+    parameters = [
+        {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}},
+        {"name": "tags", "in": "query", "content": {"application/json": {"schema": {"type": "array"}}}},
+    ]
+    contract = contract_of(tmp_path, {"/search": {"get": {"parameters": parameters} | taking(False)}})
+    assert contract.routes["/search"].method == "GET"
+    assert contract.violations("/search", {"q": "x", "tags": ["a", 1], "more": None}) == []
+    broken = {"tags": "a", "filter": {"deep": 1}, "rows": [[1]]}
+    assert [each.pointer for each in contract.violations("/search", broken)] == [
+        "/filter",
+        "/q",
+        "/rows",
+        "/tags",
+    ]
+
+
+def test_a_path_that_is_no_route_is_a_key_error(users: Contract) -> None:
+    assert users.route("/nope") is None
+    with pytest.raises(KeyError):
+        users.violations("/nope", {})

@@ -1,0 +1,80 @@
+"""A new job is checked against its backend, and gets what it doesn't say from it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core.backend import Backend, load_backends
+from sp00ky_core.config import BackendConfig, Config, RetryConfig
+from sp00ky_core.contract.validation import TimeoutIgnored, validated
+from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
+from sp00ky_core.job import NewJob
+
+SPEC = """\
+openapi: 3.1.0
+info: {title: api, version: "1"}
+paths:
+  /a:
+    post: {requestBody: {content: {application/json: {schema: {properties: {n: {type: integer}}}}}}}
+  /b: {get: {}, put: {}}
+"""
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Backend:
+    (tmp_path / "openapi.yml").write_text(SPEC)
+    config = BackendConfig(
+        name="api",
+        spec=tmp_path / "openapi.yml",
+        base_url="http://x.test",
+        table="job",
+        retry=RetryConfig(max_retries=7, strategy="exponential"),
+        max_payload_bytes=20,
+    )
+    backends = {"api": config}
+    return load_backends(
+        Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear", "exponential"})
+    )["api"]
+
+
+def test_what_it_does_not_say_is_the_backend_s(backend: Backend) -> None:
+    job = validated(backend, NewJob(path="/a", payload={"n": 1}))
+    assert (job.backend, job.max_retries, job.retry_strategy) == ("api", 7, "exponential")
+    job = validated(backend, NewJob(path="/a", max_retries=0, retry_strategy="linear"))
+    assert (job.max_retries, job.retry_strategy) == (0, "linear")
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"path": "/nope"}, UnknownRoute),
+        ({"path": "/b"}, UnknownRoute),
+        ({"path": "/a", "payload": {"n": "x"}}, PayloadInvalid),
+        ({"path": "/a", "payload": {"text": "x" * 20}}, PayloadTooLarge),
+        ({"path": "/a", "payload": {"n": 1, "x": "\0"}}, PayloadNotJson),
+        ({"path": "/a", "payload": JsonText(b"{")}, PayloadNotJson),
+        ({"path": "/a", "retry_strategy": "lineal"}, UnknownStrategy),
+    ],
+)
+def test_what_is_refused(backend: Backend, fields: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        validated(backend, NewJob(**fields))
+
+
+def test_an_escaped_backslash_before_a_number_is_no_nul(backend: Backend) -> None:
+    assert validated(backend, NewJob(path="/a", payload={"x": "\\u0000"})).payload_json == rb'{"x":"\\u0000"}'
+
+
+def test_a_timeout_without_effect_is_warned_of(backend: Backend) -> None:
+    with pytest.warns(TimeoutIgnored, match="'api' isn't timeoutOverridable"):
+        validated(backend, NewJob(path="/a", timeout=5))
+    config = attrs.evolve(backend.config, timeout_overridable=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert validated(attrs.evolve(backend, config=config), NewJob(path="/a", timeout=5)).timeout == 5

@@ -1,0 +1,198 @@
+"""A job as JSON: the documented keys, there and back."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import cattrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sp00ky_conformance.strategies import instants, jobs, json_values
+from sp00ky_core.encoding.job_json import instant_from_json, instant_to_json, job_from_json, job_to_json
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
+from sp00ky_core.stores.rows import job_of
+
+# DESIGN.md section 12, written down a second time.
+KEYS = [
+    "id",
+    "backend",
+    "path",
+    "payload",
+    "status",
+    "retries",
+    "max_retries",
+    "retry_strategy",
+    "timeout",
+    "assigned_to",
+    "errors",
+    "result",
+    "dedup_key",
+    "priority",
+    "ordering_key",
+    "traceparent",
+    "created_at",
+    "updated_at",
+    "run_at",
+    "lease_until",
+    "lease_epoch",
+    "runner_id",
+]
+
+
+@given(jobs())
+def test_a_job_survives_the_round_trip(job: Job) -> None:
+    text = json.dumps(job_to_json(job), allow_nan=False)
+    assert job_from_json(json.loads(text)) == job
+
+
+@given(jobs())
+def test_the_keys_are_the_documented_ones_in_their_order(job: Job) -> None:
+    fields = job_to_json(job)
+    assert list(fields) == KEYS
+    for entry in fields["errors"]:
+        several = [key for key in ("since", "count") if key in entry]
+        assert list(entry) == ["at", "attempt", "code", "name", "reason", "runner_id", *several]
+        assert entry.get("since", "") is not None
+        assert entry.get("count") != 1
+    absent = {key for key in KEYS if getattr(job, key) is None}
+    assert {key for key in KEYS if fields[key] is None} == absent
+
+
+def test_a_job_reads_as_documented() -> None:
+    at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    job = Job(
+        id="job:1",
+        backend="api",
+        path="/spookify",
+        payload_json=b'{"id":1}',
+        status=JobStatus.FAILED,
+        errors=(AttemptError(at=at, attempt=1, code=503, name="http_status", reason="busy"),),
+        result_json=b"[1]",
+        created_at=at,
+        updated_at=at.replace(microsecond=120),
+    )
+    assert job_to_json(job) == {
+        "id": "job:1",
+        "backend": "api",
+        "path": "/spookify",
+        "payload": {"id": 1},
+        "status": "failed",
+        "retries": 0,
+        "max_retries": 3,
+        "retry_strategy": "linear",
+        "timeout": None,
+        "assigned_to": None,
+        "errors": [
+            {
+                "at": "2030-01-02T03:04:05Z",
+                "attempt": 1,
+                "code": 503,
+                "name": "http_status",
+                "reason": "busy",
+                "runner_id": None,
+            }
+        ],
+        "result": [1],
+        "dedup_key": None,
+        "priority": 0,
+        "ordering_key": None,
+        "traceparent": None,
+        "created_at": "2030-01-02T03:04:05Z",
+        "updated_at": "2030-01-02T03:04:05.000120Z",
+        "run_at": None,
+        "lease_until": None,
+        "lease_epoch": 0,
+        "runner_id": None,
+    }
+
+
+@given(instants(), st.integers(-14, 14))
+def test_instants_are_rfc_3339_in_utc(instant: datetime, hours: int) -> None:
+    elsewhere = instant.astimezone(timezone(timedelta(hours=hours)))
+    text = instant_to_json(elsewhere)
+    assert text.endswith("Z")
+    assert instant_from_json(text) == instant
+    assert ("." in text) == (instant.microsecond != 0)
+
+
+@pytest.mark.parametrize("text", ["2030-01-02T03:04:05", "yesterday", ""])
+def test_an_instant_needs_a_zone(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  # the text differs with the reason
+        instant_from_json(text)
+
+
+@pytest.mark.parametrize("change", [{"status": "done"}, {"created_at": "soon"}, {"errors": 3}, {"id": ...}])
+def test_what_is_no_job_is_refused(change: dict[str, Any]) -> None:
+    fields = job_to_json(Job(id="a:1", backend="a", path="/", payload_json=b"{}", status=JobStatus.PENDING))
+    changed = {key: each for key, each in {**fields, **change}.items() if each is not ...}
+    with pytest.raises((cattrs.BaseValidationError, KeyError)):
+        job_from_json(changed)
+
+
+NO_JSON = [b"", b"{oops", b"\xff\xfe", b"\0", b"NaN", b"1e999", b"9" * 5_000, b'{"a":' * 99_999]
+
+
+@pytest.mark.parametrize("text", NO_JSON, ids=lambda text: repr(text[:8]))
+def test_a_payload_that_is_no_json_is_shown_as_text(text: bytes) -> None:
+    job = Job(id="a:1", backend="a", path="/", payload_json=text, result_json=text, status=JobStatus.PENDING)
+    fields = job_to_json(job)
+    assert fields["payload"] == fields["result"] == text.decode(errors="replace")
+    json.dumps(fields, allow_nan=False).encode()
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    job = Job(
+        id="a:1",
+        backend="a",
+        path="/\udc00",
+        payload_json=b'{"a\\ud800":"\\udfff!"}',
+        status=JobStatus.PENDING,
+    )
+    fields = job_to_json(job)
+    assert (fields["path"], fields["payload"]) == ("/\ufffd", {"a\ufffd": "\ufffd!"})
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters())
+    | st.binary()
+    | st.datetimes()
+    | st.sampled_from([10**400, "\ud800", "pending", "processing", object(), {1: {2}}, "null", "{}"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
+    max_leaves=8,
+)
+COLUMNS = sorted(
+    {field.name.removesuffix("_json") for field in attrs.fields(Job)} - {"id", "backend", "defect"}
+)
+
+
+def test_a_number_that_python_will_not_write_is_no_trouble() -> None:
+    huge: Any = 10**5_000
+    row = dict.fromkeys(COLUMNS, huge) | {"errors": [{"attempt": huge, "code": -huge}], "id": "job:1"}
+    job = job_of(row, backend="api")
+    assert job.defect
+    json.dumps(job_to_json(job), allow_nan=False).encode()
+    for option in ("path", "max_retries", "timeout", "delay"):
+        with pytest.raises(OptionInvalid, match=f"{option} is int"):
+            NewJob(**{"path": "/a", option: huge})
+
+
+@given(ANYTHING, json_values())
+def test_options_are_checked_and_never_break(value: Any, payload: Any) -> None:
+    for option in ("path", "max_retries", "timeout", "delay", "run_at", "dedup_key", "retry_strategy"):
+        try:
+            NewJob(**{"path": "/a", "payload": {"a": payload}, option: value})
+        except Sp00kyError as error:
+            assert option in str(error)  # noqa: PT017  # legal values raise nothing
+    try:
+        NewJob(path="/a", payload={"a": value})
+        NewJob(path="/a", payload=value)
+    except Sp00kyError as error:
+        assert str(error)  # noqa: PT017  # legal values raise nothing

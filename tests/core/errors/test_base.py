@@ -1,0 +1,45 @@
+"""What errors share: names that are near, values that are shown, how something is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+from sp00ky_core.errors.base import install_hint, nearest, shown
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "says"),
+    [
+        ("apj", ["mail", "api"], "did you mean 'api'?"),
+        ("zzz", ["mail", "api"], "known: 'api', 'mail'"),
+        ("zzz", [], "none is known"),
+        ("zzz", [f"b{n:02}" for n in range(20)], "known: " + ", ".join(f"'b{n:02}'" for n in range(10))),
+    ],
+)
+def test_the_nearest_name(name: str, known: list[str], says: str) -> None:
+    assert nearest(name, known) == says
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\n", "'a\\n'"),
+        ("x" * 100, "'" + "x" * 79),
+        ("\ud800", "'\\ud800'"),
+        pytest.param(10**5_000, "int", id="more digits than Python writes"),
+        (Unprintable(), "Unprintable"),
+    ],
+)
+def test_a_value_as_it_is_shown(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_how_a_distribution_is_installed() -> None:
+    assert install_hint("sp00ky-store-postgres").startswith("pip install ./sp00ky_store_postgres,")
+    fast = install_hint("sp00ky-transport-http[fast]")
+    assert fast.startswith("pip install './sp00ky_transport_http[fast]',")

@@ -1,0 +1,211 @@
+"""Killing, redriving and clearing by conditions: what is done, what is refused, and in which batches."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.core.two_backends import ended, enqueued, opened, statuses
+
+from sp00ky_core import (
+    BulkResult,
+    JobFilter,
+    JobQuery,
+    JobStatus,
+    Outbox,
+)
+from sp00ky_core.errors import OptionInvalid, UnknownBackend
+from sp00ky_core.job import Job
+from sp00ky_core.operators import bulk, page
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import OperatorResult
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    async with opened(tmp_path) as outbox:
+        yield outbox
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of two."""
+    monkeypatch.setattr(page, "PAGE", 2)
+    monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
+
+
+@pytest.mark.usefixtures("small")
+async def test_all_that_match_are_killed_page_by_page(outbox: Outbox) -> None:
+    wanted, others = await enqueued(outbox, 5), await enqueued(outbox, 2, path="/b")
+    await outbox.store.claim({"api": 3}, "r")
+    result = await outbox.kill(filter=JobFilter(path="/a"), reason="not wanted")
+    assert result == BulkResult(matched=5, done=5)
+    assert await statuses(outbox, wanted) == {"failed"}
+    assert await statuses(outbox, others) == {"pending"}
+    assert {(await outbox.get(each)).errors[-1].reason for each in wanted} == {"not wanted"}
+
+
+@pytest.mark.usefixtures("small")
+async def test_an_empty_filter_means_all(outbox: Outbox) -> None:
+    ids = [*await enqueued(outbox, 3), *await enqueued(outbox, 2, "mail")]
+    assert await outbox.kill(filter=JobFilter()) == BulkResult(matched=5, done=5)
+    assert await outbox.redrive(filter=JobFilter(error_name="killed", backend="mail")) == BulkResult(
+        matched=2, done=2
+    )
+    assert await statuses(outbox, ids[3:]) == {"pending"}
+    assert await outbox.clear(filter=JobFilter()) == BulkResult(matched=3, done=3)
+    assert {job.id for job in await outbox.find()} == set(ids[3:])
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_limit_takes_the_newest_whatever_their_status(outbox: Outbox) -> None:
+    ids = await enqueued(outbox, 6)
+    await outbox.store.claim({"api": 3}, "r")  # the oldest three are processing
+    assert await outbox.kill(filter=JobFilter(), limit=4) == BulkResult(matched=4, done=4)
+    assert await statuses(outbox, ids[2:]) == {"failed"}
+    assert await statuses(outbox, ids[:2]) == {"processing"}
+    assert await outbox.clear(filter=JobFilter(), limit=3) == BulkResult(matched=3, done=3)
+    assert {job.id for job in await outbox.find()} == set(ids[:3])
+    assert await outbox.kill(filter=JobFilter(), limit=0) == BulkResult(matched=0)
+
+
+@pytest.mark.usefixtures("small")
+async def test_what_is_refused_is_counted_by_why(outbox: Outbox) -> None:
+    held = await ended(outbox, 1, dedup_key="k")
+    await ended(outbox, 3)
+    await enqueued(outbox, 1, dedup_key="k")
+    once = await enqueued(outbox, 1, max_retries=0)
+    await outbox.store.claim({"api": 2}, "r")
+    await outbox.kill(*once)
+    result = await outbox.redrive(filter=JobFilter())
+    assert (result.matched, result.done) == (5, 3)
+    assert result.refused == {"duplicate": 1, "illegal": 1}
+    assert result.looked_at == 5
+    assert "resend-unknown" in (result.problem or "")
+    assert await statuses(outbox, [*held, *once]) == {"failed"}
+    assert (await outbox.redrive(filter=JobFilter(), resend_unknown=True)).done == 1
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_same(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is processing while the pending ones are read, and pending while the others are."""
+    ids = await enqueued(outbox, 3)
+    (taken,) = await outbox.store.claim({"api": 1}, "r")
+    find, newer = outbox.store.find, list[str]()
+
+    async def find_late(query: JobQuery) -> list[Job]:
+        found = await find(query)
+        if query.status is JobStatus.PENDING and not newer:
+            await outbox.store.release("r", keep=())
+            newer.extend(await enqueued(outbox, 1))
+        return found
+
+    monkeypatch.setattr(outbox.store, "find", find_late)
+    result = await outbox.kill(filter=JobFilter())
+    assert (result.matched, result.done) == (3, 3)
+    assert await statuses(outbox, ids) == {"failed"}
+    assert await statuses(outbox, newer) == {"pending"}  # it came later
+    assert taken.id in ids
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_limited_clear_takes_the_newest_of_all_backends(outbox: Outbox) -> None:
+    ids = [each for n in range(7) for each in await enqueued(outbox, 1, ("api", "mail")[n % 2])]
+    await outbox.kill(*ids)
+    assert await outbox.clear(filter=JobFilter(), limit=5) == BulkResult(matched=5, done=5)
+    assert {job.id for job in await outbox.find()} == set(ids[:2])
+    assert await outbox.clear(filter=JobFilter(), limit=5) == BulkResult(matched=2, done=2)
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await enqueued(outbox, 5)
+    kill = outbox.store.kill
+
+    async def kill_and_prune(job_ids: Sequence[str], *, reason: str = "") -> list[OperatorResult]:
+        results = await kill(job_ids, reason=reason)
+        await outbox.store.clear(job_ids)
+        return results
+
+    monkeypatch.setattr(outbox.store, "kill", kill_and_prune)
+    assert (await outbox.kill(filter=JobFilter())).done == 5
+    assert await outbox.find() == []
+    assert len(ids) == 5
+
+
+async def test_what_the_database_keeps_is_refused(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ended(outbox, 3, Delivered())
+    clear = outbox.store.clear_matching
+
+    async def clear_but_one(conditions: JobFilter, *, limit: int = 10_000) -> int:
+        return await clear(conditions, limit=2)
+
+    monkeypatch.setattr(outbox.store, "clear_matching", clear_but_one)
+    result = await outbox.clear(filter=JobFilter())
+    assert (result.matched, result.done) == (3, 2)
+    assert result.refused == {"duplicate": 0, "illegal": 1}
+    assert "1 job" in (result.problem or "")
+
+
+@pytest.mark.usefixtures("small")
+async def test_it_may_be_left_after_any_batch(outbox: Outbox) -> None:
+    ids = await enqueued(outbox, 5)
+    done = []
+    work = outbox.steps(bulk.KILL, JobFilter())
+    async for result in work:
+        done.append(result.done)
+        if result.done:
+            break
+    await work.aclose()
+    assert done == [0, 2]
+    assert await statuses(outbox, ids[:3]) == {"pending"}
+    assert await statuses(outbox, ids[3:]) == {"failed"}
+
+
+async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:
+    ids = await ended(outbox, 1)
+    with pytest.raises(OptionInvalid, match="status is 'failed'; expected pending or processing"):
+        await outbox.kill(filter=JobFilter(status=JobStatus.FAILED))
+    with pytest.raises(OptionInvalid, match="expected failed"):
+        await outbox.redrive(filter=JobFilter(status=JobStatus.SUCCESS))
+    with pytest.raises(OptionInvalid, match="expected success or failed"):
+        await outbox.clear(filter=JobFilter(status=JobStatus.PENDING))
+    with pytest.raises(OptionInvalid, match="a JobFilter"):
+        await outbox.clear(filter=JobQuery(ids=("job:1",)))
+    with pytest.raises(OptionInvalid, match="not both"):
+        await outbox.clear(*ids, filter=JobFilter())
+    with pytest.raises(UnknownBackend, match="did you mean 'api'"):
+        await outbox.clear(filter=JobFilter(backend="apj"))
+    with pytest.raises(OptionInvalid, match="limit is -1"):
+        await outbox.clear(filter=JobFilter(), limit=-1)
+    assert await statuses(outbox, ids) == {"failed"}
+
+
+async def test_a_watch_may_begin_with_the_latest(outbox: Outbox) -> None:
+    ids = await enqueued(outbox, 3)
+    watch = outbox.watch_all(history=2)
+    assert [(await anext(watch)).id for _ in range(2)] == ids[1:]
+    await watch.aclose()
+    with pytest.raises(OptionInvalid, match="history is -1"):
+        await anext(outbox.watch_all(history=-1))
+
+
+async def test_jobs_are_found_by_their_last_error_and_their_age(outbox: Outbox) -> None:
+    (failed,) = await ended(outbox, 1)
+    (waiting,) = await enqueued(outbox, 1)
+    created_at = (await outbox.get(failed)).created_at
+    assert created_at is not None
+    for conditions in (
+        {"code": 500},
+        {"error_name": "http_status"},
+        {"until": created_at + timedelta(hours=1), "code": 500},
+    ):
+        assert [job.id for job in await outbox.find(**conditions)] == [failed]
+    assert {job.id for job in await outbox.find(since=created_at)} == {failed, waiting}

@@ -1,0 +1,125 @@
+"""Pausing and resuming backends, and draining runners."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import pytest_asyncio
+from tests.core.two_backends import CONFIG, SPEC, enqueued
+
+from sp00ky_core import Outbox, RunnerGone, UnknownBackend, hookimpl, load_plugins
+from sp00ky_core.errors import OptionInvalid
+
+
+@attrs.define
+class Witness:
+    """What a plugin is told of pauses."""
+
+    seen: list[tuple[str, bool]] = attrs.field(factory=list)
+
+    @hookimpl
+    async def sp00ky_pause_changed(self, backend: str, paused: bool) -> None:
+        self.seen.append((backend, paused))
+
+
+@pytest.fixture
+def witness() -> Witness:
+    return Witness()
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path, witness: Witness) -> AsyncIterator[Outbox]:
+    (tmp_path / "openapi.yml").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(CONFIG)
+    plugins = load_plugins()
+    plugins.register(witness, name="witness", distribution="these-tests")
+    async with Outbox.open(tmp_path / "sp00ky.yml", plugins=plugins) as outbox:
+        yield outbox
+
+
+async def test_a_paused_backend_gives_nothing_until_it_is_resumed(outbox: Outbox) -> None:
+    await enqueued(outbox, 2)
+    mails = await enqueued(outbox, 1, "mail")
+    assert await outbox.pause("api", reason="a deploy", actor="eve")
+    assert [job.id for job in await outbox.store.claim({"api": 5, "mail": 5}, "r")] == mails
+    paused = (await outbox.stats())["api"].paused
+    assert paused is not None
+    assert (paused.until, paused.reason, paused.actor) == (None, "a deploy", "eve")
+    assert await outbox.resume("api")
+    assert len(await outbox.store.claim({"api": 5}, "r")) == 2
+
+
+async def test_a_pause_may_end(outbox: Outbox) -> None:
+    await outbox.pause("api", duration=timedelta(minutes=5))
+    paused = (await outbox.stats())["api"].paused
+    assert paused is not None
+    assert paused.until is not None
+    assert paused.since is not None
+    assert paused.until - paused.since == timedelta(minutes=5)
+
+
+async def test_plugins_hear_of_each_change_once(outbox: Outbox, witness: Witness) -> None:
+    assert not await outbox.resume("api")
+    assert await outbox.pause("api")
+    assert not await outbox.pause("api", duration=timedelta(hours=1))
+    assert await outbox.resume("api")
+    assert not await outbox.resume("api")
+    assert witness.seen == [("api", True), ("api", False)]
+
+
+async def test_a_backend_that_is_not_there_is_neither_paused_nor_resumed(
+    outbox: Outbox, witness: Witness
+) -> None:
+    calls: list[Any] = [outbox.pause("apj"), outbox.resume("apj")]
+    for call in calls:
+        with pytest.raises(UnknownBackend, match="did you mean 'api'"):
+            await call
+    with pytest.raises(OptionInvalid, match=r"duration is .*; expected more than 0"):
+        await outbox.pause("api", duration=timedelta(0))
+    with pytest.raises(OptionInvalid, match="duration is 5"):
+        await outbox.pause("api", duration=5)  # type: ignore[arg-type]
+    assert witness.seen == []
+    assert await outbox.audit() == []
+
+
+async def test_a_runner_is_asked_to_drain(outbox: Outbox) -> None:
+    await outbox.store.beat("one")
+    await outbox.store.beat("two")
+    await outbox.drain_runner("one")
+    assert {each.id: each.state for each in await outbox.runners()} == {"one": "draining", "two": "running"}
+
+
+async def test_a_runner_that_is_gone_is_not_drained(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    await outbox.store.beat("runner-1")
+    with pytest.raises(RunnerGone, match="no runner 'runner-2' is up; did you mean 'runner-1'"):
+        await outbox.drain_runner("runner-2")
+    records = [attrs.evolve(each, silent_for=40.0) for each in await outbox.runners()]
+
+    async def runners() -> Any:
+        return records
+
+    monkeypatch.setattr(outbox.store, "runners", runners)
+    with pytest.raises(RunnerGone, match="'runner-1' is dead: its last sign of life was 40 s ago"):
+        await outbox.drain_runner("runner-1")
+    assert await outbox.audit() == []
+
+
+async def test_one_that_stops_in_that_moment_is_gone_too(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await outbox.store.beat("one")
+    records = await outbox.runners()
+
+    async def runners() -> Any:
+        return records
+
+    monkeypatch.setattr(outbox.store, "runners", runners)
+    await outbox.store.remove_runner("one")
+    with pytest.raises(RunnerGone, match="no runner 'one' is up"):
+        await outbox.drain_runner("one")
+    assert [each.ended_at is None for each in await outbox.audit()] == [False]

@@ -1,0 +1,517 @@
+"""Hooks at work: when each fires, and that a stranger's fault in one changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core import (
+    Attempt,
+    BackendConfig,
+    BreakerConfig,
+    Config,
+    Delivered,
+    Job,
+    JobStatus,
+    Outbox,
+    Outcome,
+    Plugins,
+    RetryConfig,
+    RetryPolicy,
+    RunnerOptions,
+    Transition,
+    Undelivered,
+    hookimpl,
+)
+from sp00ky_core.plugins import calls
+from sp00ky_core.stores import plugin as core_stores
+
+BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
+FAST = RunnerOptions(
+    grace=0.2, poll=0.05, beat_interval=0.02, beat_stale=2, reclaim_after=0.05, dead_after=0.2
+)
+
+Answer = Callable[[Attempt], Outcome]
+
+
+class AnsweringTransport:
+    """Answers each attempt with what a function says; waits for ``gate`` first."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.attempts: list[Attempt] = []
+        self.begun = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def deliver(self, attempt: Attempt) -> Outcome:
+        self.attempts.append(attempt)
+        self.begun.set()
+        await self.gate.wait()
+        return self.answer(attempt)
+
+
+class Scene:
+    """An outbox on a store in memory, whose backend answers as told, and plugins."""
+
+    def __init__(self, folder: Path) -> None:
+        spec = folder / "openapi.json"
+        paths = {"/spookify": {"post": {"responses": {"200": {"description": "ok"}}}}}
+        document = {"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": paths}
+        spec.write_text(json.dumps(document))
+        self._spec = spec
+        self.breaker: BreakerConfig | None = BreakerConfig()
+        self.transport = AnsweringTransport(lambda _attempt: Delivered())
+        self.plugins = Plugins()
+        self.plugins.register(core_stores, name="core", distribution="sp00ky-core")
+        self.plugins.register(
+            _TransportPlugin(self.transport), name="transport", distribution="ghost-transport"
+        )
+
+    def register(self, plugin: object, name: str = "ghost") -> None:
+        self.plugins.register(plugin, name=name, distribution="ghost-distribution")
+
+    def outbox(self) -> Outbox:
+        api = BackendConfig(
+            name="api",
+            spec=self._spec,
+            base_url="http://127.0.0.1:1",
+            table="job",
+            retry=RetryConfig(base=0),
+            breaker=self.breaker,
+        )
+        config = Config(file=self._spec.with_name("sp00ky.yml"), backends={"api": api})
+        return Outbox.open(config, store="memory://", plugins=self.plugins)
+
+    async def deliver(self, answer: Answer = lambda _attempt: Delivered(), **options: Any) -> Job:
+        """One job, from its enqueueing to its end."""
+        self.transport.answer = answer
+        async with self.outbox() as outbox:
+            job = await outbox.run("api", "/spookify", {"id": 7}, **options)
+            async with outbox.runner(FAST):
+                return await _ended(outbox, job)
+
+
+class _TransportPlugin:
+    def __init__(self, transport: AnsweringTransport) -> None:
+        self._transport = transport
+
+    @hookimpl
+    def sp00ky_register_transports(self) -> Mapping[str, Any]:
+        return {"http": lambda: self._transport}
+
+
+async def _ended(outbox: Outbox, job: Job) -> Job:
+    async for state in outbox.watch(job.id):
+        job = state
+    return job
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+@attrs.define
+class Witness:
+    """Observes everything, in order; what the row held when an observer looked."""
+
+    outbox: Outbox | None = None
+    seen: list[tuple[Any, ...]] = attrs.field(factory=list)
+
+    def names(self) -> list[str]:
+        return [fact[0] for fact in self.seen]
+
+    async def _status(self, job_id: str) -> str:
+        assert self.outbox is not None
+        return (await self.outbox.get(job_id)).status.value
+
+    @hookimpl
+    async def sp00ky_job_enqueued(self, jobs: Sequence[Job]) -> None:
+        self.seen.append(("enqueued", await self._status(jobs[0].id)))
+
+    @hookimpl
+    def sp00ky_runner_started(self, runner_id: str) -> None:
+        self.seen.append(("runner_started", runner_id))
+
+    @hookimpl
+    def sp00ky_jobs_claimed(self, jobs: Sequence[Job], runner_id: str) -> None:
+        self.seen.append(("claimed", jobs[0].status.value, jobs[0].lease_epoch, runner_id))
+
+    @hookimpl
+    def sp00ky_attempt_started(self, attempt: Attempt) -> None:
+        self.seen.append(("attempt_started", attempt.number))
+
+    @hookimpl
+    def sp00ky_attempt_finished(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
+        assert seconds >= 0
+        self.seen.append(("attempt_finished", attempt.number, outcome.code))
+
+    @hookimpl
+    async def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+        self.seen.append(("settled", job.status.value, transition.to.value))
+        self.seen.append(("row", await self._status(job.id)))
+
+    @hookimpl
+    def sp00ky_lease_lost(self, job_id: str, runner_id: str, reason: str) -> None:
+        self.seen.append(("lease_lost", job_id, runner_id, reason))
+
+    @hookimpl
+    def sp00ky_runner_stopped(self, runner_id: str) -> None:
+        self.seen.append(("runner_stopped", runner_id))
+
+    @hookimpl
+    def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
+        self.seen.append(("breaker_changed", backend, state))
+
+
+async def test_every_observer_is_told_at_its_moment(scene: Scene) -> None:
+    witness = Witness()
+    scene.register(witness)
+    options = attrs.evolve(FAST, runner_id="runner-1")
+    async with scene.outbox() as outbox:
+        witness.outbox = outbox
+        job = await outbox.run("api", "/spookify", {"id": 7})
+        async with outbox.runner(options) as runner:
+            await _ended(outbox, job)
+    assert witness.seen == [
+        ("enqueued", "pending"),
+        ("runner_started", runner.runner_id),
+        ("claimed", "processing", 1, runner.runner_id),
+        ("attempt_started", 1),
+        ("attempt_finished", 1, 200),
+        ("settled", "processing", "success"),
+        ("row", "success"),
+        ("runner_stopped", runner.runner_id),
+    ]
+
+
+async def test_each_attempt_of_a_retried_job_is_told(scene: Scene) -> None:
+    witness = Witness()
+    scene.register(witness)
+    scene.transport.answer = lambda attempt: BROKEN if attempt.number == 1 else Delivered()
+    async with scene.outbox() as outbox:
+        witness.outbox = outbox
+        async with outbox.runner(FAST):
+            await _ended(outbox, await outbox.run("api", "/spookify", {"id": 7}))
+    finished = [
+        fact for fact in witness.seen if fact[0] in {"attempt_started", "attempt_finished", "settled"}
+    ]
+    assert finished == [
+        ("attempt_started", 1),
+        ("attempt_finished", 1, 500),
+        ("settled", "processing", "pending"),
+        ("attempt_started", 2),
+        ("attempt_finished", 2, 200),
+        ("settled", "processing", "success"),
+    ]
+
+
+async def test_a_kill_is_told_as_settled_and_the_outcome_that_it_fenced_off_as_a_lost_lease(
+    scene: Scene,
+) -> None:
+    witness = Witness()
+    scene.register(witness)
+    scene.transport.gate.clear()
+    async with scene.outbox() as outbox:
+        witness.outbox = outbox
+        job = await outbox.run("api", "/spookify", {"id": 7})
+        async with outbox.runner(attrs.evolve(FAST, grace=5)) as runner:
+            await scene.transport.begun.wait()
+            await outbox.kill(job.id)
+            scene.transport.gate.set()
+        (lost,) = [fact for fact in witness.seen if fact[0] == "lease_lost"]
+        assert lost[1:3] == (job.id, runner.runner_id)
+        settled = [fact for fact in witness.seen if fact[0] == "settled"]
+        assert settled == [("settled", "failed", "failed")]  # the kill's own
+        assert (await outbox.get(job.id)).status is JobStatus.FAILED
+
+
+async def test_breaker_changed_fires_when_it_opens_and_when_it_closes(scene: Scene) -> None:
+    class Watches:
+        def __init__(self) -> None:
+            self.seen: list[tuple[str, str, str]] = []
+            self.outbox: Outbox | None = None
+
+        @hookimpl
+        async def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
+            assert self.outbox is not None
+            self.seen.append((backend, state, (await self.outbox.store.stats())["api"].breaker.state))
+            scene.transport.answer = lambda _attempt: Delivered()  # it is back
+
+    watches = Watches()
+    scene.register(watches)
+    scene.breaker = BreakerConfig(failures=2, interval=0.05)
+    scene.transport.answer = lambda _attempt: Undelivered(name="connect")
+    async with scene.outbox() as outbox:
+        watches.outbox = outbox
+        job = await outbox.run("api", "/spookify", {"id": 7}, max_retries=9)
+        async with outbox.runner(FAST):
+            assert (await _ended(outbox, job)).status is JobStatus.SUCCESS
+    assert watches.seen == [("api", "open", "open"), ("api", "closed", "closed")]
+
+
+# --- isolation ---
+
+
+class Raising:
+    """Fails in every observer."""
+
+    def _raise(self) -> None:
+        raise RuntimeError("boo")
+
+    @hookimpl
+    def sp00ky_job_enqueued(self) -> None:
+        self._raise()
+
+    @hookimpl
+    async def sp00ky_runner_started(self) -> None:
+        self._raise()
+
+    @hookimpl
+    def sp00ky_jobs_claimed(self) -> None:
+        self._raise()
+
+    @hookimpl
+    async def sp00ky_attempt_started(self) -> None:
+        self._raise()
+
+    @hookimpl
+    def sp00ky_attempt_finished(self) -> None:
+        self._raise()
+
+    @hookimpl
+    async def sp00ky_job_settled(self) -> None:
+        self._raise()
+
+    @hookimpl
+    def sp00ky_runner_stopped(self) -> None:
+        self._raise()
+
+
+async def test_an_observer_that_raises_changes_nothing_and_is_logged_by_name(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.register(Raising())
+    witness = Witness()
+    scene.register(witness, name="witness")
+    async with scene.outbox() as outbox:
+        witness.outbox = outbox
+        job = await outbox.run("api", "/spookify", {"id": 7})
+        async with outbox.runner(FAST):
+            assert (await _ended(outbox, job)).status is JobStatus.SUCCESS
+    assert "settled" in witness.names()
+    told = {record.getMessage() for record in caplog.records if record.levelno == logging.ERROR}
+    assert told == {
+        f"plugin ghost-distribution:ghost failed in sp00ky_{name}"
+        for name in (
+            "job_enqueued",
+            "runner_started",
+            "jobs_claimed",
+            "attempt_started",
+            "attempt_finished",
+            "job_settled",
+            "runner_stopped",
+        )
+    }
+
+
+async def test_an_observer_that_hangs_is_cut_off(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging:
+        @hookimpl
+        async def sp00ky_job_settled(self) -> None:
+            await asyncio.Event().wait()
+
+        @hookimpl
+        async def sp00ky_runner_started(self) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(calls, "OBSERVER_TIMEOUT", 0.05)
+    scene.register(Hanging())
+    assert (await scene.deliver()).status is JobStatus.SUCCESS
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert told == [
+        f"plugin ghost-distribution:ghost failed in {name}"
+        for name in ("sp00ky_runner_started", "sp00ky_job_settled")
+    ]
+
+
+# --- decisions ---
+
+
+async def test_the_first_decision_that_is_not_none_counts(scene: Scene) -> None:
+    class Indifferent:
+        @hookimpl(tryfirst=True)
+        def sp00ky_classify_outcome(self) -> None: ...
+
+    class Lenient:
+        @hookimpl
+        def sp00ky_classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
+            assert (job.path, backend.name, outcome.code) == ("/spookify", "api", 500)
+            return Delivered(result="taken as done")
+
+    scene.register(Indifferent(), name="indifferent")
+    scene.register(Lenient(), name="lenient")
+    job = await scene.deliver(lambda _attempt: BROKEN)
+    assert (job.status, job.result, job.errors) == (JobStatus.SUCCESS, "taken as done", ())
+
+
+async def test_none_leaves_the_decision_to_the_built_in_rule(scene: Scene) -> None:
+    class Indifferent:
+        @hookimpl
+        def sp00ky_classify_outcome(self) -> None: ...
+
+        @hookimpl
+        def sp00ky_retry_policy(self) -> None: ...
+
+        @hookimpl
+        def sp00ky_request_headers(self) -> None: ...
+
+    scene.register(Indifferent())
+    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
+    assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 1, 2)
+    assert scene.transport.attempts[0].headers == {}
+
+
+async def test_a_plugin_chooses_the_retry_policy(scene: Scene) -> None:
+    class Hasty:
+        @hookimpl
+        def sp00ky_retry_policy(self, job: Job) -> RetryPolicy:
+            return RetryPolicy(max_retries=job.max_retries - 1, base=0)
+
+    scene.register(Hasty())
+    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=3)
+    assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 2, 3)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
+async def test_a_decision_that_raises_leaves_it_to_the_built_in_rule_and_is_logged(
+    scene: Scene, caplog: pytest.LogCaptureFixture, error: type[BaseException]
+) -> None:
+    class Broken:
+        @hookimpl
+        def sp00ky_request_headers(self) -> Mapping[str, str]:
+            raise error
+
+        @hookimpl
+        def sp00ky_classify_outcome(self) -> Outcome:
+            raise error
+
+        @hookimpl
+        def sp00ky_retry_policy(self) -> RetryPolicy:
+            raise error
+
+    scene.register(Broken())
+    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
+    assert (job.status, job.retries) == (JobStatus.FAILED, 1)
+    assert {"sp00ky_classify_outcome", "sp00ky_retry_policy", "sp00ky_request_headers"} <= {
+        word.rstrip(";") for record in caplog.records for word in record.getMessage().split()
+    }
+
+
+async def test_a_plugins_retry_strategy_is_used(scene: Scene) -> None:
+    asked: list[int] = []
+
+    class Fibonacci:
+        @hookimpl
+        def sp00ky_register_retry_strategies(self) -> Mapping[str, Any]:
+            return {"fibonacci": lambda _policy, n: asked.append(n) or 0.0}
+
+    scene.register(Fibonacci())
+    job = await scene.deliver(lambda _attempt: BROKEN, retry_strategy="fibonacci", max_retries=2)
+    assert (job.status, asked) == (JobStatus.FAILED, [1, 2])
+
+
+async def test_a_plugins_store_is_chosen_by_its_scheme(scene: Scene) -> None:
+    class Stores:
+        @hookimpl
+        def sp00ky_register_stores(self) -> Mapping[str, Any]:
+            return {"ghost": core_stores.MemoryStore}
+
+    scene.register(Stores())
+    outbox = Outbox.open(scene.outbox().config, store="ghost://attic", plugins=scene.plugins)
+    assert isinstance(outbox.store, core_stores.MemoryStore)
+
+
+# --- headers ---
+
+
+async def test_headers_are_merged_and_the_forbidden_ones_dropped(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Team:
+        @hookimpl
+        def sp00ky_request_headers(self, job: Job, backend: BackendConfig) -> Mapping[str, str]:
+            return {"X-Team": f"{backend.name} {job.path}", "Authorization": "Bearer stolen"}
+
+    class Careless:
+        @hookimpl
+        def sp00ky_request_headers(self) -> Mapping[Any, Any]:
+            return {
+                "X-Shift": "night",
+                "HOST": "evil.test",
+                "Connection": "close",
+                "transfer-encoding": "chunked",
+                "Content-Length": "1",
+                "X-Split": "a\r\nX: b",
+                "X: b\r\nX-Name": "a",
+                "X-Number": 7,
+            }
+
+    class Broken:
+        @hookimpl
+        def sp00ky_request_headers(self) -> Mapping[str, str]:
+            raise RuntimeError("boo")
+
+    for plugin in (Team(), Careless(), Broken()):
+        scene.register(plugin, name=type(plugin).__name__)
+    assert (await scene.deliver()).status is JobStatus.SUCCESS
+    assert scene.transport.attempts[0].headers == {"X-Team": "api /spookify", "X-Shift": "night"}
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    for name in ("Authorization", "HOST", "Connection", "X-Split", "X-Number"):
+        assert f"may not set the request header {name!r}" in told
+    assert "plugin ghost-distribution:Broken failed in sp00ky_request_headers" in told
+    assert "stolen" not in told
+
+
+async def test_an_observer_that_hangs_silences_no_other_plugin(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(calls, "MAX_OBSERVING", 3)
+    told: list[str] = []
+
+    class Hanging:
+        @hookimpl
+        async def sp00ky_runner_stopped(self) -> None:
+            await asyncio.Event().wait()
+
+    class Good:
+        @hookimpl
+        async def sp00ky_runner_stopped(self, runner_id: str) -> None:
+            told.append(runner_id)
+
+    scene.register(Hanging(), name="hanging")
+    scene.register(Good(), name="good")
+    hooks = scene.plugins.hooks()
+    for n in range(10):
+        hooks.dispatch_soon("sp00ky_runner_stopped", runner_id=str(n))
+        for _ in range(3):  # turns of the loop, for the call to be made and its task to end
+            await asyncio.sleep(0)
+    await hooks.flush()
+    assert told == [str(n) for n in range(10)]
+    left_out = [each.getMessage() for each in caplog.records if "left out" in each.getMessage()]
+    assert len(left_out) == 7
+    assert all("hanging" in each for each in left_out)

@@ -1,0 +1,161 @@
+"""Plugins as they are found: distributions with entry points, good and bad."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core import AdapterMissing, PluginLoadError, Plugins, load_plugins
+
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the import path in which distributions can be installed."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("ghost_")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def install(site: Path) -> Install:
+    """Install a distribution of one module: its name, its source."""
+
+    def write(distribution: str, source: str, version: str = "1.2") -> None:
+        module = distribution.replace("-", "_")
+        (site / f"{module}.py").write_text("from sp00ky_core import hookimpl\n" + textwrap.dedent(source))
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[sp00ky]\nplugin = {module}\n")
+
+    return write
+
+
+@pytest.fixture
+def load(site: Path) -> Callable[[], Plugins]:
+    """Load the plugins of that folder, and no others."""
+
+    def installed() -> list[EntryPoint]:
+        return [point for each in distributions(path=[str(site)]) for point in each.entry_points]
+
+    return lambda: load_plugins(installed())
+
+
+def test_a_plugin_is_found_by_its_entry_point(install: Install) -> None:
+    install(
+        "ghost-strategies",
+        """
+        @hookimpl
+        def sp00ky_register_retry_strategies():
+            return {"fibonacci": lambda policy, n: policy.base}
+        """,
+    )
+    plugins = load_plugins()  # as a program does: what is installed, ours included
+    (info,) = [info for info in plugins.infos if info.distribution == "ghost-strategies"]
+    assert (info.name, info.version) == ("plugin", "1.2")
+    assert info.retry_strategies == ("fibonacci",)
+    assert info.hooks == ("sp00ky_register_retry_strategies",)
+    assert {"linear", "exponential", "fibonacci"} <= plugins.strategies.keys()
+    assert any(info.distribution == "sp00ky-core" and "memory" in info.stores for info in plugins.infos)
+
+
+def test_plugins_load_in_the_order_of_their_names(install: Install, load: Callable[[], Plugins]) -> None:
+    for name in ("ghost-c", "ghost-a", "ghost-b"):
+        install(name, "")
+    assert [info.distribution for info in load().infos] == ["ghost-a", "ghost-b", "ghost-c"]
+
+
+def test_each_registry_is_its_own(install: Install, load: Callable[[], Plugins]) -> None:
+    install(
+        "ghost-store",
+        """
+        @hookimpl
+        def sp00ky_register_stores():
+            return {"ghost": lambda options: None}
+        """,
+    )
+    assert load().store("ghost")
+    with pytest.raises(AdapterMissing):
+        load_plugins([]).store("ghost")
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import no_such_module_anywhere", "no_such_module_anywhere"),
+        ("raise RuntimeError('boo')", "RuntimeError: boo"),
+        ("def broken(:", "SyntaxError"),
+        ("@hookimpl\ndef sp00ky_job_setled(job): ...", "sp00ky_job_setled"),
+        ("@hookimpl\ndef sp00ky_job_settled(job, colour): ...", "colour"),
+        ("def sp00ky_job_settled(job): ...", "isn't marked with @hookimpl"),
+        ("@hookimpl\nasync def sp00ky_classify_outcome(outcome): ...", "must not be async"),
+        ("@hookimpl\nasync def sp00ky_retry_policy(job): ...", "must not be async"),
+        ("@hookimpl\nasync def sp00ky_request_headers(job): ...", "must not be async"),
+        ("@hookimpl\nasync def sp00ky_register_stores(): ...", "must not be async"),
+        ("@hookimpl(wrapper=True)\ndef sp00ky_job_settled(job):\n    yield", "can't be wrapped"),
+        ("@hookimpl\ndef sp00ky_register_stores():\n    raise OSError('no disk')", "OSError: no disk"),
+        ("@hookimpl\ndef sp00ky_register_transports():\n    return 7", "TypeError"),
+        (
+            "@hookimpl\ndef sp00ky_register_retry_strategies():\n    return {'linear': None}",
+            "sp00ky-core has registered too",
+        ),
+    ],
+)
+def test_a_bad_plugin_is_refused_with_its_distribution_named(
+    install: Install, load: Callable[[], Plugins], source: str, problem: str
+) -> None:
+    install("ghost-bad", source)
+    with pytest.raises(PluginLoadError) as caught:
+        load()
+    assert caught.value.distribution == "ghost-bad"
+    assert problem in str(caught.value)
+    assert str(caught.value).startswith("plugin of ghost-bad: ")
+    assert "uninstall ghost-bad" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "hook",
+    ["sp00ky_register_stores", "sp00ky_register_transports", "sp00ky_register_retry_strategies"],
+)
+def test_a_duplicate_names_both_distributions(
+    install: Install, load: Callable[[], Plugins], hook: str
+) -> None:
+    source = f"""
+    @hookimpl
+    def {hook}():
+        return {{"ghost": lambda *arguments: None}}
+    """
+    install("ghost-first", source)
+    install("ghost-second", source)
+    with pytest.raises(PluginLoadError, match=r"ghost-second.*'ghost'.*ghost-first"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("ask", "text"),
+    [
+        (lambda plugins: plugins.transport("http"), "pip install ./sp00ky_transport_http"),
+        (lambda plugins: plugins.transport("https"), "pip install ./sp00ky_transport_http"),
+        (lambda plugins: plugins.store("http"), "no known distribution has one"),
+        (lambda plugins: plugins.store("surrealkv"), "pip install ./sp00ky_store_surreal"),
+        (lambda plugins: plugins.store("wss"), "pip install ./sp00ky_store_surreal"),
+        (lambda plugins: plugins.store("postgresql"), "pip install ./sp00ky_store_postgres"),
+        (lambda plugins: plugins.store("gopher"), "no known distribution"),
+    ],
+)
+def test_what_is_missing_says_what_to_install(ask: Callable[[Plugins], object], text: str) -> None:
+    with pytest.raises(AdapterMissing, match=text) as caught:
+        ask(load_plugins([]))
+    assert caught.value.exit_code == 2

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core.backend import load_backends, serving
+from sp00ky_core.config import BackendConfig, Config, RetryConfig
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import JobTable, Store, StoreOptions
+from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.testing.scripted import Script, ScriptedTransport, deliver_all
+
+# Everything that takes seconds in production takes milliseconds here.
+FAST = RunnerOptions(
+    grace=5,
+    poll=0.05,
+    beat_interval=0.02,
+    beat_stale=2,
+    reclaim_after=0.05,
+    dead_after=0.2,
+    runner_id="runner-under-test",
+)
+
+
+@attrs.define
+class Bench:
+    """A store with its backends, and what it takes to run it."""
+
+    config: Config
+    plugins: Plugins
+    transport: ScriptedTransport
+    store: MemoryStore
+    tables: tuple[JobTable, ...]
+
+    def paths(self) -> list[str]:
+        """Of the requests that were made."""
+        return [attempt.job.path for attempt in self.transport.attempts]
+
+    def runner(
+        self, store: Store | None = None, *, backends: Iterable[str] | None = None, **options: Any
+    ) -> Runner:
+        every = load_backends(self.config, frozenset(self.plugins.strategies))
+        served = serving(every, backends)
+        return Runner(
+            store=store or self.store,
+            backends=served,
+            transports=dict.fromkeys(served, self.transport),
+            hooks=self.plugins.hooks(),
+            strategies=self.plugins.strategies,
+            options=attrs.evolve(FAST, **options),
+        )
+
+    async def add(self, path: str = "/spookify", *, backend: str = "api", **options: Any) -> Job:
+        return (await self.store.add([NewJob(path=path, backend=backend, **options)]))[0]
+
+    async def ended(self, job: Job) -> Job:
+        return await self.until(job, lambda now: now.is_terminal)
+
+    async def until(self, job: Job, met: Callable[[Job], bool]) -> Job:
+        """Wait until a job is as wanted; the test's own timeout is the bound."""
+        while not met(now := await self.store.get(job.id)):  # noqa: ASYNC110  # the store would have to signal
+            await asyncio.sleep(0.005)
+        return now
+
+
+MakeBench = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture
+async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
+    """A bench with two backends, ``api`` and ``other``; settings of ``api`` by keyword."""
+    spec = tmp_path / "openapi.json"
+    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
+    spec.write_text(
+        json.dumps(
+            {
+                "openapi": "3.1.0",
+                "info": {"title": "api", "version": "1"},
+                "paths": {"/spookify": operation, "/chat": operation},
+            }
+        )
+    )
+    stores: list[MemoryStore] = []
+
+    async def make(script: Script = deliver_all, **settings: Any) -> Bench:
+        api = BackendConfig(
+            name="api",
+            spec=spec,
+            base_url="http://127.0.0.1:1",
+            table="job",
+            **({"retry": RetryConfig(base=0)} | settings),
+        )
+        other = BackendConfig(
+            name="other", spec=spec, base_url="http://127.0.0.1:1", table="other_job", concurrency=2
+        )
+        config = Config(file=tmp_path / "sp00ky.yml", backends={"api": api, "other": other})
+        plugins = Plugins()
+        tables = tuple(each.table for each in load_backends(config, frozenset(plugins.strategies)).values())
+        store = MemoryStore(StoreOptions(url="memory://", tables=tables))
+        await store.open()
+        await store.migrate()
+        stores.append(store)
+        return Bench(config, plugins, ScriptedTransport(script), store, tables)
+
+    yield make
+    for store in stores:
+        await store.close()

@@ -1,0 +1,127 @@
+"""A backend with limits: it is claimed for when a token comes, and nothing is sent late."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Collection
+
+import pytest
+
+from sp00ky_conformance.faults import FaultyStore, Scripted
+from sp00ky_core.config import RateConfig
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt, Claim, Store
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.steering.limit import Limits
+from sp00ky_core.testing import FakeClock
+
+NEVER = 3_600.0
+
+
+class KnowsNothingNext(FaultyStore):
+    """A store that doesn't say when a job is due."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, Scripted())
+
+    async def next_due(self, _backends: Collection[str]) -> float | None:
+        return None
+
+
+async def test_the_runner_wakes_for_each_token(make_bench) -> None:
+    bench = await make_bench(rate=RateConfig(limit=100, per=1.0, burst=2))
+    jobs = [await bench.add() for _ in range(12)]
+    async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
+        for job in jobs:
+            assert (await bench.ended(job)).lease_epoch == 1
+
+
+class SlowNext(KnowsNothingNext):
+    """A store that takes longer to say when a job is due than a token takes to come."""
+
+    async def next_due(self, _backends: Collection[str]) -> float | None:
+        await asyncio.sleep(0.03)
+        return None
+
+
+async def test_a_token_that_comes_while_the_next_job_is_looked_for_is_used(make_bench) -> None:
+    bench = await make_bench(rate=RateConfig(limit=100, per=1.0, burst=1))
+    jobs = [await bench.add() for _ in range(8)]
+    async with bench.runner(SlowNext(bench.store), poll=NEVER):
+        for job in jobs:
+            await bench.ended(job)
+
+
+async def test_another_backend_goes_on_beside_one_with_a_limit(make_bench) -> None:
+    bench = await make_bench(rate=RateConfig(limit=50, per=1.0, burst=1))
+    for _ in range(500):
+        await bench.add()
+    async with bench.runner():
+        for _ in range(3):
+            await bench.ended(await bench.add(backend="other"))
+
+
+async def test_two_runners_keep_what_the_whole_fleet_may_have_in_flight(make_bench) -> None:
+    async def briefly(_attempt: Attempt) -> Outcome:
+        await asyncio.sleep(0.001)  # long enough for others to start beside it
+        return Delivered()
+
+    bench = await make_bench(briefly, max_in_flight=3, concurrency=5)
+    jobs = [await bench.add() for _ in range(40)]
+    async with bench.runner(poll=NEVER), bench.runner(poll=NEVER):
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+    assert bench.transport.most_in_flight == 3
+
+
+async def test_when_a_job_has_ended_the_next_one_is_claimed_at_once(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.stores.memory.control.FULL", NEVER)
+    bench = await make_bench(max_in_flight=1)
+    jobs = [await bench.add() for _ in range(5)]
+    async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
+        for job in jobs:
+            await bench.ended(job)
+
+
+class Looking:
+    """Limits as a claimer sees them, by a clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.limits = Limits(RunnerOptions(clock=self.clock.monotonic))
+
+    def claim(self, *, got: str = "", **retry_in: float) -> float:
+        jobs = [Job(id="job:1", backend=got, path="/a", payload_json=b"{}", status=JobStatus.PROCESSING)]
+        self.limits.claimed(["api", "other"], Claim(jobs if got else [], retry_in=retry_in))
+        return self.limits.seconds("api")
+
+
+def test_until_the_next_token_nothing_is_claimed() -> None:
+    looking = Looking()
+    assert looking.claim(api=0.5, other=2.0, got="api") == 0.5
+    assert looking.limits.shortest() == 0.5
+    looking.clock.advance(0.5)
+    assert looking.limits.seconds("api") <= 0
+    assert looking.limits.shortest() == 1.5
+    assert looking.claim() == 0
+    assert looking.limits.shortest() == math.inf
+
+
+def test_where_a_job_has_ended_another_may_be_claimed() -> None:
+    looking = Looking()
+    looking.claim(api=0.25)
+    looking.limits.forget("api")
+    looking.limits.forget("other")
+    assert looking.limits.shortest() == math.inf
+
+
+def test_a_claim_that_was_cut_off_is_repeated_at_once_as_long_as_it_finds_jobs() -> None:
+    looking = Looking()
+    assert looking.claim(api=0.0, got="api") == 0
+    waits = [looking.claim(api=0.0) for _ in range(12)]
+    assert waits[:3] == pytest.approx([0.001, 0.002, 0.004])
+    assert waits[-1] == 0.25
+    assert looking.claim(api=0.0, got="api") == 0
+    assert looking.claim(api=0.0) == pytest.approx(0.001)

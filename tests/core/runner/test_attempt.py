@@ -1,0 +1,181 @@
+"""Rows that can't be delivered end as failed; every other job goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Attempt
+
+HOSTILE_PATHS = [
+    "@evil.test/x",
+    "//evil.test/x",
+    "/../admin",
+    "/%2e%2e/admin",
+    "/a\r\nX: y",
+    "http://evil.test/",
+    "\\\\evil.test",
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE_PATHS)
+async def test_a_path_that_leads_away_is_never_requested(make_bench, path: str) -> None:
+    bench = await make_bench()
+    job, good = await bench.add(path, max_retries=5), await bench.add()
+    async with bench.runner():
+        done = await bench.ended(job)
+        assert (await bench.ended(good)).status is JobStatus.SUCCESS
+    assert (done.status, [(error.code, error.name) for error in done.errors]) == (
+        JobStatus.FAILED,
+        [(0, "invalid_path")],
+    )
+    assert bench.paths() == ["/spookify"]
+
+
+async def test_an_unknown_route_is_retried_for_a_newer_runner_may_know_it(make_bench) -> None:
+    bench = await make_bench()
+    job = await bench.add("/spookfy", max_retries=2)
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, [error.name for error in done.errors]) == (JobStatus.FAILED, ["unknown_route"] * 3)
+    assert bench.transport.attempts == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": None},
+        {"path": "/spookify\0"},
+        {"payload": None},
+        {"payload": "no json"},
+        {"payload": "[1]"},
+        {"retries": -5},
+        {"max_retries": 10**12},
+        {"max_retries": -1},
+        {"retry_strategy": "sometimes"},
+        {"timeout": -1},
+    ],
+    ids=str,
+)
+async def test_a_malformed_row_fails_and_says_why(make_bench, fields: dict[str, object]) -> None:
+    bench = await make_bench(timeout_overridable=True)
+    row = {"path": "/spookify", "payload": "{}", "status": "pending"} | fields
+    bench.store.write_row("job", row | {"id": "job:bad"})
+    good = await bench.add()
+    async with bench.runner():
+        assert (await bench.ended(good)).status is JobStatus.SUCCESS
+        bad = await bench.ended(await bench.store.get("job:bad"))
+    assert bad.status is JobStatus.FAILED
+    assert len(bad.errors) == 1
+    assert bad.errors[0].name in {"invalid_row", "invalid_path", "invalid_payload"}
+    assert next(iter(fields)) in bad.errors[0].reason
+    assert bench.paths() == ["/spookify"]
+
+
+@pytest.mark.parametrize(
+    ("max_retries", "status", "attempts"), [(1, JobStatus.SUCCESS, 1), (0, JobStatus.FAILED, 0)]
+)
+async def test_a_processing_row_without_a_lease_is_reclaimed(
+    make_bench, max_retries: int, status: JobStatus, attempts: int
+) -> None:
+    bench = await make_bench()
+    row = {"id": "job:left", "path": "/spookify", "payload": "{}", "status": "processing"}
+    bench.store.write_row("job", row | {"max_retries": max_retries})
+    async with bench.runner():
+        done = await bench.ended(await bench.store.get("job:left"))
+    assert (done.status, [error.name for error in done.errors]) == (status, ["outcome_unknown"])
+    assert len(bench.transport.attempts) == attempts
+
+
+async def test_a_transport_that_raises_costs_an_attempt_and_not_the_runner(make_bench, caplog) -> None:
+    def fail(_attempt: Attempt) -> Outcome:
+        raise RuntimeError("a bug")
+
+    bench = await make_bench(fail)
+    job = await bench.add(max_retries=1)
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, [error.name for error in done.errors]) == (JobStatus.FAILED, ["outcome_unknown"] * 2)
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.OVERDUE_AFTER", 0.05)
+    never = asyncio.Event()
+
+    async def hang_once(attempt: Attempt) -> Outcome:
+        if attempt.number == 1:
+            await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang_once, timeout=0.05, concurrency=1)
+    job = await bench.add()
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert (done.status, [error.name for error in done.errors]) == (JobStatus.SUCCESS, ["timeout"])
+
+
+async def test_a_transport_that_returns_nothing_costs_an_attempt(make_bench) -> None:
+    async def nothing(_attempt: Attempt) -> Any:
+        return None
+
+    bench = await make_bench(nothing, concurrency=1)
+    jobs = [await bench.add(max_retries=0) for _ in range(3)]
+    async with bench.runner():
+        ended = [await bench.ended(job) for job in jobs]
+    assert [job.errors[0].name for job in ended] == ["outcome_unknown"] * 3
+
+
+async def test_a_job_that_has_expired_is_not_sent(make_bench) -> None:
+    bench = await make_bench()
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    expired, held_back = (
+        await bench.add(expires_at=past, ordering_key="k", max_retries=5),
+        await bench.add(expires_at=past + timedelta(days=1), ordering_key="k"),
+    )
+    async with bench.runner(poll=3_600):
+        done = await bench.ended(expired)
+        assert (await bench.ended(held_back)).status is JobStatus.SUCCESS
+    assert (done.status, done.retries, [each.name for each in done.errors]) == ("failed", 0, ["expired"])
+    assert [attempt.job.id for attempt in bench.transport.attempts] == [held_back.id]
+
+
+async def test_a_probe_that_has_expired_leaves_the_next_one_to_another(make_bench) -> None:
+    outcomes = [Undelivered(name="connect")]
+    bench = await make_bench(
+        lambda _attempt: outcomes.pop() if outcomes else Delivered(),
+        breaker=BreakerConfig(failures=1, interval=0.01),
+    )
+    async with bench.runner():
+        await bench.until(await bench.add(), lambda now: now.retries or now.is_terminal)
+        done = await bench.ended(await bench.add(expires_at=datetime.now(UTC), priority=3))
+        assert done.status is JobStatus.FAILED
+        assert (await bench.ended(await bench.add())).status is JobStatus.SUCCESS
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_job_that_expires_between_claim_and_start_is_not_sent(make_bench) -> None:
+    bench, faults, clock, slow = await make_bench(), Scripted(), Clock(), asyncio.Event()
+    faults.put("claim", Fault(held_until=slow, fails=False))
+    job = await bench.add(expires_at=datetime.now(UTC) + timedelta(seconds=20))
+    async with bench.runner(FaultyStore(bench.store, faults), clock=clock, beat_stale=1e9, reclaim_after=0):
+        while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing reports it
+            await asyncio.sleep(0)
+        clock.now += 25  # its reply takes so long; the margin of a lease is 30 s
+        slow.set()
+        done = await bench.ended(job)
+    assert [each.name for each in done.errors] == ["expired"]
+    assert bench.transport.attempts == []

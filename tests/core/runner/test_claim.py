@@ -1,0 +1,149 @@
+"""Claims whose reply is lost, late, too old or not needed any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import attrs
+
+from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import (
+    Attempt,
+    Claim,
+    StoreOptions,
+)
+from sp00ky_core.stores.memory.store import MemoryStore
+
+LOST_REPLY = Fault(lost_reply=True)
+
+
+NEVER = 3_600.0
+
+
+async def test_a_claim_whose_reply_was_lost_is_released_and_costs_no_attempt(make_bench) -> None:
+    bench, faults = await make_bench(), Scripted()
+    faults.put("claim", LOST_REPLY)
+    job = await bench.add(max_retries=0)
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        done = await bench.ended(job)
+    assert (done.status, done.retries, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, 0, (), 2)
+    assert len(bench.transport.attempts) == 1
+
+
+class Misreads(FaultyStore):
+    """Trips over what its first claim brings, once the database has claimed."""
+
+    tripped = False
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        claim = await super().claim(slots_by_backend, runner_id)
+        if claim and not self.tripped:
+            self.tripped = True
+            raise TypeError("not to be read (meant)")
+        return claim
+
+
+async def test_a_claim_that_ends_in_a_bug_is_released_at_once(make_bench, caplog) -> None:
+    caplog.set_level(logging.CRITICAL + 1)
+    bench = await make_bench()
+    job = await bench.add(max_retries=0)
+    async with bench.runner(Misreads(bench.store, Scripted()), reclaim_after=NEVER):
+        done = await bench.ended(job)
+    assert (done.status, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, (), 2)
+
+
+async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:
+    bench, faults = await make_bench(), Scripted()
+    held = asyncio.Event()
+    faults.put("beat", None, Fault(held_until=held, fails=False))
+    async with bench.runner(FaultyStore(bench.store, faults), beat_stale=0.05):
+        await asyncio.sleep(0.1)  # time passing is what makes a beat stale
+        job = await bench.add()
+        await asyncio.sleep(0.1)
+        assert bench.transport.attempts == []
+        held.set()
+        assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+async def test_a_claim_too_old_for_its_lease_is_released_instead_of_started(make_bench) -> None:
+    bench, faults, clock, slow = await make_bench(), Scripted(), Clock(), asyncio.Event()
+    faults.put("claim", Fault(held_until=slow, fails=False))
+    job = await bench.add(max_retries=0)
+    async with bench.runner(FaultyStore(bench.store, faults), clock=clock, beat_stale=1e9, reclaim_after=0):
+        while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing tells of it
+            await asyncio.sleep(0)
+        clock.now += 31  # the margin of a lease is 30 s
+        slow.set()
+        done = await bench.ended(job)
+    assert (done.status, done.retries, done.lease_epoch) == (JobStatus.SUCCESS, 0, 2)
+    assert len(bench.transport.attempts) == 1
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_bench) -> None:
+    writing, held = asyncio.Event(), asyncio.Event()
+
+    async def first_at_once(_attempt: Attempt) -> Outcome:
+        if len(bench.transport.attempts) > 1:
+            await writing.wait()
+        return Delivered()
+
+    bench, faults = await make_bench(first_at_once, concurrency=3), Scripted()
+    faults.put("settle", Fault(held_until=held, fails=False))
+    jobs = [await bench.add() for _ in range(10)]
+    async with bench.runner(FaultyStore(bench.store, faults), max_unsettled=2, poll=3_600):
+        while faults.left():  # noqa: ASYNC110  # until the first outcome is being written
+            await asyncio.sleep(0)
+        writing.set()  # the others pile up behind it
+        await bench.transport.began(3)
+        while bench.transport.in_flight:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0)
+        held.set()
+        for job in jobs:
+            await bench.ended(job)
+
+
+async def test_a_claim_whose_lease_has_run_out_is_lost_and_not_released(make_bench) -> None:
+    bench = await make_bench()
+    tables = tuple(attrs.evolve(table, timeout=0.01, lease_margin=0) for table in bench.tables)
+    store = MemoryStore(StoreOptions(url="memory://", tables=tables))
+    await store.add([NewJob(path="/spookify", backend="api")])
+    (job,) = await store.claim({"api": 1}, "somebody")
+    while job.lease_until >= datetime.now(UTC):  # noqa: ASYNC110  # a lease ends without an event
+        await asyncio.sleep(0.001)
+    assert await store.release("somebody", keep=()) == []
+    assert (await store.get(job.id)).status is JobStatus.PROCESSING
+
+
+async def test_what_was_claimed_ahead_of_a_backend_that_then_hangs_is_given_back(
+    make_bench, monkeypatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.workers.AHEAD", 1e9)
+    monkeypatch.setattr("sp00ky_core.runner.claim.LONGEST_WAIT", 0.1)
+    never = asyncio.Event()
+
+    async def hang_at_chat(attempt: Attempt) -> Outcome:
+        if attempt.job.path == "/chat":
+            await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang_at_chat, concurrency=1)
+    async with bench.runner(grace=0.01, reclaim_after=0.3):
+        await bench.ended(await bench.add())  # a fast backend, so far
+        await bench.add("/chat")
+        waiting = await bench.add(max_retries=0)
+        await bench.until(waiting, lambda now: now.status is JobStatus.PROCESSING)
+        given_back = await bench.until(waiting, lambda now: now.status is JobStatus.PENDING)
+        assert (given_back.lease_epoch, given_back.retries, given_back.errors) == (1, 0, ())
+    assert bench.paths() == ["/spookify", "/chat"]

@@ -1,0 +1,169 @@
+"""The database's clock jumps, and runners are frozen: what runners may conclude from it, and what not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.simulation import MemoryLab, World
+
+from sp00ky_core.breaker import BreakerState
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_core.stores.memory.store import MemoryStore
+
+STEADY = 12
+"""Seconds after which a runner judges others."""
+LEASE = 40
+AWAY = Undelivered(name="reset", reason="closed")
+
+
+@pytest.fixture
+def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    caplog.set_level(logging.ERROR)
+    tables = (JobTable(backend="api", table="job"),)
+    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
+    yield world
+    world.close()
+
+
+def breaker(world: World) -> str:
+    return world.lab.run(world.lab.store.stats())["api"].breaker.state
+
+
+def statuses(world: World, *job_ids: str) -> list[JobStatus]:
+    return [world.ledger.entries[each].status for each in job_ids]
+
+
+def test_a_clock_that_jumps_takes_nothing_from_runners_that_beat(world: World) -> None:
+    runners = [world.start(), world.start()]
+    world.pass_smoothly(STEADY)
+    job_ids = [world.enqueue(max_retries=0) for _ in range(4)]
+    world.flow()
+    flights = world.flights()
+    assert len(flights) == 4
+    world.jump(3_600)
+    world.pass_smoothly(8)
+    assert statuses(world, *job_ids) == [JobStatus.PROCESSING] * 4
+    for flight in flights:
+        world.respond(flight, Delivered())
+    world.flow()
+    assert statuses(world, *job_ids) == [JobStatus.SUCCESS] * 4
+    assert len(runners) == len(world.runners)
+
+
+def test_what_stays_overdue_by_the_observers_own_clock_is_taken(world: World) -> None:
+    world.start()
+    world.pass_smoothly(STEADY)
+    stuck = world.start()
+    job_id = world.enqueue(max_retries=0)
+    world.runners[0].is_frozen = True
+    world.flow()
+    (flight,) = world.flights()
+    assert flight.runner_id == stuck.runner.runner_id
+    world.runners[0].is_frozen = False
+    world.respond(flight, Delivered())
+    (settle,) = [call for call in stuck.store.calls if call.method == "settle"]
+    settle.is_stalled = True  # for ever; its beats go on
+    world.pass_smoothly(STEADY)
+    world.jump(3_600)
+    world.pass_smoothly(LEASE - 8)
+    assert statuses(world, job_id) == [JobStatus.PROCESSING]
+    world.pass_smoothly(16)
+    assert statuses(world, job_id) == [JobStatus.FAILED]
+
+
+def test_a_dead_runners_jobs_are_taken_however_long_their_lease(world: World) -> None:
+    world.start()
+    world.pass_smoothly(STEADY)
+    other = world.start()
+    world.runners[0].is_frozen = True
+    job_id = world.enqueue(max_retries=0)
+    world.flow()
+    world.runners[0].is_frozen = False
+    world.crash(other)
+    world.pass_smoothly(10)
+    assert statuses(world, job_id) == [JobStatus.FAILED]
+
+
+def test_a_row_of_its_own_that_a_runner_does_not_hold_waits_as_long(world: World) -> None:
+    runner = world.start()
+    world.pass_smoothly(STEADY)
+    store = world.lab.store
+    assert isinstance(store, MemoryStore)
+    row = {"path": "/spookify", "payload": "{}", "status": "processing", "max_retries": 0}
+    job_id = store.write_row("job", {**row, "runner_id": runner.runner.runner_id})
+    world.ledger.added(world.lab.run(store.get(job_id)))
+    world.ledger.entries[job_id].status = JobStatus.PROCESSING
+    world.pass_smoothly(LEASE - 4)
+    assert statuses(world, job_id) == [JobStatus.PROCESSING]
+    world.pass_smoothly(8)
+    assert statuses(world, job_id) == [JobStatus.FAILED]
+
+
+def test_a_frozen_runners_failures_say_nothing_of_the_backend(world: World) -> None:
+    frozen = world.start()
+    world.pass_smoothly(STEADY)
+    for _ in range(5):
+        world.enqueue(max_retries=2)
+    world.flow()
+    assert len(world.flights()) == 5
+    frozen.is_frozen = True
+    world.pass_smoothly(16)
+    frozen.is_frozen = False
+    world.run()  # its timeouts have passed
+    assert world.flights() == []
+    world.pass_smoothly(4)
+    assert breaker(world) == BreakerState.CLOSED
+    world.end()
+
+
+def test_attempts_that_end_after_its_first_beat_say_nothing_either(world: World) -> None:
+    frozen = world.start()
+    world.pass_smoothly(STEADY)
+    for _ in range(5):
+        world.enqueue(max_retries=2)
+    world.flow()
+    frozen.is_frozen = True
+    world.pass_smoothly(8)  # longer than between beats, shorter than the timeout
+    frozen.is_frozen = False
+    world.flow()
+    for flight in world.flights():
+        world.respond(flight, AWAY)
+    world.pass_smoothly(4)
+    assert breaker(world) == BreakerState.CLOSED
+
+
+def test_the_same_failures_without_a_gap_open_the_breaker(world: World) -> None:
+    world.start()
+    world.pass_smoothly(STEADY)
+    for _ in range(5):
+        world.enqueue(max_retries=2)
+    world.flow()
+    for flight in world.flights():
+        world.respond(flight, AWAY)
+    world.pass_smoothly(4)
+    assert breaker(world) != BreakerState.CLOSED
+
+
+def test_a_frozen_runners_probe_is_handed_back(world: World) -> None:
+    frozen = world.start()
+    world.pass_smoothly(STEADY)
+    for _ in range(3):
+        world.enqueue(max_retries=3)
+    world.flow()
+    for flight in world.flights():
+        world.respond(flight, AWAY)
+    world.pass_smoothly(8)
+    (probe,) = world.flights()
+    frozen.is_frozen = True
+    world.pass_smoothly(8)
+    frozen.is_frozen = False
+    world.flow()
+    world.respond(probe, AWAY)
+    world.flow()
+    assert breaker(world) == BreakerState.HALF_OPEN  # the next one is under way, without a longer interval
+    world.end()

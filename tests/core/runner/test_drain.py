@@ -1,0 +1,283 @@
+"""A runner may be cancelled at any await: no job is lost, no task is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from pathlib import Path
+
+import pytest
+
+from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending, turns
+from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
+from sp00ky_core.config import RetryConfig
+from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import Attempt, JobTable, StoreOptions
+from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.testing.outboxes import outbox_over
+
+SEED = 20_260
+PARTS = {"start", "until_empty", "drain", "ended"}
+"""Of a runner's life: each must have been hit."""
+
+
+async def test_a_thousand_cancelled_runners_lose_nothing(tmp_path: Path, caplog) -> None:
+    caplog.set_level(logging.CRITICAL)  # meant faults are logged in thousands
+    tables = (JobTable(backend="api", table="job"),)
+    store = MemoryStore(StoreOptions(url="memory://", tables=tables))
+    plugins = Plugins()
+    plugins.register(SlowObserver(), name="slow", distribution="a-test")
+    outbox = outbox_over(
+        Suspending(store, seed=SEED), tables, tmp_path, plugins=plugins, retry=RetryConfig(base=0)
+    )
+    runners = CancelledRunners(outbox, seed=SEED)
+    await runners.run(1_000)
+    assert {part for point in runners.points for part in PARTS if part in point} == PARTS
+
+
+async def test_a_start_that_is_cancelled_lets_go_of_the_transport(make_bench) -> None:
+    bench = await make_bench()
+    telling = asyncio.Event()
+
+    class Slow:
+        @hookimpl
+        async def sp00ky_runner_started(self) -> None:
+            telling.set()
+            await asyncio.Event().wait()
+
+    bench.plugins.register(Slow(), name="slow", distribution="a-test")
+    start = asyncio.create_task(bench.runner().start())
+    await telling.wait()
+    start.cancel()
+    await asyncio.wait([start])
+    assert start.cancelled()
+    assert not bench.transport.is_open
+
+
+async def test_a_drain_during_the_start_waits_for_it_and_leaves_nothing(make_bench) -> None:
+    bench, faults, connected = await make_bench(), Scripted(), asyncio.Event()
+    faults.put("beat", Fault(held_until=connected, fails=False))
+    job = await bench.add()
+    before = asyncio.all_tasks()
+    runner = bench.runner(FaultyStore(bench.store, faults))
+    start = asyncio.create_task(runner.start())
+    while faults.left():  # noqa: ASYNC110  # until the first beat has been sent: nothing tells of it
+        await asyncio.sleep(0)
+    drain = asyncio.create_task(runner.drain())
+    await turns(50)  # more than a drain takes
+    connected.set()
+    await asyncio.gather(start, drain)
+    assert (asyncio.all_tasks(), bench.transport.is_open) == (before, False)
+    assert (await bench.store.get(job.id)).lease_epoch == 0
+
+
+async def test_two_drains_at_once_are_one(make_bench) -> None:
+    stopped: list[str] = []
+    bench, go = await make_bench(), asyncio.Event()
+
+    class Counts:
+        @hookimpl
+        def sp00ky_runner_stopped(self, runner_id: str) -> None:
+            stopped.append(runner_id)
+
+    async def wait(_attempt: Attempt) -> Outcome:
+        await go.wait()
+        return Delivered()
+
+    bench.transport.script = wait
+    bench.plugins.register(Counts(), name="counts", distribution="a-test")
+    job = await bench.add()
+    runner = bench.runner()
+    await runner.start()
+    await bench.transport.began(1)
+    drains = [asyncio.create_task(runner.drain()) for _ in range(3)]
+    await asyncio.sleep(0)
+    drains[0].cancel()  # the others go on where this one was
+    go.set()
+    await asyncio.wait(drains)
+    assert [each.cancelled() for each in drains] == [True, False, False]
+    assert stopped == [runner.runner_id]
+    after = await bench.store.get(job.id)
+    assert (after.status, after.errors[-1].name, runner.in_flight) == (
+        JobStatus.PENDING,
+        "outcome_unknown",
+        0,
+    )
+    assert after.lease_until is not None  # its request may still be under way
+
+
+async def test_what_a_cancelled_drain_left_unwritten_is_written_by_the_next_one(make_bench) -> None:
+    async def hang(_attempt: Attempt) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    bench = await make_bench(hang)
+    job = await bench.add(max_retries=0)
+    runner = bench.runner(grace=60)
+    await runner.start()
+    await bench.transport.began(1)
+    drain = asyncio.create_task(runner.drain())
+    await asyncio.sleep(0)
+    drain.cancel()
+    await asyncio.wait([drain])
+    assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
+    await runner.drain()
+    after = await bench.store.get(job.id)
+    assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
+
+
+async def test_nothing_is_started_once_the_drain_has_begun(make_bench) -> None:
+    bench, faults, held = await make_bench(), Scripted(), asyncio.Event()
+    faults.put("claim", Fault(held_until=held, fails=False))
+    job = await bench.add(max_retries=0)
+    runner = bench.runner(FaultyStore(bench.store, faults))
+    await runner.start()
+    while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing tells of it
+        await asyncio.sleep(0)
+    drain = asyncio.create_task(runner.drain())
+    await asyncio.sleep(0)
+    held.set()
+    await drain
+    after = await bench.store.get(job.id)
+    assert (after.status, after.lease_epoch, after.errors) == (JobStatus.PENDING, 1, ())
+    assert bench.transport.attempts == []
+
+
+async def test_a_drain_lets_attempts_end(make_bench) -> None:
+    go = asyncio.Event()
+
+    async def wait(_attempt: Attempt) -> Outcome:
+        await go.wait()
+        return Delivered()
+
+    bench = await make_bench(wait, concurrency=2)
+    jobs = [await bench.add() for _ in range(5)]
+    runner = bench.runner()
+    await runner.start()
+    await bench.transport.began(2)
+    draining = asyncio.create_task(runner.drain())
+    await bench.add()
+    go.set()
+    await draining
+    statuses = [(await bench.store.get(job.id)).status for job in jobs]
+    assert statuses.count(JobStatus.SUCCESS) == 2
+    assert statuses.count(JobStatus.PENDING) == 3
+    assert len(bench.transport.attempts) == 2
+
+
+@pytest.mark.parametrize(("max_retries", "status"), [(1, JobStatus.PENDING), (0, JobStatus.FAILED)])
+async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: int, status: JobStatus) -> None:
+    never = asyncio.Event()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang)
+    job = await bench.add(max_retries=max_retries)
+    async with bench.runner(grace=0.05):
+        await bench.transport.began(1)
+    after = await bench.store.get(job.id)
+    assert (after.status, after.retries, [error.name for error in after.errors]) == (
+        status,
+        max_retries,
+        ["outcome_unknown"],
+    )
+
+
+async def test_a_runner_leaves_no_task_behind(make_bench) -> None:
+    bench = await make_bench()
+    before = asyncio.all_tasks()
+    async with bench.runner():
+        await bench.ended(await bench.add())
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.workers.LAST_ATTEMPT", 0.05)
+    end = asyncio.Event()
+
+    async def deaf(_attempt: Attempt) -> Outcome:
+        while not end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await end.wait()
+        return Delivered()
+
+    bench = await make_bench(deaf)
+    job = await bench.add(max_retries=0)
+    async with bench.runner(grace=0.01):
+        await bench.transport.began(1)
+    after = await bench.store.get(job.id)
+    end.set()
+    assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
+
+
+async def test_a_drain_that_is_cancelled_leaves_no_task(make_bench) -> None:
+    never = asyncio.Event()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang)
+    await bench.add()
+    before = asyncio.all_tasks()
+    runner = bench.runner()
+    await runner.start()
+    await bench.transport.began(1)
+    draining = asyncio.create_task(runner.drain())
+    await asyncio.sleep(0)
+    draining.cancel()
+    left = asyncio.all_tasks() - before
+    await asyncio.wait(left, timeout=60)
+    assert not [task for task in left if not task.done()]
+
+
+async def test_a_clean_stop_leaves_no_row(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner() as runner:
+        assert [each.id for each in await bench.store.runners()] == [runner.runner_id]
+    assert await bench.store.runners() == []
+
+
+async def test_a_row_that_cannot_be_removed_does_not_fail_the_drain(make_bench, caplog) -> None:
+    bench, faults = await make_bench(), Scripted()
+    faults.put("remove_runner", Fault())
+    async with bench.runner(FaultyStore(bench.store, faults)):
+        pass
+    assert "row can't be removed" in caplog.text
+    assert not bench.transport.is_open
+
+
+async def test_a_start_that_fails_after_its_beat_leaves_no_row(make_bench) -> None:
+    bench, began = await make_bench(), asyncio.Event()
+
+    class Slow:
+        @hookimpl
+        async def sp00ky_runner_started(self) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+    bench.plugins.register(Slow(), name="slow", distribution="a-test")
+    start = asyncio.create_task(bench.runner().start())
+    await began.wait()
+    start.cancel()
+    await asyncio.wait([start])
+    assert await bench.store.runners() == []
+
+
+async def test_who_leaves_claims_behind_keeps_its_row_for_others_to_see_it_dead(
+    make_bench, caplog, monkeypatch
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.05)
+    bench, faults = await make_bench(), Scripted()
+    faults.put("settle", *[Fault()] * 1_000)
+    await bench.add()
+    async with bench.runner(FaultyStore(bench.store, faults)) as runner:
+        await bench.transport.began(1)
+    assert [each.id for each in await bench.store.runners()] == [runner.runner_id]

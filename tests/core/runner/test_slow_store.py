@@ -1,0 +1,148 @@
+"""A database that takes its time: nothing is sent twice for it, nothing is given back for ever."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.simulation import MemoryLab, World
+from tests.simulation.gate import Call
+from tests.simulation.member import SimulatedRunner
+
+from sp00ky_core.job import JobStatus
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult, StoreOptions
+
+STEADY = 20
+"""Seconds after which a runner also gives back and reclaims."""
+
+
+@pytest.fixture
+def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    caplog.set_level(logging.CRITICAL)
+    tables = (JobTable(backend="api", table="job"),)
+    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
+    yield world
+    world.close()
+
+
+def sent(runner: SimulatedRunner, method: str) -> Call:
+    """The one call of that name that isn't answered."""
+    (call,) = [each for each in runner.store.calls if each.method == method]
+    return call
+
+
+def claiming(world: World, runner: SimulatedRunner) -> Call:
+    """A claim that the store sits on."""
+    world.run()
+    claim = sent(runner, "claim")
+    claim.is_stalled = True
+    return claim
+
+
+def status(world: World, job_id: str) -> JobStatus:
+    return world.lab.run(world.lab.store.get(job_id)).status
+
+
+def until(world: World, met: Callable[[], bool], seconds: float) -> bool:
+    for _ in range(int(seconds * 10)):
+        if met():
+            return True
+        world.leap(0.1)
+        world.flow()
+    return met()
+
+
+def test_jobs_of_a_claim_that_took_seconds_are_sent(world: World) -> None:
+    runner = world.start()
+    world.pass_smoothly(STEADY)
+    job_id = world.enqueue(max_retries=0)
+    claim = claiming(world, runner)
+    world.pass_smoothly(4)  # a release waits for its end
+    world.answer(runner, claim)
+    world.flow()
+    assert [(flight.attempt.job.id, flight.attempt.job.lease_epoch) for flight in world.flights()] == [
+        (job_id, 1)
+    ]
+    world.end()
+
+
+def test_an_outcome_that_cannot_be_written_until_the_lease_ends_is_not_sent_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease in the database began when the claim was carried out, and ends so much later."""
+
+    async def held_by_a_transaction(settlements: Sequence[Settlement]) -> list[SettleResult]:
+        return [SettleResult(job_id=each.job_id, fate=SettleFate.BUSY) for each in settlements]
+
+    monkeypatch.setattr(world.lab.store, "settle", held_by_a_transaction)
+    runner = world.start()
+    world.pass_smoothly(STEADY)
+    job_id = world.enqueue(max_retries=0)
+    claim = claiming(world, runner)
+    world.pass_smoothly(8)
+    world.answer(runner, claim)
+    (flight,) = world.flights()
+    world.respond(flight, Delivered())
+    for _ in range(100):  # a lease, and as long again: for the runner that had it beats
+        world.pass_smoothly(1)
+        assert world.flights() == []
+    job = world.lab.run(world.lab.store.get(job_id))
+    assert (job.status, job.lease_epoch) == (JobStatus.FAILED, 2)  # reclaimed, and not claimed again
+
+
+def test_a_claim_that_comes_back_while_the_runner_drains_is_given_back(world: World) -> None:
+    runner = world.start()
+    world.pass_smoothly(STEADY)
+    job_id = world.enqueue(max_retries=0)
+    claim = claiming(world, runner)
+    runner.drain()
+    world.pass_smoothly(4)
+    world.answer(runner, claim)
+    world.flow()
+    assert until(world, lambda: not world.runners, 1)
+    job = world.lab.run(world.lab.store.get(job_id))
+    assert (job.status, job.retries, job.errors) == (JobStatus.PENDING, 0, ())
+
+
+def test_a_drain_does_not_sit_out_its_grace_for_an_outcome_that_cannot_be_written(world: World) -> None:
+    runner = world.start()
+    job_id = world.enqueue(max_retries=0)
+    world.flow()
+    (flight,) = world.flights()
+    world.respond(flight, Delivered())
+    sent(runner, "settle").is_stalled = True
+    runner.drain()
+    assert until(world, lambda: not world.runners, 12)  # the grace is 25
+    assert status(world, job_id) is JobStatus.PROCESSING
+
+
+def test_all_that_a_dead_runner_held_is_reclaimed_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.RECLAIM_BATCH", 2)
+    world.start()
+    world.pass_smoothly(STEADY)
+    other = world.start()
+    world.runners[0].is_frozen = True
+    job_ids = [world.enqueue(max_retries=0) for _ in range(5)]
+    world.flow()
+    world.crash(other)
+    world.runners[0].is_frozen = False
+
+    def ended() -> int:
+        return [status(world, each) for each in job_ids].count(JobStatus.FAILED)
+
+    assert until(world, lambda: ended() > 0, 12)
+    assert ended() == 5
+
+
+def test_a_beat_that_failed_is_followed_by_one_sooner_than_others_are_held_for_dead(world: World) -> None:
+    runner = world.start()
+    world.pass_smoothly(4)
+    world.leap(2)
+    world.lose_reply(runner, sent(runner, "beat"))
+    world.leap(0.3)
+    assert sent(runner, "beat").sent_at > world.clock.monotonic() - 0.3

@@ -1,0 +1,254 @@
+"""A backend that throttles costs its jobs time, and no retries."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_conformance.cancellation import turns
+from sp00ky_core.breaker import BreakerState
+from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
+from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.machine import Transition
+from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Attempt
+
+NEVER = 3_600.0
+
+
+def throttled(after: float | None = 0.01, code: int = 429) -> Undelivered:
+    return Undelivered(name=THROTTLED, code=code, reason="slow down", retry_after=after)
+
+
+class Backend:
+    """Answers with these outcomes in turn, then takes everything."""
+
+    def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
+        self.outcomes = deque(outcomes)
+        self.requests = 0
+
+    def __call__(self, attempt: Attempt) -> Outcome:
+        if attempt.backend.name != "api":
+            return Delivered()
+        self.requests += 1
+        return self.outcomes.popleft() if self.outcomes else Delivered()
+
+
+class Window:
+    """Takes so many requests in each stretch of time, as many rate limiters count."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self.most, self.seconds = most, seconds
+        self.began, self.count = 0.0, 0
+        self.refused = 0
+
+    async def __call__(self, _attempt: Attempt) -> Outcome:
+        now = asyncio.get_running_loop().time()
+        if now - self.began >= self.seconds:
+            self.began, self.count = now, 0
+        self.count += 1
+        is_taken = self.count <= self.most
+        await asyncio.sleep(0.001)
+        if is_taken:
+            return Delivered()
+        self.refused += 1
+        return throttled(self.seconds)
+
+
+async def test_a_throttled_job_waits_and_uses_up_no_retry(make_bench) -> None:
+    backend = Backend([throttled()] * 5)
+    bench = await make_bench(backend)
+    job = await bench.add(max_retries=1)
+    async with bench.runner():
+        ended = await bench.ended(job)
+    assert (ended.status, ended.retries, ended.deferred_since) == (JobStatus.SUCCESS, 0, None)
+    assert [(each.name, each.code, each.count) for each in ended.errors] == [(THROTTLED, 429, 5)]
+    assert backend.requests == 6
+
+
+async def test_a_single_request_is_not_repeated(make_bench) -> None:
+    backend = Backend([throttled()])
+    bench = await make_bench(backend)
+    job = await bench.add(max_retries=0)
+    async with bench.runner():
+        ended = await bench.ended(job)
+    assert (ended.status, [each.name for each in ended.errors]) == (JobStatus.FAILED, [THROTTLED])
+    assert backend.requests == 1
+
+
+async def test_the_wait_that_is_asked_for_is_capped(make_bench) -> None:
+    backend = Backend([throttled(NEVER)])
+    bench = await make_bench(backend, retry=RetryConfig(base=0, cap=0.01))
+    job = await bench.add()
+    async with bench.runner():
+        assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+async def test_after_too_long_a_wait_answers_use_up_retries(make_bench) -> None:
+    backend = Backend([throttled()] * 10_000)
+    bench = await make_bench(backend, retry=RetryConfig(base=0, give_up_after=0.1))
+    job = await bench.add(max_retries=2)
+    async with bench.runner():
+        ended = await bench.ended(job)
+    assert (ended.status, ended.retries) == (JobStatus.FAILED, 2)
+    (entry,) = ended.errors
+    assert entry.at is not None
+    assert entry.since is not None
+    assert (entry.at - entry.since).total_seconds() >= 0.1
+    assert (entry.count, backend.requests > 3) == (backend.requests, True)
+
+
+async def test_what_the_configuration_gives_up_on_goes_first(make_bench) -> None:
+    backend = Backend([throttled()])
+    bench = await make_bench(backend, give_up_on=frozenset({429}))
+    job = await bench.add()
+    async with bench.runner():
+        assert (await bench.ended(job)).status is JobStatus.FAILED
+    assert backend.requests == 1
+
+
+class Plugin:
+    """Knows that this backend says 403 when it has had enough."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[str, bool]] = []
+
+    @hookimpl
+    def sp00ky_classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome | None:
+        if isinstance(outcome, Undelivered) and outcome.code == 403:
+            return attrs.evolve(outcome, name=THROTTLED)
+        return None
+
+    @hookimpl
+    def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+        self.settled.append((transition.to.value, transition.defers))
+
+
+async def test_a_plugin_says_it_by_name_and_observers_are_told(make_bench) -> None:
+    backend = Backend([Undelivered(name="http_status", code=403, retry_after=0.01)])
+    bench = await make_bench(backend)
+    plugin = Plugin()
+    bench.plugins.register(plugin, name="limits", distribution="limits")
+    job = await bench.add(max_retries=1)
+    async with bench.runner():
+        ended = await bench.ended(job)
+    assert [(each.name, each.code) for each in ended.errors] == [(THROTTLED, 403)]
+    assert plugin.settled == [("pending", True), ("success", False)]
+
+
+@pytest.mark.parametrize("breaker", [BreakerConfig(), None], ids=["breaker", "none"])
+async def test_during_the_pause_nothing_is_sent_to_the_backend(
+    make_bench, breaker: BreakerConfig | None
+) -> None:
+    backend = Backend([throttled(NEVER)] * 100)
+    bench = await make_bench(backend, concurrency=1, breaker=breaker, retry=RetryConfig(cap=NEVER))
+    jobs = [await bench.add() for _ in range(5)]
+    other = await bench.add(backend="other")
+    async with bench.runner():
+        await bench.until(jobs[0], lambda now: now.deferred_since is not None)
+        backend.outcomes.clear()
+        assert (await bench.ended(other)).status is JobStatus.SUCCESS
+        await turns(300)
+        stats = (await bench.store.stats())["api"]
+    assert backend.requests == 1
+    assert (stats.pending, stats.deferred) == (5, 1)
+
+
+async def test_a_503_that_asks_for_time_counts_for_the_breaker_too(make_bench) -> None:
+    backend = Backend([throttled(0.001, code=503)] * 3 + [throttled(NEVER, code=503)] * 100)
+    breaker = BreakerConfig(failures=3, interval=NEVER)
+    bench = await make_bench(backend, concurrency=1, breaker=breaker)
+    job = await bench.add(max_retries=1)
+    async with bench.runner():
+        while (await bench.store.stats())["api"].breaker.state != BreakerState.OPEN:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    kept = await bench.store.get(job.id)
+    assert (kept.status, kept.retries) == (JobStatus.PENDING, 0)
+
+
+async def test_after_a_pause_there_is_one_request_at_a_time(make_bench) -> None:
+    refusing, going = asyncio.Event(), asyncio.Event()
+
+    async def script(attempt: Attempt) -> Outcome:
+        if not refusing.is_set():
+            refusing.set()
+            return throttled(0.05)
+        await going.wait()
+        return Delivered()
+
+    bench = await make_bench(script, concurrency=8)
+    jobs = [await bench.add()]
+    async with bench.runner():
+        await bench.until(jobs[0], lambda now: now.deferred_since is not None)
+        jobs += [await bench.add() for _ in range(20)]
+        await bench.transport.began(2)
+        await turns(300)
+        assert bench.transport.in_flight == 1
+        going.set()
+        for job in jobs:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+async def test_each_answer_lets_one_more_through_at_a_time(make_bench) -> None:
+    gate: asyncio.Semaphore = asyncio.Semaphore(100)
+    refuses = False
+
+    async def script(_attempt: Attempt) -> Outcome:
+        nonlocal refuses
+        if refuses:
+            refuses = False
+            return throttled(0.01)
+        await gate.acquire()
+        return Delivered()
+
+    bench = await make_bench(script, concurrency=8)
+    async with bench.runner(unanswered=0):
+        for job in [await bench.add() for _ in range(100)]:
+            await bench.ended(job)
+        refuses = True
+        jobs = [await bench.add()]
+        await bench.until(jobs[0], lambda now: now.deferred_since is not None)
+        jobs += [await bench.add() for _ in range(30)]
+        seen = []
+        for _ in range(6):
+            before = len(bench.transport.attempts)
+            await _settled_down(bench)
+            seen.append(bench.transport.in_flight)
+            gate.release()
+            await bench.transport.began(before + 1)
+        gate.release()
+        for _ in range(60):
+            gate.release()
+        for job in jobs:
+            await bench.ended(job)
+    assert seen == [1, 2, 3, 4, 4, 4]  # half of 8
+
+
+async def _settled_down(bench: Any) -> None:
+    """Return once no further attempt begins by itself."""
+    count = -1
+    while count != len(bench.transport.attempts) or not bench.transport.in_flight:
+        count = len(bench.transport.attempts)
+        await turns(200)
+
+
+@pytest.mark.parametrize("runners", [1, 4])
+async def test_fewer_are_refused_than_delivered_and_none_fails(make_bench, runners: int) -> None:
+    backend = Window(10, 0.1)
+    bench = await make_bench(backend, concurrency=50, retry=RetryConfig())
+    jobs = [await bench.add() for _ in range(200)]
+    fleet = [bench.runner() for _ in range(runners)]
+    for runner in fleet:
+        await runner.start()
+    for job in jobs:
+        ended = await bench.ended(job)
+        assert (ended.status, ended.retries) == (JobStatus.SUCCESS, 0)
+    for runner in fleet:
+        await runner.drain()
+    assert 0 < backend.refused < 200

@@ -1,0 +1,26 @@
+"""Ids of jobs."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import attrs
+
+from sp00ky_core.job import NewJob
+from sp00ky_core.stores.ids import key_at, new_key, new_keys, table_of
+
+
+def job(**fields: Any) -> NewJob:
+    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
+
+
+def test_ids_sort_by_age_and_are_uuids() -> None:
+    made = [UUID(hex=key) for key in (*(new_key() for _ in range(500)), *new_keys(10_000), new_key())]
+    assert made == sorted(set(made))
+    assert {(each.version, each.variant) for each in made} == {(7, "specified in RFC 4122")}
+    now = datetime.now(UTC).timestamp() * 1_000
+    assert abs((made[0].int >> 80) - now) < 60_000
+    assert new_keys(0) == []
+    assert key_at(4_096 + 4_095, 2**64 - 1) == "0000000000017fffbfffffffffffffff"
+    assert key_at((2**48 - 1) * 4_096, 0) == "ffffffffffff70008000000000000000"
+    assert [table_of(each) for each in ("job:1", "job:", "job", "")] == ["job", "job", "", ""]

@@ -1,0 +1,117 @@
+"""Conditions that name one backend of a shared table act on its jobs alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import pytest
+
+from sp00ky_core.backend import load_backends
+from sp00ky_core.config import BackendConfig, Config
+from sp00ky_core.ports import ErrorGroup, JobQuery, Store
+from sp00ky_core.retry import STRATEGIES
+from sp00ky_core.stores.shared_tables import with_shared_tables
+
+DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}
+ROWS = [("api", "/a"), ("api", "/b"), ("api", "/chat"), ("api", "/chat"), ("api", "/gone"), ("other", "/a")]
+"""The name that the store knows the table by, and the path."""
+
+
+@attrs.define
+class Rows:
+    """A store that can count, clear, pause and group errors."""
+
+    rows: list[tuple[str, str]] = attrs.field(factory=lambda: list(ROWS))
+    paused: list[str] = attrs.field(factory=list)
+
+    async def pause(self, backend: str, **_options: object) -> bool:
+        self.paused.append(backend)
+        return True
+
+    async def resume(self, backend: str) -> bool:
+        return await self.pause(backend)
+
+    async def errors(self, *, limit: int) -> list[ErrorGroup]:
+        now = datetime.now(UTC)
+        numbers: dict[str, Any] = {
+            "name": "timeout",
+            "code": 0,
+            "count": 1,
+            "first": now,
+            "last": now,
+            "example": "job:1",
+        }
+        return [ErrorGroup(backend="api", path=path, **numbers) for path in ("/a", "/chat")][:limit]
+
+    def _matching(self, query: JobQuery) -> list[tuple[str, str]]:
+        wanted = (query.backend, query.path)
+        return [row for row in self.rows if all(w in {None, v} for w, v in zip(wanted, row, strict=True))]
+
+    async def count(self, conditions: JobQuery) -> int:
+        return len(self._matching(conditions))
+
+    async def clear_matching(self, conditions: JobQuery, *, limit: int) -> int:
+        cleared = self._matching(conditions)[:limit]
+        for row in cleared:
+            self.rows.remove(row)
+        return len(cleared)
+
+
+def shared(folder: Path, rows: Rows) -> Any:
+    for name, paths in DOCUMENTS.items():
+        document = {"openapi": "3.1.0", "info": {"title": name, "version": "1"}}
+        routes = {path: {"post": {"responses": {"200": {"description": "ok"}}}} for path in paths}
+        (folder / f"{name}.json").write_text(json.dumps({**document, "paths": routes}))
+    tables = {"api": "job", "agent": "job", "other": "other"}
+    configs = {
+        name: BackendConfig(name=name, spec=folder / f"{name}.json", base_url="http://x", table=table)
+        for name, table in tables.items()
+    }
+    config = Config(file=folder / "sp00ky.yml", backends=configs)
+    return with_shared_tables(cast("Store", rows), load_backends(config, frozenset(STRATEGIES)))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "left"),
+    [
+        (JobQuery(), []),
+        (JobQuery(backend="agent"), [0, 1, 4, 5]),
+        (JobQuery(backend="api"), [2, 3, 4, 5]),
+        (JobQuery(backend="other"), [0, 1, 2, 3, 4]),
+        (JobQuery(backend="agent", path="/a"), [0, 1, 2, 3, 4, 5]),
+        (JobQuery(backend="api", path="/gone"), [0, 1, 2, 3, 5]),
+        (JobQuery(path="/chat"), [0, 1, 4, 5]),
+    ],
+    ids=str,
+)
+async def test_only_the_backends_jobs_are_meant(
+    tmp_path: Path, conditions: JobQuery, left: Sequence[int]
+) -> None:
+    rows = Rows()
+    store = shared(tmp_path, rows)
+    assert await store.count(conditions) == len(ROWS) - len(left)
+    assert await store.clear_matching(conditions) == len(ROWS) - len(left)
+    assert rows.rows == [ROWS[index] for index in left]
+
+
+async def test_the_limit_holds_for_all_paths_together(tmp_path: Path) -> None:
+    rows = Rows()
+    assert await shared(tmp_path, rows).clear_matching(JobQuery(backend="api"), limit=1) == 1
+    assert len(rows.rows) == len(ROWS) - 1
+
+
+async def test_a_pause_of_one_backend_is_of_the_table(tmp_path: Path) -> None:
+    store = shared(tmp_path, Rows())
+    assert await store.pause("agent", seconds=5.0)
+    assert await store.resume("agent")
+    assert store._store.paused == ["api", "api"]
+
+
+async def test_errors_are_grouped_by_the_backend_of_their_path(tmp_path: Path) -> None:
+    groups = await shared(tmp_path, Rows()).errors(limit=5)
+    assert [(each.backend, each.path) for each in groups] == [("api", "/a"), ("agent", "/chat")]

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.broadcast import Broadcast
+from sp00ky_core.stores.subscription import Subscription
+
+
+class _Database:
+    """Something to subscribe to, which can be away."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self.broadcast = broadcast
+        self.away = False
+        self.listening = asyncio.Event()
+        self.tries = 0
+        self.tried_often = asyncio.Event()
+        self._lost = asyncio.Event()
+
+    async def listen(self, ready: Callable[[], None]) -> None:
+        self.tries += 1
+        if self.away:
+            if self.tries > 5:
+                self.tried_often.set()
+            raise ConnectionError("away")
+        self._lost.clear()
+        ready()
+        self.listening.set()
+        try:
+            await self._lost.wait()
+            raise ConnectionError("lost")
+        finally:
+            self.listening.clear()
+
+    def lose(self) -> None:
+        self._lost.set()
+
+
+def _subscription(database: _Database) -> Subscription:
+    backoff = Backoff(first=0.001, limit=0.002)
+    return Subscription(database.broadcast, database.listen, describe=str, name="LISTEN", backoff=backoff)
+
+
+@pytest.fixture
+async def database() -> _Database:
+    return _Database(Broadcast())
+
+
+async def test_the_first_signal_comes_after_it_has_subscribed(database: _Database) -> None:
+    signals = _subscription(database).subscribe()
+    await anext(signals)
+    assert database.listening.is_set()
+    await signals.aclose()
+
+
+async def test_it_subscribes_again_and_says_so_once(
+    database: _Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    signals = _subscription(database).subscribe()
+    await anext(signals)
+    database.away = True
+    database.lose()
+    await database.tried_often.wait()
+    database.away = False
+    await anext(signals)
+    await database.listening.wait()
+
+    assert [each.getMessage() for each in caplog.records] == [
+        "LISTEN doesn't work, new jobs are found by polling: lost",
+        "LISTEN works again",
+    ]
+    await signals.aclose()
+
+
+async def test_the_first_signal_comes_though_the_database_is_away(database: _Database) -> None:
+    database.away = True
+    signals = _subscription(database).subscribe()
+    await anext(signals)
+    await signals.aclose()
+
+
+async def test_it_is_let_go_of_with_the_last_listener(database: _Database) -> None:
+    subscription = _subscription(database)
+    first, second = subscription.subscribe(), subscription.subscribe()
+    await anext(first)
+    await anext(second)
+    await first.aclose()
+    assert database.listening.is_set()
+    await second.aclose()
+    assert not database.listening.is_set()

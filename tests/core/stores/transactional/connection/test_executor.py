@@ -1,0 +1,78 @@
+"""Transactions that go on to their end, whatever becomes of their callers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import RowRefused, StoreClosed, StoreUnavailable
+from sp00ky_core.stores.transactional import (
+    Access,
+)
+from sp00ky_core.stores.transactional.connection.executor import Executor
+
+
+def refused(error: Exception) -> Exception:
+    return RowRefused(store="test", problem=str(error))
+
+
+class TestExecutor:
+    async def test_a_transaction_outlives_its_caller(self) -> None:
+        begun, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def run(_work: Any, _access: Access) -> None:
+            begun.set()
+            await may_end.wait()
+            ended.set()
+
+        executor = opened(run)
+        call = asyncio.ensure_future(executor.do(_no_work, Access.WRITE, claims=True))
+        await begun.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        assert call.cancelled()
+        waiting = [asyncio.ensure_future(each()) for each in (executor.claims_ended, executor.close)]
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in waiting)
+        may_end.set()
+        await asyncio.gather(*waiting)
+        assert ended.is_set()
+
+    async def test_errors_of_a_driver_are_translated_and_ours_are_not(self) -> None:
+        async def fail(work: Any, _access: Access) -> None:
+            await work(None)
+
+        async def driver(_session: Any) -> None:
+            raise OSError("gone")
+
+        async def ours(_session: Any) -> None:
+            raise StoreUnavailable(store="test", problem="gone")
+
+        executor = opened(fail)
+        with pytest.raises(RowRefused, match="gone") as caught:
+            await executor.read(driver)
+        assert isinstance(caught.value.__cause__, OSError)
+        with pytest.raises(StoreUnavailable):
+            await executor.read(ours)
+
+    async def test_a_closed_one_takes_no_work_and_says_where(self) -> None:
+        async def run(_work: Any, _access: Access) -> None:
+            raise AssertionError("nothing may run")
+
+        executor = opened(run)
+        await executor.close()
+        for do in (executor.read, executor.write):
+            with pytest.raises(StoreClosed, match="test://"):
+                await do(_no_work)
+
+
+def opened(run: Any) -> Executor:
+    executor = Executor(run, refused, lambda: "test://")
+    executor.open()
+    return executor
+
+
+async def _no_work(_session: Any) -> None:
+    pass

@@ -1,0 +1,69 @@
+"""Jobs by their last error, read page by page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.core.stores.transactional.conftest import NOW, TABLES, SqliteSession, added
+
+from sp00ky_core.ports import ErrorGroup
+from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.transactional.connection.session import Is
+from sp00ky_core.stores.transactional.observe import errors
+from sp00ky_core.stores.transactional.observe.errors import error_groups
+from sp00ky_core.stores.transactional.schema.definition import job_table
+
+
+async def groups(session: SqliteSession, since: datetime | None = None, limit: int = 9) -> list[ErrorGroup]:
+    async def read(work: Any) -> Any:
+        return await work(session)
+
+    return await error_groups(read, TABLES, since, limit)
+
+
+async def failed(
+    session: SqliteSession, count: int, name: str, status: str = "failed", **fields: Any
+) -> None:
+    values = {"status": status, "last_error_name": name, "last_error_code": 0}
+    for job in await added(session, count, **fields):
+        table, _, key = job.id.partition(":")
+        await session.update(job_table(table), [Is("id", "=", key)], values)
+
+
+async def test_the_largest_groups_come_first(session: SqliteSession) -> None:
+    assert await groups(session) == []
+    await failed(session, 2, "timeout")
+    await failed(session, 3, "reset", backend="mail")
+    await failed(session, 1, "timeout", "pending")
+    await failed(session, 1, "timeout", path="/b")
+    await failed(session, 1, "reset", "success")
+    await failed(session, 1, "reset", "processing")
+    await added(session)
+    found = [(each.backend, each.path, each.name, each.count) for each in await groups(session)]
+    assert found == [("api", "/a", "timeout", 3), ("mail", "/a", "reset", 3), ("api", "/b", "timeout", 1)]
+    assert len(await groups(session, limit=2)) == 2
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 100])
+async def test_every_row_is_counted_once(
+    session: SqliteSession, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(errors, "PAGE", page)
+    await failed(session, 5, "timeout")
+    await session.execute("UPDATE job SET updated_at = (SELECT max(updated_at) FROM job) WHERE rowid > 2")
+    (group,) = await groups(session)
+    assert (group.count, group.first, group.last) == (5, NOW, NOW + timedelta(seconds=4))
+    (group,) = await groups(session, since=NOW + timedelta(seconds=1))
+    assert (group.count, group.first) == (4, NOW + timedelta(seconds=1))
+    await session.execute("UPDATE job SET updated_at = NULL WHERE rowid > 2")
+    (group,) = await groups(session)
+    assert (group.count, group.first, group.last) == (5, BEGINNING, NOW + timedelta(seconds=1))
+
+
+async def test_the_example_is_the_latest(session: SqliteSession) -> None:
+    await failed(session, 3, "timeout")
+    (row,) = (await session.execute("SELECT id FROM job WHERE rowid = 3"))[0]
+    (group,) = await groups(session)
+    assert group.example == f"job:{row[0]}"

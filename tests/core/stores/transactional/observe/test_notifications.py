@@ -1,0 +1,125 @@
+"""Signals of this process, and of other processes' changes while anyone listens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added
+
+from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.observe import notifications as module
+from sp00ky_core.stores.transactional.observe.notifications import Notifications
+from sp00ky_core.stores.transactional.operate.pause import pause, resume
+
+
+class Others:
+    """Other processes, which a test has write."""
+
+    def __init__(self) -> None:
+        self.written: asyncio.Queue[Exception | None] = asyncio.Queue()
+        self.news = 0
+
+    def heard(self) -> None:
+        self.news += 1
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        while True:
+            error = await self.written.get()
+            if error is not None:
+                raise error
+            yield
+            self.written.task_done()  # it has been passed on
+
+
+@pytest.fixture
+def others() -> Others:
+    return Others()
+
+
+@pytest.fixture
+def notifications(session: SqliteSession, others: Others) -> Notifications:
+    async def run(work: Any, _: Any) -> Any:
+        return await work(session)
+
+    executor = Executor(run, lambda error: error, lambda: "test")
+    executor.open()
+    return Notifications(others.changes, executor, TABLES, others.heard)
+
+
+async def test_a_change_here_is_no_work_unless_it_is_said(
+    notifications: Notifications, others: Others
+) -> None:
+    work, changed = notifications.work(), notifications.changed()
+    first = [anext(work), anext(changed)]
+    await asyncio.gather(*first)
+    notifications.send()
+    await anext(changed)
+    waiting = asyncio.ensure_future(anext(work))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert others.news == 0
+    notifications.send(work=True)
+    await waiting
+    assert others.news == 1  # said before it is signalled
+    await notifications.close()
+
+
+async def test_a_pause_elsewhere_is_work_as_is_its_end(
+    notifications: Notifications, others: Others, session: SqliteSession
+) -> None:
+    work, changed = notifications.work(), notifications.changed()
+    await asyncio.gather(anext(work), anext(changed))
+    waiting = asyncio.ensure_future(anext(work))
+    others.written.put_nowait(None)
+    await others.written.join()
+    assert not waiting.done()
+    await pause(session, "api", seconds=None, reason=None, actor=None)
+    others.written.put_nowait(None)
+    await waiting
+    await others.written.join()
+    await resume(session, "api")
+    others.written.put_nowait(None)
+    await anext(work)
+    await notifications.close()
+
+
+async def test_a_change_elsewhere_is_work_if_something_is_due(
+    notifications: Notifications, others: Others, session: SqliteSession
+) -> None:
+    work, changed = notifications.work(), notifications.changed()
+    await asyncio.gather(anext(work), anext(changed))
+    waiting = asyncio.ensure_future(anext(work))
+    others.written.put_nowait(None)
+    await anext(changed)
+    await added(session, delay=timedelta(hours=1))
+    others.written.put_nowait(None)  # due at another time than before
+    await waiting
+    await others.written.join()
+    await added(session, delay=timedelta(hours=1), ordering_key="k")
+    others.written.put_nowait(None)
+    await anext(work)
+    await notifications.close()
+
+
+async def test_what_cannot_be_heard_is_tried_again_and_said_once(
+    notifications: Notifications,
+    others: Others,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module.Backoff, "next", lambda _: 0.0)
+    changed = notifications.changed()
+    await anext(changed)
+    for error in (OSError("away"), OSError("still away"), None):
+        others.written.put_nowait(error)
+    await anext(changed)
+    levels = [record.levelno for record in caplog.records if "are heard again" in record.message]
+    assert levels == [logging.WARNING]
+    await notifications.close()
+    with pytest.raises(StopAsyncIteration):
+        await anext(changed)

@@ -1,0 +1,148 @@
+"""A whole store of a few primitives: its calls, its signals, and what it refuses."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refused
+
+from sp00ky_conformance.store.harness import settlement
+from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreClosed, StoreError, UnknownBackend
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import JobQuery, OperatorFate, Reschedule, StoreOptions
+from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
+from sp00ky_core.stores.transactional.jobs import ordering
+
+JOB = NewJob(path="/a", backend="api", max_retries=3, retry_strategy="linear")
+
+
+class Store(TransactionalStore):
+    """Keeps jobs in one SQLite file, by one connection."""
+
+    location = "sqlite-of-a-test"
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(StoreOptions(url="sqlite-of-a-test", tables=TABLES))
+        self._lane = BlockingLane(lambda: SqliteSession(connected(file), refused), "BEGIN IMMEDIATE")
+
+    async def run(self, work: Work[Any], access: Access) -> Any:
+        return await self._lane.run(work)
+
+    async def disconnect(self) -> None:
+        await self._lane.close()
+
+    def adopt(self, connection: object) -> SqliteSession | None:
+        return SqliteSession(connection, refused) if isinstance(connection, sqlite3.Connection) else None
+
+    def translate(self, error: Exception) -> Exception:
+        return StoreError(store=self.location, problem=str(error))
+
+
+def connected(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(tmp_path / "jobs.db")
+    await store.open()
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+async def test_a_job_s_way(store: Store) -> None:
+    (job,) = await store.add([JOB])
+    (claimed,) = await store.claim({"api": 5}, "r")
+    assert claimed.id == job.id
+    await store.settle([settlement(claimed, Delivered())])
+    assert (await store.get(job.id)).status is JobStatus.SUCCESS
+    assert await store.clear([job.id])
+    with pytest.raises(JobNotFound):
+        await store.get(job.id)
+
+
+async def test_new_work_is_signalled(store: Store) -> None:
+    signal = store.work_signal()
+    await anext(signal)
+    await store.add([JOB])
+    await anext(signal)
+    await signal.aclose()
+
+
+async def test_a_caller_s_transaction_is_joined(store: Store, tmp_path: Path) -> None:
+    with connected(tmp_path / "jobs.db") as connection:
+        connection.execute("BEGIN")
+        await store.add([JOB], connection=connection)
+        connection.execute("ROLLBACK")
+    connection.close()
+    assert await store.find(JobQuery()) == []
+    with pytest.raises(OptionInvalid, match="a connection of a kind that sqlite-of-a-test takes"):
+        await store.add([JOB], connection=object())
+
+
+async def test_what_is_refused(store: Store) -> None:
+    with pytest.raises(UnknownBackend):
+        await store.add([NewJob(path="/a", backend="fax")])
+    await store.close()
+    with pytest.raises(StoreClosed):
+        await store.find(JobQuery())
+
+
+async def test_errors_of_the_driver_are_the_store_s(store: Store, tmp_path: Path) -> None:
+    with connected(tmp_path / "jobs.db") as connection:
+        connection.execute("DROP TABLE job")
+    connection.close()
+    with pytest.raises(StoreError, match="no such table: job"):
+        await store.find(JobQuery())
+    assert [each.subject for each in await store.check() if each.stops_jobs] == [
+        "job"
+    ] * 3  # itself, and its unique indexes
+
+
+async def test_the_end_of_a_job_with_a_key_is_work_for_those_behind_it(store: Store) -> None:
+    await store.add([attrs.evolve(JOB, ordering_key="k")] * 2)
+    signal = store.work_signal()
+    await anext(signal)
+    (first,) = await store.claim({"api": 5}, "r")
+    await store.settle([settlement(first, Delivered())])
+    await anext(signal)
+    assert len(await store.claim({"api": 5}, "r")) == 1
+    await signal.aclose()
+
+
+async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordering, "MOST_KEYS", 1)
+    monkeypatch.setattr(ordering, "BATCH", 1)
+    later = attrs.evolve(JOB, delay=timedelta(hours=1))
+    await store.add([attrs.evolve(later, ordering_key=key) for key in "abc"])
+    assert (await store.claim({"api": 5}, "r")).retry_in == {"api": 0.0}
+    (job,) = await store.add([attrs.evolve(JOB, ordering_key="0")])
+    claims = [await store.claim({"api": 5}, "r") for _ in range(3)]
+    assert [[each.id for each in claim] for claim in claims] == [[], [], [job.id]]
+    assert [claim.retry_in for claim in claims[:2]] == [{"api": 0.0}] * 2
+
+
+async def test_limits_of_one_backend_hold_up_no_other(store: Store) -> None:
+    limited = attrs.evolve(TABLES[0], max_in_flight=1)
+    store._backends["api"] = store._tables["job"] = limited
+    await store.add([JOB, JOB, attrs.evolve(JOB, backend="mail"), attrs.evolve(JOB, backend="mail")])
+    claim = await store.claim({"api": 5, "mail": 5}, "r")
+    assert sorted(each.backend for each in claim) == ["api", "mail", "mail"]
+    assert claim.retry_in == {"api": 0.25}
+
+
+async def test_a_job_is_rescheduled(store: Store) -> None:
+    jobs = await store.add([JOB, JOB])
+    results = await store.reschedule([jobs[1].id], Reschedule(priority=3))
+    assert [each.fate for each in results] == [OperatorFate.RESCHEDULED]
+    assert [each.id for each in await store.claim({"api": 1}, "r")] == [jobs[1].id]
+    (redriven, _) = await store.reschedule([jobs[1].id, "job:none"], Reschedule(delay=0.0))
+    assert redriven.fate is OperatorFate.ILLEGAL

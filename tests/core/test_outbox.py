@@ -1,0 +1,218 @@
+"""Payloads and options that can't be are a named error before anything is written or asked."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from sp00ky_core import Outbox, TimeoutIgnored
+from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.errors import (
+    ConfigError,
+    OptionInvalid,
+    PayloadNotJson,
+    PayloadTooLarge,
+    StoreClosed,
+    StoreUnavailable,
+)
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobQuery
+
+SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
+BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 900000}"
+
+REFUSED: Mapping[str, Any] = {
+    "NUL": {"a": ["\0"]},
+    "NUL in a key": {"a": {"b\0": 1}},
+    "NUL as text": JsonText(rb'{"a": "\u0000"}'),
+    "NUL raw": JsonText(b'{"a": "\0"}'),
+    "infinite": {"a": float("inf")},
+    "thousands of digits": {"a": 10**5_000},
+    "thousands of digits as text": JsonText(b'{"a": %s}' % (b"9" * 5_000)),
+    "too deep": JsonText(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    "no UTF-8": JsonText(b'{"a": "\xff"}'),
+}
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    (tmp_path / "openapi.json").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND}}}\nstore: memory://\n")
+    async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
+        yield outbox
+
+
+@pytest.mark.parametrize("payload", REFUSED.values(), ids=REFUSED)
+async def test_it_is_refused_and_nothing_is_written(outbox: Outbox, payload: Any) -> None:
+    with pytest.raises(PayloadNotJson) as caught:
+        await outbox.run("api", "/a", payload)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(PayloadNotJson):
+        await outbox.run_many("api", [NewJob(path="/a"), NewJob(path="/a", payload=payload)])
+    assert await outbox.find() == []
+
+
+async def test_a_hundred_megabytes_are_refused_by_size(outbox: Outbox) -> None:
+    payload = JsonText(b'{"a": "%s"}' % (b"x" * 100_000_000))
+    with pytest.raises(PayloadTooLarge, match="maxPayloadBytes"):
+        await outbox.run("api", "/a", payload)
+    assert await outbox.find() == []
+
+
+@pytest.mark.parametrize("payload", [{"a": "\\u0000"}, {"\\u0000": [None, "b"]}, {"a": 2**64}], ids=repr)
+async def test_what_only_looks_like_it_is_taken(outbox: Outbox, payload: dict[str, Any]) -> None:
+    assert (await outbox.run("api", "/a", payload)).payload == payload
+
+
+QUERIES: Mapping[str, Any] = {
+    "NUL": {"assigned_to": "\0"},
+    "a lone surrogate": {"assigned_to": "thread:\ud800"},
+    "NUL in the path": {"path": "/\0"},
+    "NUL in a name": {"error_name": "\0"},
+    "a negative code": {"code": -1},
+    "a code beyond every database's": {"code": 2**31},
+    "a code as text": {"code": "500"},
+    "a day without a time zone": {"since": datetime(2026, 1, 1)},
+    "an instant beyond every calendar": {"until": datetime(9999, 12, 31, tzinfo=UTC)},
+    "an instant as text": {"since": "2h"},
+    "no text": {"path": 3},
+    "negative": {"limit": -1},
+    "huge": {"limit": 10**30},
+    "a number as text": {"limit": "5"},
+    "none": {"limit": None},
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+async def test_what_no_database_can_look_for_is_refused(outbox: Outbox, query: dict[str, Any]) -> None:
+    (option,) = query
+    with pytest.raises(OptionInvalid, match=f"{option} is .*; expected "):
+        await outbox.find(**query)
+    with pytest.raises(OptionInvalid):
+        JobQuery(**query)
+
+
+JOB = NewJob(path="/a")
+NO_JOBS: Mapping[str, tuple[Any, str]] = {
+    "a mapping": ([JOB, {"path": "/a"}], r"new_jobs\[1\] is of type dict; expected a NewJob"),
+    "a text": ("ab", r"new_jobs\[0\] is of type str; expected a NewJob"),
+    "one job": (JOB, "new_jobs is NewJob.*; expected a list of NewJob"),
+    "none": ([None], r"new_jobs\[0\] is of type NoneType"),
+}
+
+
+@pytest.mark.parametrize(("given", "text"), NO_JOBS.values(), ids=NO_JOBS)
+async def test_what_is_no_new_job_is_named(outbox: Outbox, given: Any, text: str) -> None:
+    with pytest.raises(OptionInvalid, match=f"^{text}"):
+        await outbox.run_many("api", given)
+    assert await outbox.find() == []
+
+
+async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox) -> None:
+    for enqueueing in (
+        outbox.run("api", "/a", connection=None),
+        outbox.run_many("api", [JOB], connection=None),
+        outbox.run_many("api", [], connection=None),
+    ):
+        with pytest.raises(OptionInvalid, match="connection is None; expected your connection"):
+            await enqueueing
+    assert await outbox.find() == []
+
+
+async def test_an_outbox_that_was_closed_says_so(outbox: Outbox) -> None:
+    async with Outbox.open(outbox.config.file, store="memory://") as closed:
+        job = await closed.run("api", "/a")
+    for call in (closed.run("api", "/a"), closed.get(job.id), closed.kill(job.id), closed.stats()):
+        with pytest.raises(StoreClosed, match="isn't open: use it inside") as caught:
+            await call
+        assert not isinstance(caught.value, StoreUnavailable)
+
+
+async def test_a_page_may_be_empty_or_very_long(outbox: Outbox) -> None:
+    job = await outbox.run("api", "/a", {})
+    assert await outbox.find(limit=0) == []
+    assert await outbox.find(limit=2**63 - 1) == [job]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("priority", 4, "priority is 4; expected a whole number from 0 to 3"),
+        ("priority", -1, "priority is -1"),
+        ("priority", None, "priority is None"),
+        ("ordering_key", "k" * 10_000_000, "expected a text of 1 to 255 characters without NUL"),
+        ("ordering_key", "", "ordering_key is ''"),
+        ("ordering_key", "a\0", "ordering_key is"),
+        ("expires_at", datetime(2030, 1, 1), "expected a datetime with a time zone"),
+    ],
+)
+async def test_an_option_that_cannot_be_is_named(outbox: Outbox, option: str, value: Any, says: str) -> None:
+    options: Any = {option: value}
+    with pytest.raises(OptionInvalid, match=re.escape(says)) as refused:
+        await outbox.run("api", "/a", **options)
+    assert len(str(refused.value)) < 300
+    assert await outbox.find() == []
+
+
+def lacking(outbox: Outbox, monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
+    """Let the store be one that lacks them."""
+    lesser = attrs.evolve(outbox.store.capabilities, **capabilities)
+    monkeypatch.setattr(type(outbox.store), "capabilities", lesser)
+
+
+async def test_a_store_without_order_takes_no_key(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking(outbox, monkeypatch, ordering=False)
+    with pytest.raises(OptionInvalid, match="ordering_key is 'k'; expected none: memory:// keeps no order"):
+        await outbox.run("api", "/a", ordering_key="k")
+    assert await outbox.find() == []
+    await outbox.run("api", "/a", priority=3)
+
+
+@pytest.mark.parametrize("limit", ["rate: {limit: 1}", "maxInFlight: 1"])
+async def test_a_store_without_limits_runs_no_backend_that_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    (tmp_path / "openapi.json").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND[:-1]}, {limit}}}}}\nstore: memory://\n")
+    limited = Outbox.open(tmp_path / "sp00ky.yml")
+    limited.refuse_unsupported()
+    lacking(limited, monkeypatch, limits=False)
+    key = limit.partition(":")[0]
+    with pytest.raises(ConfigError, match=rf"backends.api.{key}: memory:// keeps no limits"):
+        limited.runner()
+
+
+async def ignored(outbox: Outbox, how: str) -> None:
+    """Enqueue in each way, with a ``timeout`` that has no effect."""
+    if how == "run":
+        await outbox.run("api", "/a", timeout=5)
+    elif how == "run_many":
+        await outbox.run_many("api", [NewJob(path="/a", timeout=5), NewJob(path="/a", timeout=6)])
+    else:
+        await asyncio.create_task(outbox.run("api", "/a", timeout=5))
+
+
+@pytest.mark.parametrize("how", ["run", "run_many"])
+async def test_a_timeout_without_effect_is_told_where_it_was_written(outbox: Outbox, how: str) -> None:
+    with pytest.warns(TimeoutIgnored) as told:
+        await ignored(outbox, how)
+    lines, start = inspect.getsourcelines(ignored)
+    assert {each.filename for each in told} == {__file__}
+    assert all(f"outbox.{how}(" in lines[each.lineno - start] for each in told)
+
+
+async def test_a_timeout_without_effect_is_never_told_of_the_event_loop(outbox: Outbox) -> None:
+    with pytest.warns(TimeoutIgnored) as told:
+        await ignored(outbox, "task")
+    (one,) = told
+    assert "asyncio" not in Path(one.filename).parts
+    assert "sp00ky_core" not in Path(one.filename).parts

@@ -1,0 +1,54 @@
+"""A transport that sends nothing, and what ``sp00ky_core.testing`` exports."""
+
+import asyncio
+from pathlib import Path
+
+import sp00ky_core.testing
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.contract import Route
+from sp00ky_core.job import NewJob
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Attempt, Transport
+from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.testing import ScriptedTransport
+
+
+async def attempt_in(store: MemoryStore) -> Attempt:
+    await store.add([NewJob(path="/a", backend="api")])
+    (job,) = await store.claim({"api": 1}, "r")
+    backend = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://127.0.0.1:1", table="job")
+    return Attempt(job=job, backend=backend, route=Route(path="/a", method="POST"), number=1, timeout=1.0)
+
+
+async def test_a_scripted_transport_records_what_it_is_given(
+    memory_store: MemoryStore, scripted_transport: ScriptedTransport
+) -> None:
+    attempt = await attempt_in(memory_store)
+    scripted_transport.script = lambda each: Undelivered(name="timeout", reason=each.job.path)
+    transport: Transport = scripted_transport
+    await transport.open()
+    assert await transport.deliver(attempt) == Undelivered(name="timeout", reason="/a")
+    assert await scripted_transport.began(1) == [attempt]
+    await transport.close()
+
+
+async def test_a_script_may_take_its_time(memory_store: MemoryStore) -> None:
+    gate = asyncio.Event()
+
+    async def wait(_attempt: Attempt) -> Outcome:
+        await gate.wait()
+        return Delivered(result=1)
+
+    transport = ScriptedTransport(wait)
+    attempt = await attempt_in(memory_store)
+    tasks = [asyncio.ensure_future(transport.deliver(attempt)) for _ in range(3)]
+    await transport.began(3)
+    assert (transport.in_flight, transport.most_in_flight) == (3, 3)
+    gate.set()
+    assert await asyncio.gather(*tasks) == [Delivered(result=1)] * 3
+    assert transport.in_flight == 0
+
+
+def test_every_exported_name_is_there() -> None:
+    for name in sp00ky_core.testing.__all__:
+        assert getattr(sp00ky_core.testing, name).__module__.startswith("sp00ky_core.testing.")

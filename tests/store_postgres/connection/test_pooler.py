@@ -1,0 +1,79 @@
+"""Behind PgBouncer in transaction mode: everything works but LISTEN, and that is noticed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import JobStatus
+from sp00ky_core.machine import Transition
+from sp00ky_core.ports import JobQuery, Settlement
+from sp00ky_store_postgres import PostgresStore
+
+
+async def lifecycle(store: PostgresStore, new_job: Any) -> None:
+    """A bit of everything, several times and at once."""
+    for _ in range(8):
+        await store.add([new_job(), new_job()])
+        await store.add([new_job(dedup_key="k")])
+        jobs = await store.claim({"api": 2}, "r1")
+        batch = [
+            Settlement(
+                job_id=job.id,
+                backend="api",
+                epoch=job.lease_epoch,
+                runner_id=job.runner_id,
+                transition=Transition(to=JobStatus.SUCCESS, retries=0),
+            )
+            for job in jobs
+        ]
+        results = await store.settle(batch)
+        assert {each.fate for each in results} == {"settled"}
+        await asyncio.gather(store.beat("r1"), store.stats(), store.find(JobQuery()), store.prune())
+
+
+async def test_behind_a_pooler_everything_works(
+    make: Any, pooler: str, dsn: str, schema: str, new_job: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = make(base=pooler, schema=schema, pgbouncer="1", listen_url=dsn)
+    await store.open()
+    await store.migrate()
+    assert await store.check() == []
+    await lifecycle(store, new_job)
+    signals = store.work_signal()
+    await anext(signals)
+    await store.add([new_job()])
+    async with asyncio.timeout(60):
+        await anext(signals)
+    await signals.aclose()
+    await store.close()
+
+
+async def test_a_pooler_that_swallows_notifications_is_noticed(
+    make: Any, pooler: str, schema: str, new_job: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = make(base=pooler, schema=schema, pgbouncer="1")
+    await store.open()
+    await store.migrate()
+    found = await store.check()
+    assert [(each.subject, each.stops_jobs) for each in found] == [("LISTEN", False)]
+    assert "listen_url" in found[0].fix
+    with caplog.at_level(logging.WARNING):
+        signals = store.work_signal()
+        async with asyncio.timeout(60):
+            await anext(signals)
+    assert "listen_url" in caplog.text
+    await store.add([new_job()])
+    async with asyncio.timeout(60):
+        await anext(signals)
+    await signals.aclose()
+    await store.close()
+
+
+async def test_a_pooler_that_nobody_has_told_of_is_a_line(make: Any, pooler: str, schema: str) -> None:
+    with pytest.raises(StoreError, match=r"pooler in transaction mode, add \?pgbouncer=1"):
+        await make(base=pooler, schema=schema).open()

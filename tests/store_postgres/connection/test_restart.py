@@ -1,0 +1,233 @@
+"""The server goes away and comes back: calls heal, the listener too, and nobody's task breaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.breaker import Breaker, BreakerState, Failed, change_after
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection.workload import Workload
+
+
+@pytest_asyncio.fixture
+async def restarted(server: Any) -> AsyncIterator[PostgresStore]:
+    """A store on the server that may be stopped; its tables are empty."""
+    table = JobTable(backend="api", table="job", keep_success=0, keep_failed=0)
+    store = PostgresStore(StoreOptions(url=server.url, tables=(table,)))
+    await store.open()
+    await store.migrate()
+    await store._executor.fetch(Workload.REST, "TRUNCATE job, sp00ky_breaker")
+    yield store
+    await store.close()
+
+
+async def test_calls_in_the_middle_of_a_restart_heal(
+    restarted: PostgresStore, server: Any, new_job: Any
+) -> None:
+    await restarted.add([new_job() for _ in range(4)])
+    await restarted.beat("r1")
+    assert len(await restarted.claim({"api": 1}, "r1")) == 1
+    await server.stop()
+    calls = [
+        asyncio.ensure_future(call)
+        for call in (
+            restarted.claim({"api": 1}, "r1"),
+            restarted.beat("r1"),
+            restarted.add([new_job()]),
+            restarted.stats(),
+        )
+    ]
+    await asyncio.wait(calls, timeout=0.3)
+    assert not any(call.done() for call in calls)
+    await server.start()
+    async with asyncio.timeout(60):
+        claimed, beats, added, _ = await asyncio.gather(*calls)
+    assert (len(claimed), set(beats), len(added)) == (1, {"r1"}, 1)
+    assert len(await restarted.claim({"api": 10}, "r1")) == 3
+
+
+async def test_a_server_that_stays_away_is_told(
+    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "PATIENCE", 0.3)
+    await server.stop()
+    try:
+        with pytest.raises(StoreUnavailable) as caught:
+            await restarted.claim({"api": 1}, "r1")
+        assert caught.value.__cause__ is not None
+        assert "\n" not in str(caught.value)
+        other = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
+        with pytest.raises(StoreUnavailable):
+            await other.open()
+    finally:
+        await server.start()
+    assert await restarted.claim({"api": 1}, "r1") == []
+
+
+async def test_an_add_whose_reply_was_lost_is_not_repeated(
+    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first try commits, and its connection breaks before the reply: nobody can make that for real."""
+    insert = restarted._enqueues._insert
+    tries = 0
+
+    async def cut_off(*arguments: Any, **options: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        jobs = await insert(*arguments, **options)
+        if tries == 1:
+            raise ConnectionResetError
+        return jobs
+
+    monkeypatch.setattr(restarted._enqueues, "_insert", cut_off)
+    added = await restarted.add([new_job(), new_job(dedup_key="k"), new_job(run_at=None)])
+    assert tries == 2
+    assert {job.id for job in await restarted.claim({"api": 10}, "r1")} == {job.id for job in added}
+
+
+async def test_a_breakers_change_whose_reply_was_lost_is_told_as_written(
+    restarted: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As above: it commits, and its connection breaks before the reply."""
+    run_once = restarted._executor._run_once
+    tries = 0
+
+    async def cut_off(*arguments: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        rows = await run_once(*arguments)
+        if tries == 1:
+            raise ConnectionResetError
+        return rows
+
+    change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
+    assert change is not None
+    monkeypatch.setattr(restarted._executor, "_run_once", cut_off)
+    result = await restarted.change_breaker(change)
+    assert (tries, result.written, result.breaker.state) == (2, True, BreakerState.OPEN)
+    somebody_elses = await restarted.change_breaker(change)
+    assert (tries, somebody_elses.written) == (3, False)
+
+
+async def test_the_signal_comes_back(restarted: PostgresStore, server: Any, new_job: Any) -> None:
+    signals = restarted.work_signal()
+    await anext(signals)
+    await server.stop()
+    await server.start()
+    async with asyncio.timeout(60):
+        await anext(signals)  # what came while nobody listened
+    other = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
+    await other.open()
+    await other.add([new_job()])
+    async with asyncio.timeout(60):
+        await anext(signals)
+    await other.close()
+    await signals.aclose()
+
+
+async def test_a_killed_backend_of_the_listener_is_noticed(
+    restarted: PostgresStore, server: Any, new_job: Any
+) -> None:
+    signals = restarted.work_signal()
+    await anext(signals)
+    kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE 'listen%'"
+    assert await restarted._executor.fetch(Workload.REST, kill)
+    async with asyncio.timeout(60):
+        await anext(signals)
+    await signals.aclose()
+
+
+async def test_watching_goes_on_after_a_restart(restarted: PostgresStore, server: Any, new_job: Any) -> None:
+    (job,) = await restarted.add([new_job()])
+    watches = [restarted.watch(JobQuery(ids=(job.id,))), restarted.watch(JobQuery())]
+    for watch in watches:
+        assert (await anext(watch)).id == job.id
+    following = [asyncio.ensure_future(anext(watch)) for watch in watches]
+    await asyncio.sleep(0)
+    await server.stop()
+    await server.start()
+    await restarted.claim({"api": 1}, "r1")
+    async with asyncio.timeout(60):
+        assert [each.status for each in await asyncio.gather(*following)] == ["processing"] * 2
+    for watch in watches:
+        await watch.aclose()
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "wide"])
+async def test_watching_goes_on_however_long_the_server_is_away(
+    restarted: PostgresStore,
+    server: Any,
+    new_job: Any,
+    named: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(executor, "PATIENCE", 0.3)  # so that several looks fail
+    (job,) = await restarted.add([new_job()])
+    watch = restarted.watch(JobQuery(ids=(job.id,)) if named else JobQuery())
+    assert (await anext(watch)).id == job.id
+    following = asyncio.ensure_future(anext(watch))
+    await server.stop()
+    await asyncio.wait([following], timeout=3)
+    await server.start()
+    assert not following.done()
+    await restarted.claim({"api": 1}, "r1")
+    async with asyncio.timeout(60):
+        assert (await following).status == "processing"
+    told = [each.levelname for each in caplog.records if each.message.startswith("watching goes on")]
+    assert (told[0], told.count("WARNING")) == ("WARNING", 1)
+    await watch.aclose()
+
+
+async def test_a_watch_of_a_server_that_is_away_ends_with_its_store(
+    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "PATIENCE", 0.1)
+    await restarted.add([new_job()])
+    watch = restarted.watch(JobQuery())
+    await anext(watch)
+    following = asyncio.ensure_future(anext(watch))
+    await server.stop()
+    try:
+        with pytest.raises(StoreUnavailable):
+            await anext(restarted.watch(JobQuery()))  # which hasn't looked yet
+        await asyncio.wait([following], timeout=1)
+        assert not following.done()
+        await restarted.close()
+        async with asyncio.timeout(60):
+            with pytest.raises(StopAsyncIteration):
+                await following
+    finally:
+        await server.start()
+
+
+async def test_a_store_closes_after_its_server(server: Any, new_job: Any) -> None:
+    """Each kind of connection is there, and none of them can say goodbye; a watch is asking."""
+    store = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
+    await store.open()
+    (job,) = await store.add([new_job()])
+    await store.beat("r1")
+    await store.claim({"api": 1}, "r1")
+    signals, watch = store.work_signal(), store.watch(JobQuery(ids=(job.id,)))
+    await anext(signals)
+    await anext(watch)
+    following = asyncio.ensure_future(anext(watch))
+    await server.stop()
+    try:
+        await asyncio.wait([following], timeout=0.2)
+        following.cancel()
+        async with asyncio.timeout(60):
+            await asyncio.gather(following, return_exceptions=True)
+            await store.close()
+            await signals.aclose()
+    finally:
+        await server.start()

@@ -1,0 +1,202 @@
+"""Breakers: what one backend's says, odd or not, costs no other backend anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.breaker import Breaker, BreakerState, ProbeFailed, change_after
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.errors import (
+    RowRefused,
+)
+from sp00ky_core.ports import JobTable
+from sp00ky_store_postgres import PostgresStore
+
+TABLES = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail"))
+
+REFUSE = "ALTER TABLE {schema}.job ADD CONSTRAINT mine CHECK (path <> '/refused' OR status = 'pending')"
+
+
+@pytest_asyncio.fixture
+async def store(make: Any) -> AsyncIterator[PostgresStore]:
+    """A store of two backends that finds work by asking, as where nothing can be heard."""
+    store = make(tables=TABLES, notify="off")
+    await store.open()
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def set_breaker(sql: Any, quoted: str) -> Any:
+    """Writes the row of the breaker of ``api``: its columns as SQL."""
+
+    async def set_breaker(**columns: str) -> None:
+        row = {"backend": "'api'", **columns}
+        await sql.execute(f"DELETE FROM {quoted}.sp00ky_breaker")
+        await sql.execute(
+            f"INSERT INTO {quoted}.sp00ky_breaker ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+        )
+
+    return set_breaker
+
+
+ODD = {
+    "paused for ever": ({"paused_until": "'infinity'"}, "closed", True),
+    "paused since ever": ({"paused_until": "'-infinity'"}, "closed", False),
+    "open for ever": ({"state": "'open'", "paused_until": "'infinity'"}, "open", True),
+    "open since ever": ({"state": "'open'", "paused_until": "'-infinity'"}, "half_open", False),
+    "a probe without end": ({"state": "'open'", "probe_until": "'infinity'"}, "half_open", False),
+    "a probe since ever": ({"state": "'open'", "probe_until": "'-infinity'"}, "half_open", False),
+    "a distant pause": ({"paused_until": "'294000-01-01Z'"}, "closed", True),
+    "another state": ({"state": "'strange'"}, "half_open", False),
+    "negative failures": ({"failures": "-2147483648"}, "closed", False),
+    "all failures": ({"state": "'open'", "failures": "2147483647"}, "half_open", False),
+    "no runner": ({"state": "'open'", "probe_runner": "''"}, "half_open", False),
+}
+
+PAUSED = {
+    "none": ({}, True),
+    "paused": ({"paused_until": "now() + interval '1 minute'"}, False),
+    "open": ({"state": "'open'", "paused_until": "now() + interval '1 minute'"}, False),
+    "open, the pause over": ({"state": "'open'", "paused_until": "now()"}, True),
+    "a probe under way": ({"state": "'open'", "probe_until": "now() + interval '1 minute'"}, False),
+    "a probe that is over": ({"state": "'open'", "probe_until": "now()"}, True),
+    "closed by a late answer": ({"probe_until": "now() + interval '1 minute'"}, True),
+}
+
+
+@pytest.mark.parametrize(("columns", "state", "paused"), ODD.values(), ids=ODD)
+async def test_an_odd_row_stops_no_other_backend(
+    store: PostgresStore, new_job: Any, set_breaker: Any, columns: dict[str, str], state: str, paused: bool
+) -> None:
+    """What it is after a claim, which may have taken its probe."""
+    await store.add([new_job(), new_job(backend="mail")])
+    await set_breaker(**columns)
+    claim = await store.claim({"api": 5, "mail": 5}, "r1")
+    assert "mail" in {job.backend for job in claim}
+    breaker = (await store.stats())["api"].breaker
+    assert (breaker.state, breaker.paused_for_s > 0) == (state, paused)
+    assert claim.breakers.get("api", Breaker()).paused_for <= 3_650 * 86_400
+
+
+async def test_failures_are_counted_up_to_what_the_column_holds(
+    store: PostgresStore, new_job: Any, set_breaker: Any
+) -> None:
+    await store.add([new_job()])
+    await set_breaker(state="'open'", failures="2147483647")
+    claim = await store.claim({"api": 1}, "r1")
+    change = change_after("api", claim.breakers["api"], ProbeFailed(runner_id="r1"), BreakerConfig())
+    assert change is not None
+    result = await store.change_breaker(change)
+    assert result.written
+    assert (result.breaker.state, result.breaker.failures) == (BreakerState.OPEN, 2_147_483_647)
+
+
+@pytest.mark.parametrize(("columns", "due"), PAUSED.values(), ids=PAUSED)
+async def test_what_is_paused_wakes_nobody(
+    store: PostgresStore, new_job: Any, set_breaker: Any, columns: dict[str, str], due: bool
+) -> None:
+    """Else idle runners would claim many times a second, for nothing, while a backend is away."""
+    await store.add([new_job()])
+    await set_breaker(**columns)
+    assert await store._is_due() == due
+    assert await store.next_due(["api"]) == 0  # for a runner that asks: it knows of the pause
+    await store.add([new_job(backend="mail")])
+    assert await store._is_due()
+
+
+async def test_a_backend_without_a_breaker_wakes_in_any_case(
+    make: Any, store: PostgresStore, new_job: Any, set_breaker: Any
+) -> None:
+    await store.add([new_job()])
+    await set_breaker(state="'open'", paused_until="now() + interval '1 minute'")
+    free = make(tables=(JobTable(backend="api", table="job", breaker=False),), notify="off")
+    await free.open()
+    assert await free._is_due()
+    await free.close()
+
+
+async def test_an_idle_open_breaker_costs_a_claim_no_statement(
+    store: PostgresStore, new_job: Any, set_breaker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_breaker(state="'open'")
+    fetch, sent = store._executor.fetch, []
+
+    async def counted(lane: Any, statement: str, *arguments: object) -> list[Any]:
+        sent.append(statement)
+        return await fetch(lane, statement, *arguments)
+
+    monkeypatch.setattr(store._executor, "fetch", counted)
+    await store.add([new_job(backend="mail"), new_job(delay=timedelta(days=1))])
+    sent.clear()
+    claim = await store.claim({"api": 1, "mail": 1}, "r1")
+    assert [job.backend for job in claim] == ["mail"]
+    assert claim.breakers["api"].wants_probe
+    assert len(sent) == 1
+    await store.add([new_job()])
+    assert [job.backend for job in await store.claim({"api": 1, "mail": 1}, "r1")] == ["api"]
+
+
+async def test_a_refused_probe_costs_no_claimed_job(
+    store: PostgresStore, new_job: Any, set_breaker: Any, sql: Any, quoted: str
+) -> None:
+    """The next row becomes the probe, and what was claimed for other backends is handed over."""
+    await store.add([new_job(path="/refused"), new_job()])
+    await store.add([new_job(backend="mail") for _ in range(3)])
+    await sql.execute(REFUSE.format(schema=quoted))
+    await set_breaker(state="'open'")
+    claim = await store.claim({"api": 5, "mail": 2}, "r1")
+    assert sorted((job.backend, job.path) for job in claim) == [
+        ("api", "/spookify"),
+        ("mail", "/spookify"),
+        ("mail", "/spookify"),
+    ]
+    assert claim.breakers["api"].probe_runner == "r1"
+    held = await sql.fetchval(f"SELECT count(*) FROM {quoted}.mail WHERE status = 'processing'")
+    assert held == 2
+
+
+async def test_probes_that_are_all_refused_cost_no_claimed_job(
+    store: PostgresStore, new_job: Any, set_breaker: Any, sql: Any, quoted: str
+) -> None:
+    """By a rule of the breakers' own table: no row can be found that would have to be left out."""
+    await store.add([new_job(), new_job(backend="mail")])
+    await set_breaker(state="'open'")
+    await sql.execute(f"ALTER TABLE {quoted}.sp00ky_breaker ADD CHECK (probe_runner <> 'r1') NOT VALID")
+    assert [job.backend for job in await store.claim({"api": 5, "mail": 5}, "r1")] == ["mail"]
+    with pytest.raises(RowRefused, match="sp00ky_breaker"):
+        await store.claim({"api": 5, "mail": 5}, "r1")
+
+
+async def test_a_row_refused_behind_the_first_ones_costs_no_claimed_job(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
+) -> None:
+    """A claim goes onward from the last one's end, then from the beginning, where that row has come late."""
+    await store.add([new_job(path=f"/{n}") for n in range(3)])
+    await sql.execute(REFUSE.format(schema=quoted))
+    claimed = [job.path for job in await store.claim({"api": 2}, "r1")]
+    await sql.execute(f"INSERT INTO {quoted}.job (path, run_at) VALUES ('/refused', '2019-01-01Z')")
+    claimed += [job.path for job in await store.claim({"api": 5}, "r1")]
+    held = await sql.fetch(f"SELECT path FROM {quoted}.job WHERE status = 'processing'")
+    assert sorted(claimed) == sorted(row["path"] for row in held) == ["/0", "/1", "/2"]
+
+
+async def test_an_open_breaker_keeps_a_backend_out(
+    store: PostgresStore, new_job: Any, sql: Any, schema: str
+) -> None:
+    quoted = '"' + schema.replace('"', '""') + '"'
+    await store.add([new_job()])
+    insert = f"INSERT INTO {quoted}.sp00ky_breaker (backend, state, paused_until) VALUES ('api', 'open', %s)"
+    await sql.execute(insert % "now() + interval '1 minute'")
+    assert await store.claim({"api": 5}, "r1") == []
+    breaker = (await store.stats())["api"].breaker
+    assert breaker.state == "open"
+    assert 50 < breaker.paused_for_s <= 60
+    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET paused_until = now() - interval '1 second'")
+    assert len(await store.claim({"api": 5}, "r1")) == 1

@@ -1,0 +1,121 @@
+"""Pending rows that the database refuses to write: they cost no other row, and get another chance."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_store_postgres import PostgresStore
+
+RULE = "ALTER TABLE {schema}.job ADD CONSTRAINT mine CHECK (path <> '/refused') NOT VALID"
+
+DEFERRED = """
+    CREATE FUNCTION {schema}.mine() RETURNS trigger LANGUAGE plpgsql AS $f$
+    BEGIN IF NEW.path = '/refused' THEN RAISE 'mine' USING ERRCODE = 'P0001'; END IF; RETURN NULL; END $f$;
+    CREATE CONSTRAINT TRIGGER mine AFTER UPDATE ON {schema}.job DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION {schema}.mine()
+"""
+
+RULES = {
+    "a check": (RULE, "ALTER TABLE {schema}.job DROP CONSTRAINT mine"),
+    "a deferred trigger": (DEFERRED, "DROP TRIGGER mine ON {schema}.job"),
+}
+
+MEANT = {
+    "raise": "RAISE 'mine'",
+    "assert": "ASSERT false, 'mine'",
+    "no data": "SELECT 1 INTO STRICT x WHERE false",
+    "too many": "SELECT n INTO STRICT x FROM generate_series(1, 2) AS n",
+    "a code of one's own": "RAISE 'mine' USING ERRCODE = 'UE001'",
+    "no right": "RAISE 'mine' USING ERRCODE = '42501'",
+}
+
+BROKEN = {
+    "no such table": "PERFORM 1 FROM audit_log",
+    "no such function": "PERFORM audit()",
+    "no such field": "x := NEW.nosuch",
+}
+
+BODIES = {**MEANT, **BROKEN}
+
+
+@pytest.fixture
+def trigger(sql: Any, quoted: str) -> Any:
+    async def make(body: str, when: str) -> None:
+        await sql.execute(
+            f"CREATE FUNCTION {quoted}.mine() RETURNS trigger LANGUAGE plpgsql AS $f$ DECLARE x text; "
+            f"BEGIN IF {when} THEN {body}; END IF; RETURN NEW; END $f$;"
+            f"CREATE TRIGGER mine BEFORE UPDATE ON {quoted}.job FOR EACH ROW EXECUTE FUNCTION {quoted}.mine()"
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(("rule", "fix"), RULES.values(), ids=RULES)
+async def test_the_others_are_claimed_and_it_is_told_once(
+    store: PostgresStore,
+    sql: Any,
+    quoted: str,
+    new_job: Any,
+    rule: str,
+    fix: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused = await store.add([new_job(path="/refused") for _ in range(30)])
+    fine = await store.add([new_job() for _ in range(30)])
+    await sql.execute(rule.format(schema=quoted))
+    claimed = [job.id for _ in range(3) for job in await store.claim({"api": 10}, "r1")]
+    assert sorted(claimed) == sorted(job.id for job in fine)
+    with pytest.raises(RowRefused, match=r"job:[\w-]+ can't be claimed, .*mine") as caught:
+        await store.claim({"api": 10}, "r1")
+    assert any(job.id in str(caught.value) for job in refused)
+    assert await store.claim({"api": 10}, "r1") == []
+    logged = [each.message for each in caplog.records if "can't be claimed" in each.message]
+    assert all(re.match(r"job job:[\w-]+ and \d+ more can't be claimed, .*mine", each) for each in logged)
+    assert any(job.id in each for job in refused for each in logged)
+    assert await store.next_due(["api"]) is None
+    (late,) = await store.add([new_job()])
+    assert [job.id for job in await store.claim({"api": 10}, "r1")] == [late.id]
+    await sql.execute(fix.format(schema=quoted))
+    store._claims._refusals._quarantine.clear("claimed")  # half a minute later
+    assert len(await store.claim({"api": 100}, "r1")) == len(refused)
+
+
+async def test_there_may_be_more_than_are_left_out(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Quarantine, "MOST", 20)
+    await store.add([new_job(path="/refused") for _ in range(50)])
+    await sql.execute(RULE.format(schema=quoted))
+    for _ in range(2):
+        with pytest.raises(RowRefused, match="mine"):
+            await store.claim({"api": 10}, "r1")
+
+
+async def test_a_trial_writes_nothing(store: PostgresStore, sql: Any, quoted: str, new_job: Any) -> None:
+    await store.add([new_job(path="/refused"), new_job()])
+    await sql.execute(RULE.format(schema=quoted))
+    (job,) = await store.claim({"api": 10}, "r1")
+    assert (job.lease_epoch, job.runner_id) == (1, "r1")
+    row = await sql.fetchrow(
+        f"SELECT status, lease_epoch, runner_id FROM {quoted}.job WHERE path = '/refused'"
+    )
+    assert tuple(row) == ("pending", 0, None)
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+async def test_a_row_that_a_trigger_keeps_from_being_claimed_costs_no_other(
+    store: PostgresStore, new_job: Any, trigger: Any, body: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = await store.add([new_job(path="/bad" if n == 4 else "/spookify") for n in range(10)])
+    await trigger(body, "NEW.status = 'processing' AND NEW.path = '/bad'")
+    claimed = [job.id for _ in range(3) for job in await store.claim({"api": 3}, "r1")]
+    assert sorted(claimed) == sorted(job.id for job in jobs if job.path != "/bad")
+    with pytest.raises(RowRefused, match="can't be claimed") as caught:
+        await store.claim({"api": 3}, "r1")
+    assert "migrate" not in str(caught.value)
+    assert "can't be claimed" in caplog.text

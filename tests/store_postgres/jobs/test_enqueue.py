@@ -1,0 +1,158 @@
+"""What is returned for an enqueue is what is stored, whatever triggers and defaults a table has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import psycopg
+import pytest
+
+from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.errors import (
+    PayloadNotJson,
+    RowRefused,
+    Sp00kyError,
+)
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_postgres import PostgresStore
+
+DROPPED = "IF new.path = '/dropped' THEN RETURN NULL; END IF; RETURN new;"
+
+RENAMED = "IF new.path = '/renamed' THEN new.id = gen_random_uuid(); END IF; RETURN new;"
+
+
+async def changing(sql: Any, schema: str, body: str) -> None:
+    """A trigger before each INSERT of a job."""
+    quoted = '"' + schema.replace('"', '""') + '"'
+    await sql.execute(
+        f"CREATE FUNCTION {quoted}.change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;"
+        f"CREATE TRIGGER change BEFORE INSERT ON {quoted}.job FOR EACH ROW EXECUTE FUNCTION {quoted}.change()"
+    )
+
+
+BATCHES: dict[str, list[dict[str, Any]]] = {
+    "one": [{}],
+    "one with options": [{"max_retries": 1}],
+    "plain": [{}, {"path": "/kept"}, {}],
+    "options": [{"max_retries": 1}, {"path": "/kept"}, {}],
+    "keys": [{}, {"path": "/kept", "dedup_key": "k"}],
+}
+
+OTHER_DEFAULTS = """
+    ALTER COLUMN status SET DEFAULT 'success', ALTER COLUMN retries SET DEFAULT 2,
+    ALTER COLUMN max_retries SET DEFAULT 10, ALTER COLUMN retry_strategy SET DEFAULT 'exponential',
+    ALTER COLUMN timeout SET DEFAULT 9, ALTER COLUMN assigned_to SET DEFAULT 'nobody',
+    ALTER COLUMN errors SET DEFAULT '[{}]', ALTER COLUMN result SET DEFAULT 'true',
+    ALTER COLUMN dedup_key SET DEFAULT 'k', ALTER COLUMN traceparent SET DEFAULT 't',
+    ALTER COLUMN run_at SET DEFAULT now() + interval '1 day', ALTER COLUMN lease_epoch SET DEFAULT 7,
+    ALTER COLUMN lease_until SET DEFAULT now(), ALTER COLUMN runner_id SET DEFAULT 'r'
+"""
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+@pytest.mark.parametrize("changed", [("/dropped", DROPPED), ("/renamed", RENAMED)], ids=["drop", "rename"])
+async def test_what_a_trigger_changes_is_refused_at_once_and_leaves_nothing(
+    store: PostgresStore, new_job: Any, sql: Any, schema: str, batch: Any, changed: tuple[str, str]
+) -> None:
+    path, body = changed
+    await changing(sql, schema, body)
+    with pytest.raises(RowRefused, match="a trigger or a rule"):
+        await store.add([new_job(**{"path": path, **fields}) for fields in batch])
+    assert await store.find(JobQuery()) == []
+
+
+@pytest.mark.parametrize("driver", [asyncpg, psycopg])
+async def test_of_what_is_refused_in_a_transaction_of_the_callers_nothing_is_left(
+    store: PostgresStore, new_job: Any, sql: Any, schema: str, dsn: str, driver: Any
+) -> None:
+    await changing(sql, schema, DROPPED)
+    connect = asyncpg.connect if driver is asyncpg else psycopg.AsyncConnection.connect
+    connection = await connect(dsn)
+    try:
+        await connection.execute("BEGIN")
+        with pytest.raises(RowRefused, match="a trigger or a rule"):
+            await store.add([new_job(), new_job(path="/dropped")], connection=connection)
+        await connection.execute("COMMIT")
+    finally:
+        await connection.close()
+    assert await store.find(JobQuery()) == []
+
+
+async def test_a_trigger_that_only_looks_on_is_none_that_refuses(
+    store: PostgresStore, new_job: Any, sql: Any, schema: str
+) -> None:
+    await changing(sql, schema, "RETURN new;")
+    added = [
+        *await store.add([new_job()]),
+        *await store.add([new_job(), new_job()]),
+        *await store.add([new_job(max_retries=1), new_job(dedup_key="k")]),
+    ]
+    assert {job.id for job in added} == {job.id for job in await store.find(JobQuery())}
+
+
+@pytest.mark.parametrize(
+    "batch", [[{}], [{"max_retries": 1}], [{}, {}], [{"max_retries": 1}, {"dedup_key": "a"}]], ids=str
+)
+async def test_what_was_asked_for_is_stored_whatever_the_columns_defaults_are(
+    store: PostgresStore, new_job: Any, sql: Any, schema: str, batch: Any
+) -> None:
+    quoted = schema.replace('"', '""')
+    await sql.execute(f'ALTER TABLE "{quoted}".job {OTHER_DEFAULTS}')
+    added = await store.add([new_job(**fields) for fields in batch])
+    assert {job.id: job for job in added} == {job.id: job for job in await store.find(JobQuery())}
+    assert [job.max_retries for job in added] == [fields.get("max_retries", 3) for fields in batch]
+    assert all(job.run_at is not None and job.created_at is not None for job in added)
+    assert all(abs((job.run_at - job.created_at).total_seconds()) < 3600 for job in added)
+
+
+async def test_an_insert_that_a_trigger_drops_is_told(
+    store: PostgresStore, sql: Any, schema: str, new_job: Any
+) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    body = "LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+    await sql.execute(
+        f"CREATE FUNCTION {quoted}.dropped() RETURNS trigger {body};"
+        f"CREATE TRIGGER dropped BEFORE INSERT ON {quoted}.job "
+        f"FOR EACH ROW EXECUTE FUNCTION {quoted}.dropped()"
+    )
+    for fields in ({}, {"max_retries": 1}):
+        with pytest.raises(RowRefused, match="a trigger or a rule of the table drops"):
+            await store.add([new_job(**fields)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"n": 1e400}', '{"n": [{"m": -1E+999}]}', '{"n": %s}' % ("9" * 400)],
+    ids=["exponent", "nested", "digits"],
+)
+async def test_a_number_beyond_float_is_refused_before_the_write(
+    store: PostgresStore, new_job: Any, text: str
+) -> None:
+    with pytest.raises(PayloadNotJson, match="float"):
+        await store.add([new_job(), new_job(payload=JsonText(text.encode()))])
+    assert await store.find(JobQuery()) == []
+
+
+@pytest.mark.parametrize("text", ['{"n": "e999 %s"}' % ("9" * 400), '{"n": 1e300}', '{"n": 1e-999}'])
+async def test_what_only_looks_like_it_is_taken(store: PostgresStore, new_job: Any, text: str) -> None:
+    await store.add([new_job(payload=JsonText(text.encode()))])
+    (job,) = await store.claim({"api": 1}, "r1")
+    assert job.payload_json == text.encode()
+
+
+@pytest.mark.parametrize("text", [b'{"n": "\0"}', b"{oops", b"[1]", b'{"n": "\xff"}'], ids=repr)
+@pytest.mark.parametrize("count", [1, 2])
+async def test_text_that_is_no_json_object_is_a_named_error(
+    store: PostgresStore, new_job: Any, text: bytes, count: int
+) -> None:
+    with pytest.raises(Sp00kyError):
+        await store.add([new_job(payload=JsonText(text)) for _ in range(count)])
+    assert await store.find(JobQuery()) == []
+
+
+async def test_a_key_with_dashes_is_found(store: PostgresStore, new_job: Any, sql: Any) -> None:
+    (job,) = await store.add([new_job()])
+    key = job.id[-36:]
+    dashed = f"job:{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}".upper().replace("JOB", "job")
+    assert await store.get(dashed) == job

@@ -1,0 +1,94 @@
+"""Runners on a database whose rules refuse what they write: what each rule costs, and what is logged."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.store_postgres.jobs.bench import Bench, logged
+
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import JobTable, OperatorFate
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_store_postgres import PostgresStore
+
+
+@pytest.fixture
+def table() -> JobTable:
+    return JobTable(backend="api", table="job", timeout=1.0, lease_margin=1.0)
+
+
+async def test_what_could_only_be_written_as_a_failure_counts_as_one(
+    bench: Bench, new_job: Any, rule: Any
+) -> None:
+    await rule("NEW.status = 'success'", "RAISE 'no success'")
+    (job,) = await bench.store.add([new_job()])
+    async with bench.runner() as runner, asyncio.timeout(60):
+        assert await runner.until_empty() == 1
+    assert (runner.succeeded, runner.failed) == (0, 1)
+    assert (await bench.store.get(job.id)).status is JobStatus.FAILED
+    assert [each.to for each in bench.told.transitions] == [JobStatus.FAILED]
+
+
+async def test_what_a_unique_index_of_a_users_refuses_is_sent_once_and_fails(
+    bench: Bench, new_job: Any, sql: Any, quoted: str
+) -> None:
+    await sql.execute(
+        f"CREATE UNIQUE INDEX once ON {quoted}.job ((payload ->> 'id')) WHERE status = 'success'"
+    )
+    jobs = await bench.store.add([new_job(max_retries=0) for _ in range(2)])
+    async with bench.runner() as runner, asyncio.timeout(60):
+        assert await runner.until_empty() == 1
+    ended = [await bench.store.get(job.id) for job in jobs]
+    assert sorted(job.status for job in ended) == [JobStatus.FAILED, JobStatus.SUCCESS]
+    assert [entry.name for job in ended for entry in job.errors] == ["invalid_row"]
+    assert len(bench.transport.attempts) == 2
+
+
+async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
+    bench: Bench,
+    new_job: Any,
+    rule: Any,
+    sql: Any,
+    quoted: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(Quarantine.add.__kwdefaults__, "seconds", 0.0)  # REST, as it was defined with
+    await rule("OLD.status = 'processing'", "RAISE 'hands off'")
+    (job,) = await bench.store.add([new_job(max_retries=0)])
+    async with bench.runner(), asyncio.timeout(60):
+        await logged(caplog, f"job {job.id} can't be settled")  # as lost: its lease is over
+        await logged(caplog, f"job {job.id}: lease lost: this outcome couldn't be written: hands off")
+        assert f"job {job.id}: its outcome can't be written yet: hands off" in caplog.text
+        assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
+        await sql.execute(f"DROP TRIGGER mine ON {quoted}.job")
+        ended = await bench.until(job, lambda now: now.is_terminal)
+    assert (ended.status, ended.errors[-1].name) == (JobStatus.FAILED, "outcome_unknown")
+    assert (len(bench.transport.attempts), ended.lease_epoch) == (1, 2)
+    assert caplog.text.count("can't be settled") == 1
+
+
+async def test_a_redrive_that_an_index_of_a_users_refuses_is_no_duplicate(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
+) -> None:
+    await sql.execute(f"CREATE UNIQUE INDEX lone ON {quoted}.job (path) WHERE status = 'pending'")
+    (job,) = await store.add([new_job()])
+    await store.kill([job.id])
+    await store.add([new_job()])
+    before = await store.get(job.id)
+    (result,) = await store.redrive([job.id])
+    assert (result.fate, "lone" in str(result.problem)) == (OperatorFate.CHANGED, True)
+    assert await store.get(job.id) == before
+
+
+async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
+    bench: Bench, new_job: Any, rule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.1)
+    await rule("NEW.status = 'success'", "RETURN NULL")
+    await bench.store.add([new_job()])
+    async with bench.runner(grace=0.1):
+        await bench.transport.began(1)
+    assert "not everything was written in time, 1 outcomes wait" in caplog.text

@@ -1,0 +1,129 @@
+"""Triggers and policies that refuse an outcome cost its row; broken ones cost no job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import SchemaError, StoreError
+from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.machine import decide
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import Settlement
+from sp00ky_core.retry import RetryPolicy
+from sp00ky_store_postgres import PostgresStore
+
+MEANT = {
+    "raise": "RAISE 'mine'",
+    "assert": "ASSERT false, 'mine'",
+    "no data": "SELECT 1 INTO STRICT x WHERE false",
+    "too many": "SELECT n INTO STRICT x FROM generate_series(1, 2) AS n",
+    "a code of one's own": "RAISE 'mine' USING ERRCODE = 'UE001'",
+    "no right": "RAISE 'mine' USING ERRCODE = '42501'",
+}
+
+BROKEN = {
+    "no such table": "PERFORM 1 FROM audit_log",
+    "no such function": "PERFORM audit()",
+    "no such field": "x := NEW.nosuch",
+}
+
+
+@pytest.fixture
+def trigger(sql: Any, quoted: str) -> Any:
+    async def make(body: str, when: str) -> None:
+        await sql.execute(
+            f"CREATE FUNCTION {quoted}.mine() RETURNS trigger LANGUAGE plpgsql AS $f$ DECLARE x text; "
+            f"BEGIN IF {when} THEN {body}; END IF; RETURN NEW; END $f$;"
+            f"CREATE TRIGGER mine BEFORE UPDATE ON {quoted}.job FOR EACH ROW EXECUTE FUNCTION {quoted}.mine()"
+        )
+
+    return make
+
+
+def delivered(job: Job) -> Settlement:
+    transition = decide(job, Delivered(), RetryPolicy())
+    return Settlement(
+        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
+    )
+
+
+@pytest.mark.parametrize("body", MEANT.values(), ids=MEANT)
+async def test_a_row_that_a_trigger_keeps_from_success_costs_no_other(
+    store: PostgresStore, new_job: Any, trigger: Any, body: str
+) -> None:
+    await store.add([new_job(path="/bad" if n == 4 else "/spookify") for n in range(10)])
+    jobs = await store.claim({"api": 10}, "r1")
+    await trigger(body, "NEW.status = 'success' AND NEW.path = '/bad'")
+    assert {each.fate for each in await store.settle([delivered(job) for job in jobs])} == {"settled"}
+    ended = [await store.get(job.id) for job in jobs]
+    assert {(job.path, job.status) for job in ended} == {
+        ("/bad", JobStatus.FAILED),
+        ("/spookify", JobStatus.SUCCESS),
+    }
+
+
+async def test_a_row_that_a_policy_keeps_from_success_costs_no_other(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str, schema: str, make: Any, url: str, as_role: Any
+) -> None:
+    role = f"barred_{schema[-13:-1]}"
+    await sql.execute(
+        f"CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {quoted} TO {role};"
+        f"GRANT ALL ON ALL TABLES IN SCHEMA {quoted} TO {role};"
+        f"ALTER TABLE {quoted}.job ENABLE ROW LEVEL SECURITY;"
+        f"CREATE POLICY mine ON {quoted}.job USING (true) "
+        "WITH CHECK (path <> '/bad' OR status <> 'success')"
+    )
+    barred = make(base=as_role(url, role))
+    await barred.open()
+    try:
+        await barred.add([new_job(path="/bad" if n == 4 else "/spookify") for n in range(10)])
+        jobs = await barred.claim({"api": 10}, "r1")
+        assert {each.fate for each in await barred.settle([delivered(job) for job in jobs])} == {"settled"}
+        assert (await barred.get(jobs[4].id)).status is JobStatus.FAILED
+    finally:
+        await barred.close()
+        await sql.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def test_a_trigger_that_is_broken_for_every_row_fails_no_job(
+    store: PostgresStore, new_job: Any, trigger: Any, sql: Any, quoted: str
+) -> None:
+    """Nobody meant it to refuse anything: outcomes are kept until it is mended."""
+    await store.add([new_job() for _ in range(5)])
+    jobs = await store.claim({"api": 5}, "r1")
+    await trigger("PERFORM audit()", "NEW.status = 'success'")
+    for batch in (jobs, jobs[:1]):
+        with pytest.raises(
+            StoreError, match=r"audit\(\) does not exist \(PL/pgSQL function .*mine\(\)"
+        ) as caught:
+            await store.settle([delivered(job) for job in batch])
+        assert "migrate" not in str(caught.value)
+    assert {(await store.get(job.id)).status for job in jobs} == {JobStatus.PROCESSING}
+    await sql.execute(f"DROP TRIGGER mine ON {quoted}.job")
+    assert {each.fate for each in await store.settle([delivered(job) for job in jobs])} == {"settled"}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
+async def test_a_row_whose_trigger_is_broken_is_left_to_its_lease(
+    store: PostgresStore, new_job: Any, trigger: Any, body: str
+) -> None:
+    await store.add([new_job(path="/bad" if n == 1 else "/spookify") for n in range(3)])
+    jobs = await store.claim({"api": 3}, "r1")
+    await trigger(body, "NEW.status = 'success' AND NEW.path = '/bad'")
+    results = await store.settle([delivered(job) for job in jobs])
+    assert [each.fate for each in results] == ["settled", "busy", "settled"]
+    assert (await store.get(jobs[1].id)).status is JobStatus.PROCESSING
+
+
+async def test_a_column_that_is_missing_is_no_rows_fault(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
+) -> None:
+    await store.add([new_job() for _ in range(3)])
+    jobs = await store.claim({"api": 2}, "r1")
+    await sql.execute(f"ALTER TABLE {quoted}.job RENAME updated_at TO changed_at")
+    with pytest.raises(SchemaError, match=r"updated_at.*run: sp00ky migrate"):
+        await store.settle([delivered(job) for job in jobs])
+    with pytest.raises(SchemaError, match=r"updated_at.*run: sp00ky migrate"):
+        await store.claim({"api": 1}, "r1")

@@ -1,0 +1,81 @@
+"""Batches that take too long are written row by row."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
+
+from sp00ky_conformance.store.harness import eventually
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import AttemptError, Job, JobStatus
+from sp00ky_core.machine import Transition
+from sp00ky_core.ports import Settlement
+from sp00ky_store_postgres import PostgresStore
+
+
+def settlement(job: Job, *, success: bool = False) -> Settlement:
+    error = AttemptError(attempt=1, code=500, name="http_status", reason="it failed", runner_id="r1")
+    transition = Transition(to=JobStatus.PENDING, retries=1, delay=60.0, error=error)
+    if success:
+        transition = Transition(to=JobStatus.SUCCESS, retries=job.retries)
+    return Settlement(
+        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
+    )
+
+
+async def test_a_row_that_takes_long_holds_up_no_other(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any, dsn: str
+) -> None:
+    """A trigger of a user's that waits for a lock, and a transaction that holds that for long."""
+    await sql.execute(
+        f"CREATE FUNCTION {quoted}.wait() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NEW; END $$;"
+        f"CREATE TRIGGER wait BEFORE UPDATE ON {quoted}.job FOR EACH ROW "
+        f"WHEN (OLD.path = '/slow' AND NEW.status = 'success') EXECUTE FUNCTION {quoted}.wait()"
+    )
+    await store.add([new_job(path="/slow"), *(new_job() for _ in range(20))])
+    jobs = await store.claim({"api": 21}, "r1")
+    batch = [settlement(job, success=True) for job in jobs]
+    holder = await asyncpg.connect(dsn)
+    await holder.execute("SELECT pg_advisory_lock(4711)")
+    results = await store.settle(batch)
+    fates = {job.path: result.fate for job, result in zip(jobs, results, strict=True)}
+    assert fates == {"/slow": "busy", "/spookify": "settled"}
+    later = await store.add([new_job()])
+    (other,) = await store.claim({"api": 1}, "r1")
+    slow = next(each for each, job in zip(batch, jobs, strict=True) if job.path == "/slow")
+    results = await store.settle([slow, settlement(other, success=True)])
+    assert [each.fate for each in results] == ["busy", "settled"]
+    assert other.id == later[0].id
+    await holder.close()
+
+    async def written() -> bool:
+        return (await store.get(slow.job_id)).status is JobStatus.SUCCESS
+
+    await eventually(written)
+    (result,) = await store.settle([slow])
+    assert result.fate == "settled"
+
+
+async def test_where_nothing_can_be_written_it_is_the_databases_fault(
+    store: PostgresStore, new_job: Any, dsn: str, quoted: str
+) -> None:
+    await store.add([new_job() for _ in range(3)])
+    batch = [settlement(job, success=True) for job in await store.claim({"api": 3}, "r1")]
+    holder = await asyncpg.connect(dsn)
+    async with holder.transaction():
+        await holder.execute(f"LOCK TABLE {quoted}.job IN ACCESS EXCLUSIVE MODE")
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="in time"):
+                await store.settle(batch)
+    await holder.close()
+
+    async def written() -> bool:
+        with suppress(StoreUnavailable):
+            return {each.fate for each in await store.settle(batch)} <= {"settled", "already_settled"}
+        return False
+
+    await eventually(written)

@@ -1,0 +1,29 @@
+"""The tables of the first release, with rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+FIRST_RELEASE = """
+    ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at;
+    ALTER TABLE {schema}.job DROP deferred_since;
+    DROP INDEX {schema}.job_newest, {schema}.job_leased;
+    DROP INDEX {schema}.job_moved;
+    CREATE INDEX job_due ON {schema}.job (run_at, id) WHERE status = 'pending';
+    CREATE INDEX job_again ON {schema}.job (updated_at) WHERE status = 'pending' AND lease_epoch > 0;
+    CREATE INDEX job_new ON {schema}.job USING brin (created_at);
+    DROP TABLE {schema}.sp00ky_control, {schema}.sp00ky_audit;
+    ALTER TABLE {schema}.sp00ky_runner
+        DROP version, DROP documents, DROP draining, DROP in_flight, DROP slots;
+    ALTER TABLE {schema}.sp00ky_migration DROP min_compatible;
+    UPDATE {schema}.sp00ky_migration SET version = 1;
+    INSERT INTO {schema}.job (path) SELECT '/spookify' FROM generate_series(1, 50)
+"""
+
+
+@pytest.fixture
+def first_release(quoted: str) -> Any:
+    """Statements that make of a store's tables those of version 0.1.0."""
+    return FIRST_RELEASE.format(schema=quoted)

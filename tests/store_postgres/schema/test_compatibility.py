@@ -1,0 +1,127 @@
+"""Old servers, newer tables and other applications' tables are refused, and left as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sp00ky_core.errors import SchemaError
+from sp00ky_core.ports import Finding
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.schema.compatibility import refuse_old_server
+from sp00ky_store_postgres.url import read_url
+
+
+async def findings(store: PostgresStore) -> list[Finding]:
+    found = await store.check()
+    for each in found:
+        assert each.subject
+        assert each.problem
+        assert each.consequence
+        assert each.fix
+    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
+
+
+FOREIGN = {
+    "another table": "CREATE TABLE {schema}.job (id integer PRIMARY KEY, title text)",
+    "a wrong type": "CREATE TABLE {schema}.job (id uuid, path text, payload jsonb, status text)",
+    "a view": "CREATE VIEW {schema}.job AS SELECT 1 AS id",
+    "partitions": "CREATE TABLE {schema}.job (id uuid, path text, payload json, status text) "
+    "PARTITION BY LIST (status)",
+}
+
+SHARED = {
+    "sp00ky_runner": "CREATE TABLE {schema}.sp00ky_runner (id integer, host text, pid integer)",
+    "sp00ky_breaker": "CREATE VIEW {schema}.sp00ky_breaker AS SELECT 1 AS backend",
+    "sp00ky_control": "CREATE TABLE {schema}.sp00ky_control (backend text, paused text)",
+    "sp00ky_audit": "CREATE TABLE {schema}.sp00ky_audit (id integer, at timestamp)",
+    "sp00ky_migration": "CREATE TABLE {schema}.sp00ky_migration (version integer)",
+}
+
+
+async def problems(store: PostgresStore) -> list[str]:
+    found = await store.check()
+    assert not any(each.stops_jobs for each in found)
+    return [f"{each.subject}: {each.problem}" for each in found]
+
+
+async def newer(sql: Any, quoted: str, min_compatible: int | None) -> None:
+    await sql.execute(f"INSERT INTO {quoted}.sp00ky_migration VALUES ('job', 99, now(), $1)", min_compatible)
+    await sql.execute(f"ALTER TABLE {quoted}.job ADD shard text; DROP INDEX {quoted}.job_moved")
+
+
+@pytest.mark.parametrize(("version", "refused"), [(12, True), (13, False), (18, False)])
+def test_a_server_that_is_too_old_is_named(version: int, refused: bool) -> None:
+    """Such a server isn't at hand here: what it says of itself is."""
+    options = read_url("postgresql://u:s3cret@h/app")
+    if not refused:
+        refuse_old_server(version, options)
+        return
+    with pytest.raises(
+        SchemaError, match="the server is PostgreSQL 12; upgrade it to PostgreSQL 13 or newer"
+    ):
+        refuse_old_server(version, options)
+
+
+@pytest.mark.parametrize("statement", FOREIGN.values(), ids=FOREIGN)
+async def test_a_table_that_is_not_ours_is_refused_and_left_alone(
+    make: Any, sql: Any, quoted: str, statement: str
+) -> None:
+    await sql.execute(f"CREATE SCHEMA {quoted}")
+    await sql.execute(statement.format(schema=quoted))
+    columns = f"SELECT attname FROM pg_attribute WHERE attrelid = '{quoted}.job'::regclass ORDER BY 1"
+    before = await sql.fetch(columns)
+    store = make()
+    with pytest.raises(SchemaError, match="is no job table and was left as it is"):
+        await store.migrate()
+    assert await sql.fetch(columns) == before
+    assert (
+        await sql.fetchval(
+            f"SELECT count(*) FROM pg_class WHERE relnamespace = '{quoted}'::regnamespace "
+            "AND relname LIKE 'sp00ky%'"
+        )
+        == 0
+    )
+    await store.open()
+    assert any(each.stops_jobs for each in await findings(store))
+    await store.close()
+
+
+@pytest.mark.parametrize(("name", "statement"), SHARED.items(), ids=SHARED)
+async def test_another_applications_table_under_a_name_of_the_store_is_left_alone(
+    make: Any, sql: Any, quoted: str, name: str, statement: str
+) -> None:
+    await sql.execute(f"CREATE SCHEMA {quoted}; {statement.format(schema=quoted)}")
+    with pytest.raises(SchemaError, match=f"'{name}' is another application's table.*schema=<name>"):
+        await make().migrate()
+    assert await sql.fetchval("SELECT to_regclass($1::text)", f"{quoted}.job") is None
+
+
+async def test_a_newer_version_is_refused(store: PostgresStore, sql: Any, quoted: str) -> None:
+    await sql.execute(f"INSERT INTO {quoted}.sp00ky_migration (table_name, version) VALUES ('job', 99)")
+    with pytest.raises(SchemaError, match="version 99"):
+        await store.migrate()
+    assert [(each.stops_jobs, "version 99" in each.problem) for each in await findings(store)] == [
+        (True, True)
+    ]
+
+
+async def test_a_newer_version_that_only_added_is_worked_on(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any
+) -> None:
+    await newer(sql, quoted, 2)
+    assert await problems(store) == []
+    assert await store.migrate() == []
+    await store.add([new_job()])
+    assert len(await store.claim({"api": 1}, "r1")) == 1
+
+
+@pytest.mark.parametrize("min_compatible", [None, 4])
+async def test_a_newer_version_that_says_so_is_refused(
+    store: PostgresStore, sql: Any, quoted: str, min_compatible: int | None
+) -> None:
+    await newer(sql, quoted, min_compatible)
+    assert [each.stops_jobs for each in await store.check()] == [True]
+    with pytest.raises(SchemaError, match="version 99"):
+        await store.migrate()

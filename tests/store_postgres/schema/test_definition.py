@@ -1,0 +1,43 @@
+"""The tables that the migrations make are those that are defined."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import RFC_4122
+
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, object_name
+from sp00ky_store_postgres.schema.migration_files import statements
+
+
+def test_names_of_objects_stay_apart() -> None:
+    suffixes = {each.name for each in statements("table")}
+    names = {object_name(table, each) for table in ("t" * 62, "t" * 63) for each in suffixes}
+    assert len(names) == 2 * len(suffixes)
+    assert max(len(name.encode()) for name in names) <= 63
+
+
+async def test_the_keys_of_plain_inserts_are_in_the_order_of_time(
+    store: PostgresStore, sql: Any, quoted: str
+) -> None:
+    """Random ones would send each claim of a large table to pages of the primary key that nobody has read."""
+    statement = f"INSERT INTO {quoted}.job (path) VALUES ('/spookify') RETURNING id"
+    before = time.time_ns() // 1_000_000
+    keys = [await sql.fetchval(statement) for _ in range(20)]
+    after = time.time_ns() // 1_000_000
+    assert {(key.version, key.variant) for key in keys} == {(7, RFC_4122)}
+    milliseconds = [key.int >> 80 for key in keys]
+    assert milliseconds == sorted(milliseconds)
+    assert before - 5_000 < milliseconds[0] <= milliseconds[-1] < after + 5_000  # the server's clock
+    assert len(set(keys)) == len(keys)
+
+
+async def test_the_tables_are_as_they_are_defined(store: PostgresStore, sql: Any, quoted: str) -> None:
+    rows = await sql.fetch(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
+        f"WHERE attrelid = '{quoted}.job'::regclass AND attnum > 0"
+    )
+    assert {(name, type_) for name, type_, _ in rows} == {(each.name, each.type) for each in COLUMNS}
+    required = {each.name for each in COLUMNS if "NOT NULL" in each.options} | JOB_KEY.keys()
+    assert {name for name, _, not_null in rows if not_null} == required

@@ -1,0 +1,256 @@
+"""Migrations and ``check``: repeated, at once, on tables that have rows, on tables that aren't ours."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
+
+from sp00ky_conformance.store.harness import eventually
+from sp00ky_core.errors import RowRefused, SchemaError
+from sp00ky_core.ports import Finding
+from sp00ky_store_postgres import PostgresStore
+
+MIGRATE = """
+import asyncio, sys
+from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_store_postgres import PostgresStore
+tables = (JobTable(backend="api", table="job"),)
+asyncio.run(PostgresStore(StoreOptions(url=sys.argv[1], tables=tables)).migrate())
+"""
+"""What another process does."""
+
+WAITS_FOR_LONG = """
+SELECT EXISTS (
+    SELECT FROM pg_stat_activity
+    WHERE query LIKE '%CREATE INDEX%' AND pid != pg_backend_pid() AND state = 'active'
+        AND clock_timestamp() - query_start > interval '600 ms'
+)
+"""
+"""Whether an index has been in the making for longer than the role's timeout."""
+
+
+async def findings(store: PostgresStore) -> list[Finding]:
+    found = await store.check()
+    for each in found:
+        assert each.subject
+        assert each.problem
+        assert each.consequence
+        assert each.fix
+    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
+
+
+async def test_ten_tasks_migrate_at_once(make: Any, sql: Any, schema: str) -> None:
+    steps = await asyncio.gather(*(make().migrate() for _ in range(10)))
+    assert sorted(len(each) for each in steps)[:9] == [0] * 9
+    assert await sql.fetchval(f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'") == 6
+
+
+async def test_processes_migrate_at_once_on_a_table_with_rows(
+    make: Any, url: str, sql: Any, quoted: str, new_job: Any, store: PostgresStore
+) -> None:
+    await store.add([new_job() for _ in range(100)])
+    await sql.execute(f"DROP INDEX {quoted}.job_ready; DROP INDEX {quoted}.job_ended")
+    command = (sys.executable, "-c", MIGRATE, url)
+    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(10)]
+    assert [await process.wait() for process in processes] == [0] * 10
+    assert await findings(store) == []
+
+
+async def test_processes_migrate_at_once_behind_a_pooler(
+    pooler: str, schema: str, sql: Any, quoted: str, new_job: Any, store: PostgresStore
+) -> None:
+    """In transaction mode, and without ``listen_url``: there is no session to hold a lock for them."""
+    await store.add([new_job() for _ in range(100)])
+    await sql.execute(f"DROP INDEX {quoted}.job_ready; DROP INDEX {quoted}.job_ended")
+    command = (sys.executable, "-c", MIGRATE, f"{pooler}&pgbouncer=1&schema={quote(schema)}")
+    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(5)]
+    async with asyncio.timeout(60):
+        assert [await process.wait() for process in processes] == [0] * 5
+    assert await findings(store) == []
+
+
+async def test_the_first_releases_table_is_extended_without_a_rewrite(
+    store: PostgresStore, sql: Any, quoted: str, first_release: str
+) -> None:
+    await sql.execute(first_release)
+    filenode = f"SELECT pg_relation_filenode('{quoted}.job')"
+    before = await sql.fetchval(filenode)
+    assert any(each.stops_jobs for each in await findings(store))
+    steps = await store.migrate()
+    indexes = [each.statement for each in steps if " INDEX " in each.statement]
+    assert len(indexes) == 8
+    assert all("CONCURRENTLY" in each for each in indexes)
+    made = [each.split('"')[1] if "CREATE" in each else each for each in indexes]
+    assert made.index("job_ready") < next(n for n, each in enumerate(indexes) if "DROP INDEX" in each)
+    assert await sql.fetchval(filenode) == before
+    assert await findings(store) == []
+    assert len(await store.claim({"api": 100}, "r1")) == 50
+    assert await store.migrate() == []
+
+
+async def test_rows_that_were_there_have_no_place_in_an_order(
+    store: PostgresStore, sql: Any, quoted: str, first_release: str
+) -> None:
+    """A default for them would rewrite the table; what clients insert from now on has one."""
+    await sql.execute(first_release)
+    await store.migrate()
+    places = f"SELECT count(*), count(ordering_at), max(priority) FROM {quoted}.job"
+    assert tuple(await sql.fetchrow(places)) == (50, 0, 0)
+    await sql.execute(f"INSERT INTO {quoted}.job (path, ordering_key) VALUES ('/spookify', 'k')")
+    assert await sql.fetchval(f"SELECT count(ordering_at) FROM {quoted}.job") == 1
+
+
+REFUSED = {
+    "a priority": "priority = 4",
+    "no priority": "priority = NULL",
+    "an empty key": "ordering_key = ''",
+    "a long key": "ordering_key = repeat('k', 256)",
+    "a key without its place": "ordering_key = 'k', ordering_at = NULL",
+    "an instant": "expires_at = 'infinity'",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED.values(), ids=REFUSED)
+async def test_values_that_no_runner_can_work_with_are_refused(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any, what: str
+) -> None:
+    await store.add([new_job()])
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await sql.execute(f"UPDATE {quoted}.job SET {what}")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO {}.job (path, payload) VALUES ('/b', '[1]')",
+        "INSERT INTO {}.job (path, payload) VALUES ('/b', NULL)",
+        "UPDATE {}.job SET payload = '1'",
+    ],
+)
+async def test_a_payload_is_checked_where_it_is_written_and_nowhere_else(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any, statement: str
+) -> None:
+    await store.add([new_job()])
+    await sql.execute(f"ALTER TABLE {quoted}.job ADD CONSTRAINT job_payload CHECK (payload IS NOT NULL)")
+    await store.migrate()
+    checks = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::text::regclass"
+    assert not any(
+        "payload" in row[0] for row in await sql.fetch(checks, f"{quoted}.job") if "CHECK" in row[0]
+    )
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await sql.execute(statement.format(quoted))
+    await sql.execute(f"UPDATE {quoted}.job SET payload = '{{}}', path = '/c'")
+
+
+async def test_a_table_without_key_columns_gets_what_it_lacks_or_the_databases_words(
+    make: Any, sql: Any, quoted: str
+) -> None:
+    await sql.execute(
+        f"CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.job (id uuid, path text, payload json, status text)"
+    )
+    with pytest.raises(SchemaError, match=r'column "\w+" does not exist'):
+        await make().migrate()
+
+
+async def test_rows_that_share_a_key_are_reported_in_the_databases_words(
+    store: PostgresStore, sql: Any, quoted: str
+) -> None:
+    await sql.execute(f"DROP INDEX {quoted}.job_dedup")
+    await sql.execute(f"INSERT INTO {quoted}.job (path, dedup_key) VALUES ('/a', 'k'), ('/b', 'k')")
+    with pytest.raises(RowRefused, match='could not create unique index "job_dedup"') as caught:
+        await store.migrate()
+    assert "(k)" not in str(caught.value)
+    (finding,) = await findings(store)
+    assert (finding.stops_jobs, "rows share a key" in finding.problem) == (True, True)
+    await sql.execute(f"UPDATE {quoted}.job SET dedup_key = NULL")
+    await store.migrate()
+    assert await findings(store) == []
+
+
+async def test_a_lock_is_not_waited_for_in_everybodys_way(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any
+) -> None:
+    """A transaction that wrote to the table is open for long: who writes meanwhile is soon let through."""
+    await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN deferred_since")
+    transaction = sql.transaction()
+    await transaction.start()
+    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
+    migrating = asyncio.ensure_future(make().migrate())
+    waiting = (
+        f"SELECT EXISTS (SELECT FROM pg_locks WHERE relation = '{quoted}.job'::regclass AND NOT granted)"
+    )
+    async with asyncio.timeout(60):
+        await eventually(lambda: sql.fetchval(waiting))
+        await store.ids_starting_with("job:")
+        assert not migrating.done()
+        await transaction.commit()
+        await migrating
+    assert await findings(store) == []
+
+
+async def test_a_roles_statement_timeout_does_not_cut_a_migration_off(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, dsn: str, new_job: Any
+) -> None:
+    await sql.execute(f"DROP INDEX {quoted}.job_ready")
+    holder = await asyncpg.connect(dsn)
+    async with holder.transaction():
+        await store.add([new_job()], connection=holder)  # which the making of an index waits for
+        migrating = asyncio.ensure_future(make(statement_timeout="300").migrate())
+        await eventually(lambda: sql.fetchval(WAITS_FOR_LONG))
+    await holder.close()
+    await migrating
+    assert await findings(store) == []
+
+
+async def test_an_index_whose_making_was_cut_off_is_made_again(
+    store: PostgresStore, sql: Any, quoted: str, dsn: str, new_job: Any
+) -> None:
+    await store.add([new_job()])
+    await sql.execute(f"DROP INDEX {quoted}.job_ready")
+    statement = (
+        f"CREATE INDEX CONCURRENTLY job_ready ON {quoted}.job (priority DESC, run_at, id) "
+        "WHERE status = 'pending' AND ordering_key IS NULL"
+    )
+    holder, maker = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    async with holder.transaction():
+        await store.add([new_job()], connection=holder)  # which the making waits for
+        making = asyncio.ensure_future(maker.execute(statement))
+        waits = f"SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('{quoted}.job_ready'))"
+        await eventually(lambda: sql.fetchval(waits))
+        await sql.execute("SELECT pg_terminate_backend($1)", maker.get_server_pid())
+        with pytest.raises((asyncpg.PostgresError, OSError)):
+            await making
+    await holder.close()
+    found = await findings(store)
+    assert [(each.stops_jobs, each.problem) for each in found] == [
+        (False, "index job_ready isn't valid: its making was cut off, or rows share a key"),
+    ]
+    await store.migrate()
+    assert await findings(store) == []
+
+
+async def test_indexes_come_while_writers_go_on(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any
+) -> None:
+    """A transaction that wrote to the table is open all the while: it delays the making, and no writer."""
+    await store.add([new_job() for _ in range(2_000)])
+    await sql.execute(f"DROP INDEX {quoted}.job_ready; DROP INDEX {quoted}.job_assigned")
+    transaction = sql.transaction()
+    await transaction.start()
+    await store.add([new_job()], connection=sql)
+    migrating = asyncio.ensure_future(make().migrate())
+    async with asyncio.timeout(60):
+        for _ in range(20):
+            await store.add([new_job(assigned_to="thread:1")])
+            assert len(await store.claim({"api": 1}, "r1")) == 1
+            await asyncio.sleep(0.01)
+        assert not migrating.done()
+        await transaction.commit()
+        steps = await migrating
+    assert [each.statement.split()[:3] for each in steps][:2] == [["CREATE", "INDEX", "CONCURRENTLY"]] * 2
+    assert await findings(store) == []

@@ -1,0 +1,42 @@
+"""The numbered migrations: each statement only adds, and says what its absence means."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sp00ky_store_postgres.schema.definition import VERSION
+from sp00ky_store_postgres.schema.migration_files import Statement, statements
+
+DROPPED = re.compile(r"DROP INDEX {{concurrently}}IF EXISTS {{qualified}}|DROP CONSTRAINT IF EXISTS {{name}}")
+ALL = (*statements("shared"), *statements("table"))
+
+
+def test_every_version_is_there() -> None:
+    for scope in ("shared", "table"):
+        assert sorted({each.version for each in statements(scope)}) == list(range(1, VERSION + 1))
+
+
+@pytest.mark.parametrize("statement", ALL, ids=[f"{each.version} {each.kind} {each.name}" for each in ALL])
+def test_a_statement_only_adds_and_says_what_its_absence_means(statement: Statement) -> None:
+    assert statement.without
+    text = DROPPED.sub("", statement.text) if statement.kind == "dropped" else statement.text
+    assert not re.search(r"\b(DROP|DELETE|TRUNCATE|RENAME|OVERWRITE)\b", text)
+    assert not statement.text.endswith(";")
+
+
+@pytest.mark.parametrize("statement", [each for each in ALL if each.kind in {"index", "unique"}])
+def test_an_index_can_be_made_while_writers_go_on(statement: Statement) -> None:
+    assert "INDEX {{concurrently}}{{name}} ON" in statement.text
+
+
+@pytest.mark.parametrize("statement", [each for each in ALL if each.kind == "dropped"])
+def test_what_is_dropped_is_so_after_what_takes_its_place_and_made_by_no_migration(
+    statement: Statement,
+) -> None:
+    assert DROPPED.search(statement.text)
+    before = statements("table")[: statements("table").index(statement)]
+    assert before[-1].kind in {"index", "trigger"}
+    made = {each.name for each in ALL if each.kind in {"index", "unique", "check"}}
+    assert statement.name not in made

@@ -1,0 +1,115 @@
+"""Privileges that roles need are enough, and those that are missing are named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
+from sp00ky_core.ports import Act, Finding, Reschedule
+from sp00ky_store_postgres import PostgresStore
+
+
+async def findings(store: PostgresStore) -> list[Finding]:
+    found = await store.check()
+    for each in found:
+        assert each.subject
+        assert each.problem
+        assert each.consequence
+        assert each.fix
+    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
+
+
+ROOT = Path(__file__).parents[3]
+LIMITED = JobTable(backend="api", table="job", max_in_flight=9)
+
+
+def examples(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+async def test_check_finds_a_missing_right(
+    store: PostgresStore, sql: Any, quoted: str, schema: str, dsn: str, make: Any, new_job: Any
+) -> None:
+    await sql.execute("DROP ROLE IF EXISTS sp00ky_reader; CREATE ROLE sp00ky_reader LOGIN PASSWORD 's3cret'")
+    await sql.execute(f"GRANT USAGE ON SCHEMA {quoted} TO sp00ky_reader")
+    await sql.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO sp00ky_reader")
+    base = re.sub(r"//[^@/]*@", "//sp00ky_reader:s3cret@", dsn)
+    reader = make(base=base, schema=schema)
+    try:
+        await reader.open()
+        problems = [each for each in await findings(reader) if "may not" in each.problem]
+        assert {each.problem for each in problems} == {"role sp00ky_reader may not INSERT, UPDATE, DELETE"}
+        assert len(problems) == 5
+        assert all(each.stops_jobs and each.fix.startswith("GRANT INSERT") for each in problems)
+        with pytest.raises(SchemaError, match="permission denied for table job"):
+            await reader.add([new_job()])
+        with pytest.raises(SchemaError, match="permission denied"):
+            await make(base=base, schema="sp00ky_elsewhere").migrate()
+    finally:
+        await reader.close()
+        await sql.execute("DROP OWNED BY sp00ky_reader; DROP ROLE sp00ky_reader")
+
+
+async def test_the_grants_are_enough(
+    make: Any, sql: Any, schema: str, url: str, new_job: Any, as_role: Any
+) -> None:
+    """Roles that have what is printed, and nothing else, do what it says they can."""
+    owner = make()
+    await owner.open()
+    await owner.migrate()
+    names = {word: f"{word}_{schema[-13:-1]}" for word in ("runner_role", "operator_role", "app_role")}
+    for name in names.values():
+        await sql.execute(f"CREATE ROLE {name} LOGIN")
+    stores = {word: make(base=as_role(url, name)) for word, name in names.items()}
+    try:
+        for statement in owner.grants():
+            await sql.execute(re.sub(r"\b\w+_role\b", lambda found: names[found[0]], statement))
+        for store in stores.values():
+            await store.open()
+        job, other = await stores["app_role"].add([new_job(), new_job(dedup_key="once")])
+        assert (await stores["app_role"].get(job.id)).status is JobStatus.PENDING
+        runner = stores["runner_role"]
+        await runner.beat("r")
+        assert not await runner.check()
+        assert len(await runner.claim({"api": 10}, "r")) == 2
+        await runner.prune()
+        limited = make(base=as_role(url, names["runner_role"]), tables=(LIMITED,))
+        await limited.open()
+        assert await limited.claim({"api": 10}, "r") == []
+        await limited.close()
+        operator = stores["operator_role"]
+        assert [each.fate for each in await operator.kill([job.id, other.id])] == ["killed"] * 2
+        assert (await operator.stats())["api"].failed == 2
+        assert [each.fate for each in await operator.redrive([job.id])] == ["redriven"]
+        assert [each.fate for each in await operator.clear([other.id])] == ["cleared"]
+        (copy,) = await operator.add([new_job()])
+        (moved,) = await operator.reschedule([copy.id], Reschedule(delay=60))
+        assert moved.fate == "rescheduled"
+        entry = await operator.start_audit(Act(action="pause"))
+        assert await operator.pause("api")
+        assert await operator.resume("api")
+        await operator.update_audit(entry, count=1, ended=True)
+        assert [each.id for each in await operator.audit()] == [entry]
+        assert await operator.drain_runner("r")
+        with pytest.raises(SchemaError, match="permission denied"):
+            await stores["app_role"].claim({"api": 1}, "r")
+    finally:
+        for store in (owner, *stores.values()):
+            await store.close()
+        for name in names.values():
+            await sql.execute(f"DROP OWNED BY {name}")
+            await sql.execute(f"DROP ROLE {name}")
+
+
+def test_the_grants_are_those_of_the_readme() -> None:
+    tables = (JobTable(backend="api", table="job"),)
+    store = PostgresStore(StoreOptions(url="postgresql://localhost/app", tables=tables))
+    printed = [statement.replace('"', "") for statement in store.grants()]
+    assert [each.strip() for each in examples("sp00ky_store_postgres/README.md", "sql")[1].split(";")][
+        :-1
+    ] == printed

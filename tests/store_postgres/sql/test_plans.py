@@ -1,0 +1,186 @@
+"""The statements go by their indexes, however large the table is."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.ports import JobFilter, JobQuery
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.observe.filters import select, select_changed, select_ended
+from sp00ky_store_postgres.rows import WHOLE
+from sp00ky_store_postgres.schema.tables import lease_seconds
+from sp00ky_store_postgres.sql.loader import fill, lease_over, leased, read_sql
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+FILL = """
+    INSERT INTO {schema}.job (path, payload, status, run_at, assigned_to, created_at, updated_at, runner_id)
+    SELECT '/a', '{{}}', (ARRAY['pending', 'success', 'success', 'failed'])[n % 4 + 1],
+        now() - n * interval '1 second', 'thread:' || n % 1000, now() - n * interval '1 minute',
+        now() - n * interval '1 minute', NULL
+    FROM generate_series(1, 60000) AS n
+"""
+
+
+@pytest_asyncio.fixture
+async def large(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
+    """A store with 60,000 rows, one in four of them pending."""
+    await sql.execute(FILL.format(schema=quoted))
+    await sql.execute(f"VACUUM ANALYZE {quoted}.job")
+    return store
+
+
+async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any) -> str:
+    """The generic plan that a connection of a lane runs."""
+    connection = await asyncpg.connect(dsn, server_settings=lane.settings)
+    try:
+        await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE it AS {statement}")
+        values = ", ".join(["NULL"] * len(arguments))
+        execute = f"EXECUTE it ({values})" if arguments else "EXECUTE it"
+        rows = await connection.fetch(f"EXPLAIN (COSTS off) {execute}")
+    finally:
+        await connection.close()
+    return "\n".join(row[0] for row in rows)
+
+
+def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any, ...], str]]:
+    tables = store._tables
+    (table,) = tables.all
+    built = store._claims._statements
+    counted = attrs.evolve(table, max_in_flight=7)
+
+    def filled(name: str) -> str:
+        parts = {"over": lease_over(), "lease": lease_seconds(table)}
+        return fill(read_sql(name), table=tables.name(table), columns=WHOLE, **parts)
+
+    key = "0190163d8694739b8c4f4b7d2f1e3c55"
+    old = 3600.0, 1000, LONG_AGO, key
+    assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
+    newest = select(JobQuery(), table, tables)
+    oldest = select(JobQuery(limit=500), table, tables, oldest_first=True)
+    ended = select_ended("clear_matching", JobFilter(), table, tables, limit=10_000)
+    return {
+        "claim": (Workload.CLAIM, built.claim(tables.all, []), ("r1", 100, *[LONG_AGO] * 4), "job_ready"),
+        "claim by keys": (
+            Workload.CLAIM,
+            built.claim(tables.all, ["job"]),
+            ("r1", 100, *[LONG_AGO] * 4, ""),
+            "job_keyed",
+        ),
+        "probe": (Workload.CLAIM, built.probe(table, keyed=False), ("r1", ["/a"]), "job_ready"),
+        "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"]), "job_keyed"),
+        "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
+        "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
+        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_held"),
+        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_leased"),
+        "counted claim": (
+            Workload.CLAIM,
+            built.claim([counted], []),
+            ("r1", 100, *[LONG_AGO] * 4),
+            "job_ready",
+        ),
+        "counted next due": (Workload.CLAIM, built.next_due([counted], claimable=True), (), "job_leased"),
+        "settle": (
+            Workload.SETTLE,
+            store._settles._statement(tables.all, plain=True),
+            ([0], [key], [1], [None], "r1"),
+            "job_pkey",
+        ),
+        "lost": (Workload.REST, filled("lost"), (["r1"], ["r2"], [], [], 10), "job_held"),
+        "overdue": (Workload.REST, filled("overdue"), (["r1"], 10), "job_held"),
+        "newest first": (Workload.REST, newest.statement, newest.arguments, "job_newest"),
+        "oldest first": (Workload.REST, oldest.statement, oldest.arguments, "job_newest"),
+        "clear": (Workload.REST, ended.statement, ended.arguments, "job_newest"),
+        "by a beginning": (Workload.REST, filled("ids_starting_with"), (key, key, 2), "job_pkey"),
+        "release": (Workload.REST, filled("release"), ("r1", [key], None), "job_held"),
+        "prune": (Workload.REST, fill(filled("prune"), status="'success'"), old, "job_ended"),
+        "load": (Workload.REST, filled("load"), ([key],), "job_pkey"),
+        "by record": (Workload.REST, assigned.statement, assigned.arguments, "job_assigned"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "prune", "load", "by record"),
+        *("newest first", "oldest first", "clear", "by a beginning", "claim by keys", "probe by keys"),
+        *("next due by keys", "in flight", "leased", "counted claim", "counted next due"),
+    ],
+)
+async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, name: str) -> None:
+    lane, statement, arguments, index = statements(large)[name]
+    plan = await plan_of(dsn, lane, statement, *arguments)
+    assert re.search(rf"\b{index}\b", plan)
+    assert not re.search(r"Seq Scan on job\b", plan), plan
+
+
+async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, dsn: str) -> None:
+    (table,) = large._tables.all
+    now = await sql.fetchval("SELECT now()")
+    chosen = select_changed(JobQuery(), table, large._tables, now)
+    plan = await plan_of(dsn, Workload.REST, chosen.statement, *chosen.arguments)
+    assert not re.search(r"Seq Scan on job\b", plan), plan
+    for index in ("job_newest", "job_moved", "job_held", "job_ended"):
+        assert index in plan
+
+
+async def test_a_claim_of_a_table_never_analysed_goes_by_its_index(
+    store: PostgresStore, dsn: str, new_job: Any
+) -> None:
+    await store.add([new_job() for _ in range(5_000)])
+    lane, statement, arguments, index = statements(store)["claim"]
+    assert index in await plan_of(dsn, lane, statement, *arguments)
+
+
+@pytest.mark.parametrize("waiting", [1, 1_500, 20_000])
+async def test_a_probe_reads_each_row_once(
+    store: PostgresStore, dsn: str, sql: Any, quoted: str, waiting: int
+) -> None:
+    """Of a table never analysed too, of whose pending rows the planner believes that there are hardly any."""
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, {waiting})"
+    )
+    lane, statement, arguments, _ = statements(store)["probe"]
+    plan = await plan_of(dsn, lane, statement, *arguments)
+    assert len(re.findall(r"Index Scan using job_ready\b", plan)) == 1, plan
+    assert re.search(r"Tid Scan on job\b", plan), plan
+
+
+async def test_a_probe_passes_over_a_row_that_somebody_holds(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any
+) -> None:
+    held, spent, free = await store.add([new_job(), new_job(max_retries=0), new_job()])
+    await sql.execute(f"INSERT INTO {quoted}.sp00ky_breaker (backend, state) VALUES ('api', 'open')")
+    async with sql.transaction():
+        await sql.execute(f"SELECT FROM {quoted}.job WHERE id = $1 FOR UPDATE", held.id.partition(":")[2])
+        assert [job.id for job in await store.claim({"api": 5}, "r1")] == [free.id]
+    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET probe_until = now()")
+    assert [job.id for job in await store.claim({"api": 5}, "r1")] == [held.id]
+    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET probe_until = now()")
+    assert [job.id for job in await store.claim({"api": 5}, "r1")] == [spent.id]
+
+
+async def test_a_backlog_is_claimed_onward_and_still_the_oldest_first(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
+) -> None:
+    """Claims that start where the last one ended pass over nothing that this process knows of."""
+    await store.add([new_job(path=f"/{n}", run_at=LONG_AGO + timedelta(days=n)) for n in range(1, 9)])
+    assert [job.path for job in await store.claim({"api": 2}, "r1")] == ["/1", "/2"]
+    await store.add([new_job(path="/0", run_at=LONG_AGO)])
+    assert [job.path for job in await store.claim({"api": 2}, "r1")] == ["/0", "/3"]
+    await store.release("r1", keep=())
+    assert [job.path for job in await store.claim({"api": 2}, "r2")] == ["/0", "/1"]
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path, payload, run_at) VALUES ('/late', '{{}}', '2019-01-01Z')"
+    )
+    claimed = [job.path for job in await store.claim({"api": 20}, "r2")]  # more than there are ahead
+    assert sorted(claimed) == sorted(["/late", *(f"/{n}" for n in range(2, 9))])
+    assert await store.claim({"api": 1}, "r2") == []

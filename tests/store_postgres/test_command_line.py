@@ -1,0 +1,252 @@
+"""The command line on a real server: what is wrong is one line that names the part that is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core.cli import call
+from sp00ky_core.cli.context import Settings
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_postgres import PostgresStore
+
+SP00KY = str(Path(sys.executable).with_name("sp00ky"))
+
+SPEC = """
+openapi: 3.1.0
+info: {title: api, version: "1"}
+paths: {/spookify: {post: {requestBody: {content: {application/json: {schema: {type: object}}}}}}}
+"""
+BACKEND = "{spec: openapi.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
+
+
+@attrs.frozen
+class Ended:
+    code: int
+    out: str
+    err: str
+
+    def complaint(self) -> str:
+        """Its one line on stderr."""
+        assert self.code == 1, self.err
+        (line,) = self.err.splitlines()
+        assert line.startswith("sp00ky: ")
+        return line
+
+
+Run = Callable[..., Awaitable[Ended]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "openapi.yml").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND}}}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def sp00ky(project: Path, url: str) -> Run:
+    async def run(*arguments: str, store: str = url, stdin: bytes = b"") -> Ended:
+        process = await start(project, store, *arguments)
+        out, err = await process.communicate(stdin)
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return run
+
+
+async def start(project: Path, store: str, *arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    environment = {**os.environ, "SP00KY_STORE": store}
+    return await asyncio.create_subprocess_exec(
+        SP00KY, *arguments, cwd=project, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+
+
+async def until(process: asyncio.subprocess.Process, text: str) -> None:
+    """Read its log up to a line with this text."""
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        async for line in process.stderr:
+            if text in line.decode():
+                return
+    raise AssertionError(f"it ended without {text!r}")
+
+
+@pytest.fixture
+def transport() -> None:
+    """``sp00ky run`` needs one."""
+    pytest.importorskip("sp00ky_transport_http", reason="sp00ky-transport-http isn't installed")
+
+
+async def test_an_empty_database_is_one_line_everywhere(sp00ky: Run) -> None:
+    checked = await sp00ky("check")
+    assert checked.code == 1
+    (line,) = (each for each in checked.out.splitlines() if "transport" not in each)  # which may be missing
+    assert "the tables are missing: job" in line
+    assert line.endswith("fix: run: sp00ky migrate")
+    commands = ("call api /spookify", "jobs stats", f"jobs kill job:{'0' * 32}")
+    for ended in await asyncio.gather(*(sp00ky(*each.split()) for each in commands)):
+        assert "run: sp00ky migrate" in ended.complaint()
+    migrated = await sp00ky("migrate")
+    assert migrated.code == 0
+    assert all(each.partition(": ")[0] for each in migrated.out.splitlines())
+    assert (await sp00ky("check")).code == 0
+    assert (await sp00ky("migrate")).out == "nothing to do\n"
+
+
+async def test_waiting_says_that_no_runner_is_alive_and_goes_on(
+    store: PostgresStore, project: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: asyncio.Queue[str] = asyncio.Queue()
+    monkeypatch.setattr(call, "LONG", 0)
+    monkeypatch.setattr(call, "say", said.put_nowait)
+    settings = Settings(config=project / "sp00ky.yml", store=url)
+    waiting = asyncio.create_task(call._call(settings, "api", "/spookify", {}, wait=True, options={}))
+    async with asyncio.timeout(60):
+        assert "delivered by whichever `sp00ky run` is up" in await said.get()
+        assert "no runner is alive; start one: sp00ky run" in await said.get()
+        assert not waiting.done()
+        await store.kill([(await store.find(JobQuery()))[0].id])
+        assert (await waiting).status == "failed"
+
+
+async def test_what_is_printed_says_where_it_cannot_run_in_one_transaction(
+    store: PostgresStore, sp00ky: Run, sql: Any, schema: str
+) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    await sql.execute(f"DROP INDEX {quoted}.job_ready")
+    said = "-- Not in one transaction (psql -1): CREATE INDEX CONCURRENTLY can't run in any."
+    assert said not in (await sp00ky("migrate", "--print")).out
+    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
+    assert said in (await sp00ky("migrate", "--print")).out.splitlines()
+    assert "--" not in (await sp00ky("migrate")).out
+
+
+async def test_a_role_without_rights_is_told_which(
+    store: PostgresStore, sp00ky: Run, sql: Any, schema: str, url: str, as_role: Any
+) -> None:
+    role = f"weak_{schema[-13:-1]}"
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    weak = as_role(url, role)
+    await sql.execute(f"CREATE ROLE {role} LOGIN")
+    try:
+        assert f"role {role} may not use the schema (USAGE)" in (await sp00ky("check", store=weak)).out
+        await sql.execute(f"GRANT USAGE ON SCHEMA {quoted} TO {role}; GRANT SELECT ON {quoted}.job TO {role}")
+        line = (await sp00ky("call", "api", "/spookify", store=weak)).complaint()
+        assert f"permission denied for table job: role {role} may not INSERT, UPDATE, DELETE" in line
+        await sql.execute(f"REVOKE ALL ON {quoted}.job FROM {role}; GRANT INSERT ON {quoted}.job TO {role}")
+        line = (await sp00ky("call", "api", "/spookify", store=weak)).complaint()
+        assert "may not SELECT, UPDATE, DELETE (an enqueue needs SELECT and INSERT); grant it" in line
+        await sql.execute(f"REVOKE ALL ON {quoted}.job FROM {role}; GRANT SELECT ON {quoted}.job TO {role}")
+        checked = (await sp00ky("check", store=weak)).out
+        assert f'error: {quoted}."job": role {role} may not INSERT, UPDATE, DELETE' in checked
+        assert f'GRANT SELECT ON {quoted}."sp00ky_migration" TO "{role}"' in checked
+        line = (await sp00ky("migrate", store=weak)).complaint()
+        assert re.search("permission denied.*the right to CREATE in the schema.*connect as their owner", line)
+    finally:
+        await sql.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def test_a_runner_does_not_start_in_vain(
+    store: PostgresStore, sp00ky: Run, sql: Any, schema: str, transport: None
+) -> None:
+    """On a schema that is too new, too old, or none of ours; its one line says which and what to do."""
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    await sql.execute(f"INSERT INTO {quoted}.sp00ky_migration (table_name, version) VALUES ('job', 99)")
+    assert re.search("version 99.*version 3; upgrade sp00ky", (await sp00ky("run")).complaint())
+    assert re.search("version 99.*version 3; upgrade sp00ky", (await sp00ky("migrate")).complaint())
+    await sql.execute(f"DELETE FROM {quoted}.sp00ky_migration; ALTER TABLE {quoted}.job DROP lease_epoch")
+    line = (await sp00ky("run")).complaint()
+    assert "job.lease_epoch: column lease_epoch is missing; ALTER TABLE " in line
+    await sql.execute(f"DROP TABLE {quoted}.job; CREATE TABLE {quoted}.job (id integer)")
+    assert "give backend 'api' another method.table" in (await sp00ky("run")).complaint()
+    await sql.execute(f"DROP TABLE {quoted}.job")
+    assert "run: sp00ky migrate" in (await sp00ky("run", "--until-empty")).complaint()
+
+
+@pytest.mark.parametrize(
+    "payload", ['{"n": 1e999}', '{"n": -1e400}', '{"n": %s}' % ("9" * 400), '{"n": "\0"}']
+)
+async def test_a_payload_that_cannot_be_is_refused(store: PostgresStore, sp00ky: Run, payload: str) -> None:
+    ended = await sp00ky("call", "api", "/spookify", "-", stdin=payload.encode())
+    assert ended.code == 2
+    assert "the payload must be a JSON object: " in ended.err
+    assert len(ended.err.splitlines()) == 1
+    assert await store.find(JobQuery()) == []
+
+
+async def test_one_shot_commands_give_up_on_a_database_that_is_away(sp00ky: Run, transport: None) -> None:
+    away = "postgresql://u:s3cret@127.0.0.1:1/app"
+    for command in (
+        ["check"],
+        ["migrate"],
+        ["jobs", "stats"],
+        ["call", "api", "/spookify"],
+        ["run", "--until-empty"],
+    ):
+        line = (await sp00ky(*command, store=away)).complaint()
+        assert "can't connect to u@127.0.0.1:1: " in line
+        assert "s3cret" not in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_service_waits_for_its_database_until_it_is_told_to_stop(
+    project: Path, number: signal.Signals, transport: None
+) -> None:
+    process = await start(project, "postgresql://u:s3cret@127.0.0.1:1/app", "run")
+    try:
+        for _ in range(2):
+            await until(
+                process, "the database can't be reached, it is tried again: postgresql://u@127.0.0.1:1/app"
+            )
+        process.send_signal(number)
+        async with asyncio.timeout(60):
+            await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_until_empty_ends_where_the_database_refuses_the_rest(
+    store: PostgresStore, sp00ky: Run, sql: Any, schema: str, transport: None
+) -> None:
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path) VALUES ('/spookify');"
+        f"ALTER TABLE {quoted}.job ADD CONSTRAINT mine CHECK (assigned_to IS NOT NULL) NOT VALID"
+    )
+    ended = await sp00ky("run", "--until-empty", "--log-level", "error")
+    assert 'violates check constraint "mine"; correct the row or the rule' in ended.complaint()
+
+
+async def test_a_service_starts_once_its_database_is_there(
+    project: Path, server: Any, transport: None, make: Any
+) -> None:
+    migrating = make(base=server.url)
+    await migrating.migrate()
+    await server.stop()
+    process = await start(project, server.url, "run")
+    try:
+        await until(process, "the database can't be reached, it is tried again")
+        await server.start()
+        await until(process, "delivers for api")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

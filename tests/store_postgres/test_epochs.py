@@ -1,0 +1,41 @@
+"""An epoch as high as a client can write it: the row is delivered all the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sp00ky_core.machine import decide
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import Settlement
+from sp00ky_core.retry import RetryPolicy
+from sp00ky_store_postgres import PostgresStore
+
+HIGHEST = 2**62
+
+
+@pytest.mark.parametrize("epoch", [HIGHEST - 1, HIGHEST])
+async def test_the_highest_epoch_of_a_client_is_no_end(
+    store: PostgresStore, sql: Any, schema: str, epoch: int
+) -> None:
+    quoted = schema.replace('"', '""')
+    await sql.execute(
+        f'INSERT INTO "{quoted}".job (path, status, lease_epoch) '
+        f"VALUES ('/a', 'pending', {epoch}), ('/b', 'processing', {epoch})"
+    )
+    (lost,) = await store.reclaim({})
+    assert (lost.epoch, lost.transition.to) == (epoch, "pending")
+    jobs = await store.claim({"api": 5}, "r")
+    assert len(jobs) == 2
+    settlements = [
+        Settlement(
+            job_id=job.id,
+            backend="api",
+            epoch=job.lease_epoch,
+            runner_id=job.runner_id,
+            transition=decide(job, Delivered(), RetryPolicy()),
+        )
+        for job in jobs
+    ]
+    assert [each.fate for each in await store.settle(settlements)] == ["settled", "settled"]

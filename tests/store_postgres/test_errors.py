@@ -1,0 +1,116 @@
+"""What the drivers raise becomes one line that says what to do, without a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from sp00ky_core.errors import (
+    SchemaError,
+    Sp00kyError,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+)
+from sp00ky_core.ports import Finding, JobTable, StoreOptions
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.errors import translated
+
+TABLES = (JobTable(backend="api", table="job"),)
+
+
+async def findings(store: PostgresStore) -> list[Finding]:
+    found = await store.check()
+    for each in found:
+        assert each.subject
+        assert each.problem
+        assert each.consequence
+        assert each.fix
+    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "word"),
+    [
+        ("postgresql://me:s3cret@127.0.0.1:1/app", StoreUnavailable, "127.0.0.1:1"),
+        ("postgresql://me:s3cret@no-such-host.invalid/app", StoreUnavailable, "no-such-host.invalid"),
+        ("postgresql://me:s3cret@/app?host=/no/such/folder", StoreUnavailable, "No such file"),
+    ],
+    ids=["refused", "no such host", "no socket"],
+)
+async def test_what_cannot_be_reached_is_said_in_a_line(url: str, kind: type[Sp00kyError], word: str) -> None:
+    store = PostgresStore(StoreOptions(url=url, tables=TABLES))
+    for call in (store.open, store.migrate, store.migration, store.check):
+        with pytest.raises(kind, match=word) as caught:
+            await call()
+        assert "\n" not in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+        assert caught.value.__cause__ is not None
+    await store.close()
+
+
+async def test_a_database_or_a_setting_that_is_not_there(dsn: str, make: Any) -> None:
+    store = make(base=urlunsplit(urlsplit(dsn)._replace(path="/nowhere")))
+    with pytest.raises(StoreError, match='database "nowhere" does not exist'):
+        await store.open()
+    store = make(base=dsn, shema="x")
+    with pytest.raises(StoreError, match="shema"):
+        await store.open()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"shema": "x"}, 'unrecognized configuration parameter "shema" (in the store\'s URL)'),
+        ({"sslmod": "require"}, 'unrecognized configuration parameter "sslmod" (in the store\'s URL)'),
+        ({"work_mem": "much"}, 'invalid value for parameter "work_mem"'),
+        ({"sslmode": "requir"}, "`sslmode` parameter must be one of"),
+        ({"listen_url": "postgresql://me:s3cret@127.0.0.1:1/app"}, "can't connect to me@127.0.0.1:1: "),
+    ],
+)
+async def test_a_parameter_that_is_wrong_is_named(make: Any, query: dict[str, str], said: str) -> None:
+    store = make(**query)
+    with pytest.raises(StoreError, match=re.escape(said)) as caught:
+        await store.check()
+    assert "sp00ky migrate" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+async def test_a_wrong_user_is_named(url: str, make: Any, as_role: Any) -> None:
+    with pytest.raises(StoreError, match='role "nobody_at_all" does not exist'):
+        await make(base=as_role(url, "nobody_at_all")).open()
+
+
+async def test_a_store_that_is_not_open_says_so(make: Any, new_job: Any) -> None:
+    with pytest.raises(StoreClosed, match="open"):
+        await make().add([new_job()])
+
+
+def test_a_dsn_or_a_password_in_a_drivers_text_is_blacked_out() -> None:
+    error = OSError("can't use postgresql://me:s3cret@db/app password=s3cret\nDETAIL: Key (k)=(s3cret)")
+    assert "s3cret" not in str(translated(error, "postgresql://db/app"))
+
+
+async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any) -> None:
+    store = make()
+    await store.open()
+    for call in (store.add([new_job()]), store.claim({"api": 1}, "r1"), store.stats(), store.beat("r1")):
+        with pytest.raises(SchemaError, match="sp00ky migrate"):
+            await call
+    assert any(each.stops_jobs for each in await findings(store))
+    await store.close()
+
+
+async def test_an_enqueue_on_a_server_that_takes_no_writes_says_what_to_do(
+    store: PostgresStore, make: Any, new_job: Any
+) -> None:
+    standby = make(default_transaction_read_only="on")
+    await standby.open()
+    with pytest.raises(
+        StoreUnavailable, match=r"read-only transaction: it takes no writes.*Connect to the primary"
+    ):
+        await standby.add([new_job()])
+    await standby.close()

@@ -1,0 +1,37 @@
+"""The core's stateful model, on a real server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
+import pytest
+
+from sp00ky_conformance.model.rules import store_model
+from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_store_postgres import PostgresStore
+
+URL = [""]
+"""Where the server of this run is: a test case of unittest takes no fixture."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server(dsn: str) -> Iterator[None]:
+    URL[0] = f"{dsn}{'&' if '?' in dsn else '?'}schema=sp00ky_model"
+    yield
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute("DROP SCHEMA IF EXISTS sp00ky_model CASCADE")
+        await connection.close()
+
+    asyncio.run(drop())
+
+
+def on_the_server(options: StoreOptions) -> Store:
+    return PostgresStore(attrs.evolve(options, url=URL[0]))
+
+
+TestPostgresModel = store_model(on_the_server)

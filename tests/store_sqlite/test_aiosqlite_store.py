@@ -1,0 +1,79 @@
+"""``TransactionalStore`` on a driver with ``async`` calls, of a few lines: the whole suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any, TypeVar
+
+import aiosqlite
+from tests.store_sqlite.test_store import SqliteConformance
+
+from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_core.stores.transactional import Access, Reply, Work
+from sp00ky_store_sqlite import SqliteStore
+from sp00ky_store_sqlite.session import SqliteSession
+
+T = TypeVar("T")
+
+
+class AsyncSession(SqliteSession):
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        async with self.connection.execute(text, parameters) as cursor:
+            rows = await cursor.fetchall() if cursor.description else ()
+            return rows, cursor.rowcount
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        async with self.connection.executemany(text, parameters):
+            pass
+
+
+class AsyncStore(SqliteStore):
+    """Its ``run`` awaits each statement."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        super().__init__(options)
+        self.connections: dict[Access, aiosqlite.Connection] = {}
+        self._turns = {access: asyncio.Lock() for access in Access}
+        self._writer = asyncio.Lock()  # a beat waits for one write at most: the others wait for their turn
+
+    async def run(self, work: Work[T], access: Access) -> T:
+        async with self._turns[access], nullcontext() if access is Access.READ else self._writer:
+            connection = await self._begun(access)
+            try:
+                result = await work(AsyncSession(connection, self.translate))
+                await connection.execute("COMMIT")
+            except BaseException:
+                await connection.rollback()
+                raise
+            return result
+
+    async def disconnect(self) -> None:
+        while self.connections:
+            await self.connections.popitem()[1].close()
+        await super().disconnect()
+
+    async def _begun(self, access: Access) -> aiosqlite.Connection:
+        begin = "BEGIN" if access is Access.READ else "BEGIN IMMEDIATE"
+        if access in self.connections:
+            try:
+                await self.connections[access].execute(begin)
+            except (ValueError, aiosqlite.Error):
+                await self.connections.pop(access).close()
+            else:
+                return self.connections[access]
+        connection = await aiosqlite.connect(self._path, timeout=5, isolation_level=None)
+        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute(begin)
+        self.connections[access] = connection
+        return connection
+
+
+class TestAsyncStore(SqliteConformance):
+    make = AsyncStore
+
+    async def sever(self, store: Store) -> None:
+        assert isinstance(store, AsyncStore)
+        for each in store.connections.values():
+            await each.close()

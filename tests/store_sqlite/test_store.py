@@ -1,0 +1,76 @@
+"""The core's whole suite, on a file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from sp00ky_conformance.store.jobs.refusals import REFUSED
+from sp00ky_conformance.store.suite import StoreConformance
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_store_sqlite import SqliteStore
+from sp00ky_store_sqlite.session import to_microseconds
+
+
+class SqliteConformance(StoreConformance):
+    make = SqliteStore
+
+    def make_store(self, options: StoreOptions) -> Store:
+        return type(self).make(attrs.evolve(options, url="sqlite:///jobs.db"))
+
+    async def write_row(self, store: Store, table: str, fields: Mapping[str, Any]) -> str:
+        columns, places = ", ".join(fields), ", ".join("?" * len(fields))
+        values = [to_microseconds(each) if isinstance(each, datetime) else each for each in fields.values()]
+        try:
+            with closing(self.connect(store)) as connection, connection:
+                insert = f'INSERT INTO "{table}" ({columns}) VALUES ({places}) RETURNING id'
+                (key,) = connection.execute(insert, values).fetchone()
+        except sqlite3.Error as error:
+            raise RowRefused(store=store.location, problem=str(error)) from error
+        return f"{table}:{key}"
+
+    @asynccontextmanager
+    async def transaction(self, store: Store) -> AsyncIterator[object]:
+        with closing(self.connect(store)) as connection, connection:
+            yield connection
+
+    def connect(self, store: Store) -> sqlite3.Connection:
+        return sqlite3.connect(store.location.removeprefix("sqlite:///"))
+
+    async def refuse(self, store: Store, table: str, what: str) -> None:
+        event = "INSERT" if what == "insert" else "UPDATE"
+        result = "AND NEW.result IS NOT NULL" if what == "result" else ""
+        trigger = f"CREATE TRIGGER refuse BEFORE {event} ON {table} WHEN NEW.path = '{REFUSED}' {result}"
+        with closing(self.connect(store)) as connection:
+            connection.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'refused, as was asked'); END")
+
+    async def backdate_beat(self, store: Store, runner_id: str, seconds: float) -> None:
+        with closing(self.connect(store)) as connection, connection:
+            update = "UPDATE sp00ky_runner SET beat_at = beat_at - ? WHERE id = ?"
+            connection.execute(update, (int(seconds * 1_000_000), runner_id))
+
+    async def backdate_audit(self, store: Store, entry_id: str, seconds: float) -> None:
+        with closing(self.connect(store)) as connection, connection:
+            update = "UPDATE sp00ky_audit SET at = at - ? WHERE id = ?"
+            connection.execute(update, (int(seconds * 1_000_000), entry_id))
+
+    async def delete_row(self, store: Store, job_id: str) -> None:
+        table, _, key = job_id.partition(":")
+        with closing(self.connect(store)) as connection, connection:
+            connection.execute(f'DELETE FROM "{table}" WHERE id = ?', (key,))
+
+    async def sever(self, store: Store) -> None:
+        assert isinstance(store, SqliteStore)
+        for lane in store._lanes.values():
+            if lane._session is not None:
+                lane._session.connection.close()
+
+
+class TestSqliteStore(SqliteConformance):
+    """On sqlite3."""

@@ -1,0 +1,171 @@
+"""Limits of the fleet: what a claim may take, and when the next one is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from surrealdb import RecordID
+
+from sp00ky_core.config import RateConfig
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection.executor import TRIES
+from sp00ky_store_surreal.errors import Conflict
+from sp00ky_store_surreal.fleet.limit import COLLIDED, FULL, limited, wait_after
+
+PLAIN = JobTable(backend="api", table="job")
+RATED = JobTable(backend="api", table="job", rate=RateConfig(limit=2, per=4.0, burst=3))
+FEW = JobTable(backend="api", table="job", max_in_flight=2)
+
+
+def test_a_claim_that_got_all_it_asked_for_has_nothing_to_wait_for() -> None:
+    assert wait_after(RATED, 3, 3, tokens=3.0, flying=0) is None
+    assert wait_after(RATED, 9, 1, tokens=3.0, flying=0) is None  # no more was due
+
+
+def test_the_next_token_is_waited_for() -> None:
+    assert wait_after(RATED, 9, 3, tokens=3.5, flying=0) == pytest.approx(1.0)
+    assert wait_after(RATED, 9, 0, tokens=0.0, flying=0) == pytest.approx(2.0)
+
+
+def test_a_full_backend_is_looked_at_soon() -> None:
+    assert wait_after(FEW, 9, 1, tokens=None, flying=1) == FULL
+    assert wait_after(FEW, 9, 1, tokens=None, flying=0) is None
+
+
+def test_a_table_without_limits_is_claimed_as_ever() -> None:
+    assert limited("LET $a = 1;", "SELECT 1;", PLAIN, "0") == "LET $a = 1;SELECT 1;"
+    assert "tokens" in limited("LET $a = 1;", "SELECT 1;", RATED, "0")
+
+
+async def store_of(make_store: Callable[..., SurrealStore], url: str, table: JobTable) -> SurrealStore:
+    store = make_store(url, (table,))
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="api") for _ in range(9)])
+    return store
+
+
+async def test_tokens_of_a_time_to_come_are_no_debt(
+    make_store: Callable[..., SurrealStore], url: str
+) -> None:
+    store = await store_of(make_store, url, RATED)
+    await store._connection.write(
+        "CREATE sp00ky_control:api SET backend = 'api', tokens = 2, tokens_at = time::now() + 1h"
+    )
+    claim = await store.claim({"api": 9}, "r")
+    await store.close()
+    assert len(claim) == 2
+    assert claim.retry_in["api"] == pytest.approx(2.0, abs=0.1)
+
+
+async def test_a_kill_in_flight_is_counted_until_its_lease_ends(
+    make_store: Callable[..., SurrealStore], url: str
+) -> None:
+    store = await store_of(make_store, url, FEW)
+    claim = await store.claim({"api": 9}, "r")
+    assert len(claim) == 2
+    await store.kill([job.id for job in claim])
+    claim = await store.claim({"api": 9}, "r")
+    assert (len(claim), claim.retry_in) == (0, {"api": FULL})
+    await store._connection.write("UPDATE job SET lease_until = time::now() WHERE status = 'failed'")
+    claim = await store.claim({"api": 9}, "r")
+    await store.close()
+    assert len(claim) == 2
+
+
+async def test_a_lost_attempt_counts_until_its_lease_ends_and_is_not_made_again_before(
+    make_store: Callable[..., SurrealStore], url: str
+) -> None:
+    store = await store_of(make_store, url, FEW)
+    lost = [job.id for job in await store.claim({"api": 2}, "r")]
+    await store._connection.write("UPDATE job SET status = 'pending', ordering_live = id WHERE lease_until")
+    claim = await store.claim({"api": 9}, "r")
+    assert (len(claim), claim.retry_in) == (0, {"api": FULL})
+    await store._connection.write("UPDATE $ids SET lease_until = time::now()", ids=[record(lost[0])])
+    assert [job.id for job in await store.claim({"api": 9}, "r")] == lost[:1]
+    await store.close()
+
+
+@pytest.mark.parametrize("away", [timedelta(days=2), timedelta(seconds=-1)])
+async def test_a_lease_that_no_claim_can_have_holds_no_job_back(
+    make_store: Callable[..., SurrealStore], url: str, away: timedelta
+) -> None:
+    store = await store_of(make_store, url, FEW)
+    until = datetime.now(UTC) + away
+    await store._connection.write("UPDATE job SET lease_until = $until, ordering_live = id", until=until)
+    assert len(await store.claim({"api": 9}, "r")) == 2
+    await store.close()
+
+
+async def test_a_probe_leaves_lost_attempts_too(make_store: Callable[..., SurrealStore], url: str) -> None:
+    store = await store_of(make_store, url, FEW)
+    await store._connection.write("UPDATE job SET lease_until = time::now() + 1h")
+    await open_breaker(store)
+    claim = await store.claim({"api": 9}, "r")
+    assert list(claim) == []
+    await store._connection.write("UPDATE job SET lease_until = NONE")
+    assert len(await store.claim({"api": 9}, "r")) == 1
+    await store.close()
+
+
+def record(job_id: str) -> RecordID:
+    return RecordID(*job_id.split(":", 1))
+
+
+async def open_breaker(store: SurrealStore) -> None:
+    await store._connection.write(
+        "CREATE sp00ky_breaker:api SET backend = 'api', state = 'open', failures = 5"
+    )
+
+
+async def test_a_claim_passes_where_others_are_at_it_again_and_again(
+    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await store_of(make_store, surreal_url, RATED)
+    ask, asked = store._connection._link.ask, list[str]()
+
+    async def collide(statement: str, bindings: object, **how: object) -> list[object]:
+        if "UPSERT $control" in statement:
+            asked.append(statement)
+            raise Conflict(store="", problem="Transaction conflict")
+        return await ask(statement, bindings, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store._connection._link, "ask", collide)
+    claim = await store.claim({"api": 9}, "r")
+    await store.close()
+    assert (list(claim), claim.retry_in, len(asked)) == ([], {"api": COLLIDED}, TRIES)
+
+
+async def test_tokens_of_jobs_that_others_had_before_are_given_back(
+    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await store_of(make_store, surreal_url, RATED)
+    ask = store._connection._link.ask
+
+    async def be_faster(statement: str, bindings: object, **how: object) -> list[object]:
+        if "UPSERT $control" in statement:
+            taking = "UPDATE job SET status = 'processing' RETURN NONE;"
+            statement = statement.replace("LET $rows0 =", taking + "LET $rows0 =")
+        return await ask(statement, bindings, **how)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._connection._link, "ask", be_faster)
+        assert list(await store.claim({"api": 9}, "r")) == []
+    await store._connection.write("UPDATE job SET status = 'pending'")
+    claim = await store.claim({"api": 9}, "r")
+    await store.close()
+    assert len(claim) == 3
+
+
+async def test_a_claim_that_fails_costs_no_token(make_store: Callable[..., SurrealStore], url: str) -> None:
+    store = await store_of(make_store, url, RATED)
+    await store._connection.write(
+        "DEFINE EVENT no ON job WHEN $after.status = 'processing' THEN { THROW 'no' }"
+    )
+    assert list(await store.claim({"api": 9}, "r")) == []
+    assert await store._connection.read("SELECT VALUE tokens FROM sp00ky_control") == [[]]
+    await store.close()

@@ -1,0 +1,167 @@
+"""Runners that share a server: where each claims, and who is woken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.jobs import claim_cursor
+from sp00ky_store_surreal.observe import notifications
+
+SOON = 60.0
+"""Seconds; what is waited for takes milliseconds."""
+
+LONG_AGO = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+FAR = "d'+10000-01-01T00:00:00Z'"
+
+
+@pytest_asyncio.fixture
+async def shared(make_store: Callable[..., SurrealStore], surreal_url: str) -> AsyncIterator[SurrealStore]:
+    """An open store on a server, with its tables."""
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+async def paths(store: SurrealStore, count: int, runner: str = "a") -> list[str]:
+    return sorted(job.path for job in await store.claim({"api": count}, runner))
+
+
+async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many digits it has: an index has instants as text."""
+    monkeypatch.setattr(claim_cursor, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_cursor, "ADVANCE", 0.0)
+    instants = ["05Z", "05.5Z", "05.000001Z", "05.5000015Z", "05.123Z", "05.123456Z", "06Z", "04.999999999Z"]
+    for number, each in enumerate(instants):
+        await shared._connection.write(
+            f"CREATE job SET path = '/{number}', payload = '{{}}', run_at = d'2024-01-02T03:04:{each}'"
+        )
+    claimed = [path for _ in instants for path in await paths(shared, 1)]
+    assert sorted(claimed) == [f"/{number}" for number in range(len(instants))]
+
+
+async def written(store: SurrealStore, path: str, run_at: str, count: int = 1) -> None:
+    """Rows as clients may make them, past the store."""
+    await store._connection.write(
+        "FOR $each IN 1..=$count { CREATE job SET path = $path, payload = '{}', run_at = "
+        f"{run_at} RETURN NONE }}",
+        path=path,
+        count=count,
+    )
+
+
+@pytest.mark.parametrize("count", [1, 60])
+async def test_jobs_of_a_year_with_five_digits_wait_and_stand_before_nobody(
+    shared: SurrealStore, count: int
+) -> None:
+    """An index has instants as text, where ``+10000-01-01`` is before every other year."""
+    await written(shared, "/far", FAR, count)
+    await shared.add([NewJob(path=f"/{n}", backend="api", run_at=LONG_AGO) for n in range(3)])
+    assert await paths(shared, 50) == ["/0", "/1", "/2"]
+    assert await paths(shared, 50) == []
+    assert await shared.release("a", keep=())
+    assert await paths(shared, 50) == ["/0", "/1", "/2"]
+    assert (await shared.stats())["api"].due == 0
+    assert (await shared.next_due(["api"]) or 0.0) > 7_000 * 365 * 86_400
+
+
+async def test_a_job_is_due_behind_those_of_years_with_five_digits(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where rows are claimed one by one, and where the breaker sends a probe."""
+    await written(shared, "/far", FAR, 60)
+    await shared.add(
+        [NewJob(path="/now", backend="api"), NewJob(path="/later", backend="api", delay=timedelta(hours=1))]
+    )
+    stats = (await shared.stats())["api"]
+    assert (stats.pending, stats.due) == (62, 1)
+    assert stats.oldest_due_s is not None
+    assert await shared.next_due(["api"]) == 0.0
+    assert len(await shared._claimer._claim_each(shared._tables[0], 50, "a")) == 1
+    await shared.release("a", keep=())
+    await shared._connection.write("CREATE sp00ky_breaker:api SET backend = 'api', state = 'open'")
+    assert await paths(shared, 50) == ["/now"]
+
+
+@pytest.mark.parametrize("far", [0, 60])
+@pytest.mark.parametrize("year", ["-0001", "-0002", "-12345", "0000", "0001"])
+async def test_a_job_of_a_year_before_all_others_is_due(shared: SurrealStore, year: str, far: int) -> None:
+    await written(shared, "/far", FAR, far) if far else None
+    for each in ("00Z", "00.5Z", "00.000000001Z"):
+        await written(shared, each, f"d'{year}-01-01T00:00:{each}'")
+    await shared.add([NewJob(path="/now", backend="api")])
+    assert await shared.next_due(["api"]) == 0.0
+    assert await paths(shared, 50) == sorted(["00Z", "00.5Z", "00.000000001Z", "/now"])
+
+
+async def test_a_job_that_is_given_back_is_due_as_early_as_before(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_cursor, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_cursor, "ADVANCE", 0.0)
+    await shared.add(
+        [NewJob(path=f"/{n}", backend="api", run_at=LONG_AGO + timedelta(seconds=n)) for n in range(3)]
+    )
+    assert await paths(shared, 1) == ["/0"]
+    assert await paths(shared, 1) == ["/1"]
+    await shared.release("a", keep=())
+    assert await paths(shared, 1) == ["/0"]
+
+
+async def test_a_claim_that_left_nothing_due_wakes_nobody(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that are due later come after those that are: a runner would claim again and again."""
+    monkeypatch.setattr(claim_cursor, "SHORTEST", 3_600.0)
+    woken: list[None] = []
+    await shared.add([NewJob(path="/later", backend="api", delay=timedelta(hours=1)) for _ in range(3)])
+    await shared.add([NewJob(path="/now", backend="api")])
+    monkeypatch.setattr(shared._signals, "work", lambda: woken.append(None))
+    assert await paths(shared, 5) == ["/now"]
+    assert await paths(shared, 5) == []
+    assert woken == []
+
+
+async def test_two_backends_are_claimed_as_one_transaction(
+    make_store: Callable[..., SurrealStore], surreal_url: str
+) -> None:
+    tables = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail"))
+    store = make_store(surreal_url, tables)
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="api"), NewJob(path="/b", backend="mail")])
+    assert {job.path for job in await store.claim({"api": 2, "mail": 2}, "r")} == {"/a", "/b"}
+    await store.close()
+
+
+async def test_live_rests_while_claims_are_full(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "BUSY", -1.0)
+    listening = shared.work_signal()
+    async with asyncio.timeout(SOON):
+        await anext(listening)
+        await shared.add([NewJob(path=f"/{n}", backend="api") for n in range(3)])
+        await paths(shared, 1)
+        while await lives(shared):  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0.01)
+        assert await paths(shared, 5) == ["/1", "/2"]  # not full: somebody has to be woken again
+        while not await lives(shared):  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0.01)
+    await listening.aclose()
+
+
+async def lives(store: SurrealStore) -> Any:
+    (info,) = await store._connection.read("INFO FOR TABLE job")
+    return info["lives"]

@@ -1,0 +1,28 @@
+"""Reclaim rows of the highest epoch that a client can write."""
+
+from __future__ import annotations
+
+import pytest
+from tests.store_surreal.settlements import settlement_of
+
+from sp00ky_store_surreal import SurrealStore
+
+SOUND = "path: '/a', payload: '{}'"
+
+HIGHEST = 2**62
+
+
+async def write(store: SurrealStore, key: str, more: str = "") -> None:
+    """Past the store, as a client does."""
+    await store._connection.write(f"CREATE job:{key} CONTENT {{ {SOUND}{more} }} RETURN NONE")
+
+
+@pytest.mark.parametrize("epoch", [HIGHEST - 1, HIGHEST, 2**63 - 1])
+async def test_the_highest_epoch_of_a_client_is_no_end(migrated: SurrealStore, epoch: int) -> None:
+    await write(migrated, "pending", f", lease_epoch: {epoch}")
+    await write(migrated, "left", f", lease_epoch: {epoch}, status: 'processing', max_retries: 3")
+    assert [each.job_id for each in await migrated.reclaim({})] == ["job:left"]
+    jobs = await migrated.claim({"api": 5}, "r")
+    assert len(jobs) == 2
+    fates = [each.fate for each in await migrated.settle([settlement_of(job) for job in jobs])]
+    assert fates == ["settled", "settled"]

@@ -1,0 +1,166 @@
+"""Rows that the database refuses, and faults of the database itself: which is which, and what each costs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+from tests.store_surreal.settlements import settlement_of
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import INVALID_ROW, Delivered
+from sp00ky_core.ports import SettleFate
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.ids import id_text
+
+NOT_RUN = "The query was not executed due to a failed transaction"
+
+FSYNC = (
+    "There was a problem with a datastore transaction: Log error: IO error: kind=other error, message=fsync"
+)
+
+COLLIDED = "Failed to commit transaction due to a read or write conflict. This transaction can be retried"
+
+
+def broken(store: SurrealStore, monkeypatch: pytest.MonkeyPatch, message: str) -> list[str]:
+    """Writes fail with this message as long as the list has something; a full disk can't be had here."""
+    sdk = store._connection._link.sdk
+    real, failing = sdk.query_raw, ["yes"]
+
+    async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
+        if failing and ("UPDATE" in statement or "UPSERT" in statement):
+            return {"result": [{"status": "ERR", "result": message}]}
+        return await real(statement, bindings)
+
+    monkeypatch.setattr(sdk, "query_raw", query_raw)
+    return failing
+
+
+@pytest.mark.parametrize("url", ["mem://"])  # a server's faults are its own
+async def test_a_fault_of_the_engine_is_no_rows(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(3)])
+    (job, _) = await migrated.claim({"api": 2}, "r")
+    failing = broken(migrated, monkeypatch, f"{NOT_RUN}. {FSYNC} failed")
+    with pytest.raises(StoreUnavailable, match="fsync"):
+        await migrated.settle([settlement_of(job, Delivered(result="kept"))])
+    with pytest.raises(StoreUnavailable, match="fsync"):
+        await migrated.claim({"api": 5}, "r")
+    failing.clear()
+    assert len(await migrated.claim({"api": 5}, "r")) == 1
+    (result,) = await migrated.settle([settlement_of(job, Delivered(result="kept"))])
+    assert (result.fate, result.problem) == (SettleFate.SETTLED, None)
+    assert (await migrated.get(job.id)).result == "kept"
+
+
+async def test_a_row_that_is_refused_in_every_form_is_busy_and_said_once(
+    migrated: SurrealStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await migrated._connection.write(
+        "DEFINE EVENT hook ON TABLE job WHEN $after.path = '/bad' AND $after.status IN ['success', 'failed'] "
+        "THEN { THROW 'the transaction can be retried: webhook is down' };"
+    )
+    await migrated.add([NewJob(path=path, backend="api") for path in ("/a", "/bad", "/b")])
+    jobs = {job.path: job for job in await migrated.claim({"api": 3}, "r")}
+    with caplog.at_level(logging.ERROR):
+        results = await migrated.settle([settlement_of(job, Delivered()) for job in jobs.values()])
+        again = await migrated.settle([settlement_of(jobs["/bad"], Delivered())])
+    fates = {result.job_id: result.fate for result in results}
+    assert {path: fates[job.id].value for path, job in jobs.items()} == {
+        "/a": "settled",
+        "/bad": "busy",
+        "/b": "settled",
+    }
+    assert again[0].fate is SettleFate.BUSY
+    assert "webhook is down" in (again[0].problem or "")
+    assert caplog.text.count("can't be settled") == 1
+    assert (await migrated.get(jobs["/bad"].id)).status is JobStatus.PROCESSING
+
+
+async def test_what_was_written_instead_is_told(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "DEFINE EVENT hook ON TABLE job WHEN $event = 'UPDATE' AND $after.status = 'success' "
+        "THEN { THROW 'no success' };"
+    )
+    await migrated.add([NewJob(path="/a", backend="api")])
+    (job,) = await migrated.claim({"api": 1}, "r")
+    (result,) = await migrated.settle([settlement_of(job, Delivered())])
+    assert result.written is not None
+    assert (await migrated.get(job.id)).status is result.written.to is JobStatus.FAILED
+
+
+@pytest.mark.parametrize("text", [COLLIDED, "The table 'a' does not exist", FSYNC])
+async def test_a_refused_answer_is_left_out_whatever_it_says(migrated: SurrealStore, text: str) -> None:
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE result ON job TYPE option<string> ASSERT $value = NONE"
+    )
+    await migrated.add([NewJob(path="/a", backend="api")])
+    (job,) = await migrated.claim({"api": 1}, "r")
+    (result,) = await migrated.settle([settlement_of(job, Delivered(result=text))])
+    assert (result.fate, (await migrated.get(job.id)).status) == (SettleFate.SETTLED, JobStatus.SUCCESS)
+
+
+@pytest.mark.parametrize("url", ["mem://"])  # which row collides is made up here
+async def test_one_row_that_keeps_colliding_holds_up_no_other(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(4)])
+    jobs = await migrated.claim({"api": 4}, "r")
+    sdk = migrated._connection._link.sdk
+    real = sdk.query_raw
+
+    async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
+        delivered = [row for ids, *_ in bindings.get("delivered", ()) for row in ids]
+        if any(id_text(each) == jobs[1].id for each in delivered):
+            return {"result": [{"status": "ERR", "result": f"{NOT_RUN}. {COLLIDED}"}]}
+        return await real(statement, bindings)
+
+    monkeypatch.setattr(sdk, "query_raw", query_raw)
+    results = await migrated.settle([settlement_of(job, Delivered()) for job in jobs])
+    assert [each.fate.value for each in results] == ["settled", "busy", "settled", "settled"]
+
+
+async def test_a_refused_result_is_left_out_and_the_batch_goes_on(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE result ON job TYPE option<string> "
+        "ASSERT $value = NONE OR string::len($value) < 20"
+    )
+    await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(5)])
+    jobs = await migrated.claim({"api": 5}, "r")
+    events = [Delivered(result="x" * (50 if n == 2 else 2)) for n in range(5)]
+    results = await migrated.settle([settlement_of(*pair) for pair in zip(jobs, events, strict=True)])
+    assert {each.fate for each in results} == {"settled"}
+    assert [bool(each.problem) for each in results] == [False, False, True, False, False]
+    kept = [await migrated.get(job.id) for job in jobs]
+    assert {job.status for job in kept} == {JobStatus.SUCCESS}
+    assert [job.result is None for job in kept] == [False, False, True, False, False]
+
+
+async def test_a_refused_success_ends_failed_with_the_databases_reason(migrated: SurrealStore) -> None:
+    await migrated.add([NewJob(path="/a", backend="api")])
+    (job,) = await migrated.claim({"api": 5}, "r")
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE status ON job TYPE string "
+        "ASSERT $value IN ['pending', 'processing', 'failed']"
+    )
+    (result,) = await migrated.settle([settlement_of(job, Delivered())])
+    kept = await migrated.get(job.id)
+    assert (result.fate, kept.status, kept.errors[-1].name) == ("settled", JobStatus.FAILED, INVALID_ROW)
+    assert "status" in kept.errors[-1].reason
+
+
+async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store: SurrealStore) -> None:
+    """On the documentation's own table, of a row that has no lease: the old runner left it."""
+    await spec_store._connection.write(
+        "CREATE thread:a SET title = 'boo'; CREATE job:x SET assigned_to = thread:a, path = '/a', "
+        "payload = '{}', max_retries = 0, status = 'processing' RETURN NONE"
+    )
+    assert [each.job_id for each in await spec_store.reclaim({})] == ["job:x"]
+    assert (await spec_store.get("job:x")).errors == ()
+    (refused,) = await spec_store.redrive(["job:x"])
+    assert refused.fate == "illegal"
+    (done,) = await spec_store.redrive(["job:x"], resend_unknown=True)
+    assert done.fate == "redriven"

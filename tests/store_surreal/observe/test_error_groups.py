@@ -1,0 +1,27 @@
+"""Groups of failed jobs, whoever wrote their rows."""
+
+from __future__ import annotations
+
+from sp00ky_store_surreal import SurrealStore
+
+
+async def test_rows_of_any_kind_are_counted(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "FOR $row IN $rows { CREATE job CONTENT $row RETURN NONE }",
+        rows=[
+            {"path": path, "payload": "{}", "status": status, "errors": errors}
+            for path, status, errors in (
+                ("/a", "failed", [{"name": "timeout", "code": 0}]),
+                ("/a", "pending", [{"name": "reset", "code": 0}, {"name": "timeout", "code": 0}]),
+                ("/a", "success", [{"name": "timeout", "code": 0}]),
+                ("/a", "pending", []),
+                ("/b", "failed", [{"code": "cancelled"}]),
+                ("/b\0", "failed", [{"name": ["x"], "code": 500}]),
+            )
+            if "\0" not in path  # no index holds it
+        ],
+    )
+    groups = await migrated.errors()
+    found = {(each.path, each.name, each.code): each.count for each in groups}
+    assert found == {("/a", "timeout", 0): 2, ("/b", "", 0): 1}
+    assert {each.example.partition(":")[0] for each in groups} == {"job"}

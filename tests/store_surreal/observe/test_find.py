@@ -1,0 +1,77 @@
+"""Lookups use indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_surreal import SurrealStore
+
+PLAIN = "status = 'pending' AND claim_group = NONE AND ordering_at = NONE"
+
+LOOKUPS = {
+    "SELECT id, lease_until FROM job WHERE status = 'processing'": "sp00ky_claim",
+    "SELECT VALUE id FROM job WHERE status = 'processing' AND runner_id = 'r'": "sp00ky_claim",
+    "SELECT VALUE id FROM job WHERE status = 'processing' AND claim_group = 'k' LIMIT 1": "sp00ky_claim",
+    "SELECT VALUE id FROM job WHERE status = 'pending' AND claim_group > 'k' LIMIT 8": "sp00ky_claim",
+    "SELECT VALUE id FROM job WHERE status = 'pending' AND claim_group > 0 LIMIT 1": "sp00ky_claim",
+    "SELECT VALUE id FROM job WHERE ordering_live = 'k'": "sp00ky_ordering",
+    "SELECT VALUE id FROM job WHERE ordering_live > ''": "sp00ky_ordering",
+    "SELECT id FROM job WHERE dedup_live IN ['a', 'b']": "sp00ky_dedup",
+    "SELECT id, created_at FROM job WHERE assigned_to = thread:a AND path = '/a' "
+    "ORDER BY created_at DESC, id DESC LIMIT 1": "sp00ky_parent",
+}
+
+
+@pytest.mark.parametrize("statement", LOOKUPS)
+async def test_lookups_use_indexes(migrated: SurrealStore, statement: str) -> None:
+    (plan,) = await migrated._connection.read(f"{statement} EXPLAIN")
+    assert f"'index': '{LOOKUPS[statement]}'" in str(plan)
+
+
+RANGES = {
+    f"{PLAIN} AND run_at = NONE": "NONE, NONE, NONE]",
+    f"{PLAIN} AND run_at >= d'2020-01-01T00:00:00Z'": "NONE, NONE] MoreThanEqual d'2020-01-01T00:00:00Z'",
+    "status = 'pending' AND claim_group = 3 AND ordering_at = NONE AND run_at >= d'2020-01-01T00:00:00Z'": (
+        "3, NONE] MoreThanEqual d'2020-01-01T00:00:00Z'"
+    ),
+    "status = 'pending' AND claim_group > 'k'": "] MoreThan 'k'",
+}
+
+
+@pytest.mark.parametrize("condition", RANGES)
+async def test_a_server_reads_no_more_of_an_index_than_a_claim_asks_for(
+    make_store: Callable[..., SurrealStore], surreal_url: str, condition: str
+) -> None:
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    (plan,) = await store._connection.read(f"SELECT VALUE id FROM job WHERE {condition} LIMIT 5 EXPLAIN")  # noqa: S608
+    await store.close()
+    (scan,) = [each for each in plan["children"] if each["operator"] == "IndexScan"]
+    assert scan["attributes"]["index"] == "sp00ky_claim"
+    assert scan["attributes"]["limit"] == "5"
+    assert RANGES[condition] in scan["attributes"]["access"]
+
+
+@pytest.mark.parametrize("condition", ["claim_group < 1", "claim_group = 3", "claim_group > 'k'"])
+async def test_an_embedded_database_looks_at_one_group(
+    make_store: Callable[..., SurrealStore], condition: str
+) -> None:
+    store = make_store("mem://")
+    await store.open()
+    await store.migrate()
+    statement = f"SELECT VALUE id FROM job WHERE status = 'pending' AND {condition} LIMIT 5 EXPLAIN"  # noqa: S608
+    (plan,) = await store._connection.read(statement)
+    await store.close()
+    assert "'prefix': ['pending']" in str(plan) or "['pending', 3]" in str(plan)
+
+
+async def test_the_newest_job_of_a_parent_and_a_path(migrated: SurrealStore) -> None:
+    new_jobs = [NewJob(path=f"/{n % 2}", backend="api", assigned_to=f"thread:{n % 3}") for n in range(12)]
+    jobs = await migrated.add(new_jobs)
+    found = await migrated.find(JobQuery(assigned_to="thread:0", path="/1", limit=1))
+    assert [job.id for job in found] == [jobs[9].id]

@@ -1,0 +1,192 @@
+"""Signals of other processes' writes, over LIVE: heard, lost, and heard again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt, JobQuery, JobTable
+from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection import live, reconnecting
+
+MakeStore = Callable[..., SurrealStore]
+SOON = 60.0
+"""Seconds; what is waited for takes milliseconds."""
+
+
+@pytest_asyncio.fixture
+async def other(
+    proxied: SurrealStore, make_store: MakeStore, surreal_url: str
+) -> AsyncIterator[SurrealStore]:
+    """Another process's store, as it were, on the same tables, and not through the proxy."""
+    store = make_store(surreal_url)
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def heard(signals: Any) -> None:
+    async with asyncio.timeout(SOON):
+        await anext(signals)
+
+
+async def quiet(signals: Any, seconds: float = 0.3) -> asyncio.Future[None]:
+    """The next signal, which doesn't come by itself."""
+    signal = asyncio.ensure_future(anext(signals))
+    await asyncio.wait([signal], timeout=seconds)
+    assert not signal.done()
+    return signal
+
+
+async def test_a_job_of_another_process_is_signalled(proxied: SurrealStore, other: SurrealStore) -> None:
+    signals = proxied.work_signal()
+    await heard(signals)  # the subscription's own
+    signal = await quiet(signals)
+    await other.add([NewJob(path="/a", backend="api")])
+    async with asyncio.timeout(SOON):
+        await signal
+    signal = await quiet(signals)
+    assert len(await other.claim({"api": 1}, "r")) == 1  # what isn't pending any more wakes nobody
+    await asyncio.wait([signal], timeout=0.3)
+    assert not signal.done()
+    await other.release("r", keep=())
+    async with asyncio.timeout(SOON):
+        await signal
+    await signals.aclose()
+
+
+async def test_a_cut_subscription_is_made_anew_told_and_fires_once(
+    proxied: SurrealStore, other: SurrealStore, proxy: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    signals = proxied.work_signal()
+    await heard(signals)
+    signal = await quiet(signals)
+    proxy.cut()
+    async with asyncio.timeout(SOON):
+        await signal
+    assert "found by polling" in caplog.text
+    assert "LIVE works again" in caplog.text
+    signal = await quiet(signals)
+    await other.add([NewJob(path="/a", backend="api")])
+    async with asyncio.timeout(SOON):
+        await signal
+    await signals.aclose()
+
+
+async def test_a_subscription_that_has_gone_silent_is_noticed(
+    proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
+    monkeypatch.setattr(live, "TICK", 0.1)
+    signals = proxied.work_signal()
+    await heard(signals)
+    proxy.hold()
+    async with asyncio.timeout(SOON):
+        while "found by polling" not in caplog.text:  # noqa: ASYNC110  # a log sends no event
+            await asyncio.sleep(0.02)
+    proxy.flow()
+    await heard(signals)
+    await signals.aclose()
+
+
+async def test_a_session_that_ends_doesnt_end_the_signals(
+    make_store: MakeStore, surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
+    root = make_store(surreal_url)
+    await root.open()
+    await root.migrate()
+    await root._connection.write(
+        "DEFINE USER worker ON DATABASE PASSWORD 'x' ROLES EDITOR DURATION FOR TOKEN 1m, FOR SESSION 1s"
+    )
+    address = surreal_url.partition("@")[2]
+    store = make_store(f"ws://worker:x@{address}?auth=database")
+    await store.open()
+    signals = store.work_signal()
+    await heard(signals)
+    await heard(signals)  # after the session's end, by the next subscription
+    signal = asyncio.ensure_future(anext(signals))
+    await root.add([NewJob(path="/a", backend="api")])
+    async with asyncio.timeout(SOON):
+        await signal
+    await signals.aclose()
+    await store.close()
+    await root.close()
+
+
+async def test_another_process_is_watched(proxied: SurrealStore, other: SurrealStore) -> None:
+    watching = proxied.watch(JobQuery(backend="api"))
+    first = asyncio.ensure_future(anext(watching))
+    (job,) = await other.add([NewJob(path="/a", backend="api")])
+    async with asyncio.timeout(SOON):
+        assert (await first).id == job.id
+        await other.claim({"api": 1}, "r")
+        assert (await anext(watching)).status is JobStatus.PROCESSING
+    await watching.aclose()
+
+
+async def test_a_watch_outlives_an_outage_and_misses_nothing(
+    proxied: SurrealStore,
+    other: SurrealStore,
+    proxy: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(reconnecting, "TICK", 0.1)
+    monkeypatch.setattr(reconnecting, "PATIENCE", 0.5)
+    (job,) = await other.add([NewJob(path="/a", backend="api")])
+    watching = [proxied.watch(each) for each in (JobQuery(ids=(job.id,)), JobQuery(backend="api"))]
+    for each in watching:
+        assert (await anext(each)).id == job.id
+    following = [asyncio.ensure_future(anext(each)) for each in watching]
+    proxy.hold()
+    await other.claim({"api": 1}, "r")
+    async with asyncio.timeout(SOON):
+        while caplog.text.count("looking again until it works") < 2:  # noqa: ASYNC110  # a log sends no event
+            await asyncio.sleep(0.02)
+    assert not any(each.done() for each in following)
+    proxy.flow()
+    async with asyncio.timeout(SOON):
+        assert [(await each).status for each in following] == [JobStatus.PROCESSING] * 2
+    for each in watching:
+        await each.aclose()
+
+
+async def test_a_closed_store_ends_what_listens(proxied: SurrealStore) -> None:
+    signals, watching = proxied.work_signal(), proxied.watch(JobQuery())
+    await heard(signals)
+    waiting = [asyncio.ensure_future(anext(each, None)) for each in (signals, watching)]
+    await asyncio.sleep(0.05)
+    await proxied.close()
+    async with asyncio.timeout(SOON):
+        assert await asyncio.gather(*waiting) == [None, None]
+
+
+async def test_an_idle_runner_starts_a_job_of_another_process_by_its_signal(
+    proxied: SurrealStore, other: SurrealStore, tmp_path: Any
+) -> None:
+    started = asyncio.Event()
+
+    async def deliver(_: Attempt) -> Outcome:
+        started.set()
+        return Delivered()
+
+    outbox = outbox_over(proxied, [JobTable(backend="api", table="job")], tmp_path)
+    async with outbox.runner(RunnerOptions(poll=3_600), transport=ScriptedTransport(deliver)):
+        for _ in range(3):
+            await asyncio.sleep(0.2)  # idle by now
+            started.clear()
+            await other.add([NewJob(path="/spookify", backend="api")])
+            async with asyncio.timeout(SOON):
+                await started.wait()

@@ -1,0 +1,69 @@
+"""Tables that go away, and come again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.store_surreal.settlements import settlement_of
+
+from sp00ky_core.errors import SchemaError
+from sp00ky_core.job import NewJob
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.schema import readiness
+
+
+async def test_a_table_that_goes_away_stops_no_other_backend(
+    make_store: Callable[..., SurrealStore],
+    surreal_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(readiness, "LOOK_AGAIN", 3_600.0)
+    tables = [JobTable(backend=each, table=each, keep_success=0.0) for each in ("api", "mail")]
+    store = make_store(surreal_url, tuple(tables))
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend=each.backend) for each in tables])
+    held = await store.claim({"api": 5, "mail": 5}, "r")
+    await store._connection.write("REMOVE TABLE mail")
+    await store.add([NewJob(path="/b", backend="api")])
+    assert await store.release("r", keep=[job.id for job in held]) == []  # it is what a runner does then
+    assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/b"]
+    fates = await store.settle([settlement_of(job, Delivered()) for job in held])
+    assert {job.backend: each.fate.value for job, each in zip(held, fates, strict=True)} == {
+        "api": "settled",
+        "mail": "lease_lost",
+    }
+    assert await store.next_due(["api", "mail"]) is None
+    assert await store.reclaim({}) == []
+    assert await store.prune() == 1
+    assert [each.message for each in caplog.records if "table 'mail' is gone" in each.message] != []
+    with pytest.raises(SchemaError, match="'mail' does not exist; run: sp00ky migrate"):
+        await store.claim({"mail": 5}, "r")
+    await store.migrate()
+    await store.add([NewJob(path="/c", backend="mail")])
+    assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/c"]
+    await store.close()
+
+
+async def test_a_table_that_another_process_migrated_again_is_served(
+    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "LOOK_AGAIN", 0.0)
+    store, other = make_store(surreal_url), make_store(surreal_url)
+    for each in (store, other):
+        await each.open()
+        await each.migrate()
+    assert await store.claim({"api": 5}, "r") == []
+    await other._connection.write("REMOVE TABLE job")
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="'job' does not exist; run: sp00ky migrate"):
+            await store.claim({"api": 5}, "r")
+    await other.migrate()
+    await other.add([NewJob(path="/a", backend="api")])
+    assert [job.path for job in await store.claim({"api": 5}, "r")] == ["/a"]
+    await store.close()
+    await other.close()

@@ -1,0 +1,69 @@
+"""What ``check`` says of jobs that wait in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+import pytest
+
+from sp00ky_core.job import NewJob
+from sp00ky_core.ports import Finding, JobTable
+from sp00ky_store_surreal import SurrealStore
+
+MakeStore = Callable[..., SurrealStore]
+
+
+async def said(store: SurrealStore) -> dict[str, str]:
+    """The findings' problems by their subjects."""
+    found: list[Finding] = await store.check()
+    assert not any(each.stops_jobs for each in found)
+    return {each.subject: each.problem for each in found}
+
+
+async def test_due_jobs_and_no_runner(migrated: SurrealStore) -> None:
+    assert await said(migrated) == {}
+    await migrated.add([NewJob(path="/a", backend="api")])
+    assert await said(migrated) == {"job": "jobs are due, and no runner has beaten for 10 s"}
+    await migrated.beat("r")
+    assert await said(migrated) == {}
+
+
+async def test_jobs_deferred_for_over_an_hour(migrated: SurrealStore) -> None:
+    await migrated.beat("r")
+    jobs = await migrated.add([NewJob(path="/a", backend="api") for _ in range(3)])
+    statement = (
+        "LET $row = <record>$id; UPDATE $row SET deferred_since = time::now() - <duration>$ago RETURN NONE"
+    )
+    for job, ago in zip(jobs, ("59m", "61m", "3h"), strict=True):
+        await migrated._connection.write(statement, id=job.id, ago=ago)
+    assert await said(migrated) == {"job": "2 jobs have been deferred for over an hour"}
+    await migrated._connection.write(statement, id=jobs[1].id, ago="1m")
+    assert await said(migrated) == {"job": "1 job has been deferred for over an hour"}
+
+
+async def test_a_table_that_no_backend_names_any_more(make_store: MakeStore, url: str) -> None:
+    both = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail_job"))
+    store = make_store(url, both)
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="mail")])
+    store._tables = both[:1]
+    assert await said(store) == {"mail_job": "no backend names it in method.table; jobs waiting in it: 1"}
+    await store._connection.write("REMOVE TABLE mail_job")
+    assert await said(store) == {}
+    await store.close()
+
+
+@pytest.mark.parametrize("missing", ["timeout", "delay"])
+async def test_a_field_that_clients_may_write_is_missing(migrated: SurrealStore, missing: str) -> None:
+    await migrated._connection.write(f"REMOVE FIELD {missing} ON TABLE job")
+    assert await said(migrated) == {f"job.{missing}": "the field is missing"}
+
+
+async def test_a_runners_table_of_an_older_version(migrated: SurrealStore) -> None:
+    await migrated._connection.write("REMOVE FIELD documents ON TABLE sp00ky_runner")
+    (found,) = await migrated.check()
+    assert attrs.astuple(found)[:2] == (True, "sp00ky_runner")
+    assert [step.table for step in await migrated.migrate()] == ["sp00ky_runner"]
+    assert await said(migrated) == {}

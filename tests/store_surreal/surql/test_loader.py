@@ -1,0 +1,49 @@
+"""Statements are files, and names are quoted before they stand in one."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from sp00ky_core.errors import ConfigError
+from sp00ky_store_surreal.surql.loader import _included, identifier, quoted, steps_of, surql
+
+FOLDER = files("sp00ky_store_surreal").joinpath("surql")
+FILES = sorted(each.name for each in FOLDER.iterdir() if each.name.endswith(".surql"))
+PLACE = re.compile(r"@(\w+)@")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_statement_can_be_loaded(file: str) -> None:
+    name = file.removesuffix(".surql")
+    statement = surql(name, **dict.fromkeys(PLACE.findall(_included(name)), "filled_in"))
+    assert statement.strip()
+    assert "@" not in statement
+
+
+def test_a_name_that_nothing_fills_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        surql("due")
+
+
+def test_a_schema_s_steps_have_their_reasons() -> None:
+    steps = steps_of("own_tables")
+    assert steps
+    assert all(statement.startswith("DEFINE") and why for statement, why in steps)
+
+
+@pytest.mark.parametrize("name", ["job", "Job_2", "1job", "a-b", "é"])
+def test_a_table_s_name_is_quoted(name: str) -> None:
+    assert quoted(name) == f"`{name}`"
+
+
+@pytest.mark.parametrize("name", ["", "a`b", "a\\b", "a\0", "a\nb", "a:b", "⟨a⟩"])
+def test_what_is_no_table_s_name(name: str) -> None:
+    with pytest.raises(ConfigError, match="can't be the name of a table"):
+        quoted(name)
+
+
+def test_a_database_may_have_any_name() -> None:
+    assert identifier("a`b\\") == "`a\\`b\\\\`"

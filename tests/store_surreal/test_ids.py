@@ -1,0 +1,118 @@
+"""Ids that clients may choose: none is carried out, stops a runner, or is sent and then can't be settled."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from surrealdb import RecordID
+from tests.store_surreal.settlements import settlement_of
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import JobQuery
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.ids import id_text, id_value
+
+SOUND = "path: '/a', payload: '{}'"
+
+
+KEYS = {
+    "text": "job:abc",
+    "digits": "job:⟨123⟩",
+    "number": "job:123",
+    "negative": "job:-5",
+    "space": "job:⟨a b⟩",
+    "bracket": "job:⟨a\\⟩b⟩",
+    "backslash": "job:⟨a\\\\b⟩",
+    "uuid": "job:u'119f01b0-50a1-4c56-961e-ef8099b16e9d'",
+    "empty": "job:⟨⟩",
+    "quotes": "job:⟨'\"⟩",
+}
+
+
+@pytest.mark.parametrize("job_id", KEYS.values(), ids=KEYS)
+async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id: str) -> None:
+    await migrated._connection.write(f"CREATE $id CONTENT {{ {SOUND} }}", id=id_value(job_id))
+    (other,) = await migrated.add([NewJob(path="/b", backend="api")])
+    claimed = await migrated.claim({"api": 5}, "r")
+    assert {job.id for job in claimed} == {job_id, other.id}
+    assert [
+        each.fate for each in await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
+    ] == [
+        "settled",
+        "settled",
+    ]
+    assert (await migrated.get(job_id)).status is JobStatus.SUCCESS
+    assert [each.fate for each in await migrated.clear([job_id])] == ["cleared"]
+    assert [job.id for job in await migrated.find(JobQuery())] == [other.id]
+
+
+async def test_a_released_job_of_any_kind_is_named(migrated: SurrealStore) -> None:
+    job_id = KEYS["bracket"]
+    await migrated._connection.write(f"CREATE $id CONTENT {{ {SOUND} }}", id=id_value(job_id))
+    await migrated.claim({"api": 5}, "r")
+    assert await migrated.release("r", keep=[job_id]) == []
+    assert await migrated.release("r", keep=[]) == [job_id]
+
+
+@pytest.mark.parametrize(
+    "text", ["job:1..5", "job:['a']..['b']", "job:[rand()]", "job", "", ":a", "job:[1", "nope:a"]
+)
+async def test_what_is_no_id_names_nothing(migrated: SurrealStore, text: str) -> None:
+    (job,) = await migrated.add([NewJob(path="/a", backend="api")])
+    assert [each.fate for each in await migrated.kill([text])] == ["not_found"]
+    assert [each.fate for each in await migrated.clear([text])] == ["not_found"]
+    assert (await migrated.get(job.id)).status is JobStatus.PENDING
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a",
+        "1",
+        "01",
+        "é",
+        "a b",
+        "",
+        "⟨",
+        "a\\",
+        "`x`",
+        "u'x'",
+        "[1]",
+        "a\0b",
+        "a:b",
+        5,
+        -(2**63),
+        UUID(int=7),
+    ],
+)
+def test_ids_round_trip(key: object) -> None:
+    record = RecordID("job", key)
+    assert id_value(id_text(record)) == record
+
+
+COMPUTED = (
+    "[{ DELETE job }]",
+    "{ a: { DELETE job } }",
+    "[(DELETE job)]",
+    "[rand()]",
+    "[$runner]",
+    "[1]; DELETE job",
+    "[|$x| $x]",
+    "[<future> { 1 }]",
+    "[r'job:[rand()]']",
+    "[`DELETE job`]",
+)
+
+
+@pytest.mark.parametrize("key", COMPUTED)
+async def test_nothing_in_an_id_is_carried_out(migrated: SurrealStore, key: str) -> None:
+    (job,) = await migrated.add([NewJob(path="/a", backend="api")])
+    assert [each.fate for each in await migrated.clear([f"job:{key}"])] == ["not_found"]
+    assert [each.fate for each in await migrated.kill([f"job:{key}"])] == ["not_found"]
+    assert await migrated.find(JobQuery(assigned_to=f"thread:{key}")) == []
+    with pytest.raises(OptionInvalid, match="a record's id"):
+        await migrated.add([NewJob(path="/a", backend="api", assigned_to=f"thread:{key}")])
+    assert [each.id for each in await migrated.find(JobQuery())] == [job.id]

@@ -1,0 +1,299 @@
+"""Record users over the wire: what they may do, what is refused, what a runner does with what they forge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from surrealdb import NotAllowedError
+
+from sp00ky_core import Job, Outbox, RunnerOptions
+from sp00ky_core.testing.scripted import ScriptedTransport
+
+CONFIG = """\
+backends:
+  api:
+    spec: openapi.json
+    baseUrl: http://127.0.0.1:1
+    method: {table: job}
+    retry: {base: 0}
+"""
+SPEC = {
+    "openapi": "3.1.0",
+    "info": {"title": "api", "version": "1"},
+    "paths": {"/spookify": {"post": {"responses": {"200": {"description": "done"}}}}},
+}
+HASTY = RunnerOptions(grace=5, poll=0.1, beat_interval=0.05, reclaim_after=0.1, dead_after=30)
+CREATE = "CREATE job:{key} SET path = '/spookify', payload = '{{}}', assigned_to = thread:a"
+OURS = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
+
+
+async def rows(connection: Any, statement: str) -> Any:
+    reply = await connection.query_raw(statement)
+    assert {each["status"] for each in reply["result"]} == {"OK"}, reply
+    return reply["result"][-1]["result"]
+
+
+def row_of(change: Any) -> Any:
+    """Of a LIVE notification: SDK 2 yields the row, SDK 3 what happened to it too."""
+    return change["result"] if "action" in change else change
+
+
+@pytest_asyncio.fixture(params=[False, True], ids=["as documented", "repaired"])
+async def outbox(request: pytest.FixtureRequest, tmp_path: Path, spooky_app: Any) -> AsyncIterator[Outbox]:
+    (tmp_path / "openapi.json").write_text(json.dumps(SPEC))
+    (tmp_path / "sp00ky.yml").write_text(CONFIG)
+    async with Outbox.open(tmp_path / "sp00ky.yml", store=spooky_app.url) as outbox:
+        await outbox.store.migrate(repair=request.param)
+        yield outbox
+
+
+@pytest_asyncio.fixture
+async def a(outbox: Outbox, spooky_app: Any) -> Any:
+    return await spooky_app.sign_up("a")
+
+
+@pytest_asyncio.fixture
+async def b(outbox: Outbox, spooky_app: Any) -> Any:
+    return await spooky_app.sign_up("b")
+
+
+@pytest_asyncio.fixture
+async def job(a: Any, outbox: Outbox) -> Job:
+    """A's, as the TypeScript client writes it."""
+    more = ", max_retries = 3, retry_strategy = 'linear'"
+    (row,) = await rows(a, CREATE.format(key="one") + more)
+    assert (row["status"], row["retries"]) == ("pending", 0)
+    return await outbox.get("job:one")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM job",
+        "SELECT * FROM job:one",
+        "SELECT VALUE path FROM job WHERE assigned_to = thread:a",
+        "UPDATE job:one SET max_retries = 0",
+        "UPDATE job SET max_retries = 0",
+        "UPSERT job:one SET max_retries = 0",
+        "DELETE job:one",
+        "DELETE job",
+        CREATE.format(key="two"),
+        "INSERT INTO job { id: job:two, path: '/spookify', payload: '{}', assigned_to: thread:a }",
+        "UPDATE job:one SET assigned_to = thread:b",
+    ],
+)
+async def test_another_user_sees_and_changes_nothing(
+    outbox: Outbox, job: Job, b: Any, statement: str
+) -> None:
+    (reply,) = (await b.query_raw(statement))["result"]
+    assert reply["status"] == "ERR" or reply["result"] == [], reply
+    assert await outbox.find() == [job]
+
+
+async def test_another_user_reads_no_field_by_a_link(job: Job, b: Any) -> None:
+    assert await rows(
+        b, "RETURN [job:one.path, job:one.*, (SELECT count() FROM job GROUP ALL)[0].count]"
+    ) == [
+        None,
+        None,
+        0,
+    ]
+
+
+async def test_another_user_hears_nothing(job: Job, a: Any, b: Any) -> None:
+    heard = await b.subscribe_live(await rows(b, "LIVE SELECT * FROM job"))
+    own = await a.subscribe_live(await rows(a, "LIVE SELECT * FROM job"))
+    first = asyncio.ensure_future(anext(heard))
+    await rows(a, "UPDATE job:one SET max_retries = 5")
+    async with asyncio.timeout(60):
+        assert row_of(await anext(own))["max_retries"] == 5
+    await rows(b, "CREATE job:b SET path = '/spookify', payload = '{}', assigned_to = thread:b")
+    async with asyncio.timeout(60):
+        assert str(row_of(await first)["id"]) == "job:b"  # its own, and nothing before
+
+
+async def test_who_isnt_signed_in_sees_nothing(job: Job, spooky_app: Any) -> None:
+    from surrealdb import AsyncSurreal  # noqa: PLC0415
+
+    async with AsyncSurreal(spooky_app.address) as nobody:
+        await nobody.use(spooky_app.name, spooky_app.name)
+        with pytest.raises(NotAllowedError):
+            await nobody.query("SELECT * FROM job")
+
+
+@pytest.mark.parametrize("table", OURS)
+async def test_our_own_tables_are_nobodys(
+    outbox: Outbox, job: Job, a: Any, spooky_app: Any, table: str
+) -> None:
+    await outbox.store.beat("runner")
+    await rows(spooky_app.root, "CREATE sp00ky_breaker:api SET backend = 'api', state = 'closed'")
+    everything = "SELECT * FROM {}".format
+    before = await rows(spooky_app.root, everything(table))
+    assert before
+    changes = f"UPDATE {table} MERGE {{ state: 'open' }}", f"CREATE {table}:x", f"UPSERT {table}:x"
+    for statement in (everything(table), *changes, f"DELETE {table}"):
+        assert await rows(a, statement) == []
+    for statement in (f"INFO FOR TABLE {table}", f"DEFINE TABLE OVERWRITE {table} PERMISSIONS FULL"):
+        (reply,) = (await a.query_raw(statement))["result"]
+        assert (reply["status"], "permissions" in reply["result"]) == ("ERR", True)
+    assert await rows(spooky_app.root, everything(table)) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "path = '/x'",
+        "payload = '[]'",
+        "status = 'success'",
+        "status = 'failed'",
+        "retries = 0 - 5",
+        "errors = []",
+        "errors = NONE",
+        "assigned_to = thread:b",
+        "retry_strategy = 'exponential'",
+        "timeout = 1",
+        "updated_at = d'2000-01-01T00:00:00Z'",
+        "run_at = d'2000-01-01T00:00:00Z'",
+        "result = '{}'",
+        "dedup_key = 'k'",
+        "dedup_live = 'k'",
+        "traceparent = 'x'",
+        "lease_epoch = 5",
+        "lease_until = time::now() + 10y",
+        "runner_id = 'me'",
+    ],
+)
+async def test_the_owner_cant_change_what_a_runner_relies_on(
+    outbox: Outbox, job: Job, a: Any, spooky_app: Any, change: str
+) -> None:
+    columns = "SELECT * OMIT created_at FROM job"  # which moves, as it is documented
+    before = await rows(spooky_app.root, columns)
+    update = "UPDATE job:one SET {}".format
+    await a.query_raw(update(change))  # refused without an error, or with one
+    assert await rows(spooky_app.root, columns) == before
+
+
+async def test_the_owner_sees_and_deletes_it(outbox: Outbox, job: Job, a: Any) -> None:
+    (seen,) = await rows(a, "SELECT * FROM job")
+    assert (str(seen["id"]), seen["status"]) == (job.id, "pending")
+    await rows(a, "DELETE job:one")
+    assert await outbox.find() == []
+
+
+async def delivered(outbox: Outbox, *job_ids: str) -> tuple[list[Job], ScriptedTransport]:
+    """The jobs once they have ended, and what was sent."""
+    transport = ScriptedTransport()
+    async with asyncio.timeout(60), outbox.runner(HASTY, transport=transport):
+        for job_id in job_ids:
+            async for _ in outbox.watch(job_id):
+                pass
+    return [await outbox.get(each) for each in job_ids], transport
+
+
+FORGED = {
+    "success": ("status = 'success'", "success", 0),
+    "failed": ("status = 'failed'", "failed", 0),
+    "processing": ("status = 'processing'", "success", 1),
+    "processing and no retries": ("status = 'processing', max_retries = 0", "failed", 0),
+    "lease": (
+        "status = 'processing', lease_until = time::now() + 10y, lease_epoch = 99, runner_id = 'x'",
+        "success",
+        1,
+    ),
+    "pending lease": ("lease_until = time::now() + 10y, lease_epoch = 9223372036854775807", "success", 1),
+    "negative retries": ("retries = -5", "failed", 0),
+    "many retries": ("retries = 9223372036854775807", "failed", 0),
+    "huge max_retries": ("max_retries = 1000000000000", "failed", 0),
+    "negative max_retries": ("max_retries = -1", "failed", 0),
+    "errors": ("errors = array::repeat({}, 1000)", "success", 1),
+    "key": ("dedup_key = 'k', dedup_live = 'k'", "success", 1),
+    "early": ("run_at = d'-262143-01-01T00:00:00Z'", "success", 1),
+}
+
+
+@pytest.mark.parametrize(("fields", "status", "requests"), FORGED.values(), ids=FORGED)
+async def test_what_the_owner_forges_harms_nobody(
+    outbox: Outbox, a: Any, b: Any, fields: str, status: str, requests: int
+) -> None:
+    reply = await a.query_raw(f"{CREATE.format(key='forged')}, {fields} RETURN NONE")
+    assert reply["result"][0]["status"] == "OK", reply
+    others = "CREATE job:other SET path = '/spookify', payload = '{}', assigned_to = thread:b"
+    await rows(b, others)
+    (forged, other), transport = await delivered(outbox, "job:forged", "job:other")
+    assert (forged.status, other.status, other.retries) == (status, "success", 0)
+    sent = [attempt.job.id for attempt in transport.attempts]
+    assert (sent.count(forged.id), sent.count(other.id)) == (requests, 1)
+    assert (await outbox.run("api", "/spookify", assigned_to="thread:a", dedup_key="k")).id != forged.id
+
+
+async def test_a_job_for_somebody_elses_thread_isnt_made(outbox: Outbox, a: Any, b: Any) -> None:
+    for parent in ("thread:b", "thread:nowhere", "user:x"):
+        statement = f"CREATE job:forged SET path = '/spookify', payload = '{{}}', assigned_to = {parent}"
+        reply = await a.query_raw(statement)
+        assert reply["result"][0]["status"] == "ERR" or reply["result"][0]["result"] == [], reply
+    assert await outbox.find() == []
+
+
+async def test_retries_that_the_owner_raises_later_are_bounded(outbox: Outbox, job: Job, a: Any) -> None:
+    await rows(a, "UPDATE job:one SET max_retries = 1000000000000")
+    (ended,), transport = await delivered(outbox, job.id)
+    assert (ended.status, transport.attempts) == ("failed", [])
+
+
+NEWEST = re.findall(
+    r"^```surql\n(LET \$thread.*?)^```$",
+    (Path(__file__).parents[2] / "docs" / "row-contract.md").read_text(),
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize("outbox", [True], ids=["repaired"], indirect=True)
+@pytest.mark.parametrize("who", ["root", "a"])
+async def test_the_newest_job_of_a_thread_is_found_by_index(
+    outbox: Outbox, a: Any, spooky_app: Any, who: str
+) -> None:
+    connection = a if who == "a" else spooky_app.root
+    await rows(
+        a,
+        "FOR $n IN 0..9 { CREATE type::record('job', $n) SET path = '/spookify', payload = '{}', "
+        "assigned_to = thread:a }",
+    )
+    (recipe,) = NEWEST
+    let, *selects = [
+        each.strip() for each in recipe.replace("thread:abc", "thread:a").split(";") if each.strip()
+    ]
+    for select in selects:
+        plan = str(await rows(connection, f"{let}; {select} EXPLAIN"))
+        assert "'index': 'sp00ky_parent', 'limit': '1'" in plan
+        assert "TableScan" not in plan
+        (found,) = await rows(connection, f"{let}; {select}")
+        assert str(found["jobs"][0]["id"] if "jobs" in found else found["id"]) == "job:8"
+
+
+async def test_the_owner_follows_the_job_live(outbox: Outbox, a: Any) -> None:
+    live = await rows(a, "LIVE SELECT * FROM job WHERE assigned_to = thread:a")
+    changes = await a.subscribe_live(live)
+    async with asyncio.timeout(60), outbox.runner(HASTY, transport=ScriptedTransport()):
+        await rows(a, CREATE.format(key="one"))
+        seen = [row_of(await anext(changes))["status"] for _ in range(3)]
+    assert seen == ["pending", "processing", "success"]
+
+
+async def test_a_dedup_key_that_a_user_may_not_write_is_said(outbox: Outbox, a: Any) -> None:
+    """Its field would be dropped, and each statement would make another job."""
+    for more in ("", "BEGIN; "):
+        job = outbox.statement("api", "/spookify", {}, assigned_to="thread:a", dedup_key="once")
+        end = "COMMIT;" if more else ""
+        reply = await a.query_raw(f"{more}{job.text}{end}", dict(job.bindings))
+        assert "a dedup_key takes a root, namespace or database user" in str(reply["result"])
+    assert await outbox.find() == []
+    free = outbox.statement("api", "/spookify", {}, assigned_to="thread:a")
+    await a.query_raw(free.text, dict(free.bindings))
+    assert len(await outbox.find()) == 1

@@ -1,0 +1,67 @@
+"""Which engine sends a backend's requests."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import attrs
+import pytest
+
+from sp00ky_conformance.transport.attempts import attempt_for
+from sp00ky_core.config import BackendConfig, Secret
+from sp00ky_core.errors import ConfigError
+from sp00ky_core.outcome import Undelivered
+from sp00ky_transport_http import HttpTransport
+from sp00ky_transport_http.engines import choice
+from sp00ky_transport_http.engines.aiohttp import AiohttpEngine
+from sp00ky_transport_http.engines.httptools import HttptoolsEngine
+
+PROXY = Secret("http://proxy.invalid:3128")
+
+
+def backend(engine: str, proxy: Secret | None = None) -> BackendConfig:
+    found = attempt_for("http://x.test", "/json").backend
+    return attrs.evolve(found, engine=engine, proxy=proxy)
+
+
+@pytest.fixture
+def without_httptools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "find_spec", lambda name: None)
+
+
+@pytest.mark.parametrize(
+    ("engine", "proxy", "name"),
+    [
+        ("auto", None, "httptools"),
+        ("auto", PROXY, "aiohttp"),
+        ("aiohttp", None, "aiohttp"),
+        ("httptools", None, "httptools"),
+    ],
+)
+def test_auto_is_httptools_where_no_proxy_is_needed(engine: str, proxy: Secret | None, name: str) -> None:
+    assert importlib.util.find_spec("httptools") is not None, "the group `test` brings it"
+    assert choice.engine_name(backend(engine, proxy)) == name
+
+
+@pytest.mark.usefixtures("without_httptools")
+def test_auto_is_aiohttp_where_httptools_is_not_installed() -> None:
+    assert choice.engine_name(backend("auto")) == "aiohttp"
+
+
+@pytest.mark.usefixtures("without_httptools")
+def test_what_is_missing_is_said_with_the_command() -> None:
+    with pytest.raises(ConfigError, match="fast") as caught:
+        choice.engine_name(backend("httptools"))
+    assert caught.value.key == "backends.api.engine"
+    assert "pip install './sp00ky_transport_http[fast]'" in str(caught.value)
+
+
+async def test_a_proxy_is_never_passed_over(auto: HttpTransport) -> None:
+    attempt = attempt_for("http://127.0.0.1:1", "/json")
+    outcome = await auto.deliver(attrs.evolve(attempt, backend=backend("httptools", PROXY)))
+    assert outcome == Undelivered(name="protocol", reason="the request failed: ConfigError")
+
+
+def test_each_name_is_an_engine() -> None:
+    assert isinstance(choice.new_engine("httptools"), HttptoolsEngine)
+    assert isinstance(choice.new_engine("aiohttp"), AiohttpEngine)

@@ -1,0 +1,232 @@
+"""The engine on real connections: TLS, cancellation, large payloads, on both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import tracemalloc
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trustme
+import uvloop
+from tests.transport_http.engine import EngineTransport
+
+from sp00ky_conformance.transport.attempts import attempt_for
+from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_core.config import TlsConfig
+from sp00ky_core.encoding.json_bytes import JsonObject
+from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.ports import Attempt
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Each event loop in turn."""
+    found: Run = request.param
+    return found
+
+
+class Secure:
+    """A backend with TLS that notes whom it is taken for, and answers all that it is asked.
+
+    Attributes:
+        names: Server names that clients asked for.
+        protocols: What was agreed on with each.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._authority = trustme.CA()
+        self.ca = folder / "ca.pem"
+        self._authority.cert_pem.write_to_path(self.ca)
+        self.names: list[str | None] = []
+        self.protocols: list[str | None] = []
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def serve(self, name: str) -> asyncio.Server:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._authority.issue_cert(name).configure_cert(context)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        context.sni_callback = lambda _, name, __: self.names.append(name)
+        self._server = await asyncio.start_server(self._answer, "localhost", 0, ssl=context)
+        return self._server
+
+    async def close(self) -> None:
+        """End when its clients have closed their connections."""
+        self._server.close()
+        if self._serving:
+            await asyncio.wait(self._serving)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self.protocols.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        try:
+            while True:
+                await reader.readuntil(b"{}")
+                writer.write(OK)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        writer.close()
+
+    def attempt(self, server: asyncio.Server, **options: Any) -> Attempt:
+        attempt = attempt_for(f"https://localhost:{server.sockets[0].getsockname()[1]}", "/json", **options)
+        return attrs.evolve(attempt, backend=attrs.evolve(attempt.backend, tls=TlsConfig(ca=self.ca)))
+
+
+def test_tls_names_the_host_and_speaks_http_1(run: Run, tmp_path: Path) -> None:
+    async def deliver() -> None:
+        secure, transport = Secure(tmp_path), EngineTransport("httptools")
+        await transport.open()
+        server = await secure.serve("localhost")
+        attempt = secure.attempt(server)
+        for each in (attempt, attempt, attrs.evolve(attempt, last=True), attempt):
+            assert await transport.deliver(each) == Delivered(code=200, result=b"{}")
+        await transport.close()
+        await secure.close()
+        assert secure.names == ["localhost"] * 2  # the second for the last attempt
+        assert secure.protocols == ["http/1.1"] * 2
+
+    run(deliver())
+
+
+def test_a_certificate_of_another_host_is_refused(run: Run, tmp_path: Path) -> None:
+    async def deliver() -> None:
+        secure, transport = Secure(tmp_path), EngineTransport("httptools")
+        await transport.open()
+        server = await secure.serve("other.test")
+        outcome = await transport.deliver(secure.attempt(server))
+        await transport.close()
+        await secure.close()
+        assert isinstance(outcome, Undelivered)
+        assert outcome.name == "tls"
+        assert "localhost" in outcome.reason
+
+    run(deliver())
+
+
+def test_backends_with_different_certificates_share_no_connection(run: Run, tmp_path: Path) -> None:
+    async def deliver() -> None:
+        secure, transport = Secure(tmp_path), EngineTransport("httptools")
+        await transport.open()
+        server = await secure.serve("localhost")
+        attempt = secure.attempt(server)
+        other = attrs.evolve(attempt, backend=attrs.evolve(attempt.backend, name="other"))
+        for each in (attempt, other):
+            assert isinstance(await transport.deliver(each), Delivered)
+        await transport.close()
+        await secure.close()
+        assert len(secure.protocols) == 2
+
+    run(deliver())
+
+
+def test_a_long_payload_is_sent_as_the_backend_reads_it(run: Run) -> None:
+    payload = JsonObject(b'{"text": "%s"}' % (b"x" * 30_000_000))  # which isn't decoded to be sent
+
+    async def deliver() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            left = len(payload)
+            while left:
+                left -= len(await reader.read(65_536))
+            writer.write(OK)
+            await reader.read()
+            writer.close()
+            ended.set()
+
+        ended = asyncio.Event()
+
+        transport = EngineTransport("httptools")
+        await transport.open()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        attempt = attempt_for(url, "/json", payload=payload, timeout=120)
+        tracemalloc.start()
+        try:
+            outcome = await transport.deliver(attempt)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        await transport.close()
+        await ended.wait()
+        server.close()
+        assert outcome == Delivered(code=200, result=b"{}")
+        assert peak < len(payload) / 5
+
+    run(deliver())
+
+
+def test_cancelling_while_it_connects_leaves_nothing_open(run: Run, tmp_path: Path) -> None:
+    """At each step of a delivery over TLS; what is left open warns when it is collected."""
+
+    async def deliver() -> None:
+        secure, transport = Secure(tmp_path), EngineTransport("httptools")
+        await transport.open()
+        server = await secure.serve("localhost")
+        attempt = secure.attempt(server, last=True)
+        steps = 0
+        while True:
+            steps += 1
+            task = asyncio.create_task(transport.deliver(attempt))
+            for _ in range(steps):
+                await asyncio.sleep(0.001)
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                assert isinstance(task.result(), Delivered)
+                break
+        await transport.close()
+        await secure.close()
+        gc.collect()
+
+    run(deliver())
+
+
+def test_a_server_that_hangs_up_before_tls_is_no_connection(run: Run) -> None:
+    async def deliver() -> None:
+        async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.transport.abort()
+
+        transport = EngineTransport("httptools")
+        await transport.open()
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        attempt = attempt_for(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", "/json")
+        outcome = await transport.deliver(attempt)
+        async with asyncio.timeout(60):
+            await transport.close()
+        server.close()
+        assert isinstance(outcome, Undelivered)
+        assert outcome.name == "connect"
+
+    run(deliver())
+
+
+async def test_a_head_request_has_no_body_to_wait_for() -> None:
+    async with MisbehavingBackend() as server:
+        transport = EngineTransport("httptools")
+        await transport.open()
+        for _ in range(2):
+            attempt = attempt_for(server.url, "/json", method="HEAD", payload={})
+            assert await transport.deliver(attempt) == Delivered(code=200)
+        await transport.close()
+    assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
+
+
+async def test_the_environment_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with MisbehavingBackend() as server:
+        transport = EngineTransport("httptools")
+        await transport.open()
+        assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
+        await transport.close()

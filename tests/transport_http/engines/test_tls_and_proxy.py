@@ -1,0 +1,185 @@
+"""TLS with authorities and certificates of one's own, and proxies, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import attrs
+import pytest
+import trustme
+from tests.transport_http.proxy import Proxy
+
+from sp00ky_conformance.transport.attempts import TOKEN, attempt_for
+from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_core.config import Secret, TlsConfig
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Attempt
+from sp00ky_transport_http import HttpTransport
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MisbehavingBackend]:
+    async with MisbehavingBackend() as server:
+        yield server
+
+
+def through(attempt: Attempt, *, proxy: str | None = None, tls: TlsConfig | None = None) -> Attempt:
+    secret = None if proxy is None else Secret(proxy)
+    return attrs.evolve(attempt, backend=attrs.evolve(attempt.backend, proxy=secret, tls=tls))
+
+
+class Authority:
+    """Who vouches for the backend and for its client, and files that say so."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ca = trustme.CA()
+        self.ca, self.client = folder / "ca.pem", folder / "client.pem"
+        self._ca.cert_pem.write_to_path(self.ca)
+        self._ca.issue_cert("client.test").private_key_and_cert_chain_pem.write_to_path(self.client)
+
+    def server(self, *, asks: bool) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._ca.issue_cert("127.0.0.1").configure_cert(context)
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            self._ca.configure_trust(context)
+        return context
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+async def secure(authority: Authority, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The URL of a backend with TLS; it asks for a certificate where the test's parameter is true."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                await reader.readuntil(b"{}")
+                writer.write(OK)
+        except (OSError, asyncio.IncompleteReadError):
+            writer.close()
+
+    context = authority.server(asks=getattr(request, "param", False))
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server.close()
+
+
+def failed(outcome: Outcome) -> tuple[int, str]:
+    assert isinstance(outcome, Undelivered), outcome
+    return outcome.code, outcome.name
+
+
+async def test_the_backends_own_authority_is_trusted(
+    transport: HttpTransport, secure: str, authority: Authority
+) -> None:
+    attempt = attempt_for(secure, "/json")
+    assert failed(await transport.deliver(attempt)) == (0, "tls")
+    for last in (False, False, True):
+        each = through(attrs.evolve(attempt, last=last), tls=TlsConfig(ca=authority.ca))
+        assert await transport.deliver(each) == Delivered(code=200, result=b"{}")
+
+
+@pytest.mark.parametrize("secure", [True], indirect=True)
+async def test_a_certificate_is_shown_to_who_asks(
+    transport: HttpTransport, secure: str, authority: Authority
+) -> None:
+    known = TlsConfig(ca=authority.ca, cert=authority.client)
+    attempt = attempt_for(secure, "/json")
+    assert await transport.deliver(through(attempt, tls=known)) == Delivered(code=200, result=b"{}")
+    code, name = failed(await transport.deliver(through(attempt, tls=TlsConfig(ca=authority.ca))))
+    assert code == 0
+    assert name in {"tls", "connect", "reset"}  # asyncio's servers may hang up before they say why
+
+
+async def test_files_that_cannot_be_read_fail_their_jobs_alone(
+    transport: HttpTransport, server: MisbehavingBackend, tmp_path: Path
+) -> None:
+    attempt = attempt_for(server.url, "/json")
+    outcome = await transport.deliver(through(attempt, tls=TlsConfig(ca=tmp_path / "absent.pem")))
+    assert failed(outcome) == (0, "protocol")
+    assert not server.requests
+    assert isinstance(await transport.deliver(attempt), Delivered)
+
+
+async def test_requests_go_through_the_proxy(auto: HttpTransport, server: MisbehavingBackend) -> None:
+    async with Proxy() as proxy:
+        attempt = through(attempt_for(server.url, "/json"), proxy=f"http://{proxy.place}")
+        for each in (attempt, attempt, attrs.evolve(attempt, last=True)):
+            assert isinstance(await auto.deliver(each), Delivered)
+    assert [request.connection for request in server.requests] == [1, 1, 2]
+    assert all(head.startswith(f"POST {server.url}/json HTTP/1.1\r\n") for head in proxy.heads)
+    assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_bad_body_hides_no_head_behind_a_proxy(
+    auto: HttpTransport, server: MisbehavingBackend
+) -> None:
+    async with Proxy() as proxy:
+        for path, code in (("/bad-chunks", 200), ("/fails-badly", 503), ("/body-on-204", 204)):
+            attempt = through(attempt_for(server.url, path), proxy=f"http://{proxy.place}")
+            assert (await auto.deliver(attempt)).code == code
+
+
+async def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(
+    auto: HttpTransport, secure: str, authority: Authority
+) -> None:
+    async with Proxy(user="ghost", password="pa55word") as proxy:
+        attempt = through(
+            attempt_for(secure, "/json"),
+            proxy=f"http://ghost:pa55word@{proxy.place}",
+            tls=TlsConfig(ca=authority.ca),
+        )
+        for last in (False, False, True):
+            outcome = await auto.deliver(attrs.evolve(attempt, last=last))
+            assert outcome == Delivered(code=200, result=b"{}")
+    assert [head.split("\r\n")[0] for head in proxy.heads] == [
+        f"CONNECT {secure.removeprefix('https://')} HTTP/1.1"
+    ] * 2
+    assert b"conformance" not in proxy.carried + "".join(proxy.heads).encode()
+
+
+async def test_the_proxys_password_is_for_the_proxy(auto: HttpTransport, server: MisbehavingBackend) -> None:
+    async with Proxy(user="ghost", password="pa55word") as proxy:
+        url = f"http://ghost:pa55word@{proxy.place}"
+        assert isinstance(await auto.deliver(through(attempt_for(server.url, "/json"), proxy=url)), Delivered)
+    assert "proxy-authorization" in proxy.heads[0].lower()
+    assert "proxy-authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_wrong_password_is_said_without_it(
+    auto: HttpTransport, scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with Proxy(user="ghost", password="another") as proxy:
+        url = f"http://ghost:pa55word@{proxy.place}"
+        outcome = await auto.deliver(through(attempt_for(f"{scheme}://127.0.0.1:1", "/json"), proxy=url))
+    assert failed(outcome) == ((407, "http_status") if scheme == "http" else (0, "connect"))
+    assert isinstance(outcome, Undelivered)
+    assert "407" in outcome.reason
+    for hidden in ("pa55word", "Z2hvc3Q6cGE1NXdvcmQ", "conformance"):
+        assert hidden not in f"{outcome!r} {caplog.text}"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_is_not_there_is_no_connection(auto: HttpTransport, scheme: str) -> None:
+    async with Proxy() as gone:
+        place = gone.place
+    attempt = through(attempt_for(f"{scheme}://127.0.0.1:1", "/json"), proxy=f"http://ghost:pa55word@{place}")
+    outcome = await auto.deliver(attempt)
+    assert failed(outcome) == (0, "connect")
+    assert isinstance(outcome, Undelivered)
+    assert "to the proxy" in outcome.reason
+    assert "pa55word" not in outcome.reason

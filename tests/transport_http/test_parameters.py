@@ -1,0 +1,191 @@
+"""What of a payload goes into the query and the headers of a request, without a socket and over one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_conformance.transport.attempts import attempt_for
+from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_core import Outbox
+from sp00ky_core.contract import Route
+from sp00ky_core.errors import PayloadInvalid
+from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.outcome import Undelivered
+from sp00ky_transport_http.request import Request, RequestBuilder
+
+ROUTE = Route(path="/t", method="POST", header_parameters=("X-Trace", "User-Agent", "traceparent"))
+TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+
+
+def sent(route: Route, payload: Any, **options: Any) -> Request | Undelivered:
+    job = {name: options.pop(name) for name in ("traceparent",) if name in options}
+    attempt = attempt_for("http://api.test", route.path, payload=payload, **options)
+    attempt = attrs.evolve(attempt, route=route, job=attrs.evolve(attempt.job, **job))
+    return RequestBuilder(attempt.backend).build(attempt)
+
+
+def headers_of(request: Request | Undelivered) -> dict[str, str]:
+    assert isinstance(request, Request), request
+    headers = dict(request.headers)
+    assert len({name.lower() for name in headers}) == len(headers), "a header is there twice"
+    return headers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("x y", "x y"), (7, "7"), (True, "true"), (["a", 1, None, "b"], "a,1,b"), ("", ""), ("\xe9", "\xe9")],
+)
+def test_a_header_is_filled_from_the_payload(value: Any, text: str) -> None:
+    request = sent(ROUTE, {"X-Trace": value})
+    assert headers_of(request)["X-Trace"] == text
+    assert isinstance(request, Request)
+    assert json.loads(request.body) == {"X-Trace": value}
+
+
+@pytest.mark.parametrize("payload", [{}, {"X-Trace": None}, {"x-trace": "another name"}])
+def test_a_header_that_the_payload_lacks_is_left_out(payload: Any) -> None:
+    assert "X-Trace" not in headers_of(sent(ROUTE, payload))
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "\0", "\u20ac", {}, [[]], "\x7f"])
+def test_what_no_header_can_hold_is_refused(value: Any) -> None:
+    outcome = sent(ROUTE, {"X-Trace": value})
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "invalid_payload"
+    assert "'X-Trace'" in outcome.reason
+
+
+@pytest.mark.parametrize("payload", [{}, {"X-Trace": None}])
+def test_a_required_parameter_that_a_row_lacks_is_refused(payload: Any) -> None:
+    for place in ("header_parameters", "query_parameters"):
+        route = Route(path="/t", method="POST", required_parameters=("X-Trace",), **{place: ("X-Trace",)})
+        outcome = sent(route, payload)
+        assert isinstance(outcome, Undelivered)
+        assert (outcome.name, outcome.is_retryable) == ("invalid_payload", False)
+        assert "'X-Trace' is missing" in outcome.reason
+
+
+def test_a_plugin_s_header_and_the_job_s_traceparent_win() -> None:
+    payload = {"X-Trace": "theirs", "User-Agent": "agent/1", "traceparent": "theirs"}
+    headers = headers_of(sent(ROUTE, payload, headers={"x-trace": "plugin"}, traceparent=TRACEPARENT))
+    assert (headers["x-trace"], headers["User-Agent"]) == ("plugin", "agent/1")
+    assert headers["traceparent"] == TRACEPARENT
+    assert headers_of(sent(ROUTE, payload))["traceparent"] == "theirs"
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "Authorization", "Content-Length", "Connection", "Idempotency-Key", "Transfer-Encoding"]
+)
+def test_no_payload_sets_what_a_request_is_made_of(name: str) -> None:
+    without = headers_of(sent(attrs.evolve(ROUTE, header_parameters=()), {name: "evil"}))
+    assert headers_of(sent(attrs.evolve(ROUTE, header_parameters=(name,)), {name: "evil"})) == without
+
+
+def test_what_goes_into_headers_and_the_path_is_no_part_of_the_query() -> None:
+    route = Route(
+        path="/t/{id}",
+        method="GET",
+        path_parameters=("id",),
+        query_parameters=("both",),
+        header_parameters=("X-Trace", "both"),
+    )
+    request = sent(route, {"id": 1, "X-Trace": "t", "both": "b", "more": 2})
+    assert headers_of(request)["X-Trace"] == "t"
+    assert isinstance(request, Request)
+    assert str(request.url) == "http://api.test/t/1?both=b&more=2"
+
+
+def test_a_method_without_a_body_sends_the_payload_as_the_query() -> None:
+    request = sent(Route(path="/t", method="DELETE", has_body=False), {"a": 1})
+    assert isinstance(request, Request)
+    assert str(request.url) == "http://api.test/t?a=1"
+    assert request.body == b""
+    assert "Content-Length" not in headers_of(request)
+
+
+DOCUMENT = """\
+openapi: 3.0.3
+paths:
+  /echo/{id}:
+    parameters:
+      - {in: path, name: id, required: true, schema: {type: string}}
+      - {in: header, name: X-Tenant, required: true, schema: {type: string, maxLength: 5}}
+      - {in: header, name: X-Tags, schema: {type: array, items: {type: string}}}
+      - {in: header, name: Accept, required: true}
+      - {in: header, name: content-type, required: true}
+      - {in: header, name: Authorization, required: true}
+      - {in: header, name: Idempotency-Key, required: true}
+      - {in: query, name: page, schema: {type: integer, format: int32}}
+    post:
+      requestBody:
+        content:
+          application/json: {schema: {properties: {text: {type: string}}, additionalProperties: false}}
+"""
+PATH = "/echo/{id}"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MisbehavingBackend]:
+    async with MisbehavingBackend() as server:
+        yield server
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path, server: MisbehavingBackend) -> AsyncIterator[Outbox]:
+    (tmp_path / "openapi.yml").write_text(DOCUMENT)
+    backend = f"{{spec: openapi.yml, baseUrl: '{server.url}', method: {{table: job}}}}"
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {backend}}}\nstore: memory://\n")
+    async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
+        yield outbox
+
+
+async def ended(outbox: Outbox, job_id: str) -> JobStatus:
+    async with outbox.runner():
+        async for each in outbox.watch(job_id):
+            status = each.status
+    return status
+
+
+async def test_a_job_s_headers_reach_the_backend(outbox: Outbox, server: MisbehavingBackend) -> None:
+    payload = {"id": "a b", "X-Tenant": "acme", "X-Tags": ["x", "y"], "page": 2, "text": "boo"}
+    job = await outbox.run("api", PATH, payload)
+    assert await ended(outbox, job.id) is JobStatus.SUCCESS
+    (request,) = server.requests
+    assert request.target == "/echo/a%20b?page=2"
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    assert (headers["x-tenant"], headers["x-tags"]) == ("acme", "x,y")
+    assert (headers["accept"], headers["content-type"]) == ("application/json", "application/json")
+    assert headers["idempotency-key"] == job.id
+    assert json.loads(request.body) == payload
+
+
+async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server: MisbehavingBackend) -> None:
+    for payload, pointer in [
+        ({"id": "1"}, "/X-Tenant"),
+        ({"id": "1", "X-Tenant": "acme inc"}, "/X-Tenant"),
+        ({"id": "1", "X-Tenant": "a\nb"}, "/X-Tenant"),
+        ({"id": "1", "X-Tenant": "a", "X-Tags": ["a\x7f"]}, "/X-Tags"),
+        ({"id": "1", "X-Tenant": "a", "page": 2**31}, "/page"),
+    ]:
+        with pytest.raises(PayloadInvalid) as caught:
+            await outbox.run("api", PATH, payload)
+        assert [violation.pointer for violation in caught.value.violations] == [pointer]
+    assert await outbox.find() == []
+
+
+async def test_a_row_without_a_required_header_is_not_sent(
+    outbox: Outbox, server: MisbehavingBackend
+) -> None:
+    new_job = NewJob(path=PATH, payload={"id": "1"}, backend="api")
+    (job,) = await outbox.store.add([new_job])
+    assert await ended(outbox, job.id) is JobStatus.FAILED
+    (error,) = (await outbox.get(job.id)).errors
+    assert error.name == "invalid_payload"
+    assert "'X-Tenant' is missing" in error.reason
+    assert server.requests == []

@@ -1,0 +1,186 @@
+"""An attempt becomes a request, without a socket."""
+
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_conformance.transport.attempts import attempt_for
+from sp00ky_core.outcome import Undelivered
+from sp00ky_core.ports import Attempt
+from sp00ky_transport_http.request import Request, RequestBuilder
+
+BASE = "http://api.test/v1"
+
+
+def build(attempt: Attempt) -> Request | Undelivered:
+    return RequestBuilder(attempt.backend).build(attempt)
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    headers = dict(request.headers)
+    assert len({name.lower() for name in headers}) == len(headers), "a header is there twice"
+    return headers
+
+
+def request_of(
+    path: str = "/json", base: str = BASE, job: dict[str, Any] | None = None, **options: Any
+) -> Request:
+    attempt = attempt_for(base, path, **options)
+    request = build(attrs.evolve(attempt, job=attrs.evolve(attempt.job, **(job or {}))))
+    assert isinstance(request, Request), request
+    return request
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("http://api.test", "/json", "http://api.test/json"),
+        ("http://api.test/v1/", "/", "http://api.test/v1/"),
+        ("https://api.test:444/v1", "/a/b/", "https://api.test:444/v1/a/b/"),
+        ("http://[::1]:80/x", "/json", "http://[::1]/x/json"),
+        ("http://api.test?key=1#x", "/json", "http://api.test/json"),
+        ("http://api.test/v1", "/caf\u00e9/%C3%A9", "http://api.test/v1/caf%C3%A9/%C3%A9"),
+        ("http://\u00fc.test", "/json", "http://xn--tda.test/json"),
+    ],
+)
+def test_the_url_is_the_base_and_the_path(base: str, path: str, url: str) -> None:
+    assert str(request_of(path, base).url) == url
+
+
+@pytest.mark.parametrize(
+    ("value", "segment"),
+    [
+        ("x", "x"),
+        (7, "7"),
+        (1.5, "1.5"),
+        (1e22, "1e%2B22"),
+        (True, "true"),
+        (False, "false"),
+        ("a b/c", "a%20b%2Fc"),
+    ],
+)
+def test_scalars_fill_a_parameter(value: object, segment: str) -> None:
+    assert request_of("/t/{id}", payload={"id": value}).url.raw_path == f"/v1/t/{segment}"
+
+
+def test_a_value_that_another_reading_would_turn_into_a_path_is_refused() -> None:
+    for value in ("a/../b", "a\\..\\b", "%2e%2e", "..;x", "..%2fadmin", "%25252525252e"):
+        outcome = build(attempt_for(BASE, "/t/{id}", payload={"id": value}))
+        assert isinstance(outcome, Undelivered)
+        assert outcome.name == "invalid_payload"
+        assert "'id'" in outcome.reason
+
+
+def test_a_path_that_is_not_its_routes_is_refused() -> None:
+    attempt = attempt_for(BASE, "/json")
+    outcome = build(attrs.evolve(attempt, job=attrs.evolve(attempt.job, path="/other")))
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "invalid_path"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_query_is_made_of_the_payload(method: str) -> None:
+    payload = {"id": 1, "q": "a b&c", "n": [1, "x", None], "none": None, "empty": [], "f": 0.5}
+    request = request_of("/t/{id}", method=method, payload=payload)
+    assert str(request.url) == "http://api.test/v1/t/1?q=a+b%26c&n=1&n=x&f=0.5"
+    assert (request.method, request.body) == (method, b"")
+    assert "Content-Length" not in headers_of(request)
+
+
+def test_a_posts_declared_query_parameters_go_into_the_query_too() -> None:
+    attempt = attempt_for(BASE, "/t/{id}", payload={"id": 1, "lang": "de", "text": "boo"})
+    route = attrs.evolve(attempt.route, query_parameters=("lang", "page"))
+    request = build(attrs.evolve(attempt, route=route))
+    assert not isinstance(request, Undelivered)
+    assert str(request.url) == "http://api.test/v1/t/1?lang=de"
+    assert request.body == attempt.job.payload_json
+
+
+@pytest.mark.parametrize("payload", [{"q": {}}, {"q": [[1]]}, b'{"q": "\\ud800"}', b'{"\\udfff": 1}'])
+def test_a_query_cannot_hold_what_is_nested_or_no_text(payload: Any) -> None:
+    outcome = build(attempt_for(BASE, "/json", method="GET", payload=payload))
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "invalid_payload"
+
+
+def test_the_body_is_the_payload_byte_for_byte() -> None:
+    payload = b' {"a":1, "a":2, "x":"\\ud800", "n": 1.0000000000000000000001} '
+    assert request_of(payload=payload).body == payload
+
+
+@pytest.mark.parametrize(
+    "payload", [b"\xef\xbb\xbf{}", '{"utf": 16}'.encode("utf-16"), b'{"n":' + b"9" * 5_000 + b"}"]
+)
+def test_a_payload_that_others_could_not_read_is_refused(payload: bytes) -> None:
+    outcome = build(attempt_for(BASE, "/json", payload=payload))
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "invalid_payload"
+
+
+@pytest.mark.parametrize(
+    ("job_id", "key"),
+    [
+        ("job:7f", "job:7f"),
+        ("job:a b", "job:a%20b"),
+        ("job:a%20b", "job:a%2520b"),
+        ("job:\r\nX: y", "job:%0D%0AX:%20y"),
+        ("job:\u00e9\ud800\0", "job:%C3%A9%ED%A0%80%00"),
+    ],
+)
+def test_any_job_id_fits_the_header(job_id: str, key: str) -> None:
+    assert headers_of(request_of(job={"id": job_id}))["Idempotency-Key"] == key
+
+
+@pytest.mark.parametrize(
+    "traceparent", ["", "00-x", "00-\r\nX: y", "\u00e9" * 55, "00-" + "A" * 32 + "-" + "b" * 16 + "-01"]
+)
+def test_a_malformed_traceparent_is_dropped(traceparent: str) -> None:
+    assert "traceparent" not in headers_of(request_of(job={"traceparent": traceparent}))
+
+
+def test_a_stored_traceparent_wins_over_a_plugins() -> None:
+    stored = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    headers = headers_of(request_of(headers={"Traceparent": "theirs"}, job={"traceparent": stored}))
+    assert {name: value for name, value in headers.items() if name.lower() == "traceparent"} == {
+        "traceparent": stored
+    }
+    assert headers_of(request_of(headers={"Traceparent": "theirs"}))["Traceparent"] == "theirs"
+
+
+@pytest.mark.parametrize(
+    "name", ["authorization", "Host", "CONTENT-LENGTH", "Transfer-Encoding", "Connection", "a b", ""]
+)
+def test_headers_that_make_the_request_are_closed_to_plugins(name: str) -> None:
+    headers = headers_of(request_of(headers={name: "theirs", "X-Fine": "1"}, token=None))
+    assert "theirs" not in headers.values()
+    assert headers["X-Fine"] == "1"
+
+
+@pytest.mark.parametrize("value", ["a\r\nb", "a\0", "\u0141", "\ud800"])
+def test_header_values_that_no_header_can_hold_are_dropped(value: str) -> None:
+    assert "X-Bad" not in headers_of(request_of(headers={"X-Bad": value}))
+
+
+def test_user_and_password_of_the_base_url_become_a_header() -> None:
+    request = request_of(base="http://ghost:boo@api.test/v1", token=None)
+    assert headers_of(request)["Authorization"] == "Basic Z2hvc3Q6Ym9v"
+    assert str(request.url) == "http://api.test/v1/json"
+
+
+def test_what_a_route_shares_is_made_once() -> None:
+    attempt = attempt_for(BASE, "/json")
+    builder = RequestBuilder(attempt.backend)
+    first, second = builder.build(attempt), builder.build(attempt)
+    assert isinstance(first, Request)
+    assert isinstance(second, Request)
+    assert first.url is second.url
+
+
+def test_a_route_that_has_changed_is_made_anew() -> None:
+    attempt = attempt_for(BASE, "/json")
+    builder = RequestBuilder(attempt.backend)
+    builder.build(attempt)
+    changed = builder.build(attrs.evolve(attempt, route=attrs.evolve(attempt.route, method="PUT")))
+    assert isinstance(changed, Request)
+    assert changed.method == "PUT"

@@ -46,6 +46,7 @@ class Enqueue:
     fate: str = UNKNOWN
     done: float = 0.0  # when it was told that it is committed
     batch: int = 0  # the first number of those that were enqueued in one call, in this order
+    begun: float = 0.0  # just before the row was sent, in a transaction well before its COMMIT
 
 
 @attrs.define(kw_only=True)

@@ -30,7 +30,10 @@ def in_turn() -> History:
     rows = [attrs.evolve(KEYED, n=n, job_id=f"job:{n}", place=n, result={"request": n}) for n in numbers]
     rows[3].key = "other"
     return History(
-        enqueues=[Enqueue(n=n, at=n / 10, done=n / 10 + 0.05, fate=COMMITTED, batch=n) for n in numbers],
+        enqueues=[
+            Enqueue(n=n, begun=n / 10, at=n / 10, done=n / 10 + 0.05, fate=COMMITTED, batch=n)
+            for n in numbers
+        ],
         requests=[
             *(sent(n, n, at=2.0 * n, until=2.0 * n + 1) for n in (1, 2, 3)),
             sent(4, 4, at=2.1, until=6.9),
@@ -81,7 +84,7 @@ def test_a_request_that_was_held_up_may_come_late() -> None:
 
 def test_jobs_that_were_enqueued_at_once_may_come_in_any_order() -> None:
     history = in_turn()
-    history.enqueues[1].at = history.enqueues[0].done - 0.01
+    history.enqueues[1].begun = history.enqueues[0].done - 0.01  # in a transaction, committed later
     moved(history.requests[1], 0.9)
     assert violations(history) == []
     history.enqueues[1].batch = history.enqueues[0].batch

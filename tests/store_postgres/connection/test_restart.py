@@ -18,6 +18,12 @@ from sp00ky_store_postgres.connection import executor
 from sp00ky_store_postgres.connection.workload import Workload
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's server may take longer to start than a call waits."""
+    monkeypatch.setattr(executor, "PATIENCE", 60.0)
+
+
 @pytest_asyncio.fixture
 async def restarted(server: Any) -> AsyncIterator[PostgresStore]:
     """A store on the server that may be stopped; its tables are empty."""
@@ -214,6 +220,7 @@ async def test_a_store_closes_after_its_server(server: Any, new_job: Any) -> Non
     """Each kind of connection is there, and none of them can say goodbye; a watch is asking."""
     store = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
     await store.open()
+    await store.migrate()
     (job,) = await store.add([new_job()])
     await store.beat("r1")
     await store.claim({"api": 1}, "r1")

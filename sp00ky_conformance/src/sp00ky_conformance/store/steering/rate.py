@@ -92,15 +92,15 @@ class RateConformance(StoreHarness):
 
     @where("limits")
     async def test_tokens_come_at_the_rate(self, options: StoreOptions) -> None:
-        async with self.rated(options, RateConfig(limit=50, per=1.0, burst=2)) as store:
+        async with self.rated(options, RateConfig(limit=5, per=1.0, burst=6)) as store:
             await self.add(store, 40)
             taken, begun = 0, time.monotonic()
             async with asyncio.timeout(STARTUP):
-                while taken < 20:
+                while taken < 10:
                     claim = await store.claim({API: 100}, RUNNER)
                     taken += len(claim)
-                    assert len(claim) <= 2
-                    assert taken <= 2 + 50 * (time.monotonic() - begun) + 1
+                    assert len(claim) <= 6
+                    assert taken <= 6 + 5 * (time.monotonic() - begun) + 1
                     await asyncio.sleep(min(claim.retry_in.get(API, 0), 0.02))
 
     @where("limits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,6 +44,15 @@ class Settings:
         outbox = Outbox.open(config, store=self.store)
         outbox.via = "cli"
         return outbox
+
+    def arguments(self) -> list[str]:
+        """Return the arguments that make these settings in another process, but for the store's secrets."""
+        config = [] if self.config is None else ["--config", str(self.config)]
+        return config + ["--debug"] * self.debug
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that makes the rest of them: a URL's password belongs in no argument."""
+        return {**os.environ} if self.store is None else {**os.environ, "SP00KY_STORE": self.store}
 
 
 _pass_settings = click.make_pass_decorator(Settings, ensure=True)

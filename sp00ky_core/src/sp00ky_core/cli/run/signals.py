@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Iterator
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["AGAIN", "GRACE", "stop_signal", "unless_stopped"]
+__all__ = ["AGAIN", "GRACE", "stop_signal", "stop_order", "stop_signals", "unless_stopped"]
 
 GRACE = 25.0
 """Seconds that attempts in flight get to end."""
@@ -22,25 +23,54 @@ Result = TypeVar("Result")
 
 @contextmanager
 def stop_signal() -> Iterator[asyncio.Event]:
-    """Give an event that the first signal sets; a second SIGTERM or SIGINT ends the process.
-
-    SIGHUP drains too, however often: systemd and a closing terminal send it after or beside another signal.
-    Where it is ignored (``nohup``) it stays so.
-    """
-    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    """Give an event that the first signal sets; a second SIGTERM or SIGINT ends the process."""
+    stopped = asyncio.Event()
 
     def stop(number: signal.Signals) -> None:
         if stopped.is_set() and number is not signal.SIGHUP:
             os._exit(128 + number)
         stopped.set()
 
+    with stop_signals(stop):
+        yield stopped
+
+
+@contextmanager
+def stop_order() -> Iterator[asyncio.Event]:
+    """Give an event that the end of stdin sets, as a worker's parent orders it, or any signal, however often.
+
+    A terminal and systemd send signals to the worker too, beside the parent.
+    """
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    stdin = sys.stdin.fileno()
+
+    def stop(number: signal.Signals | None = None) -> None:
+        stopped.set()
+        loop.remove_reader(stdin)
+
+    loop.add_reader(stdin, stop)
+    try:
+        with stop_signals(stop):
+            yield stopped
+    finally:
+        loop.remove_reader(stdin)
+
+
+@contextmanager
+def stop_signals(stop: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Call this with each SIGTERM, SIGINT or SIGHUP.
+
+    SIGHUP only drains, however often: systemd and a closing terminal send it after or beside another signal.
+    Where it is ignored (``nohup``) it stays so.
+    """
+    loop = asyncio.get_running_loop()
     numbers = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, stop, number)
     try:
-        yield stopped
+        yield
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)

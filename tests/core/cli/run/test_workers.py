@@ -1,0 +1,159 @@
+"""Several processes under one: they share the work, are started again when they die, and drain together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Let processes hear SIGHUP that this one was started to ignore, as by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def shared(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that processes share, without its tables."""
+    monkeypatch.setenv("SP00KY_STORE", f"sqlite:///{project}/jobs.db")
+
+
+@pytest.fixture
+def ready(shared: None, sp00ky: Any) -> None:
+    assert sp00ky("migrate").code == 0
+
+
+def until(process: subprocess.Popen[str], text: str, count: int = 1) -> list[str]:
+    """Read its log up to so many records with this text."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stderr:
+        lines.append(line)
+        if sum(text in each for each in lines) == count:
+            return lines
+    raise AssertionError(f"it ended without {text!r}: {lines}")
+
+
+def comes_true(is_so: Callable[[], bool]) -> None:
+    """Another process does it: there is no event here."""
+    deadline = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def runners(sp00ky: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = sp00ky("runners", "list", "--json").json["runners"]
+    return found
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_they_share_the_work_and_drain_together(start: Any, sp00ky: Any, number: signal.Signals) -> None:
+    process = start("run", "--workers", "2", "--poll", "0.1")
+    until(process, "delivers for api", 2)
+    assert sp00ky("call", "api", "/json", "--wait", "--json").json["status"] == "success"
+    assert len({each["pid"] for each in runners(sp00ky)} - {process.pid}) == 2
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "draining 2 workers" in err
+    assert err.count("stopped:") == 2
+    assert runners(sp00ky) == []
+
+
+@pytest.mark.usefixtures("ready")
+def test_one_that_dies_is_started_again(start: Any, sp00ky: Any) -> None:
+    process = start("run", "--workers", "2")
+    until(process, "delivers for api", 2)
+    os.kill(runners(sp00ky)[0]["pid"], signal.SIGKILL)
+    assert "ended with -9 and is started again" in "".join(until(process, "delivers for api"))
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.usefixtures("ready")
+def test_one_that_was_drained_is_not_started_again(start: Any, sp00ky: Any) -> None:
+    process = start("run", "--workers", "2")
+    until(process, "delivers for api", 2)
+    one, other = runners(sp00ky)
+    assert sp00ky("runners", "drain", one["id"]).code == 0
+    comes_true(lambda: [each["id"] for each in runners(sp00ky)] == [other["id"]])
+    assert sp00ky("runners", "drain", other["id"]).code == 0
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "started again" not in err
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_signal_to_one_drains_it_however_often(start: Any, sp00ky: Any, misbehaving: Any) -> None:
+    """Systemd and a terminal send it to each process beside the parent."""
+    sp00ky("call", "api", "/hang")
+    seen = len(misbehaving.requests)
+    process = start("run", "--workers", "1", "--grace", "0.5")
+    until(process, "delivers for api")
+    comes_true(lambda: len(misbehaving.requests) > seen)
+    (worker,) = runners(sp00ky)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(worker["pid"], number)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_second_signal_ends_all_at_once(start: Any, sp00ky: Any, misbehaving: Any) -> None:
+    sp00ky("call", "api", "/hang")
+    seen = len(misbehaving.requests)
+    process = start("run", "--workers", "2", "--grace", "3600")
+    until(process, "delivers for api", 2)
+    comes_true(lambda: len(misbehaving.requests) > seen)
+    process.terminate()
+    until(process, "draining 2 workers")
+    process.terminate()
+    process.communicate(timeout=60)  # until no worker holds its stderr
+    assert process.returncode == 143
+
+
+@pytest.mark.usefixtures("ready")
+def test_they_drain_when_their_parent_dies(start: Any, sp00ky: Any) -> None:
+    process = start("run", "--workers", "2")
+    until(process, "delivers for api", 2)
+    process.kill()
+    _, err = process.communicate(timeout=60)
+    assert err.count("stopped:") == 2
+    assert runners(sp00ky) == []
+
+
+@pytest.mark.usefixtures("shared")
+def test_what_keeps_one_from_starting_ends_all(start: Any) -> None:
+    process = start("run", "--workers", "2")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "sp00ky migrate" in err
+    assert "started again" not in err
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize(("path", "code"), [("/json", 0), ("/complain", 1)])
+def test_they_end_when_nothing_is_left(start: Any, sp00ky: Any, path: str, code: int) -> None:
+    sp00ky("call", "api", path)
+    process = start("run", "--workers", "2", "--until-empty")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert "started again" not in err
+
+
+@pytest.mark.parametrize("count", ["2", "auto"])
+def test_an_embedded_database_is_one_processs(migrated: Path, sp00ky: Any, count: str) -> None:
+    assert "one process alone" in sp00ky("run", "--workers", count).complaint(2)

@@ -84,6 +84,7 @@ DISTRIBUTIONS = [
             "stores/transactional/connection/session.py": "abstract: test_sql.py has one",
         },
         crossing={
+            "config/test_dumping.py": "a configuration that is written and loaded again is the same",
             "config/test_transport.py": "the keys of a backend's transport, from the file to the request",
             "cli/test_configuration.py": "configurations that no command can use",
             "cli/test_interrupted.py": "an interrupt, whatever the command does",

@@ -4,7 +4,6 @@ A key is a field in ``settings``, with its default, a reader of ``values`` and w
 ``structuring`` reads the fields, ``entries`` says which entries are backends, ``loading`` joins them.
 """
 
-from sp00ky_core.config.dumping import dump_config
 from sp00ky_core.config.loading import find_config, load_config
 from sp00ky_core.config.readiness import refuse_unready, unready
 from sp00ky_core.config.settings import (
@@ -34,7 +33,6 @@ __all__ = [
     "Notice",
     "find_config",
     "load_config",
-    "dump_config",
     "refuse_unready",
     "store_url",
     "unready",

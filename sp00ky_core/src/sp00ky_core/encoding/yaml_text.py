@@ -6,28 +6,12 @@ PyYAML follows YAML 1.1, where ``on`` is true, ``1:30`` is 90, ``010`` is 8 and 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import yaml
+from sp00ky_core.encoding.yaml_constructor import YamlProblem, yaml_value
 
-from sp00ky_core.encoding.yaml_constructor import SCALARS, YamlProblem, yaml_value
-
-__all__ = ["YamlProblem", "read_yaml", "decoded", "parse_yaml", "dump_yaml"]
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes what ``parse_yaml`` would take for something else than text."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # PyYAML's stubs have it for an instance's
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _tag, _pattern, _first in SCALARS:
-    _Dumper.add_implicit_resolver(_tag, _pattern, _first)
+__all__ = ["YamlProblem", "read_yaml", "decoded", "parse_yaml"]
 
 
 def read_yaml(file: Path) -> Any:
@@ -83,9 +67,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise YamlProblem(f"the key {twice!r} is there twice; keep one")
     return found
-
-
-def dump_yaml(value: Any) -> str:
-    """YAML text that ``parse_yaml`` reads as the same value (mappings, lists and scalars; no NaN)."""
-    # ASCII only: unescaped, PyYAML writes U+0085 as a line end
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=math.inf)

@@ -10,7 +10,7 @@ from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import JobStatus
 from sp00ky_core.job_options import EARLIEST_RUN_AT, LATEST_RUN_AT, is_plain_text
 
-__all__ = ["MAX_LIMIT", "MAX_CODE", "check_limit", "JobFilter", "JobQuery"]
+__all__ = ["MAX_LIMIT", "check_limit", "JobFilter", "JobQuery"]
 
 
 def _check_text(_query: object, field: attrs.Attribute[str | None], value: object) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 import click
 
+from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
@@ -43,6 +45,16 @@ class Settings:
         outbox = Outbox.open(config, store=self.store)
         outbox.via = "cli"
         return outbox
+
+    def ask(self, call: Callable[[Outbox], Awaitable[Result]], doing: str = "") -> Result:
+        """Await one call of the outbox; after a second it is said what is being done, if that is given."""
+
+        async def work() -> Result:
+            async with self.outbox() as outbox:
+                with slow(doing) if doing else nullcontext():
+                    return await call(outbox)
+
+        return run_async(work())
 
 
 _pass_settings = click.make_pass_decorator(Settings, ensure=True)

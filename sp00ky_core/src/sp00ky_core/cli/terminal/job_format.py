@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from sp00ky_core.cli.terminal.output import plain
+import click
+
+from sp00ky_core.cli.terminal.output import plain, show_json
 from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import BackendStats, Pause
@@ -18,6 +20,7 @@ __all__ = [
     "claim_row",
     "change_line",
     "job_lines",
+    "show_job",
     "STATS_COLUMNS",
     "stats_row",
     "moment",
@@ -95,6 +98,15 @@ def job_lines(job: Job) -> Iterator[str]:
         code = f" {error.code}" if error.code else ""
         line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
         yield f"  {plain(line)}"
+
+
+def show_job(job: Job, *, json_wanted: bool, whole: bool = True) -> None:
+    """Print a job as JSON, or a field a line; where the ``whole`` isn't wanted, its id."""
+    if json_wanted:
+        show_json(job_to_json(job))
+        return
+    for line in job_lines(job) if whole else [job.id]:
+        click.echo(line)
 
 
 def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["Settings", "with_settings", "command", "run_async"]
+__all__ = ["Settings", "with_settings", "with_options", "command", "run_async"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -67,32 +68,24 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
 
 def with_settings(function: Command) -> Command:
     """Add ``--config``, ``--store`` and ``--debug``; the innermost one that is given counts."""
-    options = (
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path),
-            help="The configuration; by default the nearest sp00ky.yml upward.",
-            expose_value=False,
-            callback=_set,
-        ),
-        click.option(
-            "--store",
-            metavar="URL",
-            help="Overrides the configured store, and SP00KY_STORE.",
-            expose_value=False,
-            callback=_set,
-        ),
-        click.option(
-            "--debug",
-            is_flag=True,
-            help="Show the traceback of an error.",
-            expose_value=False,
-            callback=_set,
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    option = partial(click.option, expose_value=False, callback=_set)
+    config = "The configuration; by default the nearest sp00ky.yml upward."
+    return with_options(
+        option("--config", type=click.Path(path_type=Path), help=config),
+        option("--store", metavar="URL", help="Overrides the configured store, and SP00KY_STORE."),
+        option("--debug", is_flag=True, help="Show the traceback of an error."),
+    )(function)
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join decorators of a command into one; the first option stands first in the help."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Command], click.Command]:

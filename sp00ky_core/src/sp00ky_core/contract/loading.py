@@ -91,10 +91,6 @@ class Contract:
 def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> Contract:
     """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2) and the files that it refers to.
 
-    Args:
-        backend: whose ``spec`` to read.
-        ref_roots: folders that ``$ref`` may read, beside the document's own.
-
     Raises:
         ContractError: the document, the key, and what to do.
     """

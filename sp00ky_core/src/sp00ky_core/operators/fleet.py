@@ -34,13 +34,7 @@ class FleetOperators:
 
         Backends that share a table are paused together. A pause of a paused backend takes the place of that.
 
-        Args:
-            backend: Its name.
-            duration: It ends after that; None: with ``resume``.
-            act: ``reason`` and ``actor``, for the audit.
-
-        Returns:
-            Whether it wasn't paused before.
+        It ends after ``duration``, or else with ``resume``. Returns whether it wasn't paused before.
 
         Raises:
             UnknownBackend: There is none of that name.
@@ -66,10 +60,6 @@ class FleetOperators:
 
     async def drain_runner(self, runner_id: str, **act: Unpack[ActOptions]) -> None:
         """Ask a runner to claim nothing more, to end what it holds, and to exit: within a beat it does.
-
-        Args:
-            runner_id: As ``runners()`` has it.
-            act: ``reason`` and ``actor``, for the audit.
 
         Raises:
             RunnerGone: There is no such runner, or it is dead; nothing was written.

@@ -167,11 +167,7 @@ class JobOperators:
     ) -> AsyncGenerator[BulkResult, None]:
         """Do it to the jobs that meet conditions, in batches; yield how far it has come after each.
 
-        Args:
-            action: ``KILL``, ``REDRIVE`` or ``CLEAR``.
-            conditions: Which jobs.
-            limit: At most so many, the newest.
-            options: ``reason`` and ``actor``; of a redrive ``resend_unknown`` and ``over``.
+        The arguments are those of ``kill`` and ``redrive``.
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.

@@ -79,9 +79,7 @@ class Slots:
     def measure(self, now: float, claim_seconds: float) -> None:
         """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
 
-        Args:
-            now: by the runner's clock.
-            claim_seconds: how long the last claim took; the next one's jobs come so much later.
+        ``claim_seconds``: how long the last claim took; the next one's jobs come so much later.
         """
         if not (self._ended or self._busy or self._ready) and now - self._measured_at > QUIET:
             self._stride = 1

@@ -36,13 +36,7 @@ async def job_of(outbox: Outbox, given: str) -> Job:
 
 
 async def beginning_with(outbox: Outbox, given: str, *, gone: Collection[str] = ()) -> list[str]:
-    """List ids that begin so, at most two of each table; the table may be left out.
-
-    Args:
-        outbox: Where they are looked up.
-        given: Their beginning.
-        gone: More ids, of jobs that have just been deleted.
-    """
+    """List ids that begin so, at most two of each table, which may be left out; ``gone`` are just deleted."""
     key = given.partition(":")[2] if ":" in given else given
     if not 0 < len(key) <= LONGEST_SHORT:
         return []

@@ -22,13 +22,7 @@ Try = Callable[[], Awaitable[object]]
 
 
 async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str, *, patient: bool) -> None:
-    """Open the outbox, whose end becomes the stack's, for a runner that is to start now.
-
-    Args:
-        stack: closes the outbox.
-        outbox: not open yet.
-        runner_id: the runner's, which beats for the first time.
-        patient: wait for a database that can't be reached.
+    """Open the outbox, whose end becomes the stack's, for a runner, which beats for the first time.
 
     Raises:
         StoreUnavailable: the database can't be reached; never where ``patient``.

@@ -71,6 +71,7 @@ DISTRIBUTIONS = [
             "cli/jobs/group.py": "a click group without anything in it",
             "config/keys.py": "the table of keys, which every test of a configuration reads",
             "config/settings.py": DATA,
+            "contract/headers.py": "names alone; test_routes.py and the transport's tests use them",
             "events.py": DATA,
             "hookspecs.py": "signatures; tests/packaging/test_hook_documentation.py reads them",
             "ports/audit.py": DATA,

@@ -90,7 +90,8 @@ async def _call(
 
 async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
     """Return the job when it has ended; an interrupt lets an attempt in flight end first."""
-    say(_waiting(job, runs_here=runner is not None))
+    by = "whichever `sp00ky run` is up" if runner is None else "this command"
+    say(f"{job.id} is {job.status.value}: delivered by {by}")
 
     async def watch() -> Job:
         nonlocal job
@@ -130,8 +131,3 @@ async def _say_reasons(outbox: Outbox, table: str) -> None:
         for each in await outbox.store.check():
             if each.subject == table:
                 say(f"it goes on waiting: {each.problem}; {each.fix}")
-
-
-def _waiting(job: Job, *, runs_here: bool) -> str:
-    whose = "delivered by this command" if runs_here else "delivered by whichever `sp00ky run` is up"
-    return f"{job.id} is {job.status.value}: {whose}"

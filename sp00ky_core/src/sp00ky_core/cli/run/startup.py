@@ -18,8 +18,6 @@ LONGEST_WAIT = 5.0
 
 logger = logging.getLogger("sp00ky")
 
-Try = Callable[[], Awaitable[object]]
-
 
 async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str, *, patient: bool) -> None:
     """Open the outbox, whose end becomes the stack's, for a runner, which beats for the first time.
@@ -29,23 +27,20 @@ async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str,
         SchemaError: ``check`` found what would stop jobs.
         StoreError: what else the database says.
     """
-    attempt = _until_there if patient else _once
-    await attempt(lambda: stack.enter_async_context(outbox))
+    await _done(lambda: stack.enter_async_context(outbox), patient=patient)
     await _refuse_what_stops_jobs(outbox)
     # A pooler may answer for a database that can't be reached.
-    await attempt(lambda: outbox.store.beat(runner_id))
+    await _done(lambda: outbox.store.beat(runner_id), patient=patient)
 
 
-async def _once(work: Try) -> None:
-    await work()
-
-
-async def _until_there(work: Try) -> None:
+async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None:
     backoff = Backoff(random, first=0.5, limit=LONGEST_WAIT)
     while True:
         try:
             await work()
         except StoreUnavailable as error:
+            if not patient:
+                raise
             logger.warning("the database can't be reached, it is tried again: %s", error)
             await backoff.wait()
         else:

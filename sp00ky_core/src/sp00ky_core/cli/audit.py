@@ -14,8 +14,6 @@ from sp00ky_core.cli.terminal.output import as_json, show_page
 from sp00ky_core.encoding.report_json import audit_to_json
 from sp00ky_core.ports import AuditEntry
 
-__all__ = ["audit"]
-
 COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")
 
 LONGEST_SELECTION = 100

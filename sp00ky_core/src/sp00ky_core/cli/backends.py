@@ -18,8 +18,6 @@ from sp00ky_core.operators.audit import ActOptions
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import BackendStats, JobTable
 
-__all__ = ["backends"]
-
 Listed = tuple[str, BackendStats, JobTable]
 
 

@@ -24,8 +24,6 @@ from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
-__all__ = ["call"]
-
 LONG = 10.0
 """Seconds after which ``--wait`` says what may keep the job."""
 

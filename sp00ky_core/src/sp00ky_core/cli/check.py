@@ -15,8 +15,6 @@ from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding
 
-__all__ = ["check", "configuration_findings"]
-
 
 @command(short_help="Look for what would stop jobs, or harm them.")
 @as_json

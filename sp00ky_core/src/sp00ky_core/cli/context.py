@@ -17,8 +17,6 @@ from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["Settings", "with_settings", "with_options", "command", "run_async"]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
 

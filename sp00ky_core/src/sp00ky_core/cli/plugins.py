@@ -8,8 +8,6 @@ from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.plugins.registry import PluginInfo, load_plugins
 
-__all__ = ["plugins"]
-
 COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 
 

@@ -13,8 +13,6 @@ from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.encoding.report_json import runner_to_json
 from sp00ky_core.ports import RunnerRecord
 
-__all__ = ["runners"]
-
 COLUMNS = ("id", "host", "pid", "version", "state", "started (UTC)", "last beat", "in flight")
 
 

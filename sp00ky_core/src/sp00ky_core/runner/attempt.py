@@ -26,8 +26,6 @@ from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
-__all__ = ["Attempts"]
-
 logger = logging.getLogger(__name__)
 
 

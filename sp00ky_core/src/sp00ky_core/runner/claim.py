@@ -24,8 +24,6 @@ from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Claimer"]
-
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0

@@ -13,8 +13,6 @@ from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.workers import Slots
 
-__all__ = ["Deferrals"]
-
 
 @attrs.define(eq=False)
 class Deferrals:

@@ -20,8 +20,6 @@ from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.steering.pause import refuse_paused
 from sp00ky_core.runner.workers import Slots
 
-__all__ = ["Drain"]
-
 logger = logging.getLogger(__name__)
 
 UNTIL_EMPTY_POLL = 0.1

@@ -11,8 +11,6 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["RunnerOptions", "new_runner_id"]
-
 
 def new_runner_id(name: str = "") -> str:
     """Make an id that is new each time; without a name it says where the runner is."""

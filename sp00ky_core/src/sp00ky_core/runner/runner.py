@@ -36,8 +36,6 @@ from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Runner"]
-
 logger = logging.getLogger(__name__)
 
 

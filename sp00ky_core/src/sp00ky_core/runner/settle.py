@@ -17,8 +17,6 @@ from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Settler"]
-
 logger = logging.getLogger(__name__)
 
 BUSY_PAUSE = 0.05

@@ -10,8 +10,6 @@ from sp00ky_core.backend import Backend, stored_table
 from sp00ky_core.runner.breaker.ramp_up import RampUp
 from sp00ky_core.runner.in_flight import Held
 
-__all__ = ["Slots"]
-
 AHEAD = 0.02
 """Seconds of work, at the backend's present rate, that are claimed before there is a place for them, or
 twice as long as a claim takes, if that is more."""

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["act_options"]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

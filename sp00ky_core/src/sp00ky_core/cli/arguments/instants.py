@@ -9,8 +9,6 @@ import click
 
 from sp00ky_core.cli.arguments.durations import DURATION
 
-__all__ = ["INSTANT", "LATER"]
-
 _DURATION = re.compile(r"[0-9.]+[a-z]+")
 
 

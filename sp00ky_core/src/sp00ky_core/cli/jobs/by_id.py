@@ -16,8 +16,6 @@ from sp00ky_core.operators.bulk import DONE, Action
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import JobQuery, OperatorFate, OperatorResult
 
-__all__ = ["operate_on_ids"]
-
 AMBIGUOUS = "ambiguous"
 """What came of an id that was shortened too far."""
 

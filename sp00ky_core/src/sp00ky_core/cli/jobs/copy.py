@@ -18,8 +18,6 @@ from sp00ky_core.job import Job
 from sp00ky_core.operators.audit import ActOptions, act_of, recorded, selected_ids
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["copy"]
-
 
 @command(jobs, name="copy", short_help="Enqueue a new job like an old one.")
 @click.argument("job_id", metavar="ID")

@@ -14,8 +14,6 @@ from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.encoding.report_json import json_of
 from sp00ky_core.ports import ErrorGroup
 
-__all__ = ["errors"]
-
 COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
 
 

@@ -21,8 +21,6 @@ from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["export"]
-
 
 @command(jobs, name="export", short_help="Print jobs as JSON, one a line.")
 @choice_options()

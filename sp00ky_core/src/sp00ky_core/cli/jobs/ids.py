@@ -8,8 +8,6 @@ from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["job_of", "beginning_with"]
-
 SHORTEST_GENERATED = 20
 """Characters of a key. A shorter one was chosen by a client: what begins like it isn't meant by it."""
 

@@ -29,8 +29,6 @@ from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import JobFilter
 
-__all__ = ["list_jobs", "get", "watch", "stats"]
-
 
 @command(jobs, name="list", short_help="List jobs, newest first.")
 @filter_options()

@@ -18,15 +18,6 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import JobFilter
 
-__all__ = [
-    "Selection",
-    "choice_options",
-    "selection_options",
-    "filter_options",
-    "conditions_of",
-    "warn_of_unknown_path",
-]
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FIELDS = tuple(field.name for field in attrs.fields(JobFilter))

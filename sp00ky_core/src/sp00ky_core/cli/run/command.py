@@ -21,8 +21,6 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
-__all__ = ["run"]
-
 DAY = 86_400
 LEVELS = ("debug", "info", "warning", "error")
 

@@ -9,8 +9,6 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["AGAIN", "GRACE", "stop_signal", "unless_stopped"]
-
 GRACE = 25.0
 """Seconds that attempts in flight get to end."""
 

@@ -11,8 +11,6 @@ from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["open_for_runner"]
-
 LONGEST_WAIT = 5.0
 """Seconds between two tries."""
 

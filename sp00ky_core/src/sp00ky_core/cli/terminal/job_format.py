@@ -13,20 +13,6 @@ from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import BackendStats, Pause
 
-__all__ = [
-    "JOB_COLUMNS",
-    "job_row",
-    "CLAIM_COLUMNS",
-    "claim_row",
-    "change_line",
-    "job_lines",
-    "show_job",
-    "STATS_COLUMNS",
-    "stats_row",
-    "moment",
-    "pause_text",
-]
-
 JOB_COLUMNS = (
     "id",
     "backend",

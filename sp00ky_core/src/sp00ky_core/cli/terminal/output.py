@@ -11,18 +11,6 @@ from typing import Any, TextIO, TypeVar
 
 import click
 
-__all__ = [
-    "as_json",
-    "show_json",
-    "json_line",
-    "show_rows",
-    "show_list",
-    "show_page",
-    "plain",
-    "one_line",
-    "is_terminal",
-]
-
 Record = TypeVar("Record")
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")

@@ -6,8 +6,6 @@ was too much, from there on step by step.
 
 from __future__ import annotations
 
-__all__ = ["RampUp", "LONGEST_DELAY"]
-
 LONGEST_DELAY = 30.0
 """Seconds, at most, before a job is tried again whose backend throttled it without saying for how long."""
 

@@ -27,8 +27,6 @@ from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Breakers"]
-
 logger = logging.getLogger(__name__)
 
 SHORTEST = 0.001

@@ -7,8 +7,6 @@ from itertools import islice
 
 from sp00ky_core.ports import OverdueClaim
 
-__all__ = ["Overdue"]
-
 MOST_REMEMBERED = 10_000
 
 

@@ -17,8 +17,6 @@ from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.maintenance.overdue import Overdue
 from sp00ky_core.runner.options import RunnerOptions
 
-__all__ = ["Reclaimer"]
-
 logger = logging.getLogger(__name__)
 
 RECLAIM_BATCH = 500

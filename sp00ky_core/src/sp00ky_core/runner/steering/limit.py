@@ -7,9 +7,6 @@ from collections.abc import Iterable
 from sp00ky_core.ports import Claim
 from sp00ky_core.runner.options import RunnerOptions
 
-__all__ = ["Limits", "Waits"]
-
-
 SHORTEST, LONGEST = 0.001, 0.25
 """Seconds until a claim that was cut off before it found a job is repeated; doubled each time."""
 

@@ -10,8 +10,6 @@ from sp00ky_core.ports import BackendStats, Claim
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.steering.limit import Waits
 
-__all__ = ["Pauses", "refuse_paused"]
-
 logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 0.05

@@ -132,9 +132,9 @@ class RequestBuilder:
             added = {**_header_parameters(route, payload), **added}  # a plugin's win
         elif not isinstance(job.payload_json, JsonObject):
             _payload(job)
-        common = CommonHeaders(self._headers(_untraced(job, added))) if added else self._common
-        body = job.payload_json if route.has_body else b""
-        return Request(method=route.method, url=url, common=common, own=_own_headers(attempt), body=body)
+        own, body = _own_headers(attempt), job.payload_json if route.has_body else b""
+        common = CommonHeaders(self._headers(_untraced(own, added))) if added else self._common
+        return Request(method=route.method, url=url, common=common, own=own, body=body)
 
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
@@ -172,19 +172,14 @@ def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
     headers = {"Idempotency-Key": _header_text(job.id), "Sp00ky-Attempt": str(attempt.number)}
-    if job.traceparent and _is_traced(job):
+    if job.traceparent and TRACEPARENT.fullmatch(job.traceparent):
         headers["traceparent"] = job.traceparent
     return headers
 
 
-def _is_traced(job: Job) -> bool:
-    return bool(job.traceparent and TRACEPARENT.fullmatch(job.traceparent))
-
-
-def _untraced(job: Job, headers: Mapping[str, str]) -> Mapping[str, str]:
+def _untraced(own: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return what is added; the traceparent that the job was enqueued with wins over another one."""
-    traced = _is_traced(job)
-    return {name: value for name, value in headers.items() if not traced or name.lower() != "traceparent"}
+    return {name: value for name, value in headers.items() if name.lower() not in own}
 
 
 def _header_parameters(route: Route, payload: Mapping[str, Any]) -> Mapping[str, str]:

@@ -21,19 +21,14 @@ __all__ = ["GROUP", "PluginInfo", "Plugins", "load_plugins"]
 
 GROUP = "sp00ky"
 
+_POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
+
 DISTRIBUTIONS = {
     "memory": "sp00ky-core",
-    "mem": "sp00ky-store-surreal",
-    "surrealkv": "sp00ky-store-surreal",
-    "ws": "sp00ky-store-surreal",
-    "wss": "sp00ky-store-surreal",
     "sqlite": "sp00ky-store-sqlite",
-    "postgresql": "sp00ky-store-postgres",
-    "postgres": "sp00ky-store-postgres",
-    "postgresql+asyncpg": "sp00ky-store-postgres",
-    "postgresql+psycopg": "sp00ky-store-postgres",
-    "http": "sp00ky-transport-http",
-    "https": "sp00ky-transport-http",
+    **dict.fromkeys(("mem", "surrealkv", "ws", "wss"), "sp00ky-store-surreal"),
+    **dict.fromkeys(_POSTGRES, "sp00ky-store-postgres"),
+    **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 

@@ -14,49 +14,25 @@ from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import BackendStats, Pause
 
 JOB_COLUMNS = (
-    "id",
-    "backend",
-    "path",
-    "status",
-    "retries",
-    "assigned_to",
-    "updated (UTC)",
-    "due (UTC)",
-    "error",
+    *("id", "backend", "path", "status", "retries"),
+    *("assigned_to", "updated (UTC)", "due (UTC)", "error"),
 )
 CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (UTC)", "deadline (UTC)")
 LONGEST_REASON = 60
 """Characters of it in a list's row."""
 
 STATS_COLUMNS = (
-    "backend",
-    "pending",
-    "due",
-    "processing",
-    "success",
-    "failed",
-    "stalled",
-    "deferred",
-    "oldest due",
-    "breaker",
-    "paused",
+    *("backend", "pending", "due", "processing", "success", "failed"),
+    *("stalled", "deferred", "oldest due", "breaker", "paused"),
 )
 
 
 def job_row(job: Job) -> tuple[object, ...]:
     """Format a job under ``JOB_COLUMNS``."""
     retries = f"{job.retries}/{job.max_retries}"
-    return (
-        job.id,
-        job.backend,
-        job.path,
-        job.status.value,
-        retries,
-        job.assigned_to,
-        moment(job.updated_at),
-        moment(job.run_at) if job.status is JobStatus.PENDING else "",
-        _last_error(job),
-    )
+    due = moment(job.run_at) if job.status is JobStatus.PENDING else ""
+    what = (job.id, job.backend, job.path, job.status.value, retries)
+    return (*what, job.assigned_to, moment(job.updated_at), due, _last_error(job))
 
 
 def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:

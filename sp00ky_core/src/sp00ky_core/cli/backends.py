@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Unpack
 
+import attrs
 import click
 
 from sp00ky_core.backend import store_tables
@@ -47,12 +48,8 @@ def _to_row(listed: Listed) -> tuple[object, ...]:
 
 def _to_json(listed: Listed) -> dict[str, Any]:
     name, stats, table = listed
-    rate = table.rate
-    limits = {
-        "rate": None if rate is None else {"limit": rate.limit, "per": rate.per, "burst": rate.burst},
-        "max_in_flight": table.max_in_flight,
-    }
-    return {"name": name, "limits": limits, **json_of(stats)}
+    rate = None if table.rate is None else attrs.asdict(table.rate)
+    return {"name": name, "limits": {"rate": rate, "max_in_flight": table.max_in_flight}, **json_of(stats)}
 
 
 def _limits_text(table: JobTable) -> str:

@@ -52,7 +52,10 @@ class Documents:
     def __init__(self, file: Path, ref_roots: Sequence[Path] = ()) -> None:
         self._files = Files([file.parent, *ref_roots])
         self._uri = file.absolute().as_uri()
-        self._read = {self._uri: self._root_value(file)}
+        try:
+            self._read = {self._uri: self._files.read(file)}
+        except FileProblem as error:
+            raise DocumentProblem("", str(error)) from None
         self._problems: dict[str, str] = {}  # of neighbours that can't be had
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
         self.minor = _minor_version(self._read[self._uri])
@@ -104,12 +107,6 @@ class Documents:
         if uri not in self._named:
             self._named[uri] = dict(_named_schemas(self._read[uri], uri))
         return self._named[uri]
-
-    def _root_value(self, file: Path) -> Any:
-        try:
-            return self._files.read(file)
-        except FileProblem as error:
-            raise DocumentProblem("", str(error)) from None
 
     def _read_neighbours(self) -> None:
         pending = [self._uri]

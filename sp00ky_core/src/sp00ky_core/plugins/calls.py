@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pluggy
 
+from sp00ky_core import hookspecs
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.job import Job
@@ -22,22 +23,12 @@ __all__ = ["OBSERVERS", "DECISIONS", "MERGED", "Hooks"]
 
 logger = logging.getLogger(__name__)
 
-OBSERVERS = frozenset(
-    {
-        "sp00ky_job_enqueued",
-        "sp00ky_jobs_claimed",
-        "sp00ky_attempt_started",
-        "sp00ky_attempt_finished",
-        "sp00ky_job_settled",
-        "sp00ky_lease_lost",
-        "sp00ky_runner_started",
-        "sp00ky_runner_stopped",
-        "sp00ky_pause_changed",
-        "sp00ky_breaker_changed",
-    }
-)
 DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
 MERGED = "sp00ky_request_headers"
+_OTHERS = (*DECISIONS, MERGED, "sp00ky_register_")
+OBSERVERS = frozenset(
+    name for name in vars(hookspecs) if name.startswith("sp00ky_") and not name.startswith(_OTHERS)
+)
 
 OBSERVER_TIMEOUT = 1.0
 """Seconds that an asynchronous observer gets."""

@@ -87,26 +87,19 @@ class Plugins:
         impls = list(self._manager.get_hookcallers(plugin) or ())
         for hook in impls:
             _refuse_wrong_kind(hook, plugin, distribution)
+        stores, transports, strategies = self._stores, self._transports, self._strategies
+        kinds: dict[str, dict[str, tuple[Any, str]]]
+        kinds = {"stores": stores, "transports": transports, "retry_strategies": strategies}
+        registered = {kind: self._collect(kind, plugin, distribution, known) for kind, known in kinds.items()}
+        hooks = tuple(sorted(hook.name for hook in impls))
         self._infos.append(
-            PluginInfo(
-                name=name,
-                distribution=distribution,
-                version=version,
-                stores=self._collect("sp00ky_register_stores", plugin, distribution, self._stores),
-                transports=self._collect(
-                    "sp00ky_register_transports", plugin, distribution, self._transports
-                ),
-                retry_strategies=self._collect(
-                    "sp00ky_register_retry_strategies", plugin, distribution, self._strategies
-                ),
-                hooks=tuple(sorted(hook.name for hook in impls)),
-            )
+            PluginInfo(name=name, distribution=distribution, version=version, hooks=hooks, **registered)
         )
 
     def _collect(
-        self, hook: str, plugin: object, distribution: str, known: dict[str, tuple[Any, str]]
+        self, kind: str, plugin: object, distribution: str, known: dict[str, tuple[Any, str]]
     ) -> tuple[str, ...]:
-        registered: dict[str, Any] = {}
+        hook, registered = f"sp00ky_register_{kind}", {}
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             if impl.plugin is plugin:
                 registered = _registered(impl, hook, distribution)

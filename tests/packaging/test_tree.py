@@ -71,6 +71,7 @@ DISTRIBUTIONS = [
             "cli/jobs/group.py": "a click group without anything in it",
             "config/keys.py": "the table of keys, which every test of a configuration reads",
             "config/settings.py": DATA,
+            "contract/headers.py": "names alone; test_routes.py and the transport's tests use them",
             "events.py": DATA,
             "hookspecs.py": "signatures; tests/packaging/test_hook_documentation.py reads them",
             "ports/audit.py": DATA,
@@ -84,6 +85,7 @@ DISTRIBUTIONS = [
             "stores/transactional/connection/session.py": "abstract: test_sql.py has one",
         },
         crossing={
+            "config/test_dumping.py": "a configuration that is written and loaded again is the same",
             "config/test_transport.py": "the keys of a backend's transport, from the file to the request",
             "cli/test_configuration.py": "configurations that no command can use",
             "cli/test_interrupted.py": "an interrupt, whatever the command does",

@@ -219,13 +219,7 @@ class NewJob:
     def for_backend(
         self, backend: str, *, max_retries: int | None = None, retry_strategy: str | None = None
     ) -> NewJob:
-        """Return the same job for a backend, without encoding the payload again.
-
-        Args:
-            backend: its name, as the store knows it.
-            max_retries: of a job that says nothing itself.
-            retry_strategy: likewise.
-        """
+        """Return it for a backend, with that's defaults, without encoding the payload again."""
         clone = object.__new__(NewJob)
         values = clone.__dict__  # copy.copy takes ten times as long, and run_many does this for each job
         values.update(self.__dict__, backend=backend)

@@ -18,8 +18,14 @@ __all__ = [
     "LATEST_RUN_AT",
     "check_options",
     "check_option",
+    "TRACEPARENT",
     "is_plain_text",
+    "expect",
+    "is_whole",
 ]
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""https://www.w3.org/TR/trace-context/#traceparent-header"""
 
 HIGHEST_PRIORITY = 3
 """The others are 2, 1 and 0, the default."""
@@ -60,9 +66,15 @@ Check = Callable[[Any, str, Any], None]
 """Raises ``OptionInvalid`` for an option's value; gets the new job, the option's name and its value."""
 
 
-def _expect(option: str, value: object, expected: str, *, met: bool) -> None:
+def expect(option: str, value: object, expected: str, *, met: bool) -> None:
+    """Raise ``OptionInvalid`` unless what is expected of an option is met."""
     if not met:
         raise OptionInvalid(option=option, value=shown(value), expected=expected)
+
+
+def is_whole(value: object, low: int, high: int) -> bool:
+    """Whether it is a whole number in a range, both ends included; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 def _is_number(value: object) -> bool:
@@ -71,37 +83,37 @@ def _is_number(value: object) -> bool:
 
 def _check_timeout(_job: Any, _option: str, value: Any) -> None:
     met = _is_number(value) and 0 < value <= MAX_TIMEOUT
-    _expect("timeout", value, f"seconds, over 0 and at most {MAX_TIMEOUT}", met=met)
+    expect("timeout", value, f"seconds, over 0 and at most {MAX_TIMEOUT}", met=met)
 
 
 def _check_delay(_job: Any, option: str, value: Any) -> None:
     met = isinstance(value, timedelta) and timedelta(0) <= value <= MAX_DELAY
-    _expect(option, value, f"a timedelta from 0 to {MAX_DELAY.days} days", met=met)
+    expect(option, value, f"a timedelta from 0 to {MAX_DELAY.days} days", met=met)
 
 
 def _check_run_at(job: Any, option: str, value: Any) -> None:
     _check_instant(job, option, value)
-    _expect("run_at", value, "either run_at or delay, not both", met=job.delay is None)
+    expect("run_at", value, "either run_at or delay, not both", met=job.delay is None)
 
 
 def _check_instant(_job: Any, option: str, value: Any) -> None:
     met = isinstance(value, datetime) and value.utcoffset() is not None
-    _expect(option, value, "a datetime with a time zone", met=met)
+    expect(option, value, "a datetime with a time zone", met=met)
     calendar = f"an instant from {EARLIEST_RUN_AT.date()} to {LATEST_RUN_AT.date()}"
-    _expect(option, value, calendar, met=EARLIEST_RUN_AT <= value <= LATEST_RUN_AT)
+    expect(option, value, calendar, met=EARLIEST_RUN_AT <= value <= LATEST_RUN_AT)
 
 
 def _check_priority(_job: Any, _option: str, value: Any) -> None:
-    met = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= HIGHEST_PRIORITY
-    _expect("priority", value, f"a whole number from 0 to {HIGHEST_PRIORITY}", met=met)
+    met = is_whole(value, 0, HIGHEST_PRIORITY)
+    expect("priority", value, f"a whole number from 0 to {HIGHEST_PRIORITY}", met=met)
 
 
-def _text_of(limit: int, pattern: str | None = None, expected: str = "") -> Check:
+def _text_of(limit: int, pattern: re.Pattern[str] | None = None, expected: str = "") -> Check:
     def check(_job: Any, option: str, value: object) -> None:
         met = isinstance(value, str) and 0 < len(value) <= limit and is_plain_text(value)
         if met and pattern and isinstance(value, str):
-            met = re.fullmatch(pattern, value) is not None
-        _expect(option, value, expected or f"a text of 1 to {limit} characters without NUL", met=met)
+            met = pattern.fullmatch(value) is not None
+        expect(option, value, expected or f"a text of 1 to {limit} characters without NUL", met=met)
 
     return check
 
@@ -133,12 +145,7 @@ _CHECKS: Sequence[tuple[str, object, Check]] = (
     ("priority", 0, _check_priority),
     ("ordering_key", None, _text_of(255)),
     ("expires_at", None, _check_instant),
-    (
-        "traceparent",
-        None,
-        # https://www.w3.org/TR/trace-context/#traceparent-header
-        _text_of(55, r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", "a W3C traceparent"),
-    ),
+    ("traceparent", None, _text_of(55, TRACEPARENT, "a W3C traceparent")),
 )
 """What a new job's options must be, where they aren't left at their default: a validator for each field
 would be called for the defaults too, which nearly all of a thousand jobs have."""
@@ -153,12 +160,6 @@ def check_options(job: Any) -> None:
 
 
 def check_option(option: str, value: object, *, like: str | None = None) -> None:
-    """Check one option, under whatever name a caller has for it. Raises ``OptionInvalid``.
-
-    Args:
-        option: Its name.
-        value: Its value.
-        like: The option of a new job whose range it has; None: that of the same name.
-    """
+    """Check a value as that option of a new job, or as the one it is ``like``. Raises ``OptionInvalid``."""
     (check,) = [check for name, _, check in _CHECKS if name == (like or option)]
     check(None, option, value)

@@ -84,23 +84,14 @@ def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
 
 def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
     error = _entry(job, event)
+    # Its request may still be under way; and it is a mark that outlives a table that can't hold errors.
+    keeps_lease = event.name == OUTCOME_UNKNOWN
     if not event.is_retryable or not _retries_left(job, how[0]):
-        return Transition(
-            to=JobStatus.FAILED,
-            retries=job.retries,
-            error=error,
-            keeps_lease=event.name == OUTCOME_UNKNOWN,  # a mark that outlives a table that can't hold errors
-        )
+        return Transition(to=JobStatus.FAILED, retries=job.retries, error=error, keeps_lease=keeps_lease)
     policy, random, strategies = how
     retry = _made(job) + 1
     delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
-    return Transition(
-        to=JobStatus.PENDING,
-        retries=retry,
-        delay=delay,
-        error=error,
-        keeps_lease=event.name == OUTCOME_UNKNOWN,  # its request may still be under way
-    )
+    return Transition(to=JobStatus.PENDING, retries=retry, delay=delay, error=error, keeps_lease=keeps_lease)
 
 
 def _lost(job: Job, event: Lost, how: _How) -> Transition:
@@ -190,14 +181,7 @@ def decide(
     random: float = 0.5,
     strategies: Mapping[str, Strategy] = STRATEGIES,
 ) -> Transition:
-    """Choose a job's next status: the only place where that is done.
-
-    Args:
-        job: as it is now.
-        event: what happened to it.
-        policy: how it is retried.
-        random: uniform in [0, 1), for the jitter.
-        strategies: retry strategies by name.
+    """Choose a job's next status: the only place where that is done. ``random``: uniform in [0, 1).
 
     Raises:
         IllegalTransition: the table has no such row.

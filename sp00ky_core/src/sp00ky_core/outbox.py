@@ -140,12 +140,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
             OptionInvalid: an option out of its range, or None as ``connection``: a transaction that was lost.
             StoreError: the store refused it, or can't be reached.
         """
-        new_job = NewJob(
-            path=path,
-            payload={} if payload is None else payload,
-            backend=backend,
-            **options,
-        )
+        new_job = _new_job(backend, path, payload, options)
         return (await self.run_many(backend, [new_job], connection=connection))[0]
 
     async def run_many(
@@ -180,13 +175,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
             CallUnsupported: the store has no such thing; says what to use instead.
             Sp00kyError: as ``run``.
         """
-        new_job = NewJob(
-            path=path,
-            payload={} if payload is None else payload,
-            backend=backend,
-            **options,
-        )
-        target = self.backends.named(backend)
+        new_job, target = _new_job(backend, path, payload, options), self.backends.named(backend)
         return _statements_of(self.store).statement(self._checked(target, new_job))
 
     def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
@@ -264,6 +253,10 @@ class Outbox(JobOperators, FleetOperators, Queries):
         factories = self.transport_factories(backends)
         made = {factory: factory() for factory in set(factories.values())}
         return {name: made[factory] for name, factory in factories.items()}
+
+
+def _new_job(backend: str, path: str, payload: Mapping[str, Any] | None, options: JobOptions) -> NewJob:
+    return NewJob(backend=backend, path=path, payload={} if payload is None else payload, **options)
 
 
 def _given(connection: object) -> object:

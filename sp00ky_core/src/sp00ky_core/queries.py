@@ -57,22 +57,7 @@ class Queries:
         limit: int = 50,
         after: str | None = None,
     ) -> list[Job]:
-        """List jobs, newest first.
-
-        Args:
-            backend: Its name.
-            status: Theirs.
-            path: The route, exactly.
-            assigned_to: The record, exactly.
-            error_name: ``name`` of the last entry in ``errors``.
-            code: ``code`` of the last entry in ``errors``.
-            since: They were created then or later.
-            until: They were created before then.
-            ordering_key: The text, exactly.
-            runner_id: The runner that has them.
-            limit: At most so many.
-            after: The id of the last job of the page before.
-        """
+        """List jobs, newest first; what the arguments mean is said at ``JobFilter`` and ``JobQuery``."""
         if backend is not None:
             self.backends.named(backend)
         query = JobQuery(
@@ -94,11 +79,7 @@ class Queries:
     def pages(self, conditions: JobFilter, *, limit: int | None = None) -> AsyncGenerator[list[Job], None]:
         """Yield all jobs that meet conditions, newest first, 1,000 at a time: however many, in little memory.
 
-        What is enqueued meanwhile may be left out.
-
-        Args:
-            conditions: Which jobs; ``JobFilter()`` is all.
-            limit: At most so many.
+        ``JobFilter()`` is all. What is enqueued meanwhile may be left out.
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.
@@ -126,11 +107,7 @@ class Queries:
         await self.store.get(job_id)  # says why nothing comes any more: the job is gone, or the store closed
 
     async def wait(self, job_id: str, *, timeout: float | None = None) -> Job:  # noqa: ASYNC109  # as asyncio.wait_for has it
-        """Return the job once it has ended.
-
-        Args:
-            job_id: The job's id.
-            timeout: Seconds to wait at most; None: for ever.
+        """Return the job once it has ended; wait for at most ``timeout`` seconds, or for ever.
 
         Raises:
             JobNotFound: there is none of that id, or it is gone.
@@ -175,9 +152,7 @@ class Queries:
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
 
-        Args:
-            since: Only those that changed then or later.
-            limit: At most so many groups.
+        Only those that changed ``since`` then.
         """
         _check_page(since, limit)
         return await self.store.errors(since=since, limit=limit)
@@ -191,10 +166,7 @@ class Queries:
     ) -> list[AuditEntry]:
         """List what operators have done, the latest first; it is kept for 90 days.
 
-        Args:
-            since: Only what was done then or later.
-            limit: At most so many entries.
-            after: The id of the last entry of the page before.
+        ``after``: the id of the last entry of the page before.
         """
         _check_page(since, limit)
         return await self.store.audit(since=since, limit=limit, after=after)

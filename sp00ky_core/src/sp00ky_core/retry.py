@@ -86,15 +86,8 @@ def next_delay(
 ) -> float:
     """Return the seconds to wait before the n-th retry.
 
-    Args:
-        policy: the job's.
-        n: which retry it is, from 1; up to 10**6 and more.
-        random: uniform in [0, 1); 0.5 means no jitter.
-        retry_after: seconds that the backend asked for: raises the delay, up to the cap.
-        strategies: by name.
-
-    Returns:
-        A finite number in [0, cap * (1 + jitter)].
+    A finite number in [0, cap * (1 + jitter)], for n from 1 up to 10**6 and more. ``random`` is uniform in
+    [0, 1), 0.5 means no jitter; ``retry_after``, what the backend asked for, raises it, up to the cap.
 
     Raises:
         UnknownStrategy: the policy names an unknown one.

@@ -35,11 +35,8 @@ _JSON_TYPE = re.compile(r"\s*application/(json|[^;\s]+\+json)\s*(;|$)", re.IGNOR
 def outcome_of(response: Response, redaction: Redaction, *, limit: int, now: datetime) -> Outcome:
     """Say what a response means: 2xx is delivered, whatever its body; anything else isn't, or is throttled.
 
-    Args:
-        response: what came back.
-        redaction: knows the backend's secrets; neither a result nor a reason holds one.
-        limit: bytes to which a compressed body may grow.
-        now: for a ``Retry-After`` that is a date, where the response has no date of its own.
+    Neither a result nor a reason holds a secret. A compressed body may grow to ``limit`` bytes.
+    ``now`` counts for a ``Retry-After`` that is a date, where the response has no date of its own.
     """
     if response.is_delivered:
         return Delivered(code=response.status, result=_result(response, redaction, limit))

@@ -44,12 +44,7 @@ class Redaction:
         return ""
 
     def json(self, body: bytes, value: object) -> bytes | None:
-        """Return JSON without secrets; None where it can't be cleaned, or where no JSON would be left.
-
-        Args:
-            body: UTF-8 JSON.
-            value: what it encodes.
-        """
+        """Return a value's JSON without secrets; None where none would be left, or it can't be cleaned."""
         if not (b"\\" in body or self._is_in(body.decode())):
             return body
         try:

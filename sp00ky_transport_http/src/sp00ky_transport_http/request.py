@@ -15,8 +15,10 @@ from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Route
+from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job import Job
+from sp00ky_core.job_options import TRACEPARENT
 from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
@@ -25,30 +27,6 @@ from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefuse
 __all__ = ["CommonHeaders", "Request", "RequestBuilder"]
 
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
-_CLOSED = frozenset(
-    # what a request is made of and what belongs to its connection: no plugin's business
-    {
-        "accept-encoding",
-        "authorization",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "cookie",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
 
 _DEFAULTS: Mapping[str, str] = {
@@ -119,7 +97,7 @@ class RequestBuilder:
             "Host": base_url.host_port_subcomponent or "",
             **_shared_headers(self.token, base_url),
         }
-        self._closed = _CLOSED.union(name.lower() for name in (*self._shared, *_OWN))
+        self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
         self._common = CommonHeaders(self._headers())
         self.redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
@@ -154,9 +132,9 @@ class RequestBuilder:
             added = {**_header_parameters(route, payload), **added}  # a plugin's win
         elif not isinstance(job.payload_json, JsonObject):
             _payload(job)
-        common = CommonHeaders(self._headers(_untraced(job, added))) if added else self._common
-        body = job.payload_json if route.has_body else b""
-        return Request(method=route.method, url=url, common=common, own=_own_headers(attempt), body=body)
+        own, body = _own_headers(attempt), job.payload_json if route.has_body else b""
+        common = CommonHeaders(self._headers(_untraced(own, added))) if added else self._common
+        return Request(method=route.method, url=url, common=common, own=own, body=body)
 
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
@@ -186,9 +164,7 @@ class RequestBuilder:
     def _allows(self, name: str, value: str) -> bool:
         """Say whether a plugin may add a header: nothing that is ours, or could change the request."""
         return bool(
-            name.lower() not in self._closed
-            and _HEADER_NAME.fullmatch(name)
-            and _HEADER_VALUE.fullmatch(value)
+            name.lower() not in self._closed and HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(value)
         )
 
 
@@ -196,19 +172,14 @@ def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
     headers = {"Idempotency-Key": _header_text(job.id), "Sp00ky-Attempt": str(attempt.number)}
-    if job.traceparent and _is_traced(job):
+    if job.traceparent and TRACEPARENT.fullmatch(job.traceparent):
         headers["traceparent"] = job.traceparent
     return headers
 
 
-def _is_traced(job: Job) -> bool:
-    return bool(job.traceparent and _TRACEPARENT.fullmatch(job.traceparent))
-
-
-def _untraced(job: Job, headers: Mapping[str, str]) -> Mapping[str, str]:
+def _untraced(own: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
     """Return what is added; the traceparent that the job was enqueued with wins over another one."""
-    traced = _is_traced(job)
-    return {name: value for name, value in headers.items() if not traced or name.lower() != "traceparent"}
+    return {name: value for name, value in headers.items() if name.lower() not in own}
 
 
 def _header_parameters(route: Route, payload: Mapping[str, Any]) -> Mapping[str, str]:
@@ -220,7 +191,7 @@ def _header_parameters(route: Route, payload: Mapping[str, Any]) -> Mapping[str,
             where = f"the header {name[:80]!r}"
             items = value if isinstance(value, list) else [value]
             filled[name] = ",".join(scalar_text(item, where) for item in items if item is not None)
-            if not _HEADER_VALUE.fullmatch(filled[name]):
+            if not HEADER_VALUE.fullmatch(filled[name]):
                 raise ValueRefused(f"{where} must hold neither control characters nor letters beyond Latin-1")
     return filled
 
@@ -254,7 +225,7 @@ def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:
     elif base_url.password is not None:
         headers["Authorization"] = f"Basic {_basic(base_url)}"
     for name, value in headers.items():
-        if not _HEADER_VALUE.fullmatch(value):
+        if not HEADER_VALUE.fullmatch(value):
             raise ValueError(f"no header can hold the value of {name}")
     return headers
 

@@ -16,8 +16,7 @@ from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed
-from sp00ky_transport_http.redaction import Redaction
-from sp00ky_transport_http.request import Request, RequestBuilder
+from sp00ky_transport_http.request import RequestBuilder
 
 __all__ = ["HttpTransport"]
 
@@ -59,7 +58,13 @@ class HttpTransport:
             request = target.builder.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            exchange = target.exchange(request, fresh=attempt.last)
+            exchange = Exchange(
+                request=request,
+                limit=attempt.backend.max_response_bytes,
+                fresh=attempt.last,
+                tls=target.tls,
+                proxy=target.proxy,
+            )
             failure = await self._failure(target.engine, exchange, attempt.timeout)
             return target.outcome(exchange, failure)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
@@ -73,7 +78,6 @@ class HttpTransport:
         if task is None:
             raise RuntimeError("deliver() must run in a task")
         self._deadlines.enter(task, seconds)
-        failure: Exception | None = None
         try:
             await engine.run(exchange)
         except asyncio.CancelledError:
@@ -81,12 +85,10 @@ class HttpTransport:
                 return TimeoutError()
             raise
         except ExchangeFailed as error:
-            failure = error
-        except BaseException:
+            return error
+        finally:
             self._deadlines.leave(task)
-            raise
-        self._deadlines.leave(task)
-        return failure
+        return None
 
     def _target(self, backend: BackendConfig) -> _Target | None:
         target = self._targets.get(backend.name)
@@ -111,25 +113,17 @@ class _Target:
         self.backend = backend
         self.engine = engine
         self.builder = RequestBuilder(backend)
-        self._tls = _tls(backend)
-        self._proxy = URL(backend.proxy.value) if backend.proxy else None
-
-    def exchange(self, request: Request, *, fresh: bool) -> Exchange:
-        """Return an exchange that is to be run."""
-        return Exchange(
-            request=request,
-            limit=self.backend.max_response_bytes,
-            fresh=fresh,
-            tls=self._tls,
-            proxy=self._proxy,
-        )
+        self.tls = _tls(backend)
+        self.proxy = URL(backend.proxy.value) if backend.proxy else None
 
     def outcome(self, exchange: Exchange, failure: Exception | None) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
         response = exchange.response
         if response is None:
+            if isinstance(failure, TimeoutError) and not exchange.is_connected:
+                return Undelivered(name=CONNECT, reason="no connection in time")
             problem = failure or RuntimeError("an exchange ends with a head or an error")
-            return _undelivered(exchange, problem, self.builder.redaction)
+            return undelivered_by(problem, self.builder.redaction)
         now = _ANY_TIME if response.is_delivered else datetime.now(UTC)
         limit = self.backend.max_response_bytes
         return outcome_of(response, self.builder.redaction, limit=limit, now=now)
@@ -141,9 +135,3 @@ def _tls(backend: BackendConfig) -> ssl.SSLContext | None:
     context = backend.tls.context()
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _undelivered(exchange: Exchange, error: Exception, redaction: Redaction) -> Undelivered:
-    if isinstance(error, TimeoutError) and not exchange.is_connected:
-        return Undelivered(name=CONNECT, reason="no connection in time")
-    return undelivered_by(error, redaction)

@@ -7,19 +7,17 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import attrs
 from yarl import URL
 
-from sp00ky_core.contract import path_problem
+from sp00ky_core.contract.paths import climbs, path_problem
 
 __all__ = ["Place", "RoutePath", "PathRefused", "ValueRefused", "scalar_text"]
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
-_SEPARATOR = re.compile(r"[/\\]")
 _KEPT = "/%:@!$&'()*+,;=~"  # what a path may hold unescaped; its own escapes are kept as they are
-_DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; no sender means more
 
 
 class PathRefused(Exception):
@@ -143,17 +141,3 @@ def scalar_text(value: object, where: str) -> str:
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return json.dumps(value)
     raise ValueRefused(f"{where} must be a string, a number or a boolean")
-
-
-def climbs(text: str) -> bool:
-    """Say whether any server could see a ``.`` or ``..`` segment in the text.
-
-    Escapes are resolved as often as there are any, for servers and the proxies before them may each do so
-    once; a backslash counts as ``/``, and what follows ``;`` in a segment is left out, as some servers do.
-    """
-    for _ in range(_DEEPEST_ENCODING):
-        plain = unquote(text)
-        if plain == text:
-            return any(part.split(";", 1)[0] in {".", ".."} for part in _SEPARATOR.split(text))
-        text = plain
-    return True

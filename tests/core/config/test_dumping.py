@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.core.config.dumping import dump_config, dump_yaml, escaped
 
 from sp00ky_core.config import (
     BackendConfig,
@@ -21,11 +22,10 @@ from sp00ky_core.config import (
     Secret,
     SurrealdbConfig,
     TlsConfig,
-    dump_config,
     load_config,
 )
-from sp00ky_core.config.variables import FromVariable, escaped, expanded
-from sp00ky_core.encoding.yaml_text import YamlProblem, dump_yaml, parse_yaml
+from sp00ky_core.config.variables import FromVariable, expanded
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.errors import ConfigError
 
 ODD = ["$${", "${X}", "$", "0o17", "1e5", "yes", "null", "~", "#", "a: b", "'", '"', "\\"]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.core.config.dumping import dump_config
 
 from sp00ky_core import Outbox, hookimpl
-from sp00ky_core.config import BackendConfig, Secret, TlsConfig, dump_config, load_config, unready
+from sp00ky_core.config import BackendConfig, Secret, TlsConfig, load_config, unready
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job import JobStatus
 from sp00ky_core.plugins.registry import Plugins

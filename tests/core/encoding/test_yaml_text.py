@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 import pytest
+from tests.core.config.dumping import dump_yaml
 
-from sp00ky_core.encoding.yaml_text import YamlProblem, dump_yaml, parse_yaml
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 
 
 @pytest.mark.parametrize(

@@ -50,13 +50,9 @@ NO_NEWS = frozenset(
 def event_of(
     outcome: Outcome, *, cap: float, probe_of: str | None = None, took: float = 0.0
 ) -> BreakerEvent | None:
-    """Classify an outcome for the breaker; None: it says nothing.
+    """Classify an attempt's outcome for the breaker; None: it says nothing.
 
-    Args:
-        outcome: of one attempt.
-        cap: seconds that a ``Retry-After`` counts at most.
-        probe_of: the runner whose probe the attempt was; None: it was none.
-        took: seconds that the attempt took.
+    A ``Retry-After`` counts for at most ``cap`` seconds; ``probe_of`` names the runner whose probe it was.
     """
     if not isinstance(outcome, Delivered) and outcome.name in NO_NEWS:
         return None if probe_of is None else ProbeWithoutNews(runner_id=probe_of)

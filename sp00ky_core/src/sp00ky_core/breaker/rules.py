@@ -49,28 +49,22 @@ def _wait(breaker: Breaker, event: Failed | Answered, _config: BreakerConfig) ->
     return _Next(to=breaker.state, failures=breaker.failures, pause=event.retry_after)
 
 
-def _reopen(breaker: Breaker, event: ProbeFailed, config: BreakerConfig) -> _Next | None:
-    if breaker.probe_runner != event.runner_id:
-        return None  # it took too long, and another runner has the probe now
+def _reopen(breaker: Breaker, event: ProbeFailed, config: BreakerConfig) -> _Next:
     failures = max(breaker.failures, config.failures) + 1
     # A probe that hung has waited already; but a backend is never hit without a break.
     pause = max(_interval(config, failures) - event.took, config.interval, event.retry_after)
     return _Next(to=BreakerState.OPEN, failures=failures, pause=pause)
 
 
-def _close(breaker: Breaker, event: ProbeAnswered, _config: BreakerConfig) -> _Next | None:
-    if breaker.probe_runner != event.runner_id:
-        return None
+def _close(_breaker: Breaker, event: ProbeAnswered, _config: BreakerConfig) -> _Next:
     return _Next(to=BreakerState.CLOSED, failures=0, pause=event.retry_after)
 
 
-def _hand_back(breaker: Breaker, event: ProbeWithoutNews, _config: BreakerConfig) -> _Next | None:
-    if breaker.probe_runner != event.runner_id:
-        return None
+def _hand_back(breaker: Breaker, _event: ProbeWithoutNews, _config: BreakerConfig) -> _Next:
     return _Next(to=BreakerState.OPEN, failures=breaker.failures)
 
 
-Rule = Callable[[Breaker, Any, BreakerConfig], _Next | None]  # of the one event that its key names
+Rule = Callable[[Breaker, Any, BreakerConfig], _Next]  # of the one event that its key names
 
 
 BREAKER_TABLE: Mapping[tuple[BreakerState, type[BreakerEvent]], tuple[Rule, frozenset[BreakerState]]] = {
@@ -98,12 +92,11 @@ def change_after(
     backend: str, breaker: Breaker, event: BreakerEvent, config: BreakerConfig
 ) -> BreakerChange | None:
     """Decide a breaker's change after an event; None: nothing would have to be written."""
-    row = BREAKER_TABLE.get((breaker.state, type(event)))
-    after = None if row is None else row[0](breaker, event, config)
-    if after is None:
-        return None
-    same = (after.to, after.failures) == (breaker.state, breaker.failures)
-    same = same and not isinstance(event, ProbeFailed | ProbeAnswered | ProbeWithoutNews)
+    row, runner_id = BREAKER_TABLE.get((breaker.state, type(event))), getattr(event, "runner_id", None)
+    if row is None or runner_id not in {None, breaker.probe_runner}:
+        return None  # the probe took too long, and another runner has the next one now
+    after = row[0](breaker, event, config)
+    same = runner_id is None and (after.to, after.failures) == (breaker.state, breaker.failures)
     if same and after.pause <= breaker.paused_for:
         return None
     return BreakerChange(

@@ -66,53 +66,42 @@ class Breaker:
 
 
 @attrs.frozen(kw_only=True)
-class Failed:
-    """An attempt found the backend unavailable.
-
-    Attributes:
-        retry_after: Seconds for which the backend asked to be left alone.
-    """
-
-    retry_after: float = 0.0
+class _News:
+    retry_after: float = 0.0  # seconds for which the backend asked to be left alone
 
 
 @attrs.frozen(kw_only=True)
-class Answered:
-    """An attempt was answered, well or badly.
-
-    Attributes:
-        retry_after: Seconds for which the backend asked to be left alone.
-    """
-
-    retry_after: float = 0.0
+class Failed(_News):
+    """An attempt found the backend unavailable."""
 
 
 @attrs.frozen(kw_only=True)
-class ProbeFailed:
+class Answered(_News):
+    """An attempt was answered, well or badly."""
+
+
+@attrs.frozen(kw_only=True)
+class ProbeFailed(_News):
     """The probe found the backend still unavailable.
 
     Attributes:
         runner_id: The runner's id.
         took: Seconds; the interval runs from when the probe was sent.
-        retry_after: Seconds for which the backend asked to be left alone.
     """
 
     runner_id: str
     took: float = 0.0
-    retry_after: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
-class ProbeAnswered:
+class ProbeAnswered(_News):
     """The probe was answered, well or badly.
 
     Attributes:
         runner_id: The runner's id.
-        retry_after: Seconds for which the backend asked to be left alone.
     """
 
     runner_id: str
-    retry_after: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

@@ -25,8 +25,6 @@ from sp00ky_core.cli.run.command import run
 from sp00ky_core.cli.runners import runners
 from sp00ky_core.cli.terminal.logs import logged
 
-__all__ = ["main", "cli"]
-
 STDERR = 2
 
 

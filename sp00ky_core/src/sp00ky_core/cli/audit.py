@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 
 import click
 
 from sp00ky_core.cli.arguments.instants import INSTANT
-from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.terminal.job_format import moment
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
-from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.cli.terminal.output import as_json, show_page
 from sp00ky_core.encoding.report_json import audit_to_json
 from sp00ky_core.ports import AuditEntry
-
-__all__ = ["audit"]
 
 COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")
 
@@ -37,23 +33,10 @@ def audit(
     The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
     off.
     """
-    found = run_async(_audit(settings, since, limit + 1, after))
-    page, rest = found[:limit], found[limit:]
-    following = page[-1].id if rest else None
-    if json_wanted:
-        show_json({"audit": [audit_to_json(each) for each in page], "next": following})
-        return
-    show_rows(COLUMNS, [_row(each) for each in page])
-    if following:
-        click.echo(f"there are more: --after {following}", err=True)
-
-
-async def _audit(
-    settings: Settings, since: datetime | None, limit: int, after: str | None
-) -> Sequence[AuditEntry]:
-    async with settings.outbox() as outbox:
-        with slow("reading the audit"):
-            return await outbox.audit(since=since, limit=limit, after=after)
+    found = settings.ask(
+        lambda outbox: outbox.audit(since=since, limit=limit + 1, after=after), "reading the audit"
+    )
+    show_page("audit", found, limit, audit_to_json, COLUMNS, _row, json_wanted=json_wanted)
 
 
 def _row(entry: AuditEntry) -> tuple[object, ...]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Unpack
 
+import attrs
 import click
 
 from sp00ky_core.backend import store_tables
 from sp00ky_core.cli.arguments.act import act_options
 from sp00ky_core.cli.arguments.durations import DURATION
-from sp00ky_core.cli.context import Settings, command, run_async, with_settings
+from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS, stats_row
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
-from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.encoding.report_json import json_of
+from sp00ky_core.operators.audit import ActOptions
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import BackendStats, JobTable
 
-__all__ = ["backends"]
+Listed = tuple[str, BackendStats, JobTable]
 
 
 @click.group()
@@ -32,29 +32,24 @@ def backends() -> None:
 @as_json
 def list_backends(settings: Settings, *, json_wanted: bool) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues."""
-    outbox = settings.outbox()
-    stats, tables = run_async(_stats(outbox)), {each.backend: each for each in store_tables(outbox.backends)}
-    limits = {name: tables[each.table.backend] for name, each in outbox.backends.items()}
-    if json_wanted:
-        show_json({"backends": [_to_json(name, stats[name], limits[name]) for name in outbox.backends]})
-    else:
-        rows = [(*stats_row(name, stats[name]), _limits_text(limits[name])) for name in outbox.backends]
-        show_rows((*STATS_COLUMNS, "limits"), rows)
+    found = settings.ask(_backends, "counting the jobs")
+    show_list("backends", found, _to_json, (*STATS_COLUMNS, "limits"), _to_row, json_wanted=json_wanted)
 
 
-async def _stats(outbox: Outbox) -> Mapping[str, BackendStats]:
-    async with outbox:
-        with slow("counting the jobs"):
-            return await outbox.stats()
+async def _backends(outbox: Outbox) -> list[Listed]:
+    stats, tables = await outbox.stats(), {each.backend: each for each in store_tables(outbox.backends)}
+    return [(name, stats[name], tables[each.table.backend]) for name, each in outbox.backends.items()]
 
 
-def _to_json(name: str, stats: BackendStats, table: JobTable) -> dict[str, Any]:
-    rate = table.rate
-    limits = {
-        "rate": None if rate is None else {"limit": rate.limit, "per": rate.per, "burst": rate.burst},
-        "max_in_flight": table.max_in_flight,
-    }
-    return {"name": name, "limits": limits, **json_of(stats)}
+def _to_row(listed: Listed) -> tuple[object, ...]:
+    name, stats, table = listed
+    return (*stats_row(name, stats), _limits_text(table))
+
+
+def _to_json(listed: Listed) -> dict[str, Any]:
+    name, stats, table = listed
+    rate = None if table.rate is None else attrs.asdict(table.rate)
+    return {"name": name, "limits": {"rate": rate, "max_in_flight": table.max_in_flight}, **json_of(stats)}
 
 
 def _limits_text(table: JobTable) -> str:
@@ -73,15 +68,14 @@ def pause(settings: Settings, *, name: str, duration: timedelta | None, **act: A
 
     What is in flight ends, jobs can be enqueued, and wait. Backends that share a table are paused together.
     """
-    run_async(_pause(settings, name, duration, act))
+    settings.ask(lambda outbox: _pause(outbox, name, duration, **act))
 
 
-async def _pause(settings: Settings, name: str, duration: timedelta | None, act: Mapping[str, Any]) -> None:
-    async with settings.outbox() as outbox:
-        began = await outbox.pause(name, duration=duration, **act)
-        until = "until it is resumed" if duration is None else f"for {duration.total_seconds():g} s"
-        was = "" if began else "; it was paused before, and that pause is replaced"
-        click.echo(f"{_together(outbox, name)} paused {until}{was}")
+async def _pause(outbox: Outbox, name: str, duration: timedelta | None, **act: Unpack[ActOptions]) -> None:
+    began = await outbox.pause(name, duration=duration, **act)
+    until = "until it is resumed" if duration is None else f"for {duration.total_seconds():g} s"
+    was = "" if began else "; it was paused before, and that pause is replaced"
+    click.echo(f"{_together(outbox, name)} paused {until}{was}")
 
 
 @command(backends, name="resume", short_help="End a pause.")
@@ -89,14 +83,13 @@ async def _pause(settings: Settings, name: str, duration: timedelta | None, act:
 @act_options
 def resume(settings: Settings, *, name: str, **act: Any) -> None:
     """End the pause of the backend NAME: its jobs are claimed again at once."""
-    run_async(_resume(settings, name, act))
+    settings.ask(lambda outbox: _resume(outbox, name, **act))
 
 
-async def _resume(settings: Settings, name: str, act: Mapping[str, Any]) -> None:
-    async with settings.outbox() as outbox:
-        ended = await outbox.resume(name, **act)
-        was = "" if ended else "; nothing had paused it"
-        click.echo(f"{_together(outbox, name)} resumed{was}")
+async def _resume(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
+    ended = await outbox.resume(name, **act)
+    was = "" if ended else "; nothing had paused it"
+    click.echo(f"{_together(outbox, name)} resumed{was}")
 
 
 def _together(outbox: Outbox, name: str) -> str:

@@ -15,17 +15,14 @@ from sp00ky_core.cli.arguments.payload import read_payload
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped
-from sp00ky_core.cli.terminal.job_format import job_lines
+from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.logs import set_level
-from sp00ky_core.cli.terminal.output import as_json, show_json
+from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.cli.terminal.progress import progress
-from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
-
-__all__ = ["call"]
 
 LONG = 10.0
 """Seconds after which ``--wait`` says what may keep the job."""
@@ -68,16 +65,8 @@ def call(
     """
     document = read_payload(payload)
     job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
-    _show(job, json_wanted=json_wanted, wait=wait)
+    show_job(job, json_wanted=json_wanted, whole=wait)
     context.exit(wait and job.status is not JobStatus.SUCCESS)
-
-
-def _show(job: Job, *, json_wanted: bool, wait: bool) -> None:
-    if json_wanted:
-        show_json(job_to_json(job))
-        return
-    for line in job_lines(job) if wait else [job.id]:
-        click.echo(line)
 
 
 async def _call(
@@ -99,7 +88,8 @@ async def _call(
 
 async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
     """Return the job when it has ended; an interrupt lets an attempt in flight end first."""
-    say(_waiting(job, runs_here=runner is not None))
+    by = "whichever `sp00ky run` is up" if runner is None else "this command"
+    say(f"{job.id} is {job.status.value}: delivered by {by}")
 
     async def watch() -> Job:
         nonlocal job
@@ -139,8 +129,3 @@ async def _say_reasons(outbox: Outbox, table: str) -> None:
         for each in await outbox.store.check():
             if each.subject == table:
                 say(f"it goes on waiting: {each.problem}; {each.fix}")
-
-
-def _waiting(job: Job, *, runs_here: bool) -> str:
-    whose = "delivered by this command" if runs_here else "delivered by whichever `sp00ky run` is up"
-    return f"{job.id} is {job.status.value}: {whose}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import attrs
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
@@ -13,8 +14,6 @@ from sp00ky_core.config import unready
 from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding
-
-__all__ = ["check", "configuration_findings"]
 
 
 @command(short_help="Look for what would stop jobs, or harm them.")
@@ -28,7 +27,7 @@ def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, v
     """
     findings = run_async(_check(settings, verbose=verbose))
     if json_wanted:
-        show_json({"findings": [_as_json(finding) for finding in findings]})
+        show_json({"findings": [{"severity": _severity(each), **_facts(each)} for each in findings]})
     else:
         for finding in findings:
             click.echo(_line(finding))
@@ -116,14 +115,8 @@ def _severity(finding: Finding) -> str:
     return "error" if finding.stops_jobs else "warning"
 
 
-def _as_json(finding: Finding) -> Mapping[str, str]:
-    return {
-        "severity": _severity(finding),
-        "subject": finding.subject,
-        "problem": finding.problem,
-        "consequence": finding.consequence,
-        "fix": finding.fix,
-    }
+def _facts(finding: Finding) -> Mapping[str, str]:
+    return attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs"))
 
 
 def _line(finding: Finding) -> str:

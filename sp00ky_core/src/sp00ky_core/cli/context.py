@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 import click
 
+from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
-
-__all__ = ["Settings", "with_settings", "command", "run_async"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -54,6 +55,16 @@ class Settings:
         """Return the environment that makes the rest of them: a URL's password belongs in no argument."""
         return {**os.environ} if self.store is None else {**os.environ, "SP00KY_STORE": self.store}
 
+    def ask(self, call: Callable[[Outbox], Awaitable[Result]], doing: str = "") -> Result:
+        """Await one call of the outbox; after a second it is said what is being done, if that is given."""
+
+        async def work() -> Result:
+            async with self.outbox() as outbox:
+                with slow(doing) if doing else nullcontext():
+                    return await call(outbox)
+
+        return run_async(work())
+
 
 _pass_settings = click.make_pass_decorator(Settings, ensure=True)
 
@@ -65,32 +76,24 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
 
 def with_settings(function: Command) -> Command:
     """Add ``--config``, ``--store`` and ``--debug``; the innermost one that is given counts."""
-    options = (
-        click.option(
-            "--config",
-            type=click.Path(path_type=Path),
-            help="The configuration; by default the nearest sp00ky.yml upward.",
-            expose_value=False,
-            callback=_set,
-        ),
-        click.option(
-            "--store",
-            metavar="URL",
-            help="Overrides the configured store, and SP00KY_STORE.",
-            expose_value=False,
-            callback=_set,
-        ),
-        click.option(
-            "--debug",
-            is_flag=True,
-            help="Show the traceback of an error.",
-            expose_value=False,
-            callback=_set,
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+    option = partial(click.option, expose_value=False, callback=_set)
+    config = "The configuration; by default the nearest sp00ky.yml upward."
+    return with_options(
+        option("--config", type=click.Path(path_type=Path), help=config),
+        option("--store", metavar="URL", help="Overrides the configured store, and SP00KY_STORE."),
+        option("--debug", is_flag=True, help="Show the traceback of an error."),
+    )(function)
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join decorators of a command into one; the first option stands first in the help."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Command], click.Command]:

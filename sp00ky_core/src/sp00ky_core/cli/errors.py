@@ -14,8 +14,6 @@ from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.outbox import TimeoutIgnored
 
-__all__ = ["FAILED", "INTERRUPTED", "complain", "complain_usage", "say", "warnings_said"]
-
 FAILED = 1
 INTERRUPTED = 130
 

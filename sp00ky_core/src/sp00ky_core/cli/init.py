@@ -9,8 +9,6 @@ import click
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.errors import Sp00kyError
 
-__all__ = ["init"]
-
 CONFIG = """\
 # The numbers are for background work: a backend that fails for some minutes, by a bad deploy for instance,
 # loses no job. Every key is in the project's documents, under Configuration.

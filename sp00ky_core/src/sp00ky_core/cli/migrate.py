@@ -11,8 +11,6 @@ from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.ports import Grants, MigrationStep
 
-__all__ = ["migrate"]
-
 
 @command(short_help="Create the job tables, or add what they lack.")
 @click.option("--print", "only_print", is_flag=True, help="Print the statements and change nothing.")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import attrs
 
 from sp00ky_core.cli.context import Settings, command
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
+from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.plugins.registry import PluginInfo, load_plugins
-
-__all__ = ["plugins"]
 
 COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 
@@ -17,11 +15,7 @@ COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 @as_json
 def plugins(_settings: Settings, *, json_wanted: bool) -> None:
     """Show the installed plugins and what each one registers."""
-    infos = load_plugins().infos
-    if json_wanted:
-        show_json({"plugins": [attrs.asdict(info) for info in infos]})
-    else:
-        show_rows(COLUMNS, [_row(info) for info in infos])
+    show_list("plugins", load_plugins().infos, attrs.asdict, COLUMNS, _row, json_wanted=json_wanted)
 
 
 def _row(info: PluginInfo) -> tuple[str, ...]:

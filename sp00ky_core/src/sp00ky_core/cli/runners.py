@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from sp00ky_core.cli.arguments.act import act_options
-from sp00ky_core.cli.context import Settings, command, run_async, with_settings
+from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import moment
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
+from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.encoding.report_json import runner_to_json
 from sp00ky_core.ports import RunnerRecord
-
-__all__ = ["runners"]
 
 COLUMNS = ("id", "host", "pid", "version", "state", "started (UTC)", "last beat", "in flight")
 
@@ -32,16 +29,8 @@ def list_runners(settings: Settings, *, json_wanted: bool) -> None:
 
     One that has stopped cleanly is not among them.
     """
-    found = run_async(_runners(settings))
-    if json_wanted:
-        show_json({"runners": [runner_to_json(each) for each in found]})
-    else:
-        show_rows(COLUMNS, [_row(each) for each in found])
-
-
-async def _runners(settings: Settings) -> Sequence[RunnerRecord]:
-    async with settings.outbox() as outbox:
-        return await outbox.runners()
+    found = settings.ask(lambda outbox: outbox.runners())
+    show_list("runners", found, runner_to_json, COLUMNS, _row, json_wanted=json_wanted)
 
 
 def _row(runner: RunnerRecord) -> tuple[object, ...]:
@@ -61,10 +50,5 @@ def drain(settings: Settings, *, runner_id: str, **act: Any) -> None:
 
     It does so within 3 s. Exit 1 if there is no such runner, or it is dead.
     """
-    run_async(_drain(settings, runner_id, act))
+    settings.ask(lambda outbox: outbox.drain_runner(runner_id, **act))
     click.echo(f"{runner_id} was asked to drain: it claims nothing more, and exits when it holds nothing")
-
-
-async def _drain(settings: Settings, runner_id: str, act: Mapping[str, Any]) -> None:
-    async with settings.outbox() as outbox:
-        await outbox.drain_runner(runner_id, **act)

@@ -36,13 +36,7 @@ class Key:
 
 
 def key(read: Any, *places: str, **traits: Any) -> dict[Any, Key]:
-    """Return the metadata of a field that a key of the file is read into.
-
-    Args:
-        read: as in ``Key``.
-        places: likewise; by default the field's name in camel case.
-        traits: ``needed``, ``secret``, ``switch`` and ``unset`` of ``Key``.
-    """
+    """Return a field's metadata: its ``Key``, whose place is by default the field's name in camel case."""
     return {Key: Key(read=read, places=places, **traits)}
 
 
@@ -58,12 +52,7 @@ def _camel(name: str) -> str:
 
 
 def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the keys of a class's mapping, and of the mappings inside it that have no class of their own.
-
-    Args:
-        section: the class.
-        kind: of ``FOREIGN``.
-    """
+    """Return the keys of a class's mapping, and of the mappings inside it that have no class of their own."""
     found: dict[str, list[str]] = {"": [*_BESIDE.get(kind, ())]}
     for each in keys_of(section).values():
         for within, _, name in (place.rpartition(".") for place in each.places):

@@ -40,11 +40,7 @@ def find_config(start: Path | None = None) -> Path:
 
 
 def load_config(file: Path, environ: Mapping[str, str] | None = None) -> Config:
-    """Read a configuration file.
-
-    Args:
-        file: it; relative paths in it are relative to its folder.
-        environ: what ``${VAR}`` stands for; by default the process's environment.
+    """Read a configuration file; ``environ`` is by default the process's environment.
 
     Raises:
         ConfigError: the file, the key, and what to do; never a secret's value.

@@ -18,11 +18,6 @@ def store_url(
 ) -> Secret:
     """Return the store's URL: ``override``, or ``SP00KY_STORE``, or ``store:``, or the ``surrealdb`` block's.
 
-    Args:
-        config: the file's.
-        override: ``--store``, or what a caller passed.
-        environ: the environment; by default the process's.
-
     Raises:
         ConfigError: none of them says which, or one is no URL; the text holds no part of it.
     """

@@ -49,17 +49,9 @@ class SectionReader:
         self._environ = environ
 
     def read(self, raw: Any, section: type[Section], at: str, kind: str, **given: Any) -> Section:
-        """Make an instance of a class of ``settings`` from a mapping.
+        """Make an instance of a class of ``settings`` from the mapping ``at`` a dotted key.
 
-        Args:
-            raw: as YAML gave it.
-            section: the class.
-            at: its dotted key.
-            kind: of ``keys.FOREIGN``.
-            given: fields that no key is read into.
-
-        Raises:
-            KeyProblem: the first thing that is wrong.
+        ``kind`` is one of ``keys.FOREIGN``; ``given`` are fields without a key. Raises ``KeyProblem``.
         """
         written = self._written(raw, section, at, kind)
         for name, key in keys_of(section).items():

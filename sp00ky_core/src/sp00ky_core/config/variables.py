@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FromVariable", "VariableProblem", "VariableUnset", "expanded", "from_vault", "escaped"]
+__all__ = ["FromVariable", "VariableProblem", "VariableUnset", "expanded", "from_vault"]
 
 _REFERENCE = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<broken>\$\{)")
 
@@ -69,8 +69,3 @@ def _resolved(found: re.Match[str], environ: Mapping[str, str]) -> str:
         return environ[found["name"]]
     except KeyError:
         raise VariableUnset(f"the environment variable {found['name']} is not set") from None
-
-
-def escaped(text: str) -> str:
-    """Return the text that ``expanded`` turns into this one."""
-    return text.replace("${", "$${")

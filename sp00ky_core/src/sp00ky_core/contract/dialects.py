@@ -16,12 +16,9 @@ _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 
 
 def json_schema(written: dict[str, Any], source: dict[str, Any], read_only: Callable[[str], bool]) -> Any:
-    """Change the schema in place, and return it.
+    """Change a schema, whose inner ones are rewritten already, in place, and return it.
 
-    Args:
-        written: the keywords of JSON Schema that it has, the schemas in them rewritten already.
-        source: as it stands in the document.
-        read_only: whether a property is only in responses, and so not required here.
+    ``source`` is as it stands in the document; what is ``read_only`` is in responses, and not required here.
     """
     for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         _rewrite_limit(written, limit, exclusive)

@@ -30,12 +30,9 @@ class _Branch:
 
 
 def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] | None:
-    """Return what stands for ``keyword`` in a schema with a discriminator; None where that chooses nothing.
+    """Return what stands for ``oneOf`` or ``anyOf`` in a schema with a discriminator that chooses, else None.
 
-    Args:
-        node: the schema.
-        keyword: ``oneOf`` or ``anyOf``.
-        schemas: those under the keyword, rewritten.
+    ``schemas`` are those under the keyword, rewritten.
     """
     discriminator, listed = node.get("discriminator"), node.get(keyword)
     named = discriminator.get("propertyName") if discriminator else None

@@ -52,7 +52,10 @@ class Documents:
     def __init__(self, file: Path, ref_roots: Sequence[Path] = ()) -> None:
         self._files = Files([file.parent, *ref_roots])
         self._uri = file.absolute().as_uri()
-        self._read = {self._uri: self._root_value(file)}
+        try:
+            self._read = {self._uri: self._files.read(file)}
+        except FileProblem as error:
+            raise DocumentProblem("", str(error)) from None
         self._problems: dict[str, str] = {}  # of neighbours that can't be had
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
         self.minor = _minor_version(self._read[self._uri])
@@ -93,25 +96,17 @@ class Documents:
 
     def _by_id(self, uri: str, pointer: str, reference: str, seen_from: Node) -> tuple[str, str]:
         """Find the schema that has this URI as its ``$id``."""
-        found = (
-            None if uri in self._problems and uri.startswith("file:") else self._names(seen_from.uri).get(uri)
-        )
+        is_file = uri in self._problems and uri.startswith("file:")
+        found = None if is_file else self._names(seen_from.uri).get(uri)
         if found is not None:
             return seen_from.uri, found + pointer
-        raise DocumentProblem(
-            "", self._problems.get(uri) or f"the reference {reference[:200]!r} leads nowhere"
-        )
+        problem = self._problems.get(uri) or f"the reference {reference[:200]!r} leads nowhere"
+        raise DocumentProblem("", problem)
 
     def _names(self, uri: str) -> dict[str, str]:
         if uri not in self._named:
             self._named[uri] = dict(_named_schemas(self._read[uri], uri))
         return self._named[uri]
-
-    def _root_value(self, file: Path) -> Any:
-        try:
-            return self._files.read(file)
-        except FileProblem as error:
-            raise DocumentProblem("", str(error)) from None
 
     def _read_neighbours(self) -> None:
         pending = [self._uri]
@@ -170,11 +165,7 @@ class Node:
     def at(self, key: str) -> Node | None:
         """Return what it holds under a key as it stands there, though it may be a reference."""
         value = _child(self.value, key)
-        if value is _NOTHING:
-            return None
-        return Node(
-            documents=self.documents, uri=self.uri, pointer=f"{self.pointer}/{_step(key)}", value=value
-        )
+        return None if value is _NOTHING else self._inner(key, value)
 
     def each(self) -> Iterator[tuple[str, Node]]:
         """Its entries as they stand there; nothing where it is neither a mapping nor a list."""
@@ -185,8 +176,11 @@ class Node:
         else:
             return
         for key, value in entries:
-            pointer = f"{self.pointer}/{_step(key)}"
-            yield key, Node(documents=self.documents, uri=self.uri, pointer=pointer, value=value)
+            yield key, self._inner(key, value)
+
+    def _inner(self, key: str, value: Any) -> Node:
+        pointer = f"{self.pointer}/{_step(key)}"
+        return Node(documents=self.documents, uri=self.uri, pointer=pointer, value=value)
 
     def followed(self) -> Node:
         """Return it, or what it refers to. Raises ``DocumentProblem``."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sp00ky_core.encoding.yaml_text import YamlProblem, decoded, parse_yaml
+from sp00ky_core.encoding.yaml_text import YamlProblem, decoded, parse_yaml, why_unread
 
 __all__ = ["Files", "FileProblem"]
 
@@ -38,10 +37,8 @@ class Files:
             return parse_yaml(decoded(self._bytes(file)), text_keys=True)
         except YamlProblem as error:
             raise FileProblem(str(error)) from None
-        except FileNotFoundError:
-            raise FileProblem("no such file") from None
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            raise FileProblem(f"can't be read: {getattr(error, 'strerror', None) or error}") from None
+        except (OSError, ValueError) as error:
+            raise FileProblem(why_unread(error)) from None
 
     def read_referred(self, file: Path) -> Any:
         """Read a file that a reference names. Raises ``FileProblem`` also where it lies elsewhere."""
@@ -55,15 +52,10 @@ class Files:
         return self.read(real)
 
     def _bytes(self, file: Path) -> bytes:
-        # not to wait for a pipe that no process writes to
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise FileProblem("can't be read: it is no regular file")
-            with os.fdopen(descriptor, "rb", closefd=False) as opened:
-                data = opened.read(self.left + 1)
-        finally:
-            os.close(descriptor)
+        if file.exists() and not file.is_file():  # such as a pipe that no process writes to
+            raise FileProblem("can't be read: it is no regular file")
+        with file.open("rb") as opened:
+            data = opened.read(self.left + 1)
         if len(data) > self.left:
             megabytes = MOST_BYTES // 1024 // 1024
             raise FileProblem(f"the document's files have more than {megabytes} MB in all; leave out some")

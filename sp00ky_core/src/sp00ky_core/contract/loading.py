@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents
@@ -29,10 +28,6 @@ class Contract:
         digest: changes with the document: what runners say to each other of it.
     """
 
-    routes: Mapping[str, Route]
-    unusable: Mapping[str, str]
-    digest: str
-
     def __init__(
         self, described: Iterable[tuple[str, RouteParts | str]], schemas: Schemas, digest: str = ""
     ) -> None:
@@ -40,14 +35,13 @@ class Contract:
         self._schemas = schemas
         self._parts: dict[str, RouteParts] = {}
         self._checks: dict[str, PayloadCheck] = {}
-        self._unusable: dict[str, str] = {}
+        self.unusable: dict[str, str] = {}
         for path, found in described:
             if isinstance(found, str):
-                self._unusable[path] = found
+                self.unusable[path] = found
             else:
                 self._parts[path] = found
-        self._routes = {path: parts.route for path, parts in self._parts.items()}
-        self.routes, self.unusable = MappingProxyType(self._routes), MappingProxyType(self._unusable)
+        self.routes = {path: parts.route for path, parts in self._parts.items()}
 
     def route(self, path: str) -> Route | None:
         """Return the route of a path; None if there is none, or if ``unusable`` says why it can't be used."""
@@ -62,7 +56,7 @@ class Contract:
         """
         check = self._checks.get(path) or self._check(path)
         if check is None:
-            return [Violation(pointer="", message=self._unusable[path])]
+            return [Violation(pointer="", message=self.unusable[path])]
         return check.violations(payload)
 
     def compile(self) -> None:
@@ -81,8 +75,8 @@ class Contract:
         try:
             check = PayloadCheck(parts.route, compiled([parts], self._schemas))
         except DocumentProblem as error:
-            self._unusable[path] = error.problem
-            del self._parts[path], self._routes[path]
+            self.unusable[path] = error.problem
+            del self._parts[path], self.routes[path]
             return None
         self._checks[path] = check
         return check
@@ -90,10 +84,6 @@ class Contract:
 
 def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> Contract:
     """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2) and the files that it refers to.
-
-    Args:
-        backend: whose ``spec`` to read.
-        ref_roots: folders that ``$ref`` may read, beside the document's own.
 
     Raises:
         ContractError: the document, the key, and what to do.

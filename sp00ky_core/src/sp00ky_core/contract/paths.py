@@ -10,7 +10,7 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = ["MAX_PATH_LENGTH", "path_problem", "segment_problem"]
+__all__ = ["MAX_PATH_LENGTH", "climbs", "path_problem", "segment_problem"]
 
 MAX_PATH_LENGTH = 2_048  # characters
 
@@ -80,13 +80,16 @@ def segment_problem(value: object) -> str | None:
         return "it becomes a part of the path, so it must not be empty"
     if any("\ud800" <= mark <= "\udfff" for mark in value):
         return "it becomes a part of the path, so it must not hold a lone surrogate"
-    if _climbs(value):
+    if climbs(value):
         return "it becomes a part of the path, so it must not be or contain the segments '.' or '..'"
     return None
 
 
-def _climbs(text: str) -> bool:
-    """Whether some reader could see a segment ``.`` or ``..``, however often it decodes."""
+def climbs(text: str) -> bool:
+    """Whether some reader could see a segment ``.`` or ``..``, however often it decodes.
+
+    A backslash counts as ``/``, and what follows ``;`` in a segment is left out, as some servers do.
+    """
     for _ in range(_DEEPEST_ENCODING):
         if any(segment.split(";", 1)[0] in {".", ".."} for segment in re.split(r"[/\\]", text)):
             return True

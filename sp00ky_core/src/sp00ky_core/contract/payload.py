@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from sp00ky_core.contract.documents import DocumentProblem
+from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.paths import segment_problem
 from sp00ky_core.contract.routes import Route, RouteParts
 from sp00ky_core.contract.schema import Schemas
@@ -21,7 +21,6 @@ _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
 ProblemOf = Callable[[object], str | None]
-_HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
 
 
 def payload_schema(parts: RouteParts, schemas: Schemas) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def _header_problem(value: object) -> str | None:
     if _is_nested(value):
         return "it becomes a header, so it must be text, a number, a boolean, or a list of these"
     texts = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
-    if not all(map(_HEADER_VALUE.fullmatch, texts)):
+    if not all(map(HEADER_VALUE.fullmatch, texts)):
         return "it becomes a header, so it must hold neither control characters nor letters beyond Latin-1"
     return None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
+from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.contract.paths import path_problem
 
 __all__ = ["Route", "RouteParts", "described_routes"]
@@ -17,16 +18,8 @@ _SIDE_METHODS = ("head", "options", "trace")  # count only where there is none o
 _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_NOT_FILLED = frozenset(
-    # OpenAPI leaves the first three to other parts of a document; the rest is the transport's own
-    {
-        *("accept", "content-type", "authorization"),
-        *("idempotency-key", "sp00ky-attempt", "host", "cookie", "expect"),
-        *("accept-encoding", "content-encoding", "content-length", "transfer-encoding"),
-        *("connection", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "upgrade"),
-    }
-)
+# OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
+_NOT_FILLED = CLOSED_HEADERS | {"accept", "content-type", "idempotency-key", "sp00ky-attempt"}
 
 
 @attrs.frozen(kw_only=True)
@@ -170,7 +163,7 @@ def _parameters(holders: list[Node]) -> dict[tuple[str, str], Node]:
 def _is_filled(place: str, name: str, parameter: Node) -> bool:
     """Whether a job fills a parameter. Raises ``DocumentProblem`` where it should and can't."""
     if place == "header":
-        if _HEADER_NAME.fullmatch(name):
+        if HEADER_NAME.fullmatch(name):
             return name.lower() not in _NOT_FILLED
     elif place != "cookie":
         return place in {"path", "query"}

@@ -17,29 +17,10 @@ from sp00ky_core.job import AttemptError, Job
 
 __all__ = ["JOB_KEYS", "job_to_json", "job_from_json", "instant_to_json", "instant_from_json"]
 
-JOB_KEYS = (
-    "id",
-    "backend",
-    "path",
-    "payload",
-    "status",
-    "retries",
-    "max_retries",
-    "retry_strategy",
-    "timeout",
-    "assigned_to",
-    "errors",
-    "result",
-    "dedup_key",
-    "priority",
-    "ordering_key",
-    "traceparent",
-    "created_at",
-    "updated_at",
-    "run_at",
-    "lease_until",
-    "lease_epoch",
-    "runner_id",
+_UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect"})
+
+JOB_KEYS = tuple(
+    field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in _UNSTATED
 )
 """The keys of a job as JSON, in their order."""
 
@@ -121,13 +102,9 @@ def _make_converter() -> cattrs.Converter:
     # The texts are bytes on the job and values in JSON: `job_to_json` and `job_from_json` see to them.
     converter.register_unstructure_hook(bytes, lambda text: text)
     converter.register_structure_hook(bytes, lambda text, _type: text)
-    unstated: dict[str, Any] = {
-        name: override(omit=True)
-        for name in (field.name for field in attrs.fields(Job))
-        if name not in {*JOB_KEYS, "payload_json", "result_json"}
-    }
-    texts: dict[str, Any] = {"payload_json": override(omit=True), "result_json": override(omit=True)}
-    several: dict[str, Any] = {name: override(omit_if_default=True) for name in ("since", "count")}
+    unstated: dict[str, Any] = dict.fromkeys(_UNSTATED, override(omit=True))
+    texts: dict[str, Any] = dict.fromkeys(("payload_json", "result_json"), override(omit=True))
+    several: dict[str, Any] = dict.fromkeys(("since", "count"), override(omit_if_default=True))
     converter.register_unstructure_hook(
         AttemptError, make_dict_unstructure_fn(AttemptError, converter, **several)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 __all__ = ["JsonText", "JsonObject", "encode", "decode"]
@@ -39,11 +40,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(text: bytes | str, *, unique_keys: bool = False) -> Any:
-    """Parse JSON text.
-
-    Args:
-        text: The text.
-        unique_keys: Refuse a key that an object has twice; else its last value counts.
+    """Parse JSON text; of a key that an object has twice the last value counts, unless ``unique_keys``.
 
     Raises:
         ValueError: no JSON, or JSON that only Python accepts (NaN, Infinity), or nested too deeply.
@@ -61,11 +58,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {key[:80]!r} is there twice; keep one")
-        found[key] = value
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {twice[:80]!r} is there twice; keep one")
     return found
 
 

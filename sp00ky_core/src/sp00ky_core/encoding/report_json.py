@@ -17,17 +17,8 @@ __all__ = ["json_of", "runner_to_json", "audit_to_json"]
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
 AUDIT_KEYS = (
-    "id",
-    "at",
-    "actor",
-    "db_user",
-    "via",
-    "host",
-    "action",
-    "selection",
-    "count",
-    "reason",
-    "ended_at",
+    *("id", "at", "actor", "db_user", "via", "host"),
+    *("action", "selection", "count", "reason", "ended_at"),
 )
 
 

@@ -54,11 +54,7 @@ class _Open:
 
 
 def yaml_value(text: str, *, text_keys: bool = False) -> Any:
-    """Parse YAML text.
-
-    Args:
-        text: it.
-        text_keys: make each key a text, as in JSON: ``200:`` is ``"200"``, ``null:`` is ``"null"``.
+    """Parse YAML text; with ``text_keys`` each key is a text, as in JSON: ``200:`` is ``"200"``.
 
     Raises:
         YamlProblem: it is no YAML, has a key twice, or its aliases contain themselves or expand too far.

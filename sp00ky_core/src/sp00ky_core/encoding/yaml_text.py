@@ -5,29 +5,13 @@ PyYAML follows YAML 1.1, where ``on`` is true, ``1:30`` is 90, ``010`` is 8 and 
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import yaml
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.encoding.yaml_constructor import YamlProblem, yaml_value
 
-from sp00ky_core.encoding.yaml_constructor import SCALARS, YamlProblem, yaml_value
-
-__all__ = ["YamlProblem", "read_yaml", "decoded", "parse_yaml", "dump_yaml"]
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes what ``parse_yaml`` would take for something else than text."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # PyYAML's stubs have it for an instance's
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-for _tag, _pattern, _first in SCALARS:
-    _Dumper.add_implicit_resolver(_tag, _pattern, _first)
+__all__ = ["YamlProblem", "read_yaml", "decoded", "parse_yaml", "why_unread"]
 
 
 def read_yaml(file: Path) -> Any:
@@ -38,11 +22,16 @@ def read_yaml(file: Path) -> Any:
     """
     try:
         data = file.read_bytes()
-    except FileNotFoundError:
-        raise YamlProblem("no such file") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise YamlProblem(f"can't be read: {getattr(error, 'strerror', None) or error}") from None
+    except (OSError, ValueError) as error:
+        raise YamlProblem(why_unread(error)) from None
     return parse_yaml(decoded(data))
+
+
+def why_unread(error: Exception) -> str:
+    """Say why a file couldn't be read; a ``ValueError`` is of a NUL in its name."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return f"can't be read: {getattr(error, 'strerror', None) or error}"
 
 
 def decoded(data: bytes) -> str:
@@ -54,11 +43,7 @@ def decoded(data: bytes) -> str:
 
 
 def parse_yaml(text: str, *, text_keys: bool = False) -> Any:
-    """Parse YAML or JSON text.
-
-    Args:
-        text: it.
-        text_keys: make each key a text, as in JSON: YAML's ``200:`` is ``"200"``.
+    """Parse YAML or JSON text; with ``text_keys`` each key is a text, as in JSON.
 
     Raises:
         YamlProblem: it is neither, has a key twice, or its aliases contain themselves or expand too far.
@@ -67,25 +52,6 @@ def parse_yaml(text: str, *, text_keys: bool = False) -> Any:
         return yaml_value(text, text_keys=text_keys)
     # The quick way, and JSON may be indented by tabs, which YAML refuses.
     try:
-        return json.loads(text, object_pairs_hook=_unique)
-    except RecursionError:
-        raise YamlProblem("it is nested too deeply") from None
-    except YamlProblem:
-        raise
+        return decode(text, unique_keys=True)
     except ValueError:
         return yaml_value(text, text_keys=text_keys)  # "{" opens a mapping in YAML too
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise YamlProblem(f"the key {twice!r} is there twice; keep one")
-    return found
-
-
-def dump_yaml(value: Any) -> str:
-    """YAML text that ``parse_yaml`` reads as the same value (mappings, lists and scalars; no NaN)."""
-    # ASCII only: unescaped, PyYAML writes U+0085 as a line end
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=math.inf)

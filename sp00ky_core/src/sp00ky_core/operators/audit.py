@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import attrs
 
@@ -17,7 +17,7 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
 from sp00ky_core.job_options import is_plain_text
 from sp00ky_core.ports import Act, JobFilter, Store
 
-__all__ = ["AuditRecord", "recorded", "act_of", "selected_ids", "selected_jobs"]
+__all__ = ["ActOptions", "AuditRecord", "recorded", "act_of", "selected_ids", "selected_jobs"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,18 @@ LONGEST_REASON, LONGEST_ACTOR, LONGEST_TEXT = 2_048, 255, 2_048
 """Characters."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class ActOptions(TypedDict, total=False):
+    """Carry what the audit keeps with an act; both are what the caller says.
+
+    Attributes:
+        reason: Why; of a kill it is written into each job's ``errors``, too.
+        actor: Who does it.
+    """
+
+    reason: str | None
+    actor: str | None
 
 
 @attrs.define
@@ -69,20 +81,12 @@ async def recorded(store: Store, act: Act) -> AsyncIterator[AuditRecord]:
         await record.reach(record.count, ended=True)
 
 
-def act_of(
-    action: str, selection: Mapping[str, Any], *, via: str, reason: str | None, actor: str | None
-) -> Act:
+def act_of(action: str, selection: Mapping[str, Any], *, via: str, **act: Unpack[ActOptions]) -> Act:
     """Describe an act that is to be done on this host. Raises ``OptionInvalid``."""
-    _check_text("reason", reason, LONGEST_REASON)
-    _check_text("actor", actor, LONGEST_ACTOR)
-    return Act(
-        action=action,
-        selection={name: _json_value(value) for name, value in selection.items() if value is not None},
-        actor=actor,
-        via=via,
-        host=socket.gethostname(),
-        reason=reason,
-    )
+    _check_text("reason", act.get("reason"), LONGEST_REASON)
+    _check_text("actor", act.get("actor"), LONGEST_ACTOR)
+    selected = {name: _json_value(value) for name, value in selection.items() if value is not None}
+    return Act(action=action, selection=selected, via=via, host=socket.gethostname(), **act)
 
 
 def selected_ids(job_ids: Sequence[str]) -> dict[str, Any]:

@@ -113,13 +113,8 @@ async def steps(
 
     It may be left after any batch: what was reported is done, nothing else is.
 
-    Args:
-        store: Where the jobs are.
-        action: What is done.
-        conditions: Which jobs are meant.
-        operate: Does it to jobs by their ids. Deleting is left to the store where no limit chooses among
-            the jobs, for a store knows the newest of a backend, not of all.
-        limit: At most so many jobs, the newest; None: all.
+    ``operate`` does it to jobs by their ids. Deleting is left to the store where no ``limit`` chooses the
+    newest among the jobs, for a store knows the newest of a backend, not of all.
 
     Raises:
         OptionInvalid: The action isn't done to jobs of such a status; nothing was done.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
 from sp00ky_core.job_options import check_option
-from sp00ky_core.operators.audit import act_of, recorded
+from sp00ky_core.operators.audit import ActOptions, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import RunnerState, Store
 
@@ -17,8 +17,6 @@ __all__ = ["FleetOperators"]
 
 class FleetOperators:
     """Steer all runners of a store; a base of ``Outbox``.
-
-    ``reason`` and ``actor`` are kept in the audit with each act; both are what the caller says.
 
     Attributes:
         via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
@@ -30,25 +28,13 @@ class FleetOperators:
     _hooks: Hooks
 
     async def pause(
-        self,
-        backend: str,
-        *,
-        duration: timedelta | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
+        self, backend: str, *, duration: timedelta | None = None, **act: Unpack[ActOptions]
     ) -> bool:
         """Keep every runner from claiming a backend's jobs; what is in flight ends.
 
         Backends that share a table are paused together. A pause of a paused backend takes the place of that.
 
-        Args:
-            backend: Its name.
-            duration: It ends after that; None: with ``resume``.
-            reason: Why.
-            actor: Who does it.
-
-        Returns:
-            Whether it wasn't paused before.
+        It ends after ``duration``, or else with ``resume``. Returns whether it wasn't paused before.
 
         Raises:
             UnknownBackend: There is none of that name.
@@ -57,38 +43,29 @@ class FleetOperators:
         self.backends.named(backend)
         seconds = _checked_seconds(duration)
         selection = {"backend": backend, "duration": duration}
-        act = act_of("pause", selection, via=self.via, reason=reason, actor=actor)
-        async with recorded(self.store, act):
-            began = await self.store.pause(backend, seconds=seconds, reason=reason, actor=actor)
+        async with recorded(self.store, act_of("pause", selection, via=self.via, **act)):
+            began = await self.store.pause(backend, seconds=seconds, **act)
         if began:
             await self._report_pause(backend, paused=True)
         return began
 
-    async def resume(self, backend: str, *, reason: str | None = None, actor: str | None = None) -> bool:
+    async def resume(self, backend: str, **act: Unpack[ActOptions]) -> bool:
         """End a backend's pause; whether there was one. Arguments and errors as of ``pause``."""
         self.backends.named(backend)
-        act = act_of("resume", {"backend": backend}, via=self.via, reason=reason, actor=actor)
-        async with recorded(self.store, act):
+        async with recorded(self.store, act_of("resume", {"backend": backend}, via=self.via, **act)):
             ended = await self.store.resume(backend)
         if ended:
             await self._report_pause(backend, paused=False)
         return ended
 
-    async def drain_runner(
-        self, runner_id: str, *, reason: str | None = None, actor: str | None = None
-    ) -> None:
+    async def drain_runner(self, runner_id: str, **act: Unpack[ActOptions]) -> None:
         """Ask a runner to claim nothing more, to end what it holds, and to exit: within a beat it does.
-
-        Args:
-            runner_id: As ``runners()`` has it.
-            reason: Why.
-            actor: Who does it.
 
         Raises:
             RunnerGone: There is no such runner, or it is dead; nothing was written.
             OptionInvalid: A reason or an actor that can't be.
         """
-        act = act_of("drain", {"runner": runner_id}, via=self.via, reason=reason, actor=actor)
+        drain = act_of("drain", {"runner": runner_id}, via=self.via, **act)
         known = {each.id: each for each in await self.store.runners()}
         living = tuple(each.id for each in known.values() if each.state is not RunnerState.DEAD)
         found = known.get(runner_id)
@@ -96,7 +73,7 @@ class FleetOperators:
             raise RunnerGone(
                 runner_id=runner_id, silent_for=None if found is None else found.silent_for, known=living
             )
-        async with recorded(self.store, act):
+        async with recorded(self.store, drain):
             if not await self.store.drain_runner(runner_id):  # it has stopped meanwhile
                 raise RunnerGone(runner_id=runner_id, known=living)
 

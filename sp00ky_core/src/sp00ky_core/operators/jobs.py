@@ -6,13 +6,13 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import attrs
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
-from sp00ky_core.operators.audit import recorded, selected_ids, selected_jobs
+from sp00ky_core.operators.audit import ActOptions, recorded, selected_ids, selected_jobs
 from sp00ky_core.operators.bulk import (
     CLEAR,
     DONE,
@@ -35,10 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class JobOperators:
-    """Operate on jobs of a store; a base of ``Outbox``.
-
-    ``reason`` and ``actor`` are kept in the audit with each act; both are what the caller says.
-    """
+    """Operate on jobs of a store; a base of ``Outbox``."""
 
     store: Store
     backends: Backends
@@ -46,18 +43,11 @@ class JobOperators:
     _hooks: Hooks
 
     @overload
-    async def kill(
-        self, *job_ids: str, reason: str | None = ..., actor: str | None = ...
-    ) -> list[OperatorResult]: ...
+    async def kill(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
 
     @overload
     async def kill(
-        self,
-        *,
-        filter: JobFilter,
-        limit: int | None = ...,
-        reason: str | None = ...,
-        actor: str | None = ...,
+        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
     ) -> BulkResult: ...
 
     async def kill(
@@ -65,8 +55,7 @@ class JobOperators:
         *job_ids: str,
         filter: JobFilter | None = None,  # noqa: A002  # as it is called in the documents
         limit: int | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
+        **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
         """End jobs that are pending or processing, an attempt in flight is fenced off.
 
@@ -74,8 +63,7 @@ class JobOperators:
             job_ids: The jobs; or
             filter: the conditions that they meet; of 1,000 at a time.
             limit: With ``filter``, at most so many, the newest.
-            reason: Written into each job's ``errors``, too.
-            actor: Who does it.
+            act: ``reason`` and ``actor``, for the audit; the reason goes into each job's ``errors``, too.
 
         Returns:
             Each job's fate, in order; with ``filter`` the numbers of them.
@@ -84,7 +72,7 @@ class JobOperators:
             OptionInvalid: both ids and a filter, a limit without one, an id that is no text, or a filter on a
                 status that can't be killed.
         """
-        return await self._operate(Operation(action=KILL, reason=reason, actor=actor), job_ids, filter, limit)
+        return await self._operate(Operation(action=KILL, **act), job_ids, filter, limit)
 
     @overload
     async def redrive(
@@ -92,8 +80,7 @@ class JobOperators:
         *job_ids: str,
         resend_unknown: bool = ...,
         over: timedelta | None = ...,
-        reason: str | None = ...,
-        actor: str | None = ...,
+        **act: Unpack[ActOptions],
     ) -> list[OperatorResult]: ...
 
     @overload
@@ -104,8 +91,7 @@ class JobOperators:
         limit: int | None = ...,
         resend_unknown: bool = ...,
         over: timedelta | None = ...,
-        reason: str | None = ...,
-        actor: str | None = ...,
+        **act: Unpack[ActOptions],
     ) -> BulkResult: ...
 
     async def redrive(
@@ -115,8 +101,7 @@ class JobOperators:
         limit: int | None = None,
         resend_unknown: bool = False,
         over: timedelta | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
+        **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
         """Make failed jobs pending again, with all their retries; as ``kill`` otherwise.
 
@@ -127,27 +112,17 @@ class JobOperators:
             resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
             over: They become due one after the other, evenly within so long from now; None: all at once. Of
                 jobs that meet a filter the oldest is due first.
-            reason: Why.
-            actor: Who does it.
+            act: ``reason`` and ``actor``, for the audit.
         """
-        operation = Operation(
-            action=REDRIVE, reason=reason, actor=actor, resend_unknown=resend_unknown, over=over
-        )
+        operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
         return await self._operate(operation, job_ids, filter, limit)
 
     @overload
-    async def clear(
-        self, *job_ids: str, reason: str | None = ..., actor: str | None = ...
-    ) -> list[OperatorResult]: ...
+    async def clear(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
 
     @overload
     async def clear(
-        self,
-        *,
-        filter: JobFilter,
-        limit: int | None = ...,
-        reason: str | None = ...,
-        actor: str | None = ...,
+        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
     ) -> BulkResult: ...
 
     async def clear(
@@ -155,13 +130,10 @@ class JobOperators:
         *job_ids: str,
         filter: JobFilter | None = None,  # noqa: A002
         limit: int | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
+        **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
         """Delete jobs that have ended; as ``kill`` otherwise, but with ``filter`` of 10,000 at a time."""
-        return await self._operate(
-            Operation(action=CLEAR, reason=reason, actor=actor), job_ids, filter, limit
-        )
+        return await self._operate(Operation(action=CLEAR, **act), job_ids, filter, limit)
 
     async def reschedule(
         self,
@@ -170,8 +142,7 @@ class JobOperators:
         delay: timedelta | None = None,
         now: bool = False,
         priority: int | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
+        **act: Unpack[ActOptions],
     ) -> list[OperatorResult]:
         """Change when pending jobs are due, or their priority; others are refused.
 
@@ -181,15 +152,14 @@ class JobOperators:
             delay: so long from now; or
             now: at once. None of the three: as before.
             priority: From 0 to 3; None: as before.
-            reason: Why.
-            actor: Who does it.
+            act: ``reason`` and ``actor``, for the audit.
 
         Raises:
             OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or nothing that
                 changes.
         """
         change = checked_change(at=at, delay=delay, now=now, priority=priority)
-        operation = Operation(action=RESCHEDULE, reason=reason, actor=actor, change=change)
+        operation = Operation(action=RESCHEDULE, change=change, **act)
         return await self._by_ids(operation, job_ids)
 
     def steps(
@@ -197,11 +167,7 @@ class JobOperators:
     ) -> AsyncGenerator[BulkResult, None]:
         """Do it to the jobs that meet conditions, in batches; yield how far it has come after each.
 
-        Args:
-            action: ``KILL``, ``REDRIVE`` or ``CLEAR``.
-            conditions: Which jobs.
-            limit: At most so many, the newest.
-            options: ``reason`` and ``actor``; of a redrive ``resend_unknown`` and ``over``.
+        The arguments are those of ``kill`` and ``redrive``.
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.

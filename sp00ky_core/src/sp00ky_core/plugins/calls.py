@@ -11,7 +11,9 @@ from typing import Any, cast
 
 import pluggy
 
+from sp00ky_core import hookspecs
 from sp00ky_core.config import BackendConfig
+from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins import defaults
@@ -21,22 +23,12 @@ __all__ = ["OBSERVERS", "DECISIONS", "MERGED", "Hooks"]
 
 logger = logging.getLogger(__name__)
 
-OBSERVERS = frozenset(
-    {
-        "sp00ky_job_enqueued",
-        "sp00ky_jobs_claimed",
-        "sp00ky_attempt_started",
-        "sp00ky_attempt_finished",
-        "sp00ky_job_settled",
-        "sp00ky_lease_lost",
-        "sp00ky_runner_started",
-        "sp00ky_runner_stopped",
-        "sp00ky_pause_changed",
-        "sp00ky_breaker_changed",
-    }
-)
 DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
 MERGED = "sp00ky_request_headers"
+_OTHERS = (*DECISIONS, MERGED, "sp00ky_register_")
+OBSERVERS = frozenset(
+    name for name in vars(hookspecs) if name.startswith("sp00ky_") and not name.startswith(_OTHERS)
+)
 
 OBSERVER_TIMEOUT = 1.0
 """Seconds that an asynchronous observer gets."""
@@ -46,25 +38,6 @@ LAST_MOMENT = 1.0
 
 MAX_OBSERVING = 1_000
 """Asynchronous calls of one plugin at work at the same time; one beyond that is left out, and logged."""
-
-FORBIDDEN_HEADERS = frozenset(
-    {
-        "authorization",
-        "host",
-        # What is hop-by-hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        # The transport frames the body itself.
-        "content-length",
-    }
-)
 
 
 class Hooks:
@@ -194,5 +167,5 @@ def _allowed(headers: Mapping[Any, Any], plugin_name: str) -> dict[str, str]:
 def _is_allowed(name: object, value: object) -> bool:
     if not isinstance(name, str) or not isinstance(value, str):
         return False
-    is_token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-    return is_token and name.lower() not in FORBIDDEN_HEADERS and value.isprintable() and value.isascii()
+    is_open = HEADER_NAME.fullmatch(name) is not None and name.lower() not in CLOSED_HEADERS
+    return is_open and value.isprintable() and value.isascii()

@@ -21,19 +21,14 @@ __all__ = ["GROUP", "PluginInfo", "Plugins", "load_plugins"]
 
 GROUP = "sp00ky"
 
+_POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
+
 DISTRIBUTIONS = {
     "memory": "sp00ky-core",
-    "mem": "sp00ky-store-surreal",
-    "surrealkv": "sp00ky-store-surreal",
-    "ws": "sp00ky-store-surreal",
-    "wss": "sp00ky-store-surreal",
     "sqlite": "sp00ky-store-sqlite",
-    "postgresql": "sp00ky-store-postgres",
-    "postgres": "sp00ky-store-postgres",
-    "postgresql+asyncpg": "sp00ky-store-postgres",
-    "postgresql+psycopg": "sp00ky-store-postgres",
-    "http": "sp00ky-transport-http",
-    "https": "sp00ky-transport-http",
+    **dict.fromkeys(("mem", "surrealkv", "ws", "wss"), "sp00ky-store-surreal"),
+    **dict.fromkeys(_POSTGRES, "sp00ky-store-postgres"),
+    **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 
@@ -92,26 +87,19 @@ class Plugins:
         impls = list(self._manager.get_hookcallers(plugin) or ())
         for hook in impls:
             _refuse_wrong_kind(hook, plugin, distribution)
+        stores, transports, strategies = self._stores, self._transports, self._strategies
+        kinds: dict[str, dict[str, tuple[Any, str]]]
+        kinds = {"stores": stores, "transports": transports, "retry_strategies": strategies}
+        registered = {kind: self._collect(kind, plugin, distribution, known) for kind, known in kinds.items()}
+        hooks = tuple(sorted(hook.name for hook in impls))
         self._infos.append(
-            PluginInfo(
-                name=name,
-                distribution=distribution,
-                version=version,
-                stores=self._collect("sp00ky_register_stores", plugin, distribution, self._stores),
-                transports=self._collect(
-                    "sp00ky_register_transports", plugin, distribution, self._transports
-                ),
-                retry_strategies=self._collect(
-                    "sp00ky_register_retry_strategies", plugin, distribution, self._strategies
-                ),
-                hooks=tuple(sorted(hook.name for hook in impls)),
-            )
+            PluginInfo(name=name, distribution=distribution, version=version, hooks=hooks, **registered)
         )
 
     def _collect(
-        self, hook: str, plugin: object, distribution: str, known: dict[str, tuple[Any, str]]
+        self, kind: str, plugin: object, distribution: str, known: dict[str, tuple[Any, str]]
     ) -> tuple[str, ...]:
-        registered: dict[str, Any] = {}
+        hook, registered = f"sp00ky_register_{kind}", {}
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             if impl.plugin is plugin:
                 registered = _registered(impl, hook, distribution)

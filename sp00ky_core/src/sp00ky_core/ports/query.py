@@ -8,30 +8,24 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import JobStatus
-from sp00ky_core.job_options import EARLIEST_RUN_AT, LATEST_RUN_AT, is_plain_text
+from sp00ky_core.job_options import check_option, expect, is_plain_text, is_whole
 
-__all__ = ["MAX_LIMIT", "MAX_CODE", "check_limit", "JobFilter", "JobQuery"]
+__all__ = ["MAX_LIMIT", "check_limit", "JobFilter", "JobQuery"]
 
 
 def _check_text(_query: object, field: attrs.Attribute[str | None], value: object) -> None:
-    if value is not None and not (isinstance(value, str) and is_plain_text(value)):
-        raise OptionInvalid(option=field.name, value=shown(value), expected="a text without NUL")
+    met = value is None or (isinstance(value, str) and is_plain_text(value))
+    expect(field.name, value, "a text without NUL", met=met)
 
 
 def _check_instant(_filter: object, field: attrs.Attribute[datetime | None], value: object) -> None:
-    if value is None:
-        return
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise OptionInvalid(option=field.name, value=shown(value), expected="a datetime with a time zone")
-    if not EARLIEST_RUN_AT <= value <= LATEST_RUN_AT:
-        calendar = f"an instant from {EARLIEST_RUN_AT.date()} to {LATEST_RUN_AT.date()}"
-        raise OptionInvalid(option=field.name, value=shown(value), expected=calendar)
+    if value is not None:
+        check_option(field.name, value, like="expires_at")
 
 
 def _check_code(_filter: object, _field: attrs.Attribute[int | None], value: object) -> None:
-    met = value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_CODE)
-    if not met:
-        raise OptionInvalid(option="code", value=shown(value), expected=f"a whole number, 0 to {MAX_CODE}")
+    met = value is None or is_whole(value, 0, MAX_CODE)
+    expect("code", value, f"a whole number, 0 to {MAX_CODE}", met=met)
 
 
 def _check_limit(_query: object, _field: attrs.Attribute[int], value: object) -> None:
@@ -40,8 +34,7 @@ def _check_limit(_query: object, _field: attrs.Attribute[int], value: object) ->
 
 def check_limit(option: str, value: object) -> None:
     """Refuse what is no number of jobs. Raises ``OptionInvalid``."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_LIMIT:
-        raise OptionInvalid(option=option, value=shown(value), expected=f"a whole number, 0 to {MAX_LIMIT}")
+    expect(option, value, f"a whole number, 0 to {MAX_LIMIT}", met=is_whole(value, 0, MAX_LIMIT))
 
 
 def _status(status: JobStatus | str | None) -> JobStatus | None:
@@ -53,8 +46,6 @@ def _status(status: JobStatus | str | None) -> JobStatus | None:
 
 
 MAX_LIMIT = 2**63 - 1
-
-
 MAX_CODE = 2**31 - 1
 
 

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+import attrs
+
 from sp00ky_core.contract import path_problem
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
@@ -24,20 +26,21 @@ from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
-__all__ = ["Attempts"]
-
 logger = logging.getLogger(__name__)
 
 
+@attrs.define(eq=False, slots=False)
 class Attempts:
     """Makes attempts, and knows when one has to be cut off."""
 
-    def __init__(self, transports: Mapping[str, Transport], hooks: Hooks, options: RunnerOptions) -> None:
-        self._transports = transports
-        self._hooks = hooks
-        self._options = options
-        self._observed = hooks.observes("sp00ky_attempt_started") or hooks.observes("sp00ky_attempt_finished")
-        self._adds_headers = hooks.observes("sp00ky_request_headers")
+    _transports: Mapping[str, Transport]
+    _hooks: Hooks
+    _options: RunnerOptions
+
+    def __attrs_post_init__(self) -> None:
+        observes = self._hooks.observes
+        self._observed = observes("sp00ky_attempt_started") or observes("sp00ky_attempt_finished")
+        self._adds_headers = observes("sp00ky_request_headers")
 
     async def attempt(self, held: Held) -> Outcome:
         """Deliver a job. Never raises; cancelled, it says that the outcome is unknown."""

@@ -24,8 +24,6 @@ from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Claimer"]
-
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0
@@ -35,39 +33,26 @@ SHORTEST_REST = 0.001
 """Seconds that are worth waiting."""
 
 
+@attrs.define(kw_only=True, eq=False, slots=False)
 class Claimer:
     """Claims for every backend that has free places and may have work."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        slots: Mapping[str, Slots],
-        holdings: Holdings,
-        settler: Settler,
-        beat: Beat,
-        wake: Wake,
-        breakers: Breakers,
-        pauses: Pauses,
-        limits: Limits,
-        hooks: Hooks,
-        options: RunnerOptions,
-    ) -> None:
-        self._store = store
-        self._slots = slots
-        self._holdings = holdings
-        self._settler = settler
-        self._beat = beat
-        self._wake = wake
-        self._breakers = breakers
-        self._pauses = pauses
-        self._limits = limits
-        self._hooks = hooks
-        self._options = options
-        self._observed = hooks.observes("sp00ky_jobs_claimed")
-        self.refused: RowRefused | None = (
-            None  # why the last claim got nothing, if the database won't write a row
-        )
+    _store: Store
+    _slots: Mapping[str, Slots]
+    _holdings: Holdings
+    _settler: Settler
+    _beat: Beat
+    _wake: Wake
+    _breakers: Breakers
+    _pauses: Pauses
+    _limits: Limits
+    _hooks: Hooks
+    _options: RunnerOptions
+
+    def __attrs_post_init__(self) -> None:
+        self._observed = self._hooks.observes("sp00ky_jobs_claimed")
+        # Why the last claim got nothing, if the database won't write a row.
+        self.refused: RowRefused | None = None
         self._stopping = False
         self._claim_seconds = 0.0  # how long the last one took
         self._look_at = float("inf")  # when all backends are to be claimed for again

@@ -17,8 +17,6 @@ from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
-__all__ = ["Decider"]
-
 logger = logging.getLogger(__name__)
 
 _ANY = RetryPolicy()  # what is delivered isn't retried

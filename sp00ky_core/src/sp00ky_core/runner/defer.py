@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
+
 from sp00ky_core.machine import Deferred, Expired
 from sp00ky_core.outcome import EXPIRED, THROTTLED, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.runner.in_flight import Held
@@ -11,16 +13,14 @@ from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.workers import Slots
 
-__all__ = ["Deferrals"]
 
-
+@attrs.define(eq=False)
 class Deferrals:
     """Decides which outcomes use up no retry, and when their jobs are tried again."""
 
-    def __init__(self, slots: Mapping[str, Slots], beat: Beat, options: RunnerOptions) -> None:
-        self._slots = slots
-        self._beat = beat
-        self._options = options
+    _slots: Mapping[str, Slots]
+    _beat: Beat
+    _options: RunnerOptions
 
     def event_of(self, held: Held, outcome: Outcome) -> Outcome | Deferred | Expired:
         """Count an outcome for its backend's ramp-up; return what it is to the job."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sp00ky_core.errors import Sp00kyError
@@ -19,8 +18,7 @@ from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.steering.pause import refuse_paused
 from sp00ky_core.runner.workers import Slots
-
-__all__ = ["Drain"]
+from sp00ky_core.stores.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +61,9 @@ class Drain:
     failed: int
 
     @property
-    @abstractmethod
     def runner_id(self) -> str:
         """As in the rows that it holds."""
-
-    @abstractmethod
-    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None: ...
+        return self._options.runner_id
 
     async def until_empty(self) -> int:
         """Return when no job of its backends is pending or processing; how many it settled as failed.
@@ -177,6 +172,20 @@ class Drain:
             await self._claimer.release()
         except Sp00kyError as error:
             logger.warning("claims can't be released, their leases will run out: %s", error)
+
+    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        self._tasks[name] = asyncio.create_task(self._keep_running(name, run), name=f"sp00ky-{name}")
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        backoff = Backoff(self._options.random)
+        while True:
+            try:
+                await run()
+                if name == "claim":
+                    return  # it was stopped
+            except Exception:  # a bug must not stop deliveries: it is logged, and the part starts again
+                logger.exception("the runner's %s failed and is started again", name)
+            await backoff.wait()
 
     async def _stop(self, *names: str) -> None:
         tasks = {name: self._tasks[name] for name in names if name in self._tasks}

@@ -10,8 +10,6 @@ from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.runner.in_flight import Held
 
-__all__ = ["FailureLog"]
-
 logger = logging.getLogger(__name__)
 
 MOST = 100

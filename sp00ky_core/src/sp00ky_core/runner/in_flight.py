@@ -12,8 +12,6 @@ from sp00ky_core.backend import Backend
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
 
-__all__ = ["Held", "Holdings"]
-
 
 @attrs.define(kw_only=True, eq=False)
 class Held:

@@ -11,8 +11,6 @@ from collections.abc import Callable
 
 import attrs
 
-__all__ = ["RunnerOptions", "new_runner_id"]
-
 
 def new_runner_id(name: str = "") -> str:
     """Make an id that is new each time; without a name it says where the runner is."""
@@ -24,7 +22,8 @@ class RunnerOptions:
     """The settings of a runner.
 
     Attributes:
-        runner_id: A name that its id begins with; may be empty.
+        runner_id: A name that its id begins with, by default host and process. Each Runner adds something of
+            its own: an id that is used twice would let one release what the other one is sending.
         grace: Seconds that attempts get to end when the runner drains.
         poll: Seconds between claims when nothing wakes the runner, jittered by 10 %.
         beat_interval: Seconds.
@@ -41,8 +40,6 @@ class RunnerOptions:
         random: Uniform in [0, 1).
     """
 
-    # What the runner's id begins with; each Runner adds something of its own, for an id that is used twice
-    # would let one runner release what the other one is sending. By default host and process.
     runner_id: str = ""
     grace: float = 25.0
     poll: float = 5.0

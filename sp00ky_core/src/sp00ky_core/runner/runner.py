@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
@@ -34,9 +34,6 @@ from sp00ky_core.runner.steering.limit import Limits
 from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
-from sp00ky_core.stores.backoff import Backoff
-
-__all__ = ["Runner"]
 
 logger = logging.getLogger(__name__)
 
@@ -120,11 +117,6 @@ class Runner(Drain):
         self.failed = 0  # ... and as failed
 
     @property
-    def runner_id(self) -> str:
-        """As in the rows that it holds."""
-        return self._options.runner_id
-
-    @property
     def backends(self) -> Collection[str]:
         """The names of those that it serves."""
         return self._documents.keys()
@@ -176,20 +168,6 @@ class Runner(Drain):
         self._spawn("reclaim", self._reclaimer.run)
         self._spawn("signal", self._listen)
         self._spawn("claim", self._claimer.run)
-
-    def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        self._tasks[name] = asyncio.create_task(self._keep_running(name, run), name=f"sp00ky-{name}")
-
-    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        backoff = Backoff(self._options.random)
-        while True:
-            try:
-                await run()
-                if name == "claim":
-                    return  # it was stopped
-            except Exception:  # a bug must not stop deliveries: it is logged, and the part starts again
-                logger.exception("the runner's %s failed and is started again", name)
-            await backoff.wait()
 
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():

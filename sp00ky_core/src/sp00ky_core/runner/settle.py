@@ -7,6 +7,8 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+import attrs
+
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
@@ -14,8 +16,6 @@ from sp00ky_core.runner.failure_log import FailureLog
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
-
-__all__ = ["Settler"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,30 +30,23 @@ UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
 """The row is as it was: to release it would be to forget that its attempt was made."""
 
 
+@attrs.define(kw_only=True, eq=False, slots=False)
 class Settler:
     """Writes outcomes; keeps those that can't be written until the store is back."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        holdings: Holdings,
-        hooks: Hooks,
-        options: RunnerOptions,
-        written: Callable[[Settlement, Held], None],
-        room: Callable[[], None],
-    ) -> None:
-        self._store = store
-        self._holdings = holdings
-        self._hooks = hooks
-        self._options = options
-        self._written = written  # called for each settlement that is durable
-        self._room = room  # called when claims may go on
+    _store: Store
+    _holdings: Holdings
+    _hooks: Hooks
+    _options: RunnerOptions
+    _written: Callable[[Settlement, Held], None]  # called for each settlement that is durable
+    _room: Callable[[], None]  # called when claims may go on
+
+    def __attrs_post_init__(self) -> None:
         self._queue: deque[tuple[Held, Settlement]] = deque()
         self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
         self._failures = FailureLog()
-        self._observed = hooks.observes("sp00ky_job_settled")
+        self._observed = self._hooks.observes("sp00ky_job_settled")
 
     def __len__(self) -> int:
         return len(self._queue)

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from sp00ky_core.job import Job
 from sp00ky_core.runner.options import RunnerOptions
 
-__all__ = ["Wake"]
-
 SHORTEST_IDLE = 0.05
 """Seconds to wait, doubling up to the poll, where a job is due that a claim doesn't get (another runner is
 taking it)."""

@@ -10,8 +10,6 @@ from sp00ky_core.backend import Backend, stored_table
 from sp00ky_core.runner.breaker.ramp_up import RampUp
 from sp00ky_core.runner.in_flight import Held
 
-__all__ = ["Slots"]
-
 AHEAD = 0.02
 """Seconds of work, at the backend's present rate, that are claimed before there is a place for them, or
 twice as long as a claim takes, if that is more."""
@@ -79,9 +77,7 @@ class Slots:
     def measure(self, now: float, claim_seconds: float) -> None:
         """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
 
-        Args:
-            now: by the runner's clock.
-            claim_seconds: how long the last claim took; the next one's jobs come so much later.
+        ``claim_seconds``: how long the last claim took; the next one's jobs come so much later.
         """
         if not (self._ended or self._busy or self._ready) and now - self._measured_at > QUIET:
             self._stride = 1

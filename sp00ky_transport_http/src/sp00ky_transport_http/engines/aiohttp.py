@@ -50,12 +50,7 @@ class AiohttpEngine:
         self._kept = self._fresh = None
 
     async def run(self, exchange: Exchange) -> None:
-        """Send the request, once, and write into the exchange what comes back; see ``Engine``.
-
-        Raises:
-            ExchangeFailed: no whole head has come.
-            RuntimeError: the engine isn't open.
-        """
+        """Send the request, once, and write into the exchange what comes back; see ``Engine``."""
         session = self._fresh if exchange.fresh else self._kept
         if session is None:
             raise RuntimeError("the engine isn't open")

@@ -17,18 +17,14 @@ def engine_name(backend: BackendConfig) -> str:
     Raises:
         ConfigError: httptools is wanted and can't be had.
     """
-    is_installed = find_spec("httptools") is not None
+    problem = "httptools knows no proxies; write auto or aiohttp" if backend.proxy else ""
+    if find_spec("httptools") is None:
+        problem = f"httptools is not installed; {install_hint('sp00ky-transport-http[fast]')}"
     if backend.engine == "auto":
-        return "httptools" if is_installed and backend.proxy is None else "aiohttp"
-    if backend.engine == "httptools" and backend.proxy is not None:
-        raise _unfit(backend, "httptools knows no proxies; write auto or aiohttp")
-    if backend.engine == "httptools" and not is_installed:
-        raise _unfit(backend, f"httptools is not installed; {install_hint('sp00ky-transport-http[fast]')}")
+        return "aiohttp" if problem else "httptools"
+    if backend.engine == "httptools" and problem:
+        raise ConfigError(file="", key=f"backends.{backend.name}.engine", problem=problem)
     return backend.engine
-
-
-def _unfit(backend: BackendConfig, problem: str) -> ConfigError:
-    return ConfigError(file="", key=f"backends.{backend.name}.engine", problem=problem)
 
 
 def new_engine(name: str) -> Engine:

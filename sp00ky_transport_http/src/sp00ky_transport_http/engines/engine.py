@@ -24,11 +24,7 @@ _OVERHEAD = 4  # times the limit that a body may take on the wire: chunks may be
 
 
 def room(limit: int) -> int:
-    """Return how many bytes a response may take on the wire, heads, chunk sizes and all.
-
-    Args:
-        limit: bytes of its body that are read.
-    """
+    """Return how many bytes a response may take on the wire, of whose body ``limit`` bytes are read."""
     return _HEADS + _OVERHEAD * limit
 
 

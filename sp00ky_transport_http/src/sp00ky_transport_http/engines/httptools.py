@@ -35,12 +35,7 @@ class HttptoolsEngine:
         self._pool = None
 
     async def run(self, exchange: Exchange) -> None:
-        """Send the request, once, and write into the exchange what comes back; see ``Engine``.
-
-        Raises:
-            ExchangeFailed: no whole head has come.
-            RuntimeError: the engine isn't open.
-        """
+        """Send the request, once, and write into the exchange what comes back; see ``Engine``."""
         pool = self._pool
         if pool is None:
             raise RuntimeError("the engine isn't open")
@@ -75,11 +70,7 @@ class HttptoolsEngine:
 
 
 async def _connected(pool: Pool, origin: Origin) -> Connection:
-    """Return a new connection.
-
-    Raises:
-        ExchangeFailed: there is none.
-    """
+    """Return a new connection. Raises ``ExchangeFailed``."""
     try:
         return await pool.connect(origin)
     except (ssl.SSLError, ssl.CertificateError) as error:

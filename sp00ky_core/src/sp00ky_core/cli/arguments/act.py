@@ -9,22 +9,18 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["act_options"]
+from sp00ky_core.cli.context import with_options
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def act_options(function: Command) -> Command:
     """Add ``--reason`` and ``--actor``."""
-    actor = click.option(
-        "--actor",
-        metavar="NAME",
-        envvar="SP00KY_ACTOR",
-        default=_login_name,
-        help="Who does it, for the audit; by default SP00KY_ACTOR, or the login name.",
-    )
-    reason = click.option("--reason", metavar="TEXT", help="Why, for the audit.")
-    return reason(actor(function))
+    actor = "Who does it, for the audit; by default SP00KY_ACTOR, or the login name."
+    return with_options(
+        click.option("--reason", metavar="TEXT", help="Why, for the audit."),
+        click.option("--actor", metavar="NAME", envvar="SP00KY_ACTOR", default=_login_name, help=actor),
+    )(function)
 
 
 def _login_name() -> str:

@@ -11,8 +11,6 @@ import click
 from sp00ky_core.config.values import duration
 from sp00ky_core.job_options import MAX_DELAY
 
-__all__ = ["DURATION", "Seconds"]
-
 
 class Seconds(click.FloatRange):
     """A number of seconds within limits; NaN is none."""

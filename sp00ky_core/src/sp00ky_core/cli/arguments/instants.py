@@ -9,8 +9,6 @@ import click
 
 from sp00ky_core.cli.arguments.durations import DURATION
 
-__all__ = ["INSTANT", "LATER"]
-
 _DURATION = re.compile(r"[0-9.]+[a-z]+")
 
 
@@ -26,11 +24,8 @@ class _Instant(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # gen
             at = datetime.fromisoformat(str(value).upper())
         except ValueError:
             if not _DURATION.fullmatch(str(value)):
-                self.fail(
-                    f"{value!r} is neither {self._kind}, such as 2h or 3d, nor 2026-01-31T12:00:00Z",
-                    param,
-                    ctx,
-                )
+                either = f"{self._kind}, such as 2h or 3d, nor 2026-01-31T12:00:00Z"
+                self.fail(f"{value!r} is neither {either}", param, ctx)
             return datetime.now(UTC) + self._direction * DURATION.convert(value, param, ctx)
         if at.tzinfo is None:
             self.fail(f"{value!r} has no time zone: 2026-01-31T12:00:00Z, or +01:00 for Z", param, ctx)

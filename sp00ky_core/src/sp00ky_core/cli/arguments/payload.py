@@ -11,8 +11,6 @@ import click
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadNotJson
 
-__all__ = ["read_payload"]
-
 
 def read_payload(payload: str) -> Any:
     """Parse the JSON that an argument stands for.

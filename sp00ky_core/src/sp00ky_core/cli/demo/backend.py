@@ -12,8 +12,6 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["DemoBackend", "OPENAPI"]
-
 _OPERATION: dict[str, Any] = {
     "post": {
         "requestBody": {

@@ -7,8 +7,6 @@ import click
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.terminal.logs import set_level
 
-__all__ = ["demo"]
-
 
 @command(short_help="Deliver 200 jobs to a backend that fails now and then.")
 @click.pass_context

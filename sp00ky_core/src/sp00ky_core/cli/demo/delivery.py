@@ -18,8 +18,6 @@ from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["delivered", "JOBS"]
-
 JOBS = {"/spookify": 120, "/chat": 20, "/charge-payment": 60}
 
 STORE = "surrealkv://./sp00ky.db"

@@ -16,8 +16,6 @@ from rich.table import Table
 from sp00ky_core.cli.terminal.output import is_terminal
 from sp00ky_core.job import Job, JobStatus
 
-__all__ = ["screen"]
-
 Show = Callable[[Sequence[Job]], None]
 
 

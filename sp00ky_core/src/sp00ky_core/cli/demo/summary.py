@@ -14,8 +14,6 @@ from sp00ky_core.cli.demo.backend import DemoBackend
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.outcome import THROTTLED
 
-__all__ = ["summary"]
-
 PAYMENT = "/charge-payment"
 
 

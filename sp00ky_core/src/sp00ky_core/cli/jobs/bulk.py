@@ -9,15 +9,14 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.context import Settings, run_async
+from sp00ky_core.cli.context import Settings
 from sp00ky_core.cli.errors import FAILED, say
 from sp00ky_core.cli.jobs.selection import Selection, warn_of_unknown_path
 from sp00ky_core.cli.run.signals import stop_signal
 from sp00ky_core.cli.terminal.output import is_terminal, show_json
 from sp00ky_core.cli.terminal.progress import counted, slow
 from sp00ky_core.operators.bulk import Action, BulkResult
-
-__all__ = ["operate_on_matching"]
+from sp00ky_core.outbox import Outbox
 
 USAGE = 2
 DONE = {"kill": "killed", "redrive": "redriven", "clear": "cleared"}
@@ -32,22 +31,20 @@ def operate_on_matching(
     Raises ``click.UsageError`` where there is no terminal to ask on and ``--yes`` wasn't given.
     """
     if selection.dry_run or not selection.yes:
-        matched = run_async(_count(settings, action, selection))
+        matched = settings.ask(lambda outbox: _count(outbox, action, selection), COUNTING)
         if selection.dry_run:
             _show(BulkResult(matched=matched), f"would be {DONE[action.name]}: {matched}", selection)
             return 0
         if not _is_wanted(context, action, matched):
             return FAILED
-    result, is_interrupted = run_async(_work(settings, action, selection, options))
+    result, is_interrupted = settings.ask(lambda outbox: _work(outbox, action, selection, options))
     _show(result, f"{DONE[action.name]}: {result.done}", selection, is_interrupted=is_interrupted)
     return FAILED if is_interrupted or any(result.refused.values()) else 0
 
 
-async def _count(settings: Settings, action: Action, selection: Selection) -> int:
-    async with settings.outbox() as outbox:
-        warn_of_unknown_path(outbox, selection.conditions)
-        with slow(COUNTING):
-            return await outbox.count_matching(action, selection.conditions, limit=selection.limit)
+async def _count(outbox: Outbox, action: Action, selection: Selection) -> int:
+    warn_of_unknown_path(outbox, selection.conditions)
+    return await outbox.count_matching(action, selection.conditions, limit=selection.limit)
 
 
 def _is_wanted(context: click.Context, action: Action, matched: int) -> bool:
@@ -64,24 +61,23 @@ def _is_wanted(context: click.Context, action: Action, matched: int) -> bool:
 
 
 async def _work(
-    settings: Settings, action: Action, selection: Selection, options: Mapping[str, Any]
+    outbox: Outbox, action: Action, selection: Selection, options: Mapping[str, Any]
 ) -> tuple[BulkResult, bool]:
     """Go on until it is done, or a signal comes: then to the end of the batch. Whether it was interrupted."""
-    async with settings.outbox() as outbox:
-        work = outbox.steps(action, selection.conditions, limit=selection.limit, **options)
-        with stop_signal() as stopped:
-            async with aclosing(work):
-                with slow(COUNTING):
-                    result = await anext(work)
-                if selection.yes:
-                    warn_of_unknown_path(outbox, selection.conditions)
-                    say(f"{_number(result.matched)} {'matches' if result.matched == 1 else 'match'}")
-                with counted() as show:
-                    while not (stopped.is_set() and result.looked_at < result.matched):
-                        show(f"{DONE[action.name]}: {result.done:,} of {result.matched:,}", result.looked_at)
-                        if (following := await anext(work, None)) is None:
-                            return result, False
-                        result = following
+    work = outbox.steps(action, selection.conditions, limit=selection.limit, **options)
+    with stop_signal() as stopped:
+        async with aclosing(work):
+            with slow(COUNTING):
+                result = await anext(work)
+            if selection.yes:
+                warn_of_unknown_path(outbox, selection.conditions)
+                say(f"{_number(result.matched)} {'matches' if result.matched == 1 else 'match'}")
+            with counted() as show:
+                while not (stopped.is_set() and result.looked_at < result.matched):
+                    show(f"{DONE[action.name]}: {result.done:,} of {result.matched:,}", result.looked_at)
+                    if (following := await anext(work, None)) is None:
+                        return result, False
+                    result = following
     return result, True
 
 

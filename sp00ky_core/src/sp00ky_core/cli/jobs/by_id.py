@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from sp00ky_core.cli.context import Settings, run_async
+from sp00ky_core.cli.context import Settings
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.jobs.ids import beginning_with
 from sp00ky_core.cli.terminal.output import show_json, show_rows
@@ -16,10 +15,6 @@ from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.operators.bulk import DONE, Action
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import JobQuery, OperatorFate, OperatorResult
-
-__all__ = ["operate_on_ids"]
-
-Operate = Callable[..., Awaitable[Sequence[OperatorResult]]]
 
 AMBIGUOUS = "ambiguous"
 """What came of an id that was shortened too far."""
@@ -43,7 +38,8 @@ def operate_on_ids(
     settings: Settings, action: Action, job_ids: Sequence[str], *, json_wanted: bool, **options: Any
 ) -> int:
     """Do it to each job once, as one act, and print what was done, on stderr what wasn't; the exit code."""
-    rows = run_async(_operate(settings, action, list(dict.fromkeys(job_ids)), **options))
+    given = list(dict.fromkeys(job_ids))
+    rows = settings.ask(lambda outbox: _operate(outbox, action, given, **options))
     if json_wanted:
         show_json({"results": [{"id": row.job_id, "result": row.result} for row in rows]})
     elif done := [(row.job_id, row.result) for row in rows if row.complaint is None]:
@@ -54,12 +50,11 @@ def operate_on_ids(
     return int(bool(complaints))
 
 
-async def _operate(settings: Settings, action: Action, job_ids: Sequence[str], **options: Any) -> list[_Row]:
-    async with settings.outbox() as outbox:
-        candidates = await _candidates(outbox, job_ids)
-        full = [each[0] for each in candidates.values() if len(each) == 1]
-        operate: Operate = partial(getattr(outbox, action.name), **options)
-        results = {each.job_id: _row(each) for each in await operate(*dict.fromkeys(full))}
+async def _operate(outbox: Outbox, action: Action, job_ids: Sequence[str], **options: Any) -> list[_Row]:
+    candidates = await _candidates(outbox, job_ids)
+    full = [each[0] for each in candidates.values() if len(each) == 1]
+    operated: Sequence[OperatorResult] = await getattr(outbox, action.name)(*dict.fromkeys(full), **options)
+    results = {each.job_id: _row(each) for each in operated}
     rows = (
         results[each[0]] if len(each) == 1 else _ambiguous(given, each) for given, each in candidates.items()
     )

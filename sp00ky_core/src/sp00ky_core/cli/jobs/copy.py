@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import click
 
 from sp00ky_core.cli.arguments.act import act_options
 from sp00ky_core.cli.arguments.payload import read_payload
-from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
-from sp00ky_core.cli.terminal.output import as_json, show_json
-from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.cli.terminal.job_format import show_job
+from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job import Job
-from sp00ky_core.operators.audit import act_of, recorded, selected_ids
-
-__all__ = ["copy"]
+from sp00ky_core.operators.audit import ActOptions, act_of, recorded, selected_ids
+from sp00ky_core.outbox import Outbox
 
 
 @command(jobs, name="copy", short_help="Enqueue a new job like an old one.")
@@ -30,9 +29,8 @@ def copy(
     *,
     job_id: str,
     payload: str | None,
-    reason: str | None,
-    actor: str,
     json_wanted: bool,
+    **act: Any,
 ) -> None:
     """Enqueue a new job like an old one, whatever became of that, and print the new one's id.
 
@@ -40,30 +38,26 @@ def copy(
     the last), and no dedup key; it is checked against the backend's document as every new job is.
     """
     document = None if payload is None else read_payload(payload)
-    job = run_async(_copy(settings, job_id, document, reason=reason, actor=actor))
-    if json_wanted:
-        show_json(job_to_json(job))
-    else:
-        click.echo(job.id)
+    job = settings.ask(lambda outbox: _copy(outbox, job_id, document, **act))
+    show_job(job, json_wanted=json_wanted, whole=False)
 
 
-async def _copy(settings: Settings, job_id: str, payload: Any, *, reason: str | None, actor: str) -> Job:
-    async with settings.outbox() as outbox:
-        old = await job_of(outbox, job_id)
-        if payload is None:
-            payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
-        act = act_of("copy", selected_ids([old.id]), via=outbox.via, reason=reason, actor=actor)
-        async with recorded(outbox.store, act) as record:
-            job = await outbox.run(
-                old.backend,
-                old.path,
-                payload,
-                assigned_to=old.assigned_to,
-                max_retries=old.max_retries,
-                retry_strategy=old.retry_strategy,
-                timeout=old.timeout,
-                priority=old.priority,
-                ordering_key=old.ordering_key,
-            )
-            await record.reach(1)
-            return job
+async def _copy(outbox: Outbox, job_id: str, payload: Any, **act: Unpack[ActOptions]) -> Job:
+    old = await job_of(outbox, job_id)
+    if payload is None:
+        payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
+    copying = act_of("copy", selected_ids([old.id]), via=outbox.via, **act)
+    async with recorded(outbox.store, copying) as record:
+        job = await outbox.run(
+            old.backend,
+            old.path,
+            payload,
+            assigned_to=old.assigned_to,
+            max_retries=old.max_retries,
+            retry_strategy=old.retry_strategy,
+            timeout=old.timeout,
+            priority=old.priority,
+            ordering_key=old.ordering_key,
+        )
+        await record.reach(1)
+        return job

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import click
 
 from sp00ky_core.cli.arguments.instants import INSTANT
-from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.terminal.job_format import moment
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
-from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.encoding.report_json import json_of
 from sp00ky_core.ports import ErrorGroup
-
-__all__ = ["errors"]
 
 COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
 
@@ -27,17 +23,8 @@ COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC
 @as_json
 def errors(settings: Settings, *, since: datetime | None, limit: int, json_wanted: bool) -> None:
     """Group the jobs that are failed, or wait for a retry, by their last error; the largest first."""
-    groups = run_async(_errors(settings, since, limit))
-    if json_wanted:
-        show_json({"errors": [json_of(each) for each in groups]})
-    else:
-        show_rows(COLUMNS, [_row(each) for each in groups])
-
-
-async def _errors(settings: Settings, since: datetime | None, limit: int) -> Sequence[ErrorGroup]:
-    async with settings.outbox() as outbox:
-        with slow("grouping the errors"):
-            return await outbox.errors(since=since, limit=limit)
+    groups = settings.ask(lambda outbox: outbox.errors(since=since, limit=limit), "grouping the errors")
+    show_list("errors", groups, json_of, COLUMNS, _row, json_wanted=json_wanted)
 
 
 def _row(group: ErrorGroup) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.errors import FAILED, say
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
@@ -21,8 +21,6 @@ from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["export"]
-
 
 @command(jobs, name="export", short_help="Print jobs as JSON, one a line.")
 @choice_options()
@@ -34,15 +32,15 @@ def export(context: click.Context, /, settings: Settings, **options: Any) -> Non
     Name them by ID, or by filters, all of which must be met, or --all. Those that are enqueued meanwhile may
     be missing. Exit 1 if it was interrupted, or a job that was named is missing.
     """
-    context.exit(run_async(_export(settings, Selection.of(context, options))))
+    selection = Selection.of(context, options)
+    context.exit(settings.ask(lambda outbox: _export(outbox, selection)))
 
 
-async def _export(settings: Settings, selection: Selection) -> int:
-    async with settings.outbox() as outbox:
-        if selection.job_ids:
-            return await _print_named(outbox, selection.job_ids)
-        warn_of_unknown_path(outbox, selection.conditions)
-        return await _print_all(outbox.pages(selection.conditions, limit=selection.limit))
+async def _export(outbox: Outbox, selection: Selection) -> int:
+    if selection.job_ids:
+        return await _print_named(outbox, selection.job_ids)
+    warn_of_unknown_path(outbox, selection.conditions)
+    return await _print_all(outbox.pages(selection.conditions, limit=selection.limit))
 
 
 async def _print_named(outbox: Outbox, job_ids: Sequence[str]) -> int:

@@ -6,8 +6,6 @@ import click
 
 from sp00ky_core.cli.context import with_settings
 
-__all__ = ["jobs"]
-
 
 @click.group()
 @with_settings

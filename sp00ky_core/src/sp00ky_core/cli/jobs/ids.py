@@ -8,8 +8,6 @@ from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 
-__all__ = ["job_of", "beginning_with"]
-
 SHORTEST_GENERATED = 20
 """Characters of a key. A shorter one was chosen by a client: what begins like it isn't meant by it."""
 
@@ -36,13 +34,7 @@ async def job_of(outbox: Outbox, given: str) -> Job:
 
 
 async def beginning_with(outbox: Outbox, given: str, *, gone: Collection[str] = ()) -> list[str]:
-    """List ids that begin so, at most two of each table; the table may be left out.
-
-    Args:
-        outbox: Where they are looked up.
-        given: Their beginning.
-        gone: More ids, of jobs that have just been deleted.
-    """
+    """List ids that begin so, at most two of each table, which may be left out; ``gone`` are just deleted."""
     key = given.partition(":")[2] if ":" in given else given
     if not 0 < len(key) <= LONGEST_SHORT:
         return []

@@ -15,8 +15,6 @@ from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.selection import Selection, selection_options
 from sp00ky_core.operators.bulk import CLEAR, KILL, REDRIVE, Action
 
-__all__ = ["kill", "retry", "clear"]
-
 
 @command(jobs, name="kill", short_help="End jobs that are pending or processing.")
 @selection_options(KILL.statuses)

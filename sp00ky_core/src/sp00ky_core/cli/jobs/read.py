@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
 import click
 
-from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
 from sp00ky_core.cli.jobs.selection import conditions_of, filter_options, warn_of_unknown_path
@@ -18,18 +18,16 @@ from sp00ky_core.cli.terminal.job_format import (
     STATS_COLUMNS,
     change_line,
     claim_row,
-    job_lines,
     job_row,
+    show_job,
     stats_row,
 )
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_rows
-from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.cli.terminal.output import as_json, show_json, show_page, show_rows
 from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.encoding.report_json import json_of
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import BackendStats, JobFilter
-
-__all__ = ["list_jobs", "get", "watch", "stats"]
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import JobFilter
 
 
 @command(jobs, name="list", short_help="List jobs, newest first.")
@@ -45,31 +43,25 @@ def list_jobs(
     With --status processing it shows who has them, since when, and until when the lease lasts.
     """
     conditions = conditions_of(options)
-    found, hosts = run_async(_find(settings, conditions, limit=limit + 1, after=after))
-    page, rest = found[:limit], found[limit:]
-    following = page[-1].id if rest else None
-    if json_wanted:
-        show_json({"jobs": [job_to_json(job) for job in page], "next": following})
-        return
+    found, hosts = settings.ask(
+        lambda outbox: _find(outbox, conditions, limit=limit + 1, after=after), "looking for jobs"
+    )
+    columns: tuple[str, ...] = JOB_COLUMNS
+    to_row = job_row
     if conditions.status is JobStatus.PROCESSING:
-        show_rows(CLAIM_COLUMNS, [claim_row(job, hosts) for job in page])
-    else:
-        show_rows(JOB_COLUMNS, [job_row(job) for job in page])
-    if following:
-        click.echo(f"there are more: --after {following}", err=True)
+        columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
+    show_page("jobs", found, limit, job_to_json, columns, to_row, json_wanted=json_wanted)
 
 
 async def _find(
-    settings: Settings, conditions: JobFilter, *, limit: int, after: str | None
+    outbox: Outbox, conditions: JobFilter, *, limit: int, after: str | None
 ) -> tuple[list[Job], dict[str, str]]:
     """Return the jobs, and of those that are processing the hosts of their runners, by the runner's id."""
-    async with settings.outbox() as outbox:
-        warn_of_unknown_path(outbox, conditions)
-        with slow("looking for jobs"):
-            last = None if after is None else (await job_of(outbox, after)).id
-            found = await outbox.find(**attrs.asdict(conditions, recurse=False), limit=limit, after=last)
-            is_claimed = conditions.status is JobStatus.PROCESSING
-            return found, {each.id: each.host for each in await outbox.runners()} if is_claimed else {}
+    warn_of_unknown_path(outbox, conditions)
+    last = None if after is None else (await job_of(outbox, after)).id
+    found = await outbox.find(**attrs.asdict(conditions, recurse=False), limit=limit, after=last)
+    is_claimed = conditions.status is JobStatus.PROCESSING
+    return found, {each.id: each.host for each in await outbox.runners()} if is_claimed else {}
 
 
 @command(jobs, name="get", short_help="Show one job.")
@@ -77,17 +69,7 @@ async def _find(
 @as_json
 def get(settings: Settings, *, job_id: str, json_wanted: bool) -> None:
     """Show one job; exit 1 if there is none of that ID, which may be shortened to what is unique."""
-    job = run_async(_get(settings, job_id))
-    if json_wanted:
-        show_json(job_to_json(job))
-        return
-    for line in job_lines(job):
-        click.echo(line)
-
-
-async def _get(settings: Settings, job_id: str) -> Job:
-    async with settings.outbox() as outbox:
-        return await job_of(outbox, job_id)
+    show_job(settings.ask(lambda outbox: job_of(outbox, job_id)), json_wanted=json_wanted)
 
 
 @command(jobs, name="watch", short_help="Show a job, or all, now and at each change.")
@@ -113,35 +95,27 @@ def watch(
     """
     if job_id is not None and history is not None:
         raise click.UsageError("--history goes without ID", context)
-    run_async(_watch(settings, job_id, history or 0, json_wanted=json_wanted))
+    settings.ask(lambda outbox: _watch(outbox, job_id, history or 0, json_wanted=json_wanted))
 
 
-async def _watch(settings: Settings, job_id: str | None, history: int, *, json_wanted: bool) -> None:
-    async with settings.outbox() as outbox:
-        changes: AsyncIterator[Job]
-        if job_id is None:
-            changes = outbox.watch_all(history=history)
+async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wanted: bool) -> None:
+    if job_id is None:
+        changes = outbox.watch_all(history=history)
+    else:
+        changes = outbox.watch((await job_of(outbox, job_id)).id)
+    async for job in changes:
+        if json_wanted:
+            show_json(job_to_json(job), indent=None)
         else:
-            changes = outbox.watch((await job_of(outbox, job_id)).id)
-        async for job in changes:
-            if json_wanted:
-                show_json(job_to_json(job), indent=None)
-            else:
-                click.echo(change_line(job))
+            click.echo(change_line(job))
 
 
 @command(jobs, name="stats")
 @as_json
 def stats(settings: Settings, *, json_wanted: bool) -> None:
     """Show each backend's queue in numbers."""
-    numbers = run_async(_stats(settings))
+    numbers = settings.ask(lambda outbox: outbox.stats(), "counting the jobs")
     if json_wanted:
         show_json({"backends": {name: json_of(each) for name, each in numbers.items()}})
     else:
         show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])
-
-
-async def _stats(settings: Settings) -> Mapping[str, BackendStats]:
-    async with settings.outbox() as outbox:
-        with slow("counting the jobs"):
-            return await outbox.stats()

@@ -15,8 +15,6 @@ from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.operators.bulk import RESCHEDULE
 
-__all__ = ["reschedule"]
-
 
 @command(jobs, name="reschedule", short_help="Change when pending jobs are due, or their priority.")
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)

@@ -10,21 +10,13 @@ import click
 
 from sp00ky_core.cli.arguments.act import act_options
 from sp00ky_core.cli.arguments.instants import INSTANT
+from sp00ky_core.cli.context import with_options
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.errors import nearest
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import JobFilter
-
-__all__ = [
-    "Selection",
-    "choice_options",
-    "selection_options",
-    "filter_options",
-    "conditions_of",
-    "warn_of_unknown_path",
-]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,7 +25,7 @@ _FIELDS = tuple(field.name for field in attrs.fields(JobFilter))
 
 def filter_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
     """Add an option for each condition; their values are what ``conditions_of`` takes."""
-    return _together(
+    return with_options(
         click.option("--backend", help="Only this backend's."),
         click.option("--status", type=click.Choice([each.value for each in statuses]), help="Only these."),
         click.option("--path", help="Only this route's, as written in the document."),
@@ -65,7 +57,7 @@ def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
 
 def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
     """Add what chooses jobs: IDs, filters, ``--limit`` and ``--all``."""
-    return _together(
+    return with_options(
         click.argument("job_ids", metavar="[ID]...", nargs=-1),
         filter_options(statuses),
         click.option("--limit", type=click.IntRange(1), help="At most so many, the newest."),
@@ -75,22 +67,13 @@ def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Comma
 
 def selection_options(statuses: Iterable[JobStatus]) -> Callable[[Command], Command]:
     """Add what ``jobs kill``, ``retry`` and ``clear`` have in common, for jobs of these statuses."""
-    return _together(
+    return with_options(
         choice_options(statuses),
         click.option("--dry-run", is_flag=True, help="Only count them."),
         click.option("--yes", is_flag=True, help="Don't ask."),
         act_options,
         as_json,
     )
-
-
-def _together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def decorate(function: Command) -> Command:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 @attrs.frozen(kw_only=True)

@@ -24,8 +24,6 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
-__all__ = ["run"]
-
 DAY = 86_400
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -125,9 +123,11 @@ async def _run(
 async def _deliver(
     outbox: Outbox, runner: Runner, stopped: asyncio.Event, *, until_empty: bool, grace: float
 ) -> None:
-    _say_started(outbox, runner)
+    served = ", ".join(runner.backends)
+    logger.info("runner %s delivers for %s from %s", runner.runner_id, served, outbox.store.location)
     gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
-    await _until(runner, stopped, until_empty=until_empty)
+    end = runner.until_empty() if until_empty else stopped.wait()
+    await unless_stopped(stopped, unless_stopped(runner.drain_requested, end))
     if runner.drain_requested.is_set():
         logger.info("draining, as an operator asks: attempts in flight get %g s", grace)
     elif stopped.is_set():
@@ -153,13 +153,3 @@ def _shown(runner: Runner, *, worker: bool) -> AbstractContextManager[None]:
 
 def _counts(runner: Runner) -> str:
     return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
-
-
-def _say_started(outbox: Outbox, runner: Runner) -> None:
-    backends = ", ".join(runner.backends)
-    logger.info("runner %s delivers for %s from %s", runner.runner_id, backends, outbox.store.location)
-
-
-async def _until(runner: Runner, stopped: asyncio.Event, *, until_empty: bool) -> None:
-    end = runner.until_empty() if until_empty else stopped.wait()
-    await unless_stopped(stopped, unless_stopped(runner.drain_requested, end))

@@ -10,8 +10,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-__all__ = ["AGAIN", "GRACE", "stop_signal", "stop_order", "stop_signals", "unless_stopped"]
-
 GRACE = 25.0
 """Seconds that attempts in flight get to end."""
 

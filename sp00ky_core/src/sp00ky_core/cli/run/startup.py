@@ -11,47 +11,34 @@ from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["open_for_runner"]
-
 LONGEST_WAIT = 5.0
 """Seconds between two tries."""
 
 logger = logging.getLogger("sp00ky")
 
-Try = Callable[[], Awaitable[object]]
-
 
 async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str, *, patient: bool) -> None:
-    """Open the outbox, whose end becomes the stack's, for a runner that is to start now.
-
-    Args:
-        stack: closes the outbox.
-        outbox: not open yet.
-        runner_id: the runner's, which beats for the first time.
-        patient: wait for a database that can't be reached.
+    """Open the outbox, whose end becomes the stack's, for a runner, which beats for the first time.
 
     Raises:
         StoreUnavailable: the database can't be reached; never where ``patient``.
         SchemaError: ``check`` found what would stop jobs.
         StoreError: what else the database says.
     """
-    attempt = _until_there if patient else _once
-    await attempt(lambda: stack.enter_async_context(outbox))
+    await _done(lambda: stack.enter_async_context(outbox), patient=patient)
     await _refuse_what_stops_jobs(outbox)
     # A pooler may answer for a database that can't be reached.
-    await attempt(lambda: outbox.store.beat(runner_id))
+    await _done(lambda: outbox.store.beat(runner_id), patient=patient)
 
 
-async def _once(work: Try) -> None:
-    await work()
-
-
-async def _until_there(work: Try) -> None:
+async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None:
     backoff = Backoff(random, first=0.5, limit=LONGEST_WAIT)
     while True:
         try:
             await work()
         except StoreUnavailable as error:
+            if not patient:
+                raise
             logger.warning("the database can't be reached, it is tried again: %s", error)
             await backoff.wait()
         else:

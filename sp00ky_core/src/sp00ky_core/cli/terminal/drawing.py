@@ -10,8 +10,6 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-__all__ = ["spinner"]
-
 
 @contextmanager
 def spinner(text: Callable[[], str]) -> Iterator[None]:

@@ -6,68 +6,33 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from sp00ky_core.cli.terminal.output import plain
+import click
+
+from sp00ky_core.cli.terminal.output import plain, show_json
 from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import BackendStats, Pause
 
-__all__ = [
-    "JOB_COLUMNS",
-    "job_row",
-    "CLAIM_COLUMNS",
-    "claim_row",
-    "change_line",
-    "job_lines",
-    "STATS_COLUMNS",
-    "stats_row",
-    "moment",
-    "pause_text",
-]
-
 JOB_COLUMNS = (
-    "id",
-    "backend",
-    "path",
-    "status",
-    "retries",
-    "assigned_to",
-    "updated (UTC)",
-    "due (UTC)",
-    "error",
+    *("id", "backend", "path", "status", "retries"),
+    *("assigned_to", "updated (UTC)", "due (UTC)", "error"),
 )
 CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (UTC)", "deadline (UTC)")
 LONGEST_REASON = 60
 """Characters of it in a list's row."""
 
 STATS_COLUMNS = (
-    "backend",
-    "pending",
-    "due",
-    "processing",
-    "success",
-    "failed",
-    "stalled",
-    "deferred",
-    "oldest due",
-    "breaker",
-    "paused",
+    *("backend", "pending", "due", "processing", "success", "failed"),
+    *("stalled", "deferred", "oldest due", "breaker", "paused"),
 )
 
 
 def job_row(job: Job) -> tuple[object, ...]:
     """Format a job under ``JOB_COLUMNS``."""
     retries = f"{job.retries}/{job.max_retries}"
-    return (
-        job.id,
-        job.backend,
-        job.path,
-        job.status.value,
-        retries,
-        job.assigned_to,
-        moment(job.updated_at),
-        moment(job.run_at) if job.status is JobStatus.PENDING else "",
-        _last_error(job),
-    )
+    due = moment(job.run_at) if job.status is JobStatus.PENDING else ""
+    what = (job.id, job.backend, job.path, job.status.value, retries)
+    return (*what, job.assigned_to, moment(job.updated_at), due, _last_error(job))
 
 
 def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:
@@ -95,6 +60,15 @@ def job_lines(job: Job) -> Iterator[str]:
         code = f" {error.code}" if error.code else ""
         line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
         yield f"  {plain(line)}"
+
+
+def show_job(job: Job, *, json_wanted: bool, whole: bool = True) -> None:
+    """Print a job as JSON, or a field a line; where the ``whole`` isn't wanted, its id."""
+    if json_wanted:
+        show_json(job_to_json(job))
+        return
+    for line in job_lines(job) if whole else [job.id]:
+        click.echo(line)
 
 
 def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:

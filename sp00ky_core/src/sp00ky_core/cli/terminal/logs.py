@@ -13,8 +13,6 @@ from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.plugins.registry import GROUP
 
-__all__ = ["logged", "set_level"]
-
 
 @contextmanager
 def logged(secrets: Secrets, *, debug: bool) -> Iterator[None]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from shutil import get_terminal_size
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import click
 
-__all__ = ["as_json", "show_json", "json_line", "show_rows", "plain", "one_line", "is_terminal"]
+Record = TypeVar("Record")
 
 as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
 
@@ -49,6 +49,32 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for number, line in enumerate(lines):
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         click.secho("  ".join(padded).rstrip()[:room], bold=True if terminal and number == 0 else None)
+
+
+def show_list(
+    name: str,
+    records: Sequence[Record],
+    to_json: Callable[[Record], Mapping[str, Any]],
+    columns: Sequence[str],
+    to_row: Callable[[Record], Sequence[object]],
+    *,
+    json_wanted: bool,
+    **more: object,
+) -> None:
+    """Print records: as JSON under a name, with ``more`` beside them, or as aligned lines."""
+    if json_wanted:
+        show_json({name: [to_json(each) for each in records], **more})
+    else:
+        show_rows(columns, [to_row(each) for each in records])
+
+
+def show_page(name: str, records: Sequence[Any], limit: int, *how: Any, json_wanted: bool) -> None:
+    """Print at most so many records as ``show_list`` does, and how to go on where more were found."""
+    page, rest = records[:limit], records[limit:]
+    following = page[-1].id if rest else None
+    show_list(name, page, *how, json_wanted=json_wanted, next=following)
+    if following and not json_wanted:
+        click.echo(f"there are more: --after {following}", err=True)
 
 
 def plain(cell: object) -> str:

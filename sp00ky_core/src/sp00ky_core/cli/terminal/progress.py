@@ -11,8 +11,6 @@ import click
 
 from sp00ky_core.cli.terminal.output import is_terminal
 
-__all__ = ["progress", "counted", "slow"]
-
 LINE_EVERY = 10_000
 """Jobs between two plain lines."""
 

@@ -9,8 +9,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["Secrets"]
-
 SHORTEST_TOKEN = 4
 SHORTEST_PASSWORD = 8
 """Characters. A shorter password, such as ``root``, is hidden in ``user:password@`` alone: it is a word."""

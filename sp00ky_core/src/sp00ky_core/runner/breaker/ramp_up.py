@@ -6,8 +6,6 @@ was too much, from there on step by step.
 
 from __future__ import annotations
 
-__all__ = ["RampUp", "LONGEST_DELAY"]
-
 LONGEST_DELAY = 30.0
 """Seconds, at most, before a job is tried again whose backend throttled it without saying for how long."""
 
@@ -50,12 +48,7 @@ class RampUp:
         return max(self._paused_until - now, self._next_at - now, 0.0)
 
     def delivered(self, now: float, started_at: float) -> None:
-        """Count a 2xx.
-
-        Args:
-            now: by the runner's clock.
-            started_at: when the request was sent.
-        """
+        """Count a 2xx to a request that was sent at ``started_at``."""
         self._in_a_row = 0
         if started_at < self._paused_at:
             return
@@ -72,15 +65,9 @@ class RampUp:
                 self.limit, self._credit = self.limit + 1, 0
 
     def throttled(self, now: float, started_at: float, asked: float) -> float:
-        """Count a throttled answer.
+        """Count a throttled answer; return the seconds until the job is tried again, before the jitter.
 
-        Args:
-            now: by the runner's clock.
-            started_at: when the request was sent.
-            asked: seconds for which the backend asked to be left alone; 0: it didn't say.
-
-        Returns:
-            Seconds after which the job is to be tried again, before the jitter.
+        ``asked``: seconds for which the backend asked to be left alone; 0: it didn't say.
         """
         if started_at > self._counted_at:
             self._in_a_row, self._counted_at = self._in_a_row + 1, now

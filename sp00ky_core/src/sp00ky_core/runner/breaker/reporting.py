@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+import attrs
+
 from sp00ky_core.backend import Backend
 from sp00ky_core.breaker import (
     Breaker,
@@ -25,8 +27,6 @@ from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Breakers"]
-
 logger = logging.getLogger(__name__)
 
 SHORTEST = 0.001
@@ -39,25 +39,20 @@ Not after a write that ends a probe: if that couldn't be sent, many more like it
 """
 
 
+@attrs.define(kw_only=True, eq=False, slots=False)
 class Breakers:
     """Keeps attempts from starting while a backend is unavailable, and writes what the attempts say."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        backends: Mapping[str, Backend],
-        hooks: Hooks,
-        options: RunnerOptions,
-        changed: Callable[[], None],
-    ) -> None:
-        self._store = store
-        self._hooks = hooks
-        self._options = options
-        self._changed = changed  # called when a claim may have become worth while, or be so at another time
+    _store: Store
+    _backends: Mapping[str, Backend]
+    _hooks: Hooks
+    _options: RunnerOptions
+    _changed: Callable[[], None]  # called when a claim may have become worth while, or be so at another time
+
+    def __attrs_post_init__(self) -> None:
         self._seen = {
-            name: SeenBreaker(name, backend.config.breaker, options.clock, options.poll)
-            for name, backend in backends.items()
+            name: SeenBreaker(name, backend.config.breaker, self._options.clock, self._options.poll)
+            for name, backend in self._backends.items()
             if backend.config.breaker is not None
         }
         self._to_write = asyncio.Event()

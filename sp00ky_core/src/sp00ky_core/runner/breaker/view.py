@@ -12,8 +12,6 @@ from sp00ky_core.breaker import Breaker, BreakerChange, BreakerEvent, BreakerSta
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import BreakerResult
 
-__all__ = ["SeenBreaker", "NEW"]
-
 NEW = Breaker()
 """A breaker that lets everything through, and has nothing to report."""
 

@@ -13,8 +13,6 @@ from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Beat"]
-
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.25

@@ -7,8 +7,6 @@ from itertools import islice
 
 from sp00ky_core.ports import OverdueClaim
 
-__all__ = ["Overdue"]
-
 MOST_REMEMBERED = 10_000
 
 
@@ -23,11 +21,7 @@ class Overdue:
     ) -> list[OverdueClaim]:
         """Take note of what is overdue now; return what has been so for as long as a lease lasts.
 
-        Args:
-            claims: as the store lists them.
-            now: by the runner's clock.
-            all_listed: whether there are no others, so that what isn't among them is overdue no more.
-            held: ids of the jobs that this runner holds itself: their attempts are under way.
+        With ``all_listed`` what isn't among the claims is overdue no more. Those ``held`` are at work.
         """
         listed = {claim: self._since.get(claim, now) for claim in claims}
         others = {} if all_listed else self._since

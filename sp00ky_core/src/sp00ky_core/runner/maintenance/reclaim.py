@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable
 
+import attrs
+
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import OverdueClaim, Settlement, Store
@@ -14,8 +16,6 @@ from sp00ky_core.runner.in_flight import Holdings
 from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.maintenance.overdue import Overdue
 from sp00ky_core.runner.options import RunnerOptions
-
-__all__ = ["Reclaimer"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,31 +31,22 @@ OVERDUE_AFTER = 5.0
 """Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 
+@attrs.define(kw_only=True, eq=False, slots=False)
 class Reclaimer:
     """Runs beside the claims in every runner; safe with any number of them, no leader."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        beat: Beat,
-        claimer: Claimer,
-        breakers: Breakers,
-        holdings: Holdings,
-        hooks: Hooks,
-        options: RunnerOptions,
-        written: Callable[[Settlement], None],
-    ) -> None:
-        self._store = store
-        self._beat = beat
-        self._claimer = claimer
-        self._breakers = breakers
-        self._holdings = holdings
-        self._hooks = hooks
-        self._options = options
-        self._written = written
+    _store: Store
+    _beat: Beat
+    _claimer: Claimer
+    _breakers: Breakers
+    _holdings: Holdings
+    _hooks: Hooks
+    _options: RunnerOptions
+    _written: Callable[[Settlement], None]
+
+    def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
-        self._next_prune = options.clock() + options.prune_interval * options.random()
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the table until cancelled."""

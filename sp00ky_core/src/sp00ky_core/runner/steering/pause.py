@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping
 from sp00ky_core.errors import BackendPaused
 from sp00ky_core.ports import BackendStats, Claim
 from sp00ky_core.runner.options import RunnerOptions
-
-__all__ = ["Pauses", "refuse_paused"]
+from sp00ky_core.runner.steering.limit import Waits
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +16,7 @@ LOOK_AGAIN = 0.05
 """Seconds between two looks at a paused backend while signals come in: one may be of its resume."""
 
 
-class Pauses:
+class Pauses(Waits):
     """Backends for which nothing is claimed and started, until the pause may be over.
 
     Attributes:
@@ -25,23 +24,13 @@ class Pauses:
     """
 
     def __init__(self, options: RunnerOptions) -> None:
-        self._options = options
+        super().__init__(options)
         self.paused: dict[str, float] = {}
-        self._look_at: dict[str, float] = {}  # when they are to be claimed for again
-
-    def seconds(self, backend: str) -> float:
-        """Return the seconds for which nothing is to be claimed for it."""
-        return self._look_at[backend] - self._options.clock() if backend in self._look_at else 0.0
-
-    def shortest(self) -> float:
-        """Return the seconds until one of them is to be claimed for again; infinite: none is paused."""
-        waits = (self.seconds(each) for each in self._look_at)
-        return min((each for each in waits if each > 0), default=float("inf"))
 
     def signal(self) -> None:
         """There may be work; it may be because one is resumed."""
         for backend, looked_at in self.paused.items():
-            self._look_at[backend] = min(self._look_at[backend], looked_at + LOOK_AGAIN)
+            self._until[backend] = min(self._until[backend], looked_at + LOOK_AGAIN)
 
     def claimed(self, backends: Iterable[str], claim: Claim) -> None:
         """Take over what a claim found; one that it found paused is claimed for again after the poll."""
@@ -58,11 +47,11 @@ class Pauses:
             if name not in self.paused:
                 logger.info("backend %s is paused by an operator: its jobs wait", name)
             self.paused[name] = now
-            self._look_at[name] = now + min(seconds, self._options.poll)
+            self._until[name] = now + min(seconds, self._options.poll)
 
     def _forget(self, backend: str) -> None:
         if self.paused.pop(backend, None) is not None:
-            del self._look_at[backend]
+            del self._until[backend]
             logger.info("backend %s is resumed: its jobs are delivered", backend)
 
 

@@ -1,18 +1,19 @@
-"""Config -> the mapping that a sp00ky.yml would hold."""
+"""Write a Config as the sp00ky.yml that it would be loaded from, for tests of the way there and back."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
+import yaml
 
 from sp00ky_core.config.keys import TYPES, keys_of
 from sp00ky_core.config.settings import Config, Secret
-from sp00ky_core.config.variables import escaped
+from sp00ky_core.encoding.yaml_constructor import SCALARS
 
-__all__ = ["dump_config"]
+__all__ = ["dump_config", "dump_yaml", "escaped"]
 
 
 def dump_config(config: Config, *, show_secrets: bool = False) -> dict[str, Any]:
@@ -47,3 +48,27 @@ def _dump(value: Any, show_secrets: bool) -> Any:
     if isinstance(value, float) and math.isinf(value):
         return "never"  # a duration, the only place for infinity
     return _dump_section(value, show_secrets) if attrs.has(type(value)) else value
+
+
+def escaped(text: str) -> str:
+    """Return the text that ``expanded`` turns into this one."""
+    return text.replace("${", "$${")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what ``parse_yaml`` would take for something else than text."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # PyYAML's stubs have it for an instance's
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+for _tag, _pattern, _first in SCALARS:
+    _Dumper.add_implicit_resolver(_tag, _pattern, _first)
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML text that ``parse_yaml`` reads as the same value (mappings, lists and scalars; no NaN)."""
+    # ASCII only: unescaped, PyYAML writes U+0085 as a line end
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=math.inf)

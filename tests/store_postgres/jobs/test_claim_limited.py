@@ -13,8 +13,8 @@ import pytest_asyncio
 from sp00ky_core.config import RateConfig
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable
+from sp00ky_core.stores import FULL, PASSED
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.jobs.claim_limited import FULL_SECONDS, LOCKED_SECONDS
 
 SLOW = RateConfig(limit=1, per=3_600, burst=5)
 TABLES = (JobTable(backend="api", table="job", rate=SLOW), JobTable(backend="mail", table="mail"))
@@ -40,7 +40,7 @@ async def test_a_claim_passes_a_backend_that_another_claim_is_at(
         await sql.execute(f"SELECT FROM {quoted}.sp00ky_control FOR UPDATE")
         claim = await store.claim({"api": 2, "mail": 2}, "r1")
         assert [job.backend for job in claim] == ["mail"]
-        assert claim.retry_in == {"api": LOCKED_SECONDS}
+        assert claim.retry_in == {"api": PASSED}
     assert len(await store.claim({"api": 2, "mail": 2}, "r1")) == 2
 
 
@@ -69,6 +69,17 @@ async def test_a_clock_that_has_gone_back_takes_no_tokens(
     insert = f"INSERT INTO {quoted}.sp00ky_control (backend, tokens, tokens_at) VALUES ('api', 2, $1)"
     await sql.execute(insert, await sql.fetchval("SELECT now() + interval '1 day'"))
     assert len(await store.claim({"api": 9}, "r1")) == 2
+
+
+async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
+) -> None:
+    await store.add([new_job()])
+    insert = f"INSERT INTO {quoted}.sp00ky_control (backend, tokens, tokens_at) VALUES ('api', 0.4, $1)"
+    await sql.execute(insert, await sql.fetchval("SELECT now() + interval '1 day'"))
+    assert await store.claim({"api": 9}, "r1") == []
+    bucket = f"SELECT tokens, tokens_at <= clock_timestamp() AS is_past FROM {quoted}.sp00ky_control"
+    assert tuple(await sql.fetchrow(bucket)) == (0.4, True)  # tokens come from now on
 
 
 async def test_a_refused_row_costs_no_other_and_no_token(
@@ -102,7 +113,7 @@ async def test_requests_of_killed_jobs_count_until_their_lease_ends(
     await store.add([new_job() for _ in range(4)])
     claimed = await store.claim({"api": 4}, "r1")
     assert len(claimed) == 2
-    assert claimed.retry_in == {"api": FULL_SECONDS}
+    assert claimed.retry_in == {"api": FULL}
     await store.kill([claimed[0].id])
     assert await store.claim({"api": 4}, "r1") == []
     await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() WHERE status = 'failed'")

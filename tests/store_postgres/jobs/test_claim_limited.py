@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
 import pytest_asyncio
 
 from sp00ky_core.config import RateConfig
-from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import JobTable
+from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import FULL, PASSED
 from sp00ky_store_postgres import PostgresStore
 
@@ -140,6 +141,35 @@ async def test_a_lost_job_is_due_when_its_lease_ends(make: Any, new_job: Any, sq
     assert await store.next_due(["api"]) == 0
     assert [each.id for each in await store.claim({"api": 4}, "r1")] == [job.id]
     await store.close()
+
+
+async def test_a_claim_that_stands_still_in_its_transaction_stops_its_backend_for_seconds_only(
+    store: PostgresStore, make: Any, new_job: Any
+) -> None:
+    """A runner that is frozen there holds the backend's row, until the server ends its session."""
+    await store.add([new_job() for _ in range(4)])
+    assert len(await store.claim({"api": 1}, "r1")) == 1  # the backend has a row
+    frozen = make(tables=TABLES)
+    await frozen.open()
+    stands, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def stand_still(granted: int, fetch: Any) -> Claim:
+        stands.set()
+        await goes_on.wait()
+        await fetch("SELECT 1")
+        return Claim()
+
+    standing = asyncio.ensure_future(frozen._claims._limited.claim(TABLES[0], 3, stand_still))
+    await stands.wait()
+    assert (await store.claim({"api": 3}, "r1")).retry_in == {"api": PASSED}
+    async with asyncio.timeout(60):
+        while not (claimed := await store.claim({"api": 3}, "r1")):  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(PASSED)
+    assert len(claimed) == 3
+    goes_on.set()
+    with pytest.raises(StoreError):
+        await standing
+    await frozen.close()
 
 
 async def test_a_claim_that_ends_in_the_middle_takes_nothing(

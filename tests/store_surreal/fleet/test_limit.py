@@ -147,6 +147,26 @@ async def test_a_claim_passes_where_others_are_at_it_again_and_again(
     assert (list(claim), claim.retry_in, len(asked)) == ([], {"api": PASSED}, TRIES)
 
 
+async def test_a_limited_claim_is_a_single_message(
+    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So no transaction is open while a runner is frozen, and others claim as if it weren't there."""
+    store = await store_of(make_store, surreal_url, RATED)
+    ask, asked = store._connection._link.ask, list[str]()
+
+    async def note(statement: str, bindings: object, **how: object) -> list[object]:
+        asked.append(statement)
+        return await ask(statement, bindings, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store._connection._link, "ask", note)
+    assert len(await store.claim({"api": 9}, "r")) == 3
+    await store.close()
+    begins = [each for each in asked if "BEGIN" in each]
+    assert [("UPSERT $control" in each, each.count("BEGIN;"), each.count("COMMIT;")) for each in begins] == [
+        (True, 1, 1)
+    ]
+
+
 async def test_tokens_of_jobs_that_others_had_before_are_given_back(
     make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

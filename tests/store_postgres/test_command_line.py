@@ -151,9 +151,9 @@ async def test_a_runner_does_not_start_in_vain(
     assert re.search("version 99.*version 3; upgrade sp00ky", (await sp00ky("migrate")).complaint())
     await sql.execute(f"DELETE FROM {quoted}.sp00ky_migration; ALTER TABLE {quoted}.job DROP lease_epoch")
     line = (await sp00ky("run")).complaint()
-    assert "job.lease_epoch: column lease_epoch is missing; ALTER TABLE " in line
+    assert "job.lease_epoch: column lease_epoch is missing; add it again" in line
     await sql.execute(f"DROP TABLE {quoted}.job; CREATE TABLE {quoted}.job (id integer)")
-    assert "give backend 'api' another method.table" in (await sp00ky("run")).complaint()
+    assert "give the backend another method.table" in (await sp00ky("run")).complaint()
     await sql.execute(f"DROP TABLE {quoted}.job")
     assert "run: sp00ky migrate" in (await sp00ky("run", "--until-empty")).complaint()
 

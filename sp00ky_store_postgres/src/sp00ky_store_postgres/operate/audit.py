@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
+from sp00ky_core.stores.filters import unknown_entry
 from sp00ky_store_postgres.connection.executor import Executor
 
 __all__ = ["Audit"]
@@ -30,13 +30,15 @@ class Audit:
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
         """See ``Store.update_audit``."""
-        await self._executor.query("audit_update", _number("entry_id", entry_id), count, ended)
+        await self._executor.query("audit_update", _number(entry_id), count, ended)
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
         """See ``Store.audit``."""
-        last = None if after is None else _number("after", after)
+        last = None if after is None else _number(after)
+        if after is not None and not await self._executor.query("audit_entry", last):
+            raise unknown_entry(after)
         return [_entry_of(row) for row in await self._executor.query("audit_find", since, last, limit)]
 
     async def prune(self) -> None:
@@ -44,9 +46,9 @@ class Audit:
         await self._executor.query("audit_prune", AUDIT_KEPT)
 
 
-def _number(option: str, entry_id: str) -> int:
-    if not (entry_id.isascii() and entry_id.isdigit() and len(entry_id) <= len(str(2**62))):
-        raise OptionInvalid(option=option, value=shown(entry_id), expected="the id of an audit entry")
+def _number(entry_id: str) -> int:
+    if not (entry_id.isascii() and entry_id.isdigit() and len(entry_id) < len(str(2**63))):
+        raise unknown_entry(entry_id)
     return int(entry_id)
 
 

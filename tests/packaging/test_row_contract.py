@@ -39,7 +39,7 @@ def test_every_column_is_described_with_its_type() -> None:
 def test_every_column_is_described_with_its_type_in_postgresql() -> None:
     short = {"timestamp with time zone": "timestamptz"}
     described = {row[0].strip("`"): row[2].strip("`") for row in rows_of("Columns") if row[2]}
-    assert described == {each.name: short.get(each.type, each.type) for each in COLUMNS}
+    assert described == {name: short.get(type_, type_) for name, type_ in COLUMNS.items()}
 
 
 def test_every_transition_is_described() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
@@ -13,13 +13,14 @@ from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError,
 __all__ = [
     "SlowStatement",
     "translated",
+    "NO_RIGHT",
+    "NO_WRITES",
     "problem_of",
     "is_transient",
     "is_slow",
     "is_lost",
     "is_refusal",
     "is_meant",
-    "is_right",
     "state_of",
     "constraint_of",
     "MIGRATE",
@@ -27,6 +28,11 @@ __all__ = [
 ]
 
 MIGRATE = "run: sp00ky migrate"
+
+GRANT = (
+    "grant this role what it needs (sp00ky check finds what a runner lacks, sp00ky migrate --print-grants "
+    "prints what each role needs), or connect as the tables' owner"
+)
 
 READ_ONLY = (
     "it takes no writes: it is a standby, or default_transaction_read_only is on. Connect to the primary; "
@@ -44,12 +50,10 @@ RULES = frozenset({"exec_stmt_raise", "ExecWithCheckOptions"})
 CANCELLED = "57014"
 SLOW = frozenset({CANCELLED, "55P03"})
 """By statement_timeout, or by lock_timeout."""
-MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42704", "42P10", "42804"})
-"""A table, a column, a schema, a function, a type, an index for ON CONFLICT, or another column type."""
+MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42P10", "42804"})
+"""A table, a column, a schema, a function, an index for ON CONFLICT, or another column type."""
 NO_RIGHT = "42501"
 NO_WRITES = "25006"
-PARAMETERS = frozenset({"42704", "22023", "55P02"})
-"""A setting that there is none of, that can't have the value, or can't be set when connecting."""
 POOLED = frozenset({"26000", "42P05", "08P01"})
 """A prepared statement that doesn't exist, or exists already; settings at the start that are refused."""
 
@@ -123,11 +127,6 @@ def _failed_in(error: BaseException) -> str:
     return outermost[:200]
 
 
-def is_right(error: BaseException) -> bool:
-    """Tell whether the role may not do what was asked for."""
-    return state_of(error) == NO_RIGHT
-
-
 def translated(error: BaseException, store: str, *, hint: str = "") -> Sp00kyError:
     """Return the project's error for what a driver raised.
 
@@ -138,37 +137,29 @@ def translated(error: BaseException, store: str, *, hint: str = "") -> Sp00kyErr
     """
     if isinstance(error, Sp00kyError):
         return error
-    kind, usual_hint = _kind_of(error, store)
+    kind, usual_hint = _kind_of(error)
     return kind(store=store, problem=f"{_said(error, store)}{hint or usual_hint}")
 
 
 def problem_of(error: BaseException) -> str:
     """Say what a driver's error means, in one line without secrets."""
-    return f"{_said(error, '')}{_kind_of(error, '')[1]}"
+    return f"{_said(error, '')}{_kind_of(error)[1]}"
 
 
-def _kind_of(error: BaseException, store: str) -> tuple[type[StoreError], str]:
+def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
     """Return which error it becomes, and what to add to its text."""
     state = state_of(error)
-    if state in PARAMETERS and _names_key(error, store):
-        return StoreError, " (in the store's URL)"
     if is_refusal(error):
         return RowRefused, "" if is_meant(error) else f" ({_failed_in(error)})"
     if state in MISSING:
         return SchemaError, f"; {MIGRATE}"
     if state == NO_RIGHT:
-        return SchemaError, ": grant this role the right, or connect as the tables' owner"
+        return SchemaError, f": {GRANT}"
     if state in POOLED:
         return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
     return (
         StoreUnavailable if is_transient(error) else StoreError
     ), f": {READ_ONLY}" if state == NO_WRITES else ""
-
-
-def _names_key(error: BaseException, store: str) -> bool:
-    """Tell whether an error names a key of the URL's query."""
-    keys = parse_qs(urlsplit(store).query, keep_blank_values=True)
-    return any(name in keys for name in re.findall(r'"([^"]+)"', str(error)))
 
 
 def _said(error: BaseException, store: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -32,7 +32,7 @@ __all__ = [
 
 TABLE_NUMBER = "table_number"
 
-NAMES = tuple(column.name for column in COLUMNS)
+NAMES = tuple(COLUMNS)
 JSON = frozenset({"payload", "errors", "result"})
 
 CLAIMED_COLUMNS = 20
@@ -101,69 +101,63 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
     The table's CHECKs guarantee what isn't looked at here; a row that they can't have let through, and a
     strategy that this process doesn't know, are judged as every other row is.
     """
-    jobs: list[Job] = []
-    put, processing = jobs.append, JobStatus.PROCESSING
-    for row in rows:
-        (
-            number,
-            key,
-            path,
-            payload,
-            retries,
-            max_retries,
-            strategy,
-            timeout,
-            assigned_to,
-            dedup_key,
-            traceparent,
-            created_at,
-            run_at,
-            epoch,
-            lease_until,
-            deferred_since,
-            priority,
-            ordering_key,
-            ordering_at,
-            expires_at,
-        ) = row
-        table = tables[number]
-        sound = payload is not None and strategy in table.strategies and path
-        sound = sound and 0 <= max_retries <= MAX_RETRIES and retries >= 0
-        if not sound:
-            put(_judged(row, table, runner_id))
-            continue
-        put(
-            Job(
-                id=f"{table.table}:{key}",
-                backend=table.backend,
-                path=path,
-                payload_json=JsonObject(payload),
-                status=processing,
-                retries=retries,
-                max_retries=max_retries,
-                retry_strategy=strategy,
-                timeout=timeout,
-                assigned_to=assigned_to,
-                dedup_key=dedup_key,
-                priority=priority,
-                ordering_key=ordering_key,
-                ordering_at=ordering_at,
-                expires_at=expires_at,
-                traceparent=traceparent,
-                created_at=created_at,
-                run_at=run_at,
-                deferred_since=deferred_since,
-                lease_epoch=epoch,
-                lease_until=lease_until,
-                runner_id=runner_id,
-            )
-        )
-    return jobs
+    return [_claimed_job(row, tables[row[0]], runner_id) for row in rows]
+
+
+def _claimed_job(row: Sequence[Any], table: JobTable, runner_id: str) -> Job:
+    (
+        _,
+        key,
+        path,
+        payload,
+        retries,
+        max_retries,
+        strategy,
+        timeout,
+        assigned_to,
+        dedup_key,
+        traceparent,
+        created_at,
+        run_at,
+        epoch,
+        lease_until,
+        deferred_since,
+        priority,
+        ordering_key,
+        ordering_at,
+        expires_at,
+    ) = row
+    is_sound = payload is not None and path and strategy in table.strategies
+    if not (is_sound and 0 <= max_retries <= MAX_RETRIES and retries >= 0):
+        return _judged(row, table, runner_id)
+    return Job(
+        id=f"{table.table}:{key}",
+        backend=table.backend,
+        path=path,
+        payload_json=JsonObject(payload),
+        status=JobStatus.PROCESSING,
+        retries=retries,
+        max_retries=max_retries,
+        retry_strategy=strategy,
+        timeout=timeout,
+        assigned_to=assigned_to,
+        dedup_key=dedup_key,
+        priority=priority,
+        ordering_key=ordering_key,
+        ordering_at=ordering_at,
+        expires_at=expires_at,
+        traceparent=traceparent,
+        created_at=created_at,
+        run_at=run_at,
+        deferred_since=deferred_since,
+        lease_epoch=epoch,
+        lease_until=lease_until,
+        runner_id=runner_id,
+    )
 
 
 def _judged(row: Any, table: JobTable, runner_id: str) -> Job:
-    fields: Mapping[str, Any] = {**dict(row), "status": "processing", "runner_id": runner_id}
-    job = _whole_job(dict(fields), table)
+    job = _whole_job({**row, "status": "processing", "runner_id": runner_id}, table)
     if row["payload"] is not None:
         return job
     return attrs.evolve(job, defect=f"payload is over maxPayloadBytes ({table.max_payload_bytes})")

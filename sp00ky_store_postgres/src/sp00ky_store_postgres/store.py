@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import (
-    NO_INFO,
-    BackendStats,
-    BreakerResult,
     Claim,
     Finding,
     JobFilter,
-    JobQuery,
     MigrationStep,
     OverdueClaim,
     Reschedule,
-    RunnerBeat,
-    RunnerInfo,
     Settlement,
     SettleResult,
     StoreCapabilities,
@@ -47,7 +40,6 @@ from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Watches
 from sp00ky_store_postgres.operate.audit import Audit
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.operate.operations import Operations
 from sp00ky_store_postgres.operate.pause import Pauses
 from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.rows import LIGHT
@@ -60,7 +52,7 @@ from sp00ky_store_postgres.url import read_url
 __all__ = ["PostgresStore"]
 
 
-class PostgresStore(Operations, DecidingStore):
+class PostgresStore(DecidingStore):
     """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one."""
 
     capabilities = StoreCapabilities(
@@ -75,27 +67,45 @@ class PostgresStore(Operations, DecidingStore):
         """
         self._options = read_url(options.url)
         self._tables = Tables(options.tables, self._options.schema)
-        self._executor = Executor(self._options, self._tables)
-        quarantine = Quarantine()
-        self._claims = Claims(self._executor, self._tables, quarantine)
-        self._settles = Settles(self._executor, self._tables, quarantine)
-        self._enqueues = Enqueues(self._executor, self._tables, self._options)
-        self._breakers = Breakers(self._executor, self._tables)
-        self._reads = Reads(self._executor, self._tables)
-        self._pauses = Pauses(self._executor, self._tables)
-        self._stats = Stats(self._executor, self._tables, self._breakers, self._pauses)
-        self._errors = Errors(self._executor, self._tables)
-        self._audit = Audit(self._executor, self._tables)
-        self._heartbeats = Heartbeats(self._executor, self._tables)
-        self._releases = Releases(self._executor, self._tables, quarantine)
-        self._lost_claims = LostClaims(self._executor, self._tables, quarantine)
-        self._retention = Retention(self._executor, self._tables, quarantine)
-        self._clears = Clears(self._executor, self._tables, quarantine)
-        self._reschedules = Reschedules(self._executor, self._tables)
-        self._listener = Listener(self._options, self._tables, self._executor, self._is_due)
-        self._announcements = Announcements(self._executor, self._options, self._wake)
+        self._executor = executor = Executor(self._options, self._tables)
         self._changes = Broadcast()
-        self._watches = Watches(self._executor, self._tables, self._reads, self._changes)
+        self._listener = Listener(self._options, executor, self._is_due)
+        self._announcements = Announcements(executor, self._options, self._wake)
+        quarantine = Quarantine()
+        self._claims = Claims(executor, quarantine)
+        self._settles = Settles(executor, quarantine)
+        self._enqueues = Enqueues(executor, self._options)
+        self._heartbeats = Heartbeats(executor)
+        self._lost_claims = LostClaims(executor, quarantine)
+        self._retention = Retention(executor, quarantine)
+        self._reads = Reads(executor)
+        self._clears = Clears(executor, quarantine)
+        self._reschedules = Reschedules(executor, self._announcements)
+        self._audit = Audit(executor)
+        breakers, pauses = Breakers(executor, self._announcements), Pauses(executor, self._announcements)
+
+        # The calls of the port that are a part's own.
+        self.next_due = self._claims.next_due
+        self.change_breaker = breakers.change_breaker
+        self.release = Releases(executor, self._announcements, quarantine).release
+        self.overdue = self._lost_claims.overdue
+        self.beat = self._heartbeats.beat
+        self.runners = self._heartbeats.runners
+        self.drain_runner = self._heartbeats.drain_runner
+        self.remove_runner = self._heartbeats.remove_runner
+        self.get = self._reads.get
+        self.find = self._reads.find
+        self.count = self._reads.count
+        self.ids_starting_with = self._reads.ids_starting_with
+        self.stats = Stats(executor, breakers, pauses).stats
+        self.errors = Errors(executor).errors
+        self.watch = Watches(executor, self._reads, self._changes).watch
+        self.work_signal = self._listener.work_signal
+        self.pause = pauses.pause
+        self.resume = pauses.resume
+        self.start_audit = self._audit.start_audit
+        self.update_audit = self._audit.update_audit
+        self.audit = self._audit.audit
 
     @property
     def location(self) -> str:
@@ -151,36 +161,11 @@ class PostgresStore(Operations, DecidingStore):
             self._changes.send()
         return claim
 
-    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Store.change_breaker``."""
-        result = await self._breakers.change(change)
-        if result.written and change.closes:
-            await self._announcements.tables([self._tables.of(change.backend).table])
-        return result
-
-    async def next_due(self, backends: Collection[str]) -> float | None:
-        """See ``Store.next_due``."""
-        return await self._claims.next_due(backends)
-
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
         results = await self._settles.settle(settlements)
         self._changes.send()
         return results
-
-    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
-        """See ``Store.release``."""
-        released = await self._releases.release(runner_id, keep)
-        await self._announcements.pending(released)
-        return released
-
-    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
-        """See ``Store.beat``."""
-        return await self._heartbeats.beat(runner_id, info)
-
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
-        return await self._lost_claims.overdue(runners, limit)
 
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
@@ -188,39 +173,11 @@ class PostgresStore(Operations, DecidingStore):
         await self._audit.prune()
         return count
 
-    async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
-        return await self._reads.count(conditions)
-
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
         count = await self._clears.clear(conditions, limit)
         self._changes.send()
         return count
-
-    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``."""
-        return await self._reads.ids_starting_with(prefix, limit)
-
-    async def get(self, job_id: str) -> Job:
-        """See ``Store.get``."""
-        return await self._reads.get(job_id)
-
-    async def find(self, query: JobQuery) -> list[Job]:
-        """See ``Store.find``."""
-        return await self._reads.find(query)
-
-    async def stats(self) -> Mapping[str, BackendStats]:
-        """See ``Store.stats``."""
-        return await self._stats.read()
-
-    def work_signal(self) -> AsyncGenerator[None, None]:
-        """See ``Store.work_signal``."""
-        return self._listener.subscribe()
-
-    def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``."""
-        return self._watches.watch(query, history)
 
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
         """Return the jobs, without payload and result: enough to decide about them."""
@@ -247,15 +204,13 @@ class PostgresStore(Operations, DecidingStore):
         return await self._lost_claims.lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return await self._heartbeats.all()
+        return await self._heartbeats.beats()
 
     async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        return await self._retention.delete_ended(job_ids)
+        return await self._clears.delete_ended(job_ids)
 
     async def _reschedule(self, job_ids: Sequence[str], change: Reschedule) -> Mapping[str, str | None]:
-        done = await self._reschedules.reschedule(job_ids, change)
-        await self._announcements.pending(done)
-        return done
+        return await self._reschedules.reschedule(job_ids, change)
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""

@@ -13,7 +13,7 @@ from sp00ky_store_postgres.schema.definition import LONGEST_NAME
 
 __all__ = ["PostgresOptions", "read_url", "without_secrets"]
 
-ESCAPED = "@ / # ? written as %40 %2F %23 %3F"
+ESCAPED = "@ / # ? in a password written as %40 %2F %23 %3F; a port up to 65535"
 SECRETS = frozenset({"password", "sslpassword", "passfile"})
 
 
@@ -49,11 +49,6 @@ class PostgresOptions:
         """Return the URL of ``direct_dsn``, fit to be printed."""
         return self.location if self.listen_url is None else without_secrets(self.listen_url)
 
-    @property
-    def has_sessions(self) -> bool:
-        """Tell whether a connection of ``dsn`` is one session of the server."""
-        return not self.pooled
-
 
 def read_url(url: str) -> PostgresOptions:
     """Read a store's URL.
@@ -68,29 +63,22 @@ def read_url(url: str) -> PostgresOptions:
     query = parse_qsl(parts.query, keep_blank_values=True)
     own = {key: READERS[key](key, value) for key, value in query if key in READERS}
     drivers = [(key, value) for key, value in query if key not in READERS]
-    fields: dict[str, Any] = {}
-    for read in own.values():
-        fields |= read
+    is_uncached = own.pop("statement_cache_size", None) == 0
     return PostgresOptions(
         dsn=urlunsplit(parts._replace(query=urlencode(drivers))),
         location=without_secrets(url),
-        **fields,
+        pooled=own.pop("pgbouncer", False) or is_uncached,
+        **own,
     )
 
 
 def _split(url: str) -> SplitResult:
     """Return the URL's parts, without the driver that SQLAlchemy's scheme names."""
     parts = urlsplit(url)
-    if parts.netloc.count("@") > 1 or "@" in f"{parts.path}{parts.query.partition('=')[0]}{parts.fragment}":
-        raise OptionInvalid(
-            option="the password of the store's URL", value="a text with @ in it", expected=ESCAPED
-        )
-    if not all(_has_port_or_none(each) for each in parts.netloc.rpartition("@")[2].split(",")):
-        raise OptionInvalid(
-            option="the port of the store's URL",
-            value="another text",
-            expected=f"a number up to 65535 (in a password, {ESCAPED})",
-        )
+    rest = f"{parts.path}{parts.query.partition('=')[0]}{parts.fragment}"
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if parts.netloc.count("@") > 1 or "@" in rest or not all(map(_has_port_or_none, hosts)):
+        raise _invalid("the password or the port", "another text", ESCAPED)
     return parts._replace(scheme=parts.scheme.partition("+")[0])
 
 
@@ -116,39 +104,44 @@ def without_secrets(url: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query=urlencode(shown, safe="/:@", quote_via=quote)))
 
 
+def _invalid(what: str, value: str, expected: str) -> OptionInvalid:
+    return OptionInvalid(option=f"{what} of the store's URL", value=value[:80], expected=expected)
+
+
 def _switch(key: str, value: str) -> bool:
     known = {"on": True, "1": True, "true": True, "off": False, "0": False, "false": False}
     if value.lower() not in known:
-        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected="on or off")
+        raise _invalid(key, repr(value), "on or off")
     return known[value.lower()]
 
 
 def _name(key: str, value: str) -> str:
     if not value or "\0" in value or len(value.encode()) > LONGEST_NAME:
-        expected = f"a name of at most {LONGEST_NAME} bytes"
-        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected=expected)
+        raise _invalid(key, repr(value), f"a name of at most {LONGEST_NAME} bytes")
     return value
 
 
 def _count(key: str, value: str) -> int:
     if not value.isdecimal():
-        raise OptionInvalid(option=f"{key} of the store's URL", value=repr(value)[:80], expected="a number")
+        raise _invalid(key, repr(value), "a number")
     return int(value)
 
 
 def _listen_url(key: str, value: str) -> str:
     if urlsplit(value).scheme not in {"postgresql", "postgres"}:
-        raise OptionInvalid(
-            option=f"{key} of the store's URL", value="another URL", expected="postgresql://..."
-        )
+        raise _invalid(key, "another URL", "postgresql://...")
     return read_url(value).dsn
 
 
-READERS: Mapping[str, Callable[[str, str], Mapping[str, Any]]] = {
-    "schema": lambda key, value: {"schema": _name(key, value)},
-    "listen_url": lambda key, value: {"listen_url": _listen_url(key, value)},
-    "notify": lambda key, value: {"notify": _switch(key, value)},
-    "pgbouncer": lambda key, value: {"pooled": _switch(key, value)},
-    "statement_cache_size": lambda key, value: {"pooled": True} if _count(key, value) == 0 else {},
-    "connections": lambda key, value: {"connections": max(_count(key, value), 1)},
+def _connections(key: str, value: str) -> int:
+    return max(_count(key, value), 1)
+
+
+READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "schema": _name,
+    "listen_url": _listen_url,
+    "notify": _switch,
+    "pgbouncer": _switch,
+    "statement_cache_size": _count,
+    "connections": _connections,
 }

@@ -10,7 +10,6 @@ import pytest
 
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import (
-    PayloadNotJson,
     RowRefused,
     Sp00kyError,
 )
@@ -119,26 +118,6 @@ async def test_an_insert_that_a_trigger_drops_is_told(
     for fields in ({}, {"max_retries": 1}):
         with pytest.raises(RowRefused, match="a trigger or a rule of the table drops"):
             await store.add([new_job(**fields)])
-
-
-@pytest.mark.parametrize(
-    "text",
-    ['{"n": 1e400}', '{"n": [{"m": -1E+999}]}', '{"n": %s}' % ("9" * 400)],
-    ids=["exponent", "nested", "digits"],
-)
-async def test_a_number_beyond_float_is_refused_before_the_write(
-    store: PostgresStore, new_job: Any, text: str
-) -> None:
-    with pytest.raises(PayloadNotJson, match="float"):
-        await store.add([new_job(), new_job(payload=JsonText(text.encode()))])
-    assert await store.find(JobQuery()) == []
-
-
-@pytest.mark.parametrize("text", ['{"n": "e999 %s"}' % ("9" * 400), '{"n": 1e300}', '{"n": 1e-999}'])
-async def test_what_only_looks_like_it_is_taken(store: PostgresStore, new_job: Any, text: str) -> None:
-    await store.add([new_job(payload=JsonText(text.encode()))])
-    (job,) = await store.claim({"api": 1}, "r1")
-    assert job.payload_json == text.encode()
 
 
 @pytest.mark.parametrize("text", [b'{"n": "\0"}', b"{oops", b"[1]", b'{"n": "\xff"}'], ids=repr)

@@ -57,7 +57,7 @@ async def test_a_row_that_takes_long_holds_up_no_other(
 
     await eventually(written)
     (result,) = await store.settle([slow])
-    assert result.fate == "settled"
+    assert result.fate == "already_settled"
 
 
 async def test_where_nothing_can_be_written_it_is_the_databases_fault(

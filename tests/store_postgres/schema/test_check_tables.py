@@ -30,16 +30,6 @@ BROKEN = {
     "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id", True, "runner_id"),
     "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
-    "a column of a domain": (
-        """
-            CREATE DOMAIN {schema}.word AS text NOT NULL;
-            CREATE DOMAIN {schema}.tenant AS {schema}.word;
-            CREATE DOMAIN {schema}.named AS {schema}.word DEFAULT 'me';
-            ALTER TABLE {schema}.job ADD tenant {schema}.tenant, ADD owner {schema}.named
-        """,
-        True,
-        "tenant",
-    ),
     "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
     "no log": ("ALTER TABLE {schema}.job SET UNLOGGED", False, "UNLOGGED"),
     "a table": ("DROP TABLE {schema}.sp00ky_runner", True, "sp00ky_runner"),
@@ -83,6 +73,8 @@ async def test_check_finds(
             await store.migrate()
         elif each.fix.startswith("ALTER TABLE") and not each.fix.endswith("..."):
             await sql.execute(each.fix.partition(", or ")[0])
+    if word == "runner_id":
+        await sql.execute(f"ALTER TABLE {quoted}.job ADD COLUMN runner_id text")
     if word != "tenant":  # whose default only its owner knows
         await store.migrate()
         assert await findings(store) == []

@@ -73,7 +73,7 @@ async def test_a_table_that_is_not_ours_is_refused_and_left_alone(
     columns = f"SELECT attname FROM pg_attribute WHERE attrelid = '{quoted}.job'::regclass ORDER BY 1"
     before = await sql.fetch(columns)
     store = make()
-    with pytest.raises(SchemaError, match="is no job table and was left as it is"):
+    with pytest.raises(SchemaError, match="'job' is another application's table and was left as it is"):
         await store.migrate()
     assert await sql.fetch(columns) == before
     assert (

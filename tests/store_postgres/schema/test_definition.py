@@ -7,7 +7,7 @@ from typing import Any
 from uuid import RFC_4122
 
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, object_name
+from sp00ky_store_postgres.schema.definition import COLUMNS, object_name
 from sp00ky_store_postgres.schema.migration_files import statements
 
 
@@ -38,6 +38,15 @@ async def test_the_tables_are_as_they_are_defined(store: PostgresStore, sql: Any
         "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
         f"WHERE attrelid = '{quoted}.job'::regclass AND attnum > 0"
     )
-    assert {(name, type_) for name, type_, _ in rows} == {(each.name, each.type) for each in COLUMNS}
-    required = {each.name for each in COLUMNS if "NOT NULL" in each.options} | JOB_KEY.keys()
-    assert {name for name, _, not_null in rows if not_null} == required
+    assert {(name, type_) for name, type_, _ in rows} == set(COLUMNS.items())
+    optional = {
+        "timeout",
+        "assigned_to",
+        "result",
+        "dedup_key",
+        "traceparent",
+        "deferred_since",
+        "lease_until",
+    }
+    optional |= {"lease_until", "runner_id", "ordering_key", "ordering_at", "expires_at"}
+    assert {name for name, _, not_null in rows if not not_null} == optional

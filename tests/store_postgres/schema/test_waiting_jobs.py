@@ -40,11 +40,9 @@ async def test_jobs_that_are_deferred_for_long(store: PostgresStore, sql: Any, q
         " SELECT '/a', now() + interval '1 hour', now() - minutes * interval '1 minute', status"
         " FROM (VALUES (59, 'pending'), (61, 'pending'), (90, 'pending'), (9, 'failed')) v (minutes, status)"
     )
-    assert await problems(store) == [
-        "job: 2 jobs have been deferred for over an hour, the longest for 1 h 30 min"
-    ]
+    assert await problems(store) == ["job: deferred for over an hour: 2, the longest for 1 h 30 min"]
     await sql.execute(f"DELETE FROM {quoted}.job WHERE deferred_since < now() - interval '80 minutes'")
-    assert await problems(store) == ["job: 1 job has been deferred for over an hour: for 1 h 1 min"]
+    assert await problems(store) == ["job: deferred for over an hour: 1, the longest for 1 h 1 min"]
 
 
 async def test_a_table_that_no_backend_names_any_more(make: Any, sql: Any, quoted: str, new_job: Any) -> None:

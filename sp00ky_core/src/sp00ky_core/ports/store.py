@@ -174,7 +174,7 @@ class Store(Protocol):
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
-        """List entries, newest first; ``after``: the id of the last of the page before."""
+        """List entries, newest first; ``after``: the last of the page before. Raises ``OptionInvalid``."""
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
         """List these runners' ``processing`` rows that ``reclaim`` takes only where they are named to it.

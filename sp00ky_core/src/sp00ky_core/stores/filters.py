@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import LONGEST_LEASE, BackendStats, JobFilter, JobQuery
 
-__all__ = ["BEGINNING", "matches", "age_of", "is_overdue", "stats_of"]
+__all__ = ["BEGINNING", "matches", "age_of", "is_overdue", "stats_of", "unknown_entry"]
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Stands for an instant that a row doesn't have; before every other."""
@@ -80,3 +81,8 @@ def stats_of(jobs: Iterable[Job], now: datetime) -> BackendStats:
 
 def _oldest(instants: list[datetime], now: datetime) -> float | None:
     return max((now - min(instants)).total_seconds(), 0.0) if instants else None
+
+
+def unknown_entry(entry_id: str) -> OptionInvalid:
+    """Return the error for a page of the audit after an entry that is missing."""
+    return OptionInvalid(option="after", value=shown(entry_id), expected="the id of an audit entry")

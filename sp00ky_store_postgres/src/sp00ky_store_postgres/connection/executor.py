@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
+from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_store_postgres.connection.pool import Pool
 from sp00ky_store_postgres.connection.session import session_for
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.errors import SlowStatement, is_lost, is_right, is_transient, translated
-from sp00ky_store_postgres.schema.privileges import lacking
+from sp00ky_store_postgres.errors import SlowStatement, is_lost, is_transient, translated
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
@@ -40,7 +40,7 @@ class Executor:
 
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         self._options = options
-        self._tables = tables
+        self.tables = tables
         self._pools: dict[Workload, Pool] = {}
         self._doubted: list[Any] = []  # what was connected when a beat failed
 
@@ -80,6 +80,12 @@ class Executor:
     async def fetch(self, workload: Workload, statement: str, *arguments: object) -> list[Row]:
         """Run a statement in a transaction of its own; return its rows."""
         return await self.run(workload, lambda connection: connection.fetch(statement, *arguments))
+
+    async def query(
+        self, name: str, *arguments: object, table: JobTable | None = None, **parts: str
+    ) -> list[Row]:
+        """Run ``sql/<name>.sql``, filled in, where neither claims nor settles nor beats wait for it."""
+        return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *arguments)
 
     async def beat(self, statement: str, *arguments: object) -> list[Row]:
         """Write a heartbeat, and end older connections that have fallen silent.
@@ -125,39 +131,17 @@ class Executor:
         while True:
             try:
                 return await self._run_once(self._open_pool(workload), work)
-            except Exception as error:  # noqa: BLE001  # it is raised below, as the project's
+            except Sp00kyError:
+                raise
+            except Exception as error:
                 failures += 1
                 if failures == 1 and is_lost(error):
                     give_up_at = time.monotonic() + PATIENCE  # no call tried meanwhile: it waited in silence
                 pause = backoff.next()
                 late = time.monotonic() + pause > give_up_at
                 if late or not self._pools or not is_transient(error):
-                    raise await self._final(error)  # noqa: B904  # it has its cause, or is the error itself
+                    raise translated(error, self._options.location) from error
             await asyncio.sleep(pause)
-
-    async def _final(self, error: Exception) -> Sp00kyError:
-        """Return the project's error for one that isn't tried again."""
-        if isinstance(error, Sp00kyError):
-            return error
-        hint = await self._lack(error) if is_right(error) else ""
-        final = translated(error, self._options.location, hint=hint)
-        final.__cause__ = error
-        return final
-
-    async def _lack(self, refused: BaseException) -> str:
-        """Return which privilege is missing; empty where the database doesn't say."""
-        try:
-            lacks = await self._run_once(
-                self._open_pool(Workload.REST), lambda connection: lacking(connection, self._tables)
-            )
-        except Exception:  # noqa: BLE001  # the refusal is reported, with or without this
-            return ""
-        named = [each for each in lacks if each.name is None or each.name in str(refused)]
-        if not named:
-            return ""
-        # The database doesn't say which right it missed, and an enqueue needn't have all of a runner's.
-        which = f"{'; '.join(map(str, named))} (an enqueue needs SELECT and INSERT)"
-        return f": {which}; grant it what it needs, or connect as the tables' owner"
 
     async def _run_once(self, pool: Pool, work: Callable[[Any], Awaitable[T]]) -> T:
         connection = await pool.acquire()

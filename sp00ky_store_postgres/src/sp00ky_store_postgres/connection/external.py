@@ -11,7 +11,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import OptionInvalid, Sp00kyError, StoreError
 from sp00ky_store_postgres.connection.executor import Row
-from sp00ky_store_postgres.errors import CONFLICTS, state_of, translated
+from sp00ky_store_postgres.errors import CONFLICTS, NO_WRITES, state_of, translated
 
 __all__ = ["Fetch", "fetch_of", "caller_error"]
 
@@ -22,8 +22,6 @@ EXPECTED = (
     "an asyncpg connection, a SQLAlchemy AsyncConnection or AsyncSession (on asyncpg or psycopg), "
     "or a psycopg AsyncConnection"
 )
-
-READ_ONLY = "25006"
 
 _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 """A parameter; or a quoted name, in which nothing is one."""
@@ -56,7 +54,7 @@ def caller_error(error: BaseException, store: str) -> Sp00kyError:
     state = state_of(error)
     if state in CONFLICTS:
         hint = "; roll your transaction back and repeat it"
-    elif state == READ_ONLY:
+    elif state == NO_WRITES:
         hint = ": begin one that may write, on a server that takes writes"
     else:
         return translated(error, store)

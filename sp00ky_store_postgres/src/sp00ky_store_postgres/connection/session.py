@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -62,34 +62,34 @@ async def session_for(workload: Workload, options: PostgresOptions) -> asyncpg.C
 
 
 async def _open(workload: Workload, options: PostgresOptions) -> asyncpg.Connection[Any]:
-    pooled, notify = options.pooled, "on" if options.notify else "off"
-    settings = {**workload.settings, **_named(options.dsn), "sp00ky.notify": notify}
-    connection = await asyncpg.connect(
-        options.dsn,
-        connection_class=Connection,
-        timeout=CONNECT_SECONDS,
-        command_timeout=workload.seconds,
-        # Behind a pooler in transaction mode each has another session, which refuses settings.
-        statement_cache_size=0 if pooled else 100,
-        max_cacheable_statement_size=0,
-        server_settings={} if pooled else settings,
-    )
-    if not pooled:
-        await _bound(connection, workload.seconds + BEYOND_CLIENT)
+    if options.pooled:  # each statement has another session, which refuses settings
+        return await _connect(options.dsn, workload.seconds)
+    settings = {
+        **workload.settings,
+        **_named(options.dsn),
+        "sp00ky.notify": "on" if options.notify else "off",
+    }
+    connection = await _connect(options.dsn, workload.seconds, cached=100, settings=settings)
+    await _bound(connection, workload.seconds + BEYOND_CLIENT)
     return connection
 
 
 async def connect(dsn: str, *, seconds: float = 60.0) -> asyncpg.Connection[Any]:
     """Open a connection outside the pools."""
-    return await uncut(
-        asyncpg.connect(
-            dsn,
-            connection_class=Connection,
-            timeout=CONNECT_SECONDS,
-            command_timeout=seconds,
-            statement_cache_size=0,
-            server_settings=_named(dsn),
-        )
+    return await uncut(_connect(dsn, seconds, settings=_named(dsn)))
+
+
+async def _connect(
+    dsn: str, seconds: float, *, cached: int = 0, settings: Mapping[str, str] | None = None
+) -> asyncpg.Connection[Any]:
+    return await asyncpg.connect(
+        dsn,
+        connection_class=Connection,
+        timeout=CONNECT_SECONDS,
+        command_timeout=seconds,
+        statement_cache_size=cached,
+        max_cacheable_statement_size=0,
+        server_settings=settings,
     )
 
 

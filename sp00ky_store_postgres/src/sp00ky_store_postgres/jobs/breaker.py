@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.ports import BreakerResult, BreakerStats
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.observe.announcements import Announcements
 
 __all__ = ["Breakers", "breaker_of"]
 
 MOST_FAILURES = 2**31 - 1  # what the column can hold
 
 
+@attrs.frozen
 class Breakers:
     """Reads and changes breakers; claims read them in their own statement."""
 
-    def __init__(self, executor: Executor, tables: Tables) -> None:
-        self._executor = executor
-        self._tables = tables
-        parts = {"read": read_sql("breaker_read"), "breaker": tables.breaker}
-        self._change = fill(read_sql("change_breaker"), **parts)
-        self._all = fill(read_sql("breakers"), **parts)
+    _executor: Executor
+    _announcements: Announcements
 
-    async def change(self, change: BreakerChange) -> BreakerResult:
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Store.change_breaker``."""
-        tries = 0
+        tables, tries = self._executor.tables, 0
+        table = tables.of(change.backend)
+        statement = tables.statement("change_breaker")
 
         async def write(connection: Any) -> list[Row]:
             nonlocal tries
             tries += 1
-            rows: list[Row] = await connection.fetch(self._change, *self._arguments(change))
+            rows: list[Row] = await connection.fetch(statement, table.backend, *_arguments(change))
             return rows
 
         rows = await self._executor.run(Workload.REST, write)
@@ -42,29 +42,32 @@ class Breakers:
             return BreakerResult(written=False, breaker=Breaker())
         breaker = breaker_of(rows[0][1])[1]
         by_lost = tries > 1 and change.has_made(breaker)
-        return BreakerResult(written=rows[0][0] or by_lost, breaker=breaker)
-
-    def _arguments(self, change: BreakerChange) -> tuple[object, ...]:
-        before = change.before
-        return (
-            self._tables.of(change.backend).backend,
-            before.state is not BreakerState.CLOSED,
-            before.failures,
-            before.probe_runner,
-            "closed" if change.to is BreakerState.CLOSED else "open",
-            min(change.failures, MOST_FAILURES),
-            change.pause,
-            change.to is BreakerState.HALF_OPEN,
-        )
+        written = rows[0][0] or by_lost
+        if written and change.closes:
+            await self._announcements.tables([table.table])
+        return BreakerResult(written=written, breaker=breaker)
 
     async def stats(self) -> dict[str, BreakerStats]:
         """Return every breaker that has a row, by its backend."""
-        rows = await self._executor.fetch(Workload.REST, self._all)
+        rows = await self._executor.query("breakers")
         read = (breaker_of(row[0]) for row in rows)
         return {
             backend: BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
             for backend, breaker in read
         }
+
+
+def _arguments(change: BreakerChange) -> tuple[object, ...]:
+    before = change.before
+    return (
+        before.state is not BreakerState.CLOSED,
+        before.failures,
+        before.probe_runner,
+        "closed" if change.to is BreakerState.CLOSED else "open",
+        min(change.failures, MOST_FAILURES),
+        change.pause,
+        change.to is BreakerState.HALF_OPEN,
+    )
 
 
 def breaker_of(text: str) -> tuple[str, Breaker]:

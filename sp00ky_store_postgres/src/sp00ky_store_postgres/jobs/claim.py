@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -31,12 +31,13 @@ from sp00ky_store_postgres.jobs.claim_limited import LimitedClaims
 from sp00ky_store_postgres.jobs.claim_refusals import ClaimRefusals
 from sp00ky_store_postgres.rows import KEY, PATH, PRIORITY, RUN_AT, claimed_jobs
 from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.claim_statements import ClaimStatements
 
 __all__ = ["Claims"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 """Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
@@ -87,15 +88,15 @@ class Claims:
     again.
     """
 
-    def __init__(self, executor: Executor, tables: Tables, quarantine: Quarantine) -> None:
+    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
         self._executor = executor
-        self._tables = tables
+        self._tables = executor.tables
         self._built: dict[tuple[object, ...], str] = {}
         self._cursors = ClaimCursors()
         self._begun_at = -math.inf  # when one has started from the beginning
-        self._refusals = ClaimRefusals(executor, tables, quarantine)
-        self._statements = ClaimStatements(tables, self._refusals.condition)
-        self._limited = LimitedClaims(executor, tables)
+        self._refusals = ClaimRefusals(executor, quarantine)
+        self._statements = ClaimStatements(self._tables, self._refusals.condition)
+        self._limited = LimitedClaims(executor)
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
@@ -137,8 +138,13 @@ class Claims:
             retry_in={**others.retry_in, **own.retry_in},
         )
 
-    async def _surely(self, slots: Mapping[str, int], claim: Callable[[], Awaitable[Claim]]) -> Claim:
-        """Claim, again where another claim was faster, and around what the database refuses."""
+    async def _surely(self, slots: Mapping[str, int], claim: Callable[[], Awaitable[T]]) -> T:
+        """Claim, again where another claim was faster, and around what the database refuses.
+
+        Args:
+            slots: among how many rows of each backend refused ones are looked for.
+            claim: claims.
+        """
         for left in reversed(range(RACES)):
             try:
                 return await claim()
@@ -149,7 +155,8 @@ class Claims:
                 if not left:
                     raise
         for _ in range(DETOURS):
-            await self._leave_refused_out(slots)
+            if not await self._leave_refused_out(slots):
+                break
             with suppress(RowRefused):
                 return await claim()
         return await claim()
@@ -172,13 +179,19 @@ class Claims:
                 UNCLAIMED_SECONDS,
             )
 
-    async def _leave_refused_out(self, slots_by_backend: Mapping[str, int]) -> None:
+    async def _leave_refused_out(self, slots_by_backend: Mapping[str, int]) -> bool:
+        """Look for refused rows, and leave them out of the next claims; return whether there are any."""
+        found = False
         for backend, slots in slots_by_backend.items():
             table = self._tables.of(backend)
             cursor = self._cursors.since(table.table), self._cursors.after(table.table)
-            if not await self._refusals.find(self._statements, table, slots, *cursor):
-                await self._refusals.find(self._statements, table, PROBE_WINDOW)
+            found = (
+                await self._refusals.find(self._statements, table, slots, *cursor)
+                or await self._refusals.find(self._statements, table, PROBE_WINDOW)
+                or found
+            )
         self._built.clear()
+        return found
 
     async def _claim_all(self, slots_by_backend: Mapping[str, int], runner_id: str, fetch: Fetch) -> Claim:
         seen = _Seen()
@@ -186,8 +199,9 @@ class Claims:
         for backend in sorted(seen.to_probe - seen.paused.keys()):
             if slots_by_backend[backend] <= 0:
                 continue
+            probe = partial(self._claim_probe, self._tables.of(backend), runner_id, seen, fetch)
             try:
-                jobs += await self._claim_probe_around(self._tables.of(backend), runner_id, seen, fetch)
+                jobs += await self._surely({backend: PROBE_WINDOW}, probe)
             except RowRefused:
                 if not jobs:  # those are this runner's already: the next claim without any raises it
                     raise
@@ -201,7 +215,8 @@ class Claims:
             self.start_over()
         ahead = any(map(self._cursors.is_ahead, wanted))
         jobs, more = await self._claim(wanted, runner_id, seen, fetch)
-        left = self._left(wanted, jobs)
+        counts = Counter(table_of(job.id) for job in jobs)
+        left = {table: slots - counts[table] for table, slots in wanted.items() if counts[table] < slots}
         if not ahead:
             left = {table: slots for table, slots in left.items() if more[table] is More.AT_ONCE}
         if left:
@@ -213,20 +228,6 @@ class Claims:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
         return jobs
-
-    async def _claim_probe_around(
-        self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch
-    ) -> list[Job]:
-        """Leave out what is refused, until another row can be the probe."""
-        for _ in range(DETOURS):
-            try:
-                return await self._claim_probe(table, runner_id, seen, fetch)
-            except RowRefused as error:
-                is_race = self._is_race(error)
-            if not is_race and not await self._refusals.find(self._statements, table, PROBE_WINDOW):
-                break
-            self._built.clear()
-        return await self._claim_probe(table, runner_id, seen, fetch)
 
     async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch) -> list[Job]:
         statement = self._statements.probe(table, keyed=table.table in self._cursors.keyed)
@@ -272,10 +273,6 @@ class Claims:
         if more is More.NEXT and not is_open and table.backend not in seen.paused:
             seen.retry_in[table.backend] = 0.0
         return more
-
-    def _left(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> dict[str, int]:
-        counts = Counter(table_of(job.id) for job in jobs)
-        return {table: slots - counts[table] for table, slots in wanted.items() if counts[table] < slots}
 
     async def next_due(self, backends: Collection[str], *, claimable: bool = False) -> float | None:
         """See ``Store.next_due``; ``claimable``: without jobs that a breaker or a pause keeps."""

@@ -10,8 +10,7 @@ from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import Fetch
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import fill, leased, read_sql
+from sp00ky_store_postgres.sql.loader import leased
 
 __all__ = ["LimitedClaims"]
 
@@ -22,13 +21,12 @@ ClaimUpTo = Callable[[int, Fetch], Awaitable[Claim]]
 class LimitedClaims:
     """Claims for backends with limits."""
 
-    def __init__(self, executor: Executor, tables: Tables) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        names = {"control": tables.control}
-        self._lock, self._make, self._take = (
-            fill(read_sql(name), **names) for name in ("control_lock", "control_make", "control_take")
+        self._tables = tables = executor.tables
+        self._lock, self._make, self._take = map(
+            tables.statement, ("control_lock", "control_make", "control_take")
         )
-        self._tables = tables
 
     async def claim(self, table: JobTable, slots: int, claim: ClaimUpTo) -> Claim:
         """Claim as many jobs as the limits allow, ``slots`` at most.
@@ -67,6 +65,6 @@ class LimitedClaims:
         """Count what may be in flight, in a statement that sees what the claims before have written."""
         if table.max_in_flight is None:
             return 0
-        statement = fill(read_sql("in_flight"), table=self._tables.name(table), leased=leased())
+        statement = self._tables.statement("in_flight", table, leased=leased())
         ((count,),) = await fetch(statement)
         return int(count)

@@ -21,7 +21,6 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import constraint_of, is_refusal, problem_of
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.claim_statements import PRIORITIES, ClaimStatements
 from sp00ky_store_postgres.sql.loader import fill, read_sql
 
@@ -33,9 +32,9 @@ CLAIMED = "claimed"
 class ClaimRefusals:
     """The rows that claims leave out now."""
 
-    def __init__(self, executor: Executor, tables: Tables, quarantine: Quarantine) -> None:
+    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
         self._executor = executor
-        self._tables = tables
+        self._tables = executor.tables
         self._quarantine = quarantine
         self._keys: dict[str, list[str]] = {}  # by table
         self._unreported: RowRefused | None = None

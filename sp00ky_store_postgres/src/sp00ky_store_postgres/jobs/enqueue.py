@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import new_keys
@@ -16,17 +16,14 @@ from sp00ky_store_postgres.connection.external import Fetch, caller_error, fetch
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import hyphenated
 from sp00ky_store_postgres.rows import WHOLE, whole_jobs
-from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.enqueue_arguments import (
     as_utc,
     is_plain,
     many_arguments,
     one_arguments,
     plain_arguments,
-    refuse_beyond_float,
     stored,
 )
-from sp00ky_store_postgres.sql.loader import fill, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
 __all__ = ["Enqueues"]
@@ -41,12 +38,18 @@ QUIET = "SELECT set_config('sp00ky.notify', 'off', true)"
 """For this transaction: its inserts wake no runner."""
 
 
+_Pairs = Sequence[tuple[str, NewJob]]
+"""New jobs, each with the key that its row gets."""
+
+_Batch = Sequence[tuple[JobTable, _Pairs]]
+
+
 class Enqueues:
     """Inserts jobs."""
 
-    def __init__(self, executor: Executor, tables: Tables, options: PostgresOptions) -> None:
+    def __init__(self, executor: Executor, options: PostgresOptions) -> None:
         self._executor = executor
-        self._tables = tables
+        self._tables = executor.tables
         self._options = options
         self._built: dict[tuple[str, str], str] = {}
         # One with a key may wait for another client's transaction: never do those have every connection.
@@ -55,61 +58,59 @@ class Enqueues:
 
     async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
         """See ``Store.add``."""
-        fetch = None if connection is None else await self._fetch_of(connection)
-        for new_job in new_jobs:
-            refuse_beyond_float(new_job.payload_json)
-        tables = self._tables.chosen({new_job.backend for new_job in new_jobs})
-        if not tables:
-            return []
-        batch = _Batch(
-            new_jobs=new_jobs, ids=[hyphenated(key) for key in new_keys(len(new_jobs))], tables=tables
-        )
-        return await (self._add_ours(batch) if fetch is None else self._add_theirs(batch, fetch))
-
-    async def _fetch_of(self, connection: object) -> Fetch:
+        if connection is None:
+            return await self._add(new_jobs, self._insert_ours)
         try:
-            return await fetch_of(connection)
-        except Exception as error:
-            raise caller_error(error, self._options.location) from error
-
-    async def _add_theirs(self, batch: _Batch, fetch: Fetch) -> list[Job]:
-        try:
+            fetch = await fetch_of(connection)
             if not self._options.notify:
                 await fetch(QUIET)
-            return await self._insert(batch, fetch, repeated=False)
+            return await self._add(new_jobs, lambda batch: self._insert(batch, fetch))
+        except Sp00kyError:
+            raise
         except Exception as error:
             raise caller_error(error, self._options.location) from error
 
-    async def _add_ours(self, batch: _Batch) -> list[Job]:
+    async def _add(
+        self, new_jobs: Sequence[NewJob], insert: Callable[[_Batch], Awaitable[dict[str, Job]]]
+    ) -> list[Job]:
+        if not new_jobs:
+            return []
+        pairs = list(zip(map(hyphenated, new_keys(len(new_jobs))), new_jobs, strict=True))
+        batch = [
+            (table, [pair for pair in pairs if pair[1].backend == table.backend])
+            for table in self._tables.chosen({new_job.backend for new_job in new_jobs})
+        ]
+        jobs = await insert(batch)
+        return [jobs[key] for key, _ in pairs]
+
+    async def _insert_ours(self, batch: _Batch) -> dict[str, Job]:
         tries = 0
 
-        async def work(connection: Any) -> list[Job]:
+        async def work(connection: Any) -> dict[str, Job]:
             nonlocal tries
             tries += 1
             quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
-            if len(batch.tables) == 1 and not quiet:
+            if len(batch) == 1 and not quiet:
                 return await self._insert(batch, connection.fetch, repeated=tries > 1)
             async with connection.transaction():
                 if quiet:
                     await connection.fetch(QUIET)
                 return await self._insert(batch, connection.fetch, repeated=tries > 1)
 
-        async with self._keyed if batch.is_keyed else nullcontext():
+        async with self._keyed if any(_is_keyed(pairs) for _, pairs in batch) else nullcontext():
             return await self._executor.run(Workload.REST, work)
 
-    async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool) -> list[Job]:
+    async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool = False) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
-        for table in batch.tables:
-            pairs = batch.of(table)
-            if repeated or (batch.is_keyed and _is_keyed(new_job for _, new_job in pairs)):
-                jobs |= await self._insert_many(table, fetch, pairs, repeated=repeated)
-            elif len(pairs) == 1:
+        for table, pairs in batch:
+            is_new = not repeated and not _is_keyed(pairs)
+            if is_new and len(pairs) == 1:
                 jobs |= await self._insert_one(table, fetch, *pairs[0])
-            elif all(is_plain(new_job) for _, new_job in pairs):
+            elif is_new and all(is_plain(new_job) for _, new_job in pairs):
                 jobs |= await self._insert_plain(table, fetch, pairs)
             else:
-                jobs |= await self._insert_many(table, fetch, pairs, repeated=False)
-        return [jobs[key] for key in batch.ids]
+                jobs |= await self._insert_many(table, fetch, pairs, repeated=repeated)
+        return jobs
 
     async def _insert_one(self, table: JobTable, fetch: Fetch, key: str, new_job: NewJob) -> dict[str, Job]:
         plain = is_plain(new_job)
@@ -167,31 +168,10 @@ class Enqueues:
     def _statement(self, name: str, table: JobTable) -> str:
         statement = self._built.get((name, table.table))
         if statement is None:
-            statement = fill(read_sql(name), table=self._tables.name(table), columns=WHOLE, unkept=UNKEPT)
+            statement = self._tables.statement(name, table, columns=WHOLE, unkept=UNKEPT)
             self._built[name, table.table] = statement
         return statement
 
 
-def _is_keyed(new_jobs: Iterable[NewJob]) -> bool:
-    return any(new_job.dedup_key is not None for new_job in new_jobs)
-
-
-_Pairs = Sequence[tuple[str, NewJob]]
-
-
-class _Batch:
-    """New jobs, the keys that their rows get, and the tables that they go to."""
-
-    def __init__(
-        self, *, new_jobs: Sequence[NewJob], ids: Sequence[str], tables: tuple[JobTable, ...]
-    ) -> None:
-        self.ids = ids
-        self.tables = tables
-        self.is_keyed = _is_keyed(new_jobs)
-        self._pairs = list(zip(ids, new_jobs, strict=True))
-
-    def of(self, table: JobTable) -> _Pairs:
-        """Return the jobs of one table, with their keys."""
-        if len(self.tables) == 1:
-            return self._pairs
-        return [pair for pair in self._pairs if pair[1].backend == table.backend]
+def _is_keyed(pairs: _Pairs) -> bool:
+    return any(new_job.dedup_key is not None for _, new_job in pairs)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import attrs
+
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.jobs.settle import SETTLED
 from sp00ky_store_postgres.rows import LIGHT, whole_jobs
-from sp00ky_store_postgres.schema.tables import Tables, lease_seconds
-from sp00ky_store_postgres.sql.loader import fill, lease_over, read_sql
+from sp00ky_store_postgres.schema.tables import lease_seconds
+from sp00ky_store_postgres.sql.loader import lease_over
 
 __all__ = ["LostClaims"]
 
 
+@attrs.frozen
 class LostClaims:
     """Lists claims that are to be reclaimed."""
 
-    def __init__(self, executor: Executor, tables: Tables, quarantine: Quarantine) -> None:
-        self._executor = executor
-        self._tables = tables
-        self._quarantine = quarantine
+    _executor: Executor
+    _quarantine: Quarantine
 
     async def lost(
         self,
@@ -41,29 +41,25 @@ class LostClaims:
         """
         resting = keys_by_table(self._quarantine.resting(SETTLED))
         named, jobs = keys_by_table(each.job_id for each in overdue), list[Job]()
-        for table in self._tables.all:
+        for table in self._executor.tables.all:
             if len(jobs) < limit:
                 keys = named.get(table.table, []), resting.get(table.table, [])
                 arguments = list(dead_runners), list(beating), *keys, limit - len(jobs)
-                rows = await self._executor.fetch(Workload.REST, self._filled("lost", table), *arguments)
-                jobs += whole_jobs(rows, table)
+                jobs += whole_jobs(await self._query("lost", table, *arguments), table)
         return jobs
 
-    async def overdue(self, runners: Collection[str], limit: int) -> list[OverdueClaim]:
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
         """See ``Store.overdue``."""
         claims = list[OverdueClaim]()
-        for table in self._tables.all:
+        for table in self._executor.tables.all:
             if len(claims) < limit:
-                statement = self._filled("overdue", table)
-                rows = await self._executor.fetch(
-                    Workload.REST, statement, list(runners), limit - len(claims)
-                )
+                rows = await self._query("overdue", table, list(runners), limit - len(claims))
                 claims += [_overdue_claim(row, table) for row in rows]
         return claims
 
-    def _filled(self, name: str, table: JobTable) -> str:
-        parts = {"table": self._tables.name(table), "columns": LIGHT, "lease": lease_seconds(table)}
-        return fill(read_sql(name), **parts, over=lease_over())
+    async def _query(self, name: str, table: JobTable, *arguments: object) -> list[Row]:
+        parts = {"columns": LIGHT, "lease": lease_seconds(table), "over": lease_over()}
+        return await self._executor.query(name, *arguments, table=table, **parts)
 
 
 def _overdue_claim(row: Row, table: JobTable) -> OverdueClaim:

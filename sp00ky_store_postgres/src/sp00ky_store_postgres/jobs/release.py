@@ -5,46 +5,45 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import attrs
+
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import Quarantine, write_around
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import keys_by_table
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.observe.announcements import Announcements
 
 __all__ = ["Releases"]
 
 
+@attrs.frozen
 class Releases:
     """Releases claims."""
 
-    def __init__(self, executor: Executor, tables: Tables, quarantine: Quarantine) -> None:
-        self._executor = executor
-        self._tables = tables
-        self._quarantine = quarantine
+    _executor: Executor
+    _announcements: Announcements
+    _quarantine: Quarantine
 
-    async def release(self, runner_id: str, keep: Collection[str]) -> list[str]:
+    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``; a row that can't go back is left to its lease."""
         kept = keys_by_table(keep)
         released: list[str] = []
-        for table in self._tables.all:
+        for table in self._executor.tables.all:
             rows = await self._release(table, runner_id, kept.get(table.table, []))
             released += [id_of(table.table, str(row[0])) for row in rows]
+        await self._announcements.pending(released)
         return released
 
     async def _release(self, table: JobTable, runner_id: str, kept: Sequence[str]) -> list[Row]:
         async def release(keys: Sequence[Any] | None) -> list[Row]:
-            statement = fill(read_sql("release"), table=self._tables.name(table))
-            return await self._executor.fetch(Workload.REST, statement, runner_id, kept, keys)
+            return await self._executor.query("release", runner_id, kept, keys, table=table)
 
         try:
             return await release(None)
         except RowRefused:
-            statement = fill(read_sql("held"), table=self._tables.name(table))
-            held = await self._executor.fetch(Workload.REST, statement, runner_id, kept)
+            held = await self._executor.query("held", runner_id, kept, table=table)
         rows, refused = await write_around([row[0] for row in held], release)
         self._quarantine.add_all("released", {id_of(table.table, str(key)): refused[key] for key in refused})
         return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import JobStatus
@@ -15,8 +15,7 @@ from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
 from sp00ky_store_postgres.ids import key_of
 from sp00ky_store_postgres.jobs.slow_settles import SlowSettles
 from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.sql.settle_arguments import (
     appended,
     arguments,
@@ -35,9 +34,9 @@ PATIENCE = {Workload.SETTLE: 1.0, Workload.REST: 20.0}
 class Settles:
     """Writes transitions."""
 
-    def __init__(self, executor: Executor, tables: Tables, quarantine: Quarantine) -> None:
+    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
         self._executor = executor
-        self._tables = tables
+        self._tables = executor.tables
         self._quarantine = quarantine
         self._slow = SlowSettles(self._settle_alone)
         self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
@@ -50,16 +49,12 @@ class Settles:
         What the database refuses is isolated by halving the batch; a batch that takes too long is written
         row by row, apart from the next ones.
         """
-        suspects = [each for each in settlements if each in self._slow] if self._slow else []
-        if not suspects:
+        busy = self._slow.busy(settlements)
+        if not busy:
             return await self._settle_in_time(settlements, workload)
-        apart = frozenset(suspects)
-        others = [each for each in settlements if each not in apart]
-        results = iter(await self._settle_in_time(others, workload) if others else ())
-        if not others:
-            self._slow.raise_if_stuck(suspects)
-        taken = {each: self._slow.take(each) for each in apart}
-        return [taken[each] if each in apart else next(results) for each in settlements]
+        others = [each for each in settlements if each not in busy]
+        results = iter(await self._settle_in_time(others, workload))
+        return [busy[each] if each in busy else next(results) for each in settlements]
 
     async def close(self) -> None:
         """Stop writing what is written apart."""
@@ -156,15 +151,12 @@ class Settles:
         return statement
 
     def _build(self, tables: tuple[JobTable, ...], name: str) -> str:
-        def filled(text: str, number: int) -> str:
-            return fill(
-                text, number=str(number), table=self._tables.name(tables[number]), appended=appended()
-            )
+        def each(name: str) -> Iterator[str]:
+            for number, table in enumerate(tables):
+                yield self._tables.statement(name, table, number=str(number), appended=appended())
 
-        numbers = range(len(tables))
-        parts = [read_sql(name), *(filled(read_sql(f"{name}_table"), number) for number in numbers)]
-        return ",\n".join(parts) + " UNION ALL ".join(
-            filled(read_sql("settle_unwritten"), number) for number in numbers
+        return ",\n".join([read_sql(name), *each(f"{name}_table")]) + " UNION ALL ".join(
+            each("settle_unwritten")
         )
 
 

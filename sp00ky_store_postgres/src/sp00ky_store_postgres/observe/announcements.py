@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 
+import attrs
+
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
@@ -19,14 +21,13 @@ __all__ = ["Announcements"]
 logger = logging.getLogger(__name__)
 
 
+@attrs.frozen
 class Announcements:
     """Wakes runners where no INSERT does."""
 
-    def __init__(self, executor: Executor, options: PostgresOptions, wake: Callable[[], None]) -> None:
-        """Take what wakes this process."""
-        self._executor = executor
-        self._options = options
-        self._wake = wake
+    _executor: Executor
+    _options: PostgresOptions
+    _wake: Callable[[], None]
 
     async def settled(self, settlements: Sequence[Settlement], results: Sequence[SettleResult]) -> None:
         """Announce those that are pending again."""
@@ -43,13 +44,13 @@ class Announcements:
             await self.tables({table_of(job_id) for job_id in job_ids})
 
     async def tables(self, names: Collection[str]) -> None:
-        """Announce that claims from these tables may find something else than before."""
-        self._wake()
-        if self._options.notify:
-            await self._notify(names)
+        """Announce that claims from these tables may find something else than before.
 
-    async def _notify(self, names: Collection[str]) -> None:
-        """Notify other processes; what has been written stays where that fails."""
+        What has been written stays where other processes can't be notified.
+        """
+        self._wake()
+        if not self._options.notify:
+            return
         try:
             for name in names:
                 await self._executor.fetch(Workload.REST, NOTIFY, f"{self._options.schema}.{name}")

@@ -9,6 +9,8 @@ import attrs
 
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
+from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.rows import LONGEST_ERRORS, WHOLE
 from sp00ky_store_postgres.schema.tables import Tables
@@ -37,6 +39,10 @@ class Selection:
     statement: str
     arguments: tuple[Any, ...]
 
+    async def fetch(self, executor: Executor) -> list[Row]:
+        """Return the rows that it selects."""
+        return await executor.fetch(Workload.REST, self.statement, *self.arguments)
+
 
 def tables_of(query: JobFilter, tables: Tables) -> tuple[JobTable, ...]:
     """Return the tables that a query's jobs may be in."""
@@ -61,27 +67,17 @@ def select(
         after: the last job of the page before, of any table.
         oldest_first: the other way round.
     """
-    conditions, arguments = _conditions(query, table, 1)
+    where = _Where(query, table)
     if after is not None:
-        past = ">" if oldest_first else "<"
-        conditions.append(_beyond(after, table, past, len(arguments) + 1))
-        arguments += _beyond_arguments(after, table)
-    statement = fill(
-        read_sql("find"),
-        columns=WHOLE,
-        table=tables.name(table),
-        conditions=" AND ".join(conditions) or "true",
-        order="ASC" if oldest_first else "DESC",
-        limit=f"${len(arguments) + 1}",
-    )
-    return Selection(statement, (*arguments, query.limit))
+        where.go_beyond(after, ">" if oldest_first else "<")
+    limit = where.place(query.limit)
+    order = "ASC" if oldest_first else "DESC"
+    return where.selection("find", tables, columns=WHOLE, order=order, limit=limit)
 
 
 def select_count(conditions: JobFilter, table: JobTable, tables: Tables) -> Selection:
     """Count one table's jobs that meet conditions."""
-    texts, arguments = _conditions(conditions, table, 1)
-    statement = fill(read_sql("count"), table=tables.name(table), conditions=" AND ".join(texts) or "true")
-    return Selection(statement, tuple(arguments))
+    return _Where(conditions, table).selection("count", tables)
 
 
 def select_ended(
@@ -97,49 +93,65 @@ def select_ended(
         after: ``created_at`` and key of a row: what is older than that.
         limit: how many at most.
     """
-    texts, arguments = _conditions(conditions, table, 1)
+    where = _Where(conditions, table)
     if after is not None:
-        texts.append(f"(job.created_at, job.id) < (${len(arguments) + 1}, ${len(arguments) + 2}::uuid)")
-        arguments += after
-    statement = fill(
-        read_sql(name),
-        table=tables.name(table),
-        conditions=" AND ".join(texts) or "true",
-        limit=f"${len(arguments) + 1}",
-    )
-    return Selection(statement, (*arguments, limit))
+        where.add("(job.created_at, job.id) < ({}, {}::uuid)", *after)
+    return where.selection(name, tables, limit=where.place(limit))
 
 
 def select_changed(
     query: JobQuery, table: JobTable, tables: Tables, since: Any, *, columns: str = WHOLE
 ) -> Selection:
     """Select one table's jobs that have changed since an instant."""
-    conditions, arguments = _conditions(query, table, 2)
-    statement = fill(
-        read_sql("changed"),
-        columns=columns,
-        table=tables.name(table),
-        conditions=" AND ".join(conditions) or "true",
-    )
-    return Selection(statement, (since, *arguments))
+    return _Where(query, table, since).selection("changed", tables, columns=columns)
 
 
-def _conditions(query: JobFilter, table: JobTable, first: int) -> tuple[list[str], list[Any]]:
-    given: Sequence[tuple[str, Any]] = (
-        ("job.id = ANY ({}::uuid[])", _keys(query, table)),
-        ("job.status = {}", None if query.status is None else query.status.value),
-        ("job.path = {}", query.path),
-        ("job.assigned_to = {}", query.assigned_to),
-        ("job.created_at >= {}", query.since),
-        ("job.created_at < {}", query.until),
-        ("job.ordering_key = {}", query.ordering_key),
-        ("job.runner_id = {}", query.runner_id),
-        (f"{last_entry('name')} = {{}}", query.error_name),
-        (f"{last_entry('code')} = {{}}", None if query.code is None else str(query.code)),
-    )
-    present = [(text, value) for text, value in given if value is not None]
-    texts = [text.format(f"${first + index}") for index, (text, _) in enumerate(present)]
-    return texts, [value for _, value in present]
+class _Where:
+    """Conditions on a table's rows, with the arguments of the statement that they are in."""
+
+    def __init__(self, query: JobFilter, table: JobTable, *arguments: object) -> None:
+        self._table = table
+        self._texts: list[str] = []
+        self._arguments = list(arguments)
+        given: Sequence[tuple[str, Any]] = (
+            ("job.id = ANY ({}::uuid[])", _keys(query, table)),
+            ("job.status = {}", None if query.status is None else query.status.value),
+            ("job.path = {}", query.path),
+            ("job.assigned_to = {}", query.assigned_to),
+            ("job.created_at >= {}", query.since),
+            ("job.created_at < {}", query.until),
+            ("job.ordering_key = {}", query.ordering_key),
+            ("job.runner_id = {}", query.runner_id),
+            (f"{last_entry('name')} = {{}}", query.error_name),
+            (f"{last_entry('code')} = {{}}", None if query.code is None else str(query.code)),
+        )
+        for text, value in given:
+            if value is not None:
+                self.add(text, value)
+
+    def place(self, argument: object) -> str:
+        """Return the place of one more argument."""
+        self._arguments.append(argument)
+        return f"${len(self._arguments)}"
+
+    def add(self, text: str, *arguments: object) -> None:
+        """Add a condition; each ``{}`` in it is an argument's place."""
+        self._texts.append(text.format(*map(self.place, arguments)))
+
+    def go_beyond(self, after: Job, past: str) -> None:
+        """Add the condition: beyond a job, of any table, in the order of ``created_at``, table and key."""
+        own, (other, _, key) = self._table.table, after.id.partition(":")
+        if other == own:
+            self.add(f"(job.created_at, job.id) {past} ({{}}, {{}}::uuid)", after.created_at, key)
+        else:
+            beyond = own > other if past == ">" else own < other
+            self.add(f"job.created_at {past}{'=' if beyond else ''} {{}}", after.created_at)
+
+    def selection(self, name: str, tables: Tables, **parts: str) -> Selection:
+        """Return ``sql/<name>.sql`` with these conditions."""
+        conditions = " AND ".join(self._texts) or "true"
+        statement = tables.statement(name, self._table, conditions=conditions, **parts)
+        return Selection(statement, tuple(self._arguments))
 
 
 def last_entry(field: str | None = None) -> str:
@@ -155,17 +167,3 @@ def last_entry(field: str | None = None) -> str:
 def _keys(query: JobFilter, table: JobTable) -> list[str] | None:
     ids = query.ids if isinstance(query, JobQuery) else None
     return None if ids is None else keys_by_table(ids).get(table.table, [])
-
-
-def _beyond(after: Job, table: JobTable, past: str, first: int) -> str:
-    """Return a condition: rows beyond a job in the order of ``created_at``, table and key."""
-    other = after.id.partition(":")[0]
-    if other == table.table:
-        return f"(job.created_at, job.id) {past} (${first}, ${first + 1}::uuid)"
-    beyond = table.table > other if past == ">" else table.table < other
-    return f"job.created_at {past}{'=' if beyond else ''} ${first}"
-
-
-def _beyond_arguments(after: Job, table: JobTable) -> list[Any]:
-    name, _, key = after.id.partition(":")
-    return [after.created_at, key] if name == table.table else [after.created_at]

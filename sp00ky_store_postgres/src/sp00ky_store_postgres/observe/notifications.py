@@ -20,7 +20,6 @@ from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
 from sp00ky_store_postgres.connection.session import connect
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
-from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.url import PostgresOptions
 
 __all__ = ["Listener", "hears", "CHANNEL", "NOTIFY"]
@@ -43,14 +42,13 @@ class Listener:
     def __init__(
         self,
         options: PostgresOptions,
-        tables: Tables,
         executor: Executor,
         is_due: Callable[[], Awaitable[bool]],
     ) -> None:
         self._options = options
         self._executor = executor
         self._is_due = is_due
-        self._tables = frozenset(f"{tables.schema}.{table.table}" for table in tables.all)
+        self._tables = frozenset(f"{options.schema}.{table.table}" for table in executor.tables.all)
         self._broadcast = Broadcast()
         self._subscription = Subscription(
             self._broadcast,
@@ -74,7 +72,7 @@ class Listener:
         self._broadcast.close()
         await self._subscription.stop()
 
-    def subscribe(self) -> AsyncGenerator[None, None]:
+    def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._subscription.subscribe()
 

@@ -10,26 +10,24 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
 
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
 from sp00ky_core.job import Job
-from sp00ky_core.ports import JobQuery
+from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.filters import age_of, matches
-from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.ids import keys_by_table, with_canonical_ids
+from sp00ky_core.stores.ids import job_id as id_of
+from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, Row
+from sp00ky_store_postgres.ids import with_canonical_ids
 from sp00ky_store_postgres.observe.filters import select_changed, tables_of
 from sp00ky_store_postgres.observe.find import Reads
-from sp00ky_store_postgres.rows import whole_jobs
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.rows import WHOLE, whole_jobs
 
 __all__ = ["Watches"]
 
@@ -61,14 +59,13 @@ def mark_of(job: Job) -> Mark:
 class Watches:
     """Yields jobs that change."""
 
-    def __init__(self, executor: Executor, tables: Tables, reads: Reads, broadcast: Broadcast) -> None:
+    def __init__(self, executor: Executor, reads: Reads, broadcast: Broadcast) -> None:
         self._executor = executor
-        self._tables = tables
         self._reads = reads
         self._broadcast = broadcast
-        self._marks = Marks(executor, tables)
+        self._marks = Marks(executor)
 
-    async def watch(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
+    async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""
         query = with_canonical_ids(query)
         changes = self._wide(query, history)
@@ -152,28 +149,29 @@ class Watches:
     async def _changed(self, query: JobQuery, trail: Trail, since: datetime) -> tuple[datetime, list[Job]]:
         """Return from when on to look the next time, and what has changed since."""
         next_since, jobs = trail.follow(*await self._snapshot()), list[Job]()
-        for table in tables_of(query, self._tables):
-            chosen = select_changed(query, table, self._tables, since)
-            rows = await self._executor.fetch(Workload.REST, chosen.statement, *chosen.arguments)
+        for table, rows in await self._changed_rows(query, since, WHOLE):
             jobs += whole_jobs(rows, table)
         return next_since, jobs
 
     async def _changed_marks(self, query: JobQuery, since: datetime) -> dict[str, Mark]:
         """Return the marks of what has changed since an instant: that is how it was when the watch began."""
         marks: dict[str, Mark] = {}
-        for table in tables_of(query, self._tables):
-            chosen = select_changed(query, table, self._tables, since, columns=MARKS)
-            rows = await self._executor.fetch(Workload.REST, chosen.statement, *chosen.arguments)
-            marks |= {f"{table.table}:{row[0]}": (row[1], row[2], row[3]) for row in rows}
+        for table, rows in await self._changed_rows(query, since, MARKS):
+            marks |= _marks_of(rows, table)
         return marks
 
+    async def _changed_rows(
+        self, query: JobQuery, since: datetime, columns: str
+    ) -> list[tuple[JobTable, list[Row]]]:
+        tables = self._executor.tables
+        return [
+            (table, await select_changed(query, table, tables, since, columns=columns).fetch(self._executor))
+            for table in tables_of(query, tables)
+        ]
+
     async def _snapshot(self) -> tuple[datetime, dict[str, datetime | None]]:
-        (row,) = await self._executor.fetch(Workload.REST, read_sql("snapshot"))
-        pairs = (each.partition(" ") for each in row["running"])
-        starts = {
-            number: datetime.fromtimestamp(float(start), UTC) if start else None for number, _, start in pairs
-        }
-        return row["at"], starts
+        (row,) = await self._executor.query("snapshot")
+        return row["at"], dict(zip(row["numbers"], row["starts"], strict=True))
 
 
 class Patience:
@@ -228,9 +226,8 @@ class Trail:
 class Marks:
     """Asks for the marks of jobs, for all who want to know at the same time."""
 
-    def __init__(self, executor: Executor, tables: Tables) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
-        self._tables = tables
         self._wanted: set[str] = set()
         self._asking: asyncio.Task[dict[str, Mark]] | None = None
 
@@ -248,13 +245,13 @@ class Marks:
         await asyncio.sleep(GATHERING)
         wanted, self._wanted, self._asking = self._wanted, set(), None
         marks: dict[str, Mark] = {}
-        for name, keys in keys_by_table(wanted).items():
-            table = self._tables.by_name.get(name)
-            if table is not None:
-                statement = fill(read_sql("marks"), table=self._tables.name(table))
-                rows: list[Any] = await self._executor.fetch(Workload.REST, statement, keys)
-                marks |= {f"{name}:{row[0]}": (row[1], row[2], row[3]) for row in rows}
+        for table, keys in self._executor.tables.named(wanted):
+            marks |= _marks_of(await self._executor.query("load", keys, table=table, columns=MARKS), table)
         return marks
+
+
+def _marks_of(rows: Iterable[Row], table: JobTable) -> dict[str, Mark]:
+    return {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
 
 
 def _heard(task: asyncio.Task[dict[str, Mark]]) -> None:

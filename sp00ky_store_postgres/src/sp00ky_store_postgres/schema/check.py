@@ -12,9 +12,9 @@ from sp00ky_store_postgres.errors import READ_ONLY
 from sp00ky_store_postgres.observe.notifications import hears
 from sp00ky_store_postgres.schema.check_tables import check_migrations, check_table
 from sp00ky_store_postgres.schema.compatibility import OLDEST_SERVER
-from sp00ky_store_postgres.schema.introspection import exists, server_version
+from sp00ky_store_postgres.schema.introspection import find_table, server_version
 from sp00ky_store_postgres.schema.migrate import session
-from sp00ky_store_postgres.schema.privileges import Lack, lacking
+from sp00ky_store_postgres.schema.privileges import check_privileges
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.schema.waiting_jobs import left_behind, unattended
 from sp00ky_store_postgres.url import PostgresOptions
@@ -27,15 +27,16 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
     async with session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
-        lacks = await lacking(connection, tables)
-        findings = [_right(each) for each in lacks]
+        findings, may_read = await check_privileges(connection, tables)
         findings += [each async for each in _settings(connection)]
-        if not any(each.name is None or "SELECT" in each.rights for each in lacks):
+        if may_read:
             findings += await check_migrations(connection, tables, options)
             for table in tables.all:
-                if await exists(connection, tables.name(table)):
-                    findings += [each async for each in check_table(connection, table, tables)]
-                    findings += [each async for each in unattended(connection, table, tables)]
+                found = await find_table(connection, tables.schema, table.table)
+                if found is not None:
+                    name = tables.name(table)
+                    findings += [each async for each in check_table(connection, table, name, found)]
+                    findings += [each async for each in unattended(connection, table, tables, found)]
             findings += [each async for each in left_behind(connection, tables)]
     if options.notify and executor.is_open:
         findings += await _signal(executor, options)
@@ -55,20 +56,6 @@ async def _signal(executor: Executor, options: PostgresOptions) -> list[Finding]
     ]
 
 
-def _right(lack: Lack) -> Finding:
-    """Report a missing right; without the versions, jobs run all the same."""
-    only_versions = lack.name == "sp00ky_migration"
-    return Finding(
-        stops_jobs=not only_versions,
-        subject=lack.subject,
-        problem=str(lack),
-        consequence="whether the tables are complete can't be seen"
-        if only_versions
-        else "enqueueing or running fails",
-        fix=lack.grant,
-    )
-
-
 async def _settings(connection: Any) -> AsyncIterator[Finding]:
     version = await server_version(connection)
     if version < OLDEST_SERVER:
@@ -82,10 +69,7 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
         ("fsync", "a crash of the server may lose or repeat jobs"),
         ("synchronous_commit", "a crash of the server may forget a claim: its request is sent twice"),
         ("autovacuum", "the tables grow without end, and claims get slower and slower"),
-        (
-            "track_counts",
-            "autovacuum can't run, and the tables grow without end",
-        ),
+        ("track_counts", "autovacuum can't run, and the tables grow without end"),
     ):
         if await connection.fetchval(f"SHOW {name}") == "off":
             yield Finding.warning(name, "it is off", consequence, "turn it on")

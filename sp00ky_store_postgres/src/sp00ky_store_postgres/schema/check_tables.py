@@ -9,9 +9,9 @@ from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.schema.compatibility import TableRefused
 from sp00ky_store_postgres.schema.definition import COLUMNS
-from sp00ky_store_postgres.schema.introspection import Found, find_table
+from sp00ky_store_postgres.schema.introspection import Found
 from sp00ky_store_postgres.schema.migration_files import statements
-from sp00ky_store_postgres.schema.pending import Pending, pending
+from sp00ky_store_postgres.schema.pending import pending
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
@@ -42,7 +42,13 @@ async def check_migrations(connection: Any, tables: Tables, options: PostgresOpt
         return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
     incomplete = {each.step.table for each in steps if not each.is_record}
     found = {
-        (each.step.table, each.problem): _finding(each)
+        (each.step.table, each.problem): Finding(
+            stops_jobs=each.stops_jobs,
+            subject=each.step.table,
+            problem=each.problem,
+            consequence=each.consequence,
+            fix=MIGRATE,
+        )
         for each in steps
         if each.step.creates_table
         or (each.step.table not in created and not (each.is_record and each.step.table in incomplete))
@@ -50,54 +56,33 @@ async def check_migrations(connection: Any, tables: Tables, options: PostgresOpt
     return list(found.values())
 
 
-def _finding(each: Pending) -> Finding:
-    return Finding(
-        stops_jobs=each.stops_jobs,
-        subject=each.step.table,
-        problem=each.problem,
-        consequence=each.consequence,
-        fix=MIGRATE,
-    )
-
-
-def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
-    """Find columns that are missing, or of another type; those that a migration adds aside."""
-    by_migration = {each.name for each in statements("table") if each.kind == "column"}
-    for column in COLUMNS:
-        type_ = found.types.get(column.name)
-        if type_ == column.type or (type_ is None and column.name in by_migration):
-            continue
-        added = f"ADD COLUMN {column.name} {column.type} {column.options}".rstrip()
-        retyped = f"ALTER COLUMN {column.name} TYPE {column.type} USING {column.name}::{column.type}"
-        yield Finding.stopping(
-            f"{table.table}.{column.name}",
-            f"column {column.name} is missing"
-            if type_ is None
-            else f"column {column.name} is {type_}, not {column.type}",
-            STOPS,
-            f"ALTER TABLE {name} {added if type_ is None else retyped}",
-        )
-
-
-async def check_table(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
-    """Find what is wrong with a job table that is there."""
-    name = tables.name(table)
-    found = await find_table(connection, tables.schema, table.table)
-    for column in sorted((found.must_be_given if found else frozenset()) - {each.name for each in COLUMNS}):
+async def check_table(connection: Any, table: JobTable, name: str, found: Found) -> AsyncIterator[Finding]:
+    """Find what is wrong with a job table that is there, whose name in SQL is ``name``."""
+    for column in sorted(found.must_be_given - COLUMNS.keys()):
         yield Finding.stopping(
             f"{table.table}.{column}",
             "it is NOT NULL and has no default",
             "no job can be enqueued",
             f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
-    for finding in _columns(table, name, found) if found else ():
+    for finding in _columns(table, name, found):
         yield finding
-    async for finding in _standing(connection, name):
-        yield finding
-    async for finding in _references(connection, name):
-        yield finding
-    async for finding in _bloat(connection, name):
-        yield finding
+    for find in (_standing, _references, _bloat):
+        async for finding in find(connection, name):
+            yield finding
+
+
+def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
+    """Find columns that are missing, or of another type; those that a migration adds aside."""
+    by_migration = {each.name for each in statements("table") if each.kind == "column"}
+    for column, type_ in COLUMNS.items():
+        subject, is_ = f"{table.table}.{column}", found.types.get(column)
+        if is_ is None and column not in by_migration:
+            fix = "add it again, as docs/row-contract.md has it"
+            yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
+        elif is_ not in {None, type_}:
+            fix = f"ALTER TABLE {name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+            yield Finding.stopping(subject, f"column {column} is {is_}, not {type_}", STOPS, fix)
 
 
 async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:

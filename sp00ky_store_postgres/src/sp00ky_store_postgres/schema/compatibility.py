@@ -8,7 +8,7 @@ import attrs
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.schema.definition import JOB_KEY, KEY_COLUMNS, VERSION
+from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.schema.introspection import Found, Version
 from sp00ky_store_postgres.url import PostgresOptions
 
@@ -18,7 +18,6 @@ __all__ = [
     "refuse_newer",
     "refuse_old_server",
     "refuse_other",
-    "refuse_other_shared",
 ]
 
 OLDEST_SERVER = 13
@@ -57,35 +56,17 @@ def refuse_newer(table: JobTable, found: Version, options: PostgresOptions) -> N
         )
 
 
-def refuse_other(table: JobTable, found: Found, options: PostgresOptions) -> None:
-    """Raise ``TableRefused`` for a relation under a job table's name that is none."""
-    if why := _why(found, JOB_KEY):
+def refuse_other(name: str, columns: Mapping[str, str], found: Found, options: PostgresOptions) -> None:
+    """Raise ``TableRefused`` for a relation without the key columns of the table whose name it has."""
+    lacking = columns.items() - found.types.items()
+    # Rows are addressed by their place, which several partitions may share. (Of a table that has children
+    # statements see its own rows alone.)
+    if found.kind != "r" or lacking:
+        why = "it has no " + ", ".join(f"{column} {type_}" for column, type_ in sorted(lacking))
         raise TableRefused(
             store=options.location,
-            problem=f"{table.table!r} is no job table and was left as it is: {why}",
-            fix=f"give backend {table.backend!r} another method.table",
+            problem=f"{name!r} is another application's table and was left as it is: "
+            + ("it is no plain table" if found.kind != "r" else why),
+            fix="rename it, give the backend another method.table, or give the jobs a schema of their own: "
+            "add schema=<name> to the store's URL",
         )
-
-
-def refuse_other_shared(name: str, found: Found, options: PostgresOptions) -> None:
-    """Raise ``TableRefused`` for a relation that has the name of one of the store's own tables."""
-    if why := _why(found, KEY_COLUMNS[name]):
-        raise TableRefused(
-            store=options.location,
-            problem=f"{name!r} is another application's table and was left as it is: {why}",
-            fix="rename it, or give the jobs a schema of their own: add schema=<name> to the store's URL",
-        )
-
-
-def _why(found: Found, columns: Mapping[str, str]) -> str:
-    """Say what a relation is instead; empty: it has the key columns."""
-    if found.kind != "r":
-        # Rows are addressed by their place, which several partitions may share. (Of a table that has
-        # children statements see its own rows alone.)
-        return "it is no plain table"
-    for name, type_ in columns.items():
-        if name not in found.types:
-            return f"it has no column {name}"
-        if found.types[name] != type_:
-            return f"column {name} is {found.types[name]}, not {type_}"
-    return ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-import attrs
-
 __all__ = [
     "COLUMNS",
     "JOB_KEY",
@@ -13,7 +11,6 @@ __all__ = [
     "LONGEST_NAME",
     "MIN_COMPATIBLE",
     "VERSION",
-    "Column",
     "object_name",
 ]
 
@@ -29,47 +26,33 @@ Runners of older versions would break the order of jobs with an ``ordering_key``
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer ones silently
 
 
-@attrs.frozen
-class Column:
-    """A column of a job table.
-
-    Attributes:
-        name: Its name.
-        type: Its type, as PostgreSQL writes it.
-        options: What follows the type, where it is added to a table that lacks it.
-    """
-
-    name: str
-    type: str
-    options: str = ""
-
-
-COLUMNS = (
-    Column("id", "uuid"),
-    Column("path", "text"),
-    Column("payload", "json"),
-    Column("status", "text"),
-    Column("retries", "integer", "NOT NULL DEFAULT 0"),
-    Column("max_retries", "integer", "NOT NULL DEFAULT 3"),
-    Column("retry_strategy", "text", "NOT NULL DEFAULT 'linear'"),
-    Column("timeout", "double precision"),
-    Column("assigned_to", "text"),
-    Column("errors", "json", "NOT NULL DEFAULT '[]'"),
-    Column("result", "json"),
-    Column("dedup_key", "text"),
-    Column("traceparent", "text"),
-    Column("created_at", "timestamp with time zone", "NOT NULL DEFAULT now()"),
-    Column("updated_at", "timestamp with time zone", "NOT NULL DEFAULT now()"),
-    Column("run_at", "timestamp with time zone", "NOT NULL DEFAULT now()"),
-    Column("deferred_since", "timestamp with time zone"),
-    Column("lease_epoch", "bigint", "NOT NULL DEFAULT 0"),
-    Column("lease_until", "timestamp with time zone"),
-    Column("runner_id", "text"),
-    Column("priority", "integer", "NOT NULL DEFAULT 0"),
-    Column("ordering_key", "text"),
-    Column("ordering_at", "timestamp with time zone"),
-    Column("expires_at", "timestamp with time zone"),
-)
+COLUMNS = {
+    "id": "uuid",
+    "path": "text",
+    "payload": "json",
+    "status": "text",
+    "retries": "integer",
+    "max_retries": "integer",
+    "retry_strategy": "text",
+    "timeout": "double precision",
+    "assigned_to": "text",
+    "errors": "json",
+    "result": "json",
+    "dedup_key": "text",
+    "traceparent": "text",
+    "created_at": "timestamp with time zone",
+    "updated_at": "timestamp with time zone",
+    "run_at": "timestamp with time zone",
+    "deferred_since": "timestamp with time zone",
+    "lease_epoch": "bigint",
+    "lease_until": "timestamp with time zone",
+    "runner_id": "text",
+    "priority": "integer",
+    "ordering_key": "text",
+    "ordering_at": "timestamp with time zone",
+    "expires_at": "timestamp with time zone",
+}
+"""Those of a job table, with their types as PostgreSQL writes them."""
 
 JOB_KEY = {"id": "uuid", "path": "text", "payload": "json", "status": "text"}
 

@@ -12,8 +12,6 @@ __all__ = [
     "Found",
     "Version",
     "find_table",
-    "function_exists",
-    "schema_exists",
     "versions",
     "has_rows",
     "exists",
@@ -41,21 +39,14 @@ class Found:
     Attributes:
         kind: As in ``pg_class``; ``r``: a plain table.
         types: Of the columns, by name.
-        not_null: Columns that may not be null.
-        has_default: Columns that have a default.
+        must_be_given: Columns that an INSERT can't leave out.
         objects: By kind (index, check, trigger) and name: whether it is in force.
     """
 
     kind: str
     types: dict[str, str]
-    not_null: frozenset[str]
-    has_default: frozenset[str]
+    must_be_given: frozenset[str]
     objects: dict[tuple[str, str], bool]
-
-    @property
-    def must_be_given(self) -> frozenset[str]:
-        """List the columns that an INSERT can't leave out."""
-        return self.not_null - self.has_default
 
 
 async def find_table(connection: Any, schema: str, name: str) -> Found | None:
@@ -67,8 +58,7 @@ async def find_table(connection: Any, schema: str, name: str) -> Found | None:
     return Found(
         kind=columns[0]["kind"],
         types={row["name"]: _unquoted(row["type"]) for row in columns if row["name"]},
-        not_null=frozenset(row["name"] for row in columns if row["not_null"]),
-        has_default=frozenset(row["name"] for row in columns if row["has_default"]),
+        must_be_given=frozenset(row["name"] for row in columns if row["must_be_given"]),
         objects={(row["kind"], row["name"]): row["valid"] for row in objects},
     )
 
@@ -76,16 +66,6 @@ async def find_table(connection: Any, schema: str, name: str) -> Found | None:
 def _unquoted(text: str) -> str:
     """Undo ``quote_all_identifiers``, which a server may have on; the store's own names need no quotes."""
     return text.replace('"', "")
-
-
-async def function_exists(connection: Any, function: str) -> bool:
-    """Tell whether there is such a function, named as in SQL."""
-    return await connection.fetchval("SELECT to_regprocedure($1::text)", function) is not None
-
-
-async def schema_exists(connection: Any, schema: str) -> bool:
-    """Tell whether there is such a schema, named as in SQL."""
-    return await connection.fetchval("SELECT to_regnamespace($1::text)", schema) is not None
 
 
 async def versions(connection: Any, migration: str) -> dict[str, Version]:
@@ -105,9 +85,10 @@ async def has_rows(connection: Any, table: str) -> bool:
     return bool(await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"))  # noqa: S608  # a quoted name
 
 
-async def exists(connection: Any, relation: str) -> bool:
-    """Tell whether there is such a relation, named as in SQL."""
-    return await connection.fetchval("SELECT to_regclass($1::text)", relation) is not None
+async def exists(connection: Any, name: str, kind: str = "class") -> bool:
+    """Tell whether there is a relation, a ``procedure`` or a ``namespace`` of this name, as in SQL."""
+    query = f"SELECT to_reg{kind}($1::text)"  # one of three words
+    return await connection.fetchval(query, name) is not None
 
 
 async def server_version(connection: Any) -> int:

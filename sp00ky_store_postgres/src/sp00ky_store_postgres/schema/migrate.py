@@ -8,12 +8,11 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
-import attrs
 
 from sp00ky_core.ports import MigrationStep
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_store_postgres.connection.session import connect
-from sp00ky_store_postgres.errors import is_right, translated
+from sp00ky_store_postgres.errors import NO_RIGHT, state_of, translated
 from sp00ky_store_postgres.schema.compatibility import refuse_old_server
 from sp00ky_store_postgres.schema.introspection import server_version
 from sp00ky_store_postgres.schema.pending import Pending, pending
@@ -31,8 +30,6 @@ MIGRATION_SECONDS = 86_400.0
 # CONCURRENTLY in the process that has the lock would wait for that.
 TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))"
 TRY_TRANSACTION_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
-
-NOT_AT_ONCE = "-- Not in one transaction (psql -1): CREATE INDEX CONCURRENTLY can't run in any."
 
 LOCK_SECONDS = 1
 """For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
@@ -60,11 +57,7 @@ async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationS
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        steps = [each.step for each in await pending(connection, tables, options)]
-    if not any(" CONCURRENTLY " in each.statement for each in steps):
-        return steps
-    first, *others = steps
-    return [attrs.evolve(first, statement=f"{NOT_AT_ONCE}\n{first.statement}"), *others]
+        return [each.step for each in await pending(connection, tables, options)]
 
 
 async def _run_transaction(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
@@ -101,14 +94,14 @@ async def session(options: PostgresOptions, *, seconds: float = 60.0, rights: st
         finally:
             await connection.close(timeout=5)
     except Exception as error:
-        hint = rights if is_right(error) else ""
+        hint = rights if state_of(error) == NO_RIGHT else ""
         raise translated(error, options.direct_location, hint=hint) from error
 
 
 @asynccontextmanager
 async def _locked(connection: Any, options: PostgresOptions, schema: str) -> AsyncIterator[None]:
     """Keep every other process from migrating the schema."""
-    if options.listen_url or options.has_sessions:
+    if options.listen_url or not options.pooled:
         await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
         await _until(lambda: connection.fetchval(TRY_SESSION_LOCK, schema))
         yield  # the end of the session unlocks it

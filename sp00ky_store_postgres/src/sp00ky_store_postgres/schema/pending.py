@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
 from sp00ky_core.ports import JobTable, MigrationStep
-from sp00ky_store_postgres.schema.compatibility import refuse_newer, refuse_other, refuse_other_shared
-from sp00ky_store_postgres.schema.definition import KEY_COLUMNS, MIN_COMPATIBLE, VERSION, object_name
+from sp00ky_store_postgres.schema.compatibility import refuse_newer, refuse_other
+from sp00ky_store_postgres.schema.definition import JOB_KEY, KEY_COLUMNS, MIN_COMPATIBLE, VERSION, object_name
 from sp00ky_store_postgres.schema.introspection import (
     Found,
     Version,
+    exists,
     find_table,
-    function_exists,
     has_rows,
-    schema_exists,
     versions,
 )
 from sp00ky_store_postgres.schema.migration_files import Statement, statements
@@ -62,95 +61,94 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
     Raises:
         SchemaError: A table is another application's, or of a newer version.
     """
-    found = [each async for each in _shared(connection, tables, options)]
+    found = await _shared(connection, tables, options)
     done = await versions(connection, tables.migration)
     for table in tables.all:
-        found += [
-            each
-            async for each in _table(connection, table, tables, options, done.get(table.table, Version()))
-        ]
+        found += await _table(connection, table, tables, options, done.get(table.table, Version()))
     return sorted(found, key=lambda each: each.alone)
 
 
-async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Pending]:
+async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
     found = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
     for name, table in found.items():
         if table is not None:
-            refuse_other_shared(name, table, options)
+            refuse_other(name, KEY_COLUMNS[name], table, options)
     parts = {
         "schema": quoted(tables.schema),
         **{name: quoted(tables.schema, name) for name in (*KEY_COLUMNS, *FUNCTIONS)},
     }
+    lacking = []
     for each in statements("shared"):
         table_name, _, column = each.name.partition(".")
         table = found.get(table_name)
         if each.kind == "schema":
-            is_there = await schema_exists(connection, parts["schema"])
+            is_there = await exists(connection, parts["schema"], "namespace")
         elif each.kind == "function":
-            is_there = await function_exists(connection, f"{parts[each.name]}()")
+            is_there = await exists(connection, f"{parts[each.name]}()", "procedure")
         else:
             is_there = table is not None and (not column or column in table.types)
         if not is_there:
             subject = table_name or tables.schema
-            yield _pending(each, subject, each.name or tables.schema, fill(each.text, **parts))
+            lacking.append(_pending(each, subject, each.name or tables.schema, fill(each.text, **parts)))
+    return lacking
 
 
 async def _table(
     connection: Any, table: JobTable, tables: Tables, options: PostgresOptions, version: Version
-) -> AsyncIterator[Pending]:
+) -> list[Pending]:
     refuse_newer(table, version, options)
     found = await find_table(connection, tables.schema, table.table)
     if found is not None:
-        refuse_other(table, found, options)
+        refuse_other(table.table, JOB_KEY, found, options)
     if version.version > VERSION:
-        return  # that release knows what the table has to have
+        return []  # that release knows what the table has to have
     filled = found is not None and await has_rows(connection, tables.name(table))
-    for each in statements("table"):
-        for lacking in _lacking(each, table, tables, found, concurrently=filled):
-            yield lacking
-    if version.version < VERSION:
-        yield _record(table, tables, version.version)
+    lacking = [
+        statement
+        for each in statements("table")
+        for statement in _lacking(each, table, tables, found, concurrently=filled)
+    ]
+    return lacking if version.version == VERSION else [*lacking, _record(table, tables, version.version)]
 
 
 def _lacking(
     each: Statement, table: JobTable, tables: Tables, found: Found | None, *, concurrently: bool
 ) -> Iterator[Pending]:
-    name = object_name(table.table, each.name)
-    state = (each.kind == "dropped" or None) if found is None else _state(each, name, found)
-    if state:
+    name, problem = object_name(table.table, each.name), ""
+    if _is_there(each, name, found):
         return
-    is_invalid = state is False
     qualified = quoted(tables.schema, name)
-    if is_invalid:
+    if each.kind in {"index", "unique"} and found is not None and ("index", name) in found.objects:
+        concurrently = True
+        problem = f"index {name} isn't valid: its making was cut off, or rows share a key"
         drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
-        yield _pending(each, table.table, name, drop, problem=INVALID.format(name))
+        yield _pending(each, table.table, name, drop, problem=problem)
     text = fill(
         each.text,
         table=tables.name(table),
         name=quoted(name),
         qualified=qualified,
         **{function: quoted(tables.schema, function) for function in FUNCTIONS},
-        concurrently="CONCURRENTLY " if concurrently or is_invalid else "",
+        concurrently="CONCURRENTLY " if concurrently else "",
         **{f"{check}_check": quoted(object_name(table.table, check)) for check in CHECKS},
     )
     shown = each.name if each.kind == "column" else name if each.name else table.table
-    yield _pending(each, table.table, shown, text, problem=INVALID.format(name) if is_invalid else "")
+    yield _pending(each, table.table, shown, text, problem=problem)
 
 
-INVALID = "index {} isn't valid: its making was cut off, or rows share a key"
-
-
-def _state(each: Statement, name: str, found: Found) -> bool | None:
-    """Tell whether a table is as a statement makes it; None: it isn't; False: the index isn't valid."""
+def _is_there(each: Statement, name: str, found: Found | None) -> bool:
+    """Tell whether a table is as a statement makes it."""
+    if found is None:
+        return each.kind == "dropped"
+    if each.kind == "table":
+        return True
     if each.kind == "column":
-        return True if each.name in found.types else None
-    if each.kind in {"trigger", "check"}:
-        return True if (each.kind, name) in found.objects else None
-    if each.kind == "validated":
-        return found.objects.get(("check", name)) or None
+        return each.name in found.types
     if each.kind == "dropped":
-        return None if {("index", name), ("check", name)} & found.objects.keys() else True
-    return found.objects.get(("index", name)) if each.name else True
+        return not {("index", name), ("check", name)} & found.objects.keys()
+    if each.kind in {"trigger", "check"}:
+        return (each.kind, name) in found.objects
+    return found.objects.get(("check" if each.kind == "validated" else "index", name), False)
 
 
 def _pending(each: Statement, subject: str, name: str, text: str, *, problem: str = "") -> Pending:

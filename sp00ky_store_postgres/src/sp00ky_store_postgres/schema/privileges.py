@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
+from sp00ky_core.ports import Finding
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import quoted, read_sql
 
-__all__ = ["Lack", "grants", "lacking"]
+__all__ = ["check_privileges", "grants"]
 
 READ: tuple[str, ...] = ("SELECT",)
 WRITE: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
-IN_ORDER = ("USAGE", *WRITE)
-
 
 SHARED = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_control", "sp00ky_audit")
 
@@ -39,49 +36,28 @@ def grants(tables: Tables) -> list[str]:
     ]
 
 
-@attrs.frozen(kw_only=True)
-class Lack:
-    """Privileges that a runner's role lacks on a relation, or on the schema (``name`` is None).
-
-    Attributes:
-        role: The role.
-        schema: Of the tables.
-        name: The relation's.
-        rights: The privileges.
-    """
-
-    role: str
-    schema: str
-    name: str | None
-    rights: tuple[str, ...]
-
-    @property
-    def subject(self) -> str:
-        """Return the relation, or the schema, as in SQL."""
-        return quoted(self.schema) if self.name is None else quoted(self.schema, self.name)
-
-    @property
-    def grant(self) -> str:
-        """Return the statement that grants it."""
-        what = f"SCHEMA {self.subject}" if self.name is None else self.subject
-        return f"GRANT {', '.join(self.rights)} ON {what} TO {quoted(self.role)}"
-
-    def __str__(self) -> str:
-        rights = "use the schema (USAGE)" if self.name is None else ", ".join(self.rights)
-        return f"role {self.role} may not {rights}"
-
-
-async def lacking(connection: Any, tables: Tables) -> list[Lack]:
-    """Return what the role of this connection lacks of a runner's privileges."""
+async def check_privileges(connection: Any, tables: Tables) -> tuple[list[Finding], bool]:
+    """Find what the role of this connection lacks of a runner's privileges; also whether it may read all."""
     wanted = dict.fromkeys((*tables.by_name, *SHARED), WRITE)
     wanted["sp00ky_migration"] = READ
     pairs = [(name, right) for name, rights in wanted.items() for right in rights]
     names, rights = zip(*pairs, strict=True)
     rows = await connection.fetch(read_sql("rights"), tables.schema, list(names), list(rights))
-    found: dict[tuple[str, str | None], set[str]] = {}
-    for row in rows:
-        found.setdefault((row["role"], row["name"]), set()).add(row["privilege"])
-    return [
-        Lack(role=role, schema=tables.schema, name=name, rights=tuple(sorted(missing, key=IN_ORDER.index)))
-        for (role, name), missing in found.items()
-    ]
+    may_read = not any({"USAGE", "SELECT"}.intersection(row["privileges"]) for row in rows)
+    return [_finding(row, tables) for row in rows], may_read
+
+
+def _finding(row: Any, tables: Tables) -> Finding:
+    """Report what a role lacks on a relation, or on the schema; jobs run without the versions, too."""
+    name, rights = row["name"], ", ".join(row["privileges"])
+    subject = quoted(tables.schema) if name is None else quoted(tables.schema, name)
+    only_versions = name == "sp00ky_migration"
+    return Finding(
+        stops_jobs=not only_versions,
+        subject=subject,
+        problem=f"role {row['role']} may not {'use the schema (USAGE)' if name is None else rights}",
+        consequence="whether the tables are complete can't be seen"
+        if only_versions
+        else "enqueueing or running fails",
+        fix=f"GRANT {rights} ON {'SCHEMA ' if name is None else ''}{subject} TO {quoted(row['role'])}",
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres.sql.loader import quoted
+from sp00ky_store_postgres.ids import keys_by_table
+from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
 __all__ = ["Tables", "lease_seconds"]
 
@@ -25,6 +26,13 @@ class Tables:
         self.control = quoted(schema, "sp00ky_control")
         self.audit = quoted(schema, "sp00ky_audit")
         self.migration = quoted(schema, "sp00ky_migration")
+        self._shared = {
+            "runner": self.runner,
+            "breaker": self.breaker,
+            "control": self.control,
+            "audit": self.audit,
+            **{name: read_sql(name) for name in ("paused", "breaker_read", "runner_columns")},
+        }
 
     def name(self, table: JobTable) -> str:
         """Return a table's name in SQL."""
@@ -41,6 +49,17 @@ class Tables:
         """Return the tables of some backends, in the order that statements are built in."""
         wanted = {self.of(backend).table for backend in backends}
         return tuple(table for table in self.all if table.table in wanted)
+
+    def named(self, job_ids: Iterable[str]) -> Iterator[tuple[JobTable, list[str]]]:
+        """Yield the tables that ids name, each with its keys; what names no table is left out."""
+        for name, keys in keys_by_table(job_ids).items():
+            if name in self.by_name:
+                yield self.by_name[name], keys
+
+    def statement(self, name: str, table: JobTable | None = None, /, **parts: str) -> str:
+        """Return ``sql/<name>.sql`` with names of tables, shared expressions and its own parts filled in."""
+        own = {} if table is None else {"table": self.name(table)}
+        return fill(read_sql(name), **self._shared, **own, **parts)
 
 
 def lease_seconds(table: JobTable) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.schema.definition import JOB_KEY, KEY_COLUMNS
-from sp00ky_store_postgres.schema.introspection import exists, find_table, versions
+from sp00ky_store_postgres.schema.introspection import Found, exists, find_table, versions
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
@@ -17,35 +17,29 @@ MANY = 10_000
 """Jobs are counted up to so many."""
 
 
-async def unattended(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
+async def unattended(
+    connection: Any, table: JobTable, tables: Tables, found: Found
+) -> AsyncIterator[Finding]:
     """Find what is due while no runner is alive, and what has been deferred for over an hour."""
-    found = await find_table(connection, tables.schema, table.table)
-    parts = {"table": tables.name(table), "runner": tables.runner}
-    if found is None or not {"run_at", "deferred_since", "priority", "ordering_key"} <= found.types.keys():
+    if not {"run_at", "deferred_since", "priority", "ordering_key"} <= found.types.keys():
         return
     if await exists(connection, tables.runner):
-        for row in await connection.fetch(fill(read_sql("without_runner"), **parts)):
+        for row in await connection.fetch(tables.statement("without_runner", table)):
             yield Finding.warning(
                 table.table,
                 f"a job has been due for {row['seconds']} s, and no runner is alive",
                 "its jobs wait until one is started",
                 "start one: sp00ky run",
             )
-    for row in await connection.fetch(fill(read_sql("deferred_long"), **parts)):
+    for row in await connection.fetch(tables.statement("deferred_long", table)):
+        hours, minutes = divmod((row["longest"] or 0) // 60, 60)
         if row["jobs"]:
             yield Finding.warning(
                 table.table,
-                _deferred(row["jobs"], row["longest"]),
+                f"deferred for over an hour: {row['jobs']}, the longest for {hours} h {minutes} min",
                 "their backend throttles them, or no runner knows their route yet",
                 f"see their last error: sp00ky jobs list --backend {table.backend} --status pending",
             )
-
-
-def _deferred(jobs: int, longest: int) -> str:
-    hours, minutes = divmod(longest // 60, 60)
-    if jobs == 1:
-        return f"1 job has been deferred for over an hour: for {hours} h {minutes} min"
-    return f"{jobs} jobs have been deferred for over an hour, the longest for {hours} h {minutes} min"
 
 
 async def left_behind(connection: Any, tables: Tables) -> AsyncIterator[Finding]:
@@ -55,7 +49,7 @@ async def left_behind(connection: Any, tables: Tables) -> AsyncIterator[Finding]
         return  # it is another application's
     for name in sorted((await versions(connection, tables.migration)).keys() - tables.by_name.keys()):
         found = await find_table(connection, tables.schema, name)
-        if found is None or not _is_job_table(found.types.keys()):
+        if found is None or not JOB_KEY.keys() <= found.types.keys():
             continue
         table = quoted(tables.schema, name)
         if not await connection.fetchval("SELECT has_table_privilege($1::text::regclass, 'SELECT')", table):
@@ -69,7 +63,3 @@ async def left_behind(connection: Any, tables: Tables) -> AsyncIterator[Finding]
                 "they are never delivered",
                 f"give a backend method.table: {name}, or kill and clear them",
             )
-
-
-def _is_job_table(columns: Any) -> bool:
-    return JOB_KEY.keys() <= set(columns)

@@ -8,10 +8,10 @@ given AS MATERIALIZED (
     SELECT *
     FROM unnest(
         $1::text[]::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::float8[], $7::text[], $8::text[],
-        $9::text[], $10::timestamptz[], $11::float8[], $12::int[], $13::text[], $14::timestamptz[]
+        $9::timestamptz[], $10::float8[], $11::int[], $12::text[], $13::timestamptz[], $14::text[]
     ) AS given (
-        id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, dedup_key, run_at,
-        delay, priority, ordering_key, expires_at
+        id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, run_at, delay,
+        priority, ordering_key, expires_at, dedup_key
     )
 ),
 added AS (

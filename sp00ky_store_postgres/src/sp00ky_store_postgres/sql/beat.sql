@@ -16,8 +16,8 @@ WITH own AS (
         FOR UPDATE SKIP LOCKED
     ))
 )
-SELECT {{columns}} FROM own AS runner
+SELECT {{runner_columns}} FROM own AS runner
 UNION ALL
-SELECT {{columns}}
+SELECT {{runner_columns}}
 FROM {{runner}} AS runner
 WHERE runner.id <> $1 AND runner.beat_at >= now() - interval '1 day'

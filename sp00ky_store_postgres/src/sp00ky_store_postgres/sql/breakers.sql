@@ -1,1 +1,1 @@
-SELECT {{read}} FROM {{breaker}} AS breaker
+SELECT {{breaker_read}} FROM {{breaker}} AS breaker

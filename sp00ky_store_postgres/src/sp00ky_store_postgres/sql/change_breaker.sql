@@ -15,6 +15,6 @@ WITH written AS (
       AND breaker.probe_runner IS NOT DISTINCT FROM $4
     RETURNING breaker.*
 )
-SELECT true, {{read}} FROM written AS breaker
+SELECT true, {{breaker_read}} FROM written AS breaker
 UNION ALL
-SELECT false, {{read}} FROM {{breaker}} AS breaker WHERE breaker.backend = $1 AND NOT EXISTS (SELECT FROM written)
+SELECT false, {{breaker_read}} FROM {{breaker}} AS breaker WHERE breaker.backend = $1 AND NOT EXISTS (SELECT FROM written)

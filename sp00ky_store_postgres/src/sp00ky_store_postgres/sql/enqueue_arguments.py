@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import instant_of
@@ -20,46 +16,10 @@ __all__ = [
     "many_arguments",
     "one_arguments",
     "plain_arguments",
-    "refuse_beyond_float",
     "stored",
 ]
 
 MICROSECOND = timedelta(microseconds=1)
-
-MAYBE_BEYOND_FLOAT = re.compile(rb"\d{300}|[eE]\+?\d{3}")
-"""Text that may hold a number beyond float: looked for first, because parsing costs more than the rest."""
-
-
-def refuse_beyond_float(payload: bytes) -> None:
-    """Raise ``PayloadNotJson`` where a number is beyond what most readers of JSON can hold."""
-    if not MAYBE_BEYOND_FLOAT.search(payload):
-        return
-    try:
-        beyond = _is_beyond(decode(payload))
-    except ValueError as error:
-        raise PayloadNotJson(problem=str(error)) from error
-    if beyond:
-        raise PayloadNotJson(problem="a number is beyond float, which is all that many readers have")
-
-
-def _is_beyond(value: Any) -> bool:
-    left = [value]
-    while left:
-        each = left.pop()
-        if isinstance(each, dict):
-            left.extend(each.values())
-        elif isinstance(each, list):
-            left.extend(each)
-        elif isinstance(each, int | float) and _is_infinite(each):
-            return True
-    return False
-
-
-def _is_infinite(number: float) -> bool:
-    try:
-        return math.isinf(number)
-    except OverflowError:  # an int beyond every float
-        return True
 
 
 def is_plain(new_job: NewJob) -> bool:
@@ -81,11 +41,15 @@ def is_plain(new_job: NewJob) -> bool:
 
 def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
     """Return the arguments of ``add_one_plain.sql``, or of ``add_one.sql``."""
-    first = (key, new_job.path, new_job.payload_json.decode())
-    if plain:
-        return first
+    values = _values(key, new_job)
+    return values[:3] if plain else values
+
+
+def _values(key: str, new_job: NewJob) -> tuple[Any, ...]:
     return (
-        *first,
+        key,
+        new_job.path,
+        new_job.payload_json.decode(),
         new_job.max_retries,
         new_job.retry_strategy,
         _seconds(new_job),
@@ -112,23 +76,8 @@ def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
 
 def many_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
     """Return the arguments of ``add_many.sql``."""
-    jobs = [new_job for _, new_job in pairs]
-    return (
-        [key for key, _ in pairs],
-        [each.path for each in jobs],
-        [each.payload_json.decode() for each in jobs],
-        [each.max_retries for each in jobs],
-        [each.retry_strategy for each in jobs],
-        [_seconds(each) for each in jobs],
-        [each.assigned_to for each in jobs],
-        [each.traceparent for each in jobs],
-        [each.dedup_key for each in jobs],
-        [each.run_at for each in jobs],
-        [_microseconds(each) for each in jobs],
-        [each.priority for each in jobs],
-        [each.ordering_key for each in jobs],
-        [each.expires_at for each in jobs],
-    )
+    columns = zip(*(_values(key, new_job) for key, new_job in pairs), strict=True)
+    return *map(list, columns), [new_job.dedup_key for _, new_job in pairs]
 
 
 def _seconds(new_job: NewJob) -> float | None:

@@ -35,4 +35,4 @@ WITH RECURSIVE {{all_keys}}chosen AS (
 )
 TABLE probe
 UNION ALL
-SELECT -1, NULL, {{read}}, {{nulls}} FROM breaker
+SELECT -1, NULL, {{breaker_read}}, {{nulls}} FROM breaker

@@ -7,16 +7,13 @@ SELECT
     count(*) FILTER (
         WHERE job.status = 'processing' AND {{over}}
     ) AS stalled,
-    greatest(
-        extract(epoch FROM now() - min(job.run_at) FILTER (WHERE job.status = 'pending' AND job.run_at <= now())), 0
+    extract(
+        epoch FROM now() - min(job.run_at) FILTER (WHERE job.status = 'pending' AND job.run_at <= now())
     )::float8 AS oldest_due_s,
     count(*) FILTER (WHERE job.status = 'pending' AND job.deferred_since IS NOT NULL) AS deferred,
     extract(
-        epoch FROM now() - least(
-            greatest(
-                min(job.deferred_since) FILTER (WHERE job.status = 'pending'), now() - interval '3650 days'
-            ),
-            now()
+        epoch FROM now() - min(greatest(least(job.deferred_since, now()), now() - interval '3650 days')) FILTER (
+            WHERE job.status = 'pending' AND job.deferred_since IS NOT NULL
         )
     )::float8 AS oldest_deferred_s
 FROM ONLY {{table}} AS job

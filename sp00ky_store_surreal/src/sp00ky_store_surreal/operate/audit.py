@@ -9,7 +9,7 @@ from typing import Any
 from surrealdb import RecordID
 
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
-from sp00ky_core.stores import decode, encode, new_key
+from sp00ky_core.stores import decode, encode, new_key, unknown_entry
 from sp00ky_store_surreal.connection.executor import Connection, Way
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
@@ -47,8 +47,10 @@ async def audit(
 ) -> list[AuditEntry]:
     """List entries, newest first."""
     last = None if after is None else RecordID("sp00ky_audit", after)
-    reply = await connection.read(surql("audit"), since=since, limit=min(limit, 2**31), after=last)
-    return [_entry_of(row) for row in reply[-1]]
+    found, *_, rows = await connection.read(surql("audit"), since=since, limit=min(limit, 2**31), after=last)
+    if after is not None and not found:
+        raise unknown_entry(after)
+    return [_entry_of(row) for row in rows]
 
 
 async def prune_audit(connection: Connection) -> None:

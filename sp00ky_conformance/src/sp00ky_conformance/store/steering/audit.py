@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 
 from sp00ky_conformance.store.harness import StoreHarness, eventually, is_close, needs
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry, Store, StoreOptions
 
 __all__ = ["AuditConformance"]
@@ -77,6 +79,13 @@ class AuditConformance(StoreHarness):
         assert [len(page) for page in pages] == [3, 3, 1, 0]
         assert [entry_id for page in pages for entry_id in page] == whole
         assert sorted(whole) == sorted(ids)
+
+    async def test_a_page_after_no_entry_is_refused(self, store: Store) -> None:
+        entry_id = await store.start_audit(ACT)
+        for after in ("404404", "no entry", ""):
+            with pytest.raises(OptionInvalid, match="audit entry"):
+                await store.audit(after=after)
+        assert await store.audit(after=entry_id) == []
 
     async def test_entries_since_an_instant_are_listed(self, store: Store) -> None:
         _, *later = [await self._later(store, ACT) for _ in range(3)]

@@ -8,6 +8,7 @@ from itertools import islice
 import attrs
 
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
+from sp00ky_core.stores.filters import unknown_entry
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.memory.tables import MemoryTables
 
@@ -38,7 +39,9 @@ class MemoryAudit(MemoryTables):
         """See ``Store.audit``."""
         self._check_open()
         newest_first = sorted(self._acts.values(), key=_age, reverse=True)
-        last = None if after is None or after not in self._acts else _age(self._acts[after])
+        if after is not None and after not in self._acts:
+            raise unknown_entry(after)
+        last = None if after is None else _age(self._acts[after])
         found = (each for each in newest_first if last is None or _age(each) < last)
         return list(islice((each for each in found if since is None or each.at >= since), limit))
 

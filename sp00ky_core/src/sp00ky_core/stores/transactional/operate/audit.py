@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sp00ky_core.ports import Act, AuditEntry
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.filters import BEGINNING, unknown_entry
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import AUDITS
@@ -36,7 +36,9 @@ async def entries(
     where: list[Where] = [] if since is None else [Is("at", ">=", since)]
     if after is not None:
         last = await session.select(AUDITS, [Is("id", "=", after)])
-        where += [_older_than(row) for row in last]
+        if not last:
+            raise unknown_entry(after)
+        where.append(_older_than(last[0]))
     rows = await session.select(AUDITS, where, order=("-at", "-id"), limit=limit)
     return [_entry(row) for row in rows]
 

@@ -1,0 +1,1 @@
+SELECT entry.id FROM {{audit}} AS entry WHERE entry.id = $1

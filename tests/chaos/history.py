@@ -49,7 +49,6 @@ class Enqueue:
 
     n: int
     at: float  # just before the row could first be seen by others: the COMMIT, or the whole call, was sent
-    begun: float = 0.0  # when its transaction began, where that was before
     fate: str = UNKNOWN
     done: float = 0.0  # when it was told that it is committed
     batch: int = 0  # the first number of those that were enqueued in one call, in this order

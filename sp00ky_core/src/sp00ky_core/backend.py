@@ -84,10 +84,15 @@ def load_backends(config: Config, strategies: frozenset[str]) -> Backends:
 
 
 def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
-    reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-    problem = f"none can be used: {reasons}; fix one, or" if reasons else "there is none;"
-    problem += " describe one as `sp00ky init` does"
-    return ConfigError(file=str(config.file), key="backends", problem=problem)
+    names: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        names.setdefault(reason, []).append(name)
+    reasons = "; ".join(f"{' and '.join(each)}: {reason}" for reason, each in names.items())
+    fix = "fix one, or describe another" if reasons else "describe one"
+    problem = f"none can be used: {reasons}" if reasons else "there is none"
+    return ConfigError(
+        file=str(config.file), key="backends", problem=f"{problem}; {fix}, as `sp00ky init` does"
+    )
 
 
 def _load(config: Config, backend: BackendConfig, strategies: frozenset[str]) -> Backend:

@@ -40,7 +40,6 @@ UNAVAILABLE_CODES = frozenset({502, 503, 504})
 PAUSING_CODES = frozenset({429, 503})
 """Their ``Retry-After`` is for the whole backend, not for one job; so is that of any throttled answer."""
 
-
 NO_NEWS = frozenset(
     {INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW, UNKNOWN_ROUTE, OUTCOME_UNKNOWN, KILLED, EXPIRED}
 )

@@ -24,7 +24,6 @@ __all__ = [
 LONGEST_INTERVAL = 30.0
 """Seconds between two probes, at most: the interval doubles up to it."""
 
-
 LONGEST_PAUSE = 10 * 365 * 86_400.0  # ten years: what every database's clock can add
 
 

@@ -22,14 +22,11 @@ __all__ = [
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlasts the attempt's timeout."""
 
-
 LONGEST_LEASE = 86_400.0 + LEASE_MARGIN
 """Seconds: a lease that ends later from now was written by no runner, and counts as run out."""
 
-
 PROBE_MARGIN = 5.0
 """Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
-
 
 PROBE_WINDOW = 1_000
 """Among so many of the jobs that have been due longest is a probe chosen."""

@@ -81,8 +81,9 @@ class Attempts:
         try:
             outcome = await self._transports[held.backend.name].deliver(attempt)
         except asyncio.CancelledError:
-            if held.overdue:
-                _forgive_cancellation()
+            task = asyncio.current_task()
+            if held.overdue and task is not None:
+                task.uncancel()  # the worker goes on: only its attempt was cut off
                 return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
             return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
         except Exception as error:  # a transport of a stranger: its fault must not cost the job
@@ -92,13 +93,6 @@ class Attempts:
             return outcome
         logger.error("the transport of backend %s returned no outcome", held.backend.name)  # type: ignore[unreachable]  # a stranger's may
         return Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")
-
-
-def _forgive_cancellation() -> None:
-    """Let the worker go on: only its attempt was cut off."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
 
 
 def _refusal(job: Job, unusable: str | None) -> Undelivered:

@@ -126,8 +126,7 @@ async def _deliver(
     served = ", ".join(runner.backends)
     logger.info("runner %s delivers for %s from %s", runner.runner_id, served, outbox.store.location)
     gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
-    end = runner.until_empty() if until_empty else stopped.wait()
-    await unless_stopped(stopped, unless_stopped(runner.drain_requested, end))
+    await _until(runner, stopped, until_empty=until_empty)
     if runner.drain_requested.is_set():
         logger.info("draining, as an operator asks: attempts in flight get %g s", grace)
     elif stopped.is_set():
@@ -153,3 +152,8 @@ def _shown(runner: Runner, *, worker: bool) -> AbstractContextManager[None]:
 
 def _counts(runner: Runner) -> str:
     return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
+
+
+async def _until(runner: Runner, stopped: asyncio.Event, *, until_empty: bool) -> None:
+    end = runner.until_empty() if until_empty else stopped.wait()
+    await unless_stopped(stopped, unless_stopped(runner.drain_requested, end))

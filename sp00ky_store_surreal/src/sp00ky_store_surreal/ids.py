@@ -15,7 +15,6 @@ __all__ = [
     "id_text",
     "id_value",
     "literal_key",
-    "same_table",
     "table_of",
     "unfinished_key",
 ]
@@ -45,11 +44,6 @@ def id_value(text: str) -> RecordID | None:
 def table_of(text: str) -> str:
     """Return the table that an id's text names."""
     return _unquoted(text.partition(":")[0])
-
-
-def same_table(text: str, table: str) -> bool:
-    """Whether an id's text names a row of this table."""
-    return table_of(text) == table
 
 
 def literal_key(key: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import AttemptError, JobStatus
-from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import (
@@ -28,9 +27,7 @@ from sp00ky_store_surreal.result_values import TEXT, ResultField
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
-__all__ = ["Fitting", "Settler"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Settler"]
 
 SETTLING = Way(lane=Lane.SETTLE)
 
@@ -48,6 +45,7 @@ class Settler:
         results: What each backend's table takes as ``result``.
         ordered: Backends of which jobs with an ordering_key may have been claimed here.
         limited: Backends whose attempts are counted, also those that may outlast their claim.
+        without_entries: Backends whose table can't hold entries in ``errors``.
     """
 
     connection: Connection
@@ -55,6 +53,7 @@ class Settler:
     results: Mapping[str, ResultField]
     ordered: Collection[str] = ()
     limited: Collection[str] = ()
+    without_entries: Collection[str] = ()
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle them and return their fates in order.
@@ -124,7 +123,7 @@ class Settler:
         for each in settlements:
             row_id = id_value(each.job_id)
             if row_id is not None:
-                alike.setdefault(attrs.evolve(each, job_id=""), []).append(row_id)
+                alike.setdefault(self._alike(each), []).append(row_id)
         delivered, others = [], []
         for each, ids in alike.items():
             result = self._value_of(each.backend, each.transition.result_json)
@@ -133,6 +132,13 @@ class Settler:
             else:
                 others.append(_write(ids, each, result, marks=each.backend in self.limited))
         return {"delivered": delivered, "others": others}
+
+    def _alike(self, settlement: Settlement) -> Settlement:
+        """Return it without the job's id, and without an entry that its table can't hold."""
+        change = settlement.transition
+        if settlement.backend in self.without_entries:
+            change = attrs.evolve(change, error=None)
+        return attrs.evolve(settlement, job_id="", transition=change)
 
     def _statement(
         self,
@@ -233,32 +239,3 @@ def _refuses(error: StoreError) -> bool:
 def _may_be_apart(error: StoreError) -> bool:
     """Whether others may be settled without some: a table of theirs may be gone."""
     return may_be_a_rows(error) or isinstance(error, TableMissing)
-
-
-class Fitting:
-    """Fits transitions to what the tables of these backends can hold."""
-
-    def __init__(self, tables: Mapping[str, JobTable]) -> None:
-        self._tables = tables
-        self._warned: set[str] = set()
-
-    def of(self, settlements: Sequence[Settlement], without: Collection[str]) -> Sequence[Settlement]:
-        """Return the same settlements, without entries for the backends in ``without``."""
-        if not without:
-            return settlements
-        self._warn(without)
-        return [
-            attrs.evolve(each, transition=attrs.evolve(each.transition, error=None))
-            if each.backend in without
-            else each
-            for each in settlements
-        ]
-
-    def _warn(self, backends: Collection[str]) -> None:
-        for each in sorted(set(backends) - self._warned):
-            self._warned.add(each)
-            _log.warning(
-                "table %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
-                "run: sp00ky migrate --repair",
-                self._tables[each].table,
-            )

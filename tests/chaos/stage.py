@@ -15,6 +15,7 @@ from tests.chaos.database import Database
 from tests.chaos.enqueuer import Enqueuer
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import Disturbance, History, Limit, write_history
+from tests.chaos.operators import Operator
 from tests.chaos.project import write_project
 from tests.chaos.proxy import Proxy
 from tests.chaos.redriver import Redriver
@@ -37,6 +38,7 @@ class Stage:
     fleet: Fleet
     enqueuer: Enqueuer
     redriver: Redriver
+    operator: Operator
     application: Proxy  # through which the outbox sees the database
     folder: Path
     timeout: float  # seconds that an attempt may take
@@ -51,6 +53,8 @@ class Stage:
             reports=self.fleet.reports(),
             disturbances=disturbances,
             redrives=self.redriver.redrives,
+            pauses=self.operator.pauses,
+            reschedules=self.operator.reschedules,
             moves=[attrs.evolve(each, runner=self.fleet.name_of(each.runner)) for each in moves],
             rows=await self.database.rows(),
             limits=self.limits,
@@ -95,6 +99,7 @@ async def staged(
             fleet=fleet,
             enqueuer=Enqueuer(outbox, database.transactions(url), seed=seed, rate=rate, keys=keys),
             redriver=Redriver(outbox, seed=seed),
+            operator=Operator(outbox, seed=seed),
             application=application,
             folder=folder,
             timeout=settings.get("timeout", TIMEOUT),

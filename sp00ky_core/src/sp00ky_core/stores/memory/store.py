@@ -112,13 +112,14 @@ class MemoryStore(MemoryObserve, MemoryRunners, MemoryAudit, DecidingStore):
 
     def _claim_of(self, table: MemoryTable, slots: int, runner_id: str, now: datetime) -> _Part:
         control = self._controls[table.options.backend]
-        granted = control.grant(table, slots, now)
+        allowance = control.allowance(table, now)
+        granted = 0 if control.paused(now) else allowance.grant(slots)
         jobs, breaker = self._breakers.claim(table, granted, runner_id, now)
-        control.take(table.options, len(jobs), now)
-        has_left = len(jobs) == granted < slots and not control.paused(now) and table.has_due(now)
-        return _Part(
-            jobs=jobs, breaker=breaker, retry_in=control.retry_in(table.options, now) if has_left else None
-        )
+        control.spend(allowance, len(jobs), now)
+        wait = allowance.retry_in(slots, len(jobs))
+        if wait is not None and (control.paused(now) or not table.has_due(now)):
+            wait = None
+        return _Part(jobs=jobs, breaker=breaker, retry_in=wait)
 
     async def pause(
         self,

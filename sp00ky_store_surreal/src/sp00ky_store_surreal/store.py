@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 
 from sp00ky_core.breaker import BreakerChange
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job import Job
 from sp00ky_core.ports import (
     BreakerResult,
     Claim,
     Finding,
     JobQuery,
     MigrationStep,
-    Settlement,
-    SettleResult,
     StoreCapabilities,
     StoreOptions,
 )
@@ -29,7 +27,7 @@ from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import LostClaims
 from sp00ky_store_surreal.jobs.release import Releases
 from sp00ky_store_surreal.jobs.retention import Retention
-from sp00ky_store_surreal.jobs.settle import Settler
+from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe.error_groups import ErrorGroups
 from sp00ky_store_surreal.observe.find import Reads
 from sp00ky_store_surreal.observe.notifications import Signals
@@ -50,6 +48,7 @@ __all__ = ["SurrealStore"]
 
 class SurrealStore(
     Enqueues,
+    Settles,
     Releases,
     LostClaims,
     Retention,
@@ -65,7 +64,7 @@ class SurrealStore(
 ):
     """Jobs in SurrealDB: embedded, in a file or in memory, or on a server.
 
-    Its bases answer the calls that their names say; ``claim``, ``settle`` and the rest are here.
+    Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """
 
     def __init__(self, options: StoreOptions) -> None:
@@ -153,10 +152,6 @@ class SurrealStore(
             self._wake([], work=True)
         return result
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """See ``Store.settle``."""
-        return await self._apply(settlements)
-
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._signals.of_work()
@@ -166,22 +161,3 @@ class SurrealStore(
         tables = [each for each in self._tables if query.backend in {None, each.backend}]
         watch = Watch(connection=self._connection, tables=tables, query=query, signals=self._signals)
         return watch.jobs(history)
-
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        if not settlements:
-            return []
-        await self._ready.ensure()
-        settler = Settler(
-            connection=self._connection,
-            quarantine=self._quarantine,
-            results=self._ready.results(),
-            ordered=[each for each in self._by_backend if self._claimer.may_order(each)],
-            limited=self._limited,
-            without_entries=self._ready.without_entries(),
-        )
-        results = await settler.settle(settlements)
-        pending = [each.transition for each in settlements if each.transition.to is JobStatus.PENDING]
-        if any(each.delay is None for each in pending):
-            self._claimer.forget_heads()
-        self._wake([each.job_id for each in settlements], work=bool(pending))
-        return results

@@ -99,7 +99,7 @@ class Engine:
         location = self._target.location
         if self.sdk is None:
             if self._has_failed:
-                raise StoreUnavailable(store=location, problem=self._problem)
+                raise StoreUnavailable(store=location, problem=self._problem or "its storage failed")
             raise StoreClosed(store=location)
         try:
             reply = await self.sdk.query_raw(statement, dict(bindings))

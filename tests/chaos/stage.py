@@ -25,7 +25,7 @@ from sp00ky_core import Outbox
 __all__ = ["Stage", "staged", "beside", "until_ended"]
 
 LAST_JOBS = 120.0
-"""Seconds that what is left gets to end, when everything has been mended."""
+"""Seconds without the end of any job, when everything has been mended, after which what is left is lost."""
 
 
 @attrs.frozen(kw_only=True)
@@ -121,8 +121,9 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 async def until_ended(database: Database) -> None:
     """Wait for the last job; what hasn't ended by then is for the checker to tell."""
-    deadline = time.monotonic() + LAST_JOBS
-    while time.monotonic() < deadline:
-        if all(row.status in {"success", "failed"} for row in await database.rows()):
-            return
+    left, deadline = -1, time.monotonic() + LAST_JOBS
+    while left and time.monotonic() < deadline:
+        before, left = left, sum(row.status not in {"success", "failed"} for row in await database.rows())
+        if left != before:
+            deadline = time.monotonic() + LAST_JOBS
         await asyncio.sleep(0.5)

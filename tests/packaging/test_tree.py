@@ -96,6 +96,7 @@ DISTRIBUTIONS = [
             "runner/test_throttled.py": "a backend that throttles",
             "stores/memory/test_model.py": "the model of a store notices what is broken",
             "test_public_api.py": "the names that the package exports",
+            "test_sp00ky_command.py": "the command's start, a package of its own",
             "test_sp00ky_pytest.py": "the pytest plugin, a package of its own",
         },
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import JobNotFound
@@ -13,7 +14,7 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import age_of
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text, id_value, literal_key, table_of, unfinished_key
-from sp00ky_store_surreal.observe.filters import ids_of, part_of
+from sp00ky_store_surreal.observe.filters import Part, ids_of, part_of
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import load
 from sp00ky_store_surreal.rows import count_of
@@ -21,13 +22,11 @@ from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 __all__ = ["Reads", "changed_since", "ended_ids", "find", "states"]
 
-_ENDED = "status IN ['success', 'failed']"
+_ENDED = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 _LAST_CHARACTER = "\U0010ffff"
 
-_AFTER = (
-    "(created_at < $last_created OR created_at = NONE AND $last_created != NONE "
-    "OR (created_at = $last_created AND id < $after))"
-)
+_AFTER = "created_at <= $last_created AND (created_at != $last_created OR id < $after)"
+"""NONE is before any instant. A server reads this range of the index from its end, as far as to the limit."""
 
 
 class Reads(StorePart):
@@ -97,11 +96,25 @@ async def find(connection: Connection, tables: Sequence[JobTable], query: JobQue
 
 async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> list[RecordID]:
     part = part_of(table, query)
-    bindings = part.bindings | {"limit": min(query.limit, 2**31)}
     if query.after is not None:
         part.conditions.append(_AFTER)
-        bindings["after"] = id_value(query.after)
-    reply = await connection.read(surql("find", **part.names), **bindings)
+        part.bindings["after"] = id_value(query.after)
+    if query.ids is None and query.status is not None:
+        part = await _by_age(connection, table, query, part)
+    return await _ids(connection, part, query.limit)
+
+
+async def _by_age(connection: Connection, table: JobTable, query: JobFilter, part: Part) -> Part:
+    """Let a server walk along the newest jobs, if many have the status: else it sorts them all."""
+    if connection.target.embedded or query.assigned_to is not None:
+        return part
+    statement = surql("many", table=quoted(table.table))
+    (is_many,) = await connection.read(statement, status=(query.status or JobStatus.SUCCESS).value)
+    return attrs.evolve(part, source=f"{part.source} WITH INDEX sp00ky_newest") if is_many else part
+
+
+async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
+    reply = await connection.read(surql("find", **part.names), limit=min(limit, 2**31), **part.bindings)
     return list(reply[-1])
 
 
@@ -127,10 +140,9 @@ async def ended_ids(
     if conditions.backend not in {None, table.backend} or limit <= 0:
         return []
     part = part_of(table, conditions)
-    if conditions.status not in {JobStatus.SUCCESS, JobStatus.FAILED}:
-        part.conditions.append(_ENDED)
-    reply = await connection.read(surql("find", **part.names), limit=min(limit, 2**31), **part.bindings)
-    return list(reply[-1])
+    if conditions.status not in _ENDED:
+        part.conditions.append("status IN ['success', 'failed']")
+    return await _ids(connection, await _by_age(connection, table, conditions, part), limit)
 
 
 async def states(

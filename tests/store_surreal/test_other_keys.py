@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-import attrs
 import pytest
 from surrealdb import RecordID
 from tests.store_surreal.settlements import settlement_of
@@ -108,7 +107,7 @@ async def test_they_are_neither_reclaimed_nor_released_nor_deleted(migrated: Sur
     assert await migrated.release("r", keep=[]) == []
     assert await migrated.clear_matching(JobFilter(), limit=1) == 1
     table = JobTable(backend="api", table="job", keep_success=0.0, keep_failed=0.0)
-    migrated._changes = attrs.evolve(migrated._changes, tables=(table,))
+    migrated._tables = (table,)
     assert await migrated.prune() == 0
     fates = [each.fate for each in await migrated.clear(["job:[]", "job:['a', 1]", job.id])]
     assert fates == ["not_found"] * 3

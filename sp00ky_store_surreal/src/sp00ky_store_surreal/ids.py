@@ -16,7 +16,6 @@ __all__ = [
     "id_value",
     "literal_id",
     "literal_key",
-    "same_table",
     "table_of",
     "unfinished_key",
 ]
@@ -46,11 +45,6 @@ def id_value(text: str) -> RecordID | None:
 def table_of(text: str) -> str:
     """Return the table that an id's text names."""
     return _unquoted(text.partition(":")[0])
-
-
-def same_table(text: str, table: str) -> bool:
-    """Whether an id's text names a row of this table."""
-    return table_of(text) == table
 
 
 def literal_key(key: str) -> str:

@@ -9,12 +9,10 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine, bisect
 from sp00ky_store_surreal.connection.executor import Connection, Way
 from sp00ky_store_surreal.errors import may_be_a_rows, reason_of
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import surql
 
 __all__ = ["Change", "RowChanges"]
@@ -45,15 +43,11 @@ class RowChanges:
 
     Attributes:
         connection: The store's.
-        tables: The job tables.
         quarantine: Remembers rows that the database refuses to write.
-        ready: Knows which tables are there.
     """
 
     connection: Connection
-    tables: Sequence[JobTable]
     quarantine: Quarantine
-    ready: Readiness
 
     async def selected(self, change: Change, selecting: str) -> list[Any]:
         """Change the rows that a statement selects."""

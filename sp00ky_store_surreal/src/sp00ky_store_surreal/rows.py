@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import NoneType
 from typing import Any
 
@@ -17,10 +18,11 @@ from sp00ky_core.stores.rows import job_of
 from sp00ky_store_surreal.ids import id_text, id_value
 from sp00ky_store_surreal.surql.loader import MARK
 
-__all__ = ["job_from", "row_from", "duration_text", "delay_text", "seconds_of", "parent_of"]
+__all__ = ["count_of", "job_from", "row_from", "duration_text", "seconds_of", "parent_of"]
 
 _UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _UNITS |= {"w": 7 * 86_400.0, "y": 365 * 86_400.0}
+_PART = re.compile(r"(\d+)(ns|µs|us|ms|[smhdwy])")
 
 _PLAIN = frozenset({int, float, bool, list, dict, datetime, NoneType})
 """What is taken as it comes: most of a row."""
@@ -83,22 +85,13 @@ def duration_text(seconds: float) -> str:
 
 def seconds_of(text: object) -> float:
     """Read a duration's text (``1m2s3ms``) as seconds; what is none, or negative, is 0."""
-    total, number = 0.0, ""
-    unit = ""
-    for char in f"{text} ":
-        if (char.isdigit() or char == " ") and unit:
-            total += float(number or 0) * _UNITS.get(unit, 0.0)
-            number, unit = "", ""
-        if char.isdigit():
-            number += char
-        elif char != " ":
-            unit += char
-    return total
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(str(text)))
 
 
-def delay_text(delay: timedelta) -> str:
-    """Write a delay for ``<duration>``."""
-    return duration_text(delay.total_seconds())
+def count_of(found: Any) -> int:
+    """Read the count of a row or none; embedded 3.2 gives an only row of an IF without the list."""
+    row = found[0] if isinstance(found, list) and found else found
+    return int(row["count"]) if row else 0
 
 
 def _plain(value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
 
@@ -14,6 +15,7 @@ from sp00ky_core.ports import StoreOptions
 __all__ = ["Target", "target_of"]
 
 
+_HOST = re.compile(r"([^@]*@)?([^@:\[\]]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?")
 PARAMETERS = ("auth", "token")
 """What may stand behind ``?``."""
 
@@ -75,15 +77,15 @@ def _embedded(location: str, file: Path | None, block: SurrealdbConfig) -> Targe
 
 def _remote(url: str, block: SurrealdbConfig) -> Target:
     parts = urlsplit(url)
-    if parts.netloc.count("@") > 1 or "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        raise _wrong("an @ is out of its place: in a password, write @ / ? # : % as %40 %2F %3F %23 %3A %25")
+    if not _HOST.fullmatch(parts.netloc) or parts.fragment or "@" in f"{parts.path}{parts.query}":
+        raise _wrong(
+            "it begins with ws://USER:PASSWORD@HOST:PORT; in a password, write @ / ? # : % "
+            "as %40 %2F %3F %23 %3A %25"
+        )
     names = [unquote(each) for each in parts.path.split("/") if each and each != "rpc"]
     query = parse_qs(parts.query, keep_blank_values=True)
     secret = block.password.value if block.password else ""
     host = parts.netloc.rpartition("@")[2]
-    if not host:
-        raise _wrong("it names no host")
-    _check_port(parts)
     if names[2:]:
         raise _wrong("its path is /NAMESPACE/DATABASE, and it has more")
     for key in sorted(query.keys() - set(PARAMETERS)):
@@ -102,15 +104,6 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
         password=unquote(parts.password) if parts.password else secret,
         token=query.get("token", [""])[0],
     )
-
-
-def _check_port(parts: SplitResult) -> None:
-    try:
-        parts.port  # noqa: B018  # it is read when it is asked for
-    except ValueError:
-        raise _wrong(
-            "its port is none; expected a number from 1 to 65535 (in a password, write / ? # as %2F %3F %23)"
-        ) from None
 
 
 def _wrong(problem: str) -> ConfigError:

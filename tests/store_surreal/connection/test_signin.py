@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import attrs
 import pytest
 import trustme
 from surrealdb import AsyncSurreal
@@ -255,7 +254,7 @@ async def test_a_user_who_may_not_write_adds_no_job_and_is_told(viewer: SurrealS
 async def test_a_user_who_may_not_write_cant_prune(server: Any, viewer: SurrealStore) -> None:
     await server[2]._connection.write("CREATE job:old SET path = '/a', payload = '{}', status = 'success'")
     table = JobTable(backend="api", table="job", keep_success=0.0)
-    viewer._changes = attrs.evolve(viewer._changes, tables=(table,))
+    viewer._tables = (table,)
     with pytest.raises(SchemaError, match=MAY_NOT):
         await viewer.prune()
 

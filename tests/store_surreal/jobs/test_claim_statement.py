@@ -9,8 +9,8 @@ import pytest
 
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
+from sp00ky_core.stores import PASSED
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.fleet.limit import COLLIDED
 
 
 async def add(store: SurrealStore, *keys: str | None, **options: Any) -> list[Job]:
@@ -104,7 +104,7 @@ async def test_the_database_lets_one_row_have_a_key(migrated: SurrealStore) -> N
         "CREATE job SET path = '/a', payload = '{}', status = 'processing', ordering_live = 'k'"
     )
     claim = await migrated.claim({"api": 5}, "r")
-    assert (list(claim), claim.retry_in) == ([], {"api": COLLIDED})
+    assert (list(claim), claim.retry_in) == ([], {"api": PASSED})
     assert await migrated._connection.read("SELECT VALUE status FROM job WHERE ordering_key = 'k'") == [
         ["pending"]
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe.filters import part_of
@@ -57,6 +57,36 @@ async def test_jobs_of_a_parent_are_found_by_its_index(
     await store.close()
     assert "'index': 'sp00ky_parent'" in str(plan)
     assert [each.id for each in found] == [job.id]
+
+
+@pytest.mark.parametrize("status", [None, JobStatus.PENDING])
+async def test_a_page_is_a_single_range_of_the_newest(
+    make_store: Callable[..., SurrealStore],
+    surreal_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    status: JobStatus,
+) -> None:
+    """Few rows are read for a page, however many there are."""
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    jobs = await store.add([NewJob(path="/a", backend="api")] * 5_001)
+    read, plans = store._connection.read, list[str]()
+
+    async def explain(statement: str, **bindings: object) -> list[object]:
+        explained = statement.replace("LIMIT $limit)", "LIMIT $limit EXPLAIN)").replace("$found.id", "$found")
+        if explained != statement:
+            plans.append(str((await read(explained, **bindings))[-1]))
+        return await read(statement, **bindings)
+
+    monkeypatch.setattr(store._connection, "read", explain)
+    found = await store.find(JobQuery(status=status, after=jobs[-1].id, limit=2))
+    await store.close()
+    assert len(found) == 2
+    (plan,) = plans
+    assert "<=d'" in plan
+    assert "'index': 'sp00ky_newest'" in plan
+    assert "Sort" not in plan
 
 
 RANGES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from tests.store_surreal.settlements import settlement_of
 
@@ -30,7 +29,7 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     cleared = await migrated.clear([jobs[0].id, bad.id])
     assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
     table = JobTable(backend="api", table="job", keep_success=0.0)
-    migrated._changes = attrs.evolve(migrated._changes, tables=(table,))
+    migrated._tables = (table,)
     assert await migrated.prune() == 2
     assert [job.id for job in await migrated.find(JobQuery())] == [bad.id]
     assert "can't be deleted" in caplog.text

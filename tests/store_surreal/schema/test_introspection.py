@@ -1,39 +1,29 @@
-"""Definitions as the database prints them."""
+"""Definitions as the database has them, whatever stands in their comments."""
 
 from __future__ import annotations
 
 import pytest
 
-from sp00ky_store_surreal.schema.introspection import clauses_of
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.schema.introspection import read_layout
+
+
+async def test_a_comment_defines_nothing(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE created_at ON job TYPE datetime DEFAULT time::now() COMMENT 'no VALUE';"
+        "DEFINE FIELD OVERWRITE status ON job TYPE string COMMENT 'PERMISSIONS FOR update WHERE false'"
+    )
+    layout = (await read_layout(migrated._connection, ["job"]))["job"]
+    assert (layout.created_at_moves, layout.changeable) == (False, ["status"])
 
 
 @pytest.mark.parametrize(
-    ("definition", "clauses"),
-    [
-        ("DEFINE FIELD a ON j PERMISSIONS FULL", {"PERMISSIONS": "FULL"}),
-        (
-            "DEFINE FIELD a ON j FLEXIBLE TYPE option<object> READONLY COMMENT 'a TYPE is PERMISSIONS NONE'",
-            {
-                "FLEXIBLE": "",
-                "TYPE": "option<object>",
-                "READONLY": "",
-                "COMMENT": "'a TYPE is PERMISSIONS NONE'",
-            },
-        ),
-        (
-            'DEFINE FIELD a ON j VALUE (SELECT VALUE id FROM t) ASSERT $value != "a \'VALUE" OR { TYPE: 1 }',
-            {"VALUE": "(SELECT VALUE id FROM t)", "ASSERT": '$value != "a \'VALUE" OR { TYPE: 1 }'},
-        ),
-        (
-            "DEFINE FIELD a ON j TYPE record<t> DEFAULT t:VALUE ASSERT $VALUE.TYPE = `TYPE ` REFERENCE UNSET",
-            {
-                "TYPE": "record<t>",
-                "DEFAULT": "t:VALUE",
-                "ASSERT": "$VALUE.TYPE = `TYPE `",
-                "REFERENCE": "UNSET",
-            },
-        ),
-    ],
+    ("permissions", "writable"),
+    [("NONE", []), ("FULL", ["runner_id"]), ("FOR create WHERE true", ["runner_id"])],
 )
-def test_a_definition_is_taken_apart_at_its_clauses(definition: str, clauses: dict[str, str]) -> None:
-    assert clauses_of(definition) == clauses
+async def test_what_clients_may_write(migrated: SurrealStore, permissions: str, writable: list[str]) -> None:
+    await migrated._connection.write(
+        f"DEFINE FIELD OVERWRITE runner_id ON job TYPE option<string> PERMISSIONS {permissions}"
+    )
+    layout = (await read_layout(migrated._connection, ["job"]))["job"]
+    assert layout.writable_leases == writable

@@ -12,16 +12,13 @@ from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema import readiness
 
 
 async def test_a_table_that_goes_away_stops_no_other_backend(
     make_store: Callable[..., SurrealStore],
     surreal_url: str,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(readiness, "LOOK_AGAIN", 3_600.0)
     tables = [JobTable(backend=each, table=each, keep_success=0.0) for each in ("api", "mail")]
     store = make_store(surreal_url, tuple(tables))
     await store.open()
@@ -50,9 +47,8 @@ async def test_a_table_that_goes_away_stops_no_other_backend(
 
 
 async def test_a_table_that_another_process_migrated_again_is_served(
-    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    make_store: Callable[..., SurrealStore], surreal_url: str
 ) -> None:
-    monkeypatch.setattr(readiness, "LOOK_AGAIN", 0.0)
     store, other = make_store(surreal_url), make_store(surreal_url)
     for each in (store, other):
         await each.open()

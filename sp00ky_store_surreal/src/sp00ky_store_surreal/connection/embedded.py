@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ from filelock import FileLock, Timeout
 from surrealdb import AsyncSurreal
 
 from sp00ky_core.errors import StoreClosed, StoreInUse, StoreUnavailable
-from sp00ky_store_surreal.connection.reopening import Healing
+from sp00ky_core.stores.backoff import Backoff
 from sp00ky_store_surreal.connection.reply import results_of, without_null
 from sp00ky_store_surreal.connection.workload import Lane
 from sp00ky_store_surreal.errors import EngineFault, translated
@@ -18,9 +20,15 @@ from sp00ky_store_surreal.url import Target
 
 __all__ = ["Engine"]
 
+_log = logging.getLogger(__name__)
+
 THREADS_END = 0.1
 """Seconds for the engine's threads to let go of Python after the last call. One that hasn't when the
 interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
+
+
+CALM = 20.0
+"""Seconds without a fault after which the next one is another: the pauses begin anew."""
 
 
 class Engine:
@@ -30,12 +38,13 @@ class Engine:
         self._target = target
         self.sdk: Any = None  # the SDK's connections have no common type
         self._file_lock: FileLock | None = None
-        self._healing = Healing(self._reopen)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether statements can be sent."""
-        return self.sdk is not None
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._opening = asyncio.Lock()
+        self._has_failed = False  # its storage; from then on the engine says so for ever
+        self._backoff = Backoff(first=0.1)
+        self._not_before = 0.0  # the next try to open it anew
+        self._problem = ""  # why it can't be opened
 
     async def open(self) -> None:
         """Lock the file and open it. Raises ``StoreInUse`` or ``StoreUnavailable``."""
@@ -55,16 +64,13 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of the engine and of the file; no call is under way."""
-        await self._healing.stop()
-        sdk, self.sdk = self.sdk, None
-        try:
-            if sdk is not None:
-                await sdk.close()
-        finally:
-            self._unlock_file()
-        if sdk is not None:
-            del sdk
-            await asyncio.sleep(THREADS_END)
+        async with self._opening:
+            self._has_failed, self._problem, self._not_before = False, "", 0.0
+            self._backoff.reset()
+            try:
+                await self._close_sdk()
+            finally:
+                self._unlock_file()
 
     async def ask(
         self,
@@ -75,19 +81,25 @@ class Engine:
         resend: bool,  # no reply gets lost
     ) -> list[Any]:
         """Send statements; return each one's result."""
-        async with self._healing.call():
-            try:
-                return await self._ask(statement, bindings)
-            except EngineFault:
-                if self._target.file is not None:
-                    self._healing.needed()  # the engine itself never gets well: it says so for ever
-                raise
+        if self._has_failed:
+            await self._reopen()
+        self._calls += 1
+        self._idle.clear()
+        try:
+            return await self._ask(statement, bindings)
+        except EngineFault:
+            self._has_failed = self._target.file is not None
+            raise
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
 
     async def _ask(self, statement: str, bindings: Mapping[str, Any]) -> list[Any]:
         location = self._target.location
         if self.sdk is None:
-            if self._healing.problem:
-                raise StoreUnavailable(store=location, problem=self._healing.problem)
+            if self._has_failed:
+                raise StoreUnavailable(store=location, problem=self._problem or "its storage failed")
             raise StoreClosed(store=location)
         try:
             reply = await self.sdk.query_raw(statement, dict(bindings))
@@ -97,6 +109,30 @@ class Engine:
         return results
 
     async def _reopen(self) -> None:
+        """Open the engine anew after a fault, once no call is under way; others wait for it.
+
+        Between tries calls get what the engine as it is says.
+        """
+        async with self._opening:
+            if not self._has_failed or time.monotonic() < self._not_before:
+                return
+            while self._calls:
+                await self._idle.wait()
+            if time.monotonic() - self._not_before > CALM:
+                self._backoff.reset()
+            self._not_before = time.monotonic() + self._backoff.next()
+            try:
+                await self._close_sdk()
+                self.sdk = await _opened(self._target)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
+                level = logging.DEBUG if self._problem else logging.WARNING
+                self._problem = f"the engine's storage failed, and it can't be opened again yet: {error}"
+                _log.log(level, self._problem)
+            else:
+                _log.warning("the engine's storage failed: it was opened again")
+                self._has_failed, self._problem = False, ""
+
+    async def _close_sdk(self) -> None:
         sdk, self.sdk = self.sdk, None
         if sdk is not None:
             try:
@@ -104,7 +140,6 @@ class Engine:
             finally:
                 del sdk
                 await asyncio.sleep(THREADS_END)
-        self.sdk = await _opened(self._target)
 
     def _lock_file(self) -> None:
         file = self._target.file

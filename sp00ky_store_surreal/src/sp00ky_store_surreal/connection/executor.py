@@ -17,7 +17,7 @@ from sp00ky_store_surreal.connection.workload import Lane, Lanes
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Connection", "Lane", "Way", "TRIES"]
+__all__ = ["CLAIMING", "Connection", "Lane", "ONCE", "TRIES", "Way"]
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +44,12 @@ class Way:
 
 WAITING = Way()
 
+ONCE = Way(resend=False)
+"""A lost reply is reported to the caller, who knows what to do when it repeats the statement."""
+
+CLAIMING = Way(lane=Lane.CLAIM, resend=False)
+"""A claim whose reply was lost is reported to the caller, who releases what it may have taken."""
+
 
 class Connection:
     """Sends statements; any number of tasks may call at the same time.
@@ -59,11 +65,6 @@ class Connection:
         self._link: Engine | Lanes = Engine(target) if target.embedded else Lanes(target)
         self._writes = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether statements can be sent."""
-        return self._link.is_open
 
     async def open(self) -> None:
         """Connect, sign in, choose the database. Raises ``StoreInUse`` or ``StoreUnavailable``."""

@@ -10,18 +10,12 @@ from surrealdb import RecordID
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, ProbeWithoutNews, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import PROBE_WINDOW, BreakerResult, JobTable
-from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
+from sp00ky_store_surreal.connection.executor import CLAIMING, ONCE, Connection
 from sp00ky_store_surreal.rows import duration_text, seconds_of
 from sp00ky_store_surreal.surql.claim_parts import due_now
 from sp00ky_store_surreal.surql.loader import surql
 
 __all__ = ["breaker_of", "change", "take_probe"]
-
-ONCE = Way(resend=False)
-"""A lost reply is reported to the caller, who knows what it has written when it repeats the change."""
-
-
-PROBING = Way(lane=Lane.CLAIM, resend=False)
 
 SUITED = ", (retries < max_retries) AS spare, (path IN $routes) AS known"
 """What makes a job a better probe than another."""
@@ -86,13 +80,13 @@ async def take_probe(
     statement, bindings = due_now(
         table, PROBE_WINDOW, skipped, embedded=connection.target.embedded, more=SUITED
     )
-    due = (await connection.write(statement, PROBING, routes=list(table.routes), **bindings))[-1]
+    due = (await connection.write(statement, CLAIMING, routes=list(table.routes), **bindings))[-1]
     if not due:
         return [], None
     chosen = max(due, key=lambda row: (row["known"], row["spare"]))["id"]
     reply = await connection.write(
         surql("take_probe"),
-        PROBING,
+        CLAIMING,
         breaker=_row_of(table.backend),
         runner=runner_id,
         lease=duration_text(table.probe_lease),

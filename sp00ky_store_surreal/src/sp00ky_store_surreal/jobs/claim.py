@@ -12,7 +12,7 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
-from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
+from sp00ky_store_surreal.connection.executor import CLAIMING, Connection, Lane
 from sp00ky_store_surreal.errors import (
     NO_ROWS_FAULT,
     Conflict,
@@ -39,9 +39,6 @@ __all__ = ["Claimer"]
 
 LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
-
-CLAIMING = Way(lane=Lane.CLAIM, resend=False)
-"""A claim whose reply was lost is reported to the caller, who releases what it may have taken."""
 
 
 class Claimer:

@@ -20,10 +20,8 @@ from sp00ky_store_surreal.surql.claim_parts import (
     due_ids,
     first_due_ids,
     group_of,
+    lease_of,
     lone_due_ids,
-    lone_part,
-    plain,
-    shared_part,
     unleased,
 )
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
@@ -54,7 +52,8 @@ class ClaimWriter:
             n, passed = str(number), but(self.skipped, jobs_of=table) + unleased(table)
             ranks = RANKS if self._looks_wide(table) else (0,)
             due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
-            part = lone_part(number, table, live=self._live(table))
+            places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
+            part = surql("claim", lease=lease_of(table, n), **places)
             statement += limited(self._choice(n, table, due), part, table, n)
         return statement, bindings
 
@@ -86,7 +85,16 @@ class ClaimWriter:
                 else:
                     place = {**ranked, "from": f" AND run_at >= $head{n}_{rank}"}
                     due[rank] = due_ids(place, beyond=start > 0)
-            part = shared_part(n, table, columns, trims=trims, live=self._live(table))
+            part = surql(
+                "claim_shared",
+                n=n,
+                table=quoted(table.table),
+                # a row may have a timeout of its own
+                until=f"$now + {lease_of(table, n)}" if table.timeout_overridable else f"$until{n}",
+                columns=columns,
+                trim=surql("trim").strip() if trims else "",
+                live=self._live(table),
+            )
             statement += limited(self._choice(n, table, due), part, table, n)
             bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}
         # All or none: a backend's rows would be lost with the reply where another's collide.
@@ -101,7 +109,7 @@ class ClaimWriter:
 
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
         if not self._looks_wide(table):
-            return plain(n, table, due[0])
+            return surql("plain", n=n, table=quoted(table.table), due=due[0])
         return chosen(n, table, due, skips=bool(self.skipped))
 
     def _looks_wide(self, table: JobTable) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable, Statement
 from sp00ky_core.stores.ids import new_key
-from sp00ky_store_surreal.connection.executor import TRIES, Connection, Way
+from sp00ky_store_surreal.connection.executor import ONCE, TRIES, Connection
 from sp00ky_store_surreal.connection.external import Transaction
 from sp00ky_store_surreal.errors import (
     AlreadyThere,
@@ -23,13 +23,12 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.rows import delay_text, job_from, row_from
+from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.rows import duration_text, job_from, row_from
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["add"]
-
-ONCE = Way(resend=False)
+__all__ = ["Enqueues"]
 
 
 @attrs.frozen(kw_only=True)
@@ -45,46 +44,58 @@ class _Batch:
         key = RecordID(self.table.table, new_key())
         self.rows.append(row_from(new_job, key, whole_seconds=self.whole_seconds))
         if new_job.delay:
-            self.delays.append({"id": key, "delay": delay_text(new_job.delay)})
+            self.delays.append({"id": key, "delay": duration_text(new_job.delay.total_seconds())})
         return key
 
 
-async def add(
-    connection: Connection,
-    tables: Mapping[str, JobTable],
-    new_jobs: Sequence[NewJob],
-    *,
-    whole_seconds: Collection[str] = (),
-    within: Transaction | None = None,
-) -> list[Job]:
-    """Insert jobs and return them in order; of a dedup key that is taken, the job that has it.
+class Enqueues(StorePart):
+    """A part of the store: new jobs."""
 
-    ``whole_seconds`` names the backends whose table takes no fraction in ``timeout``. ``within`` is a
-    transaction of the caller's, else they are committed. Raises ``SchemaError`` where the user may not write.
-    """
-    if not new_jobs:
-        return []
-    batches: dict[str, _Batch] = {}
-    first: dict[tuple[str, str], RecordID] = {}
-    keys: list[RecordID] = []
-    for each in new_jobs:
-        batch = batches.setdefault(
-            each.backend,
-            _Batch(table=tables[each.backend], whole_seconds=each.backend in whole_seconds),
-        )
-        held = (each.backend, each.dedup_key or "")
-        key = first[held] if each.dedup_key and held in first else batch.take(each)
-        if each.dedup_key:
-            first.setdefault(held, key)
-        keys.append(key)
-    made = list(batches.values())
-    stored = _by_key(
-        made, await (_insert_within(within, connection.target, made) if within else _insert(connection, made))
-    )
-    try:
-        return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
-    except KeyError:  # what was written must be there to be read
-        raise unwritable(connection.target.location, made[0].table.table) from None
+    async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
+        """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
+        within = None if connection is None else Transaction(connection, self._connection.target)
+        tables = [self._of_backend(each.backend) for each in new_jobs]
+        await self._ready.ensure()
+        if not new_jobs:
+            return []
+        jobs = await self._add(list(zip(tables, new_jobs, strict=True)), within)
+        self._wake([job.id for job in jobs], work=True)
+        return jobs
+
+    async def _add(
+        self, new_jobs: Sequence[tuple[JobTable, NewJob]], within: Transaction | None
+    ) -> list[Job]:
+        batches: dict[str, _Batch] = {}
+        first: dict[tuple[str, str], RecordID] = {}
+        keys: list[RecordID] = []
+        whole_seconds = self._ready.whole_seconds()
+        for table, each in new_jobs:
+            new = _Batch(table=table, whole_seconds=each.backend in whole_seconds)
+            batch = batches.setdefault(each.backend, new)
+            held = (each.backend, each.dedup_key or "")
+            key = first[held] if each.dedup_key and held in first else batch.take(each)
+            if each.dedup_key:
+                first.setdefault(held, key)
+            keys.append(key)
+        made, connection = list(batches.values()), self._connection
+        found = _insert_within(within, connection.target, made) if within else _insert(connection, made)
+        stored = _by_key(made, await found)
+        try:
+            return [_stored(stored, key, each) for key, (_, each) in zip(keys, new_jobs, strict=True)]
+        except KeyError:  # what was written must be there to be read
+            raise unwritable(connection.target.location, made[0].table.table) from None
+
+    def statement(self, new_job: NewJob) -> Statement:
+        """See ``Statements.statement``."""
+        table = self._of_backend(new_job.backend)
+        key = RecordID(table.table, new_key())
+        name = f"sp00ky_{new_key()}"  # so that several fit into one query
+        row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
+        if new_job.delay:
+            row["delay"] = duration_text(new_job.delay.total_seconds())
+        kind = "statement_unique" if new_job.dedup_key else "statement"
+        text = surql(kind, job=name, table=quoted(table.table))
+        return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")
 
 
 def _stored(stored: Mapping[tuple[str, str], Job], key: RecordID, new_job: NewJob) -> Job:
@@ -172,16 +183,3 @@ def _by_key(batches: list[_Batch], found: list[Any]) -> dict[tuple[str, str], Jo
             if job.dedup_key is not None:
                 stored[job.backend, job.dedup_key] = job
     return stored
-
-
-def statement(table: JobTable, new_job: NewJob) -> Statement:
-    """Write text and bindings that enqueue a job within a transaction of the caller's."""
-    key = RecordID(table.table, new_key())
-    name = f"sp00ky_{new_key()}"  # so that several fit into one query
-    row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
-    if new_job.delay:
-        row["delay"] = delay_text(new_job.delay)
-    text = surql(
-        "statement_unique" if new_job.dedup_key else "statement", job=name, table=quoted(table.table)
-    )
-    return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")

@@ -6,19 +6,17 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-import attrs
-
 from sp00ky_core.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.row_changes import RowChanges
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import load
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Lost", "lost", "overdue"]
+__all__ = ["LostClaims"]
 
 FEW = 5
 """Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
@@ -27,64 +25,47 @@ OVER = {"longest": duration_text(LONGEST_LEASE)}
 """What ``over.surql`` binds."""
 
 
-@attrs.frozen(kw_only=True)
-class Lost:
-    """Says which rows are lost.
+class LostClaims(StorePart):
+    """A part of the store: claims whose runner is dead, or whose lease is over."""
 
-    Attributes:
-        dead: Runners that have stopped beating.
-        beating: Runners whose rows are left alone, also where a lease is over.
-        named: Ids of rows that are taken where their lease is over, whoever has them.
-    """
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``Store.overdue``."""
+        await self._ready.ensure()
+        found: list[OverdueClaim] = []
+        for table in await self._ready.there(self._tables):
+            left = limit - len(found)
+            if left > 0 and runners:
+                with self._ready.passing_over():
+                    statement = surql("overdue", table=quoted(table.table))
+                    reply = await self._connection.read(statement, runners=list(runners), limit=left, **OVER)
+                    found += [_claim_of(row, table) for row in reply[-1]]
+        return found
 
-    dead: Collection[str]
-    beating: Collection[str]
-    named: Collection[str]
+    async def _lost(
+        self,
+        dead_runners: Collection[str],
+        *,
+        beating: Collection[str],
+        overdue: Collection[OverdueClaim],
+        limit: int,
+    ) -> list[Job]:
+        await self._ready.ensure()
+        who = {"dead": list(dead_runners), "beating": list(beating)}
+        jobs: list[Job] = []
+        for table in await self._ready.there(self._tables):
+            if len(jobs) < limit:
+                named = ids_of(table, [each.job_id for each in overdue])
+                with self._ready.passing_over():
+                    jobs += await _lost_of(self._connection, table, limit - len(jobs), named=named, **who)
+        return jobs
 
 
-async def lost(changes: RowChanges, which: Lost, limit: int) -> list[Job]:
-    """Read the rows that are lost, whole."""
-    jobs: list[Job] = []
-    for table in await changes.ready.there(changes.tables):
-        if len(jobs) < limit:
-            with changes.ready.passing_over():
-                jobs += await _lost(changes.connection, table, which, limit - len(jobs))
-    return jobs
-
-
-async def overdue(changes: RowChanges, runners: Collection[str], limit: int) -> list[OverdueClaim]:
-    """List these runners' claims whose lease is over."""
-    found: list[OverdueClaim] = []
-    for table in await changes.ready.there(changes.tables):
-        with changes.ready.passing_over():
-            found += await _overdue(changes.connection, table, runners, limit - len(found))
-    return found
-
-
-async def _lost(connection: Connection, table: JobTable, which: Lost, limit: int) -> list[Job]:
-    rows = (
-        await connection.read(
-            surql("lost", table=quoted(table.table)),
-            dead=list(which.dead),
-            beating=list(which.beating),
-            named=ids_of(table, which.named),
-            limit=limit,
-            **OVER,
-        )
-    )[-1]
+async def _lost_of(connection: Connection, table: JobTable, limit: int, **which: list[Any]) -> list[Job]:
+    statement = surql("lost", table=quoted(table.table))
+    rows = (await connection.read(statement, limit=limit, **which, **OVER))[-1]
     full = [row for row in rows if row["full"]]
     ids = [row["id"] for row in rows if not row["full"]] + [row["id"] for row in full[:FEW]]
     return await load(connection, table, ids)
-
-
-async def _overdue(
-    connection: Connection, table: JobTable, runners: Collection[str], limit: int
-) -> list[OverdueClaim]:
-    if limit <= 0 or not runners:
-        return []
-    statement = surql("overdue", table=quoted(table.table))
-    rows = (await connection.read(statement, runners=list(runners), limit=limit, **OVER))[-1]
-    return [_claim_of(row, table) for row in rows]
 
 
 def _claim_of(row: dict[str, Any], table: JobTable) -> OverdueClaim:

@@ -8,21 +8,29 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change, RowChanges
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["release"]
+__all__ = ["Releases"]
 
 RELEASE = Way(lane=Lane.CLAIM)
 
 
-async def release(changes: RowChanges, runner_id: str, keep: Collection[str]) -> list[str]:
-    """Release what a runner holds, but for ``keep``; return the ids of the released jobs."""
-    released: list[str] = []
-    for table in await changes.ready.there(changes.tables):
-        with changes.ready.passing_over():
-            released += await _release(changes, table, runner_id, keep)
-    return released
+class Releases(StorePart):
+    """A part of the store: claims that are given back."""
+
+    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
+        """See ``Store.release``."""
+        await self._ready.ensure()
+        released: list[str] = []
+        for table in await self._ready.there(self._tables):
+            with self._ready.passing_over():
+                released += await _release(self._changes, table, runner_id, keep)
+        if released:
+            self._claimer.forget_heads()
+        self._wake(released, work=bool(released))
+        return released
 
 
 async def _release(changes: RowChanges, table: JobTable, runner_id: str, keep: Collection[str]) -> list[str]:

@@ -8,27 +8,33 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.operate.audit import prune_audit
 from sp00ky_store_surreal.operate.clear import DELETE, deleted_of
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["prune"]
+__all__ = ["Retention"]
 
 
-async def prune(changes: RowChanges, limit: int) -> int:
-    """Delete at most ``limit`` jobs; return how many. Without a retention jobs are the user's, and kept."""
-    count = 0
-    for table in await changes.ready.there(changes.tables):
-        kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
-        for status, keep in kept.items():
-            if keep is not None and count < limit:
-                with changes.ready.passing_over():
-                    count += await _prune(changes, table, status, keep, limit - count)
-        with changes.ready.passing_over():
-            await changes.connection.write(surql("prune_holders", table=quoted(table.table)))
-    await changes.connection.write(surql("prune_runners"))
-    await prune_audit(changes.connection)
-    return count
+class Retention(StorePart):
+    """A part of the store: what is deleted as time goes by."""
+
+    async def prune(self, *, limit: int = 1_000) -> int:
+        """See ``Store.prune``. Without a retention jobs are the user's, and kept."""
+        await self._ready.ensure()
+        count = 0
+        for table in await self._ready.there(self._tables):
+            kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
+            for status, keep in kept.items():
+                if keep is not None and count < limit:
+                    with self._ready.passing_over():
+                        count += await _prune(self._changes, table, status, keep, limit - count)
+            with self._ready.passing_over():
+                await self._connection.write(surql("prune_holders", table=quoted(table.table)))
+        await self._connection.write(surql("prune_runners"))
+        await prune_audit(self._connection)
+        self._signals.changed()
+        return count
 
 
 async def _prune(changes: RowChanges, table: JobTable, status: JobStatus, keep: float, limit: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,9 +11,9 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import AttemptError, JobStatus
-from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
-from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
+from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.errors import (
     Conflict,
     DuplicateKey,
@@ -24,13 +23,12 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
-from sp00ky_store_surreal.result_values import TEXT, ResultField
+from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.result_values import TEXT
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
-__all__ = ["Fitting", "Settler"]
-
-_log = logging.getLogger(__name__)
+__all__ = ["Settles"]
 
 SETTLING = Way(lane=Lane.SETTLE)
 
@@ -38,65 +36,66 @@ MISSED = "sp00ky: the row was changed meanwhile"
 """Thrown by a statement that finds a row changed."""
 
 
-@attrs.frozen(kw_only=True)
-class Settler:
-    """Writes transitions.
+class Settles(StorePart):
+    """A part of the store: transitions that are written."""
 
-    Attributes:
-        connection: The store's.
-        quarantine: Remembers rows that the database refuses to write.
-        results: What each backend's table takes as ``result``.
-        ordered: Backends of which jobs with an ordering_key may have been claimed here.
-        limited: Backends whose attempts are counted, also those that may outlast their claim.
-    """
-
-    connection: Connection
-    quarantine: Quarantine
-    results: Mapping[str, ResultField]
-    ordered: Collection[str] = ()
-    limited: Collection[str] = ()
+    _quarantine: Quarantine
+    _limited: Collection[str]  # backends whose attempts are counted, also those that may outlast their claim
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """See ``Store.settle``."""
+        return await self._apply(settlements)
+
+    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        if not settlements:
+            return []
+        await self._ready.ensure()
+        results = await self._settle(settlements)
+        pending = [each.transition for each in settlements if each.transition.to is JobStatus.PENDING]
+        if any(each.delay is None for each in pending):
+            self._claimer.forget_heads()
+        self._wake([each.job_id for each in settlements], work=bool(pending))
+        return results
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle them and return their fates in order.
 
         It is one round trip unless one misses its row, is refused, or collides for long.
 
         Each row is looked at before its write only then, for that costs as much as a third of the write.
         """
-        if not settlements:
-            return []
         try:
-            return await self._all(settlements)
+            return await self._settle_all(settlements)
         except StoreError as error:
             if not _may_be_apart(error):
                 raise
-        return await bisect(settlements, self._batch, self._alone, refuses=_may_be_apart)
+        return await bisect(settlements, self._settle_batch, self._settle_alone, refuses=_may_be_apart)
 
-    async def _all(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+    async def _settle_all(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle all or none: raises ``RowRefused`` where the guard of one doesn't match."""
-        writes = self._writes(settlements)
+        writes = self._settle_writes(settlements)
         written = [*(each[0] for each in writes["delivered"]), *(each["ids"] for each in writes["others"])]
         if sum(map(len, written)) < len(settlements):
-            raise RowRefused(store=self.connection.target.location, problem="an id that names no row")
-        statement = self._statement(settlements, writes, missed=f"THROW '{MISSED}'")
-        await self.connection.write(statement, SETTLING, **writes)
+            raise RowRefused(store=self._connection.target.location, problem="an id that names no row")
+        statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
+        await self._connection.write(statement, SETTLING, **writes)
         return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
 
-    async def _batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+    async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         found = [each for each in (id_value(each.job_id) for each in settlements) if each is not None]
-        writes = self._writes(settlements)
+        writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_{name}") for name in ("before", "after")}
-        statement = self._statement(settlements, writes, **looks)
-        reply = await self.connection.write(statement, SETTLING, ids=found, **NUL, **writes)
+        statement = self._settle_statement(settlements, writes, **looks)
+        reply = await self._connection.write(statement, SETTLING, ids=found, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)
         for each in results:
             if each.fate is SettleFate.SETTLED and _is_unchanged(before[each.job_id], after.get(each.job_id)):
-                raise unwritable(self.connection.target.location, table_of(each.job_id))
+                raise unwritable(self._connection.target.location, table_of(each.job_id))
         return results
 
-    async def _alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
+    async def _settle_alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
         """Settle with less what was refused.
 
         Where the database takes none of it the fate is ``BUSY``: the attempt was made, and must not be
@@ -109,32 +108,35 @@ class Settler:
             return [_result(settlement, SettleFate.DUPLICATE, problem)]
         if not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
             with suppress(Conflict):
-                settled = await settle_with_less(settlement, problem, self._one, refuses=_refuses)
+                settled = await settle_with_less(settlement, problem, self._settle_one, refuses=_refuses)
                 if settled is not None:
                     return [settled]
-                self.quarantine.add("settled", [settlement.job_id], problem)
+                self._quarantine.add("settled", [settlement.job_id], problem)
         return [_result(settlement, SettleFate.BUSY, problem)]
 
-    async def _one(self, settlement: Settlement) -> SettleResult:
-        return (await self._batch([settlement]))[0]
+    async def _settle_one(self, settlement: Settlement) -> SettleResult:
+        return (await self._settle_batch([settlement]))[0]
 
-    def _writes(self, settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
+    def _settle_writes(self, settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
         """Build what the statement binds; what is the same of several jobs is written at once."""
+        results, without_entries = self._ready.results(), self._ready.without_entries()
         alike: dict[Settlement, list[RecordID]] = {}
         for each in settlements:
             row_id = id_value(each.job_id)
             if row_id is not None:
-                alike.setdefault(attrs.evolve(each, job_id=""), []).append(row_id)
+                alike.setdefault(_alike(each, has_entry=each.backend not in without_entries), []).append(
+                    row_id
+                )
         delivered, others = [], []
         for each, ids in alike.items():
-            result = self._value_of(each.backend, each.transition.result_json)
+            result = results.get(each.backend, TEXT).value_of(each.transition.result_json)
             if _is_delivery(each):
                 delivered.append([ids, each.epoch, each.runner_id, result])
             else:
-                others.append(_write(ids, each, result, marks=each.backend in self.limited))
+                others.append(_write(ids, each, result, marks=each.backend in self._limited))
         return {"delivered": delivered, "others": others}
 
-    def _statement(
+    def _settle_statement(
         self,
         settlements: Sequence[Settlement],
         writes: Mapping[str, list[Any]],
@@ -146,11 +148,20 @@ class Settler:
         # What a delivery may do without is left out: each costs a fifteenth, also for nothing.
         has_results = any(result is not None for *_, result in writes["delivered"])
         result = "result = $each[3] ?? result, " if has_results else ""
-        live = "ordering_live = NONE, " if any(each.backend in self.ordered for each in settlements) else ""
+        live = (
+            "ordering_live = NONE, "
+            if any(self._claimer.may_order(each.backend) for each in settlements)
+            else ""
+        )
         return surql("settle", before=before, after=after, missed=missed, result=result, live=live)
 
-    def _value_of(self, backend: str, result_json: bytes | None) -> Any:
-        return self.results.get(backend, TEXT).value_of(result_json)
+
+def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
+    """Return it without the job's id, and without an entry that its table can't hold."""
+    change = settlement.transition
+    if not has_entry:
+        change = attrs.evolve(change, error=None)
+    return attrs.evolve(settlement, job_id="", transition=change)
 
 
 def _is_unchanged(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> bool:
@@ -233,32 +244,3 @@ def _refuses(error: StoreError) -> bool:
 def _may_be_apart(error: StoreError) -> bool:
     """Whether others may be settled without some: a table of theirs may be gone."""
     return may_be_a_rows(error) or isinstance(error, TableMissing)
-
-
-class Fitting:
-    """Fits transitions to what the tables of these backends can hold."""
-
-    def __init__(self, tables: Mapping[str, JobTable]) -> None:
-        self._tables = tables
-        self._warned: set[str] = set()
-
-    def of(self, settlements: Sequence[Settlement], without: Collection[str]) -> Sequence[Settlement]:
-        """Return the same settlements, without entries for the backends in ``without``."""
-        if not without:
-            return settlements
-        self._warn(without)
-        return [
-            attrs.evolve(each, transition=attrs.evolve(each.transition, error=None))
-            if each.backend in without
-            else each
-            for each in settlements
-        ]
-
-    def _warn(self, backends: Collection[str]) -> None:
-        for each in sorted(set(backends) - self._warned):
-            self._warned.add(each)
-            _log.warning(
-                "table %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
-                "run: sp00ky migrate --repair",
-                self._tables[each].table,
-            )

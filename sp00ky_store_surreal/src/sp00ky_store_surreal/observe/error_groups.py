@@ -7,25 +7,27 @@ from datetime import datetime
 from typing import Any
 
 from sp00ky_core.ports import ErrorGroup, JobTable
-from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
-__all__ = ["errors"]
+__all__ = ["ErrorGroups"]
 
 
-async def errors(
-    connection: Connection, tables: Sequence[JobTable], *, since: datetime | None, limit: int
-) -> list[ErrorGroup]:
-    """List the largest groups of these tables, at most ``limit``."""
-    groups: list[ErrorGroup] = []
-    for table in tables:
-        statement = surql("error_groups", table=quoted(table.table))
-        reply = await connection.read(statement, since=since, limit=min(limit, 2**31), **NUL)
-        rows, latest = reply[-2:]
-        examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
-        groups += [_group_of(table, row, examples) for row in rows]
-    return sorted(groups, key=lambda each: each.count, reverse=True)[:limit]
+class ErrorGroups(StorePart):
+    """A part of the store: why jobs failed."""
+
+    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+        """See ``Store.errors``."""
+        await self._ready.ensure()
+        groups: list[ErrorGroup] = []
+        for table in self._tables:
+            statement = surql("error_groups", table=quoted(table.table))
+            reply = await self._connection.read(statement, since=since, limit=min(limit, 2**31), **NUL)
+            rows, latest = reply[-2:]
+            examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
+            groups += [_group_of(table, row, examples) for row in rows]
+        return sorted(groups, key=lambda each: each.count, reverse=True)[:limit]
 
 
 def _group_of(table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...], str]) -> ErrorGroup:

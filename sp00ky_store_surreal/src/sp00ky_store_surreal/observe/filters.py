@@ -11,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
-from sp00ky_store_surreal.ids import id_value, literal_id, same_table
+from sp00ky_store_surreal.ids import id_value, literal_id, table_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 __all__ = ["Part", "ids_of", "part_of"]
@@ -19,7 +19,7 @@ __all__ = ["Part", "ids_of", "part_of"]
 
 def ids_of(table: JobTable, job_ids: Iterable[str]) -> list[RecordID]:
     """Bind those of the ids that name rows of this table."""
-    values = (id_value(each) for each in job_ids if same_table(each, table.table))
+    values = (id_value(each) for each in job_ids if table_of(each) == table.table)
     return [each for each in values if each is not None]
 
 

@@ -5,26 +5,84 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+import attrs
 from surrealdb import RecordID
 
+from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import age_of
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.ids import id_text, id_value, literal_key, same_table, unfinished_key
-from sp00ky_store_surreal.observe.filters import part_of
+from sp00ky_store_surreal.ids import id_text, id_value, literal_key, table_of, unfinished_key
+from sp00ky_store_surreal.observe.filters import Part, ids_of, part_of
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import load
+from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
-__all__ = ["find", "changed_since", "count", "ended_ids", "ids_starting_with", "states"]
+__all__ = ["Reads", "changed_since", "ended_ids", "find", "states"]
 
-_ENDED = "status IN ['success', 'failed']"
+_ENDED = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 _LAST_CHARACTER = "\U0010ffff"
 
-_AFTER = (
-    "(created_at < $last_created OR created_at = NONE AND $last_created != NONE "
-    "OR (created_at = $last_created AND id < $after))"
-)
+_AFTER = "created_at <= $last_created AND (created_at != $last_created OR id < $after)"
+"""NONE is before any instant. A server reads this range of the index from its end, as far as to the limit."""
+
+
+class Reads(StorePart):
+    """A part of the store: jobs by their ids, and by what they must meet."""
+
+    async def get(self, job_id: str) -> Job:
+        """See ``Store.get``."""
+        jobs = await self._load([job_id])
+        if not jobs:
+            raise JobNotFound(job_id=job_id)
+        return jobs[0]
+
+    async def find(self, query: JobQuery) -> list[Job]:
+        """See ``Store.find``."""
+        await self._ready.ensure()
+        if query.after is not None:
+            await self.get(query.after)
+        return await find(self._connection, self._tables, query)
+
+    async def count(self, conditions: JobFilter) -> int:
+        """See ``Store.count``."""
+        await self._ready.ensure()
+        total = 0
+        for table in self._tables:
+            if conditions.backend in {None, table.backend}:
+                part = part_of(table, conditions)
+                statement = surql("count", table=quoted(table.table), **part.names)
+                every, others = (await self._connection.read(statement, **part.bindings))[-2:]
+                total += count_of(every) - count_of(others)
+        return total
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``Store.ids_starting_with``; a key that is a number is found when it is whole."""
+        await self._ready.ensure()
+        exact = id_value(prefix)
+        if exact is None or "\0" in prefix:
+            return []
+        key = unfinished_key(prefix)
+        found: list[str] = []
+        for table in self._tables:
+            if table_of(prefix) == table.table:
+                place = {
+                    "from": f"{quoted(table.table)}:{literal_key(key)}",
+                    "to": literal_key(key + _LAST_CHARACTER),
+                }
+                reply = await self._connection.read(surql("ids_from", **place), exact=exact, limit=limit)
+                found += [id_text(row["id"]) for rows in reply for row in rows]
+        return list(dict.fromkeys(found))[:limit]
+
+    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
+        await self._ready.ensure()
+        jobs: list[Job] = []
+        for table in self._tables:
+            jobs += await load(self._connection, table, ids_of(table, dict.fromkeys(job_ids)))
+        wanted = frozenset(job_ids)
+        return [job for job in jobs if job.id in wanted]
 
 
 async def find(connection: Connection, tables: Sequence[JobTable], query: JobQuery) -> list[Job]:
@@ -38,11 +96,25 @@ async def find(connection: Connection, tables: Sequence[JobTable], query: JobQue
 
 async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> list[RecordID]:
     part = part_of(table, query)
-    bindings = part.bindings | {"limit": min(query.limit, 2**31)}
     if query.after is not None:
         part.conditions.append(_AFTER)
-        bindings["after"] = id_value(query.after)
-    reply = await connection.read(surql("find", **part.names), **bindings)
+        part.bindings["after"] = id_value(query.after)
+    if query.ids is None and query.status is not None:
+        part = await _by_age(connection, table, query, part)
+    return await _ids(connection, part, query.limit)
+
+
+async def _by_age(connection: Connection, table: JobTable, query: JobFilter, part: Part) -> Part:
+    """Let a server walk along the newest jobs, if many have the status: else it sorts them all."""
+    if connection.target.embedded or query.assigned_to is not None:
+        return part
+    statement = surql("many", table=quoted(table.table))
+    (is_many,) = await connection.read(statement, status=(query.status or JobStatus.SUCCESS).value)
+    return attrs.evolve(part, source=f"{part.source} WITH INDEX sp00ky_newest") if is_many else part
+
+
+async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
+    reply = await connection.read(surql("find", **part.names), limit=min(limit, 2**31), **part.bindings)
     return list(reply[-1])
 
 
@@ -61,22 +133,6 @@ async def changed_since(
     return now, {id_text(row["id"]): row["state"] for each in found for row in each}
 
 
-async def count(connection: Connection, tables: Sequence[JobTable], conditions: JobFilter) -> int:
-    """Count the jobs that meet the conditions."""
-    total = 0
-    for table in tables:
-        if conditions.backend in {None, table.backend}:
-            part = part_of(table, conditions)
-            statement = surql("count", table=quoted(table.table), **part.names)
-            every, others = (await connection.read(statement, **part.bindings))[-2:]
-            total += _counted(every) - _counted(others)
-    return total
-
-
-def _counted(rows: list[dict[str, int]]) -> int:
-    return rows[0]["count"] if rows else 0
-
-
 async def ended_ids(
     connection: Connection, table: JobTable, conditions: JobFilter, limit: int
 ) -> list[RecordID]:
@@ -84,30 +140,9 @@ async def ended_ids(
     if conditions.backend not in {None, table.backend} or limit <= 0:
         return []
     part = part_of(table, conditions)
-    if conditions.status not in {JobStatus.SUCCESS, JobStatus.FAILED}:
-        part.conditions.append(_ENDED)
-    reply = await connection.read(surql("find", **part.names), limit=min(limit, 2**31), **part.bindings)
-    return list(reply[-1])
-
-
-async def ids_starting_with(
-    connection: Connection, tables: Iterable[JobTable], prefix: str, limit: int
-) -> list[str]:
-    """List ids whose text begins so, at most ``limit``; a key that is a number is found when it is whole."""
-    exact = id_value(prefix)
-    if exact is None or "\0" in prefix:
-        return []
-    key = unfinished_key(prefix)
-    found: list[str] = []
-    for table in tables:
-        if same_table(prefix, table.table):
-            place = {
-                "from": f"{quoted(table.table)}:{literal_key(key)}",
-                "to": literal_key(key + _LAST_CHARACTER),
-            }
-            reply = await connection.read(surql("ids_from", **place), exact=exact, limit=limit)
-            found += [id_text(row["id"]) for rows in reply for row in rows]
-    return list(dict.fromkeys(found))[:limit]
+    if conditions.status not in _ENDED:
+        part.conditions.append("status IN ['success', 'failed']")
+    return await _ids(connection, await _by_age(connection, table, conditions, part), limit)
 
 
 async def states(

@@ -131,11 +131,11 @@ class Signals:
             each.missed()
 
     @asynccontextmanager
-    async def follow(self) -> AsyncIterator[Changed]:
-        """Collect the ids of what changes from now on."""
+    async def follow(self, *, at_once: bool) -> AsyncIterator[Changed]:
+        """Collect the ids of what changes: from now on, or once the database reports changes."""
         changed = Changed()
         self._listeners.add(changed)
-        signals = self.of_changes(at_once=False)
+        signals = self._of_changes(at_once=at_once)
         try:
             if await anext(signals, ENDED) is ENDED:
                 changed.close()
@@ -164,8 +164,7 @@ class Signals:
         """See ``Store.work_signal``."""
         return self._live_due.subscription.subscribe() if self._live else self._work.subscribe()
 
-    def of_changes(self, *, at_once: bool = True) -> AsyncGenerator[None, None]:
-        """Yield at once, or once the database reports changes, and then whenever a job may have changed."""
+    def _of_changes(self, *, at_once: bool) -> AsyncGenerator[None, None]:
         if not self._live:
             return self._changes.subscribe()
         return self._live_changes.subscription.subscribe(at_once=at_once)

@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sp00ky_core.ports import LONGEST_LEASE, BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.fleet.breaker import breaker_of
 from sp00ky_store_surreal.operate.pause import pause_of
-from sp00ky_store_surreal.rows import duration_text, seconds_of
+from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
 from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["stats", "next_due"]
+__all__ = ["Stats"]
 
 _COUNTS = 5  # statements of stats_counts.surql
 _LATER = 4  # those that count what is due later, beside the first
 _STATEMENTS = 2 * _COUNTS + _LATER + 7  # of stats.surql
 
 
-async def stats(connection: Connection, tables: Iterable[JobTable]) -> Mapping[str, BackendStats]:
-    """Count each backend's jobs, in one round trip."""
-    wanted = list(tables)
-    statement = surql("now") + "".join(
-        surql("stats", n=str(number), **_counts(connection, each), **_names(connection, each))
-        for number, each in enumerate(wanted)
-    )
-    names = {f"backend{number}": each.backend for number, each in enumerate(wanted)}
-    _, *reply = await connection.read(statement, **names, longest=duration_text(LONGEST_LEASE))
-    return {
-        each.backend: _stats(reply[number * _STATEMENTS : (number + 1) * _STATEMENTS])
-        for number, each in enumerate(wanted)
-    }
+class Stats(StorePart):
+    """A part of the store: how long its queues are."""
+
+    async def stats(self) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``; it is one round trip."""
+        await self._ready.ensure()
+        statement = surql("now") + "".join(
+            surql("stats", n=str(number), **_counts(self._connection, each), **_names(self._connection, each))
+            for number, each in enumerate(self._tables)
+        )
+        names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
+        _, *reply = await self._connection.read(statement, **names, longest=duration_text(LONGEST_LEASE))
+        return {
+            each.backend: _stats(reply[number * _STATEMENTS : (number + 1) * _STATEMENTS])
+            for number, each in enumerate(self._tables)
+        }
+
+    async def next_due(self, backends: Collection[str]) -> float | None:
+        """See ``Store.next_due``."""
+        await self._ready.ensure()
+        tables = await self._ready.there(map(self._of_backend, backends))
+        embedded = self._connection.target.embedded
+        statement = "".join(
+            surql("next_due", group=group_of(0, embedded=embedded), **_names(self._connection, each))
+            + surql("next_ordered", n=str(number), table=quoted(each.table), due_only="")
+            for number, each in enumerate(tables)
+        )
+        if not statement:
+            return None
+        reply = await self._connection.read(surql("now") + statement)
+        return min(
+            (seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None
+        )
 
 
 def _stats(reply: list[Any]) -> BackendStats:
     every, others = reply[:_COUNTS], reply[_COUNTS : 2 * _COUNTS]
-    counts = [_count(each) - _count(other) for each, other in zip(every, others, strict=True)]
+    counts = [count_of(each) - count_of(other) for each, other in zip(every, others, strict=True)]
     rest = 2 * _COUNTS + _LATER
-    later = counts[1] + sum(map(_count, reply[2 * _COUNTS : rest]))
+    later = counts[1] + sum(map(count_of, reply[2 * _COUNTS : rest]))
     stalled, oldest, _, deferred, waiting, breakers, pauses = reply[rest:]
     return BackendStats(
         pending=counts[0],
         due=counts[0] - later,  # what is delayed is counted: a backlog is mostly due
         processing=counts[2],
-        stalled=_count(stalled),
+        stalled=count_of(stalled),
         success=counts[3],
         failed=counts[4],
         deferred=deferred,
@@ -56,29 +77,9 @@ def _stats(reply: list[Any]) -> BackendStats:
     )
 
 
-def _count(found: Any) -> int:
-    """Read the count of a row or none; embedded 3.2 gives an IF's only row without the list."""
-    row = found[0] if isinstance(found, list) and found else found
-    return int(row["count"]) if row else 0
-
-
 def _breaker(row: Mapping[str, Any]) -> BreakerStats:
     breaker = breaker_of(row)
     return BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
-
-
-async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
-    """Return the seconds until the first pending job is due; None: there is none."""
-    embedded = connection.target.embedded
-    statement = "".join(
-        surql("next_due", group=group_of(0, embedded=embedded), **_names(connection, each))
-        + surql("next_ordered", n=str(number), table=quoted(each.table), due_only="")
-        for number, each in enumerate(tables)
-    )
-    if not statement:
-        return None
-    reply = await connection.read(surql("now") + statement)
-    return min((seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None)
 
 
 def _counts(connection: Connection, table: JobTable) -> dict[str, str]:

@@ -1,121 +1,180 @@
-"""Follow jobs by their ids: look when something was written, and every now and then."""
+"""Follow the jobs that match a query: by the ids of what has changed, without reading the tables."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime, timedelta
 
-from surrealdb import RecordID
+import attrs
 
-from sp00ky_core.errors import StoreClosed, StoreError, StoreUnavailable
+from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.observe.find import states
-from sp00ky_store_surreal.row_loading import load
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.observe.filters import ids_of
+from sp00ky_store_surreal.observe.find import changed_since, find, states
+from sp00ky_store_surreal.observe.notifications import Changed, Signals
 
-__all__ = ["watched"]
+__all__ = ["Watch"]
 
 _log = logging.getLogger(__name__)
 
-ENDED = object()
+AT_ONCE = 100
+"""Rows that are read in one round trip."""
 
-LONGEST_REST = 0.5
-"""Seconds after a look that a signal caused, however long it took."""
+REMEMBERED = 10_000
+"""Jobs whose last state is known, so that it isn't yielded twice."""
+
+SAFETY = 10.0
+"""Seconds between two looks for changes that LIVE didn't report, at least."""
 
 SOONEST, LATEST = 0.05, 2.0
-"""Seconds between two looks that nothing caused: doubled while nothing changes."""
+"""Seconds between two such looks where there is no LIVE, doubled while nothing is found."""
+
+RETRY = 0.5
+"""Seconds until the next look after one that failed."""
+
+SHARE = 20
+"""A look, which reads the tables, is followed by none for so many times its duration."""
+
+OVERLAP = timedelta(seconds=5)
+"""How much later than their ``updated_at`` writes are reckoned to be committed."""
 
 
-async def watched(
-    connection: Connection,
-    tables: Sequence[JobTable],
-    query: JobQuery,
-    changes: AsyncGenerator[None, None],
-    history: int | None,
-) -> AsyncGenerator[Job, None]:
-    """See ``Store.watch``; it ends with ``changes``, the signals that something may have changed.
+@attrs.frozen(kw_only=True)
+class Watch:
+    """Follows a query.
 
-    Raises ``StoreUnavailable`` at the first look only: afterwards it waits for a database that is away.
+    Attributes:
+        connection: The store's.
+        tables: Those of the query's backends.
+        query: What jobs must meet.
+        signals: Where the store says what has changed.
     """
-    seen = _Seen()
-    async with aclosing(_ticks(changes)) as ticks:
-        async for tick in ticks:
+
+    connection: Connection
+    tables: Sequence[JobTable]
+    query: JobQuery
+    signals: Signals
+
+    async def jobs(self, history: int | None) -> AsyncGenerator[Job, None]:
+        """See ``Store.watch``.
+
+        Raises ``StoreUnavailable`` at the beginning only: afterwards it waits for a database that is away.
+        """
+        seen = _Seen()
+        # Who waits for one job mustn't wait for LIVE first: a look comes once it is there.
+        async with self.signals.follow(at_once=self.query.ids is not None) as changed:
             try:
-                found = await states(connection, tables, query)
-                changed = seen.changed(found, history)
-                tick.quiet = not changed
-                for each in changed:
-                    table, value, state = found[each]
-                    for job in await load(connection, table, [value]):
+                async for job in self._all(changed, history):
+                    if seen.is_news(job):
                         yield job
-                    seen.states[each] = state
-                if seen.any_ever and not found and not await _any_left(connection, tables, query):
-                    return
-            except (StoreUnavailable, StoreClosed) as error:
-                tick.quiet = True
-                seen.missed(error)
+            except StoreError:
+                if not changed.is_closed:
+                    raise
+
+    async def _all(self, changed: Changed, history: int | None) -> AsyncGenerator[Job, None]:
+        """Yield the present ones, then those that have changed; some twice in the same state."""
+        now, present = await self._changes(None)
+        async for job in self._history(history):
+            yield job
+        again = asyncio.create_task(self._look_again(changed, now, present))
+        try:
+            async for ids in changed.batches(AT_ONCE):
+                for job in await self._read(ids, changed):
+                    yield job
+        finally:
+            again.cancel()
+            await asyncio.gather(again, return_exceptions=True)
+
+    async def _history(self, history: int | None) -> AsyncGenerator[Job, None]:
+        """Yield the jobs that match, or the latest of them, oldest first."""
+        if history is not None:
+            latest = attrs.evolve(self.query, after=None, limit=history)
+            for job in reversed(await find(self.connection, self.tables, latest) if history else []):
+                yield job
+            return
+        ids = list(await states(self.connection, self.tables, self.query))
+        for first in range(0, len(ids), AT_ONCE):
+            for job in reversed(await self._find(ids[first : first + AT_ONCE])):
+                yield job
+
+    async def _find(self, ids: Sequence[str]) -> list[Job]:
+        """Return those of the jobs that match."""
+        query = attrs.evolve(self.query, ids=tuple(ids), after=None, limit=len(ids))
+        return await find(self.connection, self.tables, query)
+
+    async def _read(self, ids: Sequence[str], changed: Changed) -> list[Job]:
+        """Return those of the changed jobs that match, in the order of their changes."""
+        if self.query.ids is not None:
+            named = {id_text(each) for table in self.tables for each in ids_of(table, self.query.ids)}
+            ids = [each for each in ids if each in named]
+        place = {job_id: number for number, job_id in enumerate(ids)}
+        try:
+            jobs = sorted(await self._find(ids) if ids else (), key=lambda job: place[job.id])
+        except StoreUnavailable as error:
+            _log.debug("can't read what has changed: %s", error)
+            changed.missed()  # the next look finds it
+            return []
+        if self.query.ids is not None and len(jobs) < len(ids):
+            changed.missed()  # it may have been the last one: the next look says so
+        return jobs
+
+    async def _changes(self, since: datetime | None) -> tuple[datetime | None, dict[str, str]]:
+        """Read what differs when a job changes, by its id: of those named, or of what was written since.
+
+        Returns:
+            The clock of the database before, where it is needed, and what was found.
+        """
+        if self.query.ids is None:
+            return await changed_since(self.connection, self.tables, since and since - OVERLAP)
+        found = await states(self.connection, self.tables, JobQuery(ids=self.query.ids))
+        return None, {job_id: state for job_id, (_, _, state) in found.items()}
+
+    async def _look_again(self, changed: Changed, since: datetime | None, seen: dict[str, str]) -> None:
+        """Look for what LIVE didn't report: after it was interrupted, where there is none, now and then.
+
+        The watch ends when none of the jobs that it names is there any more.
+        """
+        pause, is_away = SOONEST, False
+        while True:
+            await changed.interrupted(SAFETY if self.signals.is_live else pause)
+            began = time.monotonic()
+            try:
+                since, found = await self._changes(since)
+            except StoreError as error:
+                level = logging.DEBUG if is_away else logging.WARNING
+                _log.log(level, "can't see what changes, looking again until it works: %s", error)
+                is_away = True
+                changed.missed()
+                await asyncio.sleep(RETRY)
+                continue
+            if self.query.ids is not None and seen and not found:
+                changed.close()
+                return
+            new = [job_id for job_id, state in found.items() if seen.get(job_id) != state]
+            changed.add(new)
+            seen, is_away = found, False
+            pause = SOONEST if new else min(pause * 2, LATEST)
+            await asyncio.sleep((time.monotonic() - began) * SHARE)
 
 
 class _Seen:
-    """Knows what was yielded of each job."""
+    """The last state of each job that was yielded."""
 
     def __init__(self) -> None:
-        self.states: dict[str, str] = {}
-        self.any_ever = False
-        self._has_looked = False
-        self._is_away = False
+        self._states: OrderedDict[str, tuple[object, ...]] = OrderedDict()
 
-    def changed(self, found: Mapping[str, tuple[JobTable, RecordID, str]], history: int | None) -> list[str]:
-        """List the jobs whose state hasn't been yielded; after the first look, the latest ``history``."""
-        if not self._has_looked and history is not None:
-            passed_over = list(found)[: len(found) - history] if history < len(found) else []
-            self.states = {each: found[each][2] for each in passed_over}
-        self._has_looked, self._is_away = True, False
-        self.any_ever = self.any_ever or bool(found)
-        self.states = {each: state for each, state in self.states.items() if each in found}
-        return [each for each, (_, _, state) in found.items() if self.states.get(each) != state]
-
-    def missed(self, error: StoreError) -> None:
-        """Note a look that failed."""
-        if not self._has_looked:
-            raise error
-        if not self._is_away:
-            _log.warning("can't see what changes, looking again until it works: %s", error)
-        self._is_away = True
-
-
-async def _any_left(connection: Connection, tables: Sequence[JobTable], query: JobQuery) -> bool:
-    if query.ids is None:
-        return True  # others may come to match
-    return bool(await states(connection, tables, JobQuery(ids=query.ids, backend=query.backend)))
-
-
-class _Tick:
-    """Says whether the last look saw nothing new."""
-
-    quiet = True
-
-
-async def _ticks(changes: AsyncGenerator[None, None]) -> AsyncGenerator[_Tick, None]:
-    tick, pause = _Tick(), SOONEST
-    async with aclosing(changes):
-        signal = asyncio.ensure_future(anext(changes, ENDED))
-        try:
-            while True:
-                done, _ = await asyncio.wait([signal], timeout=pause)
-                if done and signal.result() is ENDED:
-                    return
-                if done:
-                    signal = asyncio.ensure_future(anext(changes, ENDED))
-                looked = time.monotonic()
-                yield tick
-                pause = min(pause * 2, LATEST) if tick.quiet else SOONEST
-                if done:  # under a storm of signals at most half of the time is spent on looking
-                    await asyncio.sleep(min(time.monotonic() - looked, LONGEST_REST))
-        finally:
-            signal.cancel()
-            await asyncio.gather(signal, return_exceptions=True)
+    def is_news(self, job: Job) -> bool:
+        """Whether a job's state hasn't been yielded yet; it is now."""
+        state = (job.updated_at, job.status, job.lease_epoch, job.run_at)
+        known = self._states.pop(job.id, None)
+        self._states[job.id] = state
+        if len(self._states) > REMEMBERED:
+            self._states.popitem(last=False)
+        return known != state

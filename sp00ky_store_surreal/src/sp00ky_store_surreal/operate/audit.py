@@ -10,47 +10,51 @@ from surrealdb import RecordID
 
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
 from sp00ky_core.stores import decode, encode, new_key, unknown_entry
-from sp00ky_store_surreal.connection.executor import Connection, Way
+from sp00ky_store_surreal.connection.executor import ONCE, Connection
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["audit", "prune_audit", "start_audit", "update_audit"]
-
-ONCE = Way(resend=False)
+__all__ = ["Audits", "prune_audit"]
 
 
-async def start_audit(connection: Connection, act: Act) -> str:
-    """Write an entry; return its id."""
-    key = new_key()
-    await connection.write(
-        surql("start_audit"),
-        ONCE,
-        id=RecordID("sp00ky_audit", key),
-        action=act.action,
-        selection=encode(dict(act.selection)).decode(),
-        actor=act.actor,
-        via=act.via,
-        host=act.host,
-        reason=act.reason,
-    )
-    return key
+class Audits(StorePart):
+    """A part of the store: the log of what operators do."""
 
+    async def start_audit(self, act: Act) -> str:
+        """See ``Store.start_audit``."""
+        await self._ready.ensure()
+        key = new_key()
+        await self._connection.write(
+            surql("start_audit"),
+            ONCE,
+            id=RecordID("sp00ky_audit", key),
+            action=act.action,
+            selection=encode(dict(act.selection)).decode(),
+            actor=act.actor,
+            via=act.via,
+            host=act.host,
+            reason=act.reason,
+        )
+        return key
 
-async def update_audit(connection: Connection, entry_id: str, *, count: int, ended: bool) -> None:
-    """Write how far an act has come."""
-    row = RecordID("sp00ky_audit", entry_id)
-    await connection.write(surql("update_audit"), id=row, count=count, ended=ended)
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """See ``Store.update_audit``."""
+        await self._ready.ensure()
+        row = RecordID("sp00ky_audit", entry_id)
+        await self._connection.write(surql("update_audit"), id=row, count=count, ended=ended)
 
-
-async def audit(
-    connection: Connection, *, since: datetime | None, limit: int, after: str | None
-) -> list[AuditEntry]:
-    """List entries, newest first."""
-    last = None if after is None else RecordID("sp00ky_audit", after)
-    found, *_, rows = await connection.read(surql("audit"), since=since, limit=min(limit, 2**31), after=last)
-    if after is not None and not found:
-        raise unknown_entry(after)
-    return [_entry_of(row) for row in rows]
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """See ``Store.audit``."""
+        await self._ready.ensure()
+        last = None if after is None else RecordID("sp00ky_audit", after)
+        bindings = {"since": since, "limit": min(limit, 2**31), "after": last}
+        found, *_, rows = await self._connection.read(surql("audit"), **bindings)
+        if after is not None and not found:
+            raise unknown_entry(after)
+        return [_entry_of(row) for row in rows]
 
 
 async def prune_audit(connection: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -12,9 +12,10 @@ from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
 from sp00ky_store_surreal.observe.find import ended_ids
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change, RowChanges
 
-__all__ = ["DELETE", "clear_matching", "delete_ended", "deleted_of"]
+__all__ = ["DELETE", "Clears", "deleted_of"]
 
 DELETED_AT_ONCE = 2_000
 """Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
@@ -25,24 +26,29 @@ DELETE = Change(verb="deleted", statement="delete", names={"returned": "1"})
 DELETE_NAMED = attrs.evolve(DELETE, names={"returned": "$before.id"})
 
 
-async def delete_ended(changes: RowChanges, job_ids: Collection[str]) -> set[str]:
-    """Delete those of these jobs that have ended; return their ids."""
-    deleted: set[str] = set()
-    for table in changes.tables:
-        parts = await changes.named(DELETE_NAMED, ids_of(table, job_ids))
-        deleted |= set(map(id_text, deleted_of(changes, table, parts)))
-    return deleted
+class Clears(StorePart):
+    """A part of the store: what operators delete."""
 
+    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
+        """See ``Store.clear_matching``."""
+        await self._ready.ensure()
+        count = 0
+        for table in await self._ready.there(self._tables):
+            ids = await ended_ids(self._connection, table, conditions, limit - count)
+            for first in range(0, len(ids), DELETED_AT_ONCE):
+                parts = await self._changes.named(DELETE, ids[first : first + DELETED_AT_ONCE])
+                count += len(deleted_of(self._changes, table, parts))
+        self._signals.changed()
+        return count
 
-async def clear_matching(changes: RowChanges, conditions: JobFilter, limit: int) -> int:
-    """Delete ended jobs that meet the conditions, at most ``limit``; return how many."""
-    count = 0
-    for table in await changes.ready.there(changes.tables):
-        ids = await ended_ids(changes.connection, table, conditions, limit - count)
-        for first in range(0, len(ids), DELETED_AT_ONCE):
-            parts = await changes.named(DELETE, ids[first : first + DELETED_AT_ONCE])
-            count += len(deleted_of(changes, table, parts))
-    return count
+    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        await self._ready.ensure()
+        deleted: dict[str, str | None] = {}
+        for table in self._tables:
+            parts = await self._changes.named(DELETE_NAMED, ids_of(table, job_ids))
+            deleted |= dict.fromkeys(map(id_text, deleted_of(self._changes, table, parts)))
+        self._signals.changed()
+        return deleted
 
 
 def deleted_of(changes: RowChanges, table: JobTable, parts: Sequence[Mapping[str, Any]]) -> list[Any]:

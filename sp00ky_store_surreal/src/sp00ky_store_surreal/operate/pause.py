@@ -8,37 +8,45 @@ from typing import Any
 from surrealdb import RecordID
 
 from sp00ky_core.ports import Pause
-from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["pause", "pause_of", "resume"]
+__all__ = ["Pauses", "pause_of"]
 
 
-async def pause(
-    connection: Connection,
-    backend: str,
-    *,
-    seconds: float | None,
-    reason: str | None,
-    actor: str | None,
-) -> bool:
-    """Pause a backend; return whether it wasn't paused before."""
-    reply = await connection.write(
-        surql("pause"),
-        control=RecordID("sp00ky_control", backend),
-        backend=backend,
-        lasts=None if seconds is None else duration_text(seconds),
-        reason=reason,
-        actor=actor,
-    )
-    return not reply[-1]
+class Pauses(StorePart):
+    """A part of the store: operators' pauses."""
 
+    async def pause(
+        self,
+        backend: str,
+        *,
+        seconds: float | None = None,
+        reason: str | None = None,
+        actor: str | None = None,
+    ) -> bool:
+        """See ``Store.pause``."""
+        self._of_backend(backend)
+        await self._ready.ensure()
+        reply = await self._connection.write(
+            surql("pause"),
+            control=RecordID("sp00ky_control", backend),
+            backend=backend,
+            lasts=None if seconds is None else duration_text(seconds),
+            reason=reason,
+            actor=actor,
+        )
+        self._wake([], work=True)
+        return not reply[-1]
 
-async def resume(connection: Connection, backend: str) -> bool:
-    """End a pause; return whether there was one."""
-    reply = await connection.write(surql("resume"), control=RecordID("sp00ky_control", backend))
-    return bool(reply[-1])
+    async def resume(self, backend: str) -> bool:
+        """See ``Store.resume``."""
+        self._of_backend(backend)
+        await self._ready.ensure()
+        reply = await self._connection.write(surql("resume"), control=RecordID("sp00ky_control", backend))
+        self._wake([], work=True)
+        return bool(reply[-1])
 
 
 def pause_of(row: Mapping[str, Any]) -> Pause:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 
 from sp00ky_core.ports import Reschedule
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.row_changes import Change, RowChanges
+from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.row_changes import Change
 from sp00ky_store_surreal.rows import duration_text
 
-__all__ = ["reschedule"]
+__all__ = ["Reschedules"]
 
 
-async def reschedule(changes: RowChanges, job_ids: Collection[str], wanted: Reschedule) -> set[str]:
-    """Change those of these jobs that are pending; return their ids."""
-    change = Change(
-        verb="rescheduled",
-        statement="reschedule",
-        bindings={
-            "run_at": wanted.run_at,
-            "delay": None if wanted.delay is None else duration_text(wanted.delay),
-            "priority": wanted.priority,
-        },
-    )
-    done: set[str] = set()
-    for table in await changes.ready.there(changes.tables):
-        ids = ids_of(table, job_ids)
-        if ids:
-            done |= {id_text(row["id"]) for row in await changes.named(change, ids)}
-    return done
+class Reschedules(StorePart):
+    """A part of the store: pending jobs that operators move."""
+
+    async def _reschedule(self, job_ids: Sequence[str], change: Reschedule) -> Mapping[str, str | None]:
+        await self._ready.ensure()
+        wanted = Change(
+            verb="rescheduled",
+            statement="reschedule",
+            bindings={
+                "run_at": change.run_at,
+                "delay": None if change.delay is None else duration_text(change.delay),
+                "priority": change.priority,
+            },
+        )
+        done: dict[str, str | None] = {}
+        for table in await self._ready.there(self._tables):
+            ids = ids_of(table, job_ids)
+            if ids:
+                done |= {id_text(row["id"]): None for row in await self._changes.named(wanted, ids)}
+        self._claimer.forget_heads()
+        self._wake(done, work=bool(done))
+        return done

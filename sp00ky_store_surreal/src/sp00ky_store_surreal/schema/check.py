@@ -9,6 +9,7 @@ from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.schema.definition import OPTIONAL_FIELDS, OUR_FIELDS, OUR_INDEXES, OWN_TABLES
 from sp00ky_store_surreal.schema.dry_run import dry_run, dry_run_of_all
 from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
+from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.schema.waiting_jobs import waiting
 
 __all__ = ["findings"]
@@ -63,44 +64,18 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
         )
     else:
         yield from _missing(name, layout)
-        yield from _weak(table, layout)
+        for each in weaknesses(table, layout):
+            yield Finding.warning(f"{name}.{each.field}", each.problem, each.consequence, _REPAIR)
         yield from _exposed(name, layout)
 
 
 def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
-    for each in sorted(OUR_FIELDS - layout.fields.keys()):
-        yield Finding.stopping(
-            f"{name}.{each}", "the field is missing", "its jobs can't be claimed", _MIGRATE
-        )
+    needed = sorted((OUR_FIELDS - layout.fields.keys()) | (OUR_INDEXES - layout.indexes))
+    if needed:
+        yield Finding.stopping(name, f"it lacks {', '.join(needed)}", "its jobs can't be claimed", _MIGRATE)
     for each in sorted(OPTIONAL_FIELDS - layout.fields.keys()):
         yield Finding.warning(
             f"{name}.{each}", "the field is missing", "a client that writes it is refused", _MIGRATE
-        )
-    for each in sorted(OUR_INDEXES - layout.indexes.keys()):
-        yield Finding.stopping(f"{name}.{each}", "the index is missing", "its jobs aren't claimed", _MIGRATE)
-
-
-def _weak(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
-    name = table.table
-    if not layout.holds_entries:
-        consequence = "why an attempt failed isn't kept on the row"
-        yield Finding.warning(f"{name}.errors", "its entries can't have fields", consequence, _REPAIR)
-    if not layout.keeps_payload_objects:
-        consequence = "a payload that is an object is stored empty (JSON text is kept)"
-        yield Finding.warning(f"{name}.payload", "its objects can't have fields", consequence, _REPAIR)
-    if layout.created_at_moves:
-        consequence = "the newest job of a parent isn't found after a retry"
-        yield Finding.warning(f"{name}.created_at", "it moves at each update", consequence, _REPAIR)
-    if layout.needs_parent:
-        consequence = "a job without it is refused"
-        yield Finding.warning(
-            f"{name}.assigned_to", f"its type is {layout.type_of('assigned_to')}", consequence, _REPAIR
-        )
-    refused = layout.refused_strategies(table.strategies)
-    if refused:
-        problem = f"its ASSERT doesn't allow {', '.join(refused)}"
-        yield Finding.warning(
-            f"{name}.retry_strategy", problem, "a job with such a strategy is refused", _REPAIR
         )
 
 
@@ -112,9 +87,6 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
             "no index serves a record user: a query for the newest job of a parent reads the whole table"
         )
         yield Finding.warning(name, problem, consequence, _REPAIR)
-    for each in layout.writable_leases:
-        consequence = "a client can make its row unreclaimable, or have it sent twice"
-        yield Finding.warning(f"{name}.{each}", "clients may write it", consequence, _REPAIR)
     for each in layout.changeable:
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
         yield Finding.warning(

@@ -1,4 +1,4 @@
-"""Read what the database says about its tables: ``INFO FOR TABLE``."""
+"""Read what the database says about its tables: ``INFO FOR TABLE ... STRUCTURE``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sp00ky_store_surreal.result_values import ResultField
 from sp00ky_store_surreal.schema.definition import JOB_FIELDS, OUR_FIELDS, OUR_INDEXES, RUNNER_FIELDS
 from sp00ky_store_surreal.surql.loader import quoted
 
-__all__ = ["Clauses", "TableLayout", "clauses_of", "read_layout"]
+__all__ = ["TableLayout", "read_layout"]
 
 _LOOKED_UP = ("assigned_to", "path", "created_at")
 """By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
@@ -22,36 +22,12 @@ _NEWER = "sequences"
 """What ``INFO FOR DB`` tells from 3.0 on."""
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id", "deferred_since")
-_GRANT = re.compile(r"FOR ([a-z, ]+?) (NONE|FULL|WHERE .+?)(?=,? FOR |$)")
-_TRUE = re.compile(r"\bWHERE true\b")
 _RELIED_ON = ("path", "payload", "status", "retries", "errors")
-_ACTIONS = ("select", "create", "update", "delete")
-_NOBODY = frozenset({"NONE", "WHERE false"})
-_ANYBODY = frozenset({"FULL", "WHERE true"})
+_NOBODY = (False, "false")
+_ANYBODY = (True, "true")
 
-Clauses = dict[str, str]
-"""Each clause's keyword, and what follows it; in their order."""
-
-_KEYWORDS = "FLEXIBLE|TYPE|REFERENCE|DEFAULT|READONLY|VALUE|ASSERT|COMPUTED|COMMENT|PERMISSIONS"
-_TOKEN = re.compile(
-    r"(?P<quoted>'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|`(?:\\.|[^`\\])*`|⟨[^⟩]*⟩)"
-    rf"|(?P<opens>[\[({{])|(?P<closes>[\])}}])|(?<![\w$.:])(?P<keyword>{_KEYWORDS})\b",
-    re.DOTALL,
-)
-
-
-def clauses_of(definition: str) -> Clauses:
-    """Take apart the clauses of ``DEFINE FIELD ...``; empty where it has none."""
-    starts: list[re.Match[str]] = []
-    depth = 0
-    for found in _TOKEN.finditer(definition):
-        depth += (found["opens"] is not None) - (found["closes"] is not None)
-        if found["keyword"] and depth == 0:
-            starts.append(found)
-    ends = [*(each.start() for each in starts), len(definition)][1:]
-    return {
-        each["keyword"]: definition[each.end() : end].strip() for each, end in zip(starts, ends, strict=True)
-    }
+Structure = Mapping[str, Any]
+"""A field or a table, as ``INFO ... STRUCTURE`` gives it; a permission is a bool, or a condition's text."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,16 +39,18 @@ class TableLayout:
         exists: Whether it is defined.
         table: Its own definition.
         fields: Each field's.
-        indexes: Each index's.
+        texts: Each field's, as it may be written.
+        indexes: The names of its indexes.
         has_events: Whether the user has defined some on it.
         is_older: Whether it is a database before 3.0.
     """
 
     name: str
     exists: bool
-    table: str = ""
-    fields: Mapping[str, str] = attrs.field(factory=dict)
-    indexes: Mapping[str, str] = attrs.field(factory=dict)
+    table: Structure = attrs.field(factory=dict)
+    fields: Mapping[str, Structure] = attrs.field(factory=dict)
+    texts: Mapping[str, str] = attrs.field(factory=dict)
+    indexes: frozenset[str] = frozenset()
     has_events: bool = False
     is_older: bool = False
 
@@ -84,7 +62,7 @@ class TableLayout:
     @property
     def is_migrated(self) -> bool:
         """Whether our fields and indexes are there."""
-        return self.fields.keys() >= OUR_FIELDS and self.indexes.keys() >= OUR_INDEXES
+        return self.fields.keys() >= OUR_FIELDS and self.indexes >= OUR_INDEXES
 
     @property
     def is_older_own(self) -> bool:
@@ -99,12 +77,9 @@ class TableLayout:
     @property
     def holds_entries(self) -> bool:
         """Whether an entry of ``errors`` keeps its fields."""
-        if "SCHEMALESS" in self.table:
-            return True
-        entry = self.fields.get(self.entry, "")
-        own = self.fields.get("errors", "")
         named = {"errors[*].name", "errors.*.name"} & self.fields.keys()
-        return "FLEXIBLE" in entry or "FLEXIBLE" in own or "TYPE any" in own or bool(named)
+        flexible = self._is_flexible(self.entry) or self._is_flexible("errors")
+        return flexible or self.type_of("errors") == "any" or bool(named)
 
     @property
     def keeps_payload_objects(self) -> bool:
@@ -119,59 +94,56 @@ class TableLayout:
         return ResultField.of_type(self.type_of("result"), keeps_objects=keeps)
 
     def _is_flexible(self, field: str) -> bool:
-        return "SCHEMALESS" in self.table or "FLEXIBLE" in self.fields.get(field, "")
-
-    def clauses_of(self, field: str) -> Clauses:
-        """Return a field's definition, taken apart; empty where the table has no such field."""
-        return clauses_of(self.fields.get(field, ""))
+        definition = self.fields.get(field, {})
+        is_strict = self.table.get("schemafull", self.table.get("full"))
+        return not is_strict or bool(definition.get("flexible", definition.get("flex")))
 
     def type_of(self, field: str) -> str:
         """Return a field's type, as the database prints it; empty where it has none."""
-        return self.clauses_of(field).get("TYPE", "")
+        return str(self.fields.get(field, {}).get("kind", ""))
 
-    def permissions_of(self, field: str) -> str:
-        """Return a field's ``PERMISSIONS``, on 3.x with ``FULL`` for ``WHERE true``, which means the same."""
-        kept = self._permissions(field)
-        return kept if self.is_older else _TRUE.sub("FULL", kept)
-
-    def _permissions(self, field: str) -> str:
-        return self.clauses_of(field).get("PERMISSIONS", "")
+    def permissions_of(self, field: str) -> Mapping[str, Any]:
+        """Return what each action on a field is granted."""
+        granted: Mapping[str, Any] = self.fields.get(field, {}).get("permissions", {})
+        return granted
 
     @property
     def unindexed_for_users(self) -> list[str]:
         """List fields of ``sp00ky_parent`` whose ``WHERE true`` keeps users' queries from it, on 3.x."""
-        return [] if self.is_older else [each for each in _LOOKED_UP if _TRUE.search(self._permissions(each))]
+        scanned = [each for each in _LOOKED_UP if "true" in self.permissions_of(each).values()]
+        return [] if self.is_older else scanned
 
     @property
     def writable_leases(self) -> list[str]:
         """List fields of the lease that clients may write; a user defined them before we did."""
-        return [each for each in _LEASE if each in self.fields and self._is_writable(each)]
+        return [each for each in _LEASE if self._lets(each, "create") or self._lets(each, "update")]
 
-    def _is_writable(self, field: str) -> bool:
-        grants = _grants(self._permissions(field))
-        return grants["create"] not in _NOBODY or grants["update"] not in _NOBODY
+    def _lets(self, field: str, action: str) -> bool:
+        """Whether any client may do so with a field."""
+        return self.permissions_of(field).get(action, False) not in _NOBODY
 
     @property
     def changeable(self) -> list[str]:
         """List what a runner relies on and clients may change."""
-        if _grants(self._table_permissions)["update"] in _NOBODY:
+        if self._table_permissions.get("update", False) in _NOBODY:
             return []
-        there = [each for each in _RELIED_ON if each in self.fields]
-        return [each for each in there if _grants(self._permissions(each))["update"] not in _NOBODY]
+        return [each for each in _RELIED_ON if self._lets(each, "update")]
 
     @property
     def open_for(self) -> list[str]:
         """List what any client may do with any row."""
-        return [action for action, grant in _grants(self._table_permissions).items() if grant in _ANYBODY]
+        actions = ("select", "create", "update", "delete")
+        return [each for each in actions if self._table_permissions.get(each) in _ANYBODY]
 
     @property
-    def _table_permissions(self) -> str:
-        return clauses_of(self.table).get("PERMISSIONS", "NONE")
+    def _table_permissions(self) -> Mapping[str, Any]:
+        granted: Mapping[str, Any] = self.table.get("permissions", {})
+        return granted
 
     @property
     def created_at_moves(self) -> bool:
         """Whether ``created_at`` changes at each update."""
-        return "VALUE" in self.clauses_of("created_at")
+        return "value" in self.fields.get("created_at", {})
 
     @property
     def needs_parent(self) -> bool:
@@ -187,7 +159,7 @@ class TableLayout:
 
     def refused_strategies(self, strategies: frozenset[str]) -> list[str]:
         """List strategies that the table's ASSERT doesn't allow."""
-        text = self.clauses_of("retry_strategy").get("ASSERT")
+        text = self.fields.get("retry_strategy", {}).get("assert")
         if text is None:
             return []
         return sorted(each for each in strategies if f"'{each}'" not in text and f'"{each}"' not in text)
@@ -195,34 +167,31 @@ class TableLayout:
 
 async def read_layout(connection: Connection, tables: list[str]) -> dict[str, TableLayout]:
     """Read the layouts of these tables, in one round trip."""
-    infos = "".join(f"INFO FOR TABLE {quoted(each)};" for each in tables)
-    reply = await connection.read(f"INFO FOR DB;{infos}")
-    database, *infos_read = reply
+    infos = "".join(
+        f"INFO FOR TABLE {quoted(each)}; INFO FOR TABLE {quoted(each)} STRUCTURE;" for each in tables
+    )
+    database, *found = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
     is_older = _NEWER not in database
-    defined = {_bare(name): text for name, text in database["tables"].items()}
+    defined = {_bare(each["name"]): each for each in database["tables"]}
     return {
-        name: _layout(name, defined, info, is_older=is_older)
-        for name, info in zip(tables, infos_read, strict=True)
+        name: _layout(name, defined, texts["fields"], info, is_older=is_older)
+        for name, texts, info in zip(tables, found[::2], found[1::2], strict=True)
     }
 
 
-def _layout(name: str, defined: Mapping[str, str], info: Mapping[str, Any], *, is_older: bool) -> TableLayout:
+def _layout(
+    name: str, defined: Mapping[str, Structure], texts: Mapping[str, str], info: Structure, *, is_older: bool
+) -> TableLayout:
     return TableLayout(
         name=name,
         exists=name in defined,
-        table=defined.get(name, ""),
-        fields={_bare(key): text for key, text in info["fields"].items()},
-        indexes={_bare(key): text for key, text in info["indexes"].items()},
+        table=defined.get(name, {}),
+        fields={_bare(each["name"]): each for each in info["fields"]},
+        texts={_bare(key): text for key, text in texts.items()},
+        indexes=frozenset(_bare(each["name"]) for each in info["indexes"]),
         has_events=bool(info["events"]),
         is_older=is_older,
     )
-
-
-def _grants(permissions: str) -> dict[str, str]:
-    """Read what each action is granted; a field without ``PERMISSIONS`` is open."""
-    grants = {action: text for actions, text in _GRANT.findall(permissions) for action in actions.split(", ")}
-    rest = permissions if permissions in _NOBODY else "FULL"
-    return {action: grants.get(action, rest) for action in _ACTIONS}
 
 
 def _bare(name: str) -> str:

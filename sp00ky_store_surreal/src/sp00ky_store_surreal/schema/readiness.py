@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,9 +18,6 @@ __all__ = ["Readiness"]
 
 _log = logging.getLogger(__name__)
 
-LOOK_AGAIN = 5.0
-"""Seconds until a table that went away is looked for again."""
-
 
 class Readiness:
     """Looked up at the first use, and again after a migration.
@@ -33,7 +29,7 @@ class Readiness:
         self._connection = connection
         self._tables = tables
         self._layouts: dict[str, TableLayout] | None = None
-        self._gone: dict[str, tuple[TableMissing, float]] = {}  # since they were there; when to look again
+        self._gone: dict[str, TableMissing] = {}  # since they were there
 
     async def ensure(self) -> None:
         """Read the tables once. Raises ``SchemaError`` where a table is missing or lacks our fields."""
@@ -46,6 +42,12 @@ class Readiness:
             if problem:
                 raise SchemaError(store=self._connection.target.location, problem=f"table {name!r} {problem}")
         self._layouts = layouts
+        for each in sorted(self.without_entries()):
+            _log.warning(
+                "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
+                "run: sp00ky migrate --repair",
+                each,
+            )
 
     def forget(self) -> None:
         """Look again at the next use."""
@@ -68,7 +70,7 @@ class Readiness:
             _log.warning(
                 "table %r is gone; until it is there again its jobs wait: sp00ky migrate", error.table
             )
-        self._gone[error.table] = error, time.monotonic() + LOOK_AGAIN
+        self._gone[error.table] = error
 
     async def there(self, tables: Iterable[JobTable]) -> list[JobTable]:
         """Return those that are known to be there. Raises ``SchemaError`` where all of them are gone."""
@@ -77,18 +79,14 @@ class Readiness:
             return wanted
         found = [each for each in wanted if await self._is_there(each.table)]
         if wanted and not found:
-            raise self._gone[wanted[0].table][0]
+            raise self._gone[wanted[0].table]
         return found
 
     async def _is_there(self, name: str) -> bool:
         if name not in self._gone:
             return True
-        error, look_at = self._gone[name]
-        if time.monotonic() < look_at:
-            return False
         layout = (await read_layout(self._connection, [name]))[name]
         if _problem(layout, own=False):
-            self._gone[name] = error, time.monotonic() + LOOK_AGAIN
             return False
         del self._gone[name]
         self._layouts = {**(self._layouts or {}), name: layout}

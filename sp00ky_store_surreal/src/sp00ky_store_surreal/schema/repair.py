@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
 
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.schema.introspection import TableLayout
 from sp00ky_store_surreal.surql.loader import quoted
 
-__all__ = ["ANY_JSON", "listed", "repairs"]
+__all__ = ["ANY_JSON", "listed", "repairs", "weaknesses"]
 
 ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 """``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
 
-LEASE = "FOR select FULL FOR create, update NONE"
+LEASE = "PERMISSIONS FOR select FULL FOR create, update NONE"
 """Permissions of a lease: runners, who are no record users, write it."""
 
 DEFINITIONS: Mapping[str, str] = {
     "errors.*": "TYPE object FLEXIBLE",
-    "errors[*]": "TYPE object FLEXIBLE",
     "payload": f"TYPE {ANY_JSON}",
     "created_at": "TYPE datetime DEFAULT time::now() READONLY",
     "assigned_to": "TYPE option<record>",
@@ -31,47 +33,80 @@ DEFINITIONS: Mapping[str, str] = {
 """A weak field becomes this; its permissions are kept, but for a lease's."""
 
 
+@attrs.frozen(kw_only=True)
+class Weakness:
+    """Says what is weak about a field of a job table.
+
+    Attributes:
+        field: Its name.
+        problem: What it is.
+        consequence: What comes of it.
+    """
+
+    field: str
+    problem: str
+    consequence: str
+
+
+def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
+    """List what is weak about a job table, and can be repaired."""
+    if not layout.holds_entries:
+        consequence = "why an attempt failed isn't kept on the row"
+        yield Weakness(field="errors", problem="its entries can't have fields", consequence=consequence)
+    if not layout.keeps_payload_objects:
+        consequence = "a payload that is an object is stored empty (JSON text is kept)"
+        yield Weakness(field="payload", problem="its objects can't have fields", consequence=consequence)
+    if layout.created_at_moves:
+        consequence = "the newest job of a parent isn't found after a retry"
+        yield Weakness(field="created_at", problem="it moves at each update", consequence=consequence)
+    if layout.needs_parent:
+        problem = f"its type is {layout.type_of('assigned_to')}"
+        yield Weakness(field="assigned_to", problem=problem, consequence="a job without it is refused")
+    refused = layout.refused_strategies(table.strategies)
+    if refused:
+        problem = f"its ASSERT doesn't allow {', '.join(refused)}"
+        consequence = "a job with such a strategy is refused"
+        yield Weakness(field="retry_strategy", problem=problem, consequence=consequence)
+    for field in layout.writable_leases:
+        consequence = "a client can make its row unreclaimable, or have it sent twice"
+        yield Weakness(field=field, problem="clients may write it", consequence=consequence)
+
+
 def repairs(table: JobTable, layout: TableLayout) -> list[MigrationStep]:
     """List the steps for what is weak about a job table."""
-    return [_step(table, layout, field, why) for field, why in _weak(table, layout).items()]
+    why = {each.field: each.consequence for each in weaknesses(table, layout)}
+    for field in layout.unindexed_for_users:
+        why.setdefault(
+            field, "with WHERE true a record user's queries read the whole table; FULL means the same"
+        )
+    return [_step(table, layout, field, consequence) for field, consequence in why.items()]
 
 
 def _step(table: JobTable, layout: TableLayout, field: str, why: str) -> MigrationStep:
-    permissions = LEASE if field in layout.writable_leases else layout.permissions_of(field)
+    name, before = (field, field) if field != "errors" else ("errors.*", layout.entry)
+    permissions = LEASE if field in layout.writable_leases else _permissions(layout, before)
     strategies = f'TYPE string DEFAULT ALWAYS "linear" ASSERT $value IN {listed(table.strategies)}'
-    definition = DEFINITIONS.get(field, strategies) + (f" PERMISSIONS {permissions}" if permissions else "")
-    name = "errors.*" if field == layout.entry else field
-    before = layout.fields.get(field)
+    definition = f"{DEFINITIONS.get(name, strategies)} {permissions}".rstrip()
+    instead = f" (instead of {layout.texts[before]})" if before in layout.texts else ""
     return MigrationStep(
         table=table.table,
         statement=f"DEFINE FIELD OVERWRITE {name} ON TABLE {quoted(table.table)} {definition};",
-        why=f"{why} (instead of {before})." if before else f"{why}.",
+        why=f"As it is, {why}{instead}.",
     )
 
 
-def _weak(table: JobTable, layout: TableLayout) -> dict[str, str]:
-    """Name each weak field, and say why."""
-    why: dict[str, str] = {}
-    if not layout.holds_entries:
-        why[layout.entry] = "Entries of errors have fields: as it is they are stored empty, or refused"
-    if not layout.keeps_payload_objects:
-        why["payload"] = "A payload that is an object has fields: as it is, it is stored empty"
-    if layout.created_at_moves:
-        why["created_at"] = (
-            "created_at moves at each update: the newest job of a parent isn't found after a retry"
-        )
-    if layout.needs_parent:
-        why["assigned_to"] = "A job without assigned_to is refused"
-    refused = layout.refused_strategies(table.strategies)
-    if refused:
-        why["retry_strategy"] = f"A job with {', '.join(refused)} is refused"
-    for field in layout.unindexed_for_users:
-        why.setdefault(
-            field, "With WHERE true a record user's queries read the whole table; FULL means the same"
-        )
-    for field in layout.writable_leases:
-        why[field] = "A client that can write the lease can make its row unreclaimable, or have it sent twice"
-    return why
+def _permissions(layout: TableLayout, field: str) -> str:
+    """Write a field's permissions as they are, on 3.x with ``FULL`` for ``WHERE true``: it means the same."""
+    granted = layout.permissions_of(field)
+    actions = [each for each in ("create", "select", "update") if each in granted]
+    grants = [f"FOR {each} {_grant(granted[each], is_older=layout.is_older)}" for each in actions]
+    return f"PERMISSIONS {' '.join(grants)}" if grants else ""
+
+
+def _grant(granted: Any, *, is_older: bool) -> str:
+    if granted is True or (granted == "true" and not is_older):
+        return "FULL"
+    return f"WHERE {granted}" if granted else "NONE"
 
 
 def listed(strategies: frozenset[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import TableMissing
+from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.surql.claim_parts import first_pending
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -46,7 +47,7 @@ def _unserved(table: JobTable, *, due: bool, alive: bool) -> Iterator[Finding]:
 
 
 def _deferred(table: JobTable, counted: Any) -> Iterator[Finding]:
-    number = _count(counted)
+    number = count_of(counted)
     if number:
         yield Finding.warning(
             table.table,
@@ -57,7 +58,7 @@ def _deferred(table: JobTable, counted: Any) -> Iterator[Finding]:
 
 
 def _others(table: JobTable, counted: Any) -> Iterator[Finding]:
-    number, name = _count(counted), quoted(table.table)
+    number, name = count_of(counted), quoted(table.table)
     if number:
         yield Finding.warning(
             table.table,
@@ -90,11 +91,6 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
 
 async def _pending(connection: Connection, name: str) -> int:
     try:
-        return _count((await connection.read(surql("pending", table=quoted(name))))[-1])
+        return count_of((await connection.read(surql("pending", table=quoted(name))))[-1])
     except TableMissing:  # it was removed
         return 0
-
-
-def _count(counted: Any) -> int:
-    row = counted[0] if isinstance(counted, list) and counted else counted
-    return int(row["count"]) if row else 0

@@ -21,10 +21,7 @@ __all__ = [
     "group_of",
     "lease_bindings",
     "lease_of",
-    "lone_part",
     "lone_due_ids",
-    "plain",
-    "shared_part",
     "unleased",
     "unleased_bindings",
 ]
@@ -95,11 +92,6 @@ def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
     )
 
 
-def plain(n: str, table: JobTable, due: str) -> str:
-    """Choose the ids of a claim's rows where no job is seen that has a priority or an ordering_key."""
-    return surql("plain", n=n, table=quoted(table.table), due=due)
-
-
 def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate: str | None = None) -> str:
     """Choose the ids of a claim's rows by priority and age, the heads of ordering_keys among them.
 
@@ -149,20 +141,6 @@ def first_pending(table: JobTable, *, embedded: bool) -> str:
     groups = (group_of(rank, embedded=embedded) for rank in RANKS)
     firsts = [surql(name, table=quoted(table.table), group=each).strip() for each in groups]
     return f"array::flatten([{', '.join(firsts)}])"
-
-
-def lone_part(number: int, table: JobTable, *, live: str) -> str:
-    """Write a backend's part of a claim that no other runner competes with, but for its choice."""
-    n = str(number)
-    return surql("claim", table=quoted(table.table), n=n, lease=lease_of(table, n), live=live)
-
-
-def shared_part(n: str, table: JobTable, columns: str, *, trims: bool, live: str) -> str:
-    """Write a backend's part of a claim among other runners'; ``trims``: with ``errors`` shortened."""
-    until = f"$now + {lease_of(table, n)}" if table.timeout_overridable else f"$until{n}"
-    trim = surql("trim").strip() if trims else ""
-    table_name = quoted(table.table)
-    return surql("claim_shared", n=n, table=table_name, until=until, columns=columns, trim=trim, live=live)
 
 
 def bindings_of(number: int, table: JobTable, count: int) -> Mapping[str, Any]:

@@ -19,7 +19,6 @@ reply it would end the SDK's reading, and the caller would wait for ever."""
 
 BOUND = "d'9998-12-31T00:00:00Z'"
 _PLACE = re.compile(r"@(\w+)@")
-_SIMPLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @cache
@@ -50,8 +49,6 @@ def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
 
 def quoted(name: str) -> str:
     """Quote a table's name for a statement. Raises ``ConfigError`` where it can't be one."""
-    if _SIMPLE.fullmatch(name):
-        return f"`{name}`"
     if not name or any(each in name for each in "`\\\0\n:⟨⟩"):
         raise ConfigError(file="method.table", problem=f"{name!r} can't be the name of a table")
     return f"`{name}`"

@@ -22,6 +22,7 @@ from tests.chaos.order import (
     lost_keys_wait,
     places_follow_enqueues,
 )
+from tests.chaos.steered import nothing_begins_while_paused, nothing_comes_before_its_new_time
 from tests.chaos.telling import (
     each_failure_is_told,
     each_failure_is_told_as_it_was,
@@ -170,6 +171,8 @@ RULES: tuple[Rule, ...] = (
     lost_keys_wait,
     rates_are_kept,
     no_more_are_under_way,
+    nothing_begins_while_paused,
+    nothing_comes_before_its_new_time,
 )
 
 

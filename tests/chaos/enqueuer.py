@@ -131,7 +131,8 @@ class Enqueuer:
 
     def _batch(self, backend: str, count: int, *, hang: bool = False) -> Batch:
         first, *others = (next(self._numbers) for _ in range(count))
-        records = [Enqueue(n=n, at=time.time(), fate=ROLLED_BACK, batch=first) for n in (first, *others)]
+        now = time.time()
+        records = [Enqueue(n=n, at=now, begun=now, fate=ROLLED_BACK, batch=first) for n in (first, *others)]
         self.enqueues += records
         is_keyed = self._keys and backend == "wild" and not hang and self._random.random() < KEYED
         key = f"k{self._random.randrange(self._keys)}" if is_keyed else None

@@ -20,11 +20,14 @@ __all__ = [
     "Report",
     "Disturbance",
     "Redrive",
+    "Pause",
+    "Reschedule",
     "Move",
     "Row",
     "Limit",
     "History",
     "EVERYBODY",
+    "EVER",
     "COMMITTED",
     "ROLLED_BACK",
     "UNKNOWN",
@@ -33,6 +36,9 @@ __all__ = [
 
 EVERYBODY = "*"
 """Stands for every runner."""
+
+EVER = inf
+"""The end of what has none."""
 
 COMMITTED, ROLLED_BACK, UNKNOWN = "committed", "rolled back", "unknown"
 
@@ -43,6 +49,7 @@ class Enqueue:
 
     n: int
     at: float  # just before the row could first be seen by others: the COMMIT, or the whole call, was sent
+    begun: float = 0.0  # when its transaction began, where that was before
     fate: str = UNKNOWN
     done: float = 0.0  # when it was told that it is committed
     batch: int = 0  # the first number of those that were enqueued in one call, in this order
@@ -107,6 +114,24 @@ class Redrive:
 
 
 @attrs.define(kw_only=True)
+class Pause:
+    """An operator paused a backend."""
+
+    backend: str
+    since: float = EVER  # when it was acknowledged; never: nobody knows whether it holds
+    until: float = EVER  # just before it was resumed
+
+
+@attrs.define(kw_only=True)
+class Reschedule:
+    """An operator changed when a job is due, and was told that it is done."""
+
+    n: int
+    done: float
+    due: float  # at the earliest
+
+
+@attrs.define(kw_only=True)
 class Move:
     """A row changed, as the database itself has recorded it."""
 
@@ -156,6 +181,8 @@ class History:
     reports: list[Report] = attrs.field(factory=list)
     disturbances: list[Disturbance] = attrs.field(factory=list)
     redrives: list[Redrive] = attrs.field(factory=list)
+    pauses: list[Pause] = attrs.field(factory=list)
+    reschedules: list[Reschedule] = attrs.field(factory=list)
     moves: list[Move] = attrs.field(factory=list)  # empty where the database can't record them
     rows: list[Row] = attrs.field(factory=list)
     limits: list[Limit] = attrs.field(factory=list)

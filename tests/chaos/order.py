@@ -107,7 +107,7 @@ def _pairs(history: History) -> Iterator[_Pair]:
 
 def _is_before(one: Enqueue, other: Enqueue) -> bool:
     is_of_one_batch = one.batch == other.batch != 0
-    return one.n < other.n if is_of_one_batch else 0 < one.done <= other.at
+    return one.n < other.n if is_of_one_batch else 0 < one.done <= (other.begun or other.at)
 
 
 def _place(row: Row) -> tuple[float, str]:

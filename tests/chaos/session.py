@@ -33,6 +33,7 @@ class Plan:
     filling: int = 0  # jobs of each backend that wait at the start
     weights: Mapping[str, int] | None = None  # of what the backend does to wild jobs
     calm_weights: Mapping[str, int] | None = None
+    steered: bool = False  # an operator pauses and resumes, and reschedules
 
 
 @attrs.frozen(kw_only=True)
@@ -78,8 +79,10 @@ async def run_session(plan: Plan, database: Database, folder: Path) -> Ending:
         monkey = Monkey(scene, plan.kinds)
         for name in BACKENDS:
             await stage.enqueuer.fill(name, plan.filling)
-        async with beside(stage.enqueuer.run(), stage.redriver.run()):
+        operators = [stage.redriver.run(), *([stage.operator.run()] if plan.steered else [])]
+        async with beside(stage.enqueuer.run(), *operators):
             await monkey.run(plan.seconds)
+        await stage.operator.resume()
         await stage.enqueuer.finish()
         backend.calm = True
         await until_ended(database)

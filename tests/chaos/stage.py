@@ -15,6 +15,7 @@ from tests.chaos.database import Database
 from tests.chaos.enqueuer import Enqueuer
 from tests.chaos.fleet import Fleet
 from tests.chaos.history import Disturbance, History, Limit, write_history
+from tests.chaos.operators import Operator
 from tests.chaos.project import write_project
 from tests.chaos.proxy import Proxy
 from tests.chaos.redriver import Redriver
@@ -24,7 +25,7 @@ from sp00ky_core import Outbox
 __all__ = ["Stage", "staged", "beside", "until_ended"]
 
 LAST_JOBS = 120.0
-"""Seconds that what is left gets to end, when everything has been mended."""
+"""Seconds without the end of any job, when everything has been mended, after which what is left is lost."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,6 +38,7 @@ class Stage:
     fleet: Fleet
     enqueuer: Enqueuer
     redriver: Redriver
+    operator: Operator
     application: Proxy  # through which the outbox sees the database
     folder: Path
     timeout: float  # seconds that an attempt may take
@@ -51,6 +53,8 @@ class Stage:
             reports=self.fleet.reports(),
             disturbances=disturbances,
             redrives=self.redriver.redrives,
+            pauses=self.operator.pauses,
+            reschedules=self.operator.reschedules,
             moves=[attrs.evolve(each, runner=self.fleet.name_of(each.runner)) for each in moves],
             rows=await self.database.rows(),
             limits=self.limits,
@@ -95,6 +99,7 @@ async def staged(
             fleet=fleet,
             enqueuer=Enqueuer(outbox, database.transactions(url), seed=seed, rate=rate, keys=keys),
             redriver=Redriver(outbox, seed=seed),
+            operator=Operator(outbox, seed=seed),
             application=application,
             folder=folder,
             timeout=settings.get("timeout", TIMEOUT),
@@ -116,8 +121,9 @@ async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 async def until_ended(database: Database) -> None:
     """Wait for the last job; what hasn't ended by then is for the checker to tell."""
-    deadline = time.monotonic() + LAST_JOBS
-    while time.monotonic() < deadline:
-        if all(row.status in {"success", "failed"} for row in await database.rows()):
-            return
+    left, deadline = -1, time.monotonic() + LAST_JOBS
+    while left and time.monotonic() < deadline:
+        before, left = left, sum(row.status not in {"success", "failed"} for row in await database.rows())
+        if left != before:
+            deadline = time.monotonic() + LAST_JOBS
         await asyncio.sleep(0.5)

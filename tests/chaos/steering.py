@@ -1,4 +1,4 @@
-"""A session with ordering keys for one backend and limits for the other, while runners are broken."""
+"""A session with ordering keys for one backend, limits for the other, and an operator who steers both."""
 
 from __future__ import annotations
 
@@ -32,4 +32,5 @@ def steering_plan(
         filling=waiting,
         weights=FAILS,
         calm_weights=CALM,
+        steered=True,
     )

@@ -59,6 +59,16 @@ def test_a_later_job_that_comes_first_is_found() -> None:
     assert the_one(history) == "keys_are_in_order"
 
 
+@pytest.mark.parametrize(("begun", "is_found"), [(0.12, False), (0.17, True)])
+def test_transactions_that_overlap_have_no_order_between_them(begun: float, is_found: bool) -> None:
+    history = in_turn()
+    history.enqueues[
+        1
+    ].begun = begun  # the first job is there at 0.15, the second one's commit is sent at 0.2
+    history.rows[1].place = 0.5
+    assert ("places_follow_enqueues" in broken(history)) is is_found
+
+
 def test_a_later_job_that_passes_a_retry_is_found() -> None:
     assert the_one(retried()) == "keys_are_in_order"
 

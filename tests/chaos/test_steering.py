@@ -1,4 +1,4 @@
-"""Order and limits hold while runners are killed and frozen, as far as the backend sees."""
+"""Order, limits, pauses and new times hold while runners are killed and frozen, as the backend sees it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.chaos.checker import violations
 from tests.chaos.databases import DATABASES
+from tests.chaos.steered import ONE_CLAIM
 from tests.chaos.steering import LIMIT, steering_plan
 
 SEED = 12
@@ -18,7 +19,7 @@ WAITING = 300
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("store", ["postgres", "surreal"])
-async def test_order_and_limits_hold_while_runners_break(store: str, tmp_path: Path) -> None:
+async def test_a_fleet_is_steered_while_runners_break(store: str, tmp_path: Path) -> None:
     choice = DATABASES[store]
     if choice.why_not():
         pytest.skip(choice.why_not())
@@ -29,3 +30,5 @@ async def test_order_and_limits_hold_while_runners_break(store: str, tmp_path: P
     keyed = [row for row in ending.history.rows if row.key]
     assert len(keyed) > len({row.key for row in keyed})
     assert sum(each.path == LIMIT.path for each in ending.history.requests) > WAITING
+    assert any(each.since + ONE_CLAIM < each.until for each in ending.history.pauses)
+    assert ending.history.reschedules

@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
 import pytest_asyncio
 
 from sp00ky_core.config import RateConfig
-from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import JobTable
+from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.ports import Claim, JobTable
+from sp00ky_core.stores import FULL, PASSED
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.jobs.claim_limited import FULL_SECONDS, LOCKED_SECONDS
 
 SLOW = RateConfig(limit=1, per=3_600, burst=5)
 TABLES = (JobTable(backend="api", table="job", rate=SLOW), JobTable(backend="mail", table="mail"))
@@ -40,7 +41,7 @@ async def test_a_claim_passes_a_backend_that_another_claim_is_at(
         await sql.execute(f"SELECT FROM {quoted}.sp00ky_control FOR UPDATE")
         claim = await store.claim({"api": 2, "mail": 2}, "r1")
         assert [job.backend for job in claim] == ["mail"]
-        assert claim.retry_in == {"api": LOCKED_SECONDS}
+        assert claim.retry_in == {"api": PASSED}
     assert len(await store.claim({"api": 2, "mail": 2}, "r1")) == 2
 
 
@@ -69,6 +70,17 @@ async def test_a_clock_that_has_gone_back_takes_no_tokens(
     insert = f"INSERT INTO {quoted}.sp00ky_control (backend, tokens, tokens_at) VALUES ('api', 2, $1)"
     await sql.execute(insert, await sql.fetchval("SELECT now() + interval '1 day'"))
     assert len(await store.claim({"api": 9}, "r1")) == 2
+
+
+async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
+) -> None:
+    await store.add([new_job()])
+    insert = f"INSERT INTO {quoted}.sp00ky_control (backend, tokens, tokens_at) VALUES ('api', 0.4, $1)"
+    await sql.execute(insert, await sql.fetchval("SELECT now() + interval '1 day'"))
+    assert await store.claim({"api": 9}, "r1") == []
+    bucket = f"SELECT tokens, tokens_at <= clock_timestamp() AS is_past FROM {quoted}.sp00ky_control"
+    assert tuple(await sql.fetchrow(bucket)) == (0.4, True)  # tokens come from now on
 
 
 async def test_a_refused_row_costs_no_other_and_no_token(
@@ -102,7 +114,7 @@ async def test_requests_of_killed_jobs_count_until_their_lease_ends(
     await store.add([new_job() for _ in range(4)])
     claimed = await store.claim({"api": 4}, "r1")
     assert len(claimed) == 2
-    assert claimed.retry_in == {"api": FULL_SECONDS}
+    assert claimed.retry_in == {"api": FULL}
     await store.kill([claimed[0].id])
     assert await store.claim({"api": 4}, "r1") == []
     await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() WHERE status = 'failed'")
@@ -129,6 +141,35 @@ async def test_a_lost_job_is_due_when_its_lease_ends(make: Any, new_job: Any, sq
     assert await store.next_due(["api"]) == 0
     assert [each.id for each in await store.claim({"api": 4}, "r1")] == [job.id]
     await store.close()
+
+
+async def test_a_claim_that_stands_still_in_its_transaction_stops_its_backend_for_seconds_only(
+    store: PostgresStore, make: Any, new_job: Any
+) -> None:
+    """A runner that is frozen there holds the backend's row, until the server ends its session."""
+    await store.add([new_job() for _ in range(4)])
+    assert len(await store.claim({"api": 1}, "r1")) == 1  # the backend has a row
+    frozen = make(tables=TABLES)
+    await frozen.open()
+    stands, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def stand_still(granted: int, fetch: Any) -> Claim:
+        stands.set()
+        await goes_on.wait()
+        await fetch("SELECT 1")
+        return Claim()
+
+    standing = asyncio.ensure_future(frozen._claims._limited.claim(TABLES[0], 3, stand_still))
+    await stands.wait()
+    assert (await store.claim({"api": 3}, "r1")).retry_in == {"api": PASSED}
+    async with asyncio.timeout(60):
+        while not (claimed := await store.claim({"api": 3}, "r1")):  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(PASSED)
+    assert len(claimed) == 3
+    goes_on.set()
+    with pytest.raises(StoreError):
+        await standing
+    await frozen.close()
 
 
 async def test_a_claim_that_ends_in_the_middle_takes_nothing(

@@ -210,7 +210,7 @@ def unmoved_rounds(patch: Patch) -> None:
 
 
 def saving_up(patch: Patch) -> None:
-    read = limit.read_budget
+    read = limit.read_allowance
 
     async def without_end(session: Any, table: JobTable, control: Row, now: datetime) -> Any:
         rate = table.rate
@@ -218,15 +218,15 @@ def saving_up(patch: Patch) -> None:
             table = attrs.evolve(table, rate=attrs.evolve(rate, burst=1_000_000))
         return await read(session, table, control, now)
 
-    patch.setattr(claim, "read_budget", without_end)
+    patch.setattr(claim, "read_allowance", without_end)
 
 
 def spending_unless(free: int) -> Callable[[Patch], None]:
     """Let claims of so many jobs cost nothing."""
     spend = limit.spend
 
-    async def spent(session: Any, table: JobTable, budget: Any, taken: int, now: datetime) -> None:
+    async def spent(session: Any, table: JobTable, allowance: Any, taken: int, now: datetime) -> None:
         if taken != free:
-            await spend(session, table, budget, taken, now)
+            await spend(session, table, allowance, taken, now)
 
     return setting(claim, "spend", spent)

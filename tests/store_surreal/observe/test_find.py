@@ -9,6 +9,7 @@ import pytest
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.observe.filters import part_of
 
 PLAIN = "status = 'pending' AND claim_group = NONE AND ordering_at = NONE"
 
@@ -30,6 +31,32 @@ LOOKUPS = {
 async def test_lookups_use_indexes(migrated: SurrealStore, statement: str) -> None:
     (plan,) = await migrated._connection.read(f"{statement} EXPLAIN")
     assert f"'index': '{LOOKUPS[statement]}'" in str(plan)
+
+
+PARENTS = [
+    "thread:a",
+    "thread:7",
+    "thread:⟨7⟩",
+    "thread:⟨a b\\\\⟩",
+    "thread:u'018f0000-0000-7000-8000-000000000000'",
+]
+
+
+@pytest.mark.parametrize("parent", PARENTS)
+async def test_jobs_of_a_parent_are_found_by_its_index(
+    make_store: Callable[..., SurrealStore], url: str, parent: str
+) -> None:
+    store = make_store(url)
+    await store.open()
+    await store.migrate()
+    (job,) = await store.add([NewJob(path="/a", backend="api", assigned_to=parent)])
+    part = part_of(store._tables[0], JobQuery(assigned_to=parent))
+    statement = f"SELECT id, created_at FROM job {part.names['where']} ORDER BY created_at DESC LIMIT 1"  # noqa: S608
+    (plan,) = await store._connection.read(f"{statement} EXPLAIN", **part.bindings)
+    found = await store.find(JobQuery(assigned_to=parent))
+    await store.close()
+    assert "'index': 'sp00ky_parent'" in str(plan)
+    assert [each.id for each in found] == [job.id]
 
 
 RANGES = {

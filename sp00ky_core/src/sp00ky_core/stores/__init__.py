@@ -9,7 +9,8 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   database alive, ``Backoff`` spaces its tries.
 - Decisions: ``DecidingStore`` has kill, redrive, reclaim, reschedule and clear; ``settlement_of`` decides
   what one event makes of a job; ``applied`` and ``appended`` are what a transition makes of a row, and
-  ``rescheduled`` what an operator's change does; ``change_after`` is the breaker's rule.
+  ``rescheduled`` what an operator's change does; ``change_after`` is the breaker's rule, ``Allowance`` that
+  of a backend's limits (``PASSED``, ``FULL``: when a claim that they left without is repeated).
 - Rows: ``job_of`` reads one whatever is in it, ``defect_of`` says why it can't be delivered, ``new_row`` is
   what ``add`` inserts, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
   columns.
@@ -19,6 +20,7 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, change_after
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, decode, encode
+from sp00ky_core.stores.allowance import FULL, PASSED, Allowance
 from sp00ky_core.stores.apply import appended, applied, rescheduled
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
@@ -64,6 +66,9 @@ __all__ = [
     "BreakerChange",
     "BreakerState",
     "change_after",
+    "Allowance",
+    "PASSED",
+    "FULL",
     # Rows
     "job_of",
     "defect_of",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Any
 
-import attrs
-
 from sp00ky_core.ports import Claim, JobTable
+from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import Fetch
 from sp00ky_store_postgres.connection.workload import Workload
@@ -18,41 +15,8 @@ from sp00ky_store_postgres.sql.loader import fill, leased, read_sql
 
 __all__ = ["LimitedClaims"]
 
-LOCKED_SECONDS = 0.02
-"""Until a backend is claimed for again, where another claim is at it."""
-FULL_SECONDS = 0.25
-"""Until a backend is claimed for again whose ``maxInFlight`` is reached: another runner's job may end."""
-
 ClaimUpTo = Callable[[int, Fetch], Awaitable[Claim]]
 """Claims up to so many jobs, by statements in the transaction."""
-
-
-@attrs.frozen(kw_only=True)
-class _Allowance:
-    """The jobs that a backend's limits let a claim take.
-
-    Attributes:
-        tokens: Requests that its rate allows now.
-        at: When that is, by the database's clock.
-        places: How many more its ``maxInFlight`` allows.
-    """
-
-    tokens: float
-    at: datetime
-    places: float
-
-    @property
-    def jobs(self) -> int | float:
-        """Return how many jobs may be taken; infinite: any number."""
-        whole = math.floor(self.tokens) if math.isfinite(self.tokens) else self.tokens
-        return max(min(whole, self.places), 0)
-
-    def retry_in(self, table: JobTable, taken: int) -> float:
-        """Return seconds until more may be taken, once so many have been."""
-        waits = [FULL_SECONDS] if taken >= self.places else []
-        if table.rate is not None and self.tokens - taken < 1:
-            waits.append((1 - (self.tokens - taken)) / table.rate.per_second)
-        return max(waits)
 
 
 class LimitedClaims:
@@ -82,34 +46,27 @@ class LimitedClaims:
         return await self._executor.run(Workload.CLAIM, work)
 
     async def _claim(self, table: JobTable, slots: int, claim: ClaimUpTo, fetch: Fetch) -> Claim:
-        locked = await fetch(self._lock, *self._bucket(table))
+        locked = await fetch(self._lock, table.backend)
         if not locked and await fetch(self._make, table.backend):
-            locked = await fetch(self._lock, *self._bucket(table))
+            locked = await fetch(self._lock, table.backend)
         if not locked:
-            return Claim(retry_in={table.backend: LOCKED_SECONDS})
-        tokens, at, is_ahead, _ = locked[0]
-        allowed = _Allowance(
-            tokens=math.inf if table.rate is None else tokens,
-            at=at,
-            places=await self._places(table, fetch),
-        )
-        granted = int(min(slots, allowed.jobs))
-        claimed = await claim(granted, fetch)
-        if (claimed or is_ahead) and table.rate is not None:
-            await fetch(self._take, table.backend, allowed.tokens - len(claimed), at)
-        if len(claimed) < granted or granted >= slots or table.backend in claimed.paused:
+            return Claim(retry_in={table.backend: PASSED})
+        tokens, at, now, _ = locked[0]
+        in_flight = await self._in_flight(table, fetch)
+        allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
+        claimed = await claim(allowance.grant(slots), fetch)
+        if (left := allowance.tokens_after(len(claimed))) is not None:
+            await fetch(self._take, table.backend, left, now)
+        wait = allowance.retry_in(slots, len(claimed))
+        if wait is None or table.backend in claimed.paused:
             return claimed
-        retry_in = {**claimed.retry_in, table.backend: allowed.retry_in(table, len(claimed))}
+        retry_in = {**claimed.retry_in, table.backend: wait}
         return Claim(claimed, breakers=claimed.breakers, paused=claimed.paused, retry_in=retry_in)
 
-    async def _places(self, table: JobTable, fetch: Fetch) -> float:
+    async def _in_flight(self, table: JobTable, fetch: Fetch) -> int:
         """Count what may be in flight, in a statement that sees what the claims before have written."""
         if table.max_in_flight is None:
-            return math.inf
+            return 0
         statement = fill(read_sql("in_flight"), table=self._tables.name(table), leased=leased())
         ((count,),) = await fetch(statement)
-        return table.max_in_flight - int(count)
-
-    def _bucket(self, table: JobTable) -> tuple[str, float, float]:
-        rate = table.rate
-        return table.backend, 0.0 if rate is None else rate.per_second, 0.0 if rate is None else rate.burst
+        return int(count)

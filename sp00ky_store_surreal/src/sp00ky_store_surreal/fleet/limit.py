@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.ports import JobTable
+from sp00ky_core.stores import Allowance
 from sp00ky_store_surreal.surql.claim_parts import unleased_bindings
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["COLLIDED", "limit_bindings", "limited", "limited_at_once", "wait_after"]
-
-COLLIDED = 0.02
-"""Seconds until the next claim of one that collided with another runner's, again and again."""
-
-FULL = 0.25
-"""Seconds until the next claim where as many attempts as may be are in flight."""
+__all__ = ["allowance_of", "limit_bindings", "limited", "limited_at_once"]
 
 
 def limited(choice: str, part: str, table: JobTable, n: str) -> str:
@@ -57,21 +54,9 @@ def limit_bindings(table: JobTable) -> dict[str, Any]:
     }
 
 
-def wait_after(table: JobTable, asked: int, taken: int, *, tokens: float | None, flying: int) -> float | None:
-    """Return the seconds until another claim may get what this one had to leave; None: it left nothing.
-
-    Args:
-        table: The backend's.
-        asked: Slots of the claim.
-        taken: Jobs that it got.
-        tokens: Requests that might have been made before it.
-        flying: Attempts in flight before it.
-    """
-    if taken >= asked:
-        return None
-    waits = []
-    if table.rate is not None and tokens is not None and tokens - taken < 1:
-        waits.append((1 - (tokens - taken)) / table.rate.per_second)
-    if table.max_in_flight is not None and flying + taken >= table.max_in_flight:
-        waits.append(FULL)
-    return max(waits, default=None)
+def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
+    """Return what a claim's limits left it, as ``limit.surql`` has counted."""
+    allowance = Allowance(places=math.inf if table.max_in_flight is None else table.max_in_flight - in_flight)
+    if table.rate is None or tokens is None:
+        return allowance
+    return attrs.evolve(allowance, tokens=tokens, per_second=table.rate.per_second)

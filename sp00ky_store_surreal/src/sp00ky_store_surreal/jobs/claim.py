@@ -11,7 +11,7 @@ from surrealdb import RecordID
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job
 from sp00ky_core.ports import Claim, JobTable
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores import PASSED, Quarantine
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import (
     NO_ROWS_FAULT,
@@ -23,7 +23,7 @@ from sp00ky_store_surreal.errors import (
 )
 from sp00ky_store_surreal.fleet.breaker import take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
-from sp00ky_store_surreal.fleet.limit import COLLIDED, limit_bindings, limited_at_once
+from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
 from sp00ky_store_surreal.jobs.claim_cursor import Heads
 from sp00ky_store_surreal.jobs.claim_group import Groups
 from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
@@ -118,7 +118,7 @@ class Claimer:
         except (Conflict, DuplicateKey) as error:  # another runner was faster: for a token, or a key
             if not (slots[0][0].has_limits or isinstance(error, DuplicateKey)):
                 return await self._claim_singly(slots, runner_id, state)
-            state.retry_in.update({table.backend: COLLIDED for table, _ in slots})
+            state.retry_in.update({table.backend: PASSED for table, _ in slots})
             return []
         except StoreError:
             return await self._claim_singly(slots, runner_id, state)

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.breaker import Breaker
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_store_surreal.fleet.breaker import breaker_of
-from sp00ky_store_surreal.fleet.limit import wait_after
+from sp00ky_store_surreal.fleet.limit import allowance_of
 from sp00ky_store_surreal.rows import seconds_of
 
 __all__ = ["ClaimState", "Part", "parts_of"]
@@ -38,11 +38,10 @@ class ClaimState:
         for _, breakers, pauses in _marked(reply, "claimable"):
             self.breakers.update({row["backend"]: breaker_of(row) for row in breakers})
             self.paused.update({row["backend"]: _lasts(row["lasts"]) for row in pauses})
-        for _, tokens, flying in _marked(reply, "limits"):
+        for _, tokens, in_flight in _marked(reply, "limits"):
             ((table, count),) = slots
             taken = sum(len(part.rows) for part in parts_of(reply))
-            wait = wait_after(table, count, taken, tokens=tokens, flying=flying)
-            if wait is not None:
+            if (wait := allowance_of(table, tokens, in_flight).retry_in(count, taken)) is not None:
                 self.retry_in[table.backend] = wait
 
     def is_open(self, table: JobTable) -> bool:

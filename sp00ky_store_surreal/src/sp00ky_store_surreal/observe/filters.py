@@ -11,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
-from sp00ky_store_surreal.ids import id_value, same_table
+from sp00ky_store_surreal.ids import id_value, literal_id, same_table
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 __all__ = ["Part", "ids_of", "part_of"]
@@ -72,10 +72,12 @@ def part_of(table: JobTable, query: JobFilter) -> Part:
     if ids is not None:
         part.bindings["ids"] = ids_of(table, dict.fromkeys(ids))
     if query.assigned_to is not None:
-        parent = id_value(query.assigned_to)
+        parent = None if "\0" in query.assigned_to else id_value(query.assigned_to)
         # A key that is an array or an object is compared as the database writes it; no index serves that.
-        part.conditions.append(f"{'assigned_to' if parent else PARENT_TEXT} = $parent")
-        part.bindings["parent"] = parent or query.assigned_to
+        part.conditions.append(
+            f"assigned_to = {literal_id(parent)}" if parent else f"{PARENT_TEXT} = $parent"
+        )
+        part.bindings["parent"] = query.assigned_to
     for name, condition in _CONDITIONS.items():
         value = getattr(query, name)
         if value is not None:

@@ -12,12 +12,13 @@ from sp00ky_core.breaker import Breaker
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.jobs.breaker import read_breakers
 from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
-from sp00ky_core.stores.transactional.jobs.limit import PASSED, lock_control, read_budget, spend
+from sp00ky_core.stores.transactional.jobs.limit import lock_control, read_allowance, spend
 from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
 from sp00ky_core.stores.transactional.observe.filters import PENDING
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left
@@ -78,11 +79,11 @@ class Claiming:
         retry_in: dict[str, float] = {}
         for table in filter(state.is_open_to, self.slots):
             if await self._is_due(session, table, state.now):
-                budget = await read_budget(session, table, state.controls.get(table.backend, {}), state.now)
-                if budget.grant(1):
+                wait = (await self._allowance(session, table, state)).retry_in(1, 0)
+                if wait is None:
                     tables.append(table)
                 else:
-                    retry_in[table.backend] = budget.retry_in(0)
+                    retry_in[table.backend] = wait
             elif self.rounds.is_cut_off(table):
                 retry_in[table.backend] = 0.0
         return Claim(breakers=state.breakers, paused=state.paused, retry_in=retry_in), tables
@@ -97,13 +98,12 @@ class Claiming:
         retry_in: dict[str, float] = {}
         for table, slots in self.slots.items():
             if state.is_open_to(table):
-                budget = await read_budget(session, table, state.controls.get(table.backend, {}), state.now)
-                granted = budget.grant(slots)
-                taken = await self._take(session, table, granted, state)
-                await spend(session, table, budget, len(taken), state.now)
+                allowance = await self._allowance(session, table, state)
+                taken = await self._take(session, table, allowance.grant(slots), state)
+                await spend(session, table, allowance, len(taken), state.now)
                 jobs += taken
-                if len(taken) == granted < slots:
-                    retry_in[table.backend] = budget.retry_in(granted)
+                if (wait := allowance.retry_in(slots, len(taken))) is not None:
+                    retry_in[table.backend] = wait
                 elif self.rounds.is_cut_off(table):
                     retry_in[table.backend] = 0.0
         return Claim(jobs, breakers=state.breakers, paused=state.paused, retry_in=retry_in)
@@ -118,6 +118,9 @@ class Claiming:
             paused={each: seconds_left(pause, now) for each, pause in pauses.items() if pause is not None},
             controls=controls,
         )
+
+    async def _allowance(self, session: Session, table: JobTable, state: State) -> Allowance:
+        return await read_allowance(session, table, state.controls.get(table.backend, {}), state.now)
 
     async def _is_due(self, session: Session, table: JobTable, now: datetime) -> bool:
         due = await self._due(session, table, 1, now, columns=HEAD)

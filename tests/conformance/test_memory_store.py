@@ -1,13 +1,18 @@
 """The reference store keeps every promise of the port."""
 
 from datetime import timedelta
-
-import attrs
+from functools import partial
 
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.transactional import Access, Is, Session, Table
+from sp00ky_core.stores.transactional.schema.definition import AUDITS, RUNNERS, job_table
+
+
+async def move(session: Session, table: Table, key: str, column: str, by: timedelta) -> None:
+    (row,) = await session.select(table, [Is("id", "=", key)])
+    await session.update(table, [Is("id", "=", key)], {column: row[column] - by})
 
 
 class TestMemoryStore(StoreConformance):
@@ -15,15 +20,18 @@ class TestMemoryStore(StoreConformance):
         return MemoryStore(options)
 
     async def backdate_beat(self, store: Store, runner_id: str, seconds: float) -> None:
-        assert isinstance(store, MemoryStore)
-        beat = store._runners[runner_id]
-        store._runners[runner_id] = attrs.evolve(beat, beat_at=beat.beat_at - timedelta(seconds=seconds))
+        await self._move(store, RUNNERS, runner_id, "beat_at", seconds)
 
     async def backdate_audit(self, store: Store, entry_id: str, seconds: float) -> None:
+        await self._move(store, AUDITS, entry_id, "at", seconds)
+
+    async def _move(self, store: Store, table: Table, key: str, column: str, seconds: float) -> None:
         assert isinstance(store, MemoryStore)
-        entry = store._acts[entry_id]
-        store._acts[entry_id] = attrs.evolve(entry, at=entry.at - timedelta(seconds=seconds))
+        by = timedelta(seconds=seconds)
+        await store.run(partial(move, table=table, key=key, column=column, by=by), Access.WRITE)
 
     async def delete_row(self, store: Store, job_id: str) -> None:
         assert isinstance(store, MemoryStore)
-        store._tables[table_of(job_id)].remove(job_id)
+        table, key = job_id.split(":")
+        where = [Is("id", "=", key)]
+        await store.run(lambda session: session.delete(job_table(table), where), Access.WRITE)

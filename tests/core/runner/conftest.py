@@ -76,7 +76,7 @@ MakeBench = Callable[..., Awaitable[Bench]]
 
 @pytest.fixture
 async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
-    """A bench with two backends, ``api`` and ``other``; settings of ``api`` by keyword."""
+    """A bench with two backends, ``api`` and ``other``, and plugins; settings of ``api`` by keyword."""
     spec = tmp_path / "openapi.json"
     operation = {"post": {"responses": {"200": {"description": "ok"}}}}
     spec.write_text(
@@ -90,7 +90,7 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
     )
     stores: list[MemoryStore] = []
 
-    async def make(script: Script = deliver_all, **settings: Any) -> Bench:
+    async def make(script: Script = deliver_all, *plugged: object, **settings: Any) -> Bench:
         api = BackendConfig(
             name="api",
             spec=spec,
@@ -103,6 +103,8 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
         )
         config = Config(file=tmp_path / "sp00ky.yml", backends={"api": api, "other": other})
         plugins = Plugins()
+        for number, each in enumerate(plugged):
+            plugins.register(each, name=f"plugin {number}", distribution="a-test")
         tables = tuple(each.table for each in load_backends(config, frozenset(plugins.strategies)).values())
         store = MemoryStore(StoreOptions(url="memory://", tables=tables))
         await store.open()

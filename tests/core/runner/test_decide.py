@@ -20,12 +20,9 @@ async def test_a_strategy_that_fails_says_so_and_counts_as_the_cap(make_bench, c
     def broken(_policy: RetryPolicy, _n: int) -> float:
         raise error("a bug")
 
-    bench = await make_bench(lambda attempt: Undelivered(name="timeout"), retry=RetryConfig(cap=60, jitter=0))
-    bench.plugins.register(
-        SimpleNamespace(sp00ky_register_retry_strategies=hookimpl(lambda: {"broken": broken})),
-        name="broken",
-        distribution="a-test",
-    )
+    plugin = SimpleNamespace(sp00ky_register_retry_strategies=hookimpl(lambda: {"broken": broken}))
+    retry = RetryConfig(cap=60, jitter=0)
+    bench = await make_bench(lambda attempt: Undelivered(name="timeout"), plugin, retry=retry)
     job = await bench.add(retry_strategy="broken")
     async with bench.runner():
         waiting = await bench.until(job, lambda now: now.retries == 1)

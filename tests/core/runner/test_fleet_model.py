@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
-from itertools import islice
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 import attrs
 import pytest
@@ -24,10 +23,12 @@ from tests.simulation.world import STEP
 from sp00ky_core import machine
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Lost, Transition
-from sp00ky_core.ports import Claim, SettleFate, Settlement, StoreOptions
+from sp00ky_core.ports import Claim, JobQuery, JobTable, Settlement, SettleResult, StoreOptions
 from sp00ky_core.runner import Runner
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.transactional import Access, Is, Session
+from sp00ky_core.stores.transactional.schema.definition import job_table
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
 
@@ -126,9 +127,14 @@ class Unordered(MemoryStore):
     """Forgets that a lost attempt may be under way."""
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        for key in [key for table in self._tables.values() for key in table._ordering._keys.values()]:
-            key.leases.clear()
+        for table in self.options.tables:
+            await self.run(partial(_forget_leases, table=table), Access.WRITE)
         return await super().claim(slots_by_backend, runner_id)
+
+
+async def _forget_leases(session: Session, table: JobTable) -> None:
+    lost = [Is("status", "!=", JobStatus.PROCESSING), Is("lease_until", "!=", None)]
+    await session.update(job_table(table.table), lost, {"lease_until": None})
 
 
 class Unpaused(MemoryStore):
@@ -136,7 +142,7 @@ class Unpaused(MemoryStore):
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         for backend in slots_by_backend:
-            self._controls[backend].resume(self._now())
+            await self.resume(backend)
         return await super().claim(slots_by_backend, runner_id)
 
 
@@ -153,19 +159,22 @@ def test_a_runner_that_sends_what_has_expired_is_noticed(monkeypatch: pytest.Mon
 class Unfenced(MemoryStore):
     """Writes whatever the row's epoch is by now."""
 
-    def _apply_one(self, settlement: Settlement, now: datetime) -> SettleFate:
-        job = self._row(settlement.job_id)
-        if job is not None:
-            settlement = attrs.evolve(settlement, epoch=job.lease_epoch, runner_id=job.runner_id)
-        return super()._apply_one(settlement, now)
+    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        rows = {job.id: job for job in await self._load([each.job_id for each in settlements])}
+        return await super()._apply([_forged(each, rows.get(each.job_id)) for each in settlements])
+
+
+def _forged(settlement: Settlement, row: Job | None) -> Settlement:
+    if row is None:
+        return settlement
+    return attrs.evolve(settlement, epoch=row.lease_epoch, runner_id=row.runner_id)
 
 
 class Hasty(MemoryStore):
     """Doesn't look at leases when it reclaims."""
 
     async def _lost(self, dead_runners: Collection[str], *, limit: int, **_guards: object) -> list[Job]:
-        found = (job for table in self._tables.values() for job in table.of_status(JobStatus.PROCESSING))
-        return list(islice(found, limit))
+        return await self.find(JobQuery(status=JobStatus.PROCESSING, limit=limit))
 
 
 class KeepsNothing(MemoryStore):

@@ -1,5 +1,6 @@
 """One table of the memory store."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.stores.memory.table import MemoryTable
+from sp00ky_core.stores.transactional import Row
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
@@ -22,41 +24,43 @@ def job(**fields: Any) -> NewJob:
     return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
 
 
-async def test_a_claim_looks_at_no_more_rows_than_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = MemoryStore(OPTIONS)
-    await store.add([job()] * 1_000)
-    ended = await store.claim({"api": 500}, "r")
-    await store.settle([settlement(each, Delivered()) for each in ended])
+async def looked_at(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> int:
+    """Claim ten jobs, and count the rows that it takes to find them."""
     looks = 0
-    look = MemoryTable._is_live
+    found = MemoryTable._found
 
-    def counted(table: MemoryTable, *entry: Any) -> bool:
+    def counted(*arguments: Any) -> Iterator[Row]:
         nonlocal looks
-        looks += 1
-        return look(table, *entry)
+        for row in found(*arguments):
+            looks += 1
+            yield row
 
-    monkeypatch.setattr(MemoryTable, "_is_live", counted)
-    heap = len(store._tables["job"]._due[0])
-    assert len(await store.claim({"api": 10}, "r")) == 10
-    assert looks == 10
-    assert heap - len(store._tables["job"]._due[0]) == 10
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryTable, "_found", counted)
+        assert len(await store.claim({"api": 10}, "r")) == 10
+    return looks
 
 
-async def test_a_claim_looks_at_no_job_behind_the_first_of_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("waiting", [job(), job(priority=2), job(ordering_key="one")])
+async def test_a_claim_looks_at_no_more_rows_where_more_wait(
+    monkeypatch: pytest.MonkeyPatch, waiting: NewJob
+) -> None:
+    looks = []
+    for count in (20, 2_000):
+        store = MemoryStore(OPTIONS)
+        await store.add([waiting] * count + [job()] * 500)
+        ended = await store.claim({"api": 5}, "r")
+        await store.settle([settlement(each, Delivered()) for each in ended])
+        looks.append(await looked_at(monkeypatch, store))
+    assert looks[0] == looks[1]
+
+
+async def test_a_claim_takes_one_job_of_a_key() -> None:
     store = MemoryStore(OPTIONS)
     await store.add([job(ordering_key="one")] * 1_000 + [job(ordering_key="other"), job()])
-    assert len(store._tables["job"]._due[0]) == 3
     assert len(await store.claim({"api": 10}, "r")) == 3
     assert await store.claim({"api": 10}, "r") == []
     assert await store.next_due(["api"]) is None
-
-
-async def test_keys_whose_jobs_have_ended_leave_nothing() -> None:
-    store = MemoryStore(OPTIONS)
-    await store.add([job(ordering_key="one"), job(ordering_key="other")])
-    claimed = await store.claim({"api": 10}, "r")
-    await store.settle([settlement(each, Delivered()) for each in claimed])
-    assert store._tables["job"]._ordering._keys == {}
 
 
 async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:

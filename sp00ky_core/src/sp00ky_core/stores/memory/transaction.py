@@ -1,31 +1,39 @@
-"""A transaction of the memory store: jobs that are there when it commits."""
+"""A caller's transaction on the memory store: jobs that are there when it commits."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job
+from sp00ky_core.stores.memory.session import MemorySession, Tables
+from sp00ky_core.stores.transactional.connection.session import Row
+from sp00ky_core.stores.transactional.schema.definition import Table
 
 __all__ = ["MemoryTransaction"]
 
 
-class MemoryTransaction:
+class MemoryTransaction(MemorySession):
     """Pass it as ``connection=``: leaving the block commits, leaving it by an exception forgets the jobs.
 
     While it is open, another ``add`` with a dedup key of its jobs waits for its end, as a unique index makes
     it wait in a database. Made by ``MemoryStore.transaction``.
+
+    Attributes:
+        held: Its jobs' tables, by the row's key.
+        ended: Set when it has committed or rolled back.
+        waits_for: The transaction whose end it waits for.
     """
 
-    def __init__(self, commit: Callable[[MemoryTransaction], None]) -> None:
-        self.jobs: list[Job] = []
-        self.keys: dict[tuple[str, str], Job] = {}  # by backend and dedup key
-        self.waits_for: MemoryTransaction | None = None
+    def __init__(self, tables: Tables, end: Callable[[MemoryTransaction], None]) -> None:
+        super().__init__(tables)
+        self.held: dict[str, Table] = {}
         self.ended = asyncio.Event()
-        self._commit = commit
+        self.waits_for: MemoryTransaction | None = None
+        self._end = end
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,13 +49,16 @@ class MemoryTransaction:
     def commit(self) -> None:
         """Make the jobs visible; on a transaction that has ended, nothing."""
         if not self.ended.is_set():
+            for key, table in self.held.items():
+                self._tables[table].put(key, self._tables[table].let_go(key))
             self.ended.set()
-            self._commit(self)
+            self._end(self)
 
     def rollback(self) -> None:
         """Forget the jobs; on a transaction that has ended, nothing."""
-        self.jobs = []
-        self.commit()
+        if not self.ended.is_set():
+            self.roll_back()
+            self.commit()
 
     async def wait_for(self, other: MemoryTransaction) -> None:
         """Wait for another transaction's end. Raises ``StoreError`` where that one waits for this one."""
@@ -63,3 +74,16 @@ class MemoryTransaction:
             await other.ended.wait()
         finally:
             self.waits_for = None
+
+    def keys(self) -> set[tuple[str, str]]:
+        """Return the dedup keys of its jobs, each with its table."""
+        return {(table.name, self._tables[table].held[key]["dedup_key"]) for key, table in self.held.items()}
+
+    def _insert(self, table: Table, row: Row) -> None:
+        key = row[table.key[0]]
+        self._tables[table].hold(row)
+        self.held[key] = table
+        self._undo.append(partial(self._let_go, key))
+
+    def _let_go(self, key: str) -> None:
+        self._tables[self.held.pop(key)].let_go(key)

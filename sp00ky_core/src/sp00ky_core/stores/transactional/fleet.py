@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from typing import ClassVar
 
 from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.ports import (
@@ -32,14 +33,20 @@ __all__ = ["FleetStore"]
 
 
 class FleetStore(Primitives):
-    """The part of a ``TransactionalStore`` that knows the fleet; a base of it."""
+    """The part of a ``TransactionalStore`` that knows the fleet; a base of it.
+
+    Attributes:
+        executor: What does its work in transactions.
+    """
+
+    executor: ClassVar[type[Executor]] = Executor
 
     def __init__(self, options: StoreOptions) -> None:
         self.options = options
         self._tables = {table.table: table for table in options.tables}
         self._backends = {table.backend: table for table in options.tables}
         self._refused, self._rounds = Quarantine(), Rounds()
-        self._executor = Executor(self.run, self.translate, lambda: self.location)
+        self._executor = self.executor(self.run, self.translate, lambda: self.location)
         self._notifications = Notifications(
             self.changes, self._executor, options.tables, self._rounds.begin_again
         )

@@ -36,17 +36,17 @@ class Executor:
         self._run = run
         self._translate = translate
         self._location = location
-        self._open = False
+        self.is_open = False
         self._running: set[asyncio.Future[Any]] = set()
         self._claiming: set[asyncio.Future[Any]] = set()
 
     def open(self) -> None:
         """Take work, again if it was closed."""
-        self._open = True
+        self.is_open = True
 
     async def close(self) -> None:
         """Take no more work, and wait for all that has begun."""
-        self._open = False
+        self.is_open = False
         while self._running:
             await asyncio.wait(self._running)
 
@@ -64,7 +64,7 @@ class Executor:
         Raises:
             StoreClosed: It isn't open.
         """
-        if not self._open:
+        if not self.is_open:
             raise StoreClosed(store=self._location())
         running: asyncio.Future[T] = asyncio.ensure_future(self._translated(self._run(work, access)))
         for kept in (self._running, self._claiming) if claims else (self._running,):

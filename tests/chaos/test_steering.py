@@ -12,7 +12,7 @@ from tests.chaos.steering import LIMIT, steering_plan
 
 SEED = 12
 
-WAITING = 300
+WAITING = 240
 """Jobs of each backend that wait at the start."""
 
 

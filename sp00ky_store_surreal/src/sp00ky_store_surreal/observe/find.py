@@ -106,7 +106,8 @@ async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> l
 
 async def _by_age(connection: Connection, table: JobTable, query: JobFilter, part: Part) -> Part:
     """Let a server walk along the newest jobs, if many have the status: else it sorts them all."""
-    if connection.target.embedded or query.assigned_to is not None:
+    few = (query.assigned_to, query.ordering_key, query.runner_id)  # jobs that may be far from the newest
+    if connection.target.embedded or any(each is not None for each in few):
         return part
     statement = surql("many", table=quoted(table.table))
     (is_many,) = await connection.read(statement, status=(query.status or JobStatus.SUCCESS).value)

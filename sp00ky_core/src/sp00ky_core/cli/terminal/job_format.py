@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 
 from sp00ky_core.cli.terminal.output import plain, show_json
-from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.encoding.job_json import instant_to_json, job_to_json
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import BackendStats, Pause
 
@@ -56,6 +56,8 @@ def job_lines(job: Job) -> Iterator[str]:
         if name != "errors" and value is not None:
             shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
             yield f"{name}: {plain(shown)}"
+    if job.expires_at is not None:
+        yield f"expires_at: {instant_to_json(job.expires_at)}"
     for error in job.errors:
         code = f" {error.code}" if error.code else ""
         line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"

@@ -100,7 +100,6 @@ DISTRIBUTIONS = [
             "stores/memory/test_model.py": "the model of a store notices what is broken",
             "stores/memory/test_ordering.py": "the order of a key, as time passes",
             "test_public_api.py": "the names that the package exports",
-            "test_sp00ky_command.py": "the command's start, a package of its own",
             "test_sp00ky_pytest.py": "the pytest plugin, a package of its own",
         },
     ),

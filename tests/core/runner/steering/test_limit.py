@@ -77,7 +77,7 @@ async def test_two_runners_keep_what_the_whole_fleet_may_have_in_flight(make_ben
 
 
 async def test_when_a_job_has_ended_the_next_one_is_claimed_at_once(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.memory.control.FULL", NEVER)
+    monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
     bench = await make_bench(max_in_flight=1)
     jobs = [await bench.add() for _ in range(5)]
     async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):

@@ -16,11 +16,13 @@ from tests.chaos.history import Disturbance, Row
 from tests.chaos.session import Ending
 from tests.chaos.stage import Stage, beside, staged, until_ended
 
-__all__ = ["GRACE", "Deployed", "run_deploys"]
+__all__ = ["GRACE", "LEAST", "Deployed", "run_deploys"]
 
 GRACE = 4.0
 EVERY = 3.0
 """Seconds from one SIGTERM to the next."""
+LEAST = 4
+"""Restarts that there are however long each takes on a busy machine."""
 LATE = 2.0
 """Seconds that a runner may take beyond ``grace``."""
 
@@ -77,7 +79,7 @@ async def run_deploys(seconds: float, database: Database, folder: Path, *, runne
 
 async def _replace_all(stage: Stage, seconds: float, noted: list[Disturbance]) -> list[tuple[int, float]]:
     deadline, stops = time.monotonic() + seconds, []
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline or len(noted) < LEAST:
         await stage.enqueuer.hang(1)
         oldest = stage.fleet.members[0]
         await stage.fleet.ready(oldest)  # before that it has nothing to drain, and ends at once

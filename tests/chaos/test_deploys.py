@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.chaos.checker import violations
-from tests.chaos.deploys import run_deploys
+from tests.chaos.deploys import LEAST, run_deploys
 from tests.chaos.postgres import postgres
 
 SECONDS = 10.0
@@ -19,5 +19,5 @@ async def test_rolling_restarts_under_load_cost_nothing(tmp_path: Path) -> None:
         deployed = await run_deploys(SECONDS, database, tmp_path)
     assert violations(deployed.ending.history) == []
     assert deployed.complaints() == []
-    assert len(deployed.long) >= 4
+    assert len(deployed.long) >= LEAST
     assert len(deployed.short) > 50

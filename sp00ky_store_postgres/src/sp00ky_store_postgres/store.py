@@ -33,7 +33,7 @@ from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.observe.announcements import Announcements
-from sp00ky_store_postgres.observe.errors import Errors
+from sp00ky_store_postgres.observe.error_groups import Errors
 from sp00ky_store_postgres.observe.find import Reads
 from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.stats import Stats

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import attrs
 from yarl import URL
 
-from sp00ky_core.contract.paths import climbs, path_problem
+from sp00ky_core.contract.path_safety import climbs, path_problem
 
 __all__ = ["Place", "RoutePath", "PathRefused", "ValueRefused", "scalar_text"]
 

@@ -10,7 +10,7 @@ import jsonschema_rs
 
 from sp00ky_core.contract.documents import DocumentProblem
 from sp00ky_core.contract.headers import HEADER_VALUE
-from sp00ky_core.contract.paths import segment_problem
+from sp00ky_core.contract.path_safety import segment_problem
 from sp00ky_core.contract.routes import Route, RouteParts
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import Violation

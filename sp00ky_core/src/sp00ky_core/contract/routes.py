@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
-from sp00ky_core.contract.paths import path_problem
+from sp00ky_core.contract.path_safety import path_problem
 
 __all__ = ["Route", "RouteParts", "described_routes"]
 

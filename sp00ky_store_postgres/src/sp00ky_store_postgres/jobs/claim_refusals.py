@@ -102,7 +102,7 @@ async def _try_each(connection: Any, name: str, keys: Sequence[Any], guard: str)
     A row that ``guard`` refuses is sound: another job of its ordering key is being processed.
     """
     refused: dict[str, str] = {}
-    statement = fill(read_sql("claim_trial"), table=name)
+    statement = fill(read_sql("claim_refusal_trial"), table=name)
     for key in keys:
         try:
             async with connection.transaction():

@@ -24,7 +24,7 @@ async def unattended(
     if not {"run_at", "deferred_since", "priority", "ordering_key"} <= found.types.keys():
         return
     if await exists(connection, tables.runner):
-        for row in await connection.fetch(tables.statement("without_runner", table)):
+        for row in await connection.fetch(tables.statement("due_without_runner", table)):
             yield Finding.warning(
                 table.table,
                 f"a job has been due for {row['seconds']} s, and no runner is alive",

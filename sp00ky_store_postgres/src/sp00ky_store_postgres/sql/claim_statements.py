@@ -50,7 +50,7 @@ class ClaimStatements:
             parts += self._share(number, table, places, keyed=table.table in keyed)
         union = [f"TABLE share_{number}" for number in range(len(tables))]
         union += [
-            self._sql("claim_keys_seen" if table.table in keyed else "claim_keyed", table, number)
+            self._sql("claim_keys_seen" if table.table in keyed else "claim_keyed_marker", table, number)
             for number, table in enumerate(tables)
         ]
         union += [self._of_all("claim_paused", tables), self._breakers(tables, keyed)]
@@ -71,7 +71,7 @@ class ClaimStatements:
     def trial(self, table: JobTable, *, since: Sequence[str], after: str, limit: str) -> str:
         """Build what lists the rows that a claim would take."""
         due = self._due(table, since=since, limit=limit, keyed=True, locks=True)
-        return self._sql("claim_trial_rows", table, all_keys=self._keys(table, after=after), due=due)
+        return self._sql("claim_refusal_trial_rows", table, all_keys=self._keys(table, after=after), due=due)
 
     def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:
         """Build what says when the next job is due; ``claimable``: of backends that nothing holds back."""
@@ -140,7 +140,7 @@ class ClaimStatements:
         return self._sql("claim_merged", table, ready=ready, heads=heads, locking_job=locking, **parts)
 
     def _keys(self, table: JobTable, number: int = 0, *, after: str = "''") -> str:
-        return self._sql("claim_keys", table, number, after=after, most=str(MOST_KEYS))
+        return self._sql("claim_first_of_each_key", table, number, after=after, most=str(MOST_KEYS))
 
     def _of_all(self, name: str, tables: Sequence[JobTable], **parts: str) -> str:
         """Fill in a statement about all of these tables."""

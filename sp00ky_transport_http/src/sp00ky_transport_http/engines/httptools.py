@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 
 from sp00ky_core.outcome import CONNECT, TLS
-from sp00ky_transport_http.engines.connection import Connection
 from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed
-from sp00ky_transport_http.engines.message import head_of
-from sp00ky_transport_http.engines.pool import Origin, Pool
+from sp00ky_transport_http.engines.httptools_connection import Connection
+from sp00ky_transport_http.engines.httptools_pool import Origin, Pool
+from sp00ky_transport_http.engines.request_head import head_of
 
 __all__ = ["HttptoolsEngine"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.memory.index import SortedIndex, met
-from sp00ky_core.stores.memory.plan import Plan, plan
+from sp00ky_core.stores.memory.query_plan import Plan, plan
 from sp00ky_core.stores.transactional import Default, Index, Is, Row, Table, Where
 
 __all__ = ["MemoryTable"]

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 from yarl import URL
 
-from sp00ky_transport_http.engines.connection import Connection
 from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed
+from sp00ky_transport_http.engines.httptools_connection import Connection
 from sp00ky_transport_http.request import CommonHeaders, Request
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

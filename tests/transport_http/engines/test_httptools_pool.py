@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from sp00ky_transport_http.engines import pool as pools
-from sp00ky_transport_http.engines.pool import Origin, Pool
+from sp00ky_transport_http.engines import httptools_pool as pools
+from sp00ky_transport_http.engines.httptools_pool import Origin, Pool
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Errors:
         groups: list[ErrorGroup] = []
         for table in self._executor.tables.all:
             given = since or BEGINNING, limit
-            rows = await self._executor.query("errors", *given, table=table, entry=last_entry())
+            rows = await self._executor.query("error_groups", *given, table=table, entry=last_entry())
             for row in rows:
                 example = id_of(table.table, row["example"])
                 groups.append(ErrorGroup(backend=table.backend, **{**row, "example": example}))

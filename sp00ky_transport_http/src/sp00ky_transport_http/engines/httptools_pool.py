@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from sp00ky_transport_http.engines.connection import Connection
+from sp00ky_transport_http.engines.httptools_connection import Connection
 
 __all__ = ["IDLE", "Origin", "Pool"]
 

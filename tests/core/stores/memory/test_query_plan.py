@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.job import JobStatus
-from sp00ky_core.stores.memory.plan import plan
+from sp00ky_core.stores.memory.query_plan import plan
 from sp00ky_core.stores.transactional import Is
 from sp00ky_core.stores.transactional.observe.filters import (
     NEWEST_FIRST,

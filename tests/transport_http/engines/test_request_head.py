@@ -3,7 +3,7 @@
 import pytest
 from yarl import URL
 
-from sp00ky_transport_http.engines.message import head_of
+from sp00ky_transport_http.engines.request_head import head_of
 from sp00ky_transport_http.request import CommonHeaders, Request
 
 

@@ -11,8 +11,8 @@ from tests.core.stores.transactional.conftest import NOW, TABLES, SqliteSession,
 from sp00ky_core.ports import ErrorGroup
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.transactional.connection.session import Is
-from sp00ky_core.stores.transactional.observe import errors
-from sp00ky_core.stores.transactional.observe.errors import error_groups
+from sp00ky_core.stores.transactional.observe import error_groups as error_groups_module
+from sp00ky_core.stores.transactional.observe.error_groups import error_groups
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -50,7 +50,7 @@ async def test_the_largest_groups_come_first(session: SqliteSession) -> None:
 async def test_every_row_is_counted_once(
     session: SqliteSession, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(errors, "PAGE", page)
+    monkeypatch.setattr(error_groups_module, "PAGE", page)
     await failed(session, 5, "timeout")
     await session.execute("UPDATE job SET updated_at = (SELECT max(updated_at) FROM job) WHERE rowid > 2")
     (group,) = await groups(session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import attrs
 
@@ -77,7 +77,12 @@ def _embedded(location: str, file: Path | None, block: SurrealdbConfig) -> Targe
 
 def _remote(url: str, block: SurrealdbConfig) -> Target:
     parts = urlsplit(url)
-    if not _HOST.fullmatch(parts.netloc) or parts.fragment or "@" in f"{parts.path}{parts.query}":
+    if (
+        not _has_port(parts)
+        or not _HOST.fullmatch(parts.netloc)
+        or parts.fragment
+        or "@" in f"{parts.path}{parts.query}"
+    ):
         raise _wrong(
             "it begins with ws://USER:PASSWORD@HOST:PORT; in a password, write @ / ? # : % "
             "as %40 %2F %3F %23 %3A %25"
@@ -104,6 +109,13 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
         password=unquote(parts.password) if parts.password else secret,
         token=query.get("token", [""])[0],
     )
+
+
+def _has_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port is None or parts.port > 0
+    except ValueError:  # no number, or too large a one
+        return False
 
 
 def _wrong(problem: str) -> ConfigError:

@@ -65,9 +65,10 @@ class StoreModel(OperatorRules):
 
     @initialize(target=jobs, backend=st.sampled_from(BACKENDS))
     def enqueue_first(self, backend: str) -> MultipleResults[Pair]:
-        """Add jobs at the start, some of one key."""
+        """Add jobs at the start, one of a higher priority, and some of one key."""
         first = self._enqueue(backend, None, 1, max_retries=1)
-        return multiple(*first, *self._enqueue(backend, "a", 3, max_retries=1))
+        urgent = self._enqueue(backend, None, 1, max_retries=1, priority=3)
+        return multiple(*first, *urgent, *self._enqueue(backend, "a", 3, max_retries=1))
 
     @rule(
         target=jobs,

@@ -30,6 +30,7 @@ class Readiness:
         self._tables = tables
         self._layouts: dict[str, TableLayout] | None = None
         self._gone: dict[str, TableMissing] = {}  # since they were there
+        self._logged: set[str] = set()
 
     async def ensure(self) -> None:
         """Read the tables once. Raises ``SchemaError`` where a table is missing or lacks our fields."""
@@ -42,12 +43,6 @@ class Readiness:
             if problem:
                 raise SchemaError(store=self._connection.target.location, problem=f"table {name!r} {problem}")
         self._layouts = layouts
-        for each in sorted(self.without_entries()):
-            _log.warning(
-                "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
-                "run: sp00ky migrate --repair",
-                each,
-            )
 
     def forget(self) -> None:
         """Look again at the next use."""
@@ -93,9 +88,17 @@ class Readiness:
         return True
 
     def without_entries(self) -> set[str]:
-        """Name the backends whose ``errors`` can't hold entries."""
+        """Name the backends whose ``errors`` can't hold entries; each is logged once."""
         layouts = self._layouts or {}
-        return {each.backend for each in self._tables if not layouts[each.table].holds_entries}
+        found = {each.backend for each in self._tables if not layouts[each.table].holds_entries}
+        for each in sorted(found - self._logged):
+            _log.warning(
+                "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
+                "run: sp00ky migrate --repair",
+                each,
+            )
+        self._logged |= found
+        return found
 
     def results(self) -> dict[str, ResultField]:
         """Return what each backend's ``result`` takes."""

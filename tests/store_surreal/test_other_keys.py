@@ -130,14 +130,14 @@ async def test_check_counts_them_and_says_how_to_delete_them(migrated: SurrealSt
 DUE = {"table": "job", "n": "", "start": "", "group": "claim_group < 1", "from": " AND run_at <= $now"}
 
 SELECTIONS = {
-    "due": surql("due", but=" AND id < job:[]", **DUE),
+    "due": surql("claim_due_ids", but=" AND id < job:[]", **DUE),
     "due, some of them passed over": surql(
-        "due",
+        "claim_due_ids",
         but=" AND id < job:[] AND id NOT IN $skipped",
         **DUE,
     ),
-    "first": surql("first_alone", table="job", group="claim_group < 1"),
-    "held": surql("held", table="job"),
+    "first": surql("fragments/first_pending_embedded", table="job", group="claim_group < 1"),
+    "held": surql("release_held_ids", table="job"),
 }
 
 

@@ -255,7 +255,7 @@ async def test_an_instant_to_come_costs_no_numbers(migrated: SurrealStore) -> No
 
 @pytest.mark.parametrize(
     "file",
-    sorted(Path(str(files("sp00ky_store_surreal") / "surql")).glob("*.surql")),
+    sorted(Path(str(files("sp00ky_store_surreal") / "surql")).rglob("*.surql")),
     ids=lambda file: file.name,
 )
 def test_no_statement_asks_the_clock_twice_for_one_difference(file: Path) -> None:

@@ -36,12 +36,15 @@ COLUMNS = (
     *("created_at", "updated_at", "run_at", "deferred_since", "lease_until"),
     *("lease_epoch", "runner_id", "errors", "result"),
 )
-"""The names of ``columns.surql``, and what ``load.surql`` adds: rows come as lists, cheaper to decode."""
+"""The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds.
+
+Rows come as lists, cheaper to decode.
+"""
 
 _SPELT = (str, int, UUID)
 """Keys that have the same text here and there."""
 
-_ERRORS = surql("readable_errors").strip()
+_ERRORS = surql("fragments/errors_made_fit").strip()
 
 
 async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID]) -> list[Job]:
@@ -49,7 +52,7 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID])
     if not ids:
         return []
     try:
-        reply = await connection.read(surql("load", n="0"), ids0=list(ids), **NUL)
+        reply = await connection.read(surql("load_jobs", n="0"), ids0=list(ids), **NUL)
     except NO_ROWS_FAULT:
         raise
     except StoreError:
@@ -58,7 +61,7 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID])
 
 
 async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[Job]:
-    """Read a reply of ``reply.surql``; load again the rows that need care."""
+    """Read a reply of ``fragments/reply_rows_if_fit.surql``; load again the rows that need care."""
     if isinstance(reply, Mapping):
         return await load_safely(connection, table, reply["unsafe"])
     rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
@@ -106,7 +109,7 @@ async def _worst(connection: Connection, table: JobTable, row_id: RecordID) -> l
             return [job_from(row, table) for row in rows]
     # What the transitions need and nothing of a client's, so that the job can still be ended.
     try:
-        reply = await connection.read(surql("load_barely"), ids=[row_id], **NUL)
+        reply = await connection.read(surql("load_transition_columns"), ids=[row_id], **NUL)
     except NO_ROWS_FAULT:
         raise
     except StoreError:
@@ -116,6 +119,6 @@ async def _worst(connection: Connection, table: JobTable, row_id: RecordID) -> l
 
 
 async def _select(connection: Connection, ids: Sequence[RecordID], more: str) -> list[dict[str, Any]]:
-    reply = await connection.read(surql("load_safely", more=more), ids=list(ids), **NUL)
+    reply = await connection.read(surql("load_jobs_made_fit", more=more), ids=list(ids), **NUL)
     rows: list[dict[str, Any]] = reply[-1]
     return rows

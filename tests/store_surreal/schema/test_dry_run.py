@@ -184,11 +184,11 @@ CALLED = re.compile(r"\b[a-z]+::[a-z_]+\(|\bcount\(|\.(?:is_[a-z]+|map)\(")
 def test_every_function_that_a_statement_calls_is_tried() -> None:
     package = Path(str(files("sp00ky_store_surreal")))
     texts = [
-        *(each.read_text() for each in package.glob("surql/*.surql")),
+        *(each.read_text() for each in package.glob("surql/**/*.surql")),
         (package / "surql" / "claim_parts.py").read_text(),
     ]
     called = {each for text in texts for each in CALLED.findall(text)}
-    assert {each for each in called if each not in surql("trial_functions")} == set()
+    assert {each for each in called if each not in surql("dry_run_functions")} == set()
     assert {each.partition("::")[0] for each in called if "::" in each} <= set(FUNCTIONS.split(","))
 
 

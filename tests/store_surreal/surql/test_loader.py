@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from sp00ky_core.errors import ConfigError
 from sp00ky_store_surreal.surql.loader import _included, identifier, quoted, steps_of, surql
 
-FOLDER = files("sp00ky_store_surreal").joinpath("surql")
-FILES = sorted(each.name for each in FOLDER.iterdir() if each.name.endswith(".surql"))
+FOLDER = Path(str(files("sp00ky_store_surreal").joinpath("surql")))
+NAMES = sorted(each.relative_to(FOLDER).with_suffix("").as_posix() for each in FOLDER.rglob("*.surql"))
 PLACE = re.compile(r"@(\w+)@")
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_each_statement_can_be_loaded(file: str) -> None:
-    name = file.removesuffix(".surql")
+@pytest.mark.parametrize("name", NAMES)
+def test_each_statement_can_be_loaded(name: str) -> None:
     statement = surql(name, **dict.fromkeys(PLACE.findall(_included(name)), "filled_in"))
     assert statement.strip()
     assert "@" not in statement
+    assert "-- " not in statement
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_file_says_what_it_does(name: str) -> None:
+    assert (FOLDER / f"{name}.surql").read_text().startswith("-- ")
 
 
 def test_a_name_that_nothing_fills_is_an_error() -> None:
     with pytest.raises(KeyError):
-        surql("due")
+        surql("claim_due_ids")
 
 
 def test_a_schema_s_steps_have_their_reasons() -> None:

@@ -93,7 +93,7 @@ class Live:
         """Subscribe to the tables that aren't resting, and to no other; say whether there was a new one."""
         self._turned.clear()
         for table in queries.keys() & self._resting:
-            await self._ask(connection, surql("kill", query=str(queries.pop(table))))
+            await self._ask(connection, surql("watch_end_live_query", query=str(queries.pop(table))))
         new = self._lives.keys() - self._resting - queries.keys()
         for table in new:
             queries[table] = (await self._ask(connection, self._lives[table]))[0]

@@ -25,7 +25,7 @@ async def change(connection: Connection, wanted: BreakerChange) -> BreakerResult
     """Change a breaker under a guard; return what it is then."""
     before = wanted.before
     reply = await connection.write(
-        surql("change_breaker"),
+        surql("breaker_change"),
         ONCE,
         id=_row_of(wanted.backend),
         backend=wanted.backend,
@@ -47,7 +47,7 @@ def _row_of(backend: str) -> RecordID:
 
 
 def breaker_of(row: Mapping[str, Any]) -> Breaker:
-    """Read a breaker from the columns of ``breaker_columns.surql``."""
+    """Read a breaker from the columns of ``fragments/breaker_columns.surql``."""
     return Breaker(
         state=BreakerState(row["state"]),
         failures=row["failures"],
@@ -85,7 +85,7 @@ async def take_probe(
         return [], None
     chosen = max(due, key=lambda row: (row["known"], row["spare"]))["id"]
     reply = await connection.write(
-        surql("take_probe"),
+        surql("breaker_take_probe"),
         CLAIMING,
         breaker=_row_of(table.backend),
         runner=runner_id,

@@ -32,7 +32,7 @@ class Heartbeats(StorePart):
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
         await self._ready.ensure()
         reply = await self._connection.write(
-            surql("beat"),
+            surql("runner_beat"),
             BEAT,
             id=RecordID("sp00ky_runner", runner_id),
             host=socket.gethostname(),
@@ -52,7 +52,7 @@ class Heartbeats(StorePart):
     async def runners(self) -> list[RunnerRecord]:
         """See ``Store.runners``."""
         await self._ready.ensure()
-        *_, rows = await self._connection.read(surql("runners"))
+        *_, rows = await self._connection.read(surql("runner_list"))
         return [
             RunnerRecord(
                 id=str(row["id"].id),
@@ -69,13 +69,13 @@ class Heartbeats(StorePart):
     async def drain_runner(self, runner_id: str) -> bool:
         """See ``Store.drain_runner``."""
         await self._ready.ensure()
-        reply = await self._connection.write(surql("drain"), id=RecordID("sp00ky_runner", runner_id))
+        reply = await self._connection.write(surql("runner_drain"), id=RecordID("sp00ky_runner", runner_id))
         return bool(reply[-1])
 
     async def remove_runner(self, runner_id: str) -> None:
         """See ``Store.remove_runner``."""
         await self._ready.ensure()
-        await self._connection.write(surql("remove_runner"), id=RecordID("sp00ky_runner", runner_id))
+        await self._connection.write(surql("runner_remove"), id=RecordID("sp00ky_runner", runner_id))
 
     async def _beats(self) -> Mapping[str, datetime]:
         return {each: beat.at for each, beat in (await beats(self._connection)).items()}
@@ -83,7 +83,7 @@ class Heartbeats(StorePart):
 
 async def beats(connection: Connection) -> Mapping[str, RunnerBeat]:
     """Read each runner's last beat."""
-    return _beats_of((await connection.read(surql("beats")))[-1])
+    return _beats_of((await connection.read(surql("fragments/runner_beats")))[-1])
 
 
 def _beats_of(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, RunnerBeat]:

@@ -30,19 +30,19 @@ def limited(choice: str, part: str, table: JobTable, n: str) -> str:
     """
     if not table.has_limits:
         return choice + part
-    return surql("tokenless", n=n) + choice + limited_at_once(part, table, n)
+    return surql("rate_pause_without_token", n=n) + choice + limited_at_once(part, table, n)
 
 
 def limited_at_once(part: str, table: JobTable, n: str) -> str:
     """Write the same for ids that are known, in one transaction."""
     if not table.has_limits:
         return f"BEGIN;{part}COMMIT;"
-    limit = surql("limit", n=n, table=quoted(table.table))
-    return f"BEGIN;{limit}{part}{surql('charge', n=n)}COMMIT;"
+    limit = surql("limit_cut_claim", n=n, table=quoted(table.table))
+    return f"BEGIN;{limit}{part}{surql('rate_charge', n=n)}COMMIT;"
 
 
 def limit_bindings(table: JobTable) -> dict[str, Any]:
-    """Build what ``limit.surql`` binds."""
+    """Build what ``limit_cut_claim.surql`` binds."""
     if not table.has_limits:
         return {}
     return {
@@ -55,7 +55,7 @@ def limit_bindings(table: JobTable) -> dict[str, Any]:
 
 
 def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
-    """Return what a claim's limits left it, as ``limit.surql`` has counted."""
+    """Return what a claim's limits left it, as ``limit_cut_claim.surql`` has counted."""
     allowance = Allowance(places=math.inf if table.max_in_flight is None else table.max_in_flight - in_flight)
     if table.rate is None or tokens is None:
         return allowance

@@ -178,7 +178,7 @@ class Claimer:
             self._heads,
             self._peers,
             mixed=self._mixed,
-            columns="AFTER" if self._care.now() is Care.NONE else surql("columns_careful"),
+            columns="AFTER" if self._care.now() is Care.NONE else surql("fragments/job_columns_named"),
             trims=self._size.shortens,
         )
         reply = await self._connection.write(statement, CLAIMING, **bindings)
@@ -215,7 +215,7 @@ class Claimer:
             return
         self._signals.work()  # they stood before others
         try:
-            await self._connection.write(surql("put_off"), CLAIMING, ids=ids)
+            await self._connection.write(surql("claim_put_off_delayed"), CLAIMING, ids=ids)
         except StoreError as error:  # what was claimed mustn't be lost for it
             for each in ids:
                 self._refusals.skip(each, error)
@@ -242,7 +242,7 @@ class Claimer:
 
     async def _claim_singly(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         claimed: list[Job] = []
-        state.read(await self._connection.read(surql("claimable")), slots)
+        state.read(await self._connection.read(surql("claim_shut_backends")), slots)
         for table, count in slots:
             if state.is_open(table):
                 ids = await self._claim_each(table, count, runner_id)
@@ -260,8 +260,10 @@ class Claimer:
         return await self._claim_named(table, [row["id"] for row in reply[-1]], runner_id)
 
     async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[RecordID]:
-        one = surql("claim_one", lease=lease_of(table, ""), unleased=unleased(table))
-        statement = f"{surql('now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
+        one = surql("claim_one_row", lease=lease_of(table, ""), unleased=unleased(table))
+        statement = (
+            f"{surql('fragments/let_now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
+        )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
         bound |= {"runner": runner_id, "backend": table.backend}
         claimed: list[RecordID] = []

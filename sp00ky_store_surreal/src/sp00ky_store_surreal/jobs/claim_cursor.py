@@ -116,7 +116,7 @@ class Heads:
     ) -> tuple[datetime, list[Any]]:
         """Read the database's clock, and when the first pending job is due: from a head on, or at all."""
         names = {"table": quoted(table.table), "group": group_of(rank, embedded=False)}
-        statement = surql("head_first" if head is None else "head", **names)
+        statement = surql("cursor_first_due" if head is None else "cursor_next_due", **names)
         now, found = (await self._connection.read(statement, head=head))[-1]
         return now, found
 

@@ -78,7 +78,7 @@ class Part:
         has_others: Whether there were some that are no jobs.
         early: Rows that a client delayed, and that were met too early.
         rows: What it claimed.
-        chosen: What the choice has seen: see ``chosen.surql``.
+        chosen: What the choice has seen: see ``claim_choice_by_priority.surql``.
     """
 
     found: int

@@ -47,13 +47,13 @@ class ClaimWriter:
 
     def alone(self, slots: Slots) -> tuple[str, dict[str, Any]]:
         """Write a claim that no other runner competes with."""
-        statement, bindings = surql("claimable"), self._bindings(slots) | NUL
+        statement, bindings = surql("claim_shut_backends"), self._bindings(slots) | NUL
         for number, (table, _) in enumerate(slots):
             n, passed = str(number), but(self.skipped, jobs_of=table) + unleased(table)
             ranks = RANKS if self._looks_wide(table) else (0,)
             due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
             places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
-            part = surql("claim", lease=lease_of(table, n), **places)
+            part = surql("claim_embedded", lease=lease_of(table, n), **places)
             statement += limited(self._choice(n, table, due), part, table, n)
         return statement, bindings
 
@@ -70,7 +70,7 @@ class ClaimWriter:
             columns: What is returned of each row.
             trims: Whether ``errors`` are shortened.
         """
-        statement, bindings = surql("claimable"), self._bindings(slots)
+        statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
         for number, (table, count) in enumerate(slots):
             n, start = str(number), peers.start(self.runner_id, count)
             passed = but(self.skipped, jobs_of=table if table.table in mixed else None) + unleased(table)
@@ -92,7 +92,7 @@ class ClaimWriter:
                 # a row may have a timeout of its own
                 until=f"$now + {lease_of(table, n)}" if table.timeout_overridable else f"$until{n}",
                 columns=columns,
-                trim=surql("trim").strip() if trims else "",
+                trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
             )
             statement += limited(self._choice(n, table, due), part, table, n)
@@ -109,7 +109,7 @@ class ClaimWriter:
 
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
         if not self._looks_wide(table):
-            return surql("plain", n=n, table=quoted(table.table), due=due[0])
+            return surql("claim_choice_by_age", n=n, table=quoted(table.table), due=due[0])
         return chosen(n, table, due, skips=bool(self.skipped))
 
     def _looks_wide(self, table: JobTable) -> bool:

@@ -93,7 +93,7 @@ class Enqueues(StorePart):
         row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
         if new_job.delay:
             row["delay"] = duration_text(new_job.delay.total_seconds())
-        kind = "statement_unique" if new_job.dedup_key else "statement"
+        kind = "enqueue_statement_unique" if new_job.dedup_key else "enqueue_statement"
         text = surql(kind, job=name, table=quoted(table.table))
         return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")
 
@@ -137,7 +137,7 @@ def _jobs_of(reply: list[Any]) -> list[Any]:
 
 
 async def _insert_within(transaction: Transaction, target: Target, batches: list[_Batch]) -> list[Any]:
-    statement, bindings = _statement(batches, guard=surql("elsewhere"))
+    statement, bindings = _statement(batches, guard=surql("enqueue_refuse_elsewhere"))
     place = {"namespace": target.namespace, "database": target.database}
     try:
         reply = await transaction.query(statement, bindings | place)
@@ -145,7 +145,7 @@ async def _insert_within(transaction: Transaction, target: Target, batches: list
         # What a statement wrote before it failed would be committed with the rest.
         ids = [row["id"] for batch in batches for row in batch.rows]
         with suppress(StoreError):  # then the transaction is lost as a whole
-            await transaction.query(surql("take_back"), {"ids": ids})
+            await transaction.query(surql("enqueue_take_back"), {"ids": ids})
         raise
     if "elsewhere" in reply:
         raise transaction.elsewhere("/".join(map(str, reply["elsewhere"])))
@@ -160,19 +160,19 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
         n, table = str(number), quoted(batch.table.table)
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
         bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
-        parts += surql("holders", table=table, n=n) if keys else ""
+        parts += surql("enqueue_dedup_holders", table=table, n=n) if keys else ""
         # What was just written is as it is returned, unless it is changed once more, or is another job.
         is_whole = insert and not keys and not batch.delays
         if not insert:
-            parts += surql("committed", n=n, live=f"$live{n}.id" if keys else "[]")
+            parts += surql("enqueue_find_committed", n=n, live=f"$live{n}.id" if keys else "[]")
         elif keys:
-            parts += surql("insert_unique", table=table, n=n)
+            parts += surql("enqueue_insert_unique", table=table, n=n)
         else:
-            parts += surql("insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
-        reads.append(f"$found{n}" if is_whole else surql("stored", n=n))
+            parts += surql("enqueue_insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
+        reads.append(f"$found{n}" if is_whole else surql("fragments/enqueued_jobs", n=n))
     if insert and bindings["delays"]:
-        parts += surql("delay")
-    return surql("add", parts=parts, reads=", ".join(reads)), bindings
+        parts += surql("enqueue_set_delays")
+    return surql("enqueue_transaction", parts=parts, reads=", ".join(reads)), bindings
 
 
 def _by_key(batches: list[_Batch], found: list[Any]) -> dict[tuple[str, str], Job]:

@@ -22,7 +22,7 @@ FEW = 5
 """Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
 
 OVER = {"longest": duration_text(LONGEST_LEASE)}
-"""What ``over.surql`` binds."""
+"""What ``fragments/lease_is_over.surql`` binds."""
 
 
 class LostClaims(StorePart):
@@ -36,7 +36,7 @@ class LostClaims(StorePart):
             left = limit - len(found)
             if left > 0 and runners:
                 with self._ready.passing_over():
-                    statement = surql("overdue", table=quoted(table.table))
+                    statement = surql("reclaim_overdue_ids", table=quoted(table.table))
                     reply = await self._connection.read(statement, runners=list(runners), limit=left, **OVER)
                     found += [_claim_of(row, table) for row in reply[-1]]
         return found
@@ -61,7 +61,7 @@ class LostClaims(StorePart):
 
 
 async def _lost_of(connection: Connection, table: JobTable, limit: int, **which: list[Any]) -> list[Job]:
-    statement = surql("lost", table=quoted(table.table))
+    statement = surql("reclaim_lost_ids", table=quoted(table.table))
     rows = (await connection.read(statement, limit=limit, **which, **OVER))[-1]
     full = [row for row in rows if row["full"]]
     ids = [row["id"] for row in rows if not row["full"]] + [row["id"] for row in full[:FEW]]

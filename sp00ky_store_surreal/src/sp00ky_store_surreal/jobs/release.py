@@ -35,6 +35,6 @@ class Releases(StorePart):
 
 async def _release(changes: RowChanges, table: JobTable, runner_id: str, keep: Collection[str]) -> list[str]:
     bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
-    change = Change(verb="released", statement="release", bindings=bindings, how=RELEASE)
-    rows = await changes.selected(change, surql("held", table=quoted(table.table)))
+    change = Change(verb="released", statement="release_jobs", bindings=bindings, how=RELEASE)
+    rows = await changes.selected(change, surql("release_held_ids", table=quoted(table.table)))
     return [id_text(row["id"]) for row in rows]

@@ -30,8 +30,8 @@ class Retention(StorePart):
                     with self._ready.passing_over():
                         count += await _prune(self._changes, table, status, keep, limit - count)
             with self._ready.passing_over():
-                await self._connection.write(surql("prune_holders", table=quoted(table.table)))
-        await self._connection.write(surql("prune_runners"))
+                await self._connection.write(surql("retention_ordering_holders", table=quoted(table.table)))
+        await self._connection.write(surql("retention_runners"))
         await prune_audit(self._connection)
         self._signals.changed()
         return count
@@ -39,6 +39,6 @@ class Retention(StorePart):
 
 async def _prune(changes: RowChanges, table: JobTable, status: JobStatus, keep: float, limit: int) -> int:
     bindings = {"status": status.value, "keep": duration_text(keep), "limit": limit}
-    old = surql("ended", table=quoted(table.table))
+    old = surql("retention_ended_ids", table=quoted(table.table))
     parts = await changes.selected(attrs.evolve(DELETE, bindings=bindings), old)
     return len(deleted_of(changes, table, parts))

@@ -84,7 +84,7 @@ class Settles(StorePart):
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         found = [each for each in (id_value(each.job_id) for each in settlements) if each is not None]
         writes = self._settle_writes(settlements)
-        looks = {name: surql(f"settle_{name}") for name in ("before", "after")}
+        looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
         reply = await self._connection.write(statement, SETTLING, ids=found, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
@@ -153,7 +153,7 @@ class Settles(StorePart):
             if any(self._claimer.may_order(each.backend) for each in settlements)
             else ""
         )
-        return surql("settle", before=before, after=after, missed=missed, result=result, live=live)
+        return surql("settle_jobs", before=before, after=after, missed=missed, result=result, live=live)
 
 
 def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:

@@ -53,7 +53,7 @@ class Reads(StorePart):
         for table in self._tables:
             if conditions.backend in {None, table.backend}:
                 part = part_of(table, conditions)
-                statement = surql("count", table=quoted(table.table), **part.names)
+                statement = surql("find_count", table=quoted(table.table), **part.names)
                 every, others = (await self._connection.read(statement, **part.bindings))[-2:]
                 total += count_of(every) - count_of(others)
         return total
@@ -72,7 +72,9 @@ class Reads(StorePart):
                     "from": f"{quoted(table.table)}:{literal_key(key)}",
                     "to": literal_key(key + _LAST_CHARACTER),
                 }
-                reply = await self._connection.read(surql("ids_from", **place), exact=exact, limit=limit)
+                reply = await self._connection.read(
+                    surql("find_ids_starting_with", **place), exact=exact, limit=limit
+                )
                 found += [id_text(row["id"]) for rows in reply for row in rows]
         return list(dict.fromkeys(found))[:limit]
 
@@ -109,13 +111,13 @@ async def _by_age(connection: Connection, table: JobTable, query: JobFilter, par
     few = (query.assigned_to, query.ordering_key, query.runner_id)  # jobs that may be far from the newest
     if connection.target.embedded or any(each is not None for each in few):
         return part
-    statement = surql("many", table=quoted(table.table))
+    statement = surql("find_has_many", table=quoted(table.table))
     (is_many,) = await connection.read(statement, status=(query.status or JobStatus.SUCCESS).value)
     return attrs.evolve(part, source=f"{part.source} WITH INDEX sp00ky_newest") if is_many else part
 
 
 async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
-    reply = await connection.read(surql("find", **part.names), limit=min(limit, 2**31), **part.bindings)
+    reply = await connection.read(surql("find_ids", **part.names), limit=min(limit, 2**31), **part.bindings)
     return list(reply[-1])
 
 
@@ -129,7 +131,7 @@ async def changed_since(
     """
     statement = "RETURN time::now();"
     if since is not None:
-        statement += "".join(surql("changed", table=quoted(each.table)) for each in tables)
+        statement += "".join(surql("watch_changed_since", table=quoted(each.table)) for each in tables)
     now, *found = await connection.read(statement, since=since)
     return now, {id_text(row["id"]): row["state"] for each in found for row in each}
 
@@ -154,7 +156,7 @@ async def states(
     for table in tables:
         if query.backend in {None, table.backend}:
             part = part_of(table, query)
-            reply = await connection.read(surql("watched", **part.names), **part.bindings, **NUL)
+            reply = await connection.read(surql("watch_states", **part.names), **part.bindings, **NUL)
             rows += [
                 (row["created"], id_text(row["id"]), table, row["id"], row["state"]) for row in reply[-1]
             ]

@@ -81,8 +81,8 @@ class Signals:
         self._changes = Broadcast()
         self._busy_since: dict[str, float] = {}
         self._listeners: set[Changed] = set()
-        due, changes = _live("live_due", tables), _live("live_changes", tables)
-        due["sp00ky_control"] = surql("live_pauses")
+        due, changes = _live("watch_live_pending", tables), _live("watch_live_changes", tables)
+        due["sp00ky_control"] = surql("watch_live_pauses")
         self._live_due = Live(target, due, self._work, heard=lambda _: self.work())
         self._live_changes = Live(target, changes, self._changes, heard=self._heard, lost=self._missed)
 

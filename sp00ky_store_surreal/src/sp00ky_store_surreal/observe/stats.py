@@ -16,9 +16,9 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 
 __all__ = ["Stats"]
 
-_COUNTS = 5  # statements of stats_counts.surql
+_COUNTS = 5  # statements of stats_count_by_status.surql
 _LATER = 4  # those that count what is due later, beside the first
-_STATEMENTS = 2 * _COUNTS + _LATER + 7  # of stats.surql
+_STATEMENTS = 2 * _COUNTS + _LATER + 7  # of stats_of_backend.surql
 
 
 class Stats(StorePart):
@@ -27,8 +27,13 @@ class Stats(StorePart):
     async def stats(self) -> Mapping[str, BackendStats]:
         """See ``Store.stats``; it is one round trip."""
         await self._ready.ensure()
-        statement = surql("now") + "".join(
-            surql("stats", n=str(number), **_counts(self._connection, each), **_names(self._connection, each))
+        statement = surql("fragments/let_now") + "".join(
+            surql(
+                "stats_of_backend",
+                n=str(number),
+                **_counts(self._connection, each),
+                **_names(self._connection, each),
+            )
             for number, each in enumerate(self._tables)
         )
         names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
@@ -44,13 +49,13 @@ class Stats(StorePart):
         tables = await self._ready.there(map(self._of_backend, backends))
         embedded = self._connection.target.embedded
         statement = "".join(
-            surql("next_due", group=group_of(0, embedded=embedded), **_names(self._connection, each))
-            + surql("next_ordered", n=str(number), table=quoted(each.table), due_only="")
+            surql("stats_next_due", group=group_of(0, embedded=embedded), **_names(self._connection, each))
+            + surql("stats_next_due_with_key", n=str(number), table=quoted(each.table), due_only="")
             for number, each in enumerate(tables)
         )
         if not statement:
             return None
-        reply = await self._connection.read(surql("now") + statement)
+        reply = await self._connection.read(surql("fragments/let_now") + statement)
         return min(
             (seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None
         )
@@ -85,15 +90,21 @@ def _breaker(row: Mapping[str, Any]) -> BreakerStats:
 def _counts(connection: Connection, table: JobTable) -> dict[str, str]:
     """Count all rows, then those that are no jobs: to ask each row costs ten times as much."""
     table_name = {"table": quoted(table.table)}
-    others = surql("others", **table_name).strip()
+    others = surql("fragments/non_job_rows", **table_name).strip()
     plain, *higher = (
-        surql("later", group=group_of(rank, embedded=connection.target.embedded), **table_name)
+        surql(
+            "stats_scheduled_of_priority",
+            group=group_of(rank, embedded=connection.target.embedded),
+            **table_name,
+        )
         for rank in reversed(RANKS)
     )
     return {
-        "counts": surql("stats_counts", source=table_name["table"], later=plain),
-        "others": surql("stats_counts", source=others, later=surql("later_others", source=others)),
-        "later": "".join(higher) + surql("later_ordered", **table_name),
+        "counts": surql("stats_count_by_status", source=table_name["table"], later=plain),
+        "others": surql(
+            "stats_count_by_status", source=others, later=surql("stats_scheduled_non_jobs", source=others)
+        ),
+        "later": "".join(higher) + surql("stats_scheduled_with_key", **table_name),
     }
 
 

@@ -26,7 +26,7 @@ class Audits(StorePart):
         await self._ready.ensure()
         key = new_key()
         await self._connection.write(
-            surql("start_audit"),
+            surql("audit_start"),
             ONCE,
             id=RecordID("sp00ky_audit", key),
             action=act.action,
@@ -42,7 +42,7 @@ class Audits(StorePart):
         """See ``Store.update_audit``."""
         await self._ready.ensure()
         row = RecordID("sp00ky_audit", entry_id)
-        await self._connection.write(surql("update_audit"), id=row, count=count, ended=ended)
+        await self._connection.write(surql("audit_update"), id=row, count=count, ended=ended)
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
@@ -51,7 +51,7 @@ class Audits(StorePart):
         await self._ready.ensure()
         last = None if after is None else RecordID("sp00ky_audit", after)
         bindings = {"since": since, "limit": min(limit, 2**31), "after": last}
-        found, *_, rows = await self._connection.read(surql("audit"), **bindings)
+        found, *_, rows = await self._connection.read(surql("audit_find"), **bindings)
         if after is not None and not found:
             raise unknown_entry(after)
         return [_entry_of(row) for row in rows]
@@ -59,7 +59,7 @@ class Audits(StorePart):
 
 async def prune_audit(connection: Connection) -> None:
     """Delete entries that are older than any is kept."""
-    await connection.write(surql("prune_audit"), kept=duration_text(AUDIT_KEPT))
+    await connection.write(surql("retention_audit"), kept=duration_text(AUDIT_KEPT))
 
 
 def _entry_of(row: Mapping[str, Any]) -> AuditEntry:

@@ -20,7 +20,7 @@ __all__ = ["DELETE", "Clears", "deleted_of"]
 DELETED_AT_ONCE = 2_000
 """Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
 
-DELETE = Change(verb="deleted", statement="delete", names={"returned": "1"})
+DELETE = Change(verb="deleted", statement="clear_ended", names={"returned": "1"})
 """Returns something for each row: an id of each would cost as much as finding it."""
 
 DELETE_NAMED = attrs.evolve(DELETE, names={"returned": "$before.id"})

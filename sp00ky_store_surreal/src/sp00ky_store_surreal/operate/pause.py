@@ -30,7 +30,7 @@ class Pauses(StorePart):
         self._of_backend(backend)
         await self._ready.ensure()
         reply = await self._connection.write(
-            surql("pause"),
+            surql("pause_begin"),
             control=RecordID("sp00ky_control", backend),
             backend=backend,
             lasts=None if seconds is None else duration_text(seconds),
@@ -44,7 +44,7 @@ class Pauses(StorePart):
         """See ``Store.resume``."""
         self._of_backend(backend)
         await self._ready.ensure()
-        reply = await self._connection.write(surql("resume"), control=RecordID("sp00ky_control", backend))
+        reply = await self._connection.write(surql("pause_end"), control=RecordID("sp00ky_control", backend))
         self._wake([], work=True)
         return bool(reply[-1])
 

@@ -21,7 +21,7 @@ class Reschedules(StorePart):
         await self._ready.ensure()
         wanted = Change(
             verb="rescheduled",
-            statement="reschedule",
+            statement="reschedule_jobs",
             bindings={
                 "run_at": change.run_at,
                 "delay": None if change.delay is None else duration_text(change.delay),

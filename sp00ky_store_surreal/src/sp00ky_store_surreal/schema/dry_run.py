@@ -50,10 +50,10 @@ async def dry_run_of_all(connection: Connection, *, writes: bool) -> list[Findin
 
     ``writes`` is whether writing is tried too, to a table of the store's own, which must exist.
     """
-    reason = await _refusal(connection, surql("trial_functions"))
+    reason = await _refusal(connection, surql("dry_run_functions"))
     if reason is not None:
         return [Finding.stopping("functions", reason, "jobs can't be made or delivered", ALLOW)]
-    reason = await _refusal(connection, surql("trial_write")) if writes else None
+    reason = await _refusal(connection, surql("dry_run_write_own_table")) if writes else None
     if reason is None:
         return []
     problem = f"whoever signs in here may not write ({reason})"
@@ -67,13 +67,13 @@ async def dry_run(connection: Connection, table: JobTable, layout: TableLayout) 
     """
     if layout.has_events:
         return []
-    row, values = surql("trial_row", table=quoted(layout.name)).strip(), _values(table, layout)
-    reason = await _refusal(connection, surql("trial_read", table=quoted(layout.name)))
+    row, values = surql("fragments/dry_run_job", table=quoted(layout.name)).strip(), _values(table, layout)
+    reason = await _refusal(connection, surql("dry_run_read", table=quoted(layout.name)))
     if reason is not None:  # a claim reads its rows, all or none
         return [_stopping(layout.name, reason)]
-    reason = await _refusal(connection, surql("trial_made", row=row), **values)
+    reason = await _refusal(connection, surql("dry_run_create", row=row), **values)
     if reason is None:
-        reason = await _refusal(connection, surql("trial", row=row), **values)
+        reason = await _refusal(connection, surql("dry_run_transitions", row=row), **values)
         return [] if reason is None else [_stopping(layout.name, reason)]
     if _MADE_UP.match(reason):
         return []

@@ -63,7 +63,7 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         await connection.write(step.statement)
     if steps:
         await connection.write(
-            surql("note_migration"),
+            surql("migrate_note_version"),
             tables=[{"id": RecordID("sp00ky_migration", each.table), "name": each.table} for each in tables],
             version=VERSION,
         )

@@ -17,8 +17,8 @@ __all__ = ["waiting"]
 
 async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Finding]:
     """Report what waits in these tables, which have been migrated, and in others that once were."""
-    statement = surql("alive") + "".join(
-        surql("waiting", **_names(each, embedded=connection.target.embedded)) for each in tables
+    statement = surql("check_any_runner_alive") + "".join(
+        surql("check_waiting_jobs", **_names(each, embedded=connection.target.embedded)) for each in tables
     )
     alive, *found = await connection.read(statement)
     due, deferred, others = found[::3], found[1::3], found[2::3]
@@ -91,6 +91,6 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
 
 async def _pending(connection: Connection, name: str) -> int:
     try:
-        return count_of((await connection.read(surql("pending", table=quoted(name))))[-1])
+        return count_of((await connection.read(surql("check_count_pending", table=quoted(name))))[-1])
     except TableMissing:  # it was removed
         return 0

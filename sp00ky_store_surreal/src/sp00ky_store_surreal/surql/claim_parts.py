@@ -45,7 +45,7 @@ def but(skipped: Mapping[str, Any], *, jobs_of: JobTable | None = None) -> str:
 
     ``jobs_of``: also those of this table that are no jobs. A server then reads on beyond the LIMIT, for 3 ms.
     """
-    is_job = f" AND {surql('is_job', table=quoted(jobs_of.table)).strip()}" if jobs_of else ""
+    is_job = f" AND {surql('fragments/is_job', table=quoted(jobs_of.table)).strip()}" if jobs_of else ""
     return is_job + (" AND id NOT IN $skipped" if skipped else "")
 
 
@@ -54,7 +54,7 @@ def unleased(table: JobTable) -> str:
 
     An attempt that was lost counts until its lease ends, and a row counts once.
     """
-    return f" AND {surql('over').strip()}" if table.max_in_flight is not None else ""
+    return f" AND {surql('fragments/lease_is_over').strip()}" if table.max_in_flight is not None else ""
 
 
 def unleased_bindings(table: JobTable) -> dict[str, Any]:
@@ -64,11 +64,11 @@ def unleased_bindings(table: JobTable) -> dict[str, Any]:
 
 def due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
     """Select the ids of due jobs; ``beyond``: from the runner's place on, if there are enough of them."""
-    due = surql("due", start="", **names)
+    due = surql("claim_due_ids", start="", **names)
     if not beyond:
         return due
-    start = surql("due", start=f" START $start{names['n']}", **names)
-    return surql("due_beyond", n=names["n"], beyond=start, due=due)
+    start = surql("claim_due_ids", start=f" START $start{names['n']}", **names)
+    return surql("claim_due_ids_beyond", n=names["n"], beyond=start, due=due)
 
 
 def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
@@ -80,8 +80,8 @@ def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
     each row, for with another condition beside it a server doesn't ask a row what its index answered.
     """
     none = due_ids({**names, "from": " AND run_at = NONE"}, beyond=beyond)
-    rest = due_ids({**names, "from": f" AND {surql('dated').strip()}"}, beyond=False)
-    return surql("due_first", none=f"{{ {none} }}", rest=rest, **names)
+    rest = due_ids({**names, "from": f" AND {surql('fragments/dated_since_year_1').strip()}"}, beyond=False)
+    return surql("claim_due_ids_undated_first", none=f"{{ {none} }}", rest=rest, **names)
 
 
 def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
@@ -104,14 +104,14 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
     """
     names = {"table": quoted(table.table), "n": n}
     return surql(
-        "chosen",
+        "claim_choice_by_priority",
         dues="".join(f"LET $due{rank} = {{ {text} }};\n" for rank, text in due.items()),
-        ranked="".join(surql("ranked", rank=str(rank)).strip() for rank in due),
-        gate=gate or surql("gate", n=n).strip(),
+        ranked="".join(surql("fragments/due_ids_with_rank", rank=str(rank)).strip() for rank in due),
+        gate=gate or surql("fragments/backend_is_shut", n=n).strip(),
         passed=but({"skipped": skips} if skips else {}),
         due_only=" AND $head.run_at <= $heads.now",
         **names,
-    ) + surql("lift", n=n)
+    ) + surql("claim_lift_stale_keys", n=n)
 
 
 def due_now(
@@ -129,7 +129,7 @@ def due_now(
     choice = chosen("", table, due, skips=bool(skipped), gate="false")
     bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
     bound = bindings | ({"skipped": list(skipped)} if skipped else {})
-    return surql("due_now", chosen=choice, more=more), bound
+    return surql("claim_due_now", chosen=choice, more=more), bound
 
 
 def first_pending(table: JobTable, *, embedded: bool) -> str:
@@ -137,7 +137,7 @@ def first_pending(table: JobTable, *, embedded: bool) -> str:
 
     Those that are due first, of each priority, are among them.
     """
-    name = "first_alone" if embedded else "first"
+    name = "fragments/first_pending_embedded" if embedded else "fragments/first_pending"
     groups = (group_of(rank, embedded=embedded) for rank in RANKS)
     firsts = [surql(name, table=quoted(table.table), group=each).strip() for each in groups]
     return f"array::flatten([{', '.join(firsts)}])"

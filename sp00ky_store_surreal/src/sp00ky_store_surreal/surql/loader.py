@@ -28,8 +28,9 @@ def _text(name: str) -> str:
 
 @cache
 def _included(name: str) -> str:
-    # @@columns@@ and the like are files of their own beside the statement.
-    return re.sub(r"@@(\w+)@@", lambda found: _included(found[1]).strip(), _text(f"surql/{name}.surql"))
+    # @@is_job@@ and the like are files of fragments/; comments have lines of their own.
+    text = re.sub(r"^ *-- .*\n", "", _text(f"surql/{name}.surql"), flags=re.MULTILINE)
+    return re.sub(r"@@(\w+)@@", lambda found: _included(f"fragments/{found[1]}").strip(), text)
 
 
 def surql(name: str, **names: str) -> str:

@@ -23,11 +23,11 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.fleet.breaker import Breakers
+from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
 from sp00ky_store_postgres.ids import canonical
-from sp00ky_store_postgres.jobs.breaker import Breakers
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
-from sp00ky_store_postgres.jobs.heartbeat import Heartbeats
 from sp00ky_store_postgres.jobs.reclaim import LostClaims
 from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention

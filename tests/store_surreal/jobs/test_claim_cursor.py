@@ -14,7 +14,10 @@ from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.jobs import claim_cursor
+from sp00ky_store_surreal.jobs.claim_cursor import Groups
 from sp00ky_store_surreal.observe import notifications
+
+TABLE = JobTable(backend="api", table="job")
 
 SOON = 60.0
 """Seconds; what is waited for takes milliseconds."""
@@ -165,3 +168,20 @@ async def test_live_rests_while_claims_are_full(
 async def lives(store: SurrealStore) -> Any:
     (info,) = await store._connection.read("INFO FOR TABLE job")
     return info["lives"]
+
+
+def test_the_first_of_them_is_news() -> None:
+    groups = Groups()
+    assert (groups.are_in(TABLE), groups.are_ordered("api"), groups.after(TABLE)) == (False, False, "")
+    assert not groups.note(TABLE, {"any": False})
+    assert groups.note(TABLE, {"any": True})
+    assert not groups.note(TABLE, {"any": True, "after": "k"})
+    assert (groups.are_in(TABLE), groups.are_ordered("api"), groups.after(TABLE)) == (True, True, "k")
+
+
+def test_once_there_is_none_left_claims_look_at_one_range_again() -> None:
+    groups = Groups()
+    groups.note(TABLE, {"any": True, "after": "k"})
+    assert not groups.note(TABLE, {"any": False, "after": ""})
+    assert (groups.are_in(TABLE), groups.after(TABLE)) == (False, "")
+    assert groups.are_ordered("api")  # what was claimed may yet be settled

@@ -25,9 +25,9 @@ from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.connection.external import Fetch
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import constraint_of
-from sp00ky_store_postgres.jobs.breaker import breaker_of
+from sp00ky_store_postgres.fleet.breaker import breaker_of
+from sp00ky_store_postgres.fleet.limit import LimitedClaims
 from sp00ky_store_postgres.jobs.claim_cursor import ClaimCursors, More
-from sp00ky_store_postgres.jobs.claim_limited import LimitedClaims
 from sp00ky_store_postgres.jobs.claim_refusals import ClaimRefusals
 from sp00ky_store_postgres.rows import KEY, PATH, PRIORITY, RUN_AT, claimed_jobs
 from sp00ky_store_postgres.schema.definition import object_name

@@ -8,7 +8,7 @@ import attrs
 
 from sp00ky_core.ports import BackendStats, BreakerStats
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.jobs.breaker import Breakers
+from sp00ky_store_postgres.fleet.breaker import Breakers
 from sp00ky_store_postgres.operate.pause import Pauses
 from sp00ky_store_postgres.sql.loader import lease_over
 

@@ -1,4 +1,4 @@
--- A breaker as JSON, by the database's clock; `jobs/breaker.py` reads it. Whatever instants a client has written, for ever
+-- A breaker as JSON, by the database's clock; `fleet/breaker.py` reads it. Whatever instants a client has written, for ever
 -- among them, seconds are what comes out: ten years at most.
 json_build_object(
     'backend', breaker.backend,

@@ -1,1 +1,1 @@
-"""Share state among runners: signs of life, breakers, pauses, limits, and what operators have done."""
+"""Share state among runners: signs of life, breakers, limits."""

@@ -24,8 +24,7 @@ from sp00ky_store_surreal.errors import (
 from sp00ky_store_surreal.fleet.breaker import take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
-from sp00ky_store_surreal.jobs.claim_cursor import Heads
-from sp00ky_store_surreal.jobs.claim_group import Groups
+from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
 from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
 from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRefusals
 from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of

@@ -1,4 +1,4 @@
-"""Find where a table's due jobs begin, on a server, so that claims start there.
+"""Remember where claims start: where a table's due jobs begin, and whether it has priorities or keys.
 
 On files a claimed job leaves a mark in the index, which costs every search from the beginning 0.5 to 1.5 µs
 for good: 100 ms after 120,000 jobs. So the first due job is looked up now and then, as often as that costs
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.surql.claim_parts import group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Heads"]
+__all__ = ["Groups", "Heads"]
 
 ADVANCE = 0.5
 """Seconds between two searches from the head that is known, while there is work."""
@@ -133,3 +134,36 @@ def _from(instant: object) -> datetime | None:
     if not isinstance(instant, datetime) or instant < _EARLY:  # none, or beyond the calendar
         return None
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000) - timedelta(microseconds=1)
+
+
+class Groups:
+    """Knows what the last claims have seen. A table without such jobs costs a claim one look at an index."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._ordered: set[str] = set()
+        self._after: dict[str, str] = {}
+
+    def are_in(self, table: JobTable) -> bool:
+        """Whether the last claim has seen a waiting job with a priority or an ordering_key."""
+        return table.table in self._seen
+
+    def are_ordered(self, backend: str) -> bool:
+        """Whether a claim has ever taken a job that may have an ordering_key."""
+        return backend in self._ordered
+
+    def after(self, table: JobTable) -> str:
+        """Return the ordering_key behind which the next search begins: each sees other ones first."""
+        return self._after.get(table.table, "")
+
+    def note(self, table: JobTable, chosen: Mapping[str, Any]) -> bool:
+        """Take note of what a claim has seen; return whether it has left all of it for the next one."""
+        is_news = chosen["any"] and table.table not in self._seen
+        if chosen["any"]:
+            self._seen.add(table.table)
+            self._ordered.add(table.backend)
+        else:
+            self._seen.discard(table.table)
+        if chosen.get("after") is not None:
+            self._after[table.table] = chosen["after"]
+        return bool(is_news)

@@ -9,8 +9,7 @@ import attrs
 
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
-from sp00ky_store_surreal.jobs.claim_cursor import Heads
-from sp00ky_store_surreal.jobs.claim_group import Groups
+from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
 from sp00ky_store_surreal.jobs.claim_offset import Peers
 from sp00ky_store_surreal.surql.claim_parts import (
     RANKS,

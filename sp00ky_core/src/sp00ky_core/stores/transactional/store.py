@@ -28,12 +28,12 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_core.stores.transactional.connection.session import Session, Work
-from sp00ky_core.stores.transactional.fleet import FleetStore
-from sp00ky_core.stores.transactional.jobs.breaker import change_breaker
+from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
+from sp00ky_core.stores.transactional.fleet.heartbeat import beats
+from sp00ky_core.stores.transactional.fleet.store import FleetStore
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
-from sp00ky_core.stores.transactional.jobs.heartbeat import beats
 from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
 from sp00ky_core.stores.transactional.jobs.release import release
 from sp00ky_core.stores.transactional.jobs.retention import Deleting

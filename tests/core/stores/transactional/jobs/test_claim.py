@@ -20,8 +20,8 @@ from sp00ky_core.config import RateConfig
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import Claim
 from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.jobs import claim as module
-from sp00ky_core.stores.transactional.jobs.breaker import change_breaker
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.observe.find import load
 from sp00ky_core.stores.transactional.operate.pause import pause

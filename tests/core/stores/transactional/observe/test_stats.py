@@ -8,7 +8,7 @@ from tests.core.stores.transactional.conftest import TABLES, SqliteSession, adde
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.ports import BackendStats, Pause
-from sp00ky_core.stores.transactional.jobs.breaker import change_breaker
+from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.observe.stats import stats
 from sp00ky_core.stores.transactional.operate.pause import pause
 

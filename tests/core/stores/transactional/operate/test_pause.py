@@ -8,7 +8,7 @@ from datetime import timedelta
 from tests.core.stores.transactional.conftest import NOW, SqliteSession
 
 from sp00ky_core.ports import Pause
-from sp00ky_core.stores.transactional.jobs.limit import lock_control
+from sp00ky_core.stores.transactional.fleet.limit import lock_control
 from sp00ky_core.stores.transactional.operate.pause import (
     pause,
     pause_of,

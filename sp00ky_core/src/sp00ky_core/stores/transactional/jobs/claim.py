@@ -16,9 +16,9 @@ from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.jobs.breaker import read_breakers
+from sp00ky_core.stores.transactional.fleet.breaker import read_breakers
+from sp00ky_core.stores.transactional.fleet.limit import lock_control, read_allowance, spend
 from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
-from sp00ky_core.stores.transactional.jobs.limit import lock_control, read_allowance, spend
 from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
 from sp00ky_core.stores.transactional.observe.filters import PENDING
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left

@@ -11,7 +11,7 @@ from sp00ky_core.breaker import Breaker
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
-from sp00ky_core.stores.transactional.jobs.breaker import read_breakers
+from sp00ky_core.stores.transactional.fleet.breaker import read_breakers
 from sp00ky_core.stores.transactional.jobs.due import priority_ranges
 from sp00ky_core.stores.transactional.observe.filters import (
     ORDERED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.core.stores.transactional.conftest import NOW, SqliteSession
 
 from sp00ky_core.ports import RunnerBeat, RunnerInfo
-from sp00ky_core.stores.transactional.jobs.heartbeat import beat, beats, drain, remove, runners
+from sp00ky_core.stores.transactional.fleet.heartbeat import beat, beats, drain, remove, runners
 
 INFO = RunnerInfo(version="1.2", documents={"api": "abc"}, in_flight={"api": 2}, slots={"api": 9})
 

@@ -11,7 +11,7 @@ from tests.core.stores.transactional.conftest import API, NOW, SqliteSession, ad
 from sp00ky_core.config import RateConfig
 from sp00ky_core.stores import Allowance
 from sp00ky_core.stores.transactional.connection.session import Row
-from sp00ky_core.stores.transactional.jobs.limit import lock_control, read_allowance, spend
+from sp00ky_core.stores.transactional.fleet.limit import lock_control, read_allowance, spend
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS
 
 RATED = attrs.evolve(API, rate=RateConfig(limit=50, per=1.0, burst=10))

@@ -23,7 +23,7 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.executor import Executor
 from sp00ky_core.stores.transactional.connection.primitives import Primitives
 from sp00ky_core.stores.transactional.connection.session import Access
-from sp00ky_core.stores.transactional.jobs import heartbeat
+from sp00ky_core.stores.transactional.fleet import heartbeat
 from sp00ky_core.stores.transactional.jobs.ordering import Rounds
 from sp00ky_core.stores.transactional.observe.error_groups import error_groups
 from sp00ky_core.stores.transactional.observe.notifications import Notifications

@@ -8,7 +8,7 @@ import attrs
 from tests.core.stores.transactional.conftest import SqliteSession
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
-from sp00ky_core.stores.transactional.jobs.breaker import change_breaker, read_breakers
+from sp00ky_core.stores.transactional.fleet.breaker import change_breaker, read_breakers
 
 OPENED = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
 

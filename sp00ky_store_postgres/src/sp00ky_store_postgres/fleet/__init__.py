@@ -1,0 +1,1 @@
+"""Share state among runners: signs of life, breakers, limits."""

@@ -1,0 +1,1 @@
+"""The same rooms as in the source."""

@@ -44,15 +44,8 @@ from sp00ky_core.ports import SettleFate
 from sp00ky_core.stores.transactional import Is
 from sp00ky_core.stores.transactional import store as base
 from sp00ky_core.stores.transactional.connection import executor
-from sp00ky_core.stores.transactional.jobs import (
-    breaker,
-    enqueue,
-    heartbeat,
-    reclaim,
-    release,
-    retention,
-    settle,
-)
+from sp00ky_core.stores.transactional.fleet import breaker, heartbeat
+from sp00ky_core.stores.transactional.jobs import enqueue, reclaim, release, retention, settle
 from sp00ky_core.stores.transactional.observe import stats
 from sp00ky_store_sqlite import store as sqlite
 

@@ -18,14 +18,8 @@ from sp00ky_core.stores import operations
 from sp00ky_core.stores.transactional import Access, BlockingLane, Is, Row, Where
 from sp00ky_core.stores.transactional import store as base
 from sp00ky_core.stores.transactional.connection import executor
-from sp00ky_core.stores.transactional.jobs import (
-    breaker,
-    claim,
-    limit,
-    ordering,
-    retention,
-    settle,
-)
+from sp00ky_core.stores.transactional.fleet import breaker, limit
+from sp00ky_core.stores.transactional.jobs import claim, ordering, retention, settle
 from sp00ky_core.stores.transactional.operate import pause
 from sp00ky_core.stores.transactional.schema import definition
 from sp00ky_core.stores.transactional.schema.definition import job_table

@@ -31,16 +31,8 @@ from tests.store_sqlite.mutations.tools import (
     setting,
 )
 
-from sp00ky_core.stores.transactional.jobs import (
-    claim,
-    due,
-    enqueue,
-    heartbeat,
-    limit,
-    ordering,
-    retention,
-    settle,
-)
+from sp00ky_core.stores.transactional.fleet import heartbeat, limit
+from sp00ky_core.stores.transactional.jobs import claim, due, enqueue, ordering, retention, settle
 from sp00ky_core.stores.transactional.operate import audit, pause, reschedule
 
 PAUSED = "test_a_paused_backend_gives_nothing"

@@ -21,12 +21,8 @@ from tests.store_sqlite.mutations.stores import (
 from tests.store_sqlite.mutations.tools import Mutation, setting
 
 from sp00ky_core.stores.transactional.connection import executor
-from sp00ky_core.stores.transactional.jobs import (
-    due,
-    heartbeat,
-    release,
-    retention,
-)
+from sp00ky_core.stores.transactional.fleet import heartbeat
+from sp00ky_core.stores.transactional.jobs import due, release, retention
 
 STALE = "test_a_zombies_settle_after_the_next_claim_is_lost"
 DELIVERED = "test_a_delivered_job_succeeds_without_retries"

@@ -18,7 +18,6 @@ from sp00ky_core.cli.terminal.progress import counted, slow
 from sp00ky_core.operators.bulk import Action, BulkResult
 from sp00ky_core.outbox import Outbox
 
-USAGE = 2
 DONE = {"kill": "killed", "redrive": "redriven", "clear": "cleared"}
 COUNTING = "counting the jobs that match"
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 IDLE_SECONDS = 300.0
 """After which a connection that no call needed is closed."""
 CLOSE_SECONDS = 5.0
-CANCEL_SECONDS = 5.0
+CANCEL_SECONDS = 30.0
 """For the cancel request to the server: a statement whose caller is gone would run on otherwise."""
 
 

@@ -216,3 +216,22 @@ def as_role_fixture() -> Any:
 def quoted(schema: str) -> str:
     """The test's schema in SQL."""
     return '"' + schema.replace('"', '""') + '"'
+
+
+SEVEN_ROWS = """
+    INSERT INTO {schema}.job (path, status, errors, created_at) VALUES
+    ('/1', 'success', '[]', '2026-01-01Z'),
+    ('/2', 'failed', '[{{"name": "timeout", "code": 0}}]', '2026-01-02Z'),
+    ('/3', 'failed', '[{{"name": "timeout"}}, {{"name": "http_status", "code": 500}}]', '2026-01-03Z'),
+    ('/4', 'pending', '[{{"name": "http_status", "code": 500}}]', '2026-01-04Z'),
+    ('/5', 'failed', '[{{"name": "http_status", "code": 500, "reason": "\\u0000\\ud800"}}]', '2026-01-05Z'),
+    ('/6', 'failed', '{{"0": {{"name": "timeout"}}}}', '2026-01-06Z'),
+    ('/7', 'failed', '[[{{"name": "timeout"}}]]', '2026-01-07Z')
+"""
+
+
+@pytest_asyncio.fixture
+async def filled(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
+    """A store with seven rows, as many clients might have written them."""
+    await sql.execute(SEVEN_ROWS.format(schema=quoted))
+    return store

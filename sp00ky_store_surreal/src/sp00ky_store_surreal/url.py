@@ -77,12 +77,7 @@ def _embedded(location: str, file: Path | None, block: SurrealdbConfig) -> Targe
 
 def _remote(url: str, block: SurrealdbConfig) -> Target:
     parts = urlsplit(url)
-    if (
-        not _has_port(parts)
-        or not _HOST.fullmatch(parts.netloc)
-        or parts.fragment
-        or "@" in f"{parts.path}{parts.query}"
-    ):
+    if not _is_in_order(parts):
         raise _wrong(
             "it begins with ws://USER:PASSWORD@HOST:PORT; in a password, write @ / ? # : % "
             "as %40 %2F %3F %23 %3A %25"
@@ -111,11 +106,13 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
     )
 
 
-def _has_port(parts: SplitResult) -> bool:
+def _is_in_order(parts: SplitResult) -> bool:
+    """Whether each part is in its place, which an @ or a / in a password moves."""
     try:
-        return parts.port is None or parts.port > 0
-    except ValueError:  # no number, or too large a one
+        has_host = _HOST.fullmatch(parts.netloc) and parts.port != 0
+    except ValueError:  # the port is too large
         return False
+    return bool(has_host) and not parts.fragment and "@" not in f"{parts.path}{parts.query}"
 
 
 def _wrong(problem: str) -> ConfigError:

@@ -4,11 +4,11 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import attrs
 import cattrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.anything import ANYTHING, COLUMNS
 
 from sp00ky_conformance.strategies import instants, jobs, json_values
 from sp00ky_core.encoding.job_json import instant_from_json, instant_to_json, job_from_json, job_to_json
@@ -154,23 +154,6 @@ def test_lone_surrogates_are_replaced() -> None:
     )
     fields = job_to_json(job)
     assert (fields["path"], fields["payload"]) == ("/\ufffd", {"a\ufffd": "\ufffd!"})
-
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(st.characters())
-    | st.binary()
-    | st.datetimes()
-    | st.sampled_from([10**400, "\ud800", "pending", "processing", object(), {1: {2}}, "null", "{}"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
-    max_leaves=8,
-)
-COLUMNS = sorted(
-    {field.name.removesuffix("_json") for field in attrs.fields(Job)} - {"id", "backend", "defect"}
-)
 
 
 def test_a_number_that_python_will_not_write_is_no_trouble() -> None:

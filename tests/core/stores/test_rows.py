@@ -7,29 +7,12 @@ from typing import Any
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.anything import ANYTHING, COLUMNS
 
 from sp00ky_conformance.strategies import new_jobs, payloads
 from sp00ky_core.encoding.job_json import instant_to_json, job_to_json
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
+from sp00ky_core.job import AttemptError, JobStatus, NewJob
 from sp00ky_core.stores.rows import defect_of, entries_of, instant_of, job_of
-
-ANYTHING = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(st.characters())
-    | st.binary()
-    | st.datetimes()
-    | st.sampled_from([10**400, "\ud800", "pending", "processing", object(), {1: {2}}, "null", "{}"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-COLUMNS = sorted(
-    {field.name.removesuffix("_json") for field in attrs.fields(Job)} - {"id", "backend", "defect"}
-)
 
 
 @given(st.dictionaries(st.sampled_from(COLUMNS), ANYTHING))

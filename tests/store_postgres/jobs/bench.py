@@ -22,6 +22,23 @@ from sp00ky_store_postgres import PostgresStore
 # What takes seconds in production takes a fraction of one here.
 FAST = RunnerOptions(poll=0.1, beat_interval=0.05, reclaim_after=0.1, prune_interval=0.2)
 
+MEANT = {
+    "raise": "RAISE 'mine'",
+    "assert": "ASSERT false, 'mine'",
+    "no data": "SELECT 1 INTO STRICT x WHERE false",
+    "too many": "SELECT n INTO STRICT x FROM generate_series(1, 2) AS n",
+    "a code of one's own": "RAISE 'mine' USING ERRCODE = 'UE001'",
+    "no right": "RAISE 'mine' USING ERRCODE = '42501'",
+}
+"""Bodies of triggers that refuse a row on purpose."""
+
+BROKEN = {
+    "no such table": "PERFORM 1 FROM audit_log",
+    "no such function": "PERFORM audit()",
+    "no such field": "x := NEW.nosuch",
+}
+"""Bodies of triggers that can't work."""
+
 
 @attrs.define
 class Told:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from tests.store_postgres.jobs.bench import BROKEN, MEANT
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.isolation import Quarantine
@@ -25,20 +26,6 @@ RULES = {
     "a deferred trigger": (DEFERRED, "DROP TRIGGER mine ON {schema}.job"),
 }
 
-MEANT = {
-    "raise": "RAISE 'mine'",
-    "assert": "ASSERT false, 'mine'",
-    "no data": "SELECT 1 INTO STRICT x WHERE false",
-    "too many": "SELECT n INTO STRICT x FROM generate_series(1, 2) AS n",
-    "a code of one's own": "RAISE 'mine' USING ERRCODE = 'UE001'",
-    "no right": "RAISE 'mine' USING ERRCODE = '42501'",
-}
-
-BROKEN = {
-    "no such table": "PERFORM 1 FROM audit_log",
-    "no such function": "PERFORM audit()",
-    "no such field": "x := NEW.nosuch",
-}
 
 BODIES = {**MEANT, **BROKEN}
 

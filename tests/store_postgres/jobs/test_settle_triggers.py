@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.jobs.bench import BROKEN, MEANT
 
 from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.job import Job, JobStatus
@@ -13,21 +14,6 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Settlement
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_postgres import PostgresStore
-
-MEANT = {
-    "raise": "RAISE 'mine'",
-    "assert": "ASSERT false, 'mine'",
-    "no data": "SELECT 1 INTO STRICT x WHERE false",
-    "too many": "SELECT n INTO STRICT x FROM generate_series(1, 2) AS n",
-    "a code of one's own": "RAISE 'mine' USING ERRCODE = 'UE001'",
-    "no right": "RAISE 'mine' USING ERRCODE = '42501'",
-}
-
-BROKEN = {
-    "no such table": "PERFORM 1 FROM audit_log",
-    "no such function": "PERFORM audit()",
-    "no such field": "x := NEW.nosuch",
-}
 
 
 @pytest.fixture

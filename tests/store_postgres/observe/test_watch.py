@@ -8,31 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
-import pytest_asyncio
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.watch import Trail
-
-ROWS = """
-    INSERT INTO {schema}.job (path, status, errors, created_at) VALUES
-    ('/1', 'success', '[]', '2026-01-01Z'),
-    ('/2', 'failed', '[{{"name": "timeout", "code": 0}}]', '2026-01-02Z'),
-    ('/3', 'failed', '[{{"name": "timeout"}}, {{"name": "http_status", "code": 500}}]', '2026-01-03Z'),
-    ('/4', 'pending', '[{{"name": "http_status", "code": 500}}]', '2026-01-04Z'),
-    ('/5', 'failed', '[{{"name": "http_status", "code": 500, "reason": "\\u0000\\ud800"}}]', '2026-01-05Z'),
-    ('/6', 'failed', '{{"0": {{"name": "timeout"}}}}', '2026-01-06Z'),
-    ('/7', 'failed', '[[{{"name": "timeout"}}]]', '2026-01-07Z')
-"""
-
-
-@pytest_asyncio.fixture
-async def filled(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
-    """A store with seven rows, as many clients might have written them."""
-    await sql.execute(ROWS.format(schema=quoted))
-    return store
 
 
 async def first(jobs: AsyncGenerator[Job, None]) -> Job:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from tests.store_postgres.jobs.bench import Bench
 
 from sp00ky_core.job import JobStatus
@@ -18,25 +17,6 @@ from sp00ky_store_postgres import PostgresStore
 @pytest.fixture
 def table() -> JobTable:
     return JobTable(backend="api", table="job", timeout=1.0, lease_margin=1.0)
-
-
-ROWS = """
-    INSERT INTO {schema}.job (path, status, errors, created_at) VALUES
-    ('/1', 'success', '[]', '2026-01-01Z'),
-    ('/2', 'failed', '[{{"name": "timeout", "code": 0}}]', '2026-01-02Z'),
-    ('/3', 'failed', '[{{"name": "timeout"}}, {{"name": "http_status", "code": 500}}]', '2026-01-03Z'),
-    ('/4', 'pending', '[{{"name": "http_status", "code": 500}}]', '2026-01-04Z'),
-    ('/5', 'failed', '[{{"name": "http_status", "code": 500, "reason": "\\u0000\\ud800"}}]', '2026-01-05Z'),
-    ('/6', 'failed', '{{"0": {{"name": "timeout"}}}}', '2026-01-06Z'),
-    ('/7', 'failed', '[[{{"name": "timeout"}}]]', '2026-01-07Z')
-"""
-
-
-@pytest_asyncio.fixture
-async def filled(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
-    """A store with seven rows, as many clients might have written them."""
-    await sql.execute(ROWS.format(schema=quoted))
-    return store
 
 
 async def test_what_cant_be_deleted_by_a_clear_is_said_of_each(

@@ -9,7 +9,7 @@ import pytest
 
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.ports import LONGEST_LEASE, JobFilter, JobQuery
-from sp00ky_core.stores.filters import age_of, is_overdue, matches, stats_of
+from sp00ky_core.stores.filters import age_of, is_overdue, matches
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -78,21 +78,3 @@ def test_a_job_without_a_time_is_the_oldest() -> None:
 )
 def test_a_lease(lease: datetime | None, overdue: bool) -> None:
     assert is_overdue(job(JobStatus.PROCESSING, lease_until=lease), NOW) is overdue
-
-
-def test_numbers() -> None:
-    stats = stats_of(
-        [
-            job(run_at=NOW - 5 * SECOND),
-            job(run_at=NOW + SECOND, deferred_since=NOW - 9 * SECOND),
-            job(created_at=NOW - 2 * SECOND),
-            job(JobStatus.PROCESSING),
-            job(JobStatus.PROCESSING, lease_until=NOW + SECOND),
-            FAILED,
-        ],
-        NOW,
-    )
-    assert (stats.pending, stats.processing, stats.success, stats.failed) == (3, 2, 0, 1)
-    assert (stats.due, stats.oldest_due_s, stats.stalled) == (2, 5.0, 1)
-    assert (stats.deferred, stats.oldest_deferred_s) == (1, 9.0)
-    assert stats_of([], NOW).oldest_due_s is None

@@ -14,7 +14,7 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
 - Rows: ``job_of`` reads one whatever is in it, ``defect_of`` says why it can't be delivered, ``new_row`` is
   what ``add`` inserts, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
   columns.
-- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``stats_of``, ``unknown_entry``.
+- Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``.
 - Ids: ``new_key``, ``new_keys``, ``key_at``, ``job_id``, ``table_of``. JSON: ``encode``, ``decode``.
 """
 
@@ -24,7 +24,7 @@ from sp00ky_core.stores.allowance import FULL, PASSED, Allowance
 from sp00ky_core.stores.apply import appended, applied, rescheduled
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.filters import BEGINNING, age_of, is_overdue, matches, stats_of, unknown_entry
+from sp00ky_core.stores.filters import BEGINNING, age_of, is_overdue, matches, unknown_entry
 from sp00ky_core.stores.ids import job_id, key_at, new_key, new_keys, table_of
 from sp00ky_core.stores.isolation import (
     Quarantine,
@@ -82,7 +82,6 @@ __all__ = [
     "age_of",
     "BEGINNING",
     "is_overdue",
-    "stats_of",
     "unknown_entry",
     # Ids
     "new_key",

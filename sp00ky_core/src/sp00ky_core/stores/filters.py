@@ -1,15 +1,14 @@
-"""Match jobs against conditions, sort them by age, count a queue: what a store says in its language."""
+"""Match jobs against conditions and sort them by age: what a store says in its language."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import LONGEST_LEASE, BackendStats, JobFilter, JobQuery
+from sp00ky_core.job import Job
+from sp00ky_core.ports import LONGEST_LEASE, JobFilter, JobQuery
 
-__all__ = ["BEGINNING", "matches", "age_of", "is_overdue", "stats_of", "unknown_entry"]
+__all__ = ["BEGINNING", "matches", "age_of", "is_overdue", "unknown_entry"]
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Stands for an instant that a row doesn't have; before every other."""
@@ -50,37 +49,6 @@ def is_overdue(job: Job, now: datetime) -> bool:
     """Whether a ``processing`` job's lease has run out, is missing, or ends later than any lease can."""
     until = job.lease_until
     return until is None or not now < until <= now + timedelta(seconds=LONGEST_LEASE)
-
-
-def stats_of(jobs: Iterable[Job], now: datetime) -> BackendStats:
-    """Count one backend's jobs."""
-    counts = dict.fromkeys(JobStatus, 0)
-    due_since: list[datetime] = []
-    deferred: list[datetime] = []
-    stalled = 0
-    for job in jobs:
-        counts[job.status] += 1
-        if job.status is JobStatus.PENDING and (job.run_at is None or job.run_at <= now):
-            due_since.append(job.run_at or job.created_at or now)
-        if job.status is JobStatus.PENDING and job.deferred_since is not None:
-            deferred.append(job.deferred_since)
-        if job.status is JobStatus.PROCESSING and is_overdue(job, now):
-            stalled += 1
-    return BackendStats(
-        pending=counts[JobStatus.PENDING],
-        processing=counts[JobStatus.PROCESSING],
-        success=counts[JobStatus.SUCCESS],
-        failed=counts[JobStatus.FAILED],
-        due=len(due_since),
-        stalled=stalled,
-        deferred=len(deferred),
-        oldest_deferred_s=_oldest(deferred, now),
-        oldest_due_s=_oldest(due_since, now),
-    )
-
-
-def _oldest(instants: list[datetime], now: datetime) -> float | None:
-    return max((now - min(instants)).total_seconds(), 0.0) if instants else None
 
 
 def unknown_entry(entry_id: str) -> OptionInvalid:

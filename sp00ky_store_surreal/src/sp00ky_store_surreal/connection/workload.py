@@ -18,6 +18,7 @@ class Lane(StrEnum):
     CLAIM = "claims"
     SETTLE = "settles"
     BEAT = "beats"
+    DELETE = "deletes"
     REST = "other"
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import attrs
-
 from sp00ky_core.ports import Pause
-from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.observe.announcements import Announcements
+from sp00ky_store_postgres.part import StorePart
 
 __all__ = ["Pauses"]
 
@@ -14,12 +11,8 @@ LONGEST_PAUSE = 3_650 * 86_400.0
 """Seconds: a pause that ends later than any job can be due."""
 
 
-@attrs.frozen
-class Pauses:
-    """Writes and reads pauses; claims heed them in their own statement."""
-
-    _executor: Executor
-    _announcements: Announcements
+class Pauses(StorePart):
+    """A part of the store: operators' pauses, which claims heed in their own statement."""
 
     async def pause(
         self,
@@ -43,7 +36,7 @@ class Pauses:
         await self._announcements.tables([table.table])
         return bool(rows)
 
-    async def all(self) -> dict[str, Pause]:
+    async def _pauses(self) -> dict[str, Pause]:
         """Return the pauses that hold now, by backend."""
         rows = await self._executor.query("pauses")
         return {row[0]: Pause(until=row[1], since=row[2], reason=row[3], actor=row[4]) for row in rows}

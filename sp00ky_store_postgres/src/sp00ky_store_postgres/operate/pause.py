@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sp00ky_core.ports import Pause
+from typing import Unpack
+
+from sp00ky_core.ports import ActOptions, Pause
 from sp00ky_store_postgres.part import StorePart
 
 __all__ = ["Pauses"]
@@ -14,18 +16,11 @@ LONGEST_PAUSE = 3_650 * 86_400.0
 class Pauses(StorePart):
     """A part of the store: operators' pauses, which claims heed in their own statement."""
 
-    async def pause(
-        self,
-        backend: str,
-        *,
-        seconds: float | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> bool:
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Store.pause``."""
         table = self._executor.tables.of(backend)
         lasts = None if seconds is None else float(min(seconds, LONGEST_PAUSE))
-        rows = await self._executor.query("pause", table.backend, lasts, reason, actor)
+        rows = await self._executor.query("pause", table.backend, lasts, act.get("reason"), act.get("actor"))
         await self._announcements.tables([table.table])
         return bool(rows[0][0])
 

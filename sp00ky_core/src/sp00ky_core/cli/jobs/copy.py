@@ -15,8 +15,9 @@ from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job import Job
-from sp00ky_core.operators.audit import ActOptions, act_of, recorded, selected_ids
+from sp00ky_core.operators.audit import act_of, recorded, selected_ids
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import ActOptions
 
 
 @command(jobs, name="copy", short_help="Enqueue a new job like an old one.")

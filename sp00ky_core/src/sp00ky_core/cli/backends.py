@@ -9,8 +9,7 @@ import attrs
 import click
 
 from sp00ky_core.backend import store_tables
-from sp00ky_core.cli.arguments.act import act_options
-from sp00ky_core.cli.arguments.durations import DURATION
+from sp00ky_core.cli.arguments import DURATION, act_options
 from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.terminal.output import as_json, show_list

@@ -6,8 +6,7 @@ from typing import Any, Unpack
 
 import click
 
-from sp00ky_core.cli.arguments.act import act_options
-from sp00ky_core.cli.arguments.payload import read_payload
+from sp00ky_core.cli.arguments import act_options, read_payload
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of

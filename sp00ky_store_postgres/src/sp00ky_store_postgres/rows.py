@@ -15,21 +15,6 @@ from sp00ky_core.stores.rows import job_of
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import literal
 
-__all__ = [
-    "CLAIMED_COLUMNS",
-    "DEFERRED_SINCE",
-    "KEY",
-    "PATH",
-    "PRIORITY",
-    "RUN_AT",
-    "WHOLE",
-    "LIGHT",
-    "LONGEST_ERRORS",
-    "TABLE_NUMBER",
-    "whole_jobs",
-    "claimed_jobs",
-]
-
 TABLE_NUMBER = "table_number"
 
 NAMES = tuple(COLUMNS)

@@ -18,8 +18,6 @@ from sp00ky_store_surreal.errors import NO_ROWS_FAULT, may_be_a_rows, reason_of
 from sp00ky_store_surreal.rows import job_from
 from sp00ky_store_surreal.surql.loader import NUL, surql
 
-__all__ = ["jobs_in", "jobs_of", "load", "load_safely"]
-
 COLUMNS = (
     *(
         "id",

@@ -11,8 +11,6 @@ import attrs
 from sp00ky_core.config.structuring import KeyProblem, near_miss
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 
-__all__ = ["APP_FILE", "Entry", "entries"]
-
 APP_FILE = "sp00ky.app.yml"
 """What an app's ``path`` holds."""
 

@@ -15,8 +15,6 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.job import AttemptError, Job
 
-__all__ = ["JOB_KEYS", "job_to_json", "job_from_json", "instant_to_json", "instant_from_json"]
-
 _UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect"})
 
 JOB_KEYS = tuple(

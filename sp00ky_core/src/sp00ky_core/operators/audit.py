@@ -17,8 +17,6 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
 from sp00ky_core.job_options import is_plain_text
 from sp00ky_core.ports import Act, ActOptions, JobFilter, Store
 
-__all__ = ["AuditRecord", "recorded", "act_of", "selected_ids", "selected_jobs"]
-
 logger = logging.getLogger(__name__)
 
 MOST_IDS = 100

@@ -12,8 +12,6 @@ from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ActOptions, RunnerState, Store
 
-__all__ = ["FleetOperators"]
-
 
 class FleetOperators:
     """Steer all runners of a store; a base of ``Outbox``.

@@ -29,8 +29,6 @@ from sp00ky_core.operators.operation import Operation, checked_change
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Act, ActOptions, JobFilter, JobQuery, OperatorResult, Store, check_limit
 
-__all__ = ["JobOperators", "check_id"]
-
 logger = logging.getLogger(__name__)
 
 

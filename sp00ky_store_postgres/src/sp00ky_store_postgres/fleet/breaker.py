@@ -11,8 +11,6 @@ from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Breakers", "breaker_of"]
-
 MOST_FAILURES = 2**31 - 1  # what the column can hold
 
 

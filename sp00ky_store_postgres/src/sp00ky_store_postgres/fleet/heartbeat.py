@@ -12,8 +12,6 @@ from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Heartbeats"]
-
 
 class Heartbeats(StorePart):
     """A part of the store: what runners say of themselves."""

@@ -10,8 +10,6 @@ from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_store_postgres.observe.filters import last_entry
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["ErrorGroups"]
-
 
 class ErrorGroups(StorePart):
     """A part of the store: groups of errors."""

@@ -15,8 +15,6 @@ from sp00ky_store_postgres.observe.filters import select, select_count, tables_o
 from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.rows import LIGHT, WHOLE, whole_jobs
 
-__all__ = ["Reads"]
-
 
 class Reads(StorePart):
     """A part of the store: what reads jobs."""

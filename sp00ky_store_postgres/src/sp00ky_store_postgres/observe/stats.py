@@ -9,8 +9,6 @@ from sp00ky_store_postgres.fleet.breaker import Breakers
 from sp00ky_store_postgres.operate.pause import Pauses
 from sp00ky_store_postgres.sql.loader import lease_over
 
-__all__ = ["Stats"]
-
 
 class Stats(Breakers, Pauses):
     """A part of the store: its queues, breakers and pauses in numbers."""

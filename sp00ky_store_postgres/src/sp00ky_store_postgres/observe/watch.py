@@ -29,8 +29,6 @@ from sp00ky_store_postgres.observe.filters import select_changed, tables_of
 from sp00ky_store_postgres.observe.find import Reads
 from sp00ky_store_postgres.rows import WHOLE, whole_jobs
 
-__all__ = ["Watches"]
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")

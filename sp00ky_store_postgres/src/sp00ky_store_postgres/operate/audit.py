@@ -10,8 +10,6 @@ from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
 from sp00ky_core.stores.filters import unknown_entry
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Audits"]
-
 
 class Audits(StorePart):
     """A part of the store: the log of what operators do."""

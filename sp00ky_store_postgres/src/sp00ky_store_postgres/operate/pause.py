@@ -7,8 +7,6 @@ from typing import Unpack
 from sp00ky_core.ports import ActOptions, Pause
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Pauses"]
-
 LONGEST_PAUSE = 3_650 * 86_400.0
 """Seconds: a pause that ends later than any job can be due."""
 

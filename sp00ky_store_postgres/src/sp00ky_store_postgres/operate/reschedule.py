@@ -8,8 +8,6 @@ from sp00ky_core.ports import Reschedule
 from sp00ky_store_postgres.operate.named_jobs import write_named
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Reschedules"]
-
 
 class Reschedules(StorePart):
     """A part of the store: pending jobs that operators move."""

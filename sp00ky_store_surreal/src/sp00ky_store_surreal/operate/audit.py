@@ -16,8 +16,6 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["Audits", "prune_audit"]
-
 
 class Audits(StorePart):
     """A part of the store: the log of what operators do."""

@@ -12,8 +12,6 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["Pauses", "pause_of"]
-
 
 class Pauses(StorePart):
     """A part of the store: operators' pauses."""

@@ -30,8 +30,6 @@ from sp00ky_core.stores.transactional.observe.error_groups import error_groups
 from sp00ky_core.stores.transactional.observe.notifications import Notifications
 from sp00ky_core.stores.transactional.operate import audit, pause
 
-__all__ = ["FleetStore"]
-
 
 class FleetStore(Primitives):
     """The part of a ``TransactionalStore`` that knows the fleet; a base of it.

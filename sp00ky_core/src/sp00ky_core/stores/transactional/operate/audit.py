@@ -12,8 +12,6 @@ from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import AUDITS
 
-__all__ = ["start", "update", "entries"]
-
 
 async def start(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""

@@ -14,8 +14,6 @@ from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS
 
-__all__ = ["pause", "resume", "read_controls", "pause_of", "seconds_left"]
-
 NO_PAUSE = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
 
 

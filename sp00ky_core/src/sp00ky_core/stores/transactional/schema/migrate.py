@@ -23,8 +23,6 @@ from sp00ky_core.stores.transactional.schema.definition import (
     job_table,
 )
 
-__all__ = ["plan", "migrate", "findings"]
-
 MARKS = frozenset({"id", "path", "payload", "status"})
 """Columns without which a table is no job table."""
 

@@ -48,6 +48,6 @@ def _older_than(row: Row) -> Where:
 
 def _entry(row: Row) -> AuditEntry:
     """Read an entry; another client may have written one without some of its columns."""
-    told = {name: value for name, value in row.items() if value is not None}
-    selection = json.loads(told.pop("selection", "{}"))
-    return AuditEntry(**{"at": BEGINNING, "action": "", "via": "", **told}, selection=selection)
+    known = {name: value for name, value in row.items() if value is not None}
+    selection = json.loads(known.pop("selection", "{}"))
+    return AuditEntry(**{"at": BEGINNING, "action": "", "via": "", **known}, selection=selection)

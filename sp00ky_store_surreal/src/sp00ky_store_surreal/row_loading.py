@@ -19,17 +19,8 @@ from sp00ky_store_surreal.rows import job_from
 from sp00ky_store_surreal.surql.loader import NUL, surql
 
 COLUMNS = (
-    *(
-        "id",
-        "path",
-        "payload",
-        "status",
-        "retries",
-        "max_retries",
-        "retry_strategy",
-        "timeout",
-        "assigned_to",
-    ),
+    *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy", "timeout"),
+    "assigned_to",
     *("dedup_key", "priority", "ordering_key", "ordering_at", "expires_at", "traceparent"),
     *("created_at", "updated_at", "run_at", "deferred_since", "lease_until"),
     *("lease_epoch", "runner_id", "errors", "result"),

@@ -60,7 +60,7 @@ def test_one_can_go_on_from_there(demo: subprocess.CompletedProcess[str]) -> Non
     """The commands that it names work, in a shell that has the same environment."""
     config = Path(demo.stdout.split("The sp00ky.yml that was used: ")[1].splitlines()[0])
     assert config.name == "sp00ky.yml"
-    assert (config.parent / "openapi.json").is_file()
+    assert (config.parent / "openapi.yml").is_file()
     commands = [line for line in demo.stdout.splitlines() if line.startswith("  ") and "sp00ky --" in line]
     assert len(commands) == 2
     for command in commands:

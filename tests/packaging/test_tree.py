@@ -110,6 +110,7 @@ DISTRIBUTIONS = [
             "__init__.py": LAZY,
             "connection/workload.py": DATA,
             "operate/named_jobs.py": "operate/test_clear.py and operate/test_reschedule.py write by it",
+            "part.py": "attributes alone, which the store sets",
             "store.py": "test_conformance.py: it only says which part answers which call",
         },
         crossing={

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from sp00ky_core.ports import (
     Act,
+    ActOptions,
     AuditEntry,
     ErrorGroup,
     OperatorResult,
@@ -31,18 +32,9 @@ class FaultySteering(ABC):
     async def _call(self, method: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call, unless it has a fault."""
 
-    async def pause(
-        self,
-        backend: str,
-        *,
-        seconds: float | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> bool:
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Store.pause``."""
-        return await self._call(
-            "pause", lambda: self._store.pause(backend, seconds=seconds, reason=reason, actor=actor)
-        )
+        return await self._call("pause", lambda: self._store.pause(backend, seconds=seconds, **act))
 
     async def resume(self, backend: str) -> bool:
         """See ``Store.resume``."""

@@ -22,34 +22,15 @@ from sp00ky_core.config import (
 )
 from sp00ky_core.contract import Contract, Route, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
-from sp00ky_core.errors import (
-    AdapterMissing,
-    BackendPaused,
-    CallUnsupported,
-    ConfigError,
-    ContractError,
-    IllegalTransition,
-    JobIdAmbiguous,
-    JobNotFound,
-    OptionInvalid,
-    PayloadError,
-    PayloadInvalid,
-    PayloadNotJson,
-    PayloadTooLarge,
-    PluginLoadError,
-    RowRefused,
-    RunnerGone,
-    SchemaError,
-    Sp00kyError,
-    StoreClosed,
-    StoreError,
-    StoreInUse,
-    StoreUnavailable,
-    UnknownBackend,
-    UnknownRoute,
-    UnknownStrategy,
-    Violation,
-)
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import configuration as _configuration
+from sp00ky_core.errors import jobs as _jobs
+from sp00ky_core.errors import runners as _runners
+from sp00ky_core.errors import store as _store
+from sp00ky_core.errors.configuration import *  # noqa: F403
+from sp00ky_core.errors.jobs import *  # noqa: F403
+from sp00ky_core.errors.runners import *  # noqa: F403
+from sp00ky_core.errors.store import *  # noqa: F403
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job_options import JobOptions
@@ -169,34 +150,12 @@ __all__ = [
     "BreakerState",
     "Finding",
     "MigrationStep",
-    # Errors
-    "Sp00kyError",
-    "ConfigError",
-    "ContractError",
-    "PluginLoadError",
-    "AdapterMissing",
-    "UnknownBackend",
-    "UnknownRoute",
-    "UnknownStrategy",
-    "PayloadError",
-    "PayloadInvalid",
-    "PayloadNotJson",
-    "PayloadTooLarge",
-    "Violation",
-    "OptionInvalid",
-    "CallUnsupported",
-    "IllegalTransition",
-    "JobNotFound",
-    "JobIdAmbiguous",
-    "BackendPaused",
-    "RunnerGone",
-    "StoreError",
-    "StoreUnavailable",
-    "StoreClosed",
-    "StoreInUse",
-    "SchemaError",
-    "RowRefused",
+    "Sp00kyError",  # and those of each module of errors, below
     "__version__",
 ]
+__all__ += _configuration.__all__
+__all__ += _jobs.__all__
+__all__ += _runners.__all__
+__all__ += _store.__all__
 
 __version__ = version("sp00ky-core")

@@ -27,8 +27,6 @@ from sp00ky_core.ports import (
     check_limit,
 )
 
-__all__ = ["Queries"]
-
 
 class Queries:
     """Read the jobs of a store; a base of ``Outbox``."""

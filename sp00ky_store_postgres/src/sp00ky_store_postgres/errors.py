@@ -10,23 +10,6 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
 
-__all__ = [
-    "SlowStatement",
-    "translated",
-    "NO_RIGHT",
-    "NO_WRITES",
-    "problem_of",
-    "is_transient",
-    "is_slow",
-    "is_lost",
-    "is_refusal",
-    "is_meant",
-    "state_of",
-    "constraint_of",
-    "MIGRATE",
-    "READ_ONLY",
-]
-
 MIGRATE = "run: sp00ky migrate"
 
 GRANT = (

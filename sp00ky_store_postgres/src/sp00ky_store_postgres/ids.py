@@ -10,8 +10,6 @@ import attrs
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.ids import table_of
 
-__all__ = ["canonical", "hyphenated", "key_of", "keys_by_table", "with_canonical_ids"]
-
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OTHER_NOTATION = re.compile(r"[0-9a-fA-F]{32}")
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.ports import Store, StoreFactory, StoreOptions
 
-__all__ = ["sp00ky_register_stores"]
-
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 
 

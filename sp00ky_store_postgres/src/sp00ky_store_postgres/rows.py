@@ -15,21 +15,6 @@ from sp00ky_core.stores.rows import job_of
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import literal
 
-__all__ = [
-    "CLAIMED_COLUMNS",
-    "DEFERRED_SINCE",
-    "KEY",
-    "PATH",
-    "PRIORITY",
-    "RUN_AT",
-    "WHOLE",
-    "LIGHT",
-    "LONGEST_ERRORS",
-    "TABLE_NUMBER",
-    "whole_jobs",
-    "claimed_jobs",
-]
-
 TABLE_NUMBER = "table_number"
 
 NAMES = tuple(COLUMNS)
@@ -104,34 +89,13 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
     return [_claimed_job(row, tables[row[0]], runner_id) for row in rows]
 
 
-def _claimed_job(row: Sequence[Any], table: JobTable, runner_id: str) -> Job:
-    (
-        _,
-        key,
-        path,
-        payload,
-        retries,
-        max_retries,
-        strategy,
-        timeout,
-        assigned_to,
-        dedup_key,
-        traceparent,
-        created_at,
-        run_at,
-        epoch,
-        lease_until,
-        deferred_since,
-        priority,
-        ordering_key,
-        ordering_at,
-        expires_at,
-    ) = row
+def _claimed_job(row: Any, table: JobTable, runner_id: str) -> Job:
+    path, payload, retries, max_retries, strategy = row[PATH : PATH + 5]
     is_sound = payload is not None and path and strategy in table.strategies
     if not (is_sound and 0 <= max_retries <= MAX_RETRIES and retries >= 0):
         return _judged(row, table, runner_id)
     return Job(
-        id=f"{table.table}:{key}",
+        id=f"{table.table}:{row['id']}",
         backend=table.backend,
         path=path,
         payload_json=JsonObject(payload),
@@ -139,19 +103,19 @@ def _claimed_job(row: Sequence[Any], table: JobTable, runner_id: str) -> Job:
         retries=retries,
         max_retries=max_retries,
         retry_strategy=strategy,
-        timeout=timeout,
-        assigned_to=assigned_to,
-        dedup_key=dedup_key,
-        priority=priority,
-        ordering_key=ordering_key,
-        ordering_at=ordering_at,
-        expires_at=expires_at,
-        traceparent=traceparent,
-        created_at=created_at,
-        run_at=run_at,
-        deferred_since=deferred_since,
-        lease_epoch=epoch,
-        lease_until=lease_until,
+        timeout=row["timeout"],
+        assigned_to=row["assigned_to"],
+        dedup_key=row["dedup_key"],
+        priority=row["priority"],
+        ordering_key=row["ordering_key"],
+        ordering_at=row["ordering_at"],
+        expires_at=row["expires_at"],
+        traceparent=row["traceparent"],
+        created_at=row["created_at"],
+        run_at=row["run_at"],
+        deferred_since=row["deferred_since"],
+        lease_epoch=row["lease_epoch"],
+        lease_until=row["lease_until"],
         runner_id=runner_id,
     )
 

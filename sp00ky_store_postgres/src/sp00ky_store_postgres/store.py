@@ -1,18 +1,15 @@
-"""Answer each call of the port with the module that its name says."""
+"""Answer each call of the port with the part that does it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import (
     Claim,
     Finding,
-    JobFilter,
     MigrationStep,
     OverdueClaim,
-    Reschedule,
     Settlement,
     SettleResult,
     StoreCapabilities,
@@ -23,7 +20,6 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.fleet.breaker import Breakers
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
 from sp00ky_store_postgres.ids import canonical
 from sp00ky_store_postgres.jobs.claim import Claims
@@ -33,16 +29,13 @@ from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.observe.announcements import Announcements
-from sp00ky_store_postgres.observe.error_groups import Errors
-from sp00ky_store_postgres.observe.find import Reads
+from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.stats import Stats
-from sp00ky_store_postgres.observe.watch import Watches
-from sp00ky_store_postgres.operate.audit import Audit
+from sp00ky_store_postgres.observe.watch import Marks, Watches
+from sp00ky_store_postgres.operate.audit import Audits
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.operate.pause import Pauses
 from sp00ky_store_postgres.operate.reschedule import Reschedules
-from sp00ky_store_postgres.rows import LIGHT
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -52,8 +45,11 @@ from sp00ky_store_postgres.url import read_url
 __all__ = ["PostgresStore"]
 
 
-class PostgresStore(DecidingStore):
-    """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one."""
+class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Clears, Reschedules, Audits, DecidingStore):
+    """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one.
+
+    Its bases answer the calls that their names say; ``claim`` and the rest are here.
+    """
 
     capabilities = StoreCapabilities(
         transactions=True, shared=True, signals_across_processes=True, ordering=True, limits=True
@@ -67,45 +63,18 @@ class PostgresStore(DecidingStore):
         """
         self._options = read_url(options.url)
         self._tables = Tables(options.tables, self._options.schema)
-        self._executor = executor = Executor(self._options, self._tables)
+        self._executor = Executor(self._options, self._tables)
         self._changes = Broadcast()
-        self._listener = Listener(self._options, executor, self._is_due)
-        self._announcements = Announcements(executor, self._options, self._wake)
-        quarantine = Quarantine()
-        self._claims = Claims(executor, quarantine)
-        self._settles = Settles(executor, quarantine)
-        self._enqueues = Enqueues(executor, self._options)
-        self._heartbeats = Heartbeats(executor)
-        self._lost_claims = LostClaims(executor, quarantine)
-        self._retention = Retention(executor, quarantine)
-        self._reads = Reads(executor)
-        self._clears = Clears(executor, quarantine)
-        self._reschedules = Reschedules(executor, self._announcements)
-        self._audit = Audit(executor)
-        breakers, pauses = Breakers(executor, self._announcements), Pauses(executor, self._announcements)
-
-        # The calls of the port that are a part's own.
-        self.next_due = self._claims.next_due
-        self.change_breaker = breakers.change_breaker
-        self.release = Releases(executor, self._announcements, quarantine).release
-        self.overdue = self._lost_claims.overdue
-        self.beat = self._heartbeats.beat
-        self.runners = self._heartbeats.runners
-        self.drain_runner = self._heartbeats.drain_runner
-        self.remove_runner = self._heartbeats.remove_runner
-        self.get = self._reads.get
-        self.find = self._reads.find
-        self.count = self._reads.count
-        self.ids_starting_with = self._reads.ids_starting_with
-        self.stats = Stats(executor, breakers, pauses).stats
-        self.errors = Errors(executor).errors
-        self.watch = Watches(executor, self._reads, self._changes).watch
-        self.work_signal = self._listener.work_signal
-        self.pause = pauses.pause
-        self.resume = pauses.resume
-        self.start_audit = self._audit.start_audit
-        self.update_audit = self._audit.update_audit
-        self.audit = self._audit.audit
+        self._quarantine = Quarantine()
+        self._marks = Marks(self._executor)
+        self._listener = Listener(self._options, self._executor, self._is_due)
+        self._announcements = Announcements(self._executor, self._options, self._wake)
+        self._claims = Claims(self._executor, self._quarantine)
+        self._settles = Settles(self._executor, self._quarantine)
+        self._enqueues = Enqueues(self._executor, self._options)
+        self._lost_claims = LostClaims(self._executor, self._quarantine)
+        self._releases = Releases(self._executor, self._announcements, self._quarantine)
+        self._retention = Retention(self._executor, self._quarantine)
 
     @property
     def location(self) -> str:
@@ -161,6 +130,22 @@ class PostgresStore(DecidingStore):
             self._changes.send()
         return claim
 
+    async def next_due(self, backends: Collection[str]) -> float | None:
+        """See ``Store.next_due``."""
+        return await self._claims.next_due(backends)
+
+    def work_signal(self) -> AsyncGenerator[None, None]:
+        """See ``Store.work_signal``."""
+        return self._listener.work_signal()
+
+    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
+        """See ``Store.release``; a row that can't go back is left to its lease."""
+        return await self._releases.release(runner_id, keep=keep)
+
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``Store.overdue``."""
+        return await self._lost_claims.overdue(runners, limit=limit)
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
         results = await self._settles.settle(settlements)
@@ -170,18 +155,8 @@ class PostgresStore(DecidingStore):
     async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
         count = await self._retention.prune(limit)
-        await self._audit.prune()
+        await self._prune_audit()
         return count
-
-    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Store.clear_matching``."""
-        count = await self._clears.clear(conditions, limit)
-        self._changes.send()
-        return count
-
-    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
-        """Return the jobs, without payload and result: enough to decide about them."""
-        return await self._reads.load(job_ids, columns=LIGHT)
 
     async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
@@ -202,15 +177,6 @@ class PostgresStore(DecidingStore):
         limit: int,
     ) -> list[Job]:
         return await self._lost_claims.lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
-
-    async def _beats(self) -> Mapping[str, datetime]:
-        return await self._heartbeats.beats()
-
-    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        return await self._clears.delete_ended(job_ids)
-
-    async def _reschedule(self, job_ids: Sequence[str], change: Reschedule) -> Mapping[str, str | None]:
-        return await self._reschedules.reschedule(job_ids, change)
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""

@@ -11,8 +11,6 @@ import attrs
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_store_postgres.schema.definition import LONGEST_NAME
 
-__all__ = ["PostgresOptions", "read_url", "without_secrets"]
-
 ESCAPED = "@ / # ? in a password written as %40 %2F %23 %3F; a port up to 65535"
 SECRETS = frozenset({"password", "sslpassword", "passfile"})
 

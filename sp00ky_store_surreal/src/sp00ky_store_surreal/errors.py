@@ -18,30 +18,6 @@ from websockets.exceptions import WebSocketException
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreClosed, StoreError, StoreUnavailable
 
-__all__ = [
-    "FUNCTIONS",
-    "SILENT",
-    "Conflict",
-    "EngineFault",
-    "ConnectionLost",
-    "SessionEnded",
-    "PlaceMissing",
-    "StatementInvalid",
-    "TookTooLong",
-    "TableMissing",
-    "ReplyUnreadable",
-    "DuplicateKey",
-    "AlreadyThere",
-    "NO_ROWS_FAULT",
-    "statement_error",
-    "translated",
-    "reply_error",
-    "reason_of",
-    "needs_function",
-    "may_be_a_rows",
-    "unwritable",
-]
-
 SILENT = "the server does not answer"
 
 FUNCTIONS = "array,count,math,record,session,string,time,type"

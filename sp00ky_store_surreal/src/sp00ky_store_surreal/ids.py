@@ -11,15 +11,6 @@ from uuid import UUID
 
 from surrealdb import RecordID
 
-__all__ = [
-    "id_text",
-    "id_value",
-    "literal_id",
-    "literal_key",
-    "table_of",
-    "unfinished_key",
-]
-
 _BARE = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _UUID = re.compile(r"u(['\"])([0-9a-fA-F-]{36})\1")

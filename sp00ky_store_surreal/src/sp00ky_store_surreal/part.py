@@ -15,8 +15,6 @@ from sp00ky_store_surreal.schema.readiness import Readiness
 if TYPE_CHECKING:
     from sp00ky_store_surreal.jobs.claim import Claimer
 
-__all__ = ["StorePart"]
-
 
 class StorePart:
     """A base of ``SurrealStore`` that answers some calls of the port; it is made by the store alone."""

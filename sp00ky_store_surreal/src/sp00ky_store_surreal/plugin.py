@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.ports import Store, StoreFactory, StoreOptions
 
-__all__ = ["sp00ky_register_stores"]
-
 
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:

@@ -11,8 +11,6 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job_options import is_plain_text
 from sp00ky_store_surreal.connection.reply import JSON_NULL
 
-__all__ = ["ResultField", "TEXT"]
-
 DEEPEST = 64
 """Values in values: what is nested deeper is kept as text."""
 

@@ -15,8 +15,6 @@ from sp00ky_store_surreal.errors import may_be_a_rows, reason_of
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["Change", "RowChanges"]
-
 
 @attrs.frozen(kw_only=True)
 class Change:

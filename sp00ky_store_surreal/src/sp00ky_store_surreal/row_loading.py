@@ -18,20 +18,9 @@ from sp00ky_store_surreal.errors import NO_ROWS_FAULT, may_be_a_rows, reason_of
 from sp00ky_store_surreal.rows import job_from
 from sp00ky_store_surreal.surql.loader import NUL, surql
 
-__all__ = ["jobs_in", "jobs_of", "load", "load_safely"]
-
 COLUMNS = (
-    *(
-        "id",
-        "path",
-        "payload",
-        "status",
-        "retries",
-        "max_retries",
-        "retry_strategy",
-        "timeout",
-        "assigned_to",
-    ),
+    *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy", "timeout"),
+    "assigned_to",
     *("dedup_key", "priority", "ordering_key", "ordering_at", "expires_at", "traceparent"),
     *("created_at", "updated_at", "run_at", "deferred_since", "lease_until"),
     *("lease_epoch", "runner_id", "errors", "result"),

@@ -18,8 +18,6 @@ from sp00ky_core.stores.rows import job_of
 from sp00ky_store_surreal.ids import id_text, id_value
 from sp00ky_store_surreal.surql.loader import MARK
 
-__all__ = ["count_of", "job_from", "row_from", "duration_text", "seconds_of", "parent_of"]
-
 _UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _UNITS |= {"w": 7 * 86_400.0, "y": 365 * 86_400.0}
 _PART = re.compile(r"(\d+)(ns|µs|us|ms|[smhdwy])")

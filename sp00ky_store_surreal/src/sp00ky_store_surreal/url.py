@@ -12,9 +12,6 @@ from sp00ky_core.config import SurrealdbConfig
 from sp00ky_core.errors import ConfigError, nearest
 from sp00ky_core.ports import StoreOptions
 
-__all__ = ["Target", "target_of"]
-
-
 _HOST = re.compile(r"([^@]*@)?([^@:\[\]]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?")
 PARAMETERS = ("auth", "token")
 """What may stand behind ``?``."""

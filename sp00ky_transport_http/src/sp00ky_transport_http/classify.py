@@ -23,8 +23,6 @@ from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.response import MAX_RESULT_BYTES, Response
 from sp00ky_transport_http.retry_after import retry_after
 
-__all__ = ["outcome_of", "undelivered_by"]
-
 _BOM = b"\xef\xbb\xbf"
 _SNIPPET = 500  # characters of an error's body that are kept
 _LONGEST_REASON = 2_048  # bytes

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-__all__ = ["Deadlines"]
-
 INTERVAL = 0.02
 """Seconds between two looks: an attempt is cut off at most this late."""
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.ports import Transport, TransportFactory
 
-__all__ = ["sp00ky_register_transports"]
-
 
 @hookimpl
 def sp00ky_register_transports() -> Mapping[str, TransportFactory]:

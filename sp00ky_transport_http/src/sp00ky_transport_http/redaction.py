@@ -11,8 +11,6 @@ from urllib.parse import quote
 
 from sp00ky_core.encoding.json_bytes import encode
 
-__all__ = ["Redaction"]
-
 _MASK = "***"
 _SHORTEST = 4  # characters: what is shorter is in every text by chance
 _ROUNDS = 3  # until a text is given up; a mask can complete a secret that has asterisks

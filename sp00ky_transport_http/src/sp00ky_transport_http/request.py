@@ -24,8 +24,6 @@ from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
 
-__all__ = ["CommonHeaders", "Request", "RequestBuilder"]
-
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
 

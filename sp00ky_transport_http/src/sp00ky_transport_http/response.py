@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 import attrs
 
-__all__ = ["MAX_RESULT_BYTES", "Response"]
-
 MAX_RESULT_BYTES = 65_536
 """JSON up to this size is kept as the job's result."""
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-__all__ = ["retry_after"]
-
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _LONGEST = 10.0 * 365 * 86_400
 """Seconds; what asks for more is read as this (the retry policy's cap is far below)."""

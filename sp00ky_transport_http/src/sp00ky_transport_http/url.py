@@ -14,8 +14,6 @@ from yarl import URL
 
 from sp00ky_core.contract.path_safety import climbs, path_problem
 
-__all__ = ["Place", "RoutePath", "PathRefused", "ValueRefused", "scalar_text"]
-
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 _KEPT = "/%:@!$&'()*+,;=~"  # what a path may hold unescaped; its own escapes are kept as they are
 

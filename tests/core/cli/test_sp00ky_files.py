@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from sp00ky_core.cli.init import CONFIG
+from sp00ky_core.cli.init import template_text
 from sp00ky_core.config import load_config
 from sp00ky_core.retry import RetryPolicy, next_delay
+
+CONFIG = template_text("sp00ky.yml")
 
 TOKEN = "tok3n-that-nobody-may-see"
 

@@ -1,17 +1,16 @@
-"""A job as JSON: the documented keys, there and back."""
+"""A job as JSON: the documented keys, and what stands under them."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-import cattrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.anything import ANYTHING, COLUMNS
 
 from sp00ky_conformance.strategies import instants, jobs, json_values
-from sp00ky_core.encoding.job_json import instant_from_json, instant_to_json, job_from_json, job_to_json
+from sp00ky_core.encoding.job_json import instant_to_json, job_to_json
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.stores.rows import job_of
@@ -44,9 +43,17 @@ KEYS = [
 
 
 @given(jobs())
-def test_a_job_survives_the_round_trip(job: Job) -> None:
-    text = json.dumps(job_to_json(job), allow_nan=False)
-    assert job_from_json(json.loads(text)) == job
+def test_each_key_says_what_the_job_has(job: Job) -> None:
+    fields = json.loads(json.dumps(job_to_json(job), allow_nan=False))
+    for key in KEYS:
+        held = getattr(job, key)
+        if isinstance(held, datetime):
+            assert datetime.fromisoformat(fields[key]) == held
+        elif key != "errors":
+            assert fields[key] == held
+    for entry, held in zip(fields["errors"], job.errors, strict=True):
+        instants_of = {key: datetime.fromisoformat(entry[key]) for key in ("at", "since") if entry.get(key)}
+        assert AttemptError(**{**entry, **instants_of}) == held
 
 
 @given(jobs())
@@ -115,22 +122,8 @@ def test_instants_are_rfc_3339_in_utc(instant: datetime, hours: int) -> None:
     elsewhere = instant.astimezone(timezone(timedelta(hours=hours)))
     text = instant_to_json(elsewhere)
     assert text.endswith("Z")
-    assert instant_from_json(text) == instant
+    assert datetime.fromisoformat(text) == instant
     assert ("." in text) == (instant.microsecond != 0)
-
-
-@pytest.mark.parametrize("text", ["2030-01-02T03:04:05", "yesterday", ""])
-def test_an_instant_needs_a_zone(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011  # the text differs with the reason
-        instant_from_json(text)
-
-
-@pytest.mark.parametrize("change", [{"status": "done"}, {"created_at": "soon"}, {"errors": 3}, {"id": ...}])
-def test_what_is_no_job_is_refused(change: dict[str, Any]) -> None:
-    fields = job_to_json(Job(id="a:1", backend="a", path="/", payload_json=b"{}", status=JobStatus.PENDING))
-    changed = {key: each for key, each in {**fields, **change}.items() if each is not ...}
-    with pytest.raises((cattrs.BaseValidationError, KeyError)):
-        job_from_json(changed)
 
 
 NO_JSON = [b"", b"{oops", b"\xff\xfe", b"\0", b"NaN", b"1e999", b"9" * 5_000, b'{"a":' * 99_999]

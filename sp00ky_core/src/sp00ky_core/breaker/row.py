@@ -8,8 +8,6 @@ from typing import Any
 
 from sp00ky_core.breaker.state import Breaker, BreakerChange, BreakerState
 
-__all__ = ["breaker_of", "changed", "fits"]
-
 Row = Mapping[str, Any]
 """``state`` (open also while a probe is under way), ``failures``, ``paused_until``, ``probe_runner`` and
 ``probe_until``; empty where the breaker has never changed."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from sp00ky_core.cli.arguments.instants import INSTANT
+from sp00ky_core.cli.arguments import INSTANT
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.terminal.job_format import moment
 from sp00ky_core.cli.terminal.output import as_json, show_page

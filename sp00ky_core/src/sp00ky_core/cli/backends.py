@@ -9,15 +9,13 @@ import attrs
 import click
 
 from sp00ky_core.backend import store_tables
-from sp00ky_core.cli.arguments.act import act_options
-from sp00ky_core.cli.arguments.durations import DURATION
+from sp00ky_core.cli.arguments import DURATION, act_options
 from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.terminal.output import as_json, show_list
 from sp00ky_core.encoding.report_json import json_of
-from sp00ky_core.operators.audit import ActOptions
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.ports import BackendStats, JobTable
+from sp00ky_core.ports import ActOptions, BackendStats, JobTable
 
 Listed = tuple[str, BackendStats, JobTable]
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.arguments.durations import DURATION
-from sp00ky_core.cli.arguments.instants import LATER
-from sp00ky_core.cli.arguments.payload import read_payload
+from sp00ky_core.cli.arguments import DURATION, LATER, read_payload
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped

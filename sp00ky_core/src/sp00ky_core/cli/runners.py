@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.arguments.act import act_options
+from sp00ky_core.cli.arguments import act_options
 from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import moment
 from sp00ky_core.cli.terminal.output import as_json, show_list

@@ -11,8 +11,6 @@ import attrs
 from sp00ky_core.config.structuring import KeyProblem, near_miss
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 
-__all__ = ["APP_FILE", "Entry", "entries"]
-
 APP_FILE = "sp00ky.app.yml"
 """What an app's ``path`` holds."""
 
@@ -68,7 +66,7 @@ def _entry(section: str, name: Any, value: Any, folder: Path) -> Entry:
             raise KeyProblem(at, "expected a mapping such as {spec: ..., baseUrl: ..., method: ...}")
         return Entry(at=at, name=str(name), raw={}, reason="it is no mapping")
     entry = _with_app_file(Entry(at=at, name=str(name), raw=value), folder)
-    reason = entry.reason or _why_none(section, entry)
+    reason = _why_none(section, entry)
     return attrs.evolve(entry, reason=reason, name=str(name) if reason else _checked(section, name))
 
 
@@ -91,7 +89,8 @@ def _with_app_file(entry: Entry, folder: Path) -> Entry:
         raise KeyProblem(f"{entry.at}.path", f"expected the folder of its {APP_FILE}, as text")
     file = folder / path / APP_FILE
     if not file.is_file():
-        return attrs.evolve(entry, reason=_why_none_without(entry, path))
+        missing = f"there is no {APP_FILE} in {path[:200]!r}; write one there, or fix `path`"
+        return attrs.evolve(entry, reason="" if _has_needed(entry) else missing)
     found = _app(file, entry.at)
     own = {key for key in found if key not in entry.raw}
     return attrs.evolve(entry, raw={**found, **entry.raw}, app_file=file, from_app=frozenset(own))
@@ -107,37 +106,24 @@ def _app(file: Path, at: str) -> dict[Any, Any]:
     return found
 
 
-def _why_none_without(entry: Entry, path: str) -> str:
-    """Return why an entry without its app file is no backend: it may say everything itself."""
-    if all(entry.raw.get(key) is not None for key in _NEEDED):
-        return ""
-    section = entry.at.partition(".")[0]
-    missing = f"there is no {APP_FILE} in {path[:200]!r}; write one there, or fix `path`"
-    return _why_another_type(section, entry) or missing
+def _has_needed(entry: Entry) -> bool:
+    return all(entry.raw.get(key) is not None for key in _NEEDED)
 
 
 def _why_none(section: str, entry: Entry) -> str:
-    raw = entry.raw
-    if raw.get("type") is None and section == "apps" and "method" not in raw:
+    """Return why an entry is no backend; empty: it is one. Raises ``KeyProblem`` for a misspelt type."""
+    raw, kind, expected = entry.raw, entry.raw.get("type"), _BACKEND_TYPES[section]
+    if kind is not None and kind not in expected:
+        if near_miss(kind, expected):
+            raise KeyProblem(f"{entry.at}.type", f"unknown type {kind!r}; did you mean {expected[0]!r}?")
+        return f"its type is {kind!r:.60}, which gets no jobs"
+    if entry.reason:
+        return entry.reason
+    if kind is None and section == "apps" and "method" not in raw:
         return "it has no `type: backend`"
-    if other := _why_another_type(section, entry):
-        return other
     if raw.get("scope") == "devOnly":
         return "its scope is devOnly"
-    missing = [key for key in _NEEDED if raw.get(key) is None and not _is_near(raw, key)]
+    # A key that is misspelt is to be said as a slip, not to be left out.
+    absent = [key for key in _NEEDED if raw.get(key) is None]
+    missing = [key for key in absent if not any(near_miss(each, [key]) for each in raw)]
     return f"it has no `{'`, no `'.join(missing)}`" if missing else ""
-
-
-def _why_another_type(section: str, entry: Entry) -> str:
-    """Return why an entry of another type is no backend. Raises ``KeyProblem`` for a misspelt type."""
-    kind, expected = entry.raw.get("type"), _BACKEND_TYPES[section]
-    if kind is None or kind in expected:
-        return ""
-    if near_miss(kind, expected):
-        raise KeyProblem(f"{entry.at}.type", f"unknown type {kind!r}; did you mean {expected[0]!r}?")
-    return f"its type is {kind!r:.60}, which gets no jobs"
-
-
-def _is_near(raw: Mapping[Any, Any], key: str) -> bool:
-    """Return whether a key is there, misspelt: that is to be said as a slip, not to be left out."""
-    return any(near_miss(each, [key]) for each in raw)

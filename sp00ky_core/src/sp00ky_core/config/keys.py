@@ -11,8 +11,6 @@ from typing import Any
 
 import attrs
 
-__all__ = ["FOREIGN", "NOT_YET", "OPEN", "TYPES", "Key", "key", "keys_of", "written_keys"]
-
 
 @attrs.frozen(kw_only=True)
 class Key:

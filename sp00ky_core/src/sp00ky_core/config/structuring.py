@@ -14,8 +14,6 @@ from sp00ky_core.config.values import ReadProblem, boolean, path, secret, text
 from sp00ky_core.config.variables import VariableProblem, VariableUnset, expanded, from_vault
 from sp00ky_core.errors import nearest
 
-__all__ = ["KeyProblem", "SectionReader", "near_miss"]
-
 Section = TypeVar("Section")
 
 _NEAR = 0.75  # of difflib's ratio: at least so much of a key is the same as in ours

@@ -9,8 +9,6 @@ from pathlib import Path
 from sp00ky_core.config.secrets import Secret
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["IN_A_HEADER", "read_token"]
-
 IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
 """What a token may be made of."""
 

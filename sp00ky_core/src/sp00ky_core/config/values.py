@@ -21,18 +21,6 @@ from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.errors import shown
 
-__all__ = [
-    "Reader",
-    "ReadProblem",
-    "boolean",
-    "duration",
-    "number",
-    "secret",
-    "store_location",
-    "text",
-    "whole",
-]
-
 Reader = Callable[[Any], Any]
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d|w)")

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["json_schema"]
-
 _COMPOSED = ("$ref", "allOf", "anyOf", "oneOf", "not", "const", "if")
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 

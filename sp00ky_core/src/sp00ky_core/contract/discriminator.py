@@ -15,8 +15,6 @@ import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
 
-__all__ = ["chosen"]
-
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
 _ALTERNATIVES = ("oneOf", "anyOf")
 Place = tuple[str, str]  # URI and pointer

@@ -16,8 +16,6 @@ import attrs
 
 from sp00ky_core.contract.files import FileProblem, Files
 
-__all__ = ["Documents", "DocumentProblem", "Node"]
-
 _VERSION = re.compile(r"3\.(\d+)(\.\d+.*)?")
 _LATEST = 2  # 3.2
 _MOST_REFERENCES = 50  # from one to the next, before it is taken for a circle

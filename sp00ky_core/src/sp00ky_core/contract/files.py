@@ -9,8 +9,6 @@ from typing import Any
 
 from sp00ky_core.encoding.yaml_text import YamlProblem, decoded, parse_yaml, why_unread
 
-__all__ = ["Files", "FileProblem"]
-
 MOST_BYTES = 64 * 1024 * 1024
 """Of all files of one document."""
 

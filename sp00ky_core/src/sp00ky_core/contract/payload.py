@@ -15,8 +15,6 @@ from sp00ky_core.contract.routes import Route, RouteParts
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import Violation
 
-__all__ = ["PayloadCheck", "payload_schema", "compiled"]
-
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})

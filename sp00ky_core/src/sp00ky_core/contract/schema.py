@@ -14,8 +14,6 @@ from sp00ky_core.contract.dialects import json_schema
 from sp00ky_core.contract.discriminator import chosen
 from sp00ky_core.contract.documents import DocumentProblem, Node
 
-__all__ = ["Schemas"]
-
 
 @attrs.frozen
 class _Definition:

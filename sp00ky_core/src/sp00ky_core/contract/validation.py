@@ -12,8 +12,6 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
 
-__all__ = ["TimeoutIgnored", "validated"]
-
 ESCAPED_NUL = rb"\u0000"
 """Or an escaped backslash before a number: looked for first, because it is quick."""
 

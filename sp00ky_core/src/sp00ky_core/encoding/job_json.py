@@ -1,4 +1,4 @@
-"""A job as JSON and back: the shape of ``--json``, of ``jobs get`` and of what watchers print."""
+"""A job as JSON: the shape of ``--json``, of ``jobs get`` and of what watchers print."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from typing import Any
 
 import attrs
 import cattrs
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.job import AttemptError, Job
-
-__all__ = ["JOB_KEYS", "job_to_json", "job_from_json", "instant_to_json", "instant_from_json"]
 
 _UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect"})
 
@@ -41,33 +39,11 @@ def job_to_json(job: Job) -> dict[str, Any]:
     return {key: fields[key] for key in JOB_KEYS}
 
 
-def job_from_json(fields: Mapping[str, Any]) -> Job:
-    """Return the job that ``job_to_json`` described.
-
-    Raises:
-        cattrs.BaseValidationError: a key is missing, or a value of the wrong type.
-        ValueError: a payload or a result that JSON can't hold.
-    """
-    texts = {
-        "payload_json": encode(fields.get("payload")),
-        "result_json": None if fields.get("result") is None else encode(fields["result"]),
-    }
-    return _converter.structure({**fields, **texts}, Job)
-
-
 def instant_to_json(instant: datetime) -> str:
     """RFC 3339 in UTC with ``Z``; microseconds where there are any; one without a zone is taken as UTC."""
     if instant.utcoffset() is None:
         instant = instant.replace(tzinfo=UTC)
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-def instant_from_json(text: str, _type: object = None) -> datetime:
-    """Return the instant of ``instant_to_json``'s text. Raises ``ValueError``."""
-    instant = datetime.fromisoformat(text)
-    if instant.utcoffset() is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return instant.astimezone(UTC)
 
 
 def _json_value(text: bytes) -> Any:
@@ -98,19 +74,13 @@ def _printable(value: Any) -> Any:
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter()
     converter.register_unstructure_hook(datetime, instant_to_json)
-    converter.register_structure_hook(datetime, instant_from_json)
-    # The texts are bytes on the job and values in JSON: `job_to_json` and `job_from_json` see to them.
-    converter.register_unstructure_hook(bytes, lambda text: text)
-    converter.register_structure_hook(bytes, lambda text, _type: text)
-    unstated: dict[str, Any] = dict.fromkeys(_UNSTATED, override(omit=True))
-    texts: dict[str, Any] = dict.fromkeys(("payload_json", "result_json"), override(omit=True))
+    # What stands in the two texts are values in JSON: `job_to_json` adds them.
+    unsaid: dict[str, Any] = dict.fromkeys((*_UNSTATED, "payload_json", "result_json"), override(omit=True))
     several: dict[str, Any] = dict.fromkeys(("since", "count"), override(omit_if_default=True))
     converter.register_unstructure_hook(
         AttemptError, make_dict_unstructure_fn(AttemptError, converter, **several)
     )
-    converter.register_unstructure_hook(Job, make_dict_unstructure_fn(Job, converter, **unstated, **texts))
-    converter.register_structure_hook(Job, make_dict_structure_fn(Job, converter, **unstated))
-    converter.register_structure_hook(AttemptError, make_dict_structure_fn(AttemptError, converter))
+    converter.register_unstructure_hook(Job, make_dict_unstructure_fn(Job, converter, **unsaid))
     return converter
 
 

@@ -13,8 +13,6 @@ from typing import Any
 import attrs
 import yaml
 
-__all__ = ["SCALARS", "YamlProblem", "yaml_value"]
-
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its events are used
 _MOST_EXPANDED = 1_000_000  # values that all aliases of a document stand for
 _DEEPEST = 500  # levels

@@ -8,16 +8,14 @@ import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import attrs
 
 from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
 from sp00ky_core.job_options import is_plain_text
-from sp00ky_core.ports import Act, JobFilter, Store
-
-__all__ = ["ActOptions", "AuditRecord", "recorded", "act_of", "selected_ids", "selected_jobs"]
+from sp00ky_core.ports import Act, ActOptions, JobFilter, Store
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +26,6 @@ LONGEST_REASON, LONGEST_ACTOR, LONGEST_TEXT = 2_048, 255, 2_048
 """Characters."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-
-
-class ActOptions(TypedDict, total=False):
-    """Carry what the audit keeps with an act; both are what the caller says.
-
-    Attributes:
-        reason: Why; of a kill it is written into each job's ``errors``, too.
-        actor: Who does it.
-    """
-
-    reason: str | None
-    actor: str | None
 
 
 @attrs.define

@@ -8,11 +8,9 @@ from typing import Any, Unpack
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
 from sp00ky_core.job_options import check_option
-from sp00ky_core.operators.audit import ActOptions, act_of, recorded
+from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import RunnerState, Store
-
-__all__ = ["FleetOperators"]
+from sp00ky_core.ports import ActOptions, RunnerState, Store
 
 
 class FleetOperators:

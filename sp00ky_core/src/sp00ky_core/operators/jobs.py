@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
-from sp00ky_core.operators.audit import ActOptions, recorded, selected_ids, selected_jobs
+from sp00ky_core.operators.audit import recorded, selected_ids, selected_jobs
 from sp00ky_core.operators.bulk import (
     CLEAR,
     DONE,
@@ -27,9 +27,7 @@ from sp00ky_core.operators.bulk import (
 )
 from sp00ky_core.operators.operation import Operation, checked_change
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Act, JobFilter, JobQuery, OperatorResult, Store, check_limit
-
-__all__ = ["JobOperators", "check_id"]
+from sp00ky_core.ports import Act, ActOptions, JobFilter, JobQuery, OperatorResult, Store, check_limit
 
 logger = logging.getLogger(__name__)
 

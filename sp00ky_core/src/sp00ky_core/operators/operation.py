@@ -15,8 +15,6 @@ from sp00ky_core.operators.audit import act_of
 from sp00ky_core.operators.bulk import KILL, REDRIVE, RESCHEDULE, Action, BulkResult, Operate
 from sp00ky_core.ports import Act, OperatorResult, Reschedule, Store
 
-__all__ = ["KILL_REASON", "Operation", "checked_change"]
-
 KILL_REASON = "killed by an operator"
 
 

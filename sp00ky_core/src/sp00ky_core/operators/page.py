@@ -13,8 +13,6 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery, Store
 from sp00ky_core.stores.filters import age_of
 
-__all__ = ["PAGE", "pages", "no_newer"]
-
 PAGE = 1_000
 """Jobs that are read at a time."""
 

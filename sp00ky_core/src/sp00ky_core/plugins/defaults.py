@@ -12,8 +12,6 @@ from sp00ky_core.job import Job
 from sp00ky_core.outcome import HTTP_STATUS, THROTTLED, Outcome, Undelivered
 from sp00ky_core.retry import MAX_RETRIES, RetryPolicy
 
-__all__ = ["sp00ky_classify_outcome", "sp00ky_retry_policy"]
-
 
 @hookimpl(trylast=True)
 def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome:

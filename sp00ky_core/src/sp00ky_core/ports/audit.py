@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 
-__all__ = ["AUDIT_KEPT", "Act", "AuditEntry"]
+__all__ = ["AUDIT_KEPT", "Act", "ActOptions", "AuditEntry"]
 
 AUDIT_KEPT = 90 * 86_400.0
 """Seconds that an entry is kept."""
+
+
+class ActOptions(TypedDict, total=False):
+    """Carry what the audit keeps with an act; both are what the caller says.
+
+    Attributes:
+        reason: Why; of a kill it is written into each job's ``errors``, too.
+        actor: Who does it.
+    """
+
+    reason: str | None
+    actor: str | None
 
 
 @attrs.frozen(kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Unpack, runtime_checkable
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.ports.audit import Act, AuditEntry
+from sp00ky_core.ports.audit import Act, ActOptions, AuditEntry
 from sp00ky_core.ports.findings import Finding, MigrationStep
 from sp00ky_core.ports.operators import OperatorResult, Reschedule
 from sp00ky_core.ports.query import JobFilter, JobQuery
@@ -106,14 +106,7 @@ class Store(Protocol):
         ``retry_in`` of the claim says when there may be more.
         """
 
-    async def pause(
-        self,
-        backend: str,
-        *,
-        seconds: float | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> bool:
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """Keep every later claim, of every process, from a backend; whether it wasn't paused before.
 
         It ends after ``seconds``, or else with ``resume``. A pause of what is paused takes its place, but

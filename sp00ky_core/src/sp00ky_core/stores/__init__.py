@@ -3,8 +3,9 @@
 Names here are stable: they follow semantic versioning, as those of ``sp00ky_core`` do. On top of them stands
 ``sp00ky_core.stores.transactional``, a base class for databases with transactions.
 
-- A batch that the database refuses: ``bisect`` isolates the bad rows, ``settle_with_less`` writes what it
-  takes of a settlement (``lesser_transitions``), ``Quarantine`` remembers refused rows and logs each once.
+- A batch that the database refuses: ``bisect`` isolates the bad rows, ``write_around`` leaves them out,
+  ``settle_with_less`` writes what it takes of a settlement (``lesser_transitions``), ``Quarantine`` remembers
+  refused rows and logs each once.
 - Notifications: ``Broadcast`` wakes this process's subscribers, ``Subscription`` keeps a subscription to the
   database alive, ``Backoff`` spaces its tries.
 - Decisions: ``DecidingStore`` has kill, redrive, reclaim, reschedule and clear; ``settlement_of`` decides
@@ -20,78 +21,38 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, change_after
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, decode, encode
-from sp00ky_core.stores.allowance import FULL, PASSED, Allowance
-from sp00ky_core.stores.apply import appended, applied, rescheduled
-from sp00ky_core.stores.backoff import Backoff
-from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.filters import BEGINNING, age_of, is_overdue, matches, unknown_entry
-from sp00ky_core.stores.ids import job_id, key_at, new_key, new_keys, table_of
-from sp00ky_core.stores.isolation import (
-    Quarantine,
-    bisect,
-    is_refusal,
-    lesser_transitions,
-    settle_with_less,
+from sp00ky_core.stores import (
+    allowance,
+    apply,
+    backoff,
+    broadcast,
+    filters,
+    ids,
+    isolation,
+    operations,
+    rows,
+    subscription,
 )
-from sp00ky_core.stores.operations import DecidingStore, settlement_of
-from sp00ky_core.stores.rows import (
-    defect_of,
-    entries_of,
-    instant_of,
-    job_of,
-    new_row,
-    payload_text,
-    priority_of,
-)
-from sp00ky_core.stores.subscription import Subscription
+from sp00ky_core.stores.allowance import *  # noqa: F403
+from sp00ky_core.stores.apply import *  # noqa: F403
+from sp00ky_core.stores.backoff import *  # noqa: F403
+from sp00ky_core.stores.broadcast import *  # noqa: F403
+from sp00ky_core.stores.filters import *  # noqa: F403
+from sp00ky_core.stores.ids import *  # noqa: F403
+from sp00ky_core.stores.isolation import *  # noqa: F403
+from sp00ky_core.stores.operations import *  # noqa: F403
+from sp00ky_core.stores.rows import *  # noqa: F403
+from sp00ky_core.stores.subscription import *  # noqa: F403
 
-__all__ = [
-    # Isolation
-    "bisect",
-    "is_refusal",
-    "lesser_transitions",
-    "settle_with_less",
-    "Quarantine",
-    # Notifications
-    "Broadcast",
-    "Subscription",
-    "Backoff",
-    # Decisions
-    "DecidingStore",
-    "settlement_of",
-    "applied",
-    "appended",
-    "rescheduled",
-    "Breaker",
-    "BreakerChange",
-    "BreakerState",
-    "change_after",
-    "Allowance",
-    "PASSED",
-    "FULL",
-    # Rows
-    "job_of",
-    "defect_of",
-    "new_row",
-    "entries_of",
-    "instant_of",
-    "payload_text",
-    "priority_of",
-    # Reading
-    "matches",
-    "age_of",
-    "BEGINNING",
-    "is_overdue",
-    "unknown_entry",
-    # Ids
-    "new_key",
-    "new_keys",
-    "key_at",
-    "job_id",
-    "table_of",
-    # JSON
-    "encode",
-    "decode",
-    "JsonObject",
-    "JsonText",
-]
+__all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after"]
+__all__ += ["encode", "decode", "JsonObject", "JsonText"]
+__all__ += allowance.__all__
+__all__ += apply.__all__
+__all__ += backoff.__all__
+__all__ += broadcast.__all__
+__all__ += filters.__all__
+__all__ += ids.__all__
+__all__ += isolation.__all__
+__all__ += operations.__all__
+__all__ += rows.__all__
+__all__ += subscription.__all__

@@ -8,8 +8,6 @@ from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.ports import StoreFactory
 from sp00ky_core.stores.memory.store import MemoryStore
 
-__all__ = ["sp00ky_register_stores"]
-
 
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:

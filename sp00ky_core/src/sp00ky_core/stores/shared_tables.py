@@ -15,8 +15,6 @@ from sp00ky_core.backend import Backend, queues
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import BackendStats, ErrorGroup, JobQuery, Store
 
-__all__ = ["with_shared_tables"]
-
 PAGE = 500
 """Jobs that are read at a time where those of one backend are sought among those of its table."""
 

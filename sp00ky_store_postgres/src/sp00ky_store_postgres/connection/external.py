@@ -13,8 +13,6 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError, StoreError
 from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.errors import CONFLICTS, NO_WRITES, state_of, translated
 
-__all__ = ["Fetch", "fetch_of", "caller_error"]
-
 Fetch = Callable[..., Awaitable[Sequence[Row]]]
 """A statement with ``$1``... and its arguments, to rows."""
 

@@ -12,8 +12,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-__all__ = ["Pool"]
-
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 300.0

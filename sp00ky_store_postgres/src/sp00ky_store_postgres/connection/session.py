@@ -16,8 +16,6 @@ from sp00ky_store_postgres.schema.definition import LONGEST_NAME
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["GIVE_UP_SECONDS", "Connection", "application_name", "connect", "session_for"]
-
 CONNECT_SECONDS = 10.0
 BEYOND_CLIENT = 2.0
 """Seconds by which the server is more patient with a statement than its client, which cancels it."""

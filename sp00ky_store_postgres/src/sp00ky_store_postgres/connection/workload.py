@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["Workload"]
-
 ALWAYS = {"jit": "off"}
 """A statement that is run thousands of times a second gains nothing from being compiled each time."""
 INDEXED = {

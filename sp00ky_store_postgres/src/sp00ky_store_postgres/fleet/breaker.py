@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.ports import BreakerResult, BreakerStats
-from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.observe.announcements import Announcements
-
-__all__ = ["Breakers", "breaker_of"]
+from sp00ky_store_postgres.part import StorePart
 
 MOST_FAILURES = 2**31 - 1  # what the column can hold
 
 
-@attrs.frozen
-class Breakers:
-    """Reads and changes breakers; claims read them in their own statement."""
-
-    _executor: Executor
-    _announcements: Announcements
+class Breakers(StorePart):
+    """A part of the store: breakers, which claims read in their own statement."""
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Store.change_breaker``."""
@@ -47,7 +39,7 @@ class Breakers:
             await self._announcements.tables([table.table])
         return BreakerResult(written=written, breaker=breaker)
 
-    async def stats(self) -> dict[str, BreakerStats]:
+    async def _breakers(self) -> dict[str, BreakerStats]:
         """Return every breaker that has a row, by its backend."""
         rows = await self._executor.query("breakers")
         read = (breaker_of(row[0]) for row in rows)

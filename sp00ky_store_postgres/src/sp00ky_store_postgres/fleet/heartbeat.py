@@ -8,20 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import attrs
-
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, RunnerRecord
-from sp00ky_store_postgres.connection.executor import Executor
-
-__all__ = ["Heartbeats"]
+from sp00ky_store_postgres.part import StorePart
 
 
-@attrs.frozen
-class Heartbeats:
-    """Writes and reads the rows of runners."""
-
-    _executor: Executor
+class Heartbeats(StorePart):
+    """A part of the store: what runners say of themselves."""
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``."""
@@ -31,8 +24,7 @@ class Heartbeats:
         rows = await self._executor.beat(statement, runner_id, *place, info.version, *said, info.draining)
         return {row["id"]: RunnerBeat(at=row["beat_at"], info=_info_of(row)) for row in rows}
 
-    async def beats(self) -> Mapping[str, datetime]:
-        """Return every runner's last heartbeat."""
+    async def _beats(self) -> Mapping[str, datetime]:
         return dict(map(tuple, await self._executor.query("beats")))
 
     async def runners(self) -> list[RunnerRecord]:

@@ -12,8 +12,6 @@ from sp00ky_store_postgres.connection.external import Fetch
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.sql.loader import leased
 
-__all__ = ["LimitedClaims"]
-
 ClaimUpTo = Callable[[int, Fetch], Awaitable[Claim]]
 """Claims up to so many jobs, by statements in the transaction."""
 

@@ -16,8 +16,6 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.observe.notifications import NOTIFY
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["Announcements"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
-
 from sp00ky_core.ports import ErrorGroup
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.observe.filters import last_entry
+from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Errors"]
 
-
-@attrs.frozen
-class Errors:
-    """Reads groups of errors."""
-
-    _executor: Executor
+class ErrorGroups(StorePart):
+    """A part of the store: groups of errors."""
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """See ``Store.errors``."""

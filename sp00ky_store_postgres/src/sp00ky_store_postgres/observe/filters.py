@@ -16,16 +16,6 @@ from sp00ky_store_postgres.rows import LONGEST_ERRORS, WHOLE
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import fill, literal, read_sql, unreadable
 
-__all__ = [
-    "Selection",
-    "last_entry",
-    "select",
-    "select_changed",
-    "select_count",
-    "select_ended",
-    "tables_of",
-]
-
 
 @attrs.frozen
 class Selection:

@@ -5,36 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import attrs
-
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobFilter, JobQuery
 from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.ids import canonical, with_canonical_ids
 from sp00ky_store_postgres.observe.filters import select, select_count, tables_of
-from sp00ky_store_postgres.rows import WHOLE, whole_jobs
+from sp00ky_store_postgres.part import StorePart
+from sp00ky_store_postgres.rows import LIGHT, WHOLE, whole_jobs
 
-__all__ = ["Reads"]
 
-
-@attrs.frozen
-class Reads:
-    """Reads jobs, whole."""
-
-    _executor: Executor
+class Reads(StorePart):
+    """A part of the store: what reads jobs."""
 
     async def get(self, job_id: str) -> Job:
         """See ``Store.get``."""
-        jobs = await self.load([canonical(job_id)])
+        jobs = await self._jobs([canonical(job_id)])
         if not jobs:
             raise JobNotFound(job_id=job_id)
         return jobs[0]
 
-    async def load(self, job_ids: Sequence[str], *, columns: str = WHOLE) -> list[Job]:
-        """Return the jobs of these ids that exist, in any order."""
+    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return the jobs, without payload and result: enough to decide about them."""
+        return await self._jobs(job_ids, columns=LIGHT)
+
+    async def _jobs(self, job_ids: Sequence[str], *, columns: str = WHOLE) -> list[Job]:
         self._executor.check_open()  # an id that names no row is looked up nowhere
         jobs: list[Job] = []
         for table, keys in self._executor.tables.named(job_ids):
@@ -44,7 +40,7 @@ class Reads:
     async def find(self, query: JobQuery) -> list[Job]:
         """See ``Store.find``."""
         after = None if query.after is None else await self.get(query.after)
-        return await self.page(with_canonical_ids(query), after=after)
+        return await self._page(with_canonical_ids(query), after=after)
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Store.count``."""
@@ -65,7 +61,7 @@ class Reads:
         rows = await self._executor.query("ids_starting_with", *ends, limit, table=table)
         return [id_of(name, str(row[0])) for row in rows]
 
-    async def page(
+    async def _page(
         self, query: JobQuery, *, after: Job | None = None, oldest_first: bool = False
     ) -> list[Job]:
         """Return a page of jobs beyond another one."""

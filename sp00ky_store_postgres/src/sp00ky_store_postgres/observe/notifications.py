@@ -22,8 +22,6 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["Listener", "hears", "CHANNEL", "NOTIFY"]
-
 logger = logging.getLogger(__name__)
 
 CHANNEL = "sp00ky"

@@ -29,8 +29,6 @@ from sp00ky_store_postgres.observe.filters import select_changed, tables_of
 from sp00ky_store_postgres.observe.find import Reads
 from sp00ky_store_postgres.rows import WHOLE, whole_jobs
 
-__all__ = ["Watches"]
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -56,14 +54,10 @@ def mark_of(job: Job) -> Mark:
     return job.updated_at, job.lease_epoch, job.status.value
 
 
-class Watches:
-    """Yields jobs that change."""
+class Watches(Reads):
+    """A part of the store: what yields jobs that change."""
 
-    def __init__(self, executor: Executor, reads: Reads, broadcast: Broadcast) -> None:
-        self._executor = executor
-        self._reads = reads
-        self._broadcast = broadcast
-        self._marks = Marks(executor)
+    _marks: Marks
 
     async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""
@@ -75,7 +69,7 @@ class Watches:
             async for job in changes:
                 yield job
         except (StoreClosed, StoreUnavailable):
-            if not self._broadcast.closed:  # else it is this store's own end
+            if not self._changes.closed:  # else it is this store's own end
                 raise
         finally:
             await changes.aclose()
@@ -83,8 +77,8 @@ class Watches:
     async def _named(
         self, query: JobQuery, ids: tuple[str, ...], history: int | None
     ) -> AsyncGenerator[Job, None]:
-        patience, seen = Patience(self._broadcast), dict[str, Mark]()
-        while not self._broadcast.closed:
+        patience, seen = Patience(self._changes), dict[str, Mark]()
+        while not self._changes.closed:
             moved = await patience.look(partial(self._moved, ids, seen))
             if moved is None:
                 return
@@ -102,10 +96,10 @@ class Watches:
         if seen and not marks:
             return None
         moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
-        return sorted(await self._reads.load(moved) if moved else (), key=age_of)
+        return sorted(await self._jobs(moved) if moved else (), key=age_of)
 
     async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
-        patience, trail, seen = Patience(self._broadcast), Trail(), dict[str, Mark]()
+        patience, trail, seen = Patience(self._changes), Trail(), dict[str, Mark]()
         since = trail.follow(*await patience.look(self._snapshot))
         if history is not None:
             seen = await patience.look(partial(self._changed_marks, query, since))
@@ -115,7 +109,7 @@ class Watches:
                 seen[job.id] = mark
             yield job
         took = 0.0
-        while not self._broadcast.closed:
+        while not self._changes.closed:
             await self._pause(took)
             started = time.monotonic()
             next_since, changed = await patience.look(partial(self._changed, query, trail, since))
@@ -130,18 +124,18 @@ class Watches:
     async def _pause(self, took: float = 0.0) -> None:
         """Wait for the next look, at least as long as the last one took."""
         await asyncio.sleep(max(SHORTEST_PAUSE, took))
-        await self._broadcast.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
+        await self._changes.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
 
     async def _present(
         self, query: JobQuery, patience: Patience, history: int | None
     ) -> AsyncGenerator[Job, None]:
         if history is not None:
             latest = attrs.evolve(query, limit=history, after=None)
-            for job in reversed(await patience.look(partial(self._reads.page, latest)) if history else []):
+            for job in reversed(await patience.look(partial(self._page, latest)) if history else []):
                 yield job
             return
         query, last = attrs.evolve(query, limit=PAGE, after=None), None
-        while page := await patience.look(partial(self._reads.page, query, after=last, oldest_first=True)):
+        while page := await patience.look(partial(self._page, query, after=last, oldest_first=True)):
             for job in page:
                 yield job
             last = page[-1]
@@ -165,7 +159,10 @@ class Watches:
     ) -> list[tuple[JobTable, list[Row]]]:
         tables = self._executor.tables
         return [
-            (table, await select_changed(query, table, tables, since, columns=columns).fetch(self._executor))
+            (
+                table,
+                await select_changed(query, table, tables, since, columns=columns).fetch(self._executor),
+            )
             for table in tables_of(query, tables)
         ]
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import attrs
-
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
 from sp00ky_core.stores.filters import unknown_entry
-from sp00ky_store_postgres.connection.executor import Executor
-
-__all__ = ["Audit"]
+from sp00ky_store_postgres.part import StorePart
 
 
-@attrs.frozen
-class Audit:
-    """Writes, lists and deletes entries."""
-
-    _executor: Executor
+class Audits(StorePart):
+    """A part of the store: the log of what operators do."""
 
     async def start_audit(self, act: Act) -> str:
         """See ``Store.start_audit``."""
@@ -41,7 +34,7 @@ class Audit:
             raise unknown_entry(after)
         return [_entry_of(row) for row in await self._executor.query("audit_find", since, last, limit)]
 
-    async def prune(self) -> None:
+    async def _prune_audit(self) -> None:
         """Delete some of the entries that are old enough."""
         await self._executor.query("audit_prune", AUDIT_KEPT)
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobFilter, JobTable
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_core.stores.isolation import Quarantine, write_around
-from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_core.stores.isolation import write_around
 from sp00ky_store_postgres.observe.filters import select_ended, tables_of
 from sp00ky_store_postgres.operate.named_jobs import write_named
+from sp00ky_store_postgres.part import StorePart
 
 __all__ = ["Clears"]
 
@@ -23,28 +23,25 @@ _Place = tuple[object, object] | None
 """``created_at`` and key of the oldest row that a clear has looked at; None: it begins with the newest."""
 
 
-class Clears:
-    """Deletes what meets conditions, newest first, at most so many rows for each call.
+class Clears(StorePart):
+    """A part of the store: it deletes what meets conditions, newest first, so many rows for each call.
 
     Calls with the same conditions follow each other until nothing is left. Each goes on where the one before
     has ended: to step over what is deleted already, or can't be, would cost more each time.
     """
 
-    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
-        self._executor = executor
-        self._quarantine = quarantine
-        self._reached: tuple[str, JobFilter, _Place] | None = None  # by the last call that got all it wanted
+    _reached: tuple[str, JobFilter, _Place] | None = None  # by the last call that got all it wanted
 
-    async def delete_ended(self, job_ids: Sequence[str]) -> dict[str, str | None]:
-        """Delete those of these jobs that have ended; their ids, with what kept one that is kept."""
+    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         return await write_named(self._executor, "clear", job_ids)
 
-    async def clear(self, conditions: JobFilter, limit: int) -> int:
+    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
         count = 0
         for table in tables_of(conditions, self._executor.tables):
             if count < limit:
                 count += await self._clear(conditions, table, limit - count)
+        self._changes.send()
         return count
 
     async def _clear(self, conditions: JobFilter, table: JobTable, limit: int) -> int:

@@ -10,8 +10,6 @@ from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import write_around
 from sp00ky_store_postgres.connection.executor import Executor, Row
 
-__all__ = ["write_named"]
-
 
 async def write_named(
     executor: Executor, name: str, job_ids: Sequence[str], *arguments: object

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import Unpack
 
-from sp00ky_core.ports import Pause
-from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.observe.announcements import Announcements
-
-__all__ = ["Pauses"]
+from sp00ky_core.ports import ActOptions, Pause
+from sp00ky_store_postgres.part import StorePart
 
 LONGEST_PAUSE = 3_650 * 86_400.0
 """Seconds: a pause that ends later than any job can be due."""
 
 
-@attrs.frozen
-class Pauses:
-    """Writes and reads pauses; claims heed them in their own statement."""
+class Pauses(StorePart):
+    """A part of the store: operators' pauses, which claims heed in their own statement."""
 
-    _executor: Executor
-    _announcements: Announcements
-
-    async def pause(
-        self,
-        backend: str,
-        *,
-        seconds: float | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> bool:
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Store.pause``."""
         table = self._executor.tables.of(backend)
         lasts = None if seconds is None else float(min(seconds, LONGEST_PAUSE))
-        rows = await self._executor.query("pause", table.backend, lasts, reason, actor)
+        rows = await self._executor.query("pause", table.backend, lasts, act.get("reason"), act.get("actor"))
         await self._announcements.tables([table.table])
         return bool(rows[0][0])
 
@@ -43,7 +29,7 @@ class Pauses:
         await self._announcements.tables([table.table])
         return bool(rows)
 
-    async def all(self) -> dict[str, Pause]:
+    async def _pauses(self) -> dict[str, Pause]:
         """Return the pauses that hold now, by backend."""
         rows = await self._executor.query("pauses")
         return {row[0]: Pause(until=row[1], since=row[2], reason=row[3], actor=row[4]) for row in rows}

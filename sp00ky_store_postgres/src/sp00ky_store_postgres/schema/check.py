@@ -19,8 +19,6 @@ from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.schema.waiting_jobs import left_behind, unattended
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["check"]
-
 
 async def check(options: PostgresOptions, tables: Tables, executor: Executor) -> list[Finding]:
     """See ``Store.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""

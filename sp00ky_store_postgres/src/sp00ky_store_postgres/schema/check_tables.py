@@ -16,8 +16,6 @@ from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["check_migrations", "check_table"]
-
 STOPS = "no job can be enqueued or delivered"
 
 MANY_DEAD = 100_000

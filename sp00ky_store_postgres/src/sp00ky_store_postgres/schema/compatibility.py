@@ -12,14 +12,6 @@ from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.schema.introspection import Found, Version
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = [
-    "OLDEST_SERVER",
-    "TableRefused",
-    "refuse_newer",
-    "refuse_old_server",
-    "refuse_other",
-]
-
 OLDEST_SERVER = 13
 
 

@@ -8,16 +8,6 @@ import attrs
 
 from sp00ky_store_postgres.sql.loader import quoted, read_sql
 
-__all__ = [
-    "Found",
-    "Version",
-    "find_table",
-    "versions",
-    "has_rows",
-    "exists",
-    "server_version",
-]
-
 
 @attrs.frozen
 class Version:

@@ -19,8 +19,6 @@ from sp00ky_store_postgres.schema.pending import Pending, pending
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["migrate", "migration", "session"]
-
 T = TypeVar("T")
 
 MIGRATION_SECONDS = 86_400.0

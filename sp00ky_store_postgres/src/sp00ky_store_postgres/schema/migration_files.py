@@ -11,8 +11,6 @@ import attrs
 
 from sp00ky_store_postgres.schema.definition import VERSION
 
-__all__ = ["Statement", "statements"]
-
 HEADER = re.compile(r"^-- (\w+) ([\w.]*): (.*)\n", re.MULTILINE)
 
 

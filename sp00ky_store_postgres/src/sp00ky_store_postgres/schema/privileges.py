@@ -8,8 +8,6 @@ from sp00ky_core.ports import Finding
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import quoted, read_sql
 
-__all__ = ["check_privileges", "grants"]
-
 READ: tuple[str, ...] = ("SELECT",)
 WRITE: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 

@@ -9,8 +9,6 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
-__all__ = ["Tables", "lease_seconds"]
-
 
 class Tables:
     """The store's tables, by backend and by name, and their quoted, qualified names."""

@@ -11,8 +11,6 @@ from sp00ky_store_postgres.schema.introspection import Found, exists, find_table
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
-__all__ = ["left_behind", "unattended"]
-
 MANY = 10_000
 """Jobs are counted up to so many."""
 

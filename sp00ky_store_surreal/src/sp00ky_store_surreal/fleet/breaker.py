@@ -15,8 +15,6 @@ from sp00ky_store_surreal.rows import duration_text, seconds_of
 from sp00ky_store_surreal.surql.claim_parts import due_now
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["breaker_of", "change", "take_probe"]
-
 SUITED = ", (retries < max_retries) AS spare, (path IN $routes) AS known"
 """What makes a job a better probe than another."""
 

@@ -18,8 +18,6 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import seconds_of
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["Heartbeats", "beats"]
-
 BEAT = Way(lane=Lane.BEAT, alone=False)  # a row that no other statement writes, so it doesn't wait its turn
 
 

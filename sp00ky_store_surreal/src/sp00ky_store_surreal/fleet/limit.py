@@ -13,8 +13,6 @@ from sp00ky_core.stores import Allowance
 from sp00ky_store_surreal.surql.claim_parts import unleased_bindings
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["allowance_of", "limit_bindings", "limited", "limited_at_once"]
-
 
 def limited(choice: str, part: str, table: JobTable, n: str) -> str:
     """Write a part of a claim so that it takes no more than the limits leave.

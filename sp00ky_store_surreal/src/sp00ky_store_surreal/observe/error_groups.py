@@ -11,8 +11,6 @@ from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
-__all__ = ["ErrorGroups"]
-
 
 class ErrorGroups(StorePart):
     """A part of the store: why jobs failed."""

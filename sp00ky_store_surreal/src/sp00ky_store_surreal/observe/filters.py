@@ -14,8 +14,6 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_surreal.ids import id_value, literal_id, table_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Part", "ids_of", "part_of"]
-
 
 def ids_of(table: JobTable, job_ids: Iterable[str]) -> list[RecordID]:
     """Bind those of the ids that name rows of this table."""

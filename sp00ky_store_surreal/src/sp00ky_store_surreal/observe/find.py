@@ -20,8 +20,6 @@ from sp00ky_store_surreal.row_loading import load
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
-__all__ = ["Reads", "changed_since", "ended_ids", "find", "states"]
-
 _ENDED = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 _LAST_CHARACTER = "\U0010ffff"
 

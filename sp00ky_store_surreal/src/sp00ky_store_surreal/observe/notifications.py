@@ -16,8 +16,6 @@ from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Changed", "Signals"]
-
 ENDED = object()
 
 BUSY = 0.25

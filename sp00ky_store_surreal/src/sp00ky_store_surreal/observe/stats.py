@@ -14,8 +14,6 @@ from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
 from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Stats"]
-
 _COUNTS = 5  # statements of stats_count_by_status.surql
 _LATER = 4  # those that count what is due later, beside the first
 _STATEMENTS = 2 * _COUNTS + _LATER + 7  # of stats_of_backend.surql

@@ -20,8 +20,6 @@ from sp00ky_store_surreal.observe.filters import ids_of
 from sp00ky_store_surreal.observe.find import changed_since, find, states
 from sp00ky_store_surreal.observe.notifications import Changed, Signals
 
-__all__ = ["Watch"]
-
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 100

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
@@ -14,8 +15,6 @@ from sp00ky_store_surreal.connection.executor import ONCE, Connection
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
-
-__all__ = ["Audits", "prune_audit"]
 
 
 class Audits(StorePart):
@@ -63,16 +62,5 @@ async def prune_audit(connection: Connection) -> None:
 
 
 def _entry_of(row: Mapping[str, Any]) -> AuditEntry:
-    return AuditEntry(
-        id=str(row["id"].id),
-        at=row["at"],
-        action=row["action"],
-        selection=decode(row["selection"]),
-        actor=row.get("actor"),
-        db_user=row.get("db_user"),
-        via=row["via"],
-        host=row["host"],
-        reason=row.get("reason"),
-        count=row["count"],
-        ended_at=row.get("ended_at"),
-    )
+    known = {name: row[name] for name in attrs.fields_dict(AuditEntry) if name in row}  # others are newer
+    return AuditEntry(**{**known, "id": str(row["id"].id), "selection": decode(row["selection"])})

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from surrealdb import RecordID
 
-from sp00ky_core.ports import Pause
+from sp00ky_core.ports import ActOptions, Pause
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import surql
-
-__all__ = ["Pauses", "pause_of"]
 
 
 class Pauses(StorePart):
     """A part of the store: operators' pauses."""
 
-    async def pause(
-        self,
-        backend: str,
-        *,
-        seconds: float | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> bool:
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Store.pause``."""
         self._of_backend(backend)
         await self._ready.ensure()
@@ -34,8 +25,8 @@ class Pauses(StorePart):
             control=RecordID("sp00ky_control", backend),
             backend=backend,
             lasts=None if seconds is None else duration_text(seconds),
-            reason=reason,
-            actor=actor,
+            reason=act.get("reason"),
+            actor=act.get("actor"),
         )
         self._wake([], work=True)
         return not reply[-1]

@@ -11,8 +11,6 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change
 from sp00ky_store_surreal.rows import duration_text
 
-__all__ = ["Reschedules"]
-
 
 class Reschedules(StorePart):
     """A part of the store: pending jobs that operators move."""

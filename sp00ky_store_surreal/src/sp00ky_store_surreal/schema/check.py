@@ -12,8 +12,6 @@ from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
 from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.schema.waiting_jobs import waiting
 
-__all__ = ["findings"]
-
 _MIGRATE = "run: sp00ky migrate"
 _REPAIR = "run: sp00ky migrate --repair"
 _PERMISSIONS = " (docs/row-contract.md says how)"

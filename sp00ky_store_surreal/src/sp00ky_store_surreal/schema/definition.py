@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "FORMER_INDEXES",
-    "JOB_FIELDS",
-    "NO_JOB_TABLE",
-    "OPTIONAL_FIELDS",
-    "OUR_FIELDS",
-    "OUR_INDEXES",
-    "OWN_TABLES",
-    "RUNNER_FIELDS",
-    "VERSION",
-]
-
 OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_control", "sp00ky_audit", "sp00ky_migration")
 VERSION = 2
 NO_JOB_TABLE = (

@@ -21,8 +21,6 @@ from sp00ky_store_surreal.errors import (
 from sp00ky_store_surreal.schema.introspection import TableLayout
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["PATH", "dry_run", "dry_run_of_all"]
-
 DONE = "sp00ky: nothing was refused"
 """Thrown at the end of a dry run, so that nothing of it is kept."""
 

@@ -13,8 +13,6 @@ from sp00ky_store_surreal.result_values import ResultField
 from sp00ky_store_surreal.schema.definition import JOB_FIELDS, OUR_FIELDS, OUR_INDEXES, RUNNER_FIELDS
 from sp00ky_store_surreal.surql.loader import quoted
 
-__all__ = ["TableLayout", "read_layout"]
-
 _LOOKED_UP = ("assigned_to", "path", "created_at")
 """By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
 

@@ -17,8 +17,6 @@ from sp00ky_store_surreal.schema.repair import ANY_JSON, listed, repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["apply_steps", "missing_steps"]
-
 _DEFINITIONS = ("DEFINE TABLE", "DEFINE FIELD")
 _NAME = r"(`[^`]+`|[^\s;]+)"
 _DEFINED = re.compile(

@@ -14,8 +14,6 @@ from sp00ky_store_surreal.result_values import ResultField
 from sp00ky_store_surreal.schema.definition import NO_JOB_TABLE, OWN_TABLES
 from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
 
-__all__ = ["Readiness"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -11,8 +11,6 @@ from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.schema.introspection import TableLayout
 from sp00ky_store_surreal.surql.loader import quoted
 
-__all__ = ["ANY_JSON", "listed", "repairs", "weaknesses"]
-
 ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 """``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
 

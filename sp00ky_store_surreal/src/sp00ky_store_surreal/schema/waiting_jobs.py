@@ -12,8 +12,6 @@ from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.surql.claim_parts import first_pending
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["waiting"]
-
 
 async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Finding]:
     """Report what waits in these tables, which have been migrated, and in others that once were."""

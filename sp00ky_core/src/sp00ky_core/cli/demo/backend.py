@@ -12,31 +12,6 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-_OPERATION: dict[str, Any] = {
-    "post": {
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Numbered"}}},
-        },
-        "responses": {"200": {"description": "done"}},
-    }
-}
-
-OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "info": {"title": "The demo's backend", "version": "1"},
-    "paths": {"/spookify": _OPERATION, "/chat": _OPERATION, "/charge-payment": _OPERATION},
-    "components": {
-        "schemas": {
-            "Numbered": {
-                "type": "object",
-                "required": ["n"],
-                "properties": {"n": {"type": "integer", "minimum": 0}},
-            }
-        }
-    },
-}
-
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True

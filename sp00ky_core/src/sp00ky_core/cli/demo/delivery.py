@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 from sp00ky_core.cli.context import run_async
-from sp00ky_core.cli.demo.backend import OPENAPI, DemoBackend
+from sp00ky_core.cli.demo.backend import DemoBackend
 from sp00ky_core.cli.demo.screen import screen
 from sp00ky_core.cli.demo.summary import summary
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
@@ -25,7 +25,7 @@ CONFIG = """\
 store: {store}
 backends:
   demo:
-    spec: ./openapi.json
+    spec: ./openapi.yml
     baseUrl: {url} # the demo's own backend, which ends with the demo
     method: {{type: outbox, table: job}}
     concurrency: 8
@@ -56,7 +56,8 @@ def delivered() -> Iterator[str]:
 
 
 def _write_config(folder: Path, backend: DemoBackend) -> Path:
-    (folder / "openapi.json").write_text(json.dumps(OPENAPI, indent=2), encoding="utf-8")
+    document = files("sp00ky_core").joinpath("cli", "demo", "openapi.yml").read_text(encoding="utf-8")
+    (folder / "openapi.yml").write_text(document, encoding="utf-8")
     config = folder / "sp00ky.yml"
     config.write_text(CONFIG.format(store=STORE, url=backend.url), encoding="utf-8")
     return config

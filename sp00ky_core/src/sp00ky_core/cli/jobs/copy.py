@@ -6,8 +6,7 @@ from typing import Any, Unpack
 
 import click
 
-from sp00ky_core.cli.arguments.act import act_options
-from sp00ky_core.cli.arguments.payload import read_payload
+from sp00ky_core.cli.arguments import act_options, read_payload
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
@@ -15,8 +14,11 @@ from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job import Job
-from sp00ky_core.operators.audit import ActOptions, act_of, recorded, selected_ids
+from sp00ky_core.operators.audit import act_of, recorded, selected_ids
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import ActOptions
+
+COPIED = ("assigned_to", "max_retries", "retry_strategy", "timeout", "priority", "ordering_key")
 
 
 @command(jobs, name="copy", short_help="Enqueue a new job like an old one.")
@@ -24,14 +26,7 @@ from sp00ky_core.outbox import Outbox
 @click.option("--payload", metavar="PAYLOAD", help="Another payload: JSON, @FILE, or - for standard input.")
 @act_options
 @as_json
-def copy(
-    settings: Settings,
-    *,
-    job_id: str,
-    payload: str | None,
-    json_wanted: bool,
-    **act: Any,
-) -> None:
+def copy(settings: Settings, *, job_id: str, payload: str | None, json_wanted: bool, **act: Any) -> None:
     """Enqueue a new job like an old one, whatever became of that, and print the new one's id.
 
     It has the same backend, path, payload, retries, timeout, record, priority and ordering key (there it is
@@ -48,16 +43,7 @@ async def _copy(outbox: Outbox, job_id: str, payload: Any, **act: Unpack[ActOpti
         payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
     copying = act_of("copy", selected_ids([old.id]), via=outbox.via, **act)
     async with recorded(outbox.store, copying) as record:
-        job = await outbox.run(
-            old.backend,
-            old.path,
-            payload,
-            assigned_to=old.assigned_to,
-            max_retries=old.max_retries,
-            retry_strategy=old.retry_strategy,
-            timeout=old.timeout,
-            priority=old.priority,
-            ordering_key=old.ordering_key,
-        )
+        options: Any = {name: getattr(old, name) for name in COPIED}
+        job = await outbox.run(old.backend, old.path, payload, **options)
         await record.reach(1)
         return job

@@ -1,13 +1,15 @@
-"""``sp00ky jobs list | get | watch | stats``: these change nothing."""
+"""``sp00ky jobs list | get | watch | stats | errors``: these change nothing."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import attrs
 import click
 
+from sp00ky_core.cli.arguments import INSTANT
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
@@ -19,15 +21,16 @@ from sp00ky_core.cli.terminal.job_format import (
     change_line,
     claim_row,
     job_row,
+    moment,
     show_job,
     stats_row,
 )
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_page, show_rows
+from sp00ky_core.cli.terminal.output import as_json, show_json, show_list, show_page, show_rows
 from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.encoding.report_json import json_of
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.ports import JobFilter
+from sp00ky_core.ports import ErrorGroup, JobFilter
 
 
 @command(jobs, name="list", short_help="List jobs, newest first.")
@@ -119,3 +122,21 @@ def stats(settings: Settings, *, json_wanted: bool) -> None:
         show_json({"backends": {name: json_of(each) for name, each in numbers.items()}})
     else:
         show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])
+
+
+ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
+
+
+@command(jobs, name="errors", short_help="Group what goes wrong by its error.")
+@click.option("--since", type=INSTANT, help="Changed then or later: 1h (ago), 3d, an RFC 3339 instant.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Groups.")
+@as_json
+def errors(settings: Settings, *, since: datetime | None, limit: int, json_wanted: bool) -> None:
+    """Group the jobs that are failed, or wait for a retry, by their last error; the largest first."""
+    groups = settings.ask(lambda outbox: outbox.errors(since=since, limit=limit), "grouping the errors")
+    show_list("errors", groups, json_of, ERROR_COLUMNS, _error_row, json_wanted=json_wanted)
+
+
+def _error_row(group: ErrorGroup) -> tuple[object, ...]:
+    what = (group.count, group.backend, group.path, group.name, group.code or "")
+    return (*what, moment(group.first), moment(group.last), group.example)

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from sp00ky_core.cli.arguments.act import act_options
-from sp00ky_core.cli.arguments.instants import INSTANT
+from sp00ky_core.cli.arguments import INSTANT, act_options
 from sp00ky_core.cli.context import with_options
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.terminal.output import as_json

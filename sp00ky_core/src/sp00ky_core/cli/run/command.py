@@ -11,8 +11,7 @@ from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, supp
 
 import click
 
-from sp00ky_core.cli.arguments.durations import Seconds
-from sp00ky_core.cli.arguments.workers import WORKERS
+from sp00ky_core.cli.arguments import WORKERS, Seconds
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped

@@ -12,8 +12,6 @@ from random import random
 from sp00ky_core.cli.run.signals import AGAIN, stop_signals, unless_stopped
 from sp00ky_core.stores.backoff import Backoff
 
-__all__ = ["Supervisor"]
-
 LONGEST_WAIT = 30.0
 """Seconds between two starts of a worker; one that lived as long is started again soon."""
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from sp00ky_core.stores.transactional import Both, Index, Is, Row, Table, Where
 
-__all__ = ["SortedIndex", "met"]
-
 Entry = tuple[Any, ...]
 """The values of a row's columns, each after whether there is one; NULL comes before every value."""
 

@@ -8,8 +8,6 @@ import attrs
 
 from sp00ky_core.stores.transactional import Index, Is, Where
 
-__all__ = ["Plan", "plan"]
-
 EQUAL = {"=", "in"}
 RANGES = {"<", "<=", ">", ">="}
 

@@ -13,8 +13,6 @@ from sp00ky_core.stores.memory.table import MemoryTable
 from sp00ky_core.stores.transactional.connection.session import Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
 
-__all__ = ["MemorySession", "Tables"]
-
 
 class Tables:
     """Tables by name, each made when it is asked for first.

@@ -13,8 +13,6 @@ from sp00ky_core.stores.memory.session import MemorySession, Tables
 from sp00ky_core.stores.transactional.connection.session import Row
 from sp00ky_core.stores.transactional.schema.definition import Table
 
-__all__ = ["MemoryTransaction"]
-
 
 class MemoryTransaction(MemorySession):
     """Pass it as ``connection=``: leaving the block commits, leaving it by an exception forgets the jobs.

@@ -17,8 +17,6 @@ from sp00ky_core.stores.rows import job_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["CHUNK", "chunks", "to_job", "key_of", "guard_of", "changes", "load_rows", "others_than"]
-
 CHUNK = 500
 """So many values at most are in one condition."""
 

@@ -9,8 +9,6 @@ from typing import TypeVar
 
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 
-__all__ = ["Primitives"]
-
 T = TypeVar("T")
 
 

@@ -12,8 +12,6 @@ from sp00ky_core.ports import BreakerResult
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS
 
-__all__ = ["change_breaker", "read_breakers"]
-
 
 async def read_breakers(session: Session, backends: Sequence[str], now: datetime) -> Mapping[str, Breaker]:
     """Read the breakers of backends, without those that are as if new."""

@@ -12,8 +12,6 @@ from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.observe.filters import PROCESSING, leased
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS, job_table
 
-__all__ = ["lock_control", "read_allowance", "spend"]
-
 
 async def lock_control(session: Session, backend: str) -> bool:
     """Lock a backend's row, which is made where it is missing; False: another transaction has it."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.ports import (
     NO_INFO,
     Act,
+    ActOptions,
     AuditEntry,
     ErrorGroup,
     JobTable,
@@ -28,8 +29,6 @@ from sp00ky_core.stores.transactional.jobs.ordering import Rounds
 from sp00ky_core.stores.transactional.observe.error_groups import error_groups
 from sp00ky_core.stores.transactional.observe.notifications import Notifications
 from sp00ky_core.stores.transactional.operate import audit, pause
-
-__all__ = ["FleetStore"]
 
 
 class FleetStore(Primitives):
@@ -51,17 +50,10 @@ class FleetStore(Primitives):
             self.changes, self._executor, options.tables, self._rounds.begin_again
         )
 
-    async def pause(
-        self,
-        backend: str,
-        *,
-        seconds: float | None = None,
-        reason: str | None = None,
-        actor: str | None = None,
-    ) -> bool:
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Store.pause``."""
         self._of_backend(backend)
-        work = partial(pause.pause, backend=backend, seconds=seconds, reason=reason, actor=actor)
+        work = partial(pause.pause, backend=backend, seconds=seconds, **act)
         begun = await self._executor.write(work)
         self._notifications.send(work=True)
         return begun

@@ -25,8 +25,6 @@ from sp00ky_core.stores.transactional.operate.pause import pause_of, read_contro
 from sp00ky_core.stores.transactional.rows import guard_of, key_of, others_than, to_job
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
 
-__all__ = ["Claiming", "joined", "transactions"]
-
 
 @attrs.frozen(kw_only=True)
 class State:

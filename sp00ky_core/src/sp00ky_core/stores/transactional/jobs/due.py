@@ -15,16 +15,6 @@ from sp00ky_core.stores.transactional.jobs.ordering import next_head
 from sp00ky_core.stores.transactional.observe.filters import UNORDERED, leased, overdue
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = [
-    "select_due",
-    "select_up_to",
-    "rank",
-    "unleased",
-    "next_due",
-    "next_without_key",
-    "priority_ranges",
-]
-
 MOST_PRIORITIES = 8
 """So many values have a range of their own; a client may have written any number."""
 

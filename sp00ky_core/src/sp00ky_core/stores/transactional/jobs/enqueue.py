@@ -15,8 +15,6 @@ from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.rows import CHUNK, to_job
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
-__all__ = ["add"]
-
 TRIES = 3
 """How often keys are looked up again that another transaction has committed in between."""
 

@@ -16,8 +16,6 @@ from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.observe.filters import ORDERED, PROCESSING, leased
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
-__all__ = ["Rounds", "next_head", "has_keys", "is_taken", "HEAD"]
-
 MOST_KEYS = 500
 """Keys that one claim looks at."""
 

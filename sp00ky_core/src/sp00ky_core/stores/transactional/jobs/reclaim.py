@@ -12,8 +12,6 @@ from sp00ky_core.stores.transactional.observe.filters import PROCESSING, overdue
 from sp00ky_core.stores.transactional.rows import key_of, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["lost", "overdue_claims"]
-
 
 async def overdue_claims(
     session: Session, tables: Sequence[JobTable], runners: Collection[str], limit: int

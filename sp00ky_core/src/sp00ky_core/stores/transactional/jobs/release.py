@@ -14,8 +14,6 @@ from sp00ky_core.stores.transactional.observe.filters import PROCESSING
 from sp00ky_core.stores.transactional.rows import changes, guard_of, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["release"]
-
 
 async def release(
     session: Session, tables: Sequence[JobTable], runner_id: str, keep: Collection[str]

@@ -18,8 +18,6 @@ from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filte
 from sp00ky_core.stores.transactional.rows import chunks, guard_of, load_rows, others_than, to_job
 from sp00ky_core.stores.transactional.schema.definition import AUDITS, TERMINAL_STATUSES, job_table
 
-__all__ = ["Deleting"]
-
 
 class Deleting:
     """Deletes jobs that have ended; a row that the database keeps is left out, and holds up no other.

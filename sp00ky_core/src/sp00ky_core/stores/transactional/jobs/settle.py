@@ -14,8 +14,6 @@ from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.rows import changes, guard_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
-__all__ = ["settle"]
-
 
 async def settle(
     session: Session, tables: Mapping[str, JobTable], settlements: Sequence[Settlement], *, apart: bool

@@ -18,8 +18,6 @@ from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where, Work
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["error_groups"]
-
 PAGE = 2_000
 """Rows that are read in one transaction."""
 

@@ -12,18 +12,6 @@ from sp00ky_core.stores.transactional.connection.session import Either, Is, Wher
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schema.definition import NOT_ENDED
 
-__all__ = [
-    "filters",
-    "due",
-    "overdue",
-    "leased",
-    "PENDING",
-    "PROCESSING",
-    "ORDERED",
-    "UNORDERED",
-    "NEWEST_FIRST",
-]
-
 PENDING = Is("status", "=", JobStatus.PENDING)
 PROCESSING = Is("status", "=", JobStatus.PROCESSING)
 ORDERED = (NOT_ENDED, Is("ordering_key", "!=", None))

@@ -15,8 +15,6 @@ from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filte
 from sp00ky_core.stores.transactional.rows import key_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["find", "load", "count", "ids_starting_with", "ids_by_age"]
-
 
 async def find(session: Session, tables: Sequence[JobTable], query: JobQuery, after: Job | None) -> list[Job]:
     """Return jobs, newest first, those of the page after a job."""

@@ -15,8 +15,6 @@ from sp00ky_core.stores.transactional.observe.find import ids_by_age, load
 from sp00ky_core.stores.transactional.rows import CHUNK, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["Watch"]
-
 OVERLAP = timedelta(seconds=60)
 """So late may a change be committed after its ``updated_at``, in a transaction of a caller's, to be seen."""
 

@@ -12,8 +12,6 @@ from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import AUDITS
 
-__all__ = ["start", "update", "entries"]
-
 
 async def start(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""
@@ -49,16 +47,7 @@ def _older_than(row: Row) -> Where:
 
 
 def _entry(row: Row) -> AuditEntry:
-    return AuditEntry(
-        id=row["id"],
-        at=row["at"] or BEGINNING,
-        actor=row["actor"],
-        db_user=row["db_user"],
-        via=row["via"] or "",
-        host=row["host"] or "",
-        action=row["action"] or "",
-        selection=json.loads(row["selection"] or "{}"),
-        count=row["count"] or 0,
-        reason=row["reason"],
-        ended_at=row["ended_at"],
-    )
+    """Read an entry; another client may have written one without some of its columns."""
+    known = {name: value for name, value in row.items() if value is not None}
+    selection = json.loads(known.pop("selection", "{}"))
+    return AuditEntry(**{"at": BEGINNING, "action": "", "via": "", **known}, selection=selection)

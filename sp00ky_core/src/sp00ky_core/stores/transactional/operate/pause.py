@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Unpack
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import Pause
+from sp00ky_core.ports import ActOptions, Pause
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS
 
-__all__ = ["pause", "resume", "read_controls", "pause_of", "seconds_left"]
-
-NO_PAUSE: Mapping[str, Any] = {
-    "paused": 0,
-    "paused_until": None,
-    "reason": None,
-    "actor": None,
-    "since": None,
-}
+NO_PAUSE = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
 
 
-async def pause(
-    session: Session, backend: str, *, seconds: float | None, reason: str | None, actor: str | None
-) -> bool:
+async def pause(session: Session, backend: str, *, seconds: float | None, **act: Unpack[ActOptions]) -> bool:
     """Pause a backend; whether it wasn't paused before."""
     row = await _locked(session, backend)
     if row is None:
@@ -35,11 +25,11 @@ async def pause(
         row = await _locked(session, backend) or {}
     now = await session.now()
     before = pause_of(row, now)
-    values = {
+    values: Row = {
+        **NO_PAUSE,
+        **act,
         "paused": 1,
         "paused_until": None if seconds is None else now + timedelta(seconds=seconds),
-        "reason": reason,
-        "actor": actor,
         "since": now if before is None else before.since,
     }
     await session.update(CONTROLS, [Is("backend", "=", backend)], values)

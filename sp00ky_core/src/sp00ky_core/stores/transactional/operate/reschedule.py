@@ -14,8 +14,6 @@ from sp00ky_core.stores.transactional.connection.session import Row, Session
 from sp00ky_core.stores.transactional.rows import guard_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
-__all__ = ["reschedule"]
-
 
 async def reschedule(
     session: Session, tables: Mapping[str, JobTable], ids: Sequence[str], change: Reschedule, *, apart: bool

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable, MigrationStep
 from sp00ky_core.stores.transactional.connection.session import Is, Session
@@ -20,8 +22,6 @@ from sp00ky_core.stores.transactional.schema.definition import (
     Table,
     job_table,
 )
-
-__all__ = ["plan", "migrate", "findings"]
 
 MARKS = frozenset({"id", "path", "payload", "status"})
 """Columns without which a table is no job table."""
@@ -82,20 +82,11 @@ def _tables(tables: Sequence[JobTable]) -> list[Table]:
 async def _plan_table(session: Session, table: Table, location: str) -> list[MigrationStep]:
     present = await session.columns_of(table)
     if present is None:
-        creation = MigrationStep(
-            table=table.name,
-            statement=session.definition(table),
-            why="the table is missing",
-            creates_table=True,
-        )
-        return [creation, *_indexes(session, table, frozenset())]
+        creation = _step(table, session.definition(table), "the table is missing")
+        return [attrs.evolve(creation, creates_table=True), *_indexes(session, table, frozenset())]
     await _refuse_strangers(session, table, present, location)
     columns = [
-        MigrationStep(
-            table=table.name,
-            statement=session.definition(table, column),
-            why=f"the column {column.name} is missing",
-        )
+        _step(table, session.definition(table, column), f"the column {column.name} is missing")
         for column in table.columns
         if column.name not in present
     ]
@@ -105,25 +96,20 @@ async def _plan_table(session: Session, table: Table, location: str) -> list[Mig
 
 def _indexes(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
     return [
-        MigrationStep(
-            table=table.name,
-            statement=session.definition(table, index),
-            why=f"the index {table.index_name(index)} is missing",
-        )
+        _step(table, session.definition(table, index), f"the index {table.index_name(index)} is missing")
         for index in table.indexes
         if table.index_name(index) not in present
     ]
 
 
 def _removals(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
-    return [
-        MigrationStep(
-            table=table.name,
-            statement=session.removal(table, name),
-            why=f"the index {name} is of an earlier version, and nothing uses it",
-        )
-        for name in sorted(table.former_indexes() & present)
-    ]
+    why = "is of an earlier version, and nothing uses it"
+    former = sorted(table.former_indexes() & present)
+    return [_step(table, session.removal(table, name), f"the index {name} {why}") for name in former]
+
+
+def _step(table: Table, statement: str, why: str) -> MigrationStep:
+    return MigrationStep(table=table.name, statement=statement, why=why)
 
 
 async def _refuse_strangers(session: Session, table: Table, present: frozenset[str], location: str) -> None:

@@ -1,0 +1,146 @@
+"""Read what commands are given: durations, instants, payloads, numbers of workers, who does it and why."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import os
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sp00ky_core.cli.context import Command, with_options
+from sp00ky_core.config.values import duration
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.job_options import MAX_DELAY
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds within limits; NaN is none."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse also what no comparison refuses."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail("nan is no number of seconds", param, ctx)
+        return seconds
+
+
+class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer clicks
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Seconds, or a number with a unit: ``90``, ``500ms``, ``5m``, ``6h``, ``14d``."""
+        try:
+            seconds = _seconds(str(value))
+        except (OverflowError, ValueError):
+            self.fail(f"{value!r} is no duration, such as 90, 5m or 6h", param, ctx)
+        if not 0 <= seconds <= MAX_DELAY.total_seconds():
+            self.fail(f"{value!r} is no duration from 0 to {MAX_DELAY.days} days", param, ctx)
+        return timedelta(seconds=seconds)
+
+
+def _seconds(written: str) -> float:
+    try:
+        return float(written)
+    except ValueError:
+        return duration(written) or 0.0  # raises a ValueError of its own; "never" overflows
+
+
+DURATION = _Duration()
+
+
+_DURATION = re.compile(r"[0-9.]+[a-z]+")
+
+
+class _Instant(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer clicks
+    name = "instant"
+
+    def __init__(self, kind: str, direction: int) -> None:
+        self._kind, self._direction = kind, direction
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Parse ``2026-01-31T12:00:00Z``, or ``2h``: so long before or after now by this host's clock."""
+        try:
+            at = datetime.fromisoformat(str(value).upper())
+        except ValueError:
+            if not _DURATION.fullmatch(str(value)):
+                either = f"{self._kind}, such as 2h or 3d, nor 2026-01-31T12:00:00Z"
+                self.fail(f"{value!r} is neither {either}", param, ctx)
+            return datetime.now(UTC) + self._direction * DURATION.convert(value, param, ctx)
+        if at.tzinfo is None:
+            self.fail(f"{value!r} has no time zone: 2026-01-31T12:00:00Z, or +01:00 for Z", param, ctx)
+        return at
+
+
+INSTANT = _Instant("an age", -1)
+"""A duration is so long ago."""
+
+LATER = _Instant("a time from now", +1)
+"""A duration is so long from now."""
+
+
+def read_payload(payload: str) -> Any:
+    """Parse the JSON that an argument stands for.
+
+    Raises:
+        click.UsageError: the file can't be read.
+        PayloadNotJson: it holds no JSON, or an object with a key twice.
+    """
+    try:
+        if payload == "-":
+            return decode(sys.stdin.buffer.read(), unique_keys=True)
+        if payload.startswith("@"):
+            return decode(Path(payload[1:]).read_bytes(), unique_keys=True)
+        return decode(payload, unique_keys=True)
+    except OSError as error:
+        raise click.UsageError(f"PAYLOAD {payload}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PayloadNotJson(problem="it is not UTF-8; save it as UTF-8") from error
+    except ValueError as error:
+        raise PayloadNotJson(problem=str(error)) from error
+
+
+MOST = 1_000
+
+
+class _Workers(click.IntRange):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Take ``auto`` for one worker for each CPU that this process may use."""
+        count: int = super().convert(usable_cpus() if value == "auto" else value, param, ctx)
+        return count
+
+
+def usable_cpus() -> int:
+    """Count the CPUs that this process may use; all, where the system doesn't tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+WORKERS = _Workers(1, MOST)
+
+
+def act_options(function: Command) -> Command:
+    """Add ``--reason`` and ``--actor``."""
+    actor = "Who does it, for the audit; by default SP00KY_ACTOR, or the login name."
+    return with_options(
+        click.option("--reason", metavar="TEXT", help="Why, for the audit."),
+        click.option("--actor", metavar="NAME", envvar="SP00KY_ACTOR", default=_login_name, help=actor),
+    )(function)
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return f"uid {os.getuid()}"

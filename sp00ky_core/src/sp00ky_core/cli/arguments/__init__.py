@@ -1,1 +1,0 @@
-"""Read what commands are given."""

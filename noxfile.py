@@ -63,7 +63,11 @@ WORKERS = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "-
 SURREAL_SDK3 = "surrealdb[embedded]>=3.0.0b10,<4"
 SURREAL_TESTS = ("tests/store_surreal", "tests/e2e/test_surreal_dropin.py")
 
-FUZZ_TESTS = ("tests/core/runner/test_fleet_model.py", "tests/hostile")
+FUZZ_TESTS = (
+    "tests/core/runner/test_fleet_model.py",
+    "tests/store_surreal/test_model.py",
+    "tests/hostile",
+)
 """What finds more the longer it looks."""
 
 

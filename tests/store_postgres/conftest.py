@@ -90,6 +90,7 @@ def dsn() -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
         server = start_server(Path(folder))
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")  # nobody outlives it
         yield server.get_uri()
         server.stop()
 

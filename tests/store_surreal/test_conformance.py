@@ -1,4 +1,4 @@
-"""The core's suite, on both embedded engines and on a server."""
+"""The core's suite, on an embedded file and on a server; in the memory of a process what is its own there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,20 @@ import attrs
 import pytest
 from surrealdb import AsyncSurreal, RecordID
 
+from sp00ky_conformance.store.connection.errors import ErrorConformance
+from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
+from sp00ky_conformance.store.connection.processes import ProcessConformance
+from sp00ky_conformance.store.flags import FlagConformance
+from sp00ky_conformance.store.harness import StoreHarness
+from sp00ky_conformance.store.jobs.claim import ClaimConformance, ClaimersConformance
+from sp00ky_conformance.store.jobs.enqueue import EnqueueConformance
+from sp00ky_conformance.store.jobs.reclaim import ReclaimConformance
+from sp00ky_conformance.store.jobs.settle import FencingConformance, ReleaseConformance, SettleConformance
+from sp00ky_conformance.store.observe.liveness import BeatConformance, SignalConformance, WatchConformance
+from sp00ky_conformance.store.observe.reading import LifeConformance
+from sp00ky_conformance.store.steering.exclusion import CompetitionConformance
+from sp00ky_conformance.store.steering.in_flight import InFlightSharedConformance
+from sp00ky_conformance.store.steering.rate import RateSharedConformance
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Statement, Store, StoreOptions
@@ -19,7 +33,9 @@ from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.url import target_of
 
 
-class SurrealConformance(StoreConformance):
+class SurrealHarness(StoreHarness):
+    """What the suite needs of an adapter."""
+
     url = ""
 
     def make_store(self, options: StoreOptions) -> Store:
@@ -48,15 +64,41 @@ class SurrealConformance(StoreConformance):
                 raise
 
 
-class TestMemoryEngine(SurrealConformance):
-    url = "mem://"
-
-
-class TestFileEngine(SurrealConformance):
+class TestFileEngine(SurrealHarness, StoreConformance):
     url = "surrealkv://jobs.db"
 
 
-class TestServer(SurrealConformance):
+class TestMemoryEngine(
+    SurrealHarness,
+    EnqueueConformance,
+    ClaimConformance,
+    ClaimersConformance,
+    SettleConformance,
+    FencingConformance,
+    ReleaseConformance,
+    ReclaimConformance,
+    CompetitionConformance,
+    RateSharedConformance,
+    InFlightSharedConformance,
+    BeatConformance,
+    SignalConformance,
+    WatchConformance,
+    LifeConformance,
+    InterruptionConformance,
+    ErrorConformance,
+    ProcessConformance,
+    FlagConformance,
+):
+    """Transactions at once, what becomes of them, and lives of a store.
+
+    The statements are those that ``TestFileEngine`` sends to the same database, and the server of these tests
+    keeps its rows in the same engine: each passes the whole suite.
+    """
+
+    url = "mem://"
+
+
+class TestServer(SurrealHarness, StoreConformance):
     @pytest.fixture(autouse=True)
     def _server(self, surreal_url: str) -> None:
         self.url = surreal_url

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +12,10 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
+from tests.store_postgres.conftest import with_query
 
-from sp00ky_core.ports import JobFilter, JobQuery
+from sp00ky_core.ports import JobFilter, JobQuery, JobTable, StoreOptions
+from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.observe.filters import select, select_changed, select_ended
@@ -30,12 +34,38 @@ FILL = """
 """
 
 
+@pytest.fixture(scope="module")
+def large_url(dsn: str) -> Iterator[str]:
+    """The URL of a store with 60,000 rows, one in four of them pending, which nobody changes."""
+    schema = f"large_{new_key()[-12:]}"
+
+    async def prepare(store: PostgresStore) -> None:
+        connection = await asyncpg.connect(dsn)
+        await store.open()
+        await store.migrate()
+        await store.close()
+        await connection.execute(FILL.format(schema=schema))
+        await connection.execute(f"VACUUM ANALYZE {schema}.job")
+        await connection.close()
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+        await connection.close()
+
+    url = with_query(dsn, schema=schema)
+    asyncio.run(prepare(PostgresStore(StoreOptions(url=url, tables=(JobTable(backend="api", table="job"),)))))
+    yield url
+    asyncio.run(drop())
+
+
 @pytest_asyncio.fixture
-async def large(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
-    """A store with 60,000 rows, one in four of them pending."""
-    await sql.execute(FILL.format(schema=quoted))
-    await sql.execute(f"VACUUM ANALYZE {quoted}.job")
-    return store
+async def large(large_url: str, make: Any) -> AsyncIterator[PostgresStore]:
+    """A store on many rows."""
+    store: PostgresStore = make(base=large_url)
+    await store.open()
+    yield store
+    await store.close()
 
 
 async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any) -> str:

@@ -16,7 +16,7 @@ from benchmarks.surreal.database import surreal
 from sp00ky_core import Delivered, Job, Outbox, RetryPolicy, Settlement
 from sp00ky_core.machine import decide
 
-__all__ = ["on_memory", "on_files", "embedded_in_memory", "embedded_on_files"]
+__all__ = ["on_memory", "on_files", "embedded_in_memory", "embedded_on_files", "delivered"]
 
 BATCH = 50
 WARM = 3
@@ -86,10 +86,10 @@ async def _finish(outbox: Outbox, jobs: int) -> None:
     for first in range(0, jobs, 10_000):
         await fill(outbox, min(10_000, jobs - first))
         while claimed := await outbox.store.claim({"api": 1_000}, "bench"):
-            await outbox.store.settle([_delivered(job) for job in claimed])
+            await outbox.store.settle([delivered(job) for job in claimed])
 
 
-def _delivered(job: Job) -> Settlement:
+def delivered(job: Job) -> Settlement:
     transition = decide(job, Delivered(result={"ok": True}), RetryPolicy())
     return Settlement(
         job_id=job.id,

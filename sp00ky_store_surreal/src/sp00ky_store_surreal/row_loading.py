@@ -19,16 +19,20 @@ from sp00ky_store_surreal.rows import job_from
 from sp00ky_store_surreal.surql.loader import NUL, surql
 
 COLUMNS = (
-    *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy", "timeout"),
-    "assigned_to",
-    *("dedup_key", "priority", "ordering_key", "ordering_at", "expires_at", "traceparent"),
-    *("created_at", "updated_at", "run_at", "deferred_since", "lease_until"),
-    *("lease_epoch", "runner_id", "errors", "result"),
+    *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
+    *("created_at", "updated_at", "run_at", "lease_until", "lease_epoch", "runner_id", "rare"),
+    *("errors", "result"),
 )
 """The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds.
 
 Rows come as lists, cheaper to decode.
 """
+
+RARE = (
+    *("timeout", "assigned_to", "dedup_key", "priority", "ordering_key", "ordering_at", "expires_at"),
+    *("traceparent", "deferred_since"),
+)
+"""The names of ``fragments/job_columns_rare.surql``."""
 
 _SPELT = (str, int, UUID)
 """Keys that have the same text here and there."""
@@ -53,11 +57,17 @@ async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[J
     """Read a reply of ``fragments/reply_rows_if_fit.surql``; load again the rows that need care."""
     if isinstance(reply, Mapping):
         return await load_safely(connection, table, reply["unsafe"])
-    rows = [dict(zip(COLUMNS, row, strict=False)) for row in reply]
+    rows = [_row_of(values) for values in reply]
     odd = [row["id"] for row in rows if _needs_care(row)]
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
     jobs = (job_from(row, table) for row in rows)
     return [careful.get(job.id, job) for job in jobs]
+
+
+def _row_of(values: Sequence[Any]) -> dict[str, Any]:
+    row = dict(zip(COLUMNS, values, strict=False))
+    rare = row.pop("rare")
+    return row if rare is None else row | dict(zip(RARE, rare, strict=True))
 
 
 async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:

@@ -9,7 +9,7 @@ from sp00ky_store_surreal.surql.claim_parts import (
     due_now,
     first_pending,
     lease_bindings,
-    lease_of,
+    until_of,
 )
 
 PLAIN = JobTable(backend="api", table="job", timeout=10, lease_margin=30)
@@ -19,9 +19,9 @@ OWN = JobTable(
 
 
 def test_a_lease_is_the_table_s_unless_a_row_may_have_its_own() -> None:
-    assert lease_of(PLAIN, "0") == "<duration>$lease0"
+    assert until_of(PLAIN, "0") == "$until0"
     assert lease_bindings(PLAIN, "0") == {"lease0": duration_text(40)}
-    assert "math::clamp(timeout, 1, 86400)" in lease_of(OWN, "1")
+    assert "math::clamp(timeout, 1, 86400)" in until_of(OWN, "1")
     assert lease_bindings(OWN, "1") == {"lease1": duration_text(40), "margin1": duration_text(30)}
 
 

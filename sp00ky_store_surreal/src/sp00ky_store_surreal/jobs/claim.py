@@ -31,7 +31,7 @@ from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.row_loading import jobs_in, jobs_of, load_safely
-from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, lease_of, unleased
+from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of
 from sp00ky_store_surreal.surql.loader import surql
 
 __all__ = ["Claimer"]
@@ -259,7 +259,7 @@ class Claimer:
         return await self._claim_named(table, [row["id"] for row in reply[-1]], runner_id)
 
     async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[RecordID]:
-        one = surql("claim_one_row", lease=lease_of(table, ""), unleased=unleased(table))
+        one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table))
         statement = (
             f"{surql('fragments/let_now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
         )

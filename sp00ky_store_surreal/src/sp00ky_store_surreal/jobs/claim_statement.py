@@ -19,9 +19,9 @@ from sp00ky_store_surreal.surql.claim_parts import (
     due_ids,
     first_due_ids,
     group_of,
-    lease_of,
     lone_due_ids,
     unleased,
+    until_of,
 )
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
@@ -52,7 +52,7 @@ class ClaimWriter:
             ranks = RANKS if self._looks_wide(table) else (0,)
             due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
             places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
-            part = surql("claim_embedded", lease=lease_of(table, n), **places)
+            part = surql("claim_embedded", until=until_of(table, n), **places)
             statement += limited(self._choice(n, table, due), part, table, n)
         return statement, bindings
 
@@ -88,8 +88,7 @@ class ClaimWriter:
                 "claim_shared",
                 n=n,
                 table=quoted(table.table),
-                # a row may have a timeout of its own
-                until=f"$now + {lease_of(table, n)}" if table.timeout_overridable else f"$until{n}",
+                until=until_of(table, n),
                 columns=columns,
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),

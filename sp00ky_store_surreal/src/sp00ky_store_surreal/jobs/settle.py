@@ -74,8 +74,8 @@ class Settles(StorePart):
     async def _settle_all(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle all or none: raises ``RowRefused`` where the guard of one doesn't match."""
         writes = self._settle_writes(settlements)
-        written = [*(each[0] for each in writes["delivered"]), *(each["ids"] for each in writes["others"])]
-        if sum(map(len, written)) < len(settlements):
+        written = sum(len(ids) for ids, *_ in writes["delivered"] + writes["others"])
+        if written < len(settlements):
             raise RowRefused(store=self._connection.target.location, problem="an id that names no row")
         statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
         await self._connection.write(statement, SETTLING, **writes)
@@ -133,7 +133,7 @@ class Settles(StorePart):
             if _is_delivery(each):
                 delivered.append([ids, each.epoch, each.runner_id, result])
             else:
-                others.append(_write(ids, each, result, marks=each.backend in self._limited))
+                others.append([ids, _write(each, result, marks=each.backend in self._limited)])
         return {"delivered": delivered, "others": others}
 
     def _settle_statement(
@@ -147,7 +147,7 @@ class Settles(StorePart):
     ) -> str:
         # What a delivery may do without is left out: each costs a fifteenth, also for nothing.
         has_results = any(result is not None for *_, result in writes["delivered"])
-        result = "result = $each[3] ?? result, " if has_results else ""
+        result = "result = $answer ?? result, " if has_results else ""
         live = (
             "ordering_live = NONE, "
             if any(self._claimer.may_order(each.backend) for each in settlements)
@@ -198,10 +198,9 @@ def _is_delivery(settlement: Settlement) -> bool:
     )
 
 
-def _write(ids: list[RecordID], settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
+def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
     change = settlement.transition
     return {
-        "ids": ids,
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,
         "was": settlement.status.value,

@@ -20,10 +20,10 @@ __all__ = [
     "first_pending",
     "group_of",
     "lease_bindings",
-    "lease_of",
     "lone_due_ids",
     "unleased",
     "unleased_bindings",
+    "until_of",
 ]
 
 RANKS = (3, 2, 1, 0)
@@ -153,18 +153,21 @@ def bindings_of(number: int, table: JobTable, count: int) -> Mapping[str, Any]:
     }
 
 
-def lease_of(table: JobTable, number: str) -> str:
-    """Write how long a claim lasts: an expression, for a row may have a timeout of its own."""
-    usual = f"<duration>$lease{number}"
+def until_of(table: JobTable, number: str) -> str:
+    """Write when a claim's lease ends: an expression, for a row may have a timeout of its own.
+
+    ``$until`` is computed once: a duration that is read for each row costs a sixth of a claim (2.3).
+    """
+    usual = f"$until{number}"
     if not table.timeout_overridable:
         return usual
     seconds = "<duration>(<string>(<int>math::ceil(math::clamp(timeout, 1, 86400))) + 's')"
-    own = f"{seconds} + <duration>$margin{number}"
+    own = f"$now + {seconds} + <duration>$margin{number}"
     return f"(IF timeout.is_int() OR timeout.is_float() {{ {own} }} ELSE {{ {usual} }})"
 
 
 def lease_bindings(table: JobTable, number: str) -> dict[str, Any]:
-    """Build what ``lease_of`` binds."""
+    """Build what ``until_of`` and what it stands on bind."""
     bound: dict[str, Any] = {f"lease{number}": duration_text(table.timeout + table.lease_margin)}
     if table.timeout_overridable:
         bound[f"margin{number}"] = duration_text(table.lease_margin)

@@ -83,7 +83,7 @@ async def test_ids_are_found_by_their_beginning(store: SqliteStore) -> None:
 async def test_a_watch_begins_with_the_latest(store: SqliteStore) -> None:
     jobs = await store.add([NewJob(backend="api", path="/a", payload={}) for _ in range(5)])
     watch = store.watch(JobQuery(), history=2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert [(await anext(watch)).id for _ in range(2)] == [job.id for job in jobs[3:]]
         await store.kill([jobs[0].id])
         changed = await anext(watch)
@@ -100,6 +100,6 @@ async def test_a_watch_without_history_begins_with_changes(store: SqliteStore) -
         assert not done
         await store.claim({"api": 1}, "runner")
         await store.release("runner", keep=())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert (await waiting).id == job.id
         await watch.aclose()

@@ -41,6 +41,6 @@ async def test_what_is_rescheduled_wakes_runners(migrated: SurrealStore) -> None
     await anext(signal)
     waiting = asyncio.ensure_future(anext(signal))
     await migrated.reschedule([job.id], Reschedule(delay=0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await waiting
     await signal.aclose()

@@ -78,7 +78,7 @@ def misbehaving() -> Iterator[MisbehavingBackend]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     yield backend
-    asyncio.run_coroutine_threadsafe(backend.__aexit__(None, None, None), loop).result(10)
+    asyncio.run_coroutine_threadsafe(backend.__aexit__(None, None, None), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()

@@ -23,6 +23,7 @@ from tests.simulation.world import STEP
 from sp00ky_core import machine
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Lost, Transition
+from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Claim, JobQuery, JobTable, Settlement, SettleResult, StoreOptions
 from sp00ky_core.runner import Runner
 from sp00ky_core.runner.in_flight import Held
@@ -184,9 +185,53 @@ class KeepsNothing(MemoryStore):
         return await super().release(runner_id, keep=())
 
 
-@pytest.mark.parametrize("store", [Unfenced, Hasty, KeepsNothing])
-def test_a_store_without_a_guard_is_noticed(store: type[MemoryStore]) -> None:
-    must_be_noticed(lambda options: MemoryLab(options, store))
+def settles_late(fleet: Fleet) -> None:
+    """What a runner wrote before its end arrives when the job is another's."""
+    fleet.begin([2])
+    fleet.flow()
+    fleet.respond(0, Delivered())
+    fleet.delay([call.method for _, call in fleet.calls()].index("settle"))
+    fleet.crash(0)
+    while not fleet.world.flights():
+        fleet.pass_smoothly(STEP)
+    fleet.arrive(0, arrives=True)
+
+
+def reclaims_late(fleet: Fleet) -> None:
+    """A runner looks for what is lost, and by the time it does, one that it doesn't know has a job."""
+    fleet.begin([])
+    while not (late := [call for _, call in fleet.calls() if call.method == "reclaim"]):
+        fleet.answer(0) if fleet.calls() else fleet.leap(STEP)
+    late[0].is_stalled = True
+    new = fleet.world.start()
+    fleet.world.enqueue(1)
+    while not fleet.world.flights():
+        fleet.world.answer(new, new.store.calls[0]) if new.store.calls else fleet.leap(0.5)
+    fleet.world.reach(late[0])
+
+
+@pytest.mark.parametrize(("store", "story"), [(Unfenced, settles_late), (Hasty, reclaims_late)])
+def test_a_store_without_a_guard_is_noticed(store: type[MemoryStore], story: Callable[[Fleet], None]) -> None:
+    """A search by luck needs minutes for these two."""
+    assert breaks_a_promise(store, story)
+    assert not breaks_a_promise(MemoryStore, story)
+
+
+def breaks_a_promise(store: type[MemoryStore], story: Callable[[Fleet], None]) -> bool:
+    class Told(Fleet):
+        make_lab = staticmethod(lambda options: MemoryLab(options, store))
+
+    fleet = Told()
+    story(fleet)
+    try:
+        fleet.teardown()
+    except AssertionError:
+        return True
+    return False
+
+
+def test_a_store_that_keeps_nothing_is_noticed() -> None:
+    must_be_noticed(lambda options: MemoryLab(options, KeepsNothing))
 
 
 def _starts_whatever_has_happened(patch: pytest.MonkeyPatch) -> None:

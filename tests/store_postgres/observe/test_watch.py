@@ -17,7 +17,7 @@ from sp00ky_store_postgres.observe.watch import Trail
 
 
 async def first(jobs: AsyncGenerator[Job, None]) -> Job:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await anext(jobs)
 
 

@@ -9,7 +9,8 @@ from statistics import median
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from benchmarks.programs import memory_mb, sp00ky_run, started
+from benchmarks.processes import memory_mb
+from benchmarks.programs import sp00ky_run, started
 from benchmarks.project import opened, project
 from benchmarks.report import Bound, Section
 from benchmarks.server import backend

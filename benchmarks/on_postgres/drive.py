@@ -1,0 +1,218 @@
+"""Drive contenders that are programs: start them, fill their queue, and measure until it is empty."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Self
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
+
+from benchmarks.measure import Sample
+from benchmarks.on_postgres.server import Postgres
+from benchmarks.peers.protocol import NOTHING
+from benchmarks.peers.registry import Program
+from benchmarks.processes import cpu_seconds, family_cpu_seconds
+from benchmarks.server import Backend
+
+__all__ = ["drain", "enqueue", "begun", "run_task", "tables_of"]
+
+WARM_UP = 0.1
+"""The share of the jobs that is done before the measurement begins."""
+
+LOOK_EVERY = 0.01
+PATIENCE = 300.0
+"""Seconds for one measurement."""
+
+
+@attrs.frozen(kw_only=True)
+class Look:
+    """What has been used so far."""
+
+    at: float
+    cpu: float
+    database_cpu: float
+    wal: int
+
+    def until(self, later: Self, jobs: int) -> Sample:
+        """Return what was used from this look to a later one."""
+        return Sample(
+            jobs=jobs,
+            seconds=later.at - self.at,
+            cpu_seconds=later.cpu - self.cpu,
+            database_cpu_seconds=later.database_cpu - self.database_cpu,
+            wal_bytes=later.wal - self.wal,
+        )
+
+
+class Observer:
+    """Looks at the database server, and at the contender's processes."""
+
+    def __init__(self, connection: asyncpg.Connection, postmaster: int) -> None:
+        self.connection = connection
+        self._postmaster = postmaster
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, url: str, postgres: Postgres) -> AsyncIterator[Self]:
+        """Connect to a database of the server."""
+        connection = await asyncpg.connect(url)
+        try:
+            yield cls(connection, await postgres.postmaster())
+        finally:
+            await connection.close()
+
+    async def look(self, processes: Sequence[Process]) -> Look:
+        """See what has been used so far."""
+        wal = await self.connection.fetchval("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+        return Look(
+            at=time.perf_counter(),
+            cpu=sum(cpu_seconds(process.pid) for process in processes),
+            database_cpu=family_cpu_seconds(self._postmaster),
+            wal=int(wal),
+        )
+
+    async def until_empty(self, program: Program) -> None:
+        """Return when the database has no unfinished job any more."""
+        if program.left is not None:
+            while await self.connection.fetchval(program.left):
+                await asyncio.sleep(LOOK_EVERY / 2)
+
+
+class Progress:
+    """Counts what the processes of a contender print."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, int] = {}
+
+    async def follow(self, process: Process) -> None:
+        """Read the lines of a process until it ends."""
+        assert process.stdout is not None
+        async for line in process.stdout:
+            self._done[process.pid] = int(line)
+
+    def count(self) -> int:
+        """Return how many jobs they say that they have done."""
+        return sum(self._done.values())
+
+
+async def drain(
+    program: Program, postgres: Postgres, *, jobs: int, processes: int = 1, target: Backend | None
+) -> Sample:
+    """Measure how a full queue is emptied, from a tenth of it to its last job; no ``target``: nothing is sent."""
+    async with postgres.database() as url, Observer.connected(url, postgres) as observer:
+        await run_task(program, "tables", url)
+        await run_task(program, "fill", url, jobs)
+        await observer.connection.execute("VACUUM ANALYZE")
+        await observer.connection.execute("CHECKPOINT")
+        task = program.task("work", url, target.url if target else NOTHING)
+        async with _started(program, [task] * processes) as workers:
+            async with asyncio.timeout(PATIENCE):
+                sample = await _measure(program, observer, workers, jobs, target)
+            if any(worker.returncode is not None for worker in workers):
+                raise RuntimeError(f"{program.name}: a worker ended")
+    return sample
+
+
+async def _measure(
+    program: Program, observer: Observer, workers: list[Process], jobs: int, target: Backend | None
+) -> Sample:
+    progress = Progress()
+    before = target.count() if target else 0
+    count = (lambda: target.count() - before) if target else progress.count
+    spare = 0 if target else 500 * len(workers)  # what they have done and not printed yet
+    following = [asyncio.create_task(progress.follow(each)) for each in workers] if not target else []
+    for worker in workers:
+        _go(worker)
+    done = await _until(count, jobs * WARM_UP)
+    first = await observer.look(workers)
+    await _until(count, jobs - spare)
+    await observer.until_empty(program)
+    last = await observer.look(workers)
+    for each in following:
+        each.cancel()
+    if program.left is not None and target and count() != jobs:
+        raise RuntimeError(f"{program.name}: {count()} requests for {jobs} jobs")
+    return first.until(last, jobs - done)
+
+
+async def _until(count: Callable[[], int], wanted: float) -> int:
+    while (done := count()) < wanted:
+        await asyncio.sleep(LOOK_EVERY)
+    return done
+
+
+async def enqueue(program: Program, postgres: Postgres, *, jobs: int, batch: int) -> Sample:
+    """Measure how jobs are enqueued, ``batch`` in a transaction."""
+    async with postgres.database() as url, Observer.connected(url, postgres) as observer:
+        await run_task(program, "tables", url)
+        await observer.connection.execute("CHECKPOINT")
+        async with _started(program, [program.task("enqueue", url, jobs, batch)]) as [producer]:
+            assert producer.stdout is not None
+            before = await observer.look([])
+            _go(producer)
+            said = await asyncio.wait_for(producer.stdout.readline(), PATIENCE)
+            used = before.until(await observer.look([]), jobs)
+    measured: dict[str, Any] = json.loads(said)
+    return attrs.evolve(used, seconds=measured["seconds"], cpu_seconds=measured["cpu_seconds"])
+
+
+async def run_task(program: Program, *words: object) -> None:
+    """Run a task that ends by itself."""
+    child = await asyncio.create_subprocess_exec(
+        *program.task(*map(str, words)), env=program.environment(), stdout=asyncio.subprocess.DEVNULL
+    )
+    if await asyncio.wait_for(child.wait(), PATIENCE):
+        raise RuntimeError(f"{program.name}: {words[0]} ended with {child.returncode}")
+
+
+@asynccontextmanager
+async def begun(program: Program, *words: object) -> AsyncIterator[Process]:
+    """Start a process that has begun its work, and kill it at the end."""
+    async with _started(program, [program.task(*map(str, words))]) as [process]:
+        _go(process)
+        yield process
+
+
+@asynccontextmanager
+async def tables_of(programs: Sequence[Program], postgres: Postgres) -> AsyncIterator[str]:
+    """Make a database with the tables of several contenders; its URL."""
+    async with postgres.database() as url:
+        for program in programs:
+            await run_task(program, "tables", url)
+        yield url
+
+
+@asynccontextmanager
+async def _started(program: Program, commands: Sequence[list[str]]) -> AsyncIterator[list[Process]]:
+    """Start processes that are ready to begin, and kill them at the end."""
+    async with AsyncExitStack() as stack:
+        started = [await stack.enter_async_context(_process(program, command)) for command in commands]
+        for process in started:
+            assert process.stdout is not None
+            said = await asyncio.wait_for(process.stdout.readline(), 60)
+            if said.strip() != b"ready":
+                raise RuntimeError(f"{program.name} isn't ready: {said!r}")
+        yield started
+
+
+@asynccontextmanager
+async def _process(program: Program, command: list[str]) -> AsyncIterator[Process]:
+    child = await asyncio.create_subprocess_exec(*command, env=program.environment(), stdin=PIPE, stdout=PIPE)
+    try:
+        yield child
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+def _go(process: Process) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")

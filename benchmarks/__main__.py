@@ -1,7 +1,8 @@
 """``python -m benchmarks [quick] [NAME ...]``: measure beside the peers, in rounds; a run can be resumed.
 
-A full run (an hour and a half) writes docs/benchmarks.md, its chart, and the README's table. ``quick`` (ten minutes)
-prints delivery and enqueueing alone; so do NAMEs, those. ``report`` writes the document of the last full run again.
+A full run (an hour and a half) writes docs/benchmarks.md, its chart, and the README's table. ``quick`` (ten
+minutes) measures delivery and enqueueing alone and prints its tables, as NAMEs do. ``report`` writes the
+document of the last full run again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 import uvloop
 
@@ -31,11 +33,11 @@ def main() -> None:
     chosen = _arguments()
     is_full = not chosen.names
     names = _names(chosen.names)
-    results = Results(CACHE / "results" / ("full" if is_full else "-".join(chosen.names)[:80]))
+    results = Results(chosen.results / ("full" if is_full else "some"))
     if chosen.names != ["report"]:
         _measure(names, results, chosen, resume=is_full)
     else:
-        results, is_full = Results(CACHE / "results" / "full"), True
+        results, is_full = Results(chosen.results / "full"), True
     print(printed(results, BENCHMARKS))
     if is_full and not chosen.short:
         write(results, BENCHMARKS)
@@ -79,6 +81,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="of each contender, in turns; 3 by default")
     parser.add_argument("--only", nargs="+", default=[], metavar="CONTENDER", help=", ".join(PROGRAMS))
     parser.add_argument("--minutes", type=float, default=10.0, help="of churn; 10 by default")
+    parser.add_argument(
+        "--results", type=Path, default=CACHE / "results", metavar="FOLDER", help="where each round is kept"
+    )
     parser.add_argument("--short", action="store_true", help="a smoke test: little of everything")
     chosen = parser.parse_args()
     unknown = set(chosen.names) - {"quick", "report", *BENCHMARKS} | set(chosen.only) - set(PROGRAMS)

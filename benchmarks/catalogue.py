@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.on_postgres import backlog, churn, delivery, enqueue, latency, notify, restart
+from benchmarks.on_postgres import backlog, churn, delivery, enqueue, growth, latency, notify, restart
 from benchmarks.setting import Benchmark
 from benchmarks.surreal import backlog as surreal_backlog
 from benchmarks.surreal import delivery as surreal_delivery
@@ -20,6 +20,9 @@ ON_POSTGRES: dict[str, Benchmark] = {
     "enqueue-one": enqueue.one,
     "latency": latency.run,
     "backlog": backlog.run,
+    "growth-waiting": growth.waiting,
+    "growth-backends": growth.backends,
+    "growth-processes": growth.processes,
     "restart": restart.run,
     "notify": notify.run,
     "churn": churn.run,

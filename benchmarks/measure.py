@@ -25,6 +25,7 @@ class Sample:
         cpu_seconds: of the contender's processes alone: not the database's, not the backend's.
         database_cpu_seconds: of all the database server's processes; None: not known.
         wal_bytes: written ahead by the database server; None: not known.
+        memory_mb: the largest resident size of one of the processes; None: not known.
     """
 
     jobs: int
@@ -32,6 +33,7 @@ class Sample:
     cpu_seconds: float
     database_cpu_seconds: float | None = None
     wal_bytes: float | None = None
+    memory_mb: float | None = None
 
     @property
     def rate(self) -> float:

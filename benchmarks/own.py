@@ -1,11 +1,13 @@
-"""Run what is compared with the peers: ours, what one would write by hand, a bare loop; as programs of their own.
+"""Run what is compared with the peers, as programs: ours, what one would write by hand, a bare loop.
 
-``python -m benchmarks.own KIND TASK ...``, with the tasks of ``benchmarks/peers/protocol.py``.
+``python -m benchmarks.own KIND[:BACKENDS] TASK ...``, KIND an engine or one of ``KINDS``, with the
+tasks of ``benchmarks/peers/protocol.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -15,7 +17,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from benchmarks.byhand import deliver_by_hand
-from benchmarks.peers.protocol import NOTHING, SLOTS, Add, Begin, Peer, main, payload, performer
+from benchmarks.peers.protocol import NOTHING, SLOTS, Add, Begin, main, payload, performer
 from benchmarks.project import counting, opened
 from sp00ky_core import NewJob, RunnerOptions
 
@@ -25,30 +27,39 @@ FOR_EVER = 10**12
 
 
 class Ours:
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, backends: int = 1) -> None:
         self._engine = engine
+        self._backends = backends
 
     async def tables(self, url: str) -> None:
-        async with opened(store=url, base_url=NOWHERE):
+        async with opened(store=url, base_url=NOWHERE, backends=self._backends):
             pass
 
     @asynccontextmanager
     async def producer(self, url: str, *, single: bool) -> AsyncIterator[Add]:
-        async with opened(store=url, base_url=NOWHERE) as outbox:
+        async with opened(store=url, base_url=NOWHERE, backends=self._backends) as outbox:
+            names = itertools.cycle(outbox.config.backends)
 
             async def add_one(payloads: list[dict[str, Any]]) -> None:
                 await outbox.run("api", "/spookify", payloads[0])
 
             async def add_many(payloads: list[dict[str, Any]]) -> None:
-                await outbox.run_many("api", [NewJob(path="/spookify", payload=each) for each in payloads])
+                share = len(payloads) // self._backends
+                for first in range(0, len(payloads), share):
+                    new = [NewJob(path="/spookify", payload=each) for each in payloads[first : first + share]]
+                    await outbox.run_many(next(names), new)
 
             yield add_one if single else add_many
 
     async def work(self, url: str, target: str, begin: Begin) -> None:
         nothing = target == NOTHING
-        plugins = counting() if nothing else None
-        base_url = NOWHERE if nothing else target
-        async with opened(store=url, base_url=base_url, engine=self._engine, plugins=plugins) as outbox:
+        async with opened(
+            store=url,
+            base_url=NOWHERE if nothing else target,
+            engine=self._engine,
+            backends=self._backends,
+            plugins=counting() if nothing else None,
+        ) as outbox:
             await begin()
             async with outbox.runner(RunnerOptions()):
                 await asyncio.Event().wait()
@@ -91,13 +102,8 @@ class Inserts(Ours):
         await connection.close()
 
 
-KINDS: dict[str, Peer] = {
-    "httptools": Ours("httptools"),
-    "aiohttp": Ours("aiohttp"),
-    "bare": Bare("httptools"),
-    "byhand": ByHand("httptools"),
-    "inserts": Inserts("httptools"),
-}
+KINDS: dict[str, type[Ours]] = {"bare": Bare, "byhand": ByHand, "inserts": Inserts}
 
 if __name__ == "__main__":
-    main(KINDS[sys.argv[1]], sys.argv[2:])
+    kind, _, backends = sys.argv[1].partition(":")
+    main(KINDS.get(kind, Ours)("httptools" if kind in KINDS else kind, int(backends or 1)), sys.argv[2:])

@@ -1,4 +1,4 @@
-"""A project as its users have one: sp00ky.yml and an OpenAPI document in a folder; the outbox of it."""
+"""Make a project as its users have one: sp00ky.yml and an OpenAPI document in a folder; the outbox of it."""
 
 from __future__ import annotations
 

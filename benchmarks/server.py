@@ -1,4 +1,4 @@
-"""Start a backend that answers every POST with 200 and a small JSON body. nginx from PATH, or else ``Answering``."""
+"""Start a backend that answers every POST with 200 and a small body: nginx from PATH, or ``Answering``."""
 
 from __future__ import annotations
 

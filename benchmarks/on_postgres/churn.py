@@ -1,4 +1,4 @@
-"""Minutes at full speed: whether the tables and the rate stay as they are."""
+"""Run for minutes at full speed: whether the tables and the rate stay as they are."""
 
 from __future__ import annotations
 

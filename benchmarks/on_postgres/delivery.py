@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmarks.measure import Sample, in_turns, median_ratio, nothing
-from benchmarks.on_postgres.drive import drain
+from benchmarks.on_postgres.drive import Load, drain
 from benchmarks.peers.protocol import SLOTS
 from benchmarks.peers.registry import BARE, BY_HAND, GRAPHILE, OURS, OURS_AIOHTTP, PROGRAMS
 from benchmarks.report import Bound, Section, rate_rows
@@ -30,9 +30,7 @@ async def one(setting: Setting) -> Section:
         rows=rate_rows(samples, GRAPHILE),
         bounds=[
             *ratio(samples, "HTTP delivery, one process, to graphile-worker", OURS, GRAPHILE, 1.3),
-            *ratio(
-                samples, "HTTP delivery, aiohttp engine to the bare aiohttp loop", OURS_AIOHTTP, BARE, 0.8
-            ),
+            *ratio(samples, "HTTP delivery, aiohttp engine, to the bare loop", OURS_AIOHTTP, BARE, 0.8),
             *_database(samples),
         ],
         note=_note(setting, f"at most {SLOTS} requests at a time to {target.kind}"),
@@ -76,9 +74,9 @@ async def _samples(
             drain,
             program,
             setting.postgres,
-            jobs=setting.count(FEWER.get(program.name, JOBS), 2_000),
-            processes=processes,
-            target=target,
+            Load(
+                jobs=setting.count(FEWER.get(program.name, JOBS), 2_000), processes=processes, target=target
+            ),
         )
         for program in setting.programs(names)
     }
@@ -105,6 +103,6 @@ def _database(samples: Mapping[str, list[Sample]]) -> list[Bound]:
 def _note(setting: Setting, how: str) -> str:
     fewer = ", ".join(f"{name} {jobs:,}" for name, jobs in FEWER.items())
     return (
-        f"{setting.count(JOBS, 2_000):,} jobs ({fewer}) of 200 bytes in a new database, {how}; measured from when "
-        "a tenth is done until the last one is written."
+        f"{setting.count(JOBS, 2_000):,} jobs ({fewer}) of 200 bytes in a new database, {how}; measured "
+        "from when a tenth is done until the last one is written."
     )

@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
@@ -16,12 +16,12 @@ import attrs
 
 from benchmarks.measure import Sample
 from benchmarks.on_postgres.server import Postgres
-from benchmarks.peers.protocol import NOTHING
+from benchmarks.peers.protocol import NOTHING, SAID_EVERY
 from benchmarks.peers.registry import Program
-from benchmarks.processes import cpu_seconds, family_cpu_seconds
+from benchmarks.processes import cpu_seconds, family_cpu_seconds, memory_mb
 from benchmarks.server import Backend
 
-__all__ = ["drain", "enqueue", "begun", "run_task", "tables_of"]
+__all__ = ["Load", "drain", "enqueue", "begun", "run_task", "tables_of"]
 
 WARM_UP = 0.1
 """The share of the jobs that is done before the measurement begins."""
@@ -81,7 +81,7 @@ class Observer:
     async def until_empty(self, program: Program) -> None:
         """Return when the database has no unfinished job any more."""
         if program.left is not None:
-            while await self.connection.fetchval(program.left):
+            while await self.connection.fetchval(program.left):  # noqa: ASYNC110  # another process empties it
                 await asyncio.sleep(LOOK_EVERY / 2)
 
 
@@ -102,48 +102,74 @@ class Progress:
         return sum(self._done.values())
 
 
-async def drain(
-    program: Program, postgres: Postgres, *, jobs: int, processes: int = 1, target: Backend | None
-) -> Sample:
-    """Measure how a full queue is emptied, from a tenth of it to its last job; no ``target``: nothing is sent."""
+@attrs.frozen(kw_only=True)
+class Load:
+    """What a contender is to do.
+
+    Attributes:
+        jobs: that are done; a tenth of them before the measurement begins.
+        processes: that do it.
+        target: where the requests go; None: nothing is sent.
+        fill: puts jobs into the database of the URL that it is given; None: the contender adds ``jobs``.
+        drains: whether no job is left at the end.
+    """
+
+    jobs: int
+    processes: int = 1
+    target: Backend | None = None
+    fill: Callable[[str], Awaitable[object]] | None = None
+    drains: bool = True
+
+
+async def drain(program: Program, postgres: Postgres, load: Load) -> Sample:
+    """Measure how a full queue is emptied, from a tenth of it to the last job that is written."""
     async with postgres.database() as url, Observer.connected(url, postgres) as observer:
         await run_task(program, "tables", url)
-        await run_task(program, "fill", url, jobs)
+        await (load.fill(url) if load.fill else run_task(program, "fill", url, load.jobs))
         await observer.connection.execute("VACUUM ANALYZE")
         await observer.connection.execute("CHECKPOINT")
-        task = program.task("work", url, target.url if target else NOTHING)
-        async with _started(program, [task] * processes) as workers:
+        task = program.task("work", url, load.target.url if load.target else NOTHING)
+        async with _started(program, [task] * load.processes) as workers:
             async with asyncio.timeout(PATIENCE):
-                sample = await _measure(program, observer, workers, jobs, target)
+                sample = await _measure(program, observer, workers, load)
             if any(worker.returncode is not None for worker in workers):
                 raise RuntimeError(f"{program.name}: a worker ended")
     return sample
 
 
-async def _measure(
-    program: Program, observer: Observer, workers: list[Process], jobs: int, target: Backend | None
-) -> Sample:
+async def _measure(program: Program, observer: Observer, workers: list[Process], load: Load) -> Sample:
+    async with _counting(workers, load.target) as count:
+        for worker in workers:
+            _go(worker)
+        done = await _until(count, load.jobs * WARM_UP)
+        first = await observer.look(workers)
+        not_printed_yet = 0 if load.target else SAID_EVERY * len(workers)
+        await _until(count, load.jobs - not_printed_yet)
+        if load.drains:
+            await observer.until_empty(program)
+        last = await observer.look(workers)
+        if load.drains and program.left is not None and load.target and count() != load.jobs:
+            raise RuntimeError(f"{program.name}: {count()} requests for {load.jobs} jobs")
+    memory = max(memory_mb(worker.pid)[1] for worker in workers)
+    return attrs.evolve(first.until(last, load.jobs - done), memory_mb=memory)
+
+
+@asynccontextmanager
+async def _counting(workers: list[Process], target: Backend | None) -> AsyncIterator[Callable[[], int]]:
+    """Tell how many jobs have been done: by the backend's count, or by what the processes print."""
+    if target:
+        before = target.count()
+        yield lambda: target.count() - before
+        return
     progress = Progress()
-    before = target.count() if target else 0
-    count = (lambda: target.count() - before) if target else progress.count
-    spare = 0 if target else 500 * len(workers)  # what they have done and not printed yet
-    following = [asyncio.create_task(progress.follow(each)) for each in workers] if not target else []
-    for worker in workers:
-        _go(worker)
-    done = await _until(count, jobs * WARM_UP)
-    first = await observer.look(workers)
-    await _until(count, jobs - spare)
-    await observer.until_empty(program)
-    last = await observer.look(workers)
+    following = [asyncio.create_task(progress.follow(worker)) for worker in workers]
+    yield progress.count
     for each in following:
         each.cancel()
-    if program.left is not None and target and count() != jobs:
-        raise RuntimeError(f"{program.name}: {count()} requests for {jobs} jobs")
-    return first.until(last, jobs - done)
 
 
 async def _until(count: Callable[[], int], wanted: float) -> int:
-    while (done := count()) < wanted:
+    while (done := count()) < wanted:  # noqa: ASYNC110  # other processes count
         await asyncio.sleep(LOOK_EVERY)
     return done
 

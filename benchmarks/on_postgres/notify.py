@@ -1,4 +1,4 @@
-"""Measure what NOTIFY costs those who enqueue: 16 writers, each committing one row at a time, with it and without."""
+"""Measure what NOTIFY costs those who enqueue: 16 writers, each committing one row at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server is stopped as by a crash in the middle of the deliveries, and started again."""
+"""Stop the server as by a crash in the middle of the deliveries, and start it again."""
 
 from __future__ import annotations
 

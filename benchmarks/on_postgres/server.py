@@ -1,4 +1,4 @@
-"""Start a database server: one of its own with the defaults of ``initdb`` (fsync on), or SP00KY_TEST_POSTGRES."""
+"""Start a server with the defaults of ``initdb`` (fsync on), or use that of SP00KY_TEST_POSTGRES."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Postgres:
         return f"{values[0]} ({settings})"
 
     async def postmaster(self) -> int:
-        """Return the id of the server's first process, the parent of all others; it must run on this machine."""
+        """Return the id of the parent of the server's processes; the server must run on this machine."""
         connection = await asyncpg.connect(self.url)
         try:
             return parent(await connection.fetchval("SELECT pg_backend_pid()"))

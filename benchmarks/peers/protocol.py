@@ -2,8 +2,9 @@
 
 ``tables URL`` | ``fill URL JOBS`` | ``enqueue URL JOBS BATCH`` | ``work URL TARGET``
 
-``enqueue`` and ``work`` print ``ready`` and wait for a line before they begin. ``enqueue`` then prints one JSON
-document. ``work`` runs until it is killed; where TARGET is ``-`` it sends nothing and prints how many jobs it has done.
+``enqueue`` and ``work`` print ``ready`` and wait for a line before they begin. ``enqueue`` then prints one
+JSON document. ``work`` runs until it is killed; where TARGET is ``-`` it sends nothing and prints how many
+jobs it has done.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ from typing import Any, Protocol
 import aiohttp
 import uvloop
 
-__all__ = ["SLOTS", "NOTHING", "Add", "Begin", "Perform", "Peer", "main", "payload", "performer", "counter"]
+__all__ = [
+    "SLOTS",
+    "NOTHING",
+    "SAID_EVERY",
+    "Add",
+    "Begin",
+    "Perform",
+    "Peer",
+    "main",
+    "payload",
+    "performer",
+    "counter",
+]
 
 SLOTS = 100
 """Requests at a time."""

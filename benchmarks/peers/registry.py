@@ -1,4 +1,4 @@
-"""Name the contenders on PostgreSQL: ours, what one would write by hand, the peers; what each does less than ours."""
+"""Name the contenders on PostgreSQL, and what each does less than ours."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class Program:
         return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def _own(kind: str) -> Callable[[], list[str]]:
+def own(kind: str) -> Callable[[], list[str]]:
+    """Return what starts a program of ``benchmarks/own.py``."""
     return lambda: [sys.executable, "-m", "benchmarks.own", kind]
 
 
@@ -74,27 +75,27 @@ def _node(program: str) -> Callable[[], list[str]]:
 _ALL = (
     Program(
         name=BARE,
-        command=_own("bare"),
+        command=own("bare"),
         left=None,
         less="no database: POSTs and nothing else",
     ),
     Program(
         name=BY_HAND,
-        command=_own("byhand"),
+        command=own("byhand"),
         left=JOB_LEFT,
         less="no retries, nothing comes back after a crash, no word about failures",
     ),
     Program(
         name=OURS,
-        command=_own("httptools"),
+        command=own("httptools"),
         left=JOB_LEFT,
         insert="INSERT INTO job (path, payload) VALUES ('/spookify', $1)",
         less="",
     ),
-    Program(name=OURS_AIOHTTP, command=_own("aiohttp"), left=JOB_LEFT, less=""),
+    Program(name=OURS_AIOHTTP, command=own("aiohttp"), left=JOB_LEFT, less=""),
     Program(
         name=INSERTS,
-        command=_own("inserts"),
+        command=own("inserts"),
         left=JOB_LEFT,
         less="nothing checked, nothing returned",
     ),

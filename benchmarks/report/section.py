@@ -65,11 +65,12 @@ def rate_rows(samples: Mapping[str, list[Sample]], reference: str | None = None)
 
 
 def _columns(rounds: list[Sample]) -> dict[str, float]:
-    found = {
+    found: dict[str, list[float | None]] = {
         "jobs/s": [each.rate for each in rounds],
         "CPU µs/job": [each.cpu_us for each in rounds],
         "database CPU µs/job": [each.database_cpu_us for each in rounds],
         "WAL bytes/job": [None if each.wal_bytes is None else each.wal_bytes / each.jobs for each in rounds],
+        "memory, MB": [each.memory_mb for each in rounds],
     }
     known = {name: [one for one in each if one is not None] for name, each in found.items()}
     return {name: median(each) for name, each in known.items() if each}

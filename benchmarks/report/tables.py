@@ -18,6 +18,8 @@ def goals_table(goals: Sequence[Goal]) -> str:
 def _goal_cells(goal: Goal) -> list[str]:
     spread = goal.measured
     numbers = [shown(each) for each in (spread.median, spread.least, spread.most)]
+    if goal.at_least is None and goal.at_most is None:
+        return [goal.what, "reported", *numbers, ""]
     return [goal.what, _wanted(goal), *numbers, "yes" if goal.is_met else "**no**"]
 
 
@@ -52,7 +54,7 @@ def _cells(row: Mapping[str, Spread | str], columns: Sequence[str], rounds: int)
 def _cell(value: Spread | str, *, with_limits: bool) -> str:
     if isinstance(value, str):
         return value
-    limits = f" ({shown(value.least)}–{shown(value.most)})" if with_limits else ""
+    limits = f" ({shown(value.least)} to {shown(value.most)})" if with_limits else ""
     return shown(value.median) + limits
 
 

@@ -63,7 +63,7 @@ class FaststreamOutbox:
         _, broker, _ = _broker(url)
         async with performer(target) as perform:
 
-            @broker.subscriber(
+            @broker.subscriber(  # type: ignore[untyped-decorator]  # it is in its own environment only
                 QUEUE,
                 max_workers=WORKERS,
                 fetch_batch_size=FETCHED,

@@ -59,11 +59,17 @@ def _measure(names: Sequence[str], results: Results, chosen: argparse.Namespace,
             only=frozenset(chosen.only),
         )
         about = uvloop.run(machine(setting, surreal=any(name in ON_SURREAL for name in names)))
+        about["size"] = _size(chosen)
         results.begin(about, resume=resume)
         for number in range(1, chosen.rounds + 1):
             for name in names:
                 if not results.has(name, number) and (number == 1 or name not in ONCE):
                     results.keep(name, number, _run(name, number, setting))
+
+
+def _size(chosen: argparse.Namespace) -> str:
+    size = "short: the numbers say nothing" if chosen.short else f"full, {chosen.minutes:g} minutes of churn"
+    return size + (f"; only {', '.join(chosen.only)}" if chosen.only else "")
 
 
 def _run(name: str, number: int, setting: Setting) -> Section:

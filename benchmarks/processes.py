@@ -24,13 +24,15 @@ def cpu_seconds(pid: int) -> float:
 
 def family_cpu_seconds(pid: int) -> float:
     """Return the CPU seconds of a process and of its children, those that have ended included."""
-    total = sum(int(each) for each in _stat(pid)[13:15]) / TICK
-    for each in (pid, *_children(pid)):
+    while True:
+        before = _children(pid)
         try:
-            total += cpu_seconds(each)
+            alive = sum(map(cpu_seconds, (pid, *before)))
         except OSError:
-            continue  # ended since: its time isn't counted until the next look
-    return total
+            continue  # one has ended since
+        ended = sum(int(each) for each in _stat(pid)[13:15]) / TICK
+        if _children(pid) == before:  # else one may be in both sums, or in neither
+            return alive + ended
 
 
 def parent(pid: int) -> int:

@@ -32,7 +32,7 @@ async def many(setting: Setting) -> Section:
 
 async def one(setting: Setting) -> Section:
     """Enqueue one job in a transaction."""
-    jobs = setting.count(5_000, 100)
+    jobs = setting.count(3_000, 100)
     samples = await _samples(setting, jobs, 1)
     return Section(
         title="Enqueue, one by one",

@@ -100,7 +100,7 @@ def _section(
         title="PostgreSQL stopped (immediate) and started in the middle",
         rows=[
             {
-                "jobs": float(jobs),
+                "": f"{jobs:,} jobs",
                 "success": float(ended["success"]),
                 "failed or left": float(ended["other"] + failed),
                 "requests repeated": float(twice),

@@ -38,20 +38,25 @@ class Bound:
         return above and (self.at_most is None or self.measured <= self.at_most)
 
 
+def _are_named(section: Section, field: object, rows: Sequence[Row]) -> None:
+    if len({row[""] for row in rows}) < len(rows):
+        raise ValueError(f"{section.title}: two rows have one name")
+
+
 @attrs.frozen(kw_only=True)
 class Section:
     """What one benchmark finds.
 
     Attributes:
         title: of its part in the document.
-        rows: with a name under ``""``, and the same columns in every round.
+        rows: each with a name of its own under ``""``, and the same columns in every round.
         bounds: the goals that it measures.
         note: what was done.
         rounds: every single measurement, kept beside the report.
     """
 
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[Row] = attrs.field(validator=_are_named)
     bounds: Sequence[Bound] = ()
     note: str = ""
     rounds: Any = None

@@ -23,6 +23,7 @@ from sp00ky_core import NewJob, RunnerOptions
 
 NOWHERE = "http://127.0.0.1:9"
 INSERT = "INSERT INTO job (path, payload) VALUES ('/spookify', $1)"
+INSERT_MANY = "INSERT INTO job (path, payload) SELECT '/spookify', new FROM unnest($1::json[]) AS new"
 FOR_EVER = 10**12
 
 
@@ -96,7 +97,7 @@ class Inserts(Ours):
             await connection.execute(INSERT, json.dumps(payloads[0]))
 
         async def add_many(payloads: list[dict[str, Any]]) -> None:
-            await connection.executemany(INSERT, [(json.dumps(each),) for each in payloads])
+            await connection.execute(INSERT_MANY, [json.dumps(each) for each in payloads])
 
         yield add_one if single else add_many
         await connection.close()

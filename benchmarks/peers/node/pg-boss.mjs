@@ -3,7 +3,7 @@ import { PgBoss } from "pg-boss";
 import { SLOTS, main } from "./protocol.mjs";
 
 const QUEUE = "spookify";
-const WORKERS = 4;
+const WORKERS = 2;
 const BATCH_SENDING = SLOTS / WORKERS;
 const BATCH_NOT_SENDING = 500;
 

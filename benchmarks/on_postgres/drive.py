@@ -130,20 +130,17 @@ async def drain(program: Program, postgres: Postgres, load: Load) -> Sample:
         task = program.task("work", url, load.target.url if load.target else NOTHING)
         async with _started(program, [task] * load.processes) as workers:
             async with asyncio.timeout(PATIENCE):
-                sample = await _measure(program, observer, workers, load)
-            if any(worker.returncode is not None for worker in workers):
-                raise RuntimeError(f"{program.name}: a worker ended")
-    return sample
+                return await _measure(program, observer, workers, load)
 
 
 async def _measure(program: Program, observer: Observer, workers: list[Process], load: Load) -> Sample:
     async with _counting(workers, load.target) as count:
         for worker in workers:
             _go(worker)
-        done = await _until(count, load.jobs * WARM_UP)
+        done = await _until(count, load.jobs * WARM_UP, workers)
         first = await observer.look(workers)
         not_printed_yet = 0 if load.target else SAID_EVERY * len(workers)
-        reached = await _until(count, load.jobs - not_printed_yet)
+        reached = await _until(count, load.jobs - not_printed_yet, workers)
         if load.drains and program.left:
             await observer.until_empty(program.left)
             reached = count() if load.target else load.jobs
@@ -168,8 +165,10 @@ async def _counting(workers: list[Process], target: Backend | None) -> AsyncIter
         each.cancel()
 
 
-async def _until(count: Callable[[], int], wanted: float) -> int:
-    while (done := count()) < wanted:  # noqa: ASYNC110  # other processes count
+async def _until(count: Callable[[], int], wanted: float, workers: list[Process]) -> int:
+    while (done := count()) < wanted:
+        if any(worker.returncode is not None for worker in workers):
+            raise RuntimeError(f"a worker ended with {done} of {wanted:.0f} jobs done")
         await asyncio.sleep(LOOK_EVERY)
     return done
 

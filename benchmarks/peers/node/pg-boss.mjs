@@ -3,7 +3,7 @@ import { PgBoss } from "pg-boss";
 import { SLOTS, main } from "./protocol.mjs";
 
 const QUEUE = "spookify";
-const WORKERS = 2;
+const WORKERS = 2; // of 1, 2, 4 and 10 the fastest
 const BATCH_SENDING = SLOTS / WORKERS;
 const BATCH_NOT_SENDING = 500;
 

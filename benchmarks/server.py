@@ -37,6 +37,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     keepalive_requests 1000000000;
+    keepalive_timeout 1h; # `Backend.count` keeps one connection, which is idle while a large queue is filled
     server {{
         listen 127.0.0.1:{port} backlog=1024;
         location = /count {{ stub_status; }}

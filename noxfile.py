@@ -177,7 +177,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Benchmarks beside their peers (half an hour); arguments after ``--``: names, ``--help``."""
+    """Measure beside all peers (90 minutes, can be resumed); after ``--``: ``quick``, names, ``--help``."""
     session.install(*_group("bench"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -1,4 +1,4 @@
-"""What one would write oneself, and no more: no retries, no leases, no contract, no word about failures."""
+"""Deliver as one would by hand, and no more: no retries, no leases, no contract, no word about failures."""
 
 from __future__ import annotations
 

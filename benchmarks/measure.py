@@ -1,8 +1,9 @@
-"""One measurement, and several contenders measured in turns."""
+"""Measure, and measure several contenders in turns."""
 
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from statistics import median
@@ -16,11 +17,23 @@ __all__ = ["Sample", "Stopwatch", "Contender", "in_turns", "nothing", "median_ra
 
 @attrs.frozen(kw_only=True)
 class Sample:
-    """Jobs done by one process in some time."""
+    """Jobs done in some time.
+
+    Attributes:
+        jobs: how many.
+        seconds: by the clock.
+        cpu_seconds: of the contender's processes alone: not the database's, not the backend's.
+        database_cpu_seconds: of all the database server's processes; None: not known.
+        wal_bytes: written ahead by the database server; None: not known.
+        memory_mb: the largest resident size of one of the processes; None: not known.
+    """
 
     jobs: int
     seconds: float
-    cpu_seconds: float  # of that process alone: not the database's, not the backend's
+    cpu_seconds: float
+    database_cpu_seconds: float | None = None
+    wal_bytes: float | None = None
+    memory_mb: float | None = None
 
     @property
     def rate(self) -> float:
@@ -31,6 +44,12 @@ class Sample:
     def cpu_us(self) -> float:
         """Microseconds of CPU per job: hardly moved by what else the machine does."""
         return self.cpu_seconds / self.jobs * 1e6
+
+    @property
+    def database_cpu_us(self) -> float | None:
+        """Microseconds of the database's CPU per job."""
+        used = self.database_cpu_seconds
+        return None if used is None else used / self.jobs * 1e6
 
 
 class Stopwatch:
@@ -58,12 +77,10 @@ Contender = Callable[[], Awaitable[Sample]]
 async def in_turns(
     contenders: Mapping[str, Contender], rounds: int, *, before: Callable[[], Awaitable[object]]
 ) -> dict[str, list[Sample]]:
-    """Each contender once a round, the first of a round being another each time; ``before`` precedes each."""
+    """Measure each contender once a round, in an order that is drawn; ``before`` precedes each."""
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
-    names = list(contenders)
-    for number in range(rounds):
-        first = number % len(names)
-        for name in names[first:] + names[:first]:
+    for _ in range(rounds):
+        for name in random.sample(list(contenders), len(contenders)):
             await before()
             samples[name].append(await contenders[name]())
     return samples

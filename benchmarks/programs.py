@@ -1,4 +1,4 @@
-"""Runners in processes of their own: ``sp00ky run``, and what is known of a process."""
+"""Start runners in processes of their own: ``sp00ky run``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-__all__ = ["started", "sp00ky_run", "memory_mb"]
+__all__ = ["started", "sp00ky_run"]
 
 
 def sp00ky_run(config: Path, *, log_level: str = "warning") -> list[str]:
@@ -36,10 +36,3 @@ async def started(command: Sequence[str], *, errors: Path | None = None) -> Asyn
         except TimeoutError:
             child.kill()
             await child.wait()
-
-
-def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident megabytes of a process: now, and at most so far. Linux only."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    found = dict(line.split(":", 1) for line in lines)
-    return tuple(int(found[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[return-value]  # two

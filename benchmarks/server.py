@@ -1,4 +1,4 @@
-"""The backend: answers every POST with 200 and a small JSON body. nginx from PATH, or else ``Answering``."""
+"""Start a backend that answers every POST with 200 and a small body: nginx from PATH, or ``Answering``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     keepalive_requests 1000000000;
+    keepalive_timeout 1h; # `Backend.count` keeps one connection, which is idle while a large queue is filled
     server {{
         listen 127.0.0.1:{port} backlog=1024;
         location = /count {{ stub_status; }}
@@ -92,12 +93,13 @@ class Backend:
     def __init__(self, kind: str, port: int) -> None:
         self.kind = kind
         self.url = f"http://127.0.0.1:{port}"
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
         self._asked = 0
 
     def count(self) -> int:
-        """Requests so far, this one and others like it not counted."""
-        with urllib.request.urlopen(f"{self.url}/count", timeout=5) as response:
-            numbers = [int(each) for each in re.findall(rb"\d+", response.read())]
+        """Return the requests so far, this one and others like it not counted."""
+        self._connection.request("GET", "/count")
+        numbers = [int(each) for each in re.findall(rb"\d+", self._connection.getresponse().read())]
         self._asked += 1
         return (numbers[3] if self.kind == "nginx" else numbers[0]) - self._asked
 

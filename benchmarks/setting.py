@@ -1,14 +1,14 @@
-"""What each benchmark is given: the servers, how much to do, and who competes."""
+"""Say what each benchmark is given: the servers, how much to do, and who competes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 import attrs
 
-from benchmarks.peers import Peers
-from benchmarks.postgres import Postgres
+from benchmarks.on_postgres.server import Postgres
+from benchmarks.peers.registry import PROGRAMS, Program
 from benchmarks.report import Section
 
 __all__ = ["Setting", "Benchmark"]
@@ -16,13 +16,21 @@ __all__ = ["Setting", "Benchmark"]
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """One run's setting."""
+    """One round's setting.
 
-    server: Postgres | None  # None: no benchmark that was chosen needs it
-    peers: Peers | None  # None: ours alone
-    short: bool = False  # a smoke test: everything is done, nothing of it says anything
-    rounds: int = 5
-    minutes: float = 10.0  # of churn
+    Attributes:
+        server: PostgreSQL; None: no benchmark that was chosen needs it.
+        short: a smoke test: everything is done, and nothing of it says anything.
+        rounds: of each contender, within one call of a benchmark.
+        minutes: of churn.
+        only: the contenders to measure; empty: all.
+    """
+
+    server: Postgres | None = None
+    short: bool = False
+    rounds: int = 1
+    minutes: float = 10.0
+    only: frozenset[str] = frozenset()
 
     @property
     def postgres(self) -> Postgres:
@@ -32,8 +40,12 @@ class Setting:
         return self.server
 
     def count(self, full: int, short: int) -> int:
-        """So many, or only so many in a short run."""
+        """Return so many, or only so many in a short run."""
         return short if self.short else full
+
+    def programs(self, names: Iterable[str]) -> list[Program]:
+        """Return those of the contenders that are wanted."""
+        return [PROGRAMS[name] for name in names if not self.only or name in self.only]
 
 
 Benchmark = Callable[[Setting], Coroutine[Any, Any, Section]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from benchmarks.delivery import OURS, counted, ours
+from benchmarks.inprocess import OURS, counted, ours
 from benchmarks.measure import Sample, in_turns, median_ratio, nothing
 from benchmarks.project import SLOTS, fill, opened, without_sending
 from benchmarks.report import Bound, Section, rate_rows

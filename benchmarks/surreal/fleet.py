@@ -80,8 +80,7 @@ async def run(setting: Setting) -> Section:
 
 def _row(backend: str, drain: Drain) -> dict[str, str | float]:
     return {
-        "backend answers": backend,
-        "runners": float(drain.runners),
+        "": f"{drain.runners} runners, backend answers {backend}",
         "jobs": float(drain.jobs),
         "jobs/s": drain.rate,
         "requests repeated": float(drain.requests - drain.jobs),

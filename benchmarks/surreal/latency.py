@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.delivery import OURS
-from benchmarks.latency import Arrivals, Latencies, measured, section
-from benchmarks.programs import sp00ky_run
+from benchmarks.inprocess import OURS
+from benchmarks.on_postgres.latency import Arrivals, Latencies, measured, section
+from benchmarks.programs import sp00ky_run, started
 from benchmarks.project import opened, project
 from benchmarks.report import Section
 from benchmarks.setting import Setting
@@ -31,5 +31,6 @@ async def run(setting: Setting) -> Section:
             for _ in range(setting.count(3, 1)):
                 with project(store=url, base_url=target) as config:
                     insert = lambda number: rows(connection, CREATE, payload=json.dumps({"id": number}))  # noqa: E731
-                    taken.append(await measured(arrivals, sp00ky_run(config), jobs, insert))
+                    async with started(sp00ky_run(config)):
+                        taken.append(await measured(arrivals, jobs, insert))
     return section("SurrealDB: latency, idle runner", {OURS: taken}, jobs, p50=5, p99=20)

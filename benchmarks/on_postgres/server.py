@@ -1,4 +1,4 @@
-"""The database server: one of its own with the defaults of ``initdb`` (fsync on), or SP00KY_TEST_POSTGRES."""
+"""Start a server with the defaults of ``initdb`` (fsync on), or use that of SP00KY_TEST_POSTGRES."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from benchmarks.processes import parent
 
 __all__ = ["Postgres", "running"]
 
@@ -55,6 +57,14 @@ class Postgres:
             await connection.close()
         settings = ", ".join(f"{name} {value}" for name, value in zip(names[1:], values[1:], strict=True))
         return f"{values[0]} ({settings})"
+
+    async def postmaster(self) -> int:
+        """Return the id of the parent of the server's processes; the server must run on this machine."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            return parent(await connection.fetchval("SELECT pg_backend_pid()"))
+        finally:
+            await connection.close()
 
     async def stop_at_once(self) -> None:
         """As a crash would."""

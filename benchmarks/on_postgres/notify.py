@@ -1,4 +1,4 @@
-"""What NOTIFY costs those who enqueue: 16 writers, each committing one row at a time, with it and without."""
+"""Measure what NOTIFY costs those who enqueue: 16 writers, each committing one row at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from benchmarks.measure import Contender, Sample, Stopwatch, in_turns, median_ratio
-from benchmarks.project import opened, truncate
+from benchmarks.project import opened
 from benchmarks.report import Section, rate_rows
 from benchmarks.setting import Setting
 
@@ -32,7 +32,7 @@ async def run(setting: Setting) -> Section:
         }
 
         async def clean() -> None:
-            await truncate(url)
+            await listener.execute("TRUNCATE job")
             await setting.postgres.checkpoint()
 
         samples = await in_turns(contenders, setting.rounds, before=clean)

@@ -1,4 +1,4 @@
-"""Minutes at full speed: whether the tables and the rate stay as they are."""
+"""Run for minutes at full speed: whether the tables and the rate stay as they are."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _section(looks: list[Look], period: float) -> Section:
 
 def _row(before: Look, after: Look) -> Row:
     return {
-        "until, s": after.at,
+        "": f"{before.at:.0f} to {after.at:.0f} s",
         "jobs/s": (after.delivered - before.delivered) / (after.at - before.at),
         "rows, MB": after.rows_mb,
         "indexes, MB": after.indexes_mb,

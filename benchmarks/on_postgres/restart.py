@@ -1,4 +1,4 @@
-"""The server is stopped as by a crash in the middle of the deliveries, and started again."""
+"""Stop the server as by a crash in the middle of the deliveries, and start it again."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _section(
         title="PostgreSQL stopped (immediate) and started in the middle",
         rows=[
             {
-                "jobs": float(jobs),
+                "": f"{jobs:,} jobs",
                 "success": float(ended["success"]),
                 "failed or left": float(ended["other"] + failed),
                 "requests repeated": float(twice),

@@ -9,7 +9,7 @@ import pytest
 FIRST_RELEASE = """
     ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at;
     ALTER TABLE {schema}.job DROP deferred_since;
-    DROP INDEX {schema}.job_newest, {schema}.job_leased;
+    DROP INDEX {schema}.job_recent, {schema}.job_leased;
     DROP INDEX {schema}.job_moved;
     CREATE INDEX job_due ON {schema}.job (run_at, id) WHERE status = 'pending';
     CREATE INDEX job_again ON {schema}.job (updated_at) WHERE status = 'pending' AND lease_epoch > 0;

@@ -14,7 +14,7 @@ __all__ = [
     "object_name",
 ]
 
-VERSION = 3
+VERSION = 4
 """The number of the last migration. A migration only adds; of indexes one may take another one's place."""
 
 MIN_COMPATIBLE = 3

@@ -8,6 +8,3 @@ ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
 
 -- validated deferred: a row that is there may have an instant in deferred_since that no client's calendar has
 ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
-
--- index newest: listing, watching and clearing jobs read the whole table
-CREATE INDEX {{concurrently}}{{name}} ON {{table}} (created_at, id)

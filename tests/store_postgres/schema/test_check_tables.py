@@ -81,9 +81,9 @@ async def test_check_finds(
 
 
 async def test_a_wrong_type_is_named_with_its_mend(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN timeout TYPE integer")
+    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN assigned_to TYPE varchar")
     (finding,) = await findings(store)
-    assert finding.problem.endswith("column timeout is integer, not double precision")
+    assert finding.problem.endswith("column assigned_to is character varying, not text")
     await sql.execute(finding.fix.partition(", or ")[0])
     assert await findings(store) == []
 

@@ -14,7 +14,8 @@ ALL = (*statements("shared"), *statements("table"))
 
 
 def test_every_version_is_there() -> None:
-    assert sorted({each.version for each in ALL}) == list(range(1, VERSION + 1))
+    for scope in ("shared", "table"):
+        assert sorted({each.version for each in statements(scope)}) == list(range(1, VERSION + 1))
 
 
 @pytest.mark.parametrize("statement", ALL, ids=[f"{each.version} {each.kind} {each.name}" for each in ALL])
@@ -35,7 +36,8 @@ def test_what_is_dropped_is_so_after_what_takes_its_place_and_made_by_no_migrati
     statement: Statement,
 ) -> None:
     assert DROPPED.search(statement.text)
-    before = statements("table")[: statements("table").index(statement)]
+    earlier = statements("table")[: statements("table").index(statement)]
+    before = [each for each in earlier if each.kind != "dropped"]
     assert before[-1].kind in {"index", "trigger"}
     made = {each.name for each in ALL if each.kind in {"index", "unique", "check"}}
     assert statement.name not in made

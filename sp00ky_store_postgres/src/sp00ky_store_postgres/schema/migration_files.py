@@ -54,8 +54,6 @@ def statements(scope: str) -> tuple[Statement, ...]:
 
 def _read(version: int, scope: str) -> Iterator[Statement]:
     file = files("sp00ky_store_postgres").joinpath("schema", "migrations", f"{version:04}_{scope}.sql")
-    if not file.is_file():  # it has statements of the other scope only
-        return
     _, *parts = HEADER.split(file.read_text())
     for kind, name, without, text in zip(*(parts[n::4] for n in range(4)), strict=True):
         yield Statement(version=version, kind=kind, name=name, without=without, text=text.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, TypedDict
 
 from sp00ky_core.errors import OptionInvalid, shown
@@ -150,11 +151,12 @@ _CHECKS: Sequence[tuple[str, object, Check]] = (
 """What a new job's options must be, where they aren't left at their default: a validator for each field
 would be called for the defaults too, which nearly all of a thousand jobs have."""
 
+_values_of = attrgetter(*(option for option, _, _ in _CHECKS))
+
 
 def check_options(job: Any) -> None:
     """Check the options of a new job that aren't at their default. Raises ``OptionInvalid``."""
-    for option, default, check in _CHECKS:
-        value = getattr(job, option)
+    for value, (option, default, check) in zip(_values_of(job), _CHECKS, strict=True):
         if value is not default:
             check(job, option, value)
 

@@ -17,7 +17,7 @@ INSERT = "INSERT INTO {0}.job (path, payload, deferred_since) VALUES ('/hostile'
 
 @pytest.mark.parametrize("instant", HOSTILE)
 async def test_it_is_refused(store: PostgresStore, sql: Any, quoted: str, instant: str) -> None:
-    with pytest.raises(asyncpg.CheckViolationError, match="job_deferred"):
+    with pytest.raises(asyncpg.CheckViolationError, match="job_written"):
         await sql.execute(INSERT.format(quoted, instant))
     assert await store.migration() == []
 
@@ -26,7 +26,7 @@ async def test_it_is_refused(store: PostgresStore, sql: Any, quoted: str, instan
 async def test_one_from_before_the_check_is_read_and_keeps_no_other_job_back(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any, instant: str
 ) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_deferred")
+    await sql.execute(f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_written")
     await sql.execute(INSERT.format(quoted, instant))
     await store.add([new_job()])
     found = await store.find(JobQuery(path="/hostile"))
@@ -37,10 +37,10 @@ async def test_one_from_before_the_check_is_read_and_keeps_no_other_job_back(
 async def test_one_from_before_the_check_is_found_by_the_migration(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any
 ) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_deferred")
+    await sql.execute(f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_written")
     await sql.execute(INSERT.format(quoted, HOSTILE[0]))
     (job,) = await store.add([new_job()])
-    with pytest.raises(Exception, match="job_deferred"):
+    with pytest.raises(Exception, match="job_written"):
         await store.migrate()
     assert [each.id for each in await store.claim({"api": 10}, "r1")] == [job.id]
     await sql.execute(f"UPDATE {quoted}.job SET deferred_since = NULL WHERE path = '/hostile'")

@@ -7,12 +7,16 @@ from typing import Any
 import pytest
 
 FIRST_RELEASE = """
+    DROP TRIGGER job_rules ON {schema}.job;
     ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at;
     ALTER TABLE {schema}.job DROP deferred_since;
-    DROP INDEX {schema}.job_newest, {schema}.job_leased;
+    DROP INDEX {schema}.job_recent, {schema}.job_leased;
     DROP INDEX {schema}.job_moved;
     CREATE INDEX job_due ON {schema}.job (run_at, id) WHERE status = 'pending';
     CREATE INDEX job_again ON {schema}.job (updated_at) WHERE status = 'pending' AND lease_epoch > 0;
+    CREATE INDEX job_newest ON {schema}.job (created_at, id);
+    ALTER TABLE {schema}.job ADD CONSTRAINT job_path CHECK (path <> ''),
+        ADD CONSTRAINT job_instants CHECK (run_at < '9999-12-30');
     CREATE INDEX job_new ON {schema}.job USING brin (created_at);
     DROP TABLE {schema}.sp00ky_control, {schema}.sp00ky_audit;
     ALTER TABLE {schema}.sp00ky_runner

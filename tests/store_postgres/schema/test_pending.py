@@ -88,14 +88,14 @@ async def test_the_first_releases_tables_are_extended(
     await sql.execute(first_release)
     assert any(each.stops_jobs and "deferred_since" in each.problem for each in await store.check())
     statements = [step.statement for step in await store.migrate()]
-    assert any("INDEX CONCURRENTLY" in each and "job_newest" in each for each in statements)
+    assert any("INDEX CONCURRENTLY" in each and "job_recent" in each for each in statements)
     assert await store.migrate() == []
     await store.beat("r1")
     (job,) = await store.claim({"api": 1}, "r1")
     assert job.deferred_since is None
     assert await problems(store) == []
     versions = await sql.fetch(f"SELECT version, min_compatible FROM {quoted}.sp00ky_migration ORDER BY 1")
-    assert [tuple(row) for row in versions] == [(1, None), (3, 3)]
+    assert [tuple(row) for row in versions] == [(1, None), (4, 3)]
 
 
 CHECK = "ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (path <> '/refused') NOT VALID"

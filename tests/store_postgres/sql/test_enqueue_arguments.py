@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.sql.enqueue_arguments import (
     as_utc,
     is_plain,
     many_arguments,
     one_arguments,
     plain_arguments,
+    stored,
+    stored_plain,
 )
 
 OTHERS = {
@@ -40,6 +43,14 @@ def test_a_delay_is_given_in_microseconds_and_a_timeout_as_a_float(new_job: Any)
 def test_plain_jobs_name_their_first_and_last_key(new_job: Any) -> None:
     pairs = [("a", new_job()), ("b", new_job())]
     assert plain_arguments(pairs)[3:] == ("a", "b")
+
+
+def test_plain_jobs_are_told_as_if_each_were_made_alone(new_job: Any, table: JobTable) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    pairs = [("a", new_job(path="/a", payload={"n": 1})), ("b", new_job(path="/b", payload={"n": 2}))]
+    assert stored_plain(pairs, table, at) == {
+        key: stored(each, table, key, (at, at, at)) for key, each in pairs
+    }
 
 
 def test_instants_of_callers_are_read_in_utc() -> None:

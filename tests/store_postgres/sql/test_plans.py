@@ -14,11 +14,12 @@ import pytest
 import pytest_asyncio
 from tests.store_postgres.conftest import with_query
 
+from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.observe.filters import select, select_changed, select_ended
+from sp00ky_store_postgres.observe.filters import select, select_changed, select_count, select_ended
 from sp00ky_store_postgres.rows import WHOLE
 from sp00ky_store_postgres.schema.tables import lease_seconds
 from sp00ky_store_postgres.sql.loader import fill, lease_over, leased, read_sql
@@ -96,6 +97,8 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
     assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
     newest = select(JobQuery(), table, tables)
     oldest = select(JobQuery(limit=500), table, tables, oldest_first=True)
+    processing = select(JobQuery(status=JobStatus.PROCESSING), table, tables)
+    counted_jobs = select_count(JobQuery(since=datetime.now(UTC)), table, tables)
     ended = select_ended("clear_matching", JobFilter(), table, tables, limit=10_000)
     return {
         "claim": (Workload.CLAIM, built.claim(tables.all, []), ("r1", 100, *[LONG_AGO] * 4), "job_ready"),
@@ -126,9 +129,11 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
         ),
         "lost": (Workload.REST, filled("lost"), (["r1"], ["r2"], [], [], 10), "job_held"),
         "overdue": (Workload.REST, filled("overdue"), (["r1"], 10), "job_held"),
-        "newest first": (Workload.REST, newest.statement, newest.arguments, "job_newest"),
-        "oldest first": (Workload.REST, oldest.statement, oldest.arguments, "job_newest"),
-        "clear": (Workload.REST, ended.statement, ended.arguments, "job_newest"),
+        "newest first": (Workload.REST, newest.statement, newest.arguments, "job_recent"),
+        "oldest first": (Workload.REST, oldest.statement, oldest.arguments, "job_recent"),
+        "processing": (Workload.REST, processing.statement, processing.arguments, "job_held"),
+        "count": (Workload.REST, counted_jobs.statement, counted_jobs.arguments, "job_recent"),
+        "clear": (Workload.REST, ended.statement, ended.arguments, "job_recent"),
         "by a beginning": (Workload.REST, filled("ids_starting_with"), (key, key, 2), "job_pkey"),
         "release": (Workload.REST, filled("release"), ("r1", [key], None), "job_held"),
         "prune": (Workload.REST, fill(filled("prune"), status="'success'"), old, "job_ended"),
@@ -143,6 +148,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
         *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "prune", "load", "by record"),
         *("newest first", "oldest first", "clear", "by a beginning", "claim by keys", "probe by keys"),
         *("next due by keys", "in flight", "leased", "counted claim", "counted next due"),
+        *("processing", "count"),
     ],
 )
 async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, name: str) -> None:
@@ -158,7 +164,7 @@ async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, 
     chosen = select_changed(JobQuery(), table, large._tables, now)
     plan = await plan_of(dsn, Workload.REST, chosen.statement, *chosen.arguments)
     assert not re.search(r"Seq Scan on job\b", plan), plan
-    for index in ("job_newest", "job_moved", "job_held", "job_ended"):
+    for index in ("job_recent", "job_moved", "job_held", "job_ended"):
         assert index in plan
 
 

@@ -23,6 +23,7 @@ from sp00ky_store_postgres.sql.enqueue_arguments import (
     one_arguments,
     plain_arguments,
     stored,
+    stored_plain,
 )
 from sp00ky_store_postgres.url import PostgresOptions
 
@@ -122,9 +123,7 @@ class Enqueues:
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
         ((at,),) = await fetch(self._statement("add_plain", table), *plain_arguments(pairs))
-        at = as_utc(at)
-        instants = (at, at, at)
-        return {key: stored(new_job, table, key, instants) for key, new_job in pairs}
+        return stored_plain(pairs, table, as_utc(at))
 
     async def _insert_many(
         self, table: JobTable, fetch: Fetch, pairs: _Pairs, *, repeated: bool

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.connection.workload import Workload
@@ -60,14 +60,15 @@ def select(
     where = _Where(query, table)
     if after is not None:
         where.go_beyond(after, ">" if oldest_first else "<")
-    limit = where.place(query.limit)
-    order = "ASC" if oldest_first else "DESC"
-    return where.selection("find", tables, columns=WHOLE, order=order, limit=limit)
+    parts = {"order": "ASC" if oldest_first else "DESC", "limit": where.place(query.limit)}
+    halves = where.halves("find_half", tables, **parts)
+    return where.selection("find", tables, columns=WHOLE, halves=halves, **parts)
 
 
 def select_count(conditions: JobFilter, table: JobTable, tables: Tables) -> Selection:
     """Count one table's jobs that meet conditions."""
-    return _Where(conditions, table).selection("count", tables)
+    where = _Where(conditions, table)
+    return where.selection("count", tables, halves=where.halves("count_half", tables))
 
 
 def select_ended(
@@ -101,6 +102,7 @@ class _Where:
 
     def __init__(self, query: JobFilter, table: JobTable, *arguments: object) -> None:
         self._table = table
+        self._status = query.status
         self._texts: list[str] = []
         self._arguments = list(arguments)
         given: Sequence[tuple[str, Any]] = (
@@ -137,11 +139,18 @@ class _Where:
             beyond = own > other if past == ">" else own < other
             self.add(f"job.created_at {past}{'=' if beyond else ''} {{}}", after.created_at)
 
+    def halves(self, name: str, tables: Tables, **parts: str) -> str:
+        """Return ``sql/<name>.sql`` for rows that aren't processing, for those that are, or for both."""
+        signs = {None: ("<>", "="), JobStatus.PROCESSING: ("=",)}.get(self._status, ("<>",))
+        return " UNION ALL ".join(self._filled(name, tables, sign=sign, **parts) for sign in signs)
+
     def selection(self, name: str, tables: Tables, **parts: str) -> Selection:
         """Return ``sql/<name>.sql`` with these conditions."""
+        return Selection(self._filled(name, tables, **parts), tuple(self._arguments))
+
+    def _filled(self, name: str, tables: Tables, **parts: str) -> str:
         conditions = " AND ".join(self._texts) or "true"
-        statement = tables.statement(name, self._table, conditions=conditions, **parts)
-        return Selection(statement, tuple(self._arguments))
+        return tables.statement(name, self._table, conditions=conditions, **parts)
 
 
 def last_entry(field: str | None = None) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_postgres.errors import MIGRATE
 from sp00ky_store_postgres.schema.compatibility import TableRefused
-from sp00ky_store_postgres.schema.definition import COLUMNS
+from sp00ky_store_postgres.schema.definition import COLUMNS, object_name
 from sp00ky_store_postgres.schema.introspection import Found
 from sp00ky_store_postgres.schema.migration_files import statements
 from sp00ky_store_postgres.schema.pending import pending
@@ -80,7 +81,16 @@ def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
             yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
         elif is_ not in {None, type_}:
             fix = f"ALTER TABLE {name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+            if triggers := _triggers_on(column, table):  # PostgreSQL changes no column that a trigger reads
+                drops = (f"DROP TRIGGER IF EXISTS {trigger} ON {name}; " for trigger in triggers)
+                fix = f"{''.join(drops)}{fix}, and then sp00ky migrate"
             yield Finding.stopping(subject, f"column {column} is {is_}, not {type_}", STOPS, fix)
+
+
+def _triggers_on(column: str, table: JobTable) -> list[str]:
+    reads = re.compile(rf"\bNEW\.{column}\b")
+    triggers = (each for each in statements("table") if each.kind == "trigger" and reads.search(each.text))
+    return [quoted(object_name(table.table, each.name)) for each in triggers]
 
 
 async def _standing(connection: Any, name: str) -> AsyncIterator[Finding]:

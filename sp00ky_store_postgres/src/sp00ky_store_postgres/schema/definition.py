@@ -14,8 +14,8 @@ __all__ = [
     "object_name",
 ]
 
-VERSION = 3
-"""The number of the last migration. A migration only adds; of indexes one may take another one's place."""
+VERSION = 4
+"""The last migration's number. A migration only adds; an index or a CHECK may take another one's place."""
 
 MIN_COMPATIBLE = 3
 """The oldest version whose releases can work on these tables. It stays as it is while migrations only add.

@@ -24,8 +24,8 @@ from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import fill, literal, quoted
 from sp00ky_store_postgres.url import PostgresOptions
 
-FUNCTIONS = ("sp00ky_notify", "sp00ky_refuse_payload")
-CHECKS = ("status", "path", "retries", "max_retries", "timeout", "lease_epoch", "instants")
+FUNCTIONS = ("sp00ky_notify", "sp00ky_refuse_payload", "sp00ky_refuse_row")
+CHECKS = ("status", "lease_epoch")
 
 
 @attrs.frozen(kw_only=True)

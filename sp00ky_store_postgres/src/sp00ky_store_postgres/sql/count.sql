@@ -1,1 +1,1 @@
-SELECT count(*) FROM ONLY {{table}} AS job WHERE {{conditions}}
+SELECT count(*) FROM ({{halves}}) AS job

@@ -1,5 +1,4 @@
 SELECT {{columns}}
-FROM ONLY {{table}} AS job
-WHERE {{conditions}}
+FROM ({{halves}}) AS job
 ORDER BY job.created_at {{order}}, job.id {{order}}
 LIMIT {{limit}}

@@ -13,19 +13,6 @@ ALTER TABLE {{table}}
 -- column expires_at: no job can be enqueued or delivered
 ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS expires_at timestamp with time zone
 
--- check steering: a priority, an ordering_key or an instant that no runner can work with is written
-ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
-    -- Short, for it is read and evaluated with each write; what is null is met.
-    priority BETWEEN 0 AND 3
-    AND char_length(ordering_key) BETWEEN 1 AND 255
-    AND (ordering_key IS NULL OR ordering_at IS NOT NULL)
-    AND least(ordering_at, expires_at) >= '0001-01-02 00:00:00+00'
-    AND greatest(ordering_at, expires_at) <= '9999-12-30 00:00:00+00'
-) NOT VALID
-
--- validated steering: a row that is there may have a priority or an ordering_key that no runner can work with
-ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
-
 -- unique ordering: two jobs of one ordering_key may be processed at the same time
 CREATE UNIQUE INDEX {{concurrently}}{{name}} ON {{table}} (ordering_key)
 WHERE ordering_key IS NOT NULL AND status = 'processing'

@@ -1,0 +1,56 @@
+-- index recent: listing, watching and clearing jobs read the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (created_at, id) WITH (fillfactor = 50) WHERE status <> 'processing'
+
+-- dropped newest: each claim maintains an index that nothing reads
+DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
+
+-- check written: an instant that no client's calendar has is written
+ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
+    -- Of what claims and settles write, and no more: a CHECK is read with each statement and evaluated for each row.
+    least(updated_at, lease_until, deferred_since) >= '0001-01-02 00:00:00+00'
+    AND greatest(updated_at, lease_until, deferred_since) <= '9999-12-30 00:00:00+00'
+) NOT VALID
+
+-- validated written: a row that is there may have an instant that no client's calendar has
+ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
+
+-- trigger rules: a row that no runner can work with is written
+CREATE TRIGGER {{name}} BEFORE INSERT OR UPDATE OF
+    path, retries, max_retries, timeout, created_at, run_at, priority, ordering_key, ordering_at, expires_at
+ON {{table}}
+FOR EACH ROW
+WHEN (NOT (
+    -- What is null is met.
+    NEW.path <> ''
+    AND least(NEW.retries, NEW.max_retries, NEW.priority) >= 0
+    AND greatest(NEW.retries, NEW.max_retries) <= 1000
+    AND NEW.priority <= 3
+    AND NEW.timeout > 0
+    AND NEW.timeout < 'Infinity'::double precision
+    AND char_length(NEW.ordering_key) BETWEEN 1 AND 255
+    AND (NEW.ordering_key IS NULL OR NEW.ordering_at IS NOT NULL)
+    AND least(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) >= '0001-01-02 00:00:00+00'
+    AND greatest(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) <= '9999-12-30 00:00:00+00'
+))
+EXECUTE FUNCTION {{sp00ky_refuse_row}}()
+
+-- dropped path: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped retries: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped max_retries: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped timeout: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped instants: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped deferred: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped steering: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}

@@ -1,0 +1,48 @@
+"""What no runner can work with is refused where it is written, and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
+
+from sp00ky_store_postgres import PostgresStore
+
+REFUSED = {
+    "path": ("''",),
+    "retries": ("-1", "1001"),
+    "max_retries": ("-1", "1001"),
+    "timeout": ("0", "'Infinity'", "'NaN'"),
+    "priority": ("-1", "4"),
+    "ordering_key": ("''", "repeat('x', 256)"),
+    **dict.fromkeys(("created_at", "run_at", "expires_at"), ("'infinity'", "'-infinity'", "'4000-01-01 BC'")),
+}
+WRITTEN = {
+    "status": ("'done'",),
+    "lease_epoch": ("-1",),
+    **dict.fromkeys(("updated_at", "lease_until", "deferred_since"), ("'infinity'", "'4000-01-01 BC'")),
+}
+CASES = [(column, value) for column, values in (REFUSED | WRITTEN).items() for value in values]
+
+
+@pytest.mark.parametrize(("column", "value"), CASES)
+async def test_a_row_that_no_runner_can_work_with_is_refused(
+    store: PostgresStore, sql: Any, quoted: str, new_job: Any, column: str, value: str
+) -> None:
+    await store.add([new_job()])
+    columns, values = ("path", value) if column == "path" else (f"path, {column}", f"'/a', {value}")
+    rule = "job_rules" if column in REFUSED else f"job_({column}|written)"
+    refused = pytest.raises(asyncpg.CheckViolationError, match=f'violates check constraint "{rule}"')
+    with refused:
+        await sql.execute(f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})")
+    with refused:
+        await sql.execute(f"UPDATE {quoted}.job SET {column} = {value}")
+
+
+async def test_an_ordering_key_needs_its_instant(store: PostgresStore, sql: Any, quoted: str) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="job_rules") as raised:
+        await sql.execute(
+            f"INSERT INTO {quoted}.job (path, ordering_key, ordering_at) VALUES ('/a', 'k', NULL)"
+        )
+    assert "an ordering_at" in raised.value.detail

@@ -198,7 +198,7 @@ class Claimer:
     def _hold(self, job: Job, claimed_at: float, received_at: float) -> Held:
         slots = self._slots[job.backend]
         backend = slots.backend.serving(job.path)
-        if backend.name != job.backend:  # several share the table
+        if backend is not slots.backend:  # several share the table
             job = attrs.evolve(job, backend=backend.name)
         held = Held(
             job=job,

@@ -211,12 +211,13 @@ class Runner(Drain):
         return has_beaten and self._options.clock() <= held.lease_end
 
     def _may_start(self, held: Held) -> bool:
+        now = self._options.clock()
         # After a gap between beats a peer may have taken the job already: the database knows.
-        is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
+        is_sure = self._beat.covers(held.claimed_at) and now <= held.last_start
         if not is_sure or self._claimer.is_stopping or not self._breakers.may_start(held):
             return False
         table = held.table.backend
-        return table not in self._pauses.paused and self._slots[table].may_start(held, self._options.clock())
+        return table not in self._pauses.paused and self._slots[table].may_start(held, now)
 
     def _stop_claiming(self) -> None:
         """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
@@ -232,9 +233,12 @@ class Runner(Drain):
 
     def _note(self, settlement: Settlement, held: Held | None = None) -> None:
         """Count a durable settlement: a job that is pending again, or one that waited for it, may be due."""
-        self.succeeded += settlement.transition.to is JobStatus.SUCCESS
-        self.failed += settlement.transition.to is JobStatus.FAILED
-        if settlement.transition.to is JobStatus.PENDING:
+        status = settlement.transition.to
+        if status is JobStatus.SUCCESS:
+            self.succeeded += 1
+        elif status is JobStatus.FAILED:
+            self.failed += 1
+        else:
             self._wake.all_may_have_work()
         if held is None:
             return

@@ -82,12 +82,16 @@ class PostgresStore(DecidingStore):
         self._clears = Clears(executor, quarantine)
         self._reschedules = Reschedules(executor, self._announcements)
         self._audit = Audit(executor)
-        breakers, pauses = Breakers(executor, self._announcements), Pauses(executor, self._announcements)
+        self.release = Releases(executor, self._announcements, quarantine).release
+        self.errors = Errors(executor).errors
+        self._hand_on()
 
-        # The calls of the port that are a part's own.
+    def _hand_on(self) -> None:
+        """Answer the calls of the port that are a part's own with that part's."""
+        breakers = Breakers(self._executor, self._announcements)
+        pauses = Pauses(self._executor, self._announcements)
         self.next_due = self._claims.next_due
         self.change_breaker = breakers.change_breaker
-        self.release = Releases(executor, self._announcements, quarantine).release
         self.overdue = self._lost_claims.overdue
         self.beat = self._heartbeats.beat
         self.runners = self._heartbeats.runners
@@ -97,9 +101,8 @@ class PostgresStore(DecidingStore):
         self.find = self._reads.find
         self.count = self._reads.count
         self.ids_starting_with = self._reads.ids_starting_with
-        self.stats = Stats(executor, breakers, pauses).stats
-        self.errors = Errors(executor).errors
-        self.watch = Watches(executor, self._reads, self._changes).watch
+        self.stats = Stats(self._executor, breakers, pauses).stats
+        self.watch = Watches(self._executor, self._reads, self._changes).watch
         self.work_signal = self._listener.work_signal
         self.pause = pauses.pause
         self.resume = pauses.resume

@@ -47,7 +47,10 @@ class Backend:
 
     def serving(self, path: str) -> Backend:
         """Return the backend of this table that a path belongs to; this one where no document has it."""
-        return next((each for each in self.sharing if path in each.contract.routes), self)
+        for each in self.sharing:
+            if path in each.contract.routes:
+                return each
+        return self
 
 
 class Backends(dict[str, Backend]):

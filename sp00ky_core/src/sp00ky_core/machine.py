@@ -41,7 +41,7 @@ MAX_ERRORS = 50
 MAX_REASON_BYTES = 2_048
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class Transition:
     """A decision as data; a store applies it under a guard on id, epoch and status.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
@@ -31,7 +32,7 @@ class Redaction:
         self._sought = [form.casefold() for form in longest_first]
         self._pattern = re.compile("|".join(patterns[form] for form in longest_first), re.IGNORECASE)
         self.longest = max(map(len, patterns), default=0)
-        self._shortest = min(map(len, self._sought), default=0)
+        self._shortest = min(map(len, self._sought), default=math.inf)
 
     def text(self, text: str) -> str:
         """Return the text without secrets; nothing where it can't be cleaned."""

@@ -52,7 +52,7 @@ class CommonHeaders:
         return "".join([f"{name}: {value}\r\n" for name, value in self.fields.items()])
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class Request:
     """All that is sent, but for what frames it on a connection: Content-Length and Connection.
 

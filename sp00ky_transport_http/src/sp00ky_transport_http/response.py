@@ -10,7 +10,7 @@ MAX_RESULT_BYTES = 65_536
 """JSON up to this size is kept as the job's result."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class Response:
     """A response as far as it was read.
 

@@ -56,6 +56,10 @@ class Hooks:
         """Whether any plugin implements the hook."""
         return bool(self._impls[name])
 
+    def decides(self, name: str) -> bool:
+        """Whether any plugin implements a decision, beside the built-in rule."""
+        return len(self._impls[name]) > 1
+
     async def dispatch(self, name: str, **facts: Any) -> None:
         """Call every observer and wait for it; what one raises is logged and changes nothing."""
         for impl, answer in self._call_each(name, facts):
@@ -96,7 +100,7 @@ class Hooks:
 
     def classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
         """Classify an outcome."""
-        if len(self._impls["sp00ky_classify_outcome"]) > 1:  # more than the built-in rule
+        if self.decides("sp00ky_classify_outcome"):
             facts = {"job": job, "backend": backend, "outcome": outcome}
             decided = self._decide("sp00ky_classify_outcome", facts, (Delivered, Undelivered))
             if decided is not None:
@@ -105,7 +109,7 @@ class Hooks:
 
     def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
         """Choose how a job is retried."""
-        if len(self._impls["sp00ky_retry_policy"]) > 1:  # more than the built-in rule
+        if self.decides("sp00ky_retry_policy"):
             facts = {"job": job, "backend": backend}
             decided = self._decide("sp00ky_retry_policy", facts, (RetryPolicy,))
             if decided is not None:

@@ -14,7 +14,7 @@ from sp00ky_core.machine import Transition
 __all__ = ["Claim", "Settlement", "SettleFate", "SettleResult"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class Settlement:
     """A transition to be written, under the guard ``(id, epoch, runner_id, status)``.
 
@@ -82,7 +82,7 @@ class SettleFate(StrEnum):
     DUPLICATE = "duplicate"  # of a redrive only: another job with its dedup_key isn't terminal
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class SettleResult:
     """A settlement's fate; ``problem`` says why the row had to be settled without a part of it.
 

@@ -15,7 +15,7 @@ from sp00ky_core.outcome import Outcome
 __all__ = ["Attempt", "Transport", "TransportFactory"]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class Attempt:
     """One delivery try under one claim: all that a transport needs to know.
 

@@ -41,6 +41,7 @@ class Attempts:
         observes = self._hooks.observes
         self._observed = observes("sp00ky_attempt_started") or observes("sp00ky_attempt_finished")
         self._adds_headers = observes("sp00ky_request_headers")
+        self._classifies = self._hooks.decides("sp00ky_classify_outcome")
 
     async def attempt(self, held: Held) -> Outcome:
         """Deliver a job. Never raises; cancelled, it says that the outcome is unknown."""
@@ -54,7 +55,8 @@ class Attempts:
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
         outcome = await self._deliver(held, attempt)
-        outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
+        if self._classifies or isinstance(outcome, Undelivered):
+            outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
         if self._observed:
             seconds = self._options.clock() - held.started_at
             self._hooks.dispatch_soon(
@@ -79,7 +81,7 @@ class Attempts:
 
     async def _deliver(self, held: Held, attempt: Attempt) -> Outcome:
         try:
-            outcome = await self._transports[held.backend.name].deliver(attempt)
+            outcome = await self._transports[held.backend.config.name].deliver(attempt)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if held.overdue and task is not None:
@@ -89,7 +91,7 @@ class Attempts:
         except Exception as error:  # a transport of a stranger: its fault must not cost the job
             logger.exception("the transport of backend %s failed", held.backend.name)
             return Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
-        if isinstance(outcome, Delivered | Undelivered):
+        if isinstance(outcome, (Delivered, Undelivered)):  # a union would be made each time
             return outcome
         logger.error("the transport of backend %s returned no outcome", held.backend.name)  # type: ignore[unreachable]  # a stranger's may
         return Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")

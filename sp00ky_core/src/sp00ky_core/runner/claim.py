@@ -179,6 +179,7 @@ class Claimer:
             self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=claimed, runner_id=self._options.runner_id)
         for held in helds:
             self._slots[held.backend.table.backend].put(held)
+        await asyncio.sleep(0)  # the first attempt begins before the next statement is written
 
     def _heed_pauses(self, backends: Collection[str], claim: Claim) -> None:
         """Start small again with a backend that another runner was asked to leave alone, too.
@@ -197,7 +198,7 @@ class Claimer:
     def _hold(self, job: Job, claimed_at: float, received_at: float) -> Held:
         slots = self._slots[job.backend]
         backend = slots.backend.serving(job.path)
-        if backend.name != job.backend:  # several share the table
+        if backend is not slots.backend:  # several share the table
             job = attrs.evolve(job, backend=backend.name)
         held = Held(
             job=job,

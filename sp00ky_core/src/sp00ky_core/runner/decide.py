@@ -32,12 +32,14 @@ class Decider:
 
     def settlement(self, held: Held, event: Outcome | Deferred | Expired) -> Settlement:
         """Decide what to write for an outcome, a deferral, or a job that has expired."""
+        job = held.job
+        is_delivered = isinstance(event, Delivered)
         return Settlement(
-            job_id=held.job.id,
+            job_id=job.id,
             backend=held.backend.table.backend,
-            epoch=held.job.lease_epoch,
-            runner_id=held.job.runner_id,
-            transition=self._transition(held, event),
+            epoch=job.lease_epoch,
+            runner_id=job.runner_id,
+            transition=decide(job, event, _ANY) if is_delivered else self._transition(held, event),
         )
 
     def unknown(self, held: Held) -> Settlement:
@@ -47,8 +49,6 @@ class Decider:
         )
 
     def _transition(self, held: Held, event: Outcome | Deferred | Expired) -> Transition:
-        if isinstance(event, Delivered):
-            return decide(held.job, event, _ANY)
         random = self._options.random()
         policy = self._hooks.retry_policy(held.job, held.backend.config)
         try:

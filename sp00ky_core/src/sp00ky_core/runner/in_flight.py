@@ -92,16 +92,19 @@ class Holdings:
 
     def add(self, held: Held) -> None:
         """Add a claim."""
+        if not self._held:
+            self.emptied.clear()
+        if not self._attempts:
+            self.attempts_over.clear()
         self._held[held.job.id] = held
         self._attempts += 1
-        self.emptied.clear()
-        self.attempts_over.clear()
 
     def over(self, held: Held) -> None:
         """Its attempt is over, or will not be made."""
-        if not held.is_over:
-            held.is_over = True
-            self._attempts -= 1
+        if held.is_over:
+            return
+        held.is_over = True
+        self._attempts -= 1
         if not self._attempts:
             self.attempts_over.set()
 

@@ -54,21 +54,29 @@ class Runner(Drain):
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
     ) -> None:
-        options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
-        self._store = store
+        self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
+        self._store, self._hooks = store, hooks
         self._transports = list({id(each): each for each in transports.values()}.values())
-        self._hooks = hooks
-        self._options = options
+        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
         self._turn = asyncio.Lock()  # of the start, and of each drain
-        self._holdings = Holdings()
-        tables = queues(backends)
-        self._wake = Wake(tables, options)
-        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
-        self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self.drain_requested = asyncio.Event()  # an operator asks this runner to drain
+        self.succeeded = 0  # jobs that this runner has settled as success
+        self.failed = 0  # ... and as failed
+        self._attempts = Attempts(transports, hooks, options)
+        self._decider = Decider(hooks, strategies, options)
+        self._build(queues(backends))
+        self._build_claims()
+
+    def _build(self, tables: Mapping[str, Backend]) -> None:
+        """Build what holds claims and writes outcomes, for the backends of these tables."""
+        store, hooks, options = self._store, self._hooks, self._options
+        self._holdings = Holdings()
+        self._wake = Wake(tables, options)
         self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming)
         self._pauses, self._limits = Pauses(options), Limits(options)
         self._breakers = Breakers(
@@ -82,15 +90,16 @@ class Runner(Drain):
             written=self._note,
             room=self._wake.freed,
         )
-        self._attempts = Attempts(transports, hooks, options)
-        self._decider = Decider(hooks, strategies, options)
         self._slots = {
             name: Slots(backend, self._perform, self._wake.freed, unanswered=options.unanswered)
             for name, backend in tables.items()
         }
         self._deferrals = Deferrals(self._slots, self._beat, options)
+
+    def _build_claims(self) -> None:
+        """Build what claims, and what reclaims."""
         self._claimer = Claimer(
-            store=store,
+            store=self._store,
             slots=self._slots,
             holdings=self._holdings,
             settler=self._settler,
@@ -99,22 +108,19 @@ class Runner(Drain):
             breakers=self._breakers,
             pauses=self._pauses,
             limits=self._limits,
-            hooks=hooks,
-            options=options,
+            hooks=self._hooks,
+            options=self._options,
         )
         self._reclaimer = Reclaimer(
-            store=store,
+            store=self._store,
             beat=self._beat,
             claimer=self._claimer,
             breakers=self._breakers,
             holdings=self._holdings,
-            hooks=hooks,
-            options=options,
+            hooks=self._hooks,
+            options=self._options,
             written=self._note,
         )
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.succeeded = 0  # jobs that this runner has settled as success
-        self.failed = 0  # ... and as failed
 
     @property
     def backends(self) -> Collection[str]:
@@ -211,12 +217,13 @@ class Runner(Drain):
         return has_beaten and self._options.clock() <= held.lease_end
 
     def _may_start(self, held: Held) -> bool:
+        now = self._options.clock()
         # After a gap between beats a peer may have taken the job already: the database knows.
-        is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
+        is_sure = self._beat.covers(held.claimed_at) and now <= held.last_start
         if not is_sure or self._claimer.is_stopping or not self._breakers.may_start(held):
             return False
         table = held.table.backend
-        return table not in self._pauses.paused and self._slots[table].may_start(held, self._options.clock())
+        return table not in self._pauses.paused and self._slots[table].may_start(held, now)
 
     def _stop_claiming(self) -> None:
         """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
@@ -232,9 +239,12 @@ class Runner(Drain):
 
     def _note(self, settlement: Settlement, held: Held | None = None) -> None:
         """Count a durable settlement: a job that is pending again, or one that waited for it, may be due."""
-        self.succeeded += settlement.transition.to is JobStatus.SUCCESS
-        self.failed += settlement.transition.to is JobStatus.FAILED
-        if settlement.transition.to is JobStatus.PENDING:
+        status = settlement.transition.to
+        if status is JobStatus.SUCCESS:
+            self.succeeded += 1
+        elif status is JobStatus.FAILED:
+            self.failed += 1
+        else:
             self._wake.all_may_have_work()
         if held is None:
             return

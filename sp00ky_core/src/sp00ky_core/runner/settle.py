@@ -59,8 +59,9 @@ class Settler:
     def put(self, held: Held, settlement: Settlement) -> None:
         """Queue an outcome; never blocks."""
         self._holdings.over(held)
+        if not self._queue:
+            self._waiting.set()
         self._queue.append((held, settlement))
-        self._waiting.set()
 
     async def run(self) -> None:
         """Write until cancelled."""

@@ -49,7 +49,7 @@ class Wake:
 
     def claimed(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> None:
         """Note a claim's result: a backend that filled all its places may have more."""
-        counts = Counter(job.backend for job in jobs)
+        counts = Counter([job.backend for job in jobs])
         for backend, places in wanted.items():
             if counts[backend] >= places:
                 self._may_have_work[backend] = True

@@ -72,7 +72,7 @@ class Slots:
         """Whether the backend is to be sent one more of the attempts that are under way by now."""
         if self._is_limited and now - held.received_at > LONGEST_HELD:
             return False  # sent later, with others, it would be more than the limits allow
-        return held.is_probe or (self._busy <= self.ramp_up.limit and self.ramp_up.silent_for(now) <= 0)
+        return held.is_probe or (self._busy <= self.ramp_up.limit and self.ramp_up.may_send(now))
 
     def measure(self, now: float, claim_seconds: float) -> None:
         """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
@@ -148,7 +148,7 @@ class Slots:
                 await waiter
                 self._waking -= 1
             held = self._ready.popleft()
-            if self._ready:
+            if len(self._ready) > self._waking:
                 self._wake()
             held.worker = worker
             self._busy += 1

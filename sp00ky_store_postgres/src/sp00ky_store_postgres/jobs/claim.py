@@ -19,7 +19,6 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job
 from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
-from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.connection.external import Fetch
@@ -215,8 +214,12 @@ class Claims:
             self.start_over()
         ahead = any(map(self._cursors.is_ahead, wanted))
         jobs, more = await self._claim(wanted, runner_id, seen, fetch)
-        counts = Counter(table_of(job.id) for job in jobs)
-        left = {table: slots - counts[table] for table, slots in wanted.items() if counts[table] < slots}
+        counts = Counter([job.backend for job in jobs])
+        left = {
+            self._tables.of(backend).table: slots - counts[backend]
+            for backend, slots in slots_by_backend.items()
+            if counts[backend] < slots
+        }
         if not ahead:
             left = {table: slots for table, slots in left.items() if more[table] is More.AT_ONCE}
         if left:

@@ -115,23 +115,25 @@ class Settles:
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
 
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        named = [(index, each) for index, each in enumerate(settlements) if self._names_a_row(each)]
-        fates = [SettleFate.LEASE_LOST] * len(settlements)
+        by_name = self._tables.by_name
+        named = [
+            n for n, each in enumerate(settlements) if each.job_id[:-37] in by_name and key_of(each.job_id)
+        ]
+        fates = dict.fromkeys(named, SettleFate.SETTLED)
         if named:
-            for index, _ in named:
-                fates[index] = SettleFate.SETTLED
-            batch = [each for _, each in named]
-            for n, fate in await self._unwritten(batch, workload):
-                fates[named[n][0]] = fate
+            for n, fate in await self._unwritten([settlements[n] for n in named], workload):
+                fates[named[n]] = fate
+        lost = SettleFate.LEASE_LOST
         return [
-            SettleResult(job_id=each.job_id, fate=fate) for each, fate in zip(settlements, fates, strict=True)
+            SettleResult(job_id=each.job_id, fate=fates.get(n, lost)) for n, each in enumerate(settlements)
         ]
 
     async def _unwritten(
         self, batch: Sequence[Settlement], workload: Workload
     ) -> Iterable[tuple[int, SettleFate]]:
-        names = [table_of(each.job_id) for each in batch]
-        tables = tuple(table for table in self._tables.all if table.table in set(names))
+        names = [each.job_id[:-37] for each in batch]  # before the colon and the uuid
+        present = set(names)
+        tables = tuple(table for table in self._tables.all if table.table in present)
         numbers = {table.table: number for number, table in enumerate(tables)}
         plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
         given = (success_arguments if plain else arguments)(batch)
@@ -139,9 +141,6 @@ class Settles:
             workload, self._statement(tables, plain=plain), [numbers[name] for name in names], *given
         )
         return [(row["n"] - 1, _fate(row, batch[row["n"] - 1])) for row in rows]
-
-    def _names_a_row(self, settlement: Settlement) -> bool:
-        return table_of(settlement.job_id) in self._tables.by_name and key_of(settlement.job_id) is not None
 
     def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
         key = (plain, tuple(table.table for table in tables))

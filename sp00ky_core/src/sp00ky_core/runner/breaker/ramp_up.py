@@ -43,6 +43,10 @@ class RampUp:
         """Whether nothing but ``concurrency`` limits the requests."""
         return self.limit >= self._concurrency
 
+    def may_send(self, now: float) -> bool:
+        """Whether a request may be sent now."""
+        return self._paused_until <= now and self._next_at <= now
+
     def silent_for(self, now: float) -> float:
         """Return the seconds for which nothing is to be sent."""
         return max(self._paused_until - now, self._next_at - now, 0.0)

@@ -11,6 +11,7 @@ import attrs
 
 from sp00ky_core.config.entries import Entry, entries
 from sp00ky_core.config.keys import keys_of
+from sp00ky_core.config.schedules import load_schedules
 from sp00ky_core.config.settings import BackendConfig, Config, Notice
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
@@ -78,8 +79,9 @@ def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> C
     return attrs.evolve(
         whole,
         backends={name: each for name, each in backends.items() if name not in clashing},
+        schedules=load_schedules(raw.get("schedules"), file.parent, reader),
         left_out=left_out | clashing,
-        notices=(*reader.notices, *_beside(found, backends), *_unsupported(raw)),
+        notices=(*reader.notices, *_beside(found, backends), *_without_effect(raw)),
         unset=reader.unset,
     )
 
@@ -181,12 +183,11 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
     }
 
 
-def _unsupported(raw: Mapping[Any, Any]) -> Iterator[Notice]:
-    for key, what in (("schedules", "no job is made by a schedule"), ("workflows", "no workflow is run")):
-        if raw.get(key):
-            yield Notice(
-                key=key,
-                problem="not in this version",
-                consequence=what,
-                fix=f"remove it, or leave {key} to a Sp00ky that has them",
-            )
+def _without_effect(raw: Mapping[Any, Any]) -> Iterator[Notice]:
+    if raw.get("workflows"):
+        yield Notice(
+            key="workflows",
+            problem="not in this version",
+            consequence="no workflow is run",
+            fix="remove it, or leave workflows to a Sp00ky that has them",
+        )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,15 +15,17 @@ from attrs import field
 
 from sp00ky_core.config import values as read
 from sp00ky_core.config.keys import key, keys_of
+from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
+from sp00ky_core.errors import ConfigError, ScheduleInvalid
 from sp00ky_core.retry import MAX_RETRIES
 from sp00ky_core.schedule.cron import CronProblem, check_cron
 
-__all__ = ["NAME", "ForEachConfig", "ScheduleRetryConfig", "ScheduleConfig", "definition_hash"]
+__all__ = ["ForEachConfig", "ScheduleRetryConfig", "ScheduleConfig"]
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
-"""Of a schedule."""
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 
 SHORTEST = 10.0
 """Seconds of ``every``."""
@@ -182,3 +186,77 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _sorted(value[name]) for name in sorted(value)}
     return [_sorted(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> dict[str, ScheduleConfig]:
+    """Read ``schedules``: a mapping, or a file that holds it; each of its entries likewise.
+
+    Raises:
+        KeyProblem: what is wrong in sp00ky.yml itself.
+        ConfigError: what is wrong in another file.
+    """
+    if isinstance(raw, str):
+        file = folder / raw
+        with _problems_in(file):
+            found = _read(file, "schedules")
+            inner = found.get("schedules") if found.keys() == {"schedules"} else None
+            return _entries(found if inner is None else inner, "", file.parent, reader)
+    return _entries({} if raw is None else raw, "schedules", folder, reader)
+
+
+def parse_schedule(name: str, definition: Mapping[str, Any]) -> ScheduleConfig:
+    """Read a definition that isn't in a file: keys as there, variables aren't expanded.
+
+    Raises:
+        ScheduleInvalid: which key, and what to write.
+    """
+    try:
+        return _entry(name, dict(definition), "", Path(), SectionReader(None))
+    except KeyProblem as error:
+        raise ScheduleInvalid(schedule=str(name)[:100], key=error.key, problem=error.problem) from None
+
+
+def _entries(raw: Any, at: str, folder: Path, reader: SectionReader) -> dict[str, ScheduleConfig]:
+    if not isinstance(raw, dict):
+        raise KeyProblem(at, "expected a mapping from a name to a schedule, or a file that holds it")
+    return {
+        name: _entry(name, value, f"{at}.{name}".strip("."), folder, reader) for name, value in raw.items()
+    }
+
+
+def _entry(name: Any, raw: Any, at: str, folder: Path, reader: SectionReader) -> ScheduleConfig:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        problem = "a schedule's name has lower-case letters, digits, - and _, and begins with a letter"
+        raise KeyProblem(at, problem)
+    if isinstance(raw, str):
+        file = folder / raw
+        with _problems_in(file):
+            return _checked(
+                reader.read(_read(file, "a schedule"), ScheduleConfig, "", "schedule", name=name), ""
+            )
+    return _checked(reader.read(raw, ScheduleConfig, at, "schedule", name=name), at)
+
+
+def _checked(found: ScheduleConfig, at: str) -> ScheduleConfig:
+    if (found.cron is None) == (found.every is None):
+        which = "neither `cron` nor `every`" if found.cron is None else "both `cron` and `every`"
+        raise KeyProblem(at, f"it has {which}; write one of them")
+    return found
+
+
+def _read(file: Path, what: str) -> dict[str, Any]:
+    try:
+        found = read_yaml(file)
+    except YamlProblem as error:
+        raise KeyProblem("", str(error)) from None
+    if not isinstance(found, dict):
+        raise KeyProblem("", f"expected a mapping: {what}")
+    return found
+
+
+@contextmanager
+def _problems_in(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyProblem as error:
+        raise ConfigError(file=str(file), key=error.key, problem=error.problem) from None

@@ -19,6 +19,8 @@ from sp00ky_core.retry import MAX_RETRIES
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from sp00ky_core.config.schedules import ScheduleConfig
+
 __all__ = [
     "Secret",
     "Notice",
@@ -271,6 +273,7 @@ class Config:
         store: The store's URL as the file has it, which may hold a password; see ``store_url``.
         surrealdb: The block of that name.
         retention: How long ended jobs are kept; each backend's own has it already.
+        schedules: What is made into jobs by the clock, by name.
         left_out: Entries that can't be a backend here, by name, with the reason.
         notices: What ``check`` warns of, and ``run`` at its start.
         unset: Dotted keys whose variable isn't set, with the problem; an error of what needs the value.
@@ -281,6 +284,7 @@ class Config:
     store: Secret | None = field(default=None, metadata=key(read.store_location, secret=True))
     surrealdb: SurrealdbConfig | None = field(default=None, metadata=key(SurrealdbConfig))
     retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
+    schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)

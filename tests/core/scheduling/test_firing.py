@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from tests.core.scheduling.conftest import Bench
+from collections.abc import Sequence
+from pathlib import Path
 
+import attrs
+import pytest
+from tests.core.scheduling.conftest import Bench, Clock
+
+from sp00ky_core import hookimpl
 from sp00ky_core.errors import QueryRefused
+from sp00ky_core.ports import ScheduleRun
 from sp00ky_core.scheduling.firing import open_runs
 
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
@@ -27,3 +33,23 @@ async def test_a_query_that_is_refused_is_an_error_where_it_is_fired_by_hand(ben
     with pytest.raises(QueryRefused):
         await outbox.schedules.trigger("tick")
     assert (await outbox.schedules.get("tick")).stored.last_fired_at is None
+
+
+@attrs.define
+class Listener:
+    heard: list[tuple[str, list[str]]] = attrs.field(factory=list)
+
+    @hookimpl
+    async def sp00ky_schedule_fired(self, schedule: str, runs: Sequence[ScheduleRun]) -> None:
+        self.heard.append((schedule, sorted(run.status.value for run in runs)))
+
+
+async def test_plugins_hear_of_a_fire_with_all_its_runs(tmp_path: Path) -> None:
+    listener = Listener()
+    bench = Bench(tmp_path, Clock(), listener)
+    outbox = bench.outbox(FAN_OUT % '[{"id": 1}, {"id": 2}]')
+    await outbox.migrate()
+    await outbox.schedules.trigger("tick")
+    bench.clock.move(1)
+    await outbox.schedules.trigger("tick")
+    assert listener.heard == [("tick", ["running"] * 2), ("tick", ["skipped"] * 2)]

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from tests.core.scheduling.conftest import Bench, Clock
 
-from sp00ky_core import hookimpl
+from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.ports import ScheduleRun
 from sp00ky_core.scheduling.firing import open_runs
@@ -53,3 +53,20 @@ async def test_plugins_hear_of_a_fire_with_all_its_runs(tmp_path: Path) -> None:
     bench.clock.move(1)
     await outbox.schedules.trigger("tick")
     assert listener.heard == [("tick", ["running"] * 2), ("tick", ["skipped"] * 2)]
+
+
+async def test_a_backend_that_shares_its_table_gets_its_jobs(tmp_path: Path) -> None:
+    document = 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {%s: {post: {}}}\n'
+    (tmp_path / "api.yml").write_text(document % "/a")
+    (tmp_path / "agent.yml").write_text(document % "/chat")
+    backend = "{spec: %s.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
+    file = tmp_path / "sp00ky.yml"
+    file.write_text(
+        f"store: memory://\nbackends: {{api: {backend % 'api'}, agent: {backend % 'agent'}}}\n"
+        "schedules: {tick: {every: 60s, backend: agent, route: /chat}}\n"
+    )
+    async with Outbox.open(file) as outbox:
+        await outbox.migrate()
+        (run,) = await outbox.schedules.trigger("tick")
+        job = await outbox.get(str(run.job_id))
+        assert (job.backend, job.path) == ("agent", "/chat")

@@ -6,6 +6,7 @@ from benchmarks.on_postgres import backlog, churn, delivery, enqueue, growth, la
 from benchmarks.setting import Benchmark
 from benchmarks.surreal import backlog as surreal_backlog
 from benchmarks.surreal import delivery as surreal_delivery
+from benchmarks.surreal import embedded as surreal_embedded
 from benchmarks.surreal import enqueue as surreal_enqueue
 from benchmarks.surreal import fleet as surreal_fleet
 from benchmarks.surreal import latency as surreal_latency
@@ -34,6 +35,8 @@ ON_SURREAL: dict[str, Benchmark] = {
     "surreal-enqueue": surreal_enqueue.many,
     "surreal-latency": surreal_latency.run,
     "surreal-fleet": surreal_fleet.run,
+    "surreal-embedded": surreal_embedded.in_memory,
+    "surreal-embedded-files": surreal_embedded.on_files,
     "surreal-backlog": surreal_backlog.on_memory,
     "surreal-backlog-files": surreal_backlog.on_files,
     "surreal-backlog-embedded": surreal_backlog.embedded_in_memory,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.postgres import Postgres, running
+from benchmarks.on_postgres.server import Postgres, running
 from benchmarks.project import fill, opened, until_delivered
 from benchmarks.server import backend
 from sp00ky_core import RunnerOptions

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.delivery import OURS
+from benchmarks.inprocess import OURS
 from benchmarks.measure import Sample, Stopwatch, in_turns, median_ratio, nothing
 from benchmarks.project import fill, opened
 from benchmarks.report import Bound, Section, rate_rows

@@ -26,10 +26,12 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.errors import configuration as _configuration
 from sp00ky_core.errors import jobs as _jobs
 from sp00ky_core.errors import runners as _runners
+from sp00ky_core.errors import schedules as _schedules
 from sp00ky_core.errors import store as _store
 from sp00ky_core.errors.configuration import *  # noqa: F403
 from sp00ky_core.errors.jobs import *  # noqa: F403
 from sp00ky_core.errors.runners import *  # noqa: F403
+from sp00ky_core.errors.schedules import *  # noqa: F403
 from sp00ky_core.errors.store import *  # noqa: F403
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
@@ -156,6 +158,7 @@ __all__ = [
 __all__ += _configuration.__all__
 __all__ += _jobs.__all__
 __all__ += _runners.__all__
+__all__ += _schedules.__all__
 __all__ += _store.__all__
 
 __version__ = version("sp00ky-core")

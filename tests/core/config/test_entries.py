@@ -270,13 +270,12 @@ def test_keys_of_nobody_are_noted_and_those_of_other_tools_are_not(load: Load) -
     assert [notice.key for notice in config.notices] == ["newTool", "backends.a.frobnicate"]
 
 
-def test_schedules_and_workflows_are_answered(load: Load) -> None:
-    config = load(f"schedules: {{x: {{every: 1h}}}}\nworkflows: {{y: {{}}}}\nbackends: {{a: {{{SOUND}}}}}")
+def test_workflows_are_answered(load: Load) -> None:
+    config = load(f"workflows: {{y: {{}}}}\nbackends: {{a: {{{SOUND}}}}}")
     assert [(notice.key, notice.problem) for notice in config.notices] == [
-        ("schedules", "not in this version"),
-        ("workflows", "not in this version"),
+        ("workflows", "not in this version")
     ]
-    assert load(f"schedules: {{}}\nbackends: {{a: {{{SOUND}}}}}").notices == ()
+    assert load(f"workflows: {{}}\nbackends: {{a: {{{SOUND}}}}}").notices == ()
 
 
 def test_vault_names_are_variables(load: Load) -> None:

@@ -11,7 +11,8 @@ import attrs
 
 from sp00ky_core.config.entries import Entry, entries
 from sp00ky_core.config.keys import keys_of
-from sp00ky_core.config.settings import BackendConfig, Config, Notice
+from sp00ky_core.config.schedules import load_schedules
+from sp00ky_core.config.settings import BackendConfig, Config, Notice, RetentionConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError
@@ -78,8 +79,9 @@ def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> C
     return attrs.evolve(
         whole,
         backends={name: each for name, each in backends.items() if name not in clashing},
+        schedules=load_schedules(raw.get("schedules"), file.parent, reader),
         left_out=left_out | clashing,
-        notices=(*reader.notices, *_beside(found, backends), *_unsupported(raw)),
+        notices=(*reader.notices, *_beside(found, backends), *_without_effect(raw)),
         unset=reader.unset,
     )
 
@@ -132,7 +134,8 @@ def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
     placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
     kept = attrs.asdict(found.retention, filter=lambda _, value: value is not None)
-    return attrs.evolve(found, **{**placed, "retention": attrs.evolve(whole.retention, **kept)})
+    of_all = {"success": whole.retention.success, "failed": whole.retention.failed}
+    return attrs.evolve(found, **{**placed, "retention": RetentionConfig(**(of_all | kept))})
 
 
 def _absolute(value: Any, folder: Path) -> Any:
@@ -181,12 +184,11 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
     }
 
 
-def _unsupported(raw: Mapping[Any, Any]) -> Iterator[Notice]:
-    for key, what in (("schedules", "no job is made by a schedule"), ("workflows", "no workflow is run")):
-        if raw.get(key):
-            yield Notice(
-                key=key,
-                problem="not in this version",
-                consequence=what,
-                fix=f"remove it, or leave {key} to a Sp00ky that has them",
-            )
+def _without_effect(raw: Mapping[Any, Any]) -> Iterator[Notice]:
+    if raw.get("workflows"):
+        yield Notice(
+            key="workflows",
+            problem="not in this version",
+            consequence="no workflow is run",
+            fix="remove it, or leave workflows to a Sp00ky that has them",
+        )

@@ -19,6 +19,8 @@ from sp00ky_core.retry import MAX_RETRIES
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+    from sp00ky_core.config.schedules import ScheduleConfig
+
 __all__ = [
     "Secret",
     "Notice",
@@ -26,6 +28,7 @@ __all__ = [
     "BreakerConfig",
     "RateConfig",
     "RetentionConfig",
+    "TopRetentionConfig",
     "TlsConfig",
     "BackendConfig",
     "SurrealdbConfig",
@@ -113,6 +116,19 @@ class RetentionConfig:
 
 
 @attrs.frozen(kw_only=True)
+class TopRetentionConfig(RetentionConfig):
+    """``retention:`` at the top level: also of schedules' runs.
+
+    Attributes:
+        run_success: Of runs that succeeded, or were skipped or replaced.
+        run_failed: Of runs that failed or were killed.
+    """
+
+    run_success: float | None = field(default=None, metadata=key(read.duration))
+    run_failed: float | None = field(default=None, metadata=key(read.duration))
+
+
+@attrs.frozen(kw_only=True)
 class TlsConfig:
     """``tls:`` of a backend: files in PEM format.
 
@@ -127,11 +143,7 @@ class TlsConfig:
     key: Path | None = field(default=None, metadata=key(read.path))
 
     def context(self) -> SSLContext:
-        """Read the files; return what a client makes its connections with.
-
-        Raises:
-            ConfigError: one of them can't be used.
-        """
+        """Return what clients make connections with. Raises ``ConfigError`` if a file can't be used."""
         import ssl  # noqa: PLC0415  # only who sends requests needs it
 
         for file in filter(None, (self.ca, self.cert, self.key)):
@@ -219,8 +231,7 @@ class BackendConfig:
     def current_token(self) -> Secret | None:
         """Return the bearer token as it is now; ``tokenFile`` is read again if it has changed.
 
-        Raises:
-            ConfigError: ``tokenFile`` can't be used, and never could.
+        Raises ``ConfigError`` where that can't be used, and never could.
         """
         return self.token if self.token_file is None else read_token(self.token_file)
 
@@ -271,6 +282,7 @@ class Config:
         store: The store's URL as the file has it, which may hold a password; see ``store_url``.
         surrealdb: The block of that name.
         retention: How long ended jobs are kept; each backend's own has it already.
+        schedules: What is made into jobs by the clock, by name.
         left_out: Entries that can't be a backend here, by name, with the reason.
         notices: What ``check`` warns of, and ``run`` at its start.
         unset: Dotted keys whose variable isn't set, with the problem; an error of what needs the value.
@@ -280,7 +292,8 @@ class Config:
     backends: Mapping[str, BackendConfig]
     store: Secret | None = field(default=None, metadata=key(read.store_location, secret=True))
     surrealdb: SurrealdbConfig | None = field(default=None, metadata=key(SurrealdbConfig))
-    retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
+    retention: TopRetentionConfig = field(default=TopRetentionConfig(), metadata=key(TopRetentionConfig))
+    schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)

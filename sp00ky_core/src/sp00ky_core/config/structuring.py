@@ -36,12 +36,14 @@ class KeyProblem(Exception):
 class SectionReader:
     """Reads sections; gathers what deserves a warning, and variables that aren't set.
 
+    Without an environment texts are as they are: ``${VAR}`` is no variable.
+
     Attributes:
         notices: keys without effect.
         unset: dotted keys whose variable isn't set, with the problem.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str] | None) -> None:
         self.notices: list[Notice] = []
         self.unset: dict[str, str] = {}
         self._environ = environ
@@ -89,7 +91,7 @@ class SectionReader:
     def _values(self, raw: Any, key: Key, at: str, kind: str) -> Iterator[Any]:
         """Yield the value of a key; nothing while its variable isn't set."""
         try:
-            value = from_vault(raw, self._environ) if key.secret else expanded(raw, self._environ)
+            value = self._expanded(raw, key)
             if key.switch and isinstance(value, str | bool):
                 yield key.read() if boolean(value) else None
             elif attrs.has(key.read):
@@ -105,6 +107,11 @@ class SectionReader:
                 yield key.unset
         except (ReadProblem, VariableProblem) as error:
             raise KeyProblem(at, str(error)) from None
+
+    def _expanded(self, raw: Any, key: Key) -> Any:
+        if self._environ is None:
+            return raw
+        return from_vault(raw, self._environ) if key.secret else expanded(raw, self._environ)
 
     def _check_keys(self, mapping: Mapping[Any, Any], ours: Iterable[str], at: str, kind: str) -> None:
         """Refuse an unknown key where none may be, and a misspelt one; take note of other unknown ones."""

@@ -23,7 +23,8 @@ from sp00ky_core.errors import shown
 
 Reader = Callable[[Any], Any]
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|m|h|d|w)")
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)? ?(?:ms|s|m|h|d|w) ?)+")
+_PART = re.compile(r"([0-9.]+) ?([a-z]+)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _LONGEST = 100 * 365 * 86_400.0  # seconds
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -132,10 +133,11 @@ def duration(value: Any) -> float | None:
     found = _plain(value)
     if found is None or found == "never":
         return None if found is None else math.inf
-    written = _DURATION.fullmatch(found) if isinstance(found, str) else None
-    seconds = float(written[1]) * _UNITS[written[2]] if written else _finite(found)
+    is_written = isinstance(found, str) and _DURATION.fullmatch(found)
+    parts = _PART.findall(found) if is_written else ()
+    seconds = sum(float(count) * _UNITS[unit] for count, unit in parts) if parts else _finite(found)
     if not 0 <= seconds <= _LONGEST:
-        raise _unfit("a duration such as 500ms, 90s, 6h or 14d, a number of seconds, or never", value)
+        raise _unfit("a duration such as 500ms, 90s, 1h30m or 14d, a number of seconds, or never", value)
     return seconds
 
 

@@ -4,11 +4,12 @@ An error carries its facts as fields, says what to do in its text, and never hol
 translate what their libraries raise into these at their edge, with the cause chained.
 """
 
-from sp00ky_core.errors import base, configuration, jobs, runners, store
+from sp00ky_core.errors import base, configuration, jobs, runners, schedules, store
 from sp00ky_core.errors.base import *  # noqa: F403
 from sp00ky_core.errors.configuration import *  # noqa: F403
 from sp00ky_core.errors.jobs import *  # noqa: F403
 from sp00ky_core.errors.runners import *  # noqa: F403
+from sp00ky_core.errors.schedules import *  # noqa: F403
 from sp00ky_core.errors.store import *  # noqa: F403
 
 __all__: list[str] = []
@@ -16,4 +17,5 @@ __all__ += base.__all__
 __all__ += configuration.__all__
 __all__ += jobs.__all__
 __all__ += runners.__all__
+__all__ += schedules.__all__
 __all__ += store.__all__

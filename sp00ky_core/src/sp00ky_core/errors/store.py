@@ -14,6 +14,7 @@ __all__ = [
     "StoreInUse",
     "SchemaError",
     "RowRefused",
+    "QueryRefused",
 ]
 
 
@@ -81,3 +82,8 @@ class SchemaError(StoreError):
 @attrs.define(kw_only=True, eq=False)
 class RowRefused(StoreError):
     """The database refused a row that was to be written (an ASSERT, a CHECK, a permission)."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class QueryRefused(StoreError):
+    """A schedule's ``forEach.query`` can't be run: it doesn't only read, or the database refuses it."""

@@ -10,6 +10,7 @@ from sp00ky_core.ports import (
     operators,
     query,
     runners,
+    schedules,
     settlement,
     statement,
     stats,
@@ -22,6 +23,7 @@ from sp00ky_core.ports.findings import *  # noqa: F403
 from sp00ky_core.ports.operators import *  # noqa: F403
 from sp00ky_core.ports.query import *  # noqa: F403
 from sp00ky_core.ports.runners import *  # noqa: F403
+from sp00ky_core.ports.schedules import *  # noqa: F403
 from sp00ky_core.ports.settlement import *  # noqa: F403
 from sp00ky_core.ports.statement import *  # noqa: F403
 from sp00ky_core.ports.stats import *  # noqa: F403
@@ -35,6 +37,7 @@ __all__ += findings.__all__
 __all__ += operators.__all__
 __all__ += query.__all__
 __all__ += runners.__all__
+__all__ += schedules.__all__
 __all__ += settlement.__all__
 __all__ += statement.__all__
 __all__ += stats.__all__

@@ -117,6 +117,7 @@ class StoreCapabilities:
         ordering: Jobs with an ``ordering_key`` are delivered one at a time, in order. Where not, no job has
             one.
         limits: Claims keep a table's ``rate`` and ``max_in_flight``. Where not, no table has them.
+        schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
     """
 
     transactions: bool = False
@@ -129,3 +130,4 @@ class StoreCapabilities:
     holds_any_row: bool = True
     ordering: bool = False
     limits: bool = False
+    schedules: bool = False

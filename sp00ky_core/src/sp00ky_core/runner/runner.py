@@ -34,6 +34,7 @@ from sp00ky_core.runner.steering.limit import Limits
 from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
+from sp00ky_core.scheduling.services import ScheduleServices
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +54,14 @@ class Runner(Drain):
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
+        schedules: ScheduleServices | None = None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self._store, self._hooks = store, hooks
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._documents = {name: backend.contract.digest for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
+        self._schedules = schedules
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
@@ -120,6 +123,7 @@ class Runner(Drain):
             hooks=self._hooks,
             options=self._options,
             written=self._note,
+            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
         )
 
     @property
@@ -173,12 +177,17 @@ class Runner(Drain):
         self._spawn("breakers", self._breakers.run)
         self._spawn("reclaim", self._reclaimer.run)
         self._spawn("signal", self._listen)
+        if self._schedules is not None:
+            self._spawn("scheduler", self._schedules.scheduler.run)
+            self._spawn("runs", self._schedules.upkeep.run)
         self._spawn("claim", self._claimer.run)
 
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():
             self._breakers.signal()
             self._pauses.signal()
+            if self._schedules is not None:
+                self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
 
     async def _perform(self, held: Held) -> None:

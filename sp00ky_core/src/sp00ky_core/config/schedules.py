@@ -1,0 +1,262 @@
+"""Read ``schedules``: which jobs are made when; and write a definition as the mapping that it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import attrs
+from attrs import field
+
+from sp00ky_core.config import values as read
+from sp00ky_core.config.keys import key, keys_of
+from sp00ky_core.config.structuring import KeyProblem, SectionReader
+from sp00ky_core.config.values import ReadProblem
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
+from sp00ky_core.errors import ConfigError, ScheduleInvalid
+from sp00ky_core.retry import MAX_RETRIES
+from sp00ky_core.schedule.cron import CronProblem, check_cron
+
+__all__ = ["ForEachConfig", "ScheduleRetryConfig", "ScheduleConfig"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
+
+SHORTEST = 10.0
+"""Seconds of ``every``."""
+
+_IN_QUOTES = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+
+
+def _cron(value: Any) -> str:
+    found = read.text(value)
+    try:
+        check_cron(found)
+    except CronProblem as error:
+        raise ReadProblem(f"{found!r:.80}: {error}") from None
+    return found
+
+
+def _every(value: Any) -> float:
+    seconds = read.duration_of_time(value)
+    if not SHORTEST <= seconds <= 366 * 86_400:
+        raise ReadProblem("expected at least 10s and at most 366d, such as 1h30m")
+    return seconds
+
+
+def _timezone(value: Any) -> str:
+    found = read.text(value)
+    try:
+        ZoneInfo(found)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ReadProblem(f"no time zone is named {found!r:.80}; write one such as Europe/Berlin") from None
+    return found
+
+
+def _query(value: Any) -> str:
+    found = read.text(value).strip().removesuffix(";")
+    if ";" in _IN_QUOTES.sub("", found):
+        raise ReadProblem("expected one query, without ; in it")
+    return found
+
+
+def _payload(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ReadProblem("expected a mapping: the payload is a JSON object")
+    try:
+        encode(value)
+    except (TypeError, ValueError) as error:
+        raise ReadProblem(f"it can't be written as JSON: {error}") from None
+    return value
+
+
+def _deadline(value: Any) -> float:
+    seconds = read.duration(value)
+    return 0.0 if seconds is None or seconds == float("inf") else seconds
+
+
+def _one_of(*words: str) -> read.Reader:
+    def read_word(value: Any) -> str:
+        if value not in words:
+            raise ReadProblem(f"expected {', '.join(words[:-1])} or {words[-1]}")
+        return str(value)
+
+    return read_word
+
+
+@attrs.frozen(kw_only=True)
+class ForEachConfig:
+    """``forEach:`` of a schedule: a job for each row of a query.
+
+    Attributes:
+        query: One query that only reads, in the database's language.
+        key: The field that tells rows apart.
+    """
+
+    query: str = field(metadata=key(_query))
+    key: str = field(default="id", metadata=key(read.text))
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleRetryConfig:
+    """``retry:`` of a schedule; what is left out is the backend's.
+
+    Attributes:
+        max: Attempts in all.
+        strategy: How retries are spaced.
+    """
+
+    max: int | None = field(default=None, metadata=key(read.whole(1, 1 + MAX_RETRIES)))
+    strategy: str | None = field(default=None, metadata=key(read.text))
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleConfig:
+    """A schedule's definition.
+
+    Attributes:
+        name: As in the file.
+        cron: Five fields, or six with seconds before them, or ``@daily`` and the like; either this or every.
+        every: Seconds from one fire to the next.
+        timezone: Where ``cron`` is evaluated.
+        backend: The backend that is called.
+        route: The route, as its document has it.
+        payload: What is the same in each job.
+        for_each: A job for each row of a query; None: one job.
+        concurrency: Where the job before, of the same key, hasn't ended: ``skip``, ``allow`` or ``replace``.
+        retry: How its jobs are tried.
+        timeout: Seconds for an attempt.
+        deadline: Seconds after a fire when its jobs are killed; 0: never.
+        quarantine_after: Failures of a key in a row after which it is skipped; None: never.
+        enabled: Whether it fires.
+        history: Runs that are kept at most; None: as many as there are, until they are old.
+    """
+
+    name: str
+    cron: str | None = field(default=None, metadata=key(_cron))
+    every: float | None = field(default=None, metadata=key(_every))
+    timezone: str = field(default="UTC", metadata=key(_timezone))
+    backend: str = field(metadata=key(read.text))
+    route: str = field(metadata=key(read.text))
+    payload: Mapping[str, Any] = field(factory=dict, metadata=key(_payload))
+    for_each: ForEachConfig | None = field(default=None, metadata=key(ForEachConfig))
+    concurrency: str = field(default="skip", metadata=key(_one_of("skip", "allow", "replace")))
+    retry: ScheduleRetryConfig = field(default=ScheduleRetryConfig(), metadata=key(ScheduleRetryConfig))
+    timeout: float | None = field(default=None, metadata=key(read.number(0, 86_400, above=True)))
+    deadline: float = field(default=3_600.0, metadata=key(_deadline))
+    quarantine_after: int | None = field(default=None, metadata=key(read.whole(1, 1_000)))
+    enabled: bool = field(default=True, metadata=key(read.boolean))
+    history: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the keys that aren't at their default: ``ScheduleConfig`` is read from them again."""
+        return _written(self)
+
+    @property
+    def query_hash(self) -> str | None:
+        """A hash of ``forEach.query``."""
+        return None if self.for_each is None else sha256(self.for_each.query.encode()).hexdigest()
+
+
+def definition_hash(definition: Mapping[str, Any]) -> str:
+    """Return a hash that two definitions share if they say the same."""
+    return sha256(encode(_sorted(definition))).hexdigest()
+
+
+def _written(section: Any) -> dict[str, Any]:
+    keys, found = keys_of(type(section)), dict[str, Any]()
+    for each in attrs.fields(type(section)):
+        value = getattr(section, each.name)
+        if each.name in keys and value != _default(each):
+            found[keys[each.name].places[0]] = _written(value) if attrs.has(type(value)) else value
+    return found
+
+
+def _default(of: attrs.Attribute[Any]) -> Any:
+    default: Any = of.default
+    return default.factory() if hasattr(default, "factory") else default
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> dict[str, ScheduleConfig]:
+    """Read ``schedules``: a mapping, or a file that holds it; each of its entries likewise.
+
+    Raises:
+        KeyProblem: what is wrong in sp00ky.yml itself.
+        ConfigError: what is wrong in another file.
+    """
+    if isinstance(raw, str):
+        file = folder / raw
+        with _problems_in(file):
+            found = _read(file, "schedules")
+            inner = found.get("schedules") if found.keys() == {"schedules"} else None
+            return _entries(found if inner is None else inner, "", file.parent, reader)
+    return _entries({} if raw is None else raw, "schedules", folder, reader)
+
+
+def parse_schedule(name: str, definition: Mapping[str, Any]) -> ScheduleConfig:
+    """Read a definition that isn't in a file: keys as there, variables aren't expanded.
+
+    Raises:
+        ScheduleInvalid: which key, and what to write.
+    """
+    try:
+        return _entry(name, dict(definition), "", Path(), SectionReader(None))
+    except KeyProblem as error:
+        raise ScheduleInvalid(schedule=str(name)[:100], key=error.key, problem=error.problem) from None
+
+
+def _entries(raw: Any, at: str, folder: Path, reader: SectionReader) -> dict[str, ScheduleConfig]:
+    if not isinstance(raw, dict):
+        raise KeyProblem(at, "expected a mapping from a name to a schedule, or a file that holds it")
+    return {
+        name: _entry(name, value, f"{at}.{name}".strip("."), folder, reader) for name, value in raw.items()
+    }
+
+
+def _entry(name: Any, raw: Any, at: str, folder: Path, reader: SectionReader) -> ScheduleConfig:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        problem = "a schedule's name has lower-case letters, digits, - and _, and begins with a letter"
+        raise KeyProblem(at, problem)
+    if isinstance(raw, str):
+        file = folder / raw
+        with _problems_in(file):
+            return _checked(
+                reader.read(_read(file, "a schedule"), ScheduleConfig, "", "schedule", name=name), ""
+            )
+    return _checked(reader.read(raw, ScheduleConfig, at, "schedule", name=name), at)
+
+
+def _checked(found: ScheduleConfig, at: str) -> ScheduleConfig:
+    if (found.cron is None) == (found.every is None):
+        which = "neither `cron` nor `every`" if found.cron is None else "both `cron` and `every`"
+        raise KeyProblem(at, f"it has {which}; write one of them")
+    return found
+
+
+def _read(file: Path, what: str) -> dict[str, Any]:
+    try:
+        found = read_yaml(file)
+    except YamlProblem as error:
+        raise KeyProblem("", str(error)) from None
+    if not isinstance(found, dict):
+        raise KeyProblem("", f"expected a mapping: {what}")
+    return found
+
+
+@contextmanager
+def _problems_in(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except KeyProblem as error:
+        raise ConfigError(file=str(file), key=error.key, problem=error.problem) from None

@@ -1,0 +1,62 @@
+"""Raise what is wrong with a schedule: its definition, its name, its state."""
+
+from __future__ import annotations
+
+import attrs
+
+from sp00ky_core.errors.base import Sp00kyError, nearest, shown
+
+__all__ = ["ScheduleInvalid", "ScheduleStopped", "UnknownSchedule"]
+
+
+@attrs.define(kw_only=True, eq=False)
+class ScheduleInvalid(Sp00kyError):
+    """A schedule can't be defined so; nothing was written.
+
+    Attributes:
+        schedule: Its name.
+        key: The dotted key that is wrong; empty: the whole.
+        problem: What is wrong, in words.
+    """
+
+    exit_code = 2
+    schedule: str
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        key = f": {self.key}" if self.key else ""
+        return f"schedule {shown(self.schedule)}{key}: {self.problem}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class UnknownSchedule(Sp00kyError):
+    """No schedule of that name is defined; nothing was done.
+
+    Attributes:
+        schedule: The name that was asked for.
+        known: Those that are.
+    """
+
+    schedule: str
+    known: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        hint = nearest(self.schedule, self.known)
+        return f"no schedule {shown(self.schedule)} is defined; {hint} (see: sp00ky schedules list)"
+
+
+@attrs.define(kw_only=True, eq=False)
+class ScheduleStopped(Sp00kyError):
+    """A schedule can't be fired by hand; nothing was made.
+
+    Attributes:
+        schedule: Its name.
+        problem: Why, and what to do.
+    """
+
+    schedule: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"schedule {shown(self.schedule)} makes no jobs: {self.problem}"

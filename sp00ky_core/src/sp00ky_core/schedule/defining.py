@@ -1,0 +1,82 @@
+"""Decide what a definition makes of a schedule's row: defined, removed, paused, resumed, released. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import attrs
+
+from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
+from sp00ky_core.ports.schedules import StoredSchedule
+from sp00ky_core.schedule.clock import next_fire, same_clock
+
+__all__ = ["defined", "paused", "released", "removed", "resumed"]
+
+MOST_SEEN = 100
+"""Hashes that a row remembers."""
+
+
+def defined(
+    definition: ScheduleConfig,
+    stored: StoredSchedule | None,
+    before: ScheduleConfig | None,
+    *,
+    now: datetime,
+    origin: str = "file",
+    only_new: bool = False,
+) -> StoredSchedule | None:
+    """Return the row as a definition has it; None: it is so already, or isn't to be changed.
+
+    Args:
+        definition: What is wanted.
+        stored: The row, if there is one.
+        before: What that defines; None: it can't be read.
+        now: By the database's clock.
+        origin: Who defines it: ``file`` or ``python``.
+        only_new: As a runner's start does: a definition that the row has had before stays where it is, so
+            that an older process doesn't undo what a newer one has defined or removed.
+    """
+    written = definition.to_json()
+    digest = definition_hash(written)
+    if stored is None:
+        stored, is_new = StoredSchedule(name=definition.name, definition={}, hash=""), True
+    else:
+        is_new = stored.removed
+        if (digest == stored.hash and not stored.removed) or (only_new and digest in stored.seen):
+            return None
+    keeps_clock = not is_new and before is not None and same_clock(before, definition)
+    seen = (*(each for each in stored.seen if each != digest), digest)
+    return attrs.evolve(
+        stored,
+        definition=written,
+        hash=digest,
+        seen=seen[-MOST_SEEN:],
+        origin=origin,
+        removed=False,
+        next_fire_at=stored.next_fire_at if keeps_clock else next_fire(definition, now),
+    )
+
+
+def removed(stored: StoredSchedule) -> StoredSchedule:
+    """Return the row of a schedule that is no longer defined; its runs stay until they are old."""
+    return attrs.evolve(stored, removed=True, next_fire_at=None, failures={}, last_error=None)
+
+
+def paused(stored: StoredSchedule) -> StoredSchedule:
+    """Return the row of a schedule that an operator keeps from firing."""
+    return attrs.evolve(stored, paused=True)
+
+
+def resumed(stored: StoredSchedule, definition: ScheduleConfig | None, now: datetime) -> StoredSchedule:
+    """Return the row of a schedule that fires again: what it would have done meanwhile is left out."""
+    at = stored.next_fire_at
+    if definition is not None and (at is None or at <= now):
+        at = next_fire(definition, now)
+    return attrs.evolve(stored, paused=False, next_fire_at=at)
+
+
+def released(stored: StoredSchedule, keys: Collection[str] | None) -> StoredSchedule:
+    """Return the row with these keys' failures forgotten (None: all keys')."""
+    kept = {} if keys is None else {key: n for key, n in stored.failures.items() if key not in keys}
+    return attrs.evolve(stored, failures=kept)

@@ -1,0 +1,61 @@
+"""Turn the rows of ``forEach.query`` into keys and payloads. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from sp00ky_core.config.schedules import ForEachConfig
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.job_options import is_plain_text
+from sp00ky_core.ports.schedules import MAX_ROWS
+
+__all__ = ["FanOut", "fan_out"]
+
+LONGEST_KEY = 255
+"""Characters."""
+
+Row = Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class FanOut:
+    """The rows that make jobs.
+
+    Attributes:
+        rows: By key; of a key that comes twice the first row counts.
+        problem: What is left out, in words; None: nothing is.
+    """
+
+    rows: Mapping[str, Row]
+    problem: str | None = None
+
+
+def fan_out(for_each: ForEachConfig, rows: Sequence[Row]) -> FanOut:
+    """Choose the rows that make jobs: the first ``MAX_ROWS``, of those that have a key."""
+    found: dict[str, Row] = {}
+    unusable: list[int] = []
+    for number, row in enumerate(rows[:MAX_ROWS], 1):
+        key = _key_of(row.get(for_each.key))
+        if key is None:
+            unusable.append(number)
+        else:
+            found.setdefault(key, row)
+    problems = (
+        [f"{len(unusable):,} rows have no {for_each.key!r} that can be a key, the first is row {unusable[0]}"]
+        if unusable
+        else []
+    )
+    if len(rows) > MAX_ROWS:
+        problems.append(f"the query gives more than {MAX_ROWS:,} rows: those beyond made no job")
+    return FanOut(rows=found, problem="; ".join(problems) or None)
+
+
+def _key_of(value: Any) -> str | None:
+    """Write a row's key as text; None: it is missing, too long, or no database can hold it."""
+    if value is None:
+        return None
+    key = value if isinstance(value, str) else encode(value).decode()
+    return key if 0 < len(key) <= LONGEST_KEY and is_plain_text(key) else None

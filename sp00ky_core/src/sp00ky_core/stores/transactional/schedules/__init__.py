@@ -1,0 +1,1 @@
+"""Keep schedules and their runs."""

@@ -1,0 +1,126 @@
+"""Schedules in sp00ky.yml: inline, a file, a file for each entry; what is wrong is one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sp00ky_core.config import Config, load_config
+from sp00ky_core.config.schedules import definition_hash, parse_schedule
+from sp00ky_core.errors import ConfigError, ScheduleInvalid
+
+WHOLE: dict[str, Any] = {
+    "cron": "0 30 2 * * MON-FRI",
+    "timezone": "Europe/Berlin",
+    "backend": "api",
+    "route": "/report",
+    "payload": {"a": [1, None]},
+    "forEach": {"query": "SELECT 1", "key": "tenant"},
+    "concurrency": "replace",
+    "retry": {"max": 3, "strategy": "exponential"},
+    "timeout": 30.0,
+    "deadline": 60.0,
+    "quarantineAfter": 3,
+    "enabled": False,
+    "history": 10,
+}
+
+
+def loaded(folder: Path, schedules: str) -> Config:
+    file = folder / "sp00ky.yml"
+    file.write_text(f"backends: {{}}\nschedules: {schedules}\n")
+    return load_config(file, {})
+
+
+def test_a_definition_is_read_from_what_it_is_written_as() -> None:
+    found = parse_schedule("nightly", WHOLE)
+    assert found.to_json() == WHOLE
+    assert parse_schedule("nightly", found.to_json()) == found
+
+
+def test_defaults_are_left_out_so_that_a_new_key_changes_no_hash() -> None:
+    least = {"every": "1h30m", "backend": "api", "route": "/report"}
+    found = parse_schedule("nightly", {**least, "concurrency": "skip", "deadline": "1h", "payload": {}})
+    assert found.to_json() == {**least, "every": 5_400.0}
+    turned = dict(reversed(WHOLE.items()))
+    assert definition_hash(turned) == definition_hash(WHOLE)
+    assert definition_hash({**WHOLE, "enabled": True}) != definition_hash(WHOLE)
+
+
+@pytest.mark.parametrize("written", ["./jobs/all.yml", "{nightly: ./jobs/one.yml}"])
+def test_the_whole_or_an_entry_may_be_a_file(tmp_path: Path, written: str) -> None:
+    folder = tmp_path / "jobs"
+    folder.mkdir()
+    (folder / "all.yml").write_text("nightly: one.yml\n")
+    (folder / "one.yml").write_text('{"cron": "@daily", "backend": "api", "route": "/report"}')
+    found = loaded(tmp_path, written if "all" in written else "{nightly: ./jobs/one.yml}")
+    assert found.schedules["nightly"].cron == "@daily"
+
+
+def test_a_file_may_repeat_the_key(tmp_path: Path) -> None:
+    (tmp_path / "all.yml").write_text("schedules: {a: {every: 10s, backend: api, route: /r}}")
+    assert loaded(tmp_path, "all.yml").schedules["a"].every == 10.0
+    assert loaded(tmp_path, "").schedules == {}
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("cron: '@daily', every: 10s", "schedules.n: it has both `cron` and `every`"),
+        ("payload: {}", "schedules.n: it has neither `cron` nor `every`"),
+        ("cron: '* * * * * * word'", "schedules.n.cron: '* * * * * * word': expected five or six fields"),
+        ("cron: '0 0 30 2 *'", "schedules.n.cron: '0 0 30 2 *': its day-of-month can't be read, or never"),
+        ("every: 3s", "schedules.n.every: expected at least 10s"),
+        ("every: 10s, timezone: Mars/X", "schedules.n.timezone: no time zone is named 'Mars/X'"),
+        ("every: 10s, forEach: {query: 'SELECT 1; DELETE job'}", "schedules.n.forEach.query: expected one"),
+        ("every: 10s, forEach: {key: a}", "schedules.n.forEach: it has no `query`"),
+        ("every: 10s, forEach: {query: SELECT 1, keys: a}", "schedules.n.forEach: unknown key 'keys'"),
+        ("every: 10s, cronn: 1", "schedules.n: unknown key 'cronn'; did you mean 'cron'?"),
+        ("every: 10s, concurrency: never", "schedules.n.concurrency: expected skip, allow or replace"),
+        ("every: 10s, retry: {max: 0}", "schedules.n.retry.max: expected a whole number"),
+        ("every: 10s, payload: [1]", "schedules.n.payload: expected a mapping"),
+        ("every: 10s, route: ''", "schedules.n.route: expected text"),
+        ("every: 10s, deadline: soon", "schedules.n.deadline: expected a duration"),
+    ],
+)
+def test_each_bad_key_is_one_line(tmp_path: Path, keys: str, problem: str) -> None:
+    own = "" if "route:" in keys else ", route: /r"
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, f"{{n: {{{keys}, backend: api{own}}}}}")
+    assert str(caught.value).startswith(f"{tmp_path / 'sp00ky.yml'}: {problem}")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_wrong_in_another_file_names_that_file(tmp_path: Path) -> None:
+    (tmp_path / "one.yml").write_text("every: 3s\nbackend: api\nroute: /r\n")
+    with pytest.raises(ConfigError, match=r"one\.yml: every: expected at least 10s"):
+        loaded(tmp_path, "{n: one.yml}")
+    with pytest.raises(ConfigError, match=r"none\.yml: no such file"):
+        loaded(tmp_path, "none.yml")
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("[1]", "schedules: expected a mapping from a name"),
+        ("{Night: {}}", "schedules.Night: a schedule's name has lower-case"),
+        ("{1: {}}", "schedules.1: a schedule's name"),
+        ("{n: 3}", "schedules.n: expected a mapping"),
+    ],
+)
+def test_entries_that_are_none(tmp_path: Path, written: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, written)
+    assert problem in str(caught.value)
+
+
+def test_a_definition_from_python_has_no_variables_and_names_the_schedule() -> None:
+    query = "SELECT '${x}'; "
+    definition = {**WHOLE, "forEach": {"query": query}}
+    found = parse_schedule("n", definition)
+    assert found.for_each is not None
+    assert found.for_each.query == "SELECT '${x}'"
+    with pytest.raises(ScheduleInvalid, match="schedule 'n': every: expected at least 10s"):
+        parse_schedule("n", {"every": 1, "backend": "api", "route": "/r"})

@@ -43,6 +43,9 @@ from sp00ky_store_postgres.operate.clear import Clears
 from sp00ky_store_postgres.operate.pause import Pauses
 from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.rows import LIGHT
+from sp00ky_store_postgres.schedules.change import Changes
+from sp00ky_store_postgres.schedules.find import ScheduleReads
+from sp00ky_store_postgres.schedules.query import RowQueries
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -56,7 +59,12 @@ class PostgresStore(DecidingStore):
     """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one."""
 
     capabilities = StoreCapabilities(
-        transactions=True, shared=True, signals_across_processes=True, ordering=True, limits=True
+        transactions=True,
+        shared=True,
+        signals_across_processes=True,
+        ordering=True,
+        limits=True,
+        schedules=True,
     )
 
     def __init__(self, options: StoreOptions) -> None:
@@ -106,6 +114,12 @@ class PostgresStore(DecidingStore):
         self.start_audit = self._audit.start_audit
         self.update_audit = self._audit.update_audit
         self.audit = self._audit.audit
+        schedules = ScheduleReads(executor)
+        self.schedules = schedules.schedules
+        self.runs = schedules.runs
+        self.prune_runs = schedules.prune_runs
+        self.change_schedule = Changes(executor, self._enqueues, self._announcements).change_schedule
+        self.query_rows = RowQueries(executor).query_rows
 
     @property
     def location(self) -> str:

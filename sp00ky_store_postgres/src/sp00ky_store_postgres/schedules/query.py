@@ -1,0 +1,88 @@
+"""Run a user's query that only reads, bounded in time, rows and bytes; its rows are JSON objects."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
+
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import QueryRefused
+from sp00ky_core.ports import MAX_ROWS, QUERY_SECONDS
+from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.errors import CONFLICTS, said, state_of
+from sp00ky_store_postgres.sql.loader import fill, read_sql
+
+__all__ = ["RowQueries"]
+
+LONGEST_ROW = 2**20
+"""Bytes of a row as JSON: a payload is no longer, where nothing else is configured."""
+MOST_BYTES = 64 * 2**20
+"""Of all rows."""
+BEYOND_SERVER = 1.0
+"""Seconds that the client waits longer than the server lets each statement take."""
+
+ENDED = ("08", "57P")
+"""States of a server that is away or ending: that is not the query's fault."""
+
+
+@attrs.frozen
+class RowQueries:
+    """Runs queries."""
+
+    _executor: Executor
+
+    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
+        """See ``Schedules.query_rows``."""
+
+        async def work(connection: Any) -> list[Mapping[str, Any]]:
+            # Where anything fails, the connection is given up, and with it all that the query has set on it.
+            transaction = connection.transaction(isolation="read_committed", readonly=True)
+            await transaction.start()
+            try:
+                async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
+                    rows = await _read(connection, query, limit)
+            except TimeoutError as error:
+                raise self._refusal(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
+            except (asyncpg.PostgresError, ValueError) as error:
+                if _is_at_fault(error):
+                    raise self._refusal(said(error)) from error
+                raise
+            await transaction.rollback()
+            await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback keeps these
+            return rows
+
+        return await self._executor.run(Workload.REST, work)
+
+    def _refusal(self, problem: str) -> QueryRefused:
+        return QueryRefused(store=self._executor.location, problem=f"the query is refused: {problem}")
+
+
+async def _read(connection: Any, query: str, limit: int) -> list[Mapping[str, Any]]:
+    """Fetch rows by a cursor.
+
+    Raises:
+        ValueError: A row is too long, or all of them are, or one holds what isn't JSON.
+    """
+    await connection.execute(f"SET LOCAL statement_timeout = '{QUERY_SECONDS:.0f}s'")
+    await connection.fetch(fill(read_sql("schedule_query"), query=query, longest=str(LONGEST_ROW)))
+    fetch, rows, size = read_sql("schedule_query_fetch"), list[Mapping[str, Any]](), 0
+    while len(rows) < limit and (found := await connection.fetch(fetch)):
+        for row in found[: limit - len(rows)]:
+            size += row["bytes"]
+            if row["json"] is None:
+                raise ValueError(f"a row of it takes {row['bytes']:,} bytes as JSON, {LONGEST_ROW:,} at most")
+            if size > MOST_BYTES:
+                raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
+            rows.append(decode(row["json"]))
+    return rows
+
+
+def _is_at_fault(error: Exception) -> bool:
+    """Tell whether the query failed, rather than the server or the connection."""
+    state = state_of(error)
+    return not (state.startswith(ENDED) or state in CONFLICTS)

@@ -1,9 +1,11 @@
 """The reference store keeps every promise of the port."""
 
+import json
 from datetime import timedelta
 from functools import partial
 
 from sp00ky_conformance.store.suite import StoreConformance
+from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.stores.transactional import Access, Is, Session, Table
@@ -35,3 +37,9 @@ class TestMemoryStore(StoreConformance):
         table, key = job_id.split(":")
         where = [Is("id", "=", key)]
         await store.run(lambda session: session.delete(job_table(table), where), Access.WRITE)
+
+    def query_of(self, store: Store, table: str, what: str) -> str:
+        rows = [{"path": "/a", "max_retries": 1}, {"path": "/b", "max_retries": 2}]
+        if what not in ("rows", "wrong"):
+            raise CallUnsupported(store=store.location, call="query", instead="rows as JSON")
+        return json.dumps(rows if what == "rows" else {})

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import aiosqlite
+import attrs
 from tests.store_sqlite.test_store import SqliteConformance
 
 from sp00ky_core.ports import Store, StoreOptions
@@ -30,7 +31,9 @@ class AsyncSession(SqliteSession):
 
 
 class AsyncStore(SqliteStore):
-    """Its ``run`` awaits each statement."""
+    """Its ``run`` awaits each statement; it asks no queries."""
+
+    capabilities = attrs.evolve(SqliteStore.capabilities, schedules=False)
 
     def __init__(self, options: StoreOptions) -> None:
         super().__init__(options)

@@ -65,6 +65,14 @@ class SqliteConformance(StoreConformance):
         with closing(self.connect(store)) as connection, connection:
             connection.execute(f'DELETE FROM "{table}" WHERE id = ?', (key,))
 
+    def query_of(self, store: Store, table: str, what: str) -> str:
+        return {
+            "rows": f"SELECT path, max_retries FROM {table} ORDER BY path",
+            "write": f"DELETE FROM {table} RETURNING path",
+            "wrong": f"SELECT FROM {table} WHERE",
+            "slow": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+        }[what]
+
     async def sever(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
         for lane in store._lanes.values():

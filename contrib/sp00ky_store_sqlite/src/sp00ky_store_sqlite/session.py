@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Reply, Table
 
 __all__ = ["SqliteSession", "AiosqliteSession"]
@@ -47,6 +49,15 @@ class SqliteSession(BlockingSession):
     async def now(self) -> datetime:
         """Read this machine's clock, which is that of every process that can open the file."""
         return datetime.now(UTC)
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``; its connection is one for reading."""
+        end = time.monotonic() + QUERY_SECONDS
+        self.connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+        try:
+            return await super().query(text, limit)
+        finally:
+            self.connection.set_progress_handler(None, 0)
 
     async def columns_of(self, table: Table) -> frozenset[str] | None:
         """See ``Session.columns_of``."""

@@ -43,6 +43,7 @@ class SqliteStore(TransactionalStore):
         concurrent_writes=False,
         ordering=True,
         limits=True,
+        schedules=True,
     )
 
     def __init__(self, options: StoreOptions) -> None:
@@ -50,7 +51,7 @@ class SqliteStore(TransactionalStore):
         self._path = path_of(options)
         gate = WriterGate()
         self._lanes = {
-            Access.READ: BlockingLane(self._connect, "BEGIN"),
+            Access.READ: BlockingLane(partial(self._connect, "PRAGMA query_only = ON"), "BEGIN"),
             Access.WRITE: BlockingLane(self._connect, "BEGIN IMMEDIATE", gate.passed),
             Access.BEAT: BlockingLane(self._connect, "BEGIN IMMEDIATE", partial(gate.passed, hurry=True)),
         }
@@ -104,13 +105,13 @@ class SqliteStore(TransactionalStore):
                 yield
             await asyncio.sleep(POLL)
 
-    def _connect(self) -> SqliteSession:
+    def _connect(self, setting: str = "PRAGMA synchronous = FULL") -> SqliteSession:
         connection = sqlite3.connect(
             self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.text_factory = lambda text: text.decode(errors="surrogateescape")
         _use_wal(connection)
-        connection.execute("PRAGMA synchronous = FULL")  # what was committed outlives a power cut
+        connection.execute(setting)  # by default: what was committed outlives a power cut
         return SqliteSession(connection, self.translate)
 
 

@@ -53,6 +53,10 @@ from sp00ky_conformance.store.observe.reading import (
     ReadingConformance,
     StatsConformance,
 )
+from sp00ky_conformance.store.schedules.fires import FireConformance
+from sp00ky_conformance.store.schedules.queries import QueryConformance
+from sp00ky_conformance.store.schedules.rows import ScheduleRowConformance
+from sp00ky_conformance.store.schedules.runs import RunConformance
 from sp00ky_conformance.store.steering.audit import AuditConformance
 from sp00ky_conformance.store.steering.errors import ErrorGroupConformance
 from sp00ky_conformance.store.steering.exclusion import CompetitionConformance, ExclusionConformance
@@ -120,6 +124,10 @@ class StoreConformance(
     RunnerRecordConformance,
     DrainConformance,
     AuditConformance,
+    ScheduleRowConformance,
+    FireConformance,
+    RunConformance,
+    QueryConformance,
     InterruptionConformance,
     ErrorConformance,
     ProcessConformance,
@@ -129,7 +137,8 @@ class StoreConformance(
 
     An adapter writes ``make_store``, and ``write_row``, ``transaction`` and ``transact`` where its database
     can hold any row, joins the caller's transactions, and has statements for them; and, so that faults can
-    be tested, ``refuse``, ``sever``, ``backdate_beat``, ``backdate_audit`` and ``delete_row``.
+    be tested, ``refuse``, ``sever``, ``backdate_beat``, ``backdate_audit`` and ``delete_row``; and
+    ``query_of`` where it keeps schedules.
 
     Stores differ in what their ``capabilities`` say, and in nothing else. No test is skipped: where a flag is
     false it is asserted that the store doesn't have what it says it hasn't, and a row that the database

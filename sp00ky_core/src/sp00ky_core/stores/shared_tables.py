@@ -13,7 +13,7 @@ import attrs
 
 from sp00ky_core.backend import Backend, queues
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.ports import BackendStats, ErrorGroup, JobQuery, Store
+from sp00ky_core.ports import BackendStats, ErrorGroup, JobQuery, ScheduleChange, Store
 
 __all__ = ["with_shared_tables"]
 
@@ -120,6 +120,10 @@ class _SharedTables:
 
     def _serving(self, table: str, path: str) -> str:
         return self._backends[table].serving(path).name
+
+    async def change_schedule(self, change: ScheduleChange) -> Any:
+        spawns = [attrs.evolve(each, job=self._stored(each.job)) for each in change.spawns]
+        return await self._any.change_schedule(attrs.evolve(change, spawns=spawns))
 
     async def pause(self, backend: str, **options: Any) -> bool:
         """Pause the backend's table: for all backends that share it."""

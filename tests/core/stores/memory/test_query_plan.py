@@ -44,18 +44,18 @@ INDEXES = TABLE.indexes
     ],
 )
 def test_the_index_is_chosen(where: list[Any], order: tuple[str, ...], index: str) -> None:
-    chosen = plan("id", INDEXES, where, order)
+    chosen = plan(("id",), INDEXES, where, order)
     assert chosen.index is not None
     assert INDEXES[chosen.index].name == index
     assert bool(chosen.turns) is bool(order)
 
 
 def test_a_key_is_looked_up() -> None:
-    chosen = plan("id", INDEXES, [PENDING, Is("id", "=", "1")], ())
+    chosen = plan(("id",), INDEXES, [PENDING, Is("id", "=", "1")], ())
     assert (chosen.index, chosen.equal, chosen.rest) == (None, (1,), (0,))
 
 
 def test_what_no_index_knows_is_asked_of_every_row() -> None:
-    chosen = plan("id", INDEXES, [Is("path", "=", "/a")], ())
+    chosen = plan(("id",), INDEXES, [Is("path", "=", "/a")], ())
     assert chosen.worth == 0
     assert chosen.rest == (0,)

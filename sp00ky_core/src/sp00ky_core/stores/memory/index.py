@@ -48,7 +48,7 @@ class SortedIndex:
         columns: The index's, and the table's key, so that every entry is another.
         where: Of the rows that it holds.
         is_unique: It holds each value once.
-        entries: In order; the last value of each is its row's key.
+        entries: In order; each holds its row's key.
     """
 
     def __init__(self, table: Table, index: Index) -> None:
@@ -57,6 +57,7 @@ class SortedIndex:
         self.is_unique = index.unique
         self.entries: list[Entry] = []
         self._values = 2 * len(index.columns)
+        self._key_of = operator.itemgetter(*(2 * self.columns.index(name) + 1 for name in table.key))
 
     def entry(self, row: Row | None) -> Entry | None:
         """Return a row's entry; None: it is none of those that the index holds."""
@@ -86,7 +87,7 @@ class SortedIndex:
         if new is not None:
             insort(self.entries, new)
 
-    def keys(self, equal: Sequence[Any], within: Sequence[Any], *, backwards: bool) -> Iterator[str]:
+    def keys(self, equal: Sequence[Any], within: Sequence[Any], *, backwards: bool) -> Iterator[Any]:
         """Yield the keys of rows that meet conditions.
 
         Args:
@@ -99,7 +100,7 @@ class SortedIndex:
         ):
             start, end = self._span(tuple(part for one in values for part in (one is not None, one)), within)
             for at in range(end - 1, start - 1, -1) if backwards else range(start, end):
-                yield self.entries[at][-1]
+                yield self._key_of(self.entries[at])
 
     def _span(self, prefix: Entry, within: Sequence[Any]) -> tuple[int, int]:
         starts, ends = [prefix], [(*prefix, *END)]

@@ -35,9 +35,12 @@ class Plan:
     worth: int
 
 
-def plan(key: str, indexes: Sequence[Index], where: Sequence[Where], order: Sequence[str]) -> Plan:
-    """Choose the best plan, whose index holds every row that meets the conditions."""
-    by_key = [n for n, each in enumerate(where) if _is_on(each, key, EQUAL)][:1]
+def plan(key: Sequence[str], indexes: Sequence[Index], where: Sequence[Where], order: Sequence[str]) -> Plan:
+    """Choose the best plan, whose index holds every row that meets the conditions.
+
+    A key of several columns is found by an index, as others are.
+    """
+    by_key = [n for n, each in enumerate(where) if len(key) == 1 and _is_on(each, key[0], EQUAL)][:1]
     rest = tuple(n for n in range(len(where)) if n not in by_key)
     plans = [Plan(None, tuple(by_key), (), rest, 0, 100 * len(by_key))]
     for n, index in enumerate(indexes):
@@ -54,8 +57,10 @@ def _is_implied(wanted: Where, where: Sequence[Where]) -> bool:
     )
 
 
-def _by_index(place: int, index: Index, key: str, where: Sequence[Where], order: Sequence[str]) -> Plan:
-    columns, equal = tuple(dict.fromkeys((*index.columns, key))), list[int]()
+def _by_index(
+    place: int, index: Index, key: Sequence[str], where: Sequence[Where], order: Sequence[str]
+) -> Plan:
+    columns, equal = tuple(dict.fromkeys((*index.columns, *key))), list[int]()
     for column in columns:
         fixing = [n for n, each in enumerate(where) if _is_on(each, column, EQUAL)]
         if not fixing:

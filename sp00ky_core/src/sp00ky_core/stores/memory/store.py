@@ -45,7 +45,9 @@ class MemoryStore(TransactionalStore):
     too, and keeps its jobs when it is closed.
     """
 
-    capabilities = StoreCapabilities(transactions=True, durable=False, ordering=True, limits=True)
+    capabilities = StoreCapabilities(
+        transactions=True, durable=False, ordering=True, limits=True, schedules=True
+    )
     executor = AtOnce
 
     def __init__(self, options: StoreOptions, *, now: Callable[[], datetime] = utc_now) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from sp00ky_core.errors import RowRefused
@@ -22,25 +23,27 @@ class MemoryTable:
     Attributes:
         rows: By key.
         held: Those of open transactions, by key; unique indexes alone know them.
+        key_of: Returns a row's key; one of several columns is a tuple.
     """
 
     def __init__(self, table: Table) -> None:
-        self.rows: dict[str, Row] = {}
-        self.held: dict[str, Row] = {}
+        self.rows: dict[Any, Row] = {}
+        self.held: dict[Any, Row] = {}
+        self.key_of = itemgetter(*table.key)
         self._name = table.name
-        (self._key,) = table.key
+        self._key = table.key
+        self._declared = table.indexes if len(table.key) == 1 else (*table.indexes, Index("key", table.key))
         self._defaults: Row = dict.fromkeys(table.kinds) | table.defaults()
         self._dated = [each.name for each in table.columns if each.default is Default.NOW]
-        self._indexes = [SortedIndex(table, each) for each in table.indexes]
+        self._indexes = [SortedIndex(table, each) for each in self._declared]
         self._telling = {each.column for of in self._indexes for each in of.where if each.value is not None}
-        self._declared = table.indexes
-        self._plans = _plans(self._key, table.indexes)
+        self._plans = _plans(self._key, self._declared)
 
     def whole(self, row: Row, now: datetime) -> Row:
         """Return a row with all columns."""
         return {**self._defaults, **dict.fromkeys(self._dated, now), **row}
 
-    def put(self, key: str, row: Row | None) -> None:
+    def put(self, key: Any, row: Row | None) -> None:
         """Insert or replace a row; None: delete it. Raises ``RowRefused``, and has then changed nothing."""
         self._move(self._indexes, self.rows.get(key), row)
         if row is None:
@@ -51,9 +54,9 @@ class MemoryTable:
     def hold(self, row: Row) -> None:
         """Keep a row of an open transaction, and its unique values. Raises ``RowRefused``."""
         self._move([each for each in self._indexes if each.is_unique], None, row)
-        self.held[row[self._key]] = row
+        self.held[self.key_of(row)] = row
 
-    def let_go(self, key: str) -> Row:
+    def let_go(self, key: Any) -> Row:
         """Forget a row that was held, and return it."""
         row = self.held.pop(key)
         self._move([each for each in self._indexes if each.is_unique], row, None)
@@ -113,6 +116,6 @@ class MemoryTable:
 
 
 @cache
-def _plans(key: str, indexes: Sequence[Index]) -> dict[Any, Plan]:
+def _plans(key: Sequence[str], indexes: Sequence[Index]) -> dict[Any, Plan]:
     """Return the plans that are known so far, by the shape of the question, of all tables that are alike."""
     return {}

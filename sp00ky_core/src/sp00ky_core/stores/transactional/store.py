@@ -30,7 +30,6 @@ from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_core.stores.transactional.connection.session import Session, Work
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.fleet.heartbeat import beats
-from sp00ky_core.stores.transactional.fleet.store import FleetStore
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
@@ -43,6 +42,7 @@ from sp00ky_core.stores.transactional.observe.stats import stats
 from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.operate.reschedule import reschedule
 from sp00ky_core.stores.transactional.rows import key_of
+from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
 from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
 
 __all__ = ["TransactionalStore"]
@@ -50,7 +50,7 @@ __all__ = ["TransactionalStore"]
 T = TypeVar("T")
 
 
-class TransactionalStore(FleetStore, DecidingStore):
+class TransactionalStore(ScheduleStore, DecidingStore):
     """A base for the store of any database that has transactions: an adapter writes the ``Primitives``.
 
     It belongs to one event loop. A call that is cancelled ends at once, and its transaction comes to its own
@@ -58,7 +58,7 @@ class TransactionalStore(FleetStore, DecidingStore):
     """
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True, shared=True, ordering=True, limits=True
+        transactions=True, shared=True, ordering=True, limits=True, schedules=True
     )
 
     async def open(self) -> None:

@@ -33,6 +33,16 @@ class BlockingSession(SqlSession):
         finally:
             cursor.close()
 
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``."""
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(text)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchmany(limit)] if names else []
+        finally:
+            cursor.close()
+
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
         cursor = self.connection.cursor()

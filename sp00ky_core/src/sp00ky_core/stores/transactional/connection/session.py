@@ -121,6 +121,14 @@ class Session(ABC):
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """Delete rows; how many."""
 
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.
+
+        It ends after ``QUERY_SECONDS``, and the database keeps it from writing. Whatever it raises is
+        reported as the query's fault, where the database answers.
+        """
+        raise NotImplementedError(f"no queries are asked of a database by {type(self).__name__}")
+
     @abstractmethod
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what is done in the block, and nothing else, if the block raises."""

@@ -25,7 +25,12 @@ Held = dict[tuple[str, str], Job]
 
 
 async def add(
-    session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob], *, joined: bool = False
+    session: Session,
+    tables: Mapping[str, JobTable],
+    new_jobs: Sequence[NewJob],
+    *,
+    joined: bool = False,
+    keys: Sequence[str] | None = None,
 ) -> list[Job]:
     """Insert pending jobs, all or none; a job whose key is held comes as it is.
 
@@ -34,6 +39,7 @@ async def add(
         tables: By backend.
         new_jobs: Each of a backend that has a table.
         joined: The transaction is a caller's, and goes on where this fails.
+        keys: Of the rows; None: new ones.
 
     Raises:
         RowRefused: The database refuses a row; a caller's transaction is as it was.
@@ -41,7 +47,7 @@ async def add(
     undoes = joined or any(each.dedup_key is not None for each in new_jobs)  # it costs as much as the rows
     for tries in range(TRIES):
         held = await _held(session, tables, new_jobs)
-        jobs, added = _jobs(new_jobs, held, tables, await session.now())
+        jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), held, tables, await session.now())
         try:
             async with session.savepoint() if undoes else nullcontext():
                 for table, rows in added.items():
@@ -70,7 +76,11 @@ async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequ
 
 
 def _jobs(
-    new_jobs: Sequence[NewJob], held: Held, tables: Mapping[str, JobTable], now: datetime
+    new_jobs: Sequence[NewJob],
+    keys: Sequence[str],
+    held: Held,
+    tables: Mapping[str, JobTable],
+    now: datetime,
 ) -> tuple[list[Job], dict[str, list[Row]]]:
     """Return every job in order, and the rows that are to be inserted, by table."""
     jobs: list[Job] = []
@@ -78,7 +88,7 @@ def _jobs(
     held = dict(held)
     options = [name for name in OPTIONS if any(getattr(each, name) for each in new_jobs)]
     options += ["ordering_at"] if "ordering_key" in options else []
-    for new_job, key in zip(new_jobs, new_keys(len(new_jobs)), strict=True):
+    for new_job, key in zip(new_jobs, keys, strict=True):
         table, dedup = tables[new_job.backend].table, new_job.dedup_key
         job = None if dedup is None else held.get((new_job.backend, dedup))
         if job is None:

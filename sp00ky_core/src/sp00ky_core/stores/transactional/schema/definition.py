@@ -32,7 +32,7 @@ __all__ = [
     "NOT_ENDED",
 ]
 
-VERSION = 2
+VERSION = 3
 """Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))
@@ -99,7 +99,7 @@ class Table:
     Attributes:
         name: Its name.
         columns: In order.
-        key: The primary key; its first column alone finds a job.
+        key: The columns of the primary key.
         indexes: Besides the key's.
         former: Names of indexes that an earlier version has declared, and that nothing uses any more.
         kinds: By column.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable, MigrationStep
 from sp00ky_core.stores.transactional.connection.session import Is, Session
+from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
 from sp00ky_core.stores.transactional.schema.definition import (
     AUDITS,
     BREAKERS,
@@ -76,7 +77,8 @@ def _consequence(statement: str) -> str:
 
 
 def _tables(tables: Sequence[JobTable]) -> list[Table]:
-    return [*(job_table(each.table) for each in tables), RUNNERS, BREAKERS, CONTROLS, AUDITS, MIGRATIONS]
+    fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, MIGRATIONS)
+    return [*(job_table(each.table) for each in tables), *fleet]
 
 
 async def _plan_table(session: Session, table: Table, location: str) -> list[MigrationStep]:
@@ -127,7 +129,7 @@ def _removals(session: Session, table: Table, present: frozenset[str]) -> list[M
 
 
 async def _refuse_strangers(session: Session, table: Table, present: frozenset[str], location: str) -> None:
-    needed = MARKS if "status" in table.kinds else frozenset(table.key)
+    needed = MARKS if table.kinds.keys() >= MARKS else frozenset(table.key)
     if missing := sorted(needed - present):
         problem = f"the table {table.name} is no table of Sp00ky's: it has no column {missing[0]}"
         raise SchemaError(store=location, problem=f"{problem}; rename it, or set `table` to another name")

@@ -1,0 +1,1 @@
+"""Test what a store with ``capabilities.schedules`` promises."""

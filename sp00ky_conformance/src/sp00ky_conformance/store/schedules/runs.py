@@ -1,0 +1,91 @@
+"""``runs`` and ``prune_runs``: what schedules have made, until it is old."""
+
+# ruff: noqa: D102  # a test's name says what it promises
+
+from __future__ import annotations
+
+import pytest
+
+from sp00ky_conformance.store.harness import needs, where
+from sp00ky_conformance.store.schedules.harness import SECOND, ScheduleHarness, schedules_of
+from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Store
+
+__all__ = ["RunConformance"]
+
+
+class RunConformance(ScheduleHarness):
+    """Runs are listed by conditions, the latest first, and deleted by their age."""
+
+    async def written_runs(self, store: Store) -> list[ScheduleRun]:
+        """Write runs of two schedules, an hour ago and later; return them, the latest first."""
+        begin, runs = await self.now(store) - 3_600 * SECOND, list[ScheduleRun]()
+        statuses = [RunStatus.SUCCESS, RunStatus.FAILED, RunStatus.RUNNING, RunStatus.SKIPPED]
+        for name in ("a", "b"):
+            schedule = await self.made(store, name=name)
+            made = [
+                ScheduleRun(schedule=name, fired_at=begin + n * SECOND, key=f"k{n % 2}", status=status)
+                for n, status in enumerate(statuses)
+            ]
+            change = ScheduleChange(schedule=schedule, runs=made)
+            assert await schedules_of(store).change_schedule(change) == []
+            runs += made
+        return sorted(runs, key=lambda run: run.fired_at, reverse=True)
+
+    @where("schedules")
+    async def test_the_latest_come_first(self, store: Store) -> None:
+        runs = await self.written_runs(store)
+        found = await self.runs(store, limit=None)
+        assert [run.fired_at for run in found] == [run.fired_at for run in runs]
+        assert len(await self.runs(store, limit=3)) == 3
+        assert await self.runs(store, limit=0) == []
+
+    @where("schedules")
+    @pytest.mark.parametrize(
+        ("query", "places"),
+        [
+            ({"schedule": "a"}, [3, 2, 1, 0]),
+            ({"schedule": "a", "key": "k1"}, [3, 1]),
+            ({"schedule": "a", "statuses": [RunStatus.RUNNING]}, [2]),
+            ({"schedule": "b", "statuses": [RunStatus.SUCCESS, RunStatus.FAILED]}, [1, 0]),
+            ({"schedule": "a", "limit": 1}, [3]),
+            ({"schedule": "c"}, []),
+        ],
+    )
+    async def test_all_conditions_are_met(
+        self, store: Store, query: dict[str, object], places: list[int]
+    ) -> None:
+        runs = await self.written_runs(store)
+        begin = runs[-1].fired_at
+        found = await self.runs(store, **query)
+        assert [(run.fired_at - begin) / SECOND for run in found] == places
+
+    @where("schedules")
+    async def test_old_runs_of_a_schedule_are_deleted(self, store: Store) -> None:
+        runs = await self.written_runs(store)
+        ended = [RunStatus.SUCCESS, RunStatus.FAILED]
+        until = runs[0].fired_at
+        prune = schedules_of(store).prune_runs
+        assert await prune("a", statuses=ended, until=runs[-1].fired_at) == 0
+        assert await prune("a", statuses=ended, until=until, limit=1) == 1
+        assert await prune("a", statuses=ended, until=until) == 1
+        assert [run.status for run in await self.runs(store, schedule="a")] == [
+            RunStatus.SKIPPED,
+            RunStatus.RUNNING,
+        ]
+        assert len(await self.runs(store, schedule="b")) == 4
+
+    @where("schedules")
+    async def test_a_run_that_has_not_ended_is_never_deleted(self, store: Store) -> None:
+        await self.written_runs(store)
+        until = await self.now(store)
+        deleted = await schedules_of(store).prune_runs("a", statuses=list(RunStatus), until=until)
+        assert deleted == 3
+        (left,) = await self.runs(store, schedule="a")
+        assert left.status is RunStatus.RUNNING
+
+    @needs("delete_row")
+    @where("schedules")
+    async def test_runs_outlive_their_jobs(self, store: Store) -> None:
+        (run,) = await self.fired(store, await self.made(store)) or []
+        await self.delete_row(store, str(run.job_id))
+        assert await self.runs(store) == [run]

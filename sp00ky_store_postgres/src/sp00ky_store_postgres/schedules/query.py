@@ -68,7 +68,7 @@ async def _read(connection: Any, query: str, limit: int) -> list[Mapping[str, An
     Raises:
         ValueError: A row is too long, or all of them are, or one holds what isn't JSON.
     """
-    await connection.execute(f"SET LOCAL statement_timeout = '{QUERY_SECONDS:.0f}s'")
+    await connection.execute(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
     await connection.fetch(fill(read_sql("schedule_query"), query=query, longest=str(LONGEST_ROW)))
     fetch, rows, size = read_sql("schedule_query_fetch"), list[Mapping[str, Any]](), 0
     while len(rows) < limit and (found := await connection.fetch(fetch)):

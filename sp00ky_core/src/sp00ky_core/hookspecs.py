@@ -15,7 +15,7 @@ from sp00ky_core.config import BackendConfig
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import Outcome
-from sp00ky_core.ports import Attempt, StoreFactory, TransportFactory
+from sp00ky_core.ports import Attempt, ScheduleRun, StoreFactory, TransportFactory
 from sp00ky_core.retry import RetryPolicy, Strategy
 
 __all__ = ["PROJECT", "hookspec", "hookimpl"]
@@ -169,4 +169,13 @@ def sp00ky_breaker_changed(backend: str, state: str) -> None:
 
     Fires after the change is committed, once in the whole fleet: in the process that made it. (Not at all
     where the reply to that write was lost.) The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_schedule_fired(schedule: str, runs: Sequence[ScheduleRun]) -> None:
+    """Observe a fire, by the clock or by hand: its runs, also those that were skipped or failed at once.
+
+    Fires after the commit, once in the whole fleet: in the process that wrote it. (Not at all where the reply
+    to that write was lost.) The return value is ignored. Raising changes nothing.
     """

@@ -29,6 +29,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.scheduling.operators import ScheduleOperators
 from sp00ky_core.stores.shared_tables import with_shared_tables
 
 __all__ = ["Outbox", "TimeoutIgnored"]
@@ -54,6 +55,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self.plugins = plugins
         self.backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
+        self.schedules = ScheduleOperators(config, self.store, self.backends, self._hooks, lambda: self.via)
 
     @classmethod
     def open(
@@ -185,8 +187,14 @@ class Outbox(JobOperators, FleetOperators, Queries):
         return validated(backend, new_job)
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
-        """Create or extend the tables, as ``sp00ky migrate [--repair]`` does; return what was done."""
-        return await self.store.migrate(repair=repair)
+        """Create or extend the tables, and make the schedules what the file says; return what was done.
+
+        As ``sp00ky migrate [--repair]`` does.
+        """
+        steps = await self.store.migrate(repair=repair)
+        if self.store.capabilities.schedules:
+            await self.schedules.sync()
+        return steps
 
     def runner(
         self,
@@ -210,6 +218,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
             UnknownBackend: one of ``backends`` isn't configured.
         """
         self.refuse_unsupported()
+        options = options or RunnerOptions()
         served = serving(self.backends, backends)
         transports = dict.fromkeys(served, transport) if transport else self._transports(served)
         if transport is None:
@@ -220,20 +229,22 @@ class Outbox(JobOperators, FleetOperators, Queries):
             transports=transports,
             hooks=self._hooks,
             strategies=self.plugins.strategies,
-            options=options or RunnerOptions(),
+            options=options,
+            schedules=self.schedules.services(served, options),
         )
 
     def refuse_unsupported(self) -> None:
-        """Raise ``ConfigError`` where a backend has limits that the store doesn't keep."""
+        """Raise ``ConfigError`` where the configuration has what the store doesn't keep."""
+        if self.config.schedules and not self.store.capabilities.schedules:
+            raise self._unsupported("schedules", "schedules")
         for name, backend in self.backends.items():
             if backend.table.has_limits and not self.store.capabilities.limits:
                 key = "maxInFlight" if backend.table.rate is None else "rate"
-                raise ConfigError(
-                    file=str(self.config.file),
-                    key=f"backends.{name}.{key}",
-                    problem=f"{self.store.location} keeps no limits",
-                    fix="leave it out, or use another store",
-                )
+                raise self._unsupported(f"backends.{name}.{key}", "limits")
+
+    def _unsupported(self, key: str, what: str) -> ConfigError:
+        problem, fix = f"{self.store.location} keeps no {what}", "leave it out, or use another store"
+        return ConfigError(file=str(self.config.file), key=key, problem=problem, fix=fix)
 
     def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
         """Find what makes each backend's transport. Raises ``AdapterMissing``."""

@@ -85,7 +85,7 @@ FOREIGN: Mapping[str, frozenset[str] | None] = {
             *("anonymousLiveQueries", "sync", "impersonation"),
         }
     ),
-    "retention": frozenset({"runSuccess", "runFailed", "maxRows", "runDeadline", "mode"}),
+    "retention": frozenset({"maxRows", "runDeadline", "mode"}),
     "backend": frozenset({"path", "scope", "hosting", "hosts", "runOn", "dev", "env"}),
     "backend.deploy": None,
     "surrealdb": None,

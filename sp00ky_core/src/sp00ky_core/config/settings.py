@@ -108,10 +108,14 @@ class RetentionConfig:
     Attributes:
         success: Of delivered jobs.
         failed: Of failed ones.
+        run_success: Of schedules' runs that succeeded or made nothing; at the top level only.
+        run_failed: Of those that failed; likewise.
     """
 
     success: float | None = field(default=None, metadata=key(read.duration))
     failed: float | None = field(default=None, metadata=key(read.duration))
+    run_success: float | None = field(default=None, metadata=key(read.duration))
+    run_failed: float | None = field(default=None, metadata=key(read.duration))
 
 
 @attrs.frozen(kw_only=True)

@@ -118,6 +118,7 @@ class Drain:
             await self._abandon()  # what the drain before hadn't come to
             self._spawn("settle", self._settler.run)
             self._spawn("breakers", self._breakers.run)
+        await self._stop("scheduler", "runs")
         await _within(self._options.grace, self._let_end())
         await self._stop("claim", "signal")
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))

@@ -34,6 +34,7 @@ from sp00ky_core.runner.steering.limit import Limits
 from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
+from sp00ky_core.scheduling.services import ScheduleServices
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +54,13 @@ class Runner(Drain):
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
+        schedules: ScheduleServices | None = None,
     ) -> None:
         options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self._store = store
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._hooks = hooks
+        self._schedules = schedules
         self._options = options
         self._started = False
         self._running = False
@@ -111,6 +114,7 @@ class Runner(Drain):
             hooks=hooks,
             options=options,
             written=self._note,
+            before_prune=None if schedules is None else schedules.upkeep.close_runs,
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.succeeded = 0  # jobs that this runner has settled as success
@@ -167,12 +171,17 @@ class Runner(Drain):
         self._spawn("breakers", self._breakers.run)
         self._spawn("reclaim", self._reclaimer.run)
         self._spawn("signal", self._listen)
+        if self._schedules is not None:
+            self._spawn("scheduler", self._schedules.scheduler.run)
+            self._spawn("runs", self._schedules.upkeep.run)
         self._spawn("claim", self._claimer.run)
 
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():
             self._breakers.signal()
             self._pauses.signal()
+            if self._schedules is not None:
+                self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
 
     async def _perform(self, held: Held) -> None:

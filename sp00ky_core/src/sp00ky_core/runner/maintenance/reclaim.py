@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 import attrs
 
@@ -43,6 +43,7 @@ class Reclaimer:
     _hooks: Hooks
     _options: RunnerOptions
     _written: Callable[[Settlement], None]
+    _before_prune: Callable[[], Awaitable[None]] | None = None  # what must be read of jobs before they go
 
     def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
@@ -116,6 +117,8 @@ class Reclaimer:
         if self._options.clock() < self._next_prune:
             return
         try:
+            if self._before_prune is not None:
+                await self._before_prune()
             await self._prune_all()
         except Sp00kyError:
             self._next_prune = self._options.clock() + self._options.prune_interval

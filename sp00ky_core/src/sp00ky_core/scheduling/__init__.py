@@ -1,0 +1,1 @@
+"""Define schedules, fire them, and look after what they have made, in a store that keeps them."""

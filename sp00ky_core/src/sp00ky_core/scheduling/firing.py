@@ -1,0 +1,123 @@
+"""Fire a schedule: read its runs, run its query, decide, kill what is replaced, write it all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+import attrs
+
+from sp00ky_core.backend import Backend
+from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.contract.validation import validated
+from sp00ky_core.errors import QueryRefused
+from sp00ky_core.job import Job
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import (
+    OPEN_RUN,
+    JobQuery,
+    RunQuery,
+    ScheduleRun,
+    Store,
+    StoredSchedule,
+    Trigger,
+)
+from sp00ky_core.schedule.fan_out import FanOut, fan_out
+from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
+from sp00ky_core.scheduling.changes import schedules_of
+
+__all__ = ["Firing", "jobs_of", "kill", "open_runs"]
+
+PAGE = 500
+"""Jobs that are read at a time."""
+
+
+async def open_runs(store: Store, schedule: str) -> list[OpenRun]:
+    """Read runs that haven't ended, as far as is written down, with their jobs, oldest first."""
+    query = RunQuery(schedule=schedule, statuses=OPEN_RUN, limit=None)
+    runs = (await schedules_of(store).runs(query))[::-1]
+    jobs = await jobs_of(store, runs)
+    return [(run, jobs.get(run.job_id or "")) for run in runs]
+
+
+async def jobs_of(store: Store, runs: Iterable[ScheduleRun]) -> dict[str, Job]:
+    """Read the jobs of runs that are there, by their ids."""
+    jobs: dict[str, Job] = {}
+    ids = [run.job_id for run in runs if run.job_id is not None]
+    for start in range(0, len(ids), PAGE):
+        page = JobQuery(ids=tuple(ids[start : start + PAGE]), limit=PAGE)
+        jobs |= {job.id: job for job in await store.find(page)}
+    return jobs
+
+
+@attrs.frozen
+class Firing:
+    """Fires schedules of the backends that are known here.
+
+    Attributes:
+        store: Keeps them.
+        backends: By name.
+        hooks: Those who observe.
+        trusted: Whether a query, by its hash, may be run here: whoever can write the table can't have it run.
+    """
+
+    store: Store
+    backends: Mapping[str, Backend]
+    hooks: Hooks
+    trusted: Callable[[str], bool]
+
+    def can_fire(self, definition: ScheduleConfig) -> bool:
+        """Whether its backend is known here, and its query trusted."""
+        query = definition.query_hash
+        return definition.backend in self.backends and (query is None or self.trusted(query))
+
+    async def fire(
+        self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime, trigger: Trigger
+    ) -> Sequence[ScheduleRun] | None:
+        """Fire once, on the row as it was read at a time of the database's; the runs that it made.
+
+        None: the row has changed meanwhile, so nothing was written.
+        """
+        rows, problem = await self._rows(definition)
+        situation = Situation(
+            stored=stored,
+            definition=definition,
+            now=now,
+            trigger=trigger,
+            rows=rows,
+            problem=problem,
+            checked=lambda new_job: validated(self.backends[definition.backend], new_job),
+        )
+        fire = await self._decided(situation)
+        written = await schedules_of(self.store).change_schedule(fire.change)
+        if written is None:
+            return None
+        runs = [*written, *(run for run in fire.change.runs if run.fired_at == now)]
+        if self.hooks.observes("sp00ky_schedule_fired"):
+            await self.hooks.dispatch("sp00ky_schedule_fired", schedule=stored.name, runs=runs)
+        return runs
+
+    async def _rows(self, definition: ScheduleConfig) -> tuple[FanOut | None, str | None]:
+        if definition.for_each is None:
+            return None, None
+        try:
+            rows = await schedules_of(self.store).query_rows(definition.for_each.query)
+        except QueryRefused as error:
+            return None, f"forEach.query: {error.problem}".replace("\0", "")[:2_048]
+        return fan_out(definition.for_each, rows), None
+
+    async def _decided(self, situation: Situation) -> Fire:
+        """Decide; where jobs are to be killed, kill them and look again, for some may have ended first."""
+        name = situation.stored.name
+        found = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
+        fire = decide_fire(found)
+        if not fire.kills:
+            return fire
+        await kill(self.store, fire.kills)
+        return decide_fire(attrs.evolve(situation, open_runs=await open_runs(self.store, name)))
+
+
+async def kill(store: Store, reasons: Mapping[str, str]) -> None:
+    """Kill jobs, each for its reason."""
+    for reason in set(reasons.values()):
+        await store.kill([job_id for job_id, why in reasons.items() if why == reason], reason=reason)

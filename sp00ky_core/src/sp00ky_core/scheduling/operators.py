@@ -1,0 +1,279 @@
+"""Define, list, pause and fire schedules: ``outbox.schedules``; each act is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Unpack
+
+import attrs
+
+from sp00ky_core.backend import Backends
+from sp00ky_core.config import Config
+from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
+from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.operators.audit import ActOptions, act_of, recorded
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import (
+    RunQuery,
+    RunStatus,
+    ScheduleRun,
+    Store,
+    StoredSchedule,
+    Trigger,
+    check_limit,
+)
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.schedule import defining
+from sp00ky_core.schedule.run_end import ended
+from sp00ky_core.scheduling.changes import (
+    TRIES,
+    change,
+    define,
+    definition_of,
+    remove_others,
+    schedules_of,
+)
+from sp00ky_core.scheduling.firing import Firing, jobs_of
+from sp00ky_core.scheduling.services import ScheduleServices
+
+__all__ = ["ScheduleOperators", "ScheduleRecord", "SyncResult"]
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleRecord:
+    """A schedule as it is now.
+
+    Attributes:
+        stored: Its row.
+        definition: What that defines; None: a later version wrote it.
+        last_run: The latest run; None: it has made none that is kept.
+    """
+
+    stored: StoredSchedule
+    definition: ScheduleConfig | None
+    last_run: ScheduleRun | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.stored.name
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Keys that are skipped, for they failed too often in a row."""
+        most = None if self.definition is None else self.definition.quarantine_after
+        if most is None:
+            return ()
+        return tuple(sorted(key for key, count in self.stored.failures.items() if count >= most))
+
+
+@attrs.frozen(kw_only=True)
+class SyncResult:
+    """The names of schedules that a sync has written.
+
+    Attributes:
+        defined: Added or changed.
+        removed: No longer in the file.
+    """
+
+    defined: Sequence[str]
+    removed: Sequence[str]
+
+
+class ScheduleOperators:
+    """The schedules of an outbox. Its calls raise ``CallUnsupported`` where the store keeps none."""
+
+    def __init__(self, config: Config, store: Store, backends: Backends, hooks: Hooks, via: Any) -> None:
+        self._config = config
+        self._store = store
+        self._backends = backends
+        self._hooks = hooks
+        self._via = via
+        self._trusted = {each.query_hash for each in config.schedules.values()}
+
+    def services(self, served: Mapping[str, Any], options: RunnerOptions) -> ScheduleServices | None:
+        """Make what a runner of these backends does; None: the store keeps no schedules."""
+        if not self._store.capabilities.schedules:
+            return None
+        return ScheduleServices.of(self._firing(served), self._config, options)
+
+    def _firing(self, backends: Mapping[str, Any]) -> Firing:
+        return Firing(self._store, backends, self._hooks, self._trusted.__contains__)
+
+    async def define(self, name: str, /, **definition: Any) -> None:
+        """Define a schedule, or change it; keys as in sp00ky.yml, or in Python's spelling.
+
+        ``every``, ``timeout`` and ``deadline`` may be a ``timedelta``. It isn't removed by ``migrate`` and
+        ``sync``, which look after those of the file. Its query may be run in this process.
+
+        Raises:
+            ScheduleInvalid: which key is wrong; nothing was written.
+            UnknownBackend: its backend isn't configured.
+            UnknownRoute: its route isn't one of the backend's.
+        """
+        self._check_supported()
+        found = parse_schedule(name, {_camel(key): _plain(value) for key, value in definition.items()})
+        self._backends.named(found.backend)
+        self._trusted.add(found.query_hash)
+        await define(self._store, {name: found}, origin="python")
+
+    async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
+        """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
+        self._check_supported()
+        async with recorded(self._store, act_of("schedules sync", {}, via=self._via(), **act)) as record:
+            defined = await define(self._store, self._config.schedules)
+            removed = await remove_others(self._store, self._config.schedules, self._backends)
+            await record.reach(len(defined) + len(removed))
+        return SyncResult(defined=defined, removed=removed)
+
+    async def list(self) -> list[ScheduleRecord]:
+        """List the schedules that are defined, by name."""
+        self._check_supported()
+        found = (await schedules_of(self._store).schedules()).schedules.values()
+        return [await self._record(each) for each in found if not each.removed]
+
+    async def get(self, name: str) -> ScheduleRecord:
+        """Return one schedule. Raises ``UnknownSchedule``."""
+        return await self._record((await self._known(name))[0])
+
+    async def pause(self, name: str, **act: Unpack[ActOptions]) -> bool:
+        """Keep a schedule from firing until it is resumed, by hand too; whether it wasn't paused."""
+        return await self._change(
+            "pause", name, lambda stored, _: None if stored.paused else defining.paused(stored), **act
+        )
+
+    async def resume(self, name: str, **act: Unpack[ActOptions]) -> bool:
+        """End a pause; whether there was one. What was missed meanwhile is left out."""
+
+        def resumed(stored: StoredSchedule, now: datetime) -> StoredSchedule | None:
+            return defining.resumed(stored, definition_of(stored), now) if stored.paused else None
+
+        return await self._change("resume", name, resumed, **act)
+
+    async def release(self, name: str, *keys: str, **act: Unpack[ActOptions]) -> bool:
+        """End the quarantine of these keys, or without any of all; whether there was something to end."""
+
+        def released(stored: StoredSchedule, _: datetime) -> StoredSchedule | None:
+            after = defining.released(stored, keys or None)
+            return None if after == stored else after
+
+        return await self._change("release", name, released, keys=keys, **act)
+
+    async def trigger(self, name: str, **act: Unpack[ActOptions]) -> Sequence[ScheduleRun]:
+        """Fire a schedule now; its runs. Its clock goes on as it would have; a quarantine doesn't count.
+
+        Raises:
+            UnknownSchedule: there is none of that name.
+            ScheduleStopped: it is paused or not enabled, or this process mustn't run its query.
+        """
+        await self._known(name)
+        async with recorded(
+            self._store, act_of("schedules trigger", {"schedule": name}, via=self._via(), **act)
+        ) as record:
+            for _ in range(TRIES):
+                stored, now = await self._known(name)
+                definition = self._fit_to_fire(stored)
+                firing = self._firing(self._backends)
+                runs = await firing.fire(stored, definition, now, Trigger.MANUAL)
+                if runs is not None:
+                    await record.reach(len(runs))
+                    return runs
+        raise StoreError(store=self._store.location, problem=f"schedule {name!r} changes all the time")
+
+    async def runs(
+        self,
+        name: str | None = None,
+        *,
+        status: RunStatus | str | None = None,
+        key: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[ScheduleRun]:
+        """List runs, the latest first, each with the status that its job has now.
+
+        ``status`` is of what is written down already, which is a few seconds behind.
+        """
+        self._check_supported()
+        check_limit("limit", limit)
+        statuses = () if status is None else (RunStatus(status),)
+        query = RunQuery(schedule=name, statuses=statuses, key=key, limit=limit)
+        found, now = await schedules_of(self._store).runs(query), await self._now()
+        running = [run for run in found if run.status is RunStatus.RUNNING]
+        jobs = await jobs_of(self._store, running)
+        return [
+            run
+            if run.status is not RunStatus.RUNNING or not self._knows(run)
+            else ended(run, jobs.get(run.job_id or ""), now) or run
+            for run in found
+        ]
+
+    def _knows(self, run: ScheduleRun) -> bool:
+        """Whether its job is in a table that is known here."""
+        tables = {each.table.table for each in self._backends.values()}
+        return run.job_id is None or run.job_id.partition(":")[0] in tables
+
+    async def _now(self) -> datetime:
+        return (await schedules_of(self._store).schedules()).now
+
+    async def _record(self, stored: StoredSchedule) -> ScheduleRecord:
+        latest = await self.runs(stored.name, limit=1)
+        return ScheduleRecord(
+            stored=stored, definition=definition_of(stored), last_run=latest[0] if latest else None
+        )
+
+    async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
+        self._check_supported()
+        snapshot = await schedules_of(self._store).schedules()
+        stored = snapshot.schedules.get(name)
+        if stored is None or stored.removed:
+            known = (each.name for each in snapshot.schedules.values() if not each.removed)
+            raise UnknownSchedule(schedule=name, known=tuple(known))
+        return stored, snapshot.now
+
+    async def _change(
+        self, action: str, name: str, decide: Any, *, keys: Collection[str] = (), **act: Unpack[ActOptions]
+    ) -> bool:
+        await self._known(name)
+        selection = {"schedule": name, "keys": [*keys] or None}
+        async with recorded(
+            self._store, act_of(f"schedules {action}", selection, via=self._via(), **act)
+        ) as record:
+            written = await change(self._store, name, lambda stored, now: stored and decide(stored, now))
+            await record.reach(int(written))
+        return written
+
+    def _fit_to_fire(self, stored: StoredSchedule) -> ScheduleConfig:
+        definition = definition_of(stored)
+        if definition is None:
+            problem = "its definition is of a later version; upgrade sp00ky-core"
+        elif stored.paused:
+            problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
+        elif not definition.enabled:
+            problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
+        elif definition.backend not in self._backends:
+            problem = f"its backend {definition.backend!r} isn't one of this configuration"
+        elif not self._firing(self._backends).can_fire(definition):
+            problem = (
+                "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
+            )
+        else:
+            return definition
+        raise ScheduleStopped(schedule=stored.name, problem=problem)
+
+    def _check_supported(self) -> None:
+        if not self._store.capabilities.schedules:
+            raise CallUnsupported(
+                store=self._store.location, call="schedules", instead="use a store that keeps them"
+            )
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _plain(value: Any) -> Any:
+    """Return what a file could have: mappings with its keys, durations in seconds."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,159 @@
+"""Wake at the next fire, and fire what is due; each runner does, and one of them writes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+
+from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.ports import ScheduleSnapshot, StoredSchedule, Trigger
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.schedule.clock import can_not_fire, is_due
+from sp00ky_core.scheduling.changes import define, definition_of, schedules_of
+from sp00ky_core.scheduling.firing import Firing
+
+__all__ = ["Scheduler"]
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Fires at a time: a slow query holds up no other schedule."""
+
+SHORTEST_WAIT = 0.002
+"""Seconds between two looks, where the database's clock is a little behind."""
+
+AFTER_SIGNAL = 0.25
+"""Seconds between two looks that signals cause: each new job gives one."""
+
+AFTER_FAILURE = 1.0
+"""Seconds until what failed is tried again."""
+
+APART = 0.2
+"""Seconds over which runners are spread before they run a query that only one of them needs."""
+
+
+class Scheduler:
+    """Fires the schedules that this process can fire.
+
+    Args:
+        firing: What fires one.
+        definitions: Those of this process's file.
+        options: The runner's.
+    """
+
+    def __init__(
+        self, firing: Firing, definitions: Mapping[str, ScheduleConfig], options: RunnerOptions
+    ) -> None:
+        self._firing = firing
+        self._schedules = schedules_of(firing.store)
+        self._definitions = definitions
+        self._options = options
+        self._signalled = asyncio.Event()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._read: dict[tuple[str, str], ScheduleConfig | None] = {}  # by name and hash
+        self._said: set[str] = set()
+        self._has_defined = False
+
+    def signal(self) -> None:
+        """Look again soon: something may have been defined, resumed or fired."""
+        self._signalled.set()
+
+    async def run(self) -> None:
+        """Define what is new, then fire what is due until cancelled."""
+        try:
+            while True:
+                await self._wait(await self._look())
+        finally:
+            await self._end()
+
+    async def _look(self) -> float:
+        """Begin what is due; seconds until there may be more."""
+        try:
+            if not self._has_defined:
+                await define(self._firing.store, self._definitions, only_new=True)
+                self._has_defined = True
+            snapshot = await self._schedules.schedules()
+        except Sp00kyError as error:
+            self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
+            return min(self._options.poll, AFTER_FAILURE)
+        self._said.discard(self._firing.store.location)
+        return self._begin(snapshot)
+
+    def _begin(self, snapshot: ScheduleSnapshot) -> float:
+        """Begin what is due; seconds until more may be."""
+        wait = self._options.poll * (0.9 + 0.2 * self._options.random())
+        for name, stored in snapshot.schedules.items():
+            if can_not_fire(stored) or stored.next_fire_at is None or name in self._under_way:
+                continue
+            definition = self._definition(stored)
+            if definition is None:
+                continue
+            if is_due(stored, snapshot.now):
+                self._under_way[name] = asyncio.create_task(self._fire(stored, definition, snapshot))
+            else:
+                wait = min(wait, (stored.next_fire_at - snapshot.now).total_seconds())
+        return max(wait, SHORTEST_WAIT)
+
+    def _definition(self, stored: StoredSchedule) -> ScheduleConfig | None:
+        key = (stored.name, stored.hash)
+        if key not in self._read:
+            self._read[key] = definition_of(stored)
+        definition = self._read[key]
+        if definition is None:
+            self._say_once(
+                stored.name, f"schedule {stored.name!r} isn't fired here: its definition can't be read"
+            )
+        elif not self._firing.can_fire(definition):
+            if definition.backend in self._firing.backends:
+                text = (
+                    f"schedule {stored.name!r} isn't fired here: its query isn't one of this process's file"
+                )
+                self._say_once(stored.name, text)
+            return None
+        return definition
+
+    async def _fire(
+        self, stored: StoredSchedule, definition: ScheduleConfig, snapshot: ScheduleSnapshot
+    ) -> None:
+        try:
+            async with self._slots:
+                if definition.for_each is not None:
+                    await asyncio.sleep(APART * self._options.random())
+                    snapshot = await self._schedules.schedules()
+                    found = snapshot.schedules.get(stored.name)
+                    if found is None or found.hash != stored.hash or not is_due(found, snapshot.now):
+                        return
+                    stored = found
+                await self._firing.fire(stored, definition, snapshot.now, Trigger.CRON)
+        except Sp00kyError as error:
+            logger.warning("schedule %s: this fire is tried again: %s", stored.name, error)
+            await asyncio.sleep(AFTER_FAILURE)
+        except Exception:  # a bug must not stop the other schedules
+            logger.exception("schedule %s: this fire is tried again", stored.name)
+            await asyncio.sleep(AFTER_FAILURE)
+        finally:
+            del self._under_way[stored.name]
+            self.signal()
+
+    async def _wait(self, seconds: float) -> None:
+        begin = self._options.clock()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._signalled.wait()
+                await asyncio.sleep(AFTER_SIGNAL - (self._options.clock() - begin))
+        self._signalled.clear()
+
+    async def _end(self) -> None:
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _say_once(self, about: str, text: str) -> None:
+        if about not in self._said:
+            self._said.add(about)
+            logger.warning(text)

@@ -1,0 +1,32 @@
+"""Join what a runner does for schedules: fire them, and look after their runs."""
+
+from __future__ import annotations
+
+import attrs
+
+from sp00ky_core.config import Config
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.scheduling.firing import Firing
+from sp00ky_core.scheduling.scheduler import Scheduler
+from sp00ky_core.scheduling.upkeep import RunUpkeep
+
+__all__ = ["ScheduleServices"]
+
+
+@attrs.frozen
+class ScheduleServices:
+    """Runs beside a runner's claims.
+
+    Attributes:
+        scheduler: Fires what is due.
+        upkeep: Writes down how runs have ended.
+    """
+
+    scheduler: Scheduler
+    upkeep: RunUpkeep
+
+    @classmethod
+    def of(cls, firing: Firing, config: Config, options: RunnerOptions) -> ScheduleServices:
+        """Make them for the backends of ``firing``, with the schedules that a file has of these."""
+        own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
+        return cls(Scheduler(firing, own, options), RunUpkeep(firing, config.retention, options))

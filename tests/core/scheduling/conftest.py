@@ -1,0 +1,102 @@
+"""An outbox in memory whose clock a test moves, with schedules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from tests.core.two_backends import SPEC
+
+from sp00ky_conformance.store.harness import settlement
+from sp00ky_core import Outbox, hookimpl
+from sp00ky_core.backend import store_tables
+from sp00ky_core.config import load_config
+from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.ports import ScheduleRun, StoreOptions
+from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.stores.memory.store import MemoryStore
+
+FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
+
+CONFIG = """\
+store: memory://
+backends:
+  api: {spec: openapi.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}, retry: {maxRetries: 0}}
+schedules: %s
+"""
+
+
+@attrs.define
+class Clock:
+    now: datetime = datetime(2026, 5, 5, 5, 5, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@attrs.define
+class Witness:
+    """What plugins hear of fires."""
+
+    fires: list[tuple[str, int]] = attrs.field(factory=list)
+
+    @hookimpl
+    def sp00ky_schedule_fired(self, schedule: str, runs: list[ScheduleRun]) -> None:
+        self.fires.append((schedule, len(runs)))
+
+
+@attrs.define
+class Bench:
+    """Open outboxes of one store; deliver what they make."""
+
+    folder: Path
+    clock: Clock
+    witness: Witness
+    store: Any = None
+
+    def outbox(self, schedules: str) -> Outbox:
+        """Make an outbox of a file with these schedules, over the one store."""
+        (self.folder / "openapi.yml").write_text(SPEC)
+        file = self.folder / "sp00ky.yml"
+        file.write_text(CONFIG % schedules)
+        config = load_config(file, {})
+        plugins: Plugins = load_plugins()
+        plugins.register(self.witness, name="witness", distribution="these-tests")
+        found = Outbox.open(config, plugins=plugins)
+        if self.store is None:
+            options = StoreOptions(url="memory://", tables=store_tables(found.backends))
+            self.store = MemoryStore(options, now=self.clock)
+        return Outbox(config, store=self.store, plugins=plugins, backends=found.backends)
+
+    async def deliver(self, outcome: Any = None) -> int:
+        """Deliver what is due; how many jobs."""
+        jobs = await self.store.claim({"api": 1_000}, "r")
+        await self.store.settle([settlement(job, outcome or Delivered()) for job in jobs])
+        return len(jobs)
+
+    async def fire(self, outbox: Outbox) -> None:
+        """Look once at what is due, as a runner does, and end what has begun."""
+        scheduler = self.services(outbox).scheduler
+        await scheduler._look()
+        while scheduler._under_way:
+            await next(iter(scheduler._under_way.values()))
+
+    def services(self, outbox: Outbox) -> Any:
+        return outbox.schedules.services(outbox.backends, RunnerOptions(random=lambda: 0.0))
+
+
+@pytest.fixture
+def witness() -> Witness:
+    return Witness()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, witness: Witness) -> Bench:
+    return Bench(tmp_path, Clock(), witness)

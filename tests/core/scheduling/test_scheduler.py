@@ -1,0 +1,175 @@
+"""Fires happen once each, whoever is there to make them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from tests.core.scheduling.conftest import FAILED, Bench
+
+from sp00ky_conformance.store.harness import eventually
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.ports import RunStatus
+from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.testing import ScriptedTransport
+
+EACH_MINUTE = "{tick: {every: 60s, backend: api, route: /a}}"
+
+
+async def test_a_schedule_fires_when_it_is_due(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    assert await bench.deliver() == 0
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    await bench.fire(outbox)
+    assert await bench.deliver() == 1
+    assert bench.witness.fires == [("tick", 1)]
+    record = await outbox.schedules.get("tick")
+    assert record.stored.last_fired_at == bench.clock.now
+    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
+
+
+async def test_four_runners_make_each_fire_once(bench: Bench) -> None:
+    schedules = ", ".join(
+        f"s{n}: {{every: 10s, backend: api, route: /a, concurrency: allow}}" for n in range(20)
+    )
+    outboxes = [bench.outbox(f"{{{schedules}}}") for _ in range(4)]
+    await asyncio.gather(*map(bench.fire, outboxes))
+    for _ in range(5):
+        bench.clock.move(10)
+        await asyncio.gather(*map(bench.fire, outboxes))
+    assert await bench.deliver() == 100
+    assert len(bench.witness.fires) == 100
+
+
+async def test_what_was_missed_is_made_up_for_once(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    bench.clock.move(86_400)
+    await bench.fire(outbox)
+    await bench.fire(outbox)
+    assert await bench.deliver() == 1
+
+
+async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    assert await outbox.schedules.pause("tick")
+    bench.clock.move(3_600)
+    await bench.fire(outbox)
+    assert await outbox.schedules.resume("tick")
+    await bench.fire(outbox)
+    assert await bench.deliver() == 0
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    assert await bench.deliver() == 1
+
+
+async def test_a_busy_schedule_is_skipped_and_says_by_what(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    for _ in range(2):
+        bench.clock.move(60)
+        await bench.fire(outbox)
+    skipped, first = await outbox.schedules.runs("tick")
+    assert (skipped.status, first.status) == (RunStatus.SKIPPED, RunStatus.RUNNING)
+    assert (skipped.error or {})["blocked_by"] == first.job_id
+
+
+async def test_replace_kills_the_job_before(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
+    await bench.fire(outbox)
+    for _ in range(2):
+        bench.clock.move(60)
+        await bench.fire(outbox)
+    latest, replaced = await outbox.schedules.runs("tick")
+    assert (latest.status, replaced.status) == (RunStatus.RUNNING, RunStatus.REPLACED)
+    killed = await outbox.get(str(replaced.job_id))
+    assert killed.errors[-1].reason == "replaced: its schedule has fired again"
+    assert await bench.deliver() == 1
+
+
+async def test_a_fan_out_makes_a_job_for_each_row(bench: Bench) -> None:
+    outbox = bench.outbox(
+        "{tick: {every: 60s, backend: api, route: /a, payload: {a: 1}, "
+        """forEach: {query: '[{"id": 1}, {"id": 2}, {"id": 1}]'}}}"""
+    )
+    await bench.fire(outbox)
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    jobs = [await outbox.get(str(run.job_id)) for run in await outbox.schedules.runs("tick")]
+    assert sorted(job.payload["row"]["id"] for job in jobs) == [1, 2]
+    assert bench.witness.fires == [("tick", 2)]
+
+
+async def test_a_query_that_is_refused_is_said_and_the_clock_goes_on(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: SELECT 1}}}")
+    await bench.fire(outbox)
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    record = await outbox.schedules.get("tick")
+    assert str(record.stored.last_error).startswith("forEach.query: the query is refused")
+    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
+    assert await bench.deliver() == 0
+
+
+async def test_a_query_that_is_not_of_this_process_is_not_run(bench: Bench) -> None:
+    owner = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
+    await bench.fire(owner)
+    stranger = bench.outbox("{}")
+    bench.clock.move(60)
+    await bench.fire(stranger)
+    assert (await owner.schedules.get("tick")).stored.last_fired_at is None
+    await bench.fire(owner)
+    assert (await owner.schedules.get("tick")).stored.last_fired_at == bench.clock.now
+
+
+async def test_a_key_that_fails_too_often_is_quarantined_until_it_is_released(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, quarantineAfter: 2}}")
+    await bench.fire(outbox)
+    for _ in range(3):
+        bench.clock.move(60)
+        await bench.fire(outbox)
+        await bench.deliver(FAILED)
+    latest = (await outbox.schedules.runs("tick"))[0]
+    assert (latest.status, (latest.error or {})["code"]) == (RunStatus.SKIPPED, "quarantine")
+    assert (await outbox.schedules.get("tick")).quarantined == ("",)
+    assert await outbox.schedules.release("tick")
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    assert await bench.deliver() == 1
+
+
+async def test_a_real_runner_fires_and_delivers(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {cron: '* * * * * *', backend: api, route: /a}}")
+    transport = ScriptedTransport()
+    async with outbox.runner(RunnerOptions(poll=0.05), transport=transport):
+        await eventually(outbox.schedules.list)
+        bench.clock.move(1)
+
+        async def succeeded() -> bool:
+            return RunStatus.SUCCESS in {run.status for run in await outbox.schedules.runs()}
+
+        assert await eventually(succeeded)
+    assert bench.witness.fires == [("tick", 1)]
+
+
+async def test_an_outage_costs_time_and_no_fire(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    bench.clock.move(60)
+    services = bench.services(outbox)
+
+    async def fails(*_: object, **__: object) -> None:
+        raise StoreUnavailable(store="memory://", problem="away")
+
+    whole, bench.store.change_schedule = bench.store.change_schedule, fails
+    await services.scheduler._look()
+    (task,) = services.scheduler._under_way.values()
+    bench.store.change_schedule = whole
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await bench.fire(outbox)
+    assert await bench.deliver() == 1

@@ -1,0 +1,66 @@
+"""Runs are written down, cut off at their deadline, and deleted when they are old."""
+
+from __future__ import annotations
+
+from tests.core.scheduling.conftest import FAILED, Bench
+
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import RunQuery, RunStatus
+
+TICK = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
+
+
+async def stored_statuses(bench: Bench) -> list[str]:
+    return [run.status.value for run in await bench.store.runs(RunQuery())]
+
+
+async def test_the_end_of_a_run_is_written_down_before_its_job_goes(bench: Bench) -> None:
+    outbox = bench.outbox(TICK % "")
+    await outbox.migrate()
+    await outbox.schedules.trigger("tick")
+    await bench.deliver()
+    assert await stored_statuses(bench) == ["running"]
+    await bench.services(outbox).upkeep.close_runs()
+    assert await stored_statuses(bench) == ["success"]
+
+
+async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:
+    outbox = bench.outbox(TICK % "")
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    await bench.deliver(FAILED)
+    await outbox.clear(str(run.job_id))
+    await bench.services(outbox).upkeep.close_runs()
+    (found,) = await bench.store.runs(RunQuery())
+    assert (found.status, (found.error or {})["code"]) == (RunStatus.FAILED, "job_gone")
+
+
+async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
+    outbox = bench.outbox(TICK % "")
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    upkeep = bench.services(outbox).upkeep
+    bench.clock.move(89)
+    await upkeep.close_runs()
+    assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
+    bench.clock.move(1)
+    await upkeep.close_runs()
+    assert (await outbox.get(str(run.job_id))).status is JobStatus.FAILED
+    (found,) = await bench.store.runs(RunQuery())
+    assert (found.status, (found.error or {})["code"]) == (RunStatus.KILLED, "deadline_exceeded")
+
+
+async def test_old_runs_are_deleted(bench: Bench) -> None:
+    outbox = bench.outbox(TICK % ", concurrency: allow, history: 2")
+    await outbox.migrate()
+    upkeep = bench.services(outbox).upkeep
+    for _ in range(4):
+        await outbox.schedules.trigger("tick")
+        bench.clock.move(1)
+    await bench.deliver()
+    await upkeep.close_runs()
+    await upkeep._each(upkeep._prune)
+    assert await stored_statuses(bench) == ["success"] * 2
+    bench.clock.move(86_400)
+    await upkeep._each(upkeep._prune)
+    assert await stored_statuses(bench) == []

@@ -58,4 +58,4 @@ async def race(url: str, until: int) -> int:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(race(sys.argv[1], int(sys.argv[2]))))
+    sys.stdout.write(str(asyncio.run(race(sys.argv[1], int(sys.argv[2])))))

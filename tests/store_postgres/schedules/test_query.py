@@ -1,4 +1,4 @@
-"""A query reads, and neither writes nor takes without end: hostile ones are refused, and leave nothing behind."""
+"""A query reads, within bounds: hostile ones are refused, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ WRITES = {
 }
 
 
+AT_WORK = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE state = 'active' AND query LIKE '%sp00ky_rows%' AND pid <> pg_backend_pid()
+"""
+
+
 @pytest.fixture
 async def guarded(store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any) -> Any:
     """A store with one connection, two jobs, and what could write."""
@@ -72,9 +78,11 @@ async def test_it_is_refused_and_leaves_nothing(
 
 async def test_values_are_as_postgresql_writes_them(store: PostgresStore) -> None:
     text = """
-        SELECT 9007199254740993 AS whole, 1.50::numeric AS exact, 'NaN'::float8 AS nan, true AS yes, NULL AS nothing,
+        SELECT 9007199254740993 AS whole, 1.50::numeric AS exact, 'NaN'::float8 AS nan,
+            true AS yes, NULL AS nothing,
             '2026-03-29 01:00:00.5+00'::timestamptz AT TIME ZONE 'UTC' AS at, '2026-03-29'::date AS day,
-            '0190163d-8694-739b-8c4f-4b7d2f1e3c55'::uuid AS key, ARRAY[1, 2] AS list, '{"a": [null]}'::jsonb AS deep,
+            '0190163d-8694-739b-8c4f-4b7d2f1e3c55'::uuid AS key, ARRAY[1, 2] AS list,
+            '{"a": [null]}'::jsonb AS deep,
             '\\x00ff'::bytea AS bytes, 'it''s {{longest}}; "ä" ❄ \\' AS words -- and a comment
     """
     assert await store.query_rows(text) == [
@@ -114,7 +122,7 @@ async def test_rows_come_in_their_order_and_up_to_a_limit(store: PostgresStore) 
     text = "SELECT n AS id FROM generate_series(1, 1000) AS n ORDER BY n DESC"
     assert [row["id"] for row in await store.query_rows(text, limit=250)] == list(range(1000, 750, -1))
     assert len(await store.query_rows(text)) == 1000
-    endless = await store.query_rows("SELECT generate_series(1, 10::bigint ^ 15) AS id", limit=3)
+    endless = await store.query_rows("SELECT generate_series(1, 1000000000000000) AS id", limit=3)
     assert [row["id"] for row in endless] == [1, 2, 3]
 
 
@@ -131,11 +139,10 @@ async def test_it_ends_after_a_while(
     guarded: PostgresStore, sql: Any, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(query, "QUERY_SECONDS", 0.5)
-    with pytest.raises(QueryRefused, match="takes longer than|statement timeout"):
+    with pytest.raises(QueryRefused, match=r"takes longer than|statement timeout"):
         await guarded.query_rows(text)
-    left = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%sp00ky_rows%' AND pid <> pg_backend_pid()"
     async with asyncio.timeout(30):
-        while await sql.fetchval(left):
+        while await sql.fetchval(AT_WORK):  # noqa: ASYNC110  # it can only be asked
             await asyncio.sleep(0.05)
     assert await guarded.query_rows("SELECT 1 AS one") == [{"one": 1}]
 

@@ -10,6 +10,7 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.compatibility import refuse_old_server
+from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.url import read_url
 
 
@@ -117,7 +118,7 @@ async def test_a_newer_version_that_only_added_is_worked_on(
     assert len(await store.claim({"api": 1}, "r1")) == 1
 
 
-@pytest.mark.parametrize("min_compatible", [None, 4])
+@pytest.mark.parametrize("min_compatible", [None, VERSION + 1])
 async def test_a_newer_version_that_says_so_is_refused(
     store: PostgresStore, sql: Any, quoted: str, min_compatible: int | None
 ) -> None:

@@ -26,8 +26,8 @@ MOST_BYTES = 64 * 2**20
 BEYOND_SERVER = 1.0
 """Seconds that the client waits longer than the server lets each statement take."""
 
-ENDED = ("08", "57P")
-"""States of a server that is away or ending: that is not the query's fault."""
+NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)
+"""States of a server that is away, ending, or at odds with another transaction."""
 
 
 @attrs.frozen
@@ -48,10 +48,10 @@ class RowQueries:
                     rows = await _read(connection, query, limit)
             except TimeoutError as error:
                 raise self._refusal(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
-            except (asyncpg.PostgresError, ValueError) as error:
-                if _is_at_fault(error):
-                    raise self._refusal(said(error)) from error
-                raise
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+                if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
+                    raise
+                raise self._refusal(said(error)) from error
             await transaction.rollback()
             await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback keeps these
             return rows
@@ -80,9 +80,3 @@ async def _read(connection: Any, query: str, limit: int) -> list[Mapping[str, An
                 raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
             rows.append(decode(row["json"]))
     return rows
-
-
-def _is_at_fault(error: Exception) -> bool:
-    """Tell whether the query failed, rather than the server or the connection."""
-    state = state_of(error)
-    return not (state.startswith(ENDED) or state in CONFLICTS)

@@ -37,8 +37,11 @@ from sp00ky_core.errors import (
     PayloadNotJson,
     PayloadTooLarge,
     PluginLoadError,
+    QueryRefused,
     RowRefused,
     RunnerGone,
+    ScheduleInvalid,
+    ScheduleStopped,
     SchemaError,
     Sp00kyError,
     StoreClosed,
@@ -47,6 +50,7 @@ from sp00ky_core.errors import (
     StoreUnavailable,
     UnknownBackend,
     UnknownRoute,
+    UnknownSchedule,
     UnknownStrategy,
     Violation,
 )
@@ -196,6 +200,10 @@ __all__ = [
     "StoreInUse",
     "SchemaError",
     "RowRefused",
+    "UnknownSchedule",
+    "ScheduleStopped",
+    "ScheduleInvalid",
+    "QueryRefused",
     "__version__",
 ]
 

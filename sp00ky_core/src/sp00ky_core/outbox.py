@@ -192,8 +192,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         As ``sp00ky migrate [--repair]`` does.
         """
         steps = await self.store.migrate(repair=repair)
-        if self.store.capabilities.schedules:
-            await self.schedules.sync()
+        await self.schedules.sync_migrated()
         return steps
 
     def runner(

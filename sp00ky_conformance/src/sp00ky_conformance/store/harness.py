@@ -210,19 +210,6 @@ class StoreHarness:
         """Delete a job's row, whatever it is, past the store, as its owner may."""
         raise NotImplementedError("override the suite's delete_row(): its tests need it")
 
-    def query_of(self, store: Store, table: str, what: str) -> str:
-        """Return a query, in the store's language.
-
-        Args:
-            store: The store.
-            table: The name of a job table, in which rows with the paths ``/a`` and ``/b`` are.
-            what: ``rows``: their fields ``path`` and ``max_retries``, by path; ``write``: one that would
-                delete the rows, as a query that returns them where the language has such a thing;
-                ``wrong``: one that the database can't parse; ``slow``: one that would take minutes.
-                ``CallUnsupported`` where there is none of a kind.
-        """
-        raise NotImplementedError("override the suite's query_of(), or say schedules = False")
-
     async def without_transactions(self, store: Store) -> None:
         """Assert that a store which says that it joins no transactions refuses them."""
         async with self._any_connection(store) as connection:

@@ -23,6 +23,7 @@ from sp00ky_core.cli.migrate import migrate
 from sp00ky_core.cli.plugins import plugins
 from sp00ky_core.cli.run.command import run
 from sp00ky_core.cli.runners import runners
+from sp00ky_core.cli.schedules import schedules
 from sp00ky_core.cli.terminal.logs import logged
 
 STDERR = 2
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, check, migrate, run, call, plugins, jobs, backends, runners, audit):
+for command in (demo, init, check, migrate, run, call, plugins, jobs, backends, runners, schedules, audit):
     cli.add_command(command)
 
 

@@ -46,7 +46,7 @@ async def _check(settings: Settings, *, verbose: bool) -> Sequence[Finding]:
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
         findings += _route_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            return [*findings, *await outbox.store.check()]
+            return [*findings, *await outbox.store.check(), *await outbox.schedules.check()]
     finally:
         await outbox.store.close()
 

@@ -22,8 +22,8 @@ def migrate(
 ) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
-    Without --repair nothing that is there is changed. What --print prints can be piped into the database's
-    own client.
+    The schedules are made what the file says. Without --repair nothing else that is there is changed. What
+    --print prints can be piped into the database's own client.
     """
     if print_grants:
         store = settings.outbox().store
@@ -42,11 +42,12 @@ def migrate(
 
 
 async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Sequence[MigrationStep]:
-    store = settings.outbox().store
+    outbox = settings.outbox()
+    store = outbox.store
     await store.open()
     try:
         with slow("reading the tables" if only_print else "migrating"):
-            return await (store.migration(repair=repair) if only_print else store.migrate(repair=repair))
+            return await (store.migration(repair=repair) if only_print else outbox.migrate(repair=repair))
     finally:
         await store.close()
 

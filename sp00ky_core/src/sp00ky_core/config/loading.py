@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.config.entries import Entry, entries
 from sp00ky_core.config.keys import keys_of
 from sp00ky_core.config.schedules import load_schedules
-from sp00ky_core.config.settings import BackendConfig, Config, Notice
+from sp00ky_core.config.settings import BackendConfig, Config, Notice, RetentionConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError
@@ -134,7 +134,8 @@ def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
     placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
     kept = attrs.asdict(found.retention, filter=lambda _, value: value is not None)
-    return attrs.evolve(found, **{**placed, "retention": attrs.evolve(whole.retention, **kept)})
+    of_all = {"success": whole.retention.success, "failed": whole.retention.failed}
+    return attrs.evolve(found, **{**placed, "retention": RetentionConfig(**(of_all | kept))})
 
 
 def _absolute(value: Any, folder: Path) -> Any:

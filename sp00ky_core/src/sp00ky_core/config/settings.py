@@ -28,6 +28,7 @@ __all__ = [
     "BreakerConfig",
     "RateConfig",
     "RetentionConfig",
+    "ProjectRetentionConfig",
     "TlsConfig",
     "BackendConfig",
     "SurrealdbConfig",
@@ -108,12 +109,21 @@ class RetentionConfig:
     Attributes:
         success: Of delivered jobs.
         failed: Of failed ones.
-        run_success: Of schedules' runs that succeeded or made nothing; at the top level only.
-        run_failed: Of those that failed; likewise.
     """
 
     success: float | None = field(default=None, metadata=key(read.duration))
     failed: float | None = field(default=None, metadata=key(read.duration))
+
+
+@attrs.frozen(kw_only=True)
+class ProjectRetentionConfig(RetentionConfig):
+    """``retention:`` at the top level: of all backends, and of schedules' runs.
+
+    Attributes:
+        run_success: Of runs that succeeded, or were skipped or replaced.
+        run_failed: Of runs that failed or were killed.
+    """
+
     run_success: float | None = field(default=None, metadata=key(read.duration))
     run_failed: float | None = field(default=None, metadata=key(read.duration))
 
@@ -287,7 +297,9 @@ class Config:
     backends: Mapping[str, BackendConfig]
     store: Secret | None = field(default=None, metadata=key(read.store_location, secret=True))
     surrealdb: SurrealdbConfig | None = field(default=None, metadata=key(SurrealdbConfig))
-    retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
+    retention: ProjectRetentionConfig = field(
+        default=ProjectRetentionConfig(), metadata=key(ProjectRetentionConfig)
+    )
     schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
     notices: tuple[Notice, ...] = ()

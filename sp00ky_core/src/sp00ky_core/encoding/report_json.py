@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from sp00ky_core.encoding.job_json import instant_to_json
-from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord
+from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
 
-__all__ = ["json_of", "runner_to_json", "audit_to_json"]
+if TYPE_CHECKING:
+    from sp00ky_core.scheduling.operators import ScheduleRecord
+
+__all__ = ["json_of", "runner_to_json", "audit_to_json", "run_to_json", "schedule_to_json"]
 
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
@@ -22,7 +25,7 @@ AUDIT_KEYS = (
 )
 
 
-def json_of(record: BackendStats | ErrorGroup | RunnerRecord | AuditEntry) -> dict[str, Any]:
+def json_of(record: BackendStats | ErrorGroup | RunnerRecord | AuditEntry | ScheduleRun) -> dict[str, Any]:
     """Turn a record into JSON values, a key for each of its attributes."""
     return attrs.asdict(record, value_serializer=_json_value)
 
@@ -38,6 +41,32 @@ def audit_to_json(entry: AuditEntry) -> dict[str, Any]:
     """Turn an audit entry into JSON values."""
     fields = json_of(entry)
     return {key: fields[key] for key in AUDIT_KEYS}
+
+
+def run_to_json(run: ScheduleRun) -> dict[str, Any]:
+    """Turn a schedule's run into JSON values."""
+    return json_of(run)
+
+
+def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
+    """Turn a schedule into JSON values: its definition, its clock, and how its last run ended."""
+    stored, definition, last = schedule.stored, schedule.definition, schedule.last_run
+    fields: dict[str, Any] = {"name": stored.name, "definition": dict(stored.definition)}
+    for name in ("cron", "every", "timezone", "backend", "route", "enabled"):
+        fields[name] = None if definition is None else getattr(definition, name)
+    instants = {
+        name: None if at is None else instant_to_json(at)
+        for name, at in (("next_fire_at", stored.next_fire_at), ("last_fired_at", stored.last_fired_at))
+    }
+    return {
+        **fields,
+        **instants,
+        "paused": stored.paused,
+        "origin": stored.origin,
+        "last_status": None if last is None else last.status.value,
+        "last_error": stored.last_error,
+        "quarantined": list(schedule.quarantined),
+    }
 
 
 def _json_value(_record: object, _field: object, value: Any) -> Any:

@@ -32,7 +32,7 @@ from sp00ky_core.schedule.clock import next_fire
 from sp00ky_core.schedule.fan_out import FanOut
 from sp00ky_core.schedule.run_end import REPLACED, ended, failures_after, kill_reason
 
-__all__ = ["Fire", "OpenRun", "Situation", "decide_fire", "job_key"]
+__all__ = ["Fire", "OpenRun", "Situation", "decide_fire", "job_key", "new_job"]
 
 SKIPPED_BUSY, SKIPPED_QUARANTINE = "concurrency_skip", "quarantine"
 """Codes of the errors of runs that were skipped."""
@@ -165,7 +165,7 @@ class _Deciding:
 
     def _spawn(self, key: str, row: Mapping[str, Any] | None) -> None:
         try:
-            job = self._of.checked(_new_job(self._of.definition, row))
+            job = self._of.checked(new_job(self._of.definition, row))
         except Sp00kyError as error:
             self._end(key, RunStatus.FAILED, {"code": _code(error), "reason": str(error)[:2_048]})
             return
@@ -182,7 +182,8 @@ class _Deciding:
         )
 
 
-def _new_job(definition: ScheduleConfig, row: Mapping[str, Any] | None) -> NewJob:
+def new_job(definition: ScheduleConfig, row: Mapping[str, Any] | None) -> NewJob:
+    """Build the job of a row; None: of a schedule without ``forEach``. Raises ``OptionInvalid``."""
     payload = definition.payload if row is None else {**definition.payload, "row": dict(row)}
     retry = definition.retry
     return NewJob(

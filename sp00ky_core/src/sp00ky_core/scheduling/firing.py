@@ -77,8 +77,11 @@ class Firing:
         """Fire once, on the row as it was read at a time of the database's; the runs that it made.
 
         None: the row has changed meanwhile, so nothing was written.
+
+        Raises:
+            QueryRefused: its query is, where it is fired by hand; by the clock the row says so.
         """
-        rows, problem = await self._rows(definition)
+        rows, problem = await self._rows(definition, trigger)
         situation = Situation(
             stored=stored,
             definition=definition,
@@ -97,12 +100,14 @@ class Firing:
             await self.hooks.dispatch("sp00ky_schedule_fired", schedule=stored.name, runs=runs)
         return runs
 
-    async def _rows(self, definition: ScheduleConfig) -> tuple[FanOut | None, str | None]:
+    async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> tuple[FanOut | None, str | None]:
         if definition.for_each is None:
             return None, None
         try:
             rows = await schedules_of(self.store).query_rows(definition.for_each.query)
         except QueryRefused as error:
+            if trigger is Trigger.MANUAL:
+                raise
             return None, f"forEach.query: {error.problem}".replace("\0", "")[:2_048]
         return fan_out(definition.for_each, rows), None
 

@@ -15,6 +15,7 @@ from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, Unk
 from sp00ky_core.operators.audit import ActOptions, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
+    Finding,
     RunQuery,
     RunStatus,
     ScheduleRun,
@@ -34,6 +35,7 @@ from sp00ky_core.scheduling.changes import (
     remove_others,
     schedules_of,
 )
+from sp00ky_core.scheduling.findings import definition_findings, store_findings
 from sp00ky_core.scheduling.firing import Firing, jobs_of
 from sp00ky_core.scheduling.services import ScheduleServices
 
@@ -122,10 +124,24 @@ class ScheduleOperators:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
         self._check_supported()
         async with recorded(self._store, act_of("schedules sync", {}, via=self._via(), **act)) as record:
-            defined = await define(self._store, self._config.schedules)
-            removed = await remove_others(self._store, self._config.schedules, self._backends)
-            await record.reach(len(defined) + len(removed))
+            result = await self.sync_migrated()
+            await record.reach(len(result.defined) + len(result.removed))
+        return result
+
+    async def sync_migrated(self) -> SyncResult:
+        """Do as ``sync`` does, as a part of ``migrate``: it isn't written down; without support, nothing."""
+        if not self._store.capabilities.schedules:
+            return SyncResult(defined=[], removed=[])
+        defined = await define(self._store, self._config.schedules)
+        removed = await remove_others(self._store, self._config.schedules, self._backends)
         return SyncResult(defined=defined, removed=removed)
+
+    async def check(self) -> Sequence[Finding]:
+        """Find what would keep the file's schedules from making jobs."""
+        found = [*definition_findings(self._config, self._backends)]
+        if self._store.capabilities.schedules:
+            found += await store_findings(self._store, self._config.schedules)
+        return found
 
     async def list(self) -> list[ScheduleRecord]:
         """List the schedules that are defined, by name."""

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
-from sp00ky_core.config.settings import RetentionConfig
+from sp00ky_core.config.settings import ProjectRetentionConfig
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import RunQuery, RunStatus, ScheduleChange, ScheduleRun, StoredSchedule
 from sp00ky_core.runner.options import RunnerOptions
@@ -45,7 +45,7 @@ class RunUpkeep:
         options: The runner's.
     """
 
-    def __init__(self, firing: Firing, retention: RetentionConfig, options: RunnerOptions) -> None:
+    def __init__(self, firing: Firing, retention: ProjectRetentionConfig, options: RunnerOptions) -> None:
         self._firing = firing
         self._store, self._schedules = firing.store, schedules_of(firing.store)
         self._retention = retention

@@ -37,6 +37,19 @@ class ScheduleHarness(StoreHarness):
     async def without_schedules(self, store: Store) -> None:
         """Ask nothing of a store that says that it keeps no schedules."""
 
+    def query_of(self, store: Store, table: str, what: str) -> str:
+        """Return a query, in the store's language.
+
+        Args:
+            store: The store.
+            table: The name of a job table, in which rows with the paths ``/a`` and ``/b`` are.
+            what: ``rows``: their fields ``path`` and ``max_retries``, by path; ``write``: one that would
+                delete the rows, as a query that returns them where the language has such a thing;
+                ``wrong``: one that the database can't parse; ``slow``: one that would take minutes.
+                ``CallUnsupported`` where there is none of a kind.
+        """
+        raise NotImplementedError("override the suite's query_of(), or say schedules = False")
+
     async def now(self, store: Store) -> datetime:
         """Read the database's clock."""
         return (await schedules_of(store).schedules()).now

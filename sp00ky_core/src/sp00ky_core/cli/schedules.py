@@ -1,0 +1,174 @@
+"""``sp00ky schedules``: what is made into jobs by the clock, what came of it, and an operator's hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sp00ky_core.cli.arguments.act import act_options
+from sp00ky_core.cli.context import Settings, command, with_settings
+from sp00ky_core.cli.terminal.job_format import moment
+from sp00ky_core.cli.terminal.output import as_json, one_line, show_json, show_list
+from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
+from sp00ky_core.ports import RunStatus, ScheduleRun
+from sp00ky_core.scheduling.operators import ScheduleRecord
+
+COLUMNS = (
+    "name",
+    "fires",
+    "backend",
+    "route",
+    "state",
+    "next (UTC)",
+    "last (UTC)",
+    "last run",
+    "quarantined",
+    "problem",
+)
+RUN_COLUMNS = ("schedule", "fired (UTC)", "key", "trigger", "status", "job", "ended (UTC)", "error")
+
+NAME = click.argument("name")
+
+
+@click.group()
+@with_settings
+def schedules() -> None:
+    """Look at schedules and at what they have made, pause them, fire them by hand."""
+
+
+@command(schedules, name="list", short_help="List the schedules: when they fire, and how the last run ended.")
+@as_json
+def list_schedules(settings: Settings, *, json_wanted: bool) -> None:
+    """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
+    found = settings.ask(lambda outbox: outbox.schedules.list(), "reading the schedules")
+    show_list("schedules", found, schedule_to_json, COLUMNS, _row, json_wanted=json_wanted)
+
+
+@command(schedules, name="get", short_help="Show one schedule, and its latest runs.")
+@NAME
+@as_json
+def get(settings: Settings, *, name: str, json_wanted: bool) -> None:
+    """Show the schedule NAME: its definition, its clock, and its latest runs. Exit 1: there is none."""
+    record = settings.ask(lambda outbox: outbox.schedules.get(name))
+    if json_wanted:
+        show_json(schedule_to_json(record))
+        return
+    for key, value in schedule_to_json(record).items():
+        if value not in (None, [], {}):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            click.echo(one_line(f"{key}: {text}"))
+
+
+@command(schedules, name="runs", short_help="List what schedules have made, the latest first.")
+@click.argument("name", required=False)
+@click.option(
+    "--status", type=click.Choice([each.value for each in RunStatus]), help="As it is written down."
+)
+@click.option("--key", help="The row's, of forEach.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@as_json
+def runs(
+    settings: Settings,
+    *,
+    name: str | None,
+    status: str | None,
+    key: str | None,
+    limit: int,
+    json_wanted: bool,
+) -> None:
+    """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
+    found = settings.ask(
+        lambda outbox: outbox.schedules.runs(name, status=status, key=key, limit=limit), "reading the runs"
+    )
+    _show_runs(found, json_wanted=json_wanted)
+
+
+@command(schedules, name="pause", short_help="Keep a schedule from firing.")
+@NAME
+@act_options
+def pause(settings: Settings, *, name: str, **act: Any) -> None:
+    """Keep the schedule NAME from firing, by hand too, until it is resumed; deploys keep the pause."""
+    began = settings.ask(lambda outbox: outbox.schedules.pause(name, **act))
+    click.echo(f"{name} is paused until it is resumed" + ("" if began else "; it was before"))
+
+
+@command(schedules, name="resume", short_help="End a pause.")
+@NAME
+@act_options
+def resume(settings: Settings, *, name: str, **act: Any) -> None:
+    """End the pause of the schedule NAME; what it missed meanwhile is left out."""
+    ended = settings.ask(lambda outbox: outbox.schedules.resume(name, **act))
+    click.echo(f"{name} is resumed" + ("" if ended else "; nothing had paused it"))
+
+
+@command(schedules, name="release", short_help="End the quarantine of keys.")
+@NAME
+@click.argument("keys", nargs=-1)
+@act_options
+def release(settings: Settings, *, name: str, keys: Sequence[str], **act: Any) -> None:
+    """End the quarantine of KEYS of the schedule NAME; without KEYS, of all."""
+    ended = settings.ask(lambda outbox: outbox.schedules.release(name, *keys, **act))
+    click.echo(f"{name}: " + ("released" if ended else "no such key had failed"))
+
+
+@command(schedules, name="trigger", short_help="Fire a schedule now.")
+@NAME
+@act_options
+@as_json
+@click.pass_context
+def trigger(
+    context: click.Context, /, settings: Settings, *, name: str, json_wanted: bool, **act: Any
+) -> None:
+    """Fire the schedule NAME now; its clock goes on as it would have.
+
+    Exit 1 if a run of it failed at once.
+    """
+    found = settings.ask(lambda outbox: outbox.schedules.trigger(name, **act), "firing")
+    _show_runs(found, json_wanted=json_wanted)
+    context.exit(any(run.status is RunStatus.FAILED for run in found))
+
+
+@command(schedules, name="sync", short_help="Make the schedules what the file says.")
+@act_options
+@as_json
+def sync(settings: Settings, *, json_wanted: bool, **act: Any) -> None:
+    """Make the schedules what the file says; `sp00ky migrate` does so too."""
+    result = settings.ask(lambda outbox: outbox.schedules.sync(**act))
+    if json_wanted:
+        show_json({"defined": [*result.defined], "removed": [*result.removed]})
+        return
+    for verb, names in (("defined", result.defined), ("removed", result.removed)):
+        for name in names:
+            click.echo(f"{verb} {name}")
+    if not result.defined and not result.removed:
+        click.echo("nothing to do")
+
+
+def _show_runs(found: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
+    show_list("runs", found, run_to_json, RUN_COLUMNS, _run_row, json_wanted=json_wanted)
+
+
+def _row(record: ScheduleRecord) -> tuple[object, ...]:
+    stored, definition, last = record.stored, record.definition, record.last_run
+    if definition is None:
+        return (stored.name, *[""] * 3, "unreadable", *[""] * 5)
+    fires = definition.cron or f"every {definition.every:g} s"
+    zone = "" if definition.timezone == "UTC" else f" {definition.timezone}"
+    state = "paused" if stored.paused else "on" if definition.enabled else "off"
+    instants = (moment(stored.next_fire_at), moment(stored.last_fired_at))
+    status = "" if last is None else last.status.value
+    what = (f"{fires}{zone}", definition.backend, definition.route, state)
+    return (stored.name, *what, *instants, status, ", ".join(record.quarantined), stored.last_error)
+
+
+def _run_row(run: ScheduleRun) -> tuple[object, ...]:
+    error = (
+        ""
+        if run.error is None
+        else ": ".join(str(run.error[key]) for key in ("code", "reason") if key in run.error)
+    )
+    made = (run.trigger.value, run.status.value, run.job_id, moment(run.finished_at))
+    return (run.schedule, moment(run.fired_at), run.key, *made, error)

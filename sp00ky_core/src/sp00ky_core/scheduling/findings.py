@@ -1,0 +1,78 @@
+"""Find what keeps schedules from making jobs: backends, routes, payloads, queries, a table that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sp00ky_core.backend import Backends
+from sp00ky_core.config import Config
+from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
+from sp00ky_core.contract.validation import validated
+from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownBackend
+from sp00ky_core.ports import Finding, Store, StoredSchedule
+from sp00ky_core.schedule.fire import new_job
+from sp00ky_core.scheduling.changes import schedules_of
+
+__all__ = ["definition_findings", "store_findings"]
+
+SYNC = "run: sp00ky schedules sync"
+
+
+def definition_findings(config: Config, backends: Backends) -> Iterator[Finding]:
+    """Yield what is wrong with the file's schedules, without asking the database."""
+    for name, definition in config.schedules.items():
+        problem = _problem(definition, backends)
+        if problem is not None:
+            consequence, fix = (
+                "each of its fires fails, no job is made",
+                "change the schedule, or its backend",
+            )
+            yield Finding.stopping(f"schedule {name}", problem, consequence, fix)
+
+
+def _problem(definition: ScheduleConfig, backends: Backends) -> str | None:
+    try:
+        backend = backends.named(definition.backend)
+        if definition.for_each is None:
+            validated(backend, new_job(definition, None))
+        elif backend.contract.route(definition.route) is None:
+            return f"{definition.route!r} is no route of backend {backend.name!r}"
+    except UnknownBackend as error:
+        return str(error)
+    except Sp00kyError as error:
+        return str(error)
+    return None
+
+
+async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]) -> list[Finding]:
+    """Find what the database says against them. Tables that are missing are found elsewhere."""
+    try:
+        stored = (await schedules_of(store).schedules()).schedules
+    except StoreError:
+        return []
+    found = []
+    for name, definition in definitions.items():
+        if store.capabilities.durable:
+            found += [*_row_findings(name, definition, stored.get(name))]
+        if definition.for_each is not None:
+            try:
+                await schedules_of(store).query_rows(definition.for_each.query, limit=1)
+            except QueryRefused as error:
+                consequence = "each of its fires fails, no job is made"
+                finding = Finding.stopping(
+                    f"schedule {name}", error.problem, consequence, "change forEach.query"
+                )
+                found.append(finding)
+    return found
+
+
+def _row_findings(name: str, definition: ScheduleConfig, stored: StoredSchedule | None) -> Iterator[Finding]:
+    subject = f"schedule {name}"
+    if stored is None or stored.removed:
+        yield Finding.warning(subject, "the database doesn't have it", "a runner's start may add it", SYNC)
+    elif stored.hash != definition_hash(definition.to_json()):
+        problem = "the database has another definition of it"
+        yield Finding.warning(subject, problem, "it fires as that one says", SYNC)
+    elif stored.last_error:
+        fix = "see: sp00ky schedules get " + name
+        yield Finding.warning(subject, f"its last fire: {stored.last_error}", "jobs are missing", fix)

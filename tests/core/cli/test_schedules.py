@@ -1,0 +1,80 @@
+"""``sp00ky schedules``: looking at schedules, and an operator's hand on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.core.cli.conftest import Cli
+from tests.core.cli.jobs.shelf import Shelf, within
+
+KEYS = [
+    *("name", "definition", "cron", "every", "timezone", "backend", "route", "enabled"),
+    *("next_fire_at", "last_fired_at", "paused", "origin", "last_status", "last_error", "quarantined"),
+]
+RUN_KEYS = ["schedule", "fired_at", "key", "trigger", "job_id", "status", "error", "finished_at"]
+
+
+def define(**definition: Any) -> None:
+    given = {"backend": "api", "route": "/json", "cron": "0 2 * * *", **definition}
+    within(lambda outbox: outbox.schedules.define("nightly", **given))
+
+
+def test_schedules_are_listed(shelf: Shelf, sp00ky: Cli) -> None:
+    assert sp00ky("schedules", "list", "--json").json == {"schedules": []}
+    define(timezone="Europe/Berlin")
+    (found,) = sp00ky("schedules", "list", "--json").json["schedules"]
+    assert list(found) == KEYS
+    assert (found["name"], found["cron"], found["paused"], found["last_status"]) == (
+        "nightly",
+        "0 2 * * *",
+        False,
+        None,
+    )
+    assert found["next_fire_at"].endswith("Z")
+    assert sp00ky("schedules", "get", "nightly", "--json").json == found
+    assert "0 2 * * * Europe/Berlin" in sp00ky("schedules", "list").out
+    assert "next_fire_at: " in sp00ky("schedules", "get", "nightly").out
+
+
+def test_one_is_fired_by_hand_and_written_down(shelf: Shelf, sp00ky: Cli) -> None:
+    define()
+    done = sp00ky("schedules", "trigger", "nightly", "--reason", "again", "--json")
+    assert done.code == 0
+    (run,) = done.json["runs"]
+    assert list(run) == RUN_KEYS
+    assert (run["trigger"], run["status"], run["key"]) == ("manual", "running", "")
+    assert sp00ky("schedules", "runs", "--json").json == {"runs": [run]}
+    assert run["job_id"] in sp00ky("schedules", "runs", "nightly", "--status", "running").out
+    assert sp00ky("schedules", "runs", "--key", "none", "--json").json == {"runs": []}
+    (entry,) = sp00ky("audit", "--json").json["audit"]
+    assert (entry["action"], entry["count"], entry["reason"]) == ("schedules trigger", 1, "again")
+
+
+def test_a_paused_one_is_not_fired(shelf: Shelf, sp00ky: Cli) -> None:
+    define()
+    assert sp00ky("schedules", "pause", "nightly").out == "nightly is paused until it is resumed\n"
+    assert "it was before" in sp00ky("schedules", "pause", "nightly").out
+    line = sp00ky("schedules", "trigger", "nightly").complaint(1)
+    assert "it is paused; see: sp00ky schedules resume nightly" in line
+    assert sp00ky("schedules", "resume", "nightly").out == "nightly is resumed\n"
+    assert "nothing had paused it" in sp00ky("schedules", "resume", "nightly").out
+
+
+def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
+    define(route="/none")
+    done = sp00ky("schedules", "trigger", "nightly")
+    assert done.code == 1
+    assert "unknown_route" in done.out
+
+
+def test_names_that_are_none(shelf: Shelf, sp00ky: Cli) -> None:
+    define()
+    for call in ("get", "pause", "resume", "trigger", "release"):
+        assert "did you mean 'nightly'?" in sp00ky("schedules", call, "nightli").complaint(1)
+    assert "no such key had failed" in sp00ky("schedules", "release", "nightly", "k").out
+
+
+def test_a_sync_is_what_the_file_says(shelf: Shelf, sp00ky: Cli) -> None:
+    define()
+    assert sp00ky("schedules", "sync", "--json").json == {"defined": [], "removed": []}
+    assert sp00ky("schedules", "sync").out == "nothing to do\n"

@@ -1,0 +1,28 @@
+"""``check`` finds what keeps schedules from making jobs."""
+
+from __future__ import annotations
+
+import pytest
+from tests.core.scheduling.conftest import Bench
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ("backend: none, route: /a", "none"),
+        ("backend: api, route: /none", "no route '/none'"),
+        ("backend: api, route: /none, forEach: {query: '[]'}", "'/none' is no route of backend 'api'"),
+        ("backend: api, route: /a, forEach: {query: SELECT}", "the query is refused"),
+        ("backend: api, route: /a, retry: {strategy: odd}", "odd"),
+    ],
+)
+async def test_what_would_make_each_fire_fail(bench: Bench, keys: str, problem: str) -> None:
+    outbox = bench.outbox(f"{{tick: {{every: 60s, {keys}}}}}")
+    (finding,) = await outbox.schedules.check()
+    assert (finding.stops_jobs, finding.subject) == (True, "schedule tick")
+    assert problem in finding.problem
+
+
+async def test_nothing_is_found_where_nothing_is_wrong(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
+    assert await outbox.schedules.check() == []

@@ -20,6 +20,7 @@ from sp00ky_core.config import (
     RetryConfig,
     SurrealdbConfig,
     TlsConfig,
+    TopRetentionConfig,
 )
 from sp00ky_core.config.keys import FOREIGN, NOT_YET, TYPES, keys_of, written_keys
 from sp00ky_core.plugins.registry import DISTRIBUTIONS
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, type] = {
     "backend.breaker": BreakerConfig,
     "backend.rate": RateConfig,
     "backend.retention": RetentionConfig,
+    "retention": TopRetentionConfig,
     "surrealdb": SurrealdbConfig,
 }
 HEADINGS: Mapping[str, str] = {
@@ -51,6 +53,7 @@ HEADINGS: Mapping[str, str] = {
     "backend.breaker": "### breaker",
     "backend.rate": "### rate",
     "backend.retention": "### retention",
+    "retention": "### retention of the whole file",
     "surrealdb": "### surrealdb",
 }
 

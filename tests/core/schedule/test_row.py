@@ -22,6 +22,12 @@ def test_a_schedule_is_read_as_it_was_written_with_its_next_revision() -> None:
     assert schedule_of({**row, **parsed}) == schedule_of(row)
 
 
+def test_a_row_that_holds_no_json_stops_no_other() -> None:
+    row = schedule_row(stored()) | {"definition": "{", "seen": "", "failures": None}
+    found = schedule_of(row)
+    assert (found.definition, found.seen, found.failures) == ({}, (), {})
+
+
 def test_a_run_is_read_as_it_was_written() -> None:
     failed = run(key="k", status=RunStatus.FAILED, error={"code": "x"}, finished_at=NOW)
     assert run_of(run_row(failed)) == failed

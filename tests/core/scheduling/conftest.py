@@ -58,7 +58,7 @@ class Bench:
 
     folder: Path
     clock: Clock
-    witness: Witness
+    witness: Any
     store: Any = None
 
     def outbox(self, schedules: str) -> Outbox:

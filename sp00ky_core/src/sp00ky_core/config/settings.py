@@ -28,7 +28,7 @@ __all__ = [
     "BreakerConfig",
     "RateConfig",
     "RetentionConfig",
-    "ProjectRetentionConfig",
+    "TopRetentionConfig",
     "TlsConfig",
     "BackendConfig",
     "SurrealdbConfig",
@@ -116,8 +116,8 @@ class RetentionConfig:
 
 
 @attrs.frozen(kw_only=True)
-class ProjectRetentionConfig(RetentionConfig):
-    """``retention:`` at the top level: of all backends, and of schedules' runs.
+class TopRetentionConfig(RetentionConfig):
+    """``retention:`` at the top level: also of schedules' runs.
 
     Attributes:
         run_success: Of runs that succeeded, or were skipped or replaced.
@@ -143,11 +143,7 @@ class TlsConfig:
     key: Path | None = field(default=None, metadata=key(read.path))
 
     def context(self) -> SSLContext:
-        """Read the files; return what a client makes its connections with.
-
-        Raises:
-            ConfigError: one of them can't be used.
-        """
+        """Return what clients make connections with. Raises ``ConfigError`` if a file can't be used."""
         import ssl  # noqa: PLC0415  # only who sends requests needs it
 
         for file in filter(None, (self.ca, self.cert, self.key)):
@@ -235,8 +231,7 @@ class BackendConfig:
     def current_token(self) -> Secret | None:
         """Return the bearer token as it is now; ``tokenFile`` is read again if it has changed.
 
-        Raises:
-            ConfigError: ``tokenFile`` can't be used, and never could.
+        Raises ``ConfigError`` where that can't be used, and never could.
         """
         return self.token if self.token_file is None else read_token(self.token_file)
 
@@ -297,9 +292,7 @@ class Config:
     backends: Mapping[str, BackendConfig]
     store: Secret | None = field(default=None, metadata=key(read.store_location, secret=True))
     surrealdb: SurrealdbConfig | None = field(default=None, metadata=key(SurrealdbConfig))
-    retention: ProjectRetentionConfig = field(
-        default=ProjectRetentionConfig(), metadata=key(ProjectRetentionConfig)
-    )
+    retention: TopRetentionConfig = field(default=TopRetentionConfig(), metadata=key(TopRetentionConfig))
     schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
     notices: tuple[Notice, ...] = ()

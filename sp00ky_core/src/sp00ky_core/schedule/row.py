@@ -86,5 +86,8 @@ def refused_run(spawn: Spawn, problem: str) -> ScheduleRun:
 
 
 def _parsed(value: Any) -> Any:
-    """Parse a JSON column, unless the database's driver has."""
-    return json.loads(value) if isinstance(value, str | bytes) else value
+    """Parse a JSON column, unless the database's driver has; None: it is missing, or no JSON."""
+    try:
+        return json.loads(value) if isinstance(value, str | bytes) else value
+    except ValueError:
+        return None

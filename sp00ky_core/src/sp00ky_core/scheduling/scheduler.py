@@ -35,6 +35,9 @@ APART = 0.2
 """Seconds over which runners are spread before they run a query that only one of them needs."""
 
 
+Row = tuple[str, StoredSchedule]
+
+
 class Scheduler:
     """Fires the schedules that this process can fire.
 
@@ -86,17 +89,22 @@ class Scheduler:
     def _begin(self, snapshot: ScheduleSnapshot) -> float:
         """Begin what is due; seconds until more may be."""
         wait = self._options.poll * (0.9 + 0.2 * self._options.random())
-        for name, stored in snapshot.schedules.items():
+        for name, stored in self._turned(list(snapshot.schedules.items())):
             if can_not_fire(stored) or stored.next_fire_at is None or name in self._under_way:
                 continue
             definition = self._definition(stored)
             if definition is None:
                 continue
             if is_due(stored, snapshot.now):
-                self._under_way[name] = asyncio.create_task(self._fire(stored, definition, snapshot))
+                self._under_way[name] = asyncio.create_task(self._fire(name, definition))
             else:
                 wait = min(wait, (stored.next_fire_at - snapshot.now).total_seconds())
         return max(wait, SHORTEST_WAIT)
+
+    def _turned(self, rows: list[Row]) -> list[Row]:
+        """Begin anywhere, so that runners which wake at the same time rarely decide on the same schedule."""
+        start = int(self._options.random() * len(rows))
+        return rows[start:] + rows[:start]
 
     def _definition(self, stored: StoredSchedule) -> ScheduleConfig | None:
         key = (stored.name, stored.hash)
@@ -116,27 +124,27 @@ class Scheduler:
             return None
         return definition
 
-    async def _fire(
-        self, stored: StoredSchedule, definition: ScheduleConfig, snapshot: ScheduleSnapshot
-    ) -> None:
+    async def _fire(self, name: str, definition: ScheduleConfig) -> None:
         try:
             async with self._slots:
                 if definition.for_each is not None:
                     await asyncio.sleep(APART * self._options.random())
-                    snapshot = await self._schedules.schedules()
-                    found = snapshot.schedules.get(stored.name)
-                    if found is None or found.hash != stored.hash or not is_due(found, snapshot.now):
-                        return
-                    stored = found
-                await self._firing.fire(stored, definition, snapshot.now, Trigger.CRON)
+                snapshot = await self._schedules.schedules()  # another runner may have fired it meanwhile
+                stored = snapshot.schedules.get(name)
+                if (
+                    stored is not None
+                    and self._definition(stored) == definition
+                    and is_due(stored, snapshot.now)
+                ):
+                    await self._firing.fire(stored, definition, snapshot.now, Trigger.CRON)
         except Sp00kyError as error:
-            logger.warning("schedule %s: this fire is tried again: %s", stored.name, error)
+            logger.warning("schedule %s: this fire is tried again: %s", name, error)
             await asyncio.sleep(AFTER_FAILURE)
         except Exception:  # a bug must not stop the other schedules
-            logger.exception("schedule %s: this fire is tried again", stored.name)
+            logger.exception("schedule %s: this fire is tried again", name)
             await asyncio.sleep(AFTER_FAILURE)
         finally:
-            del self._under_way[stored.name]
+            del self._under_way[name]
             self.signal()
 
     async def _wait(self, seconds: float) -> None:

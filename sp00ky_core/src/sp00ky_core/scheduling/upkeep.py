@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
 import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
-from sp00ky_core.config.settings import ProjectRetentionConfig
+from sp00ky_core.config.settings import TopRetentionConfig
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import RunQuery, RunStatus, ScheduleChange, ScheduleRun, StoredSchedule
+from sp00ky_core.ports import OPEN_RUN, RunQuery, RunStatus, ScheduleChange, ScheduleRun, StoredSchedule
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
@@ -45,7 +45,7 @@ class RunUpkeep:
         options: The runner's.
     """
 
-    def __init__(self, firing: Firing, retention: ProjectRetentionConfig, options: RunnerOptions) -> None:
+    def __init__(self, firing: Firing, retention: TopRetentionConfig, options: RunnerOptions) -> None:
         self._firing = firing
         self._store, self._schedules = firing.store, schedules_of(firing.store)
         self._retention = retention
@@ -63,14 +63,21 @@ class RunUpkeep:
 
     async def close_runs(self) -> None:
         """Write down how runs have ended; before ``prune`` takes their jobs, too."""
-        await self._each(self._close)
+        try:
+            runs = await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
+        except Sp00kyError as error:
+            logger.debug("schedules' runs can't be read: %s", error)
+            return
+        busy = {run.schedule for run in runs}
+        if busy:
+            await self._each(self._close, busy)
 
-    async def _each(self, work: _Work) -> None:
+    async def _each(self, work: _Work, names: Collection[str] | None = None) -> None:
         """Look after one schedule after the other; a fault is logged, and tried again with the next round."""
         try:
             snapshot = await self._schedules.schedules()
-            for stored in snapshot.schedules.values():
-                definition = definition_of(stored)
+            for name, stored in snapshot.schedules.items():
+                definition = definition_of(stored) if names is None or name in names else None
                 if definition is not None and definition.backend in self._firing.backends:
                     await work(stored, definition, snapshot.now)
         except Sp00kyError as error:

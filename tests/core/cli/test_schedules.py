@@ -7,6 +7,9 @@ from typing import Any
 from tests.core.cli.conftest import Cli
 from tests.core.cli.jobs.shelf import Shelf, within
 
+from sp00ky_core.config.schedules import parse_schedule
+from sp00ky_core.scheduling.changes import define as write
+
 KEYS = [
     *("name", "definition", "cron", "every", "timezone", "backend", "route", "enabled"),
     *("next_fire_at", "last_fired_at", "paused", "origin", "last_status", "last_error", "quarantined"),
@@ -60,8 +63,16 @@ def test_a_paused_one_is_not_fired(shelf: Shelf, sp00ky: Cli) -> None:
     assert "nothing had paused it" in sp00ky("schedules", "resume", "nightly").out
 
 
+def test_a_query_that_is_not_in_the_file_is_not_run(shelf: Shelf, sp00ky: Cli) -> None:
+    define(for_each={"query": '[{"id": 1}]'})
+    line = sp00ky("schedules", "trigger", "nightly").complaint(1)
+    assert "its query isn't one of this configuration" in line
+
+
 def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
-    define(route="/none")
+    definition = {"every": "1h", "backend": "api", "route": "/gone"}
+    wanted = parse_schedule("nightly", definition)  # as a file had it before the route went
+    within(lambda outbox: write(outbox.store, {"nightly": wanted}))
     done = sp00ky("schedules", "trigger", "nightly")
     assert done.code == 1
     assert "unknown_route" in done.out

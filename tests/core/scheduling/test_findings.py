@@ -11,7 +11,7 @@ from tests.core.scheduling.conftest import Bench
     [
         ("backend: none, route: /a", "none"),
         ("backend: api, route: /none", "no route '/none'"),
-        ("backend: api, route: /none, forEach: {query: '[]'}", "'/none' is no route of backend 'api'"),
+        ("backend: api, route: /none, forEach: {query: '[]'}", "no route '/none'"),
         ("backend: api, route: /a, forEach: {query: SELECT}", "the query is refused"),
         ("backend: api, route: /a, retry: {strategy: odd}", "odd"),
     ],

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 from tests.core.scheduling.conftest import Bench
 
-from sp00ky_core.errors import ScheduleInvalid, ScheduleStopped, UnknownBackend, UnknownSchedule
+from sp00ky_core.errors import (
+    CallUnsupported,
+    ConfigError,
+    ScheduleInvalid,
+    ScheduleStopped,
+    UnknownBackend,
+    UnknownRoute,
+    UnknownSchedule,
+)
 from sp00ky_core.ports import RunStatus, Trigger
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
@@ -37,6 +46,12 @@ async def test_what_cannot_be_defined_is_refused_and_nothing_written(bench: Benc
         await outbox.schedules.define("mine", backend="api", route="/a")
     with pytest.raises(UnknownBackend):
         await outbox.schedules.define("mine", every=60, backend="none", route="/a")
+    with pytest.raises(UnknownRoute):
+        await outbox.schedules.define("mine", every=60, backend="api", route="/none")
+    with pytest.raises(UnknownRoute):
+        await outbox.schedules.define(
+            "mine", every=60, backend="api", route="/none", for_each={"query": "[]"}
+        )
     assert await outbox.schedules.list() == []
 
 
@@ -121,3 +136,15 @@ async def test_runs_have_the_status_of_their_jobs(bench: Bench) -> None:
     record = await outbox.schedules.get("tick")
     assert record.last_run is not None
     assert record.last_run.status is RunStatus.SUCCESS
+
+
+async def test_a_store_that_keeps_none_refuses_a_file_with_schedules_and_each_call(bench: Bench) -> None:
+    outbox = bench.outbox(TICK)
+    bench.store.capabilities = attrs.evolve(bench.store.capabilities, schedules=False)
+    for refuses in (outbox.refuse_unsupported, outbox.runner):
+        with pytest.raises(ConfigError, match="schedules: memory:// keeps no schedules; leave it out"):
+            refuses()
+    for call in (outbox.schedules.list, outbox.schedules.runs, outbox.schedules.sync):
+        with pytest.raises(CallUnsupported):
+            await call()
+    await outbox.migrate()

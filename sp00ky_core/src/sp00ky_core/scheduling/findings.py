@@ -8,12 +8,12 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.contract.validation import validated
-from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownBackend
+from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownRoute
 from sp00ky_core.ports import Finding, Store, StoredSchedule
 from sp00ky_core.schedule.fire import new_job
 from sp00ky_core.scheduling.changes import schedules_of
 
-__all__ = ["definition_findings", "store_findings"]
+__all__ = ["check_definition", "definition_findings", "store_findings"]
 
 SYNC = "run: sp00ky schedules sync"
 
@@ -32,16 +32,26 @@ def definition_findings(config: Config, backends: Backends) -> Iterator[Finding]
 
 def _problem(definition: ScheduleConfig, backends: Backends) -> str | None:
     try:
-        backend = backends.named(definition.backend)
-        if definition.for_each is None:
-            validated(backend, new_job(definition, None))
-        elif backend.contract.route(definition.route) is None:
-            return f"{definition.route!r} is no route of backend {backend.name!r}"
-    except UnknownBackend as error:
-        return str(error)
+        check_definition(definition, backends)
     except Sp00kyError as error:
         return str(error)
     return None
+
+
+def check_definition(definition: ScheduleConfig, backends: Backends) -> None:
+    """Check what a definition calls; the payload too, where it is the same each time.
+
+    Raises:
+        UnknownBackend: its backend isn't configured.
+        UnknownRoute: its route isn't one of the backend's.
+        Sp00kyError: its payload or its options can't be a job's.
+    """
+    backend = backends.named(definition.backend)
+    if definition.for_each is None:
+        validated(backend, new_job(definition, None))
+    elif backend.contract.route(definition.route) is None:
+        known = tuple(backend.contract.routes)
+        raise UnknownRoute(backend=backend.name, path=definition.route, known=known)
 
 
 async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]) -> list[Finding]:

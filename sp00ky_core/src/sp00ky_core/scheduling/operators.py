@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
@@ -35,7 +35,7 @@ from sp00ky_core.scheduling.changes import (
     remove_others,
     schedules_of,
 )
-from sp00ky_core.scheduling.findings import definition_findings, store_findings
+from sp00ky_core.scheduling.findings import check_definition, definition_findings, store_findings
 from sp00ky_core.scheduling.firing import Firing, jobs_of
 from sp00ky_core.scheduling.services import ScheduleServices
 
@@ -86,7 +86,9 @@ class SyncResult:
 class ScheduleOperators:
     """The schedules of an outbox. Its calls raise ``CallUnsupported`` where the store keeps none."""
 
-    def __init__(self, config: Config, store: Store, backends: Backends, hooks: Hooks, via: Any) -> None:
+    def __init__(
+        self, config: Config, store: Store, backends: Backends, hooks: Hooks, via: Callable[[], str]
+    ) -> None:
         self._config = config
         self._store = store
         self._backends = backends
@@ -113,10 +115,11 @@ class ScheduleOperators:
             ScheduleInvalid: which key is wrong; nothing was written.
             UnknownBackend: its backend isn't configured.
             UnknownRoute: its route isn't one of the backend's.
+            Sp00kyError: its payload or its options can't be a job's.
         """
         self._check_supported()
         found = parse_schedule(name, {_camel(key): _plain(value) for key, value in definition.items()})
-        self._backends.named(found.backend)
+        check_definition(found, self._backends)
         self._trusted.add(found.query_hash)
         await define(self._store, {name: found}, origin="python")
 

@@ -28,6 +28,9 @@ SHORTEST_WAIT = 0.002
 AFTER_SIGNAL = 0.25
 """Seconds between two looks that signals cause: each new job gives one."""
 
+FRESH = 0.05
+"""Seconds for which what was read is good enough to decide on: the guard finds out what has changed since."""
+
 AFTER_FAILURE = 1.0
 """Seconds until what failed is tried again."""
 
@@ -60,6 +63,9 @@ class Scheduler:
         self._read: dict[tuple[str, str], ScheduleConfig | None] = {}  # by name and hash
         self._said: set[str] = set()
         self._has_defined = False
+        self._reading = asyncio.Lock()
+        self._snapshot: ScheduleSnapshot | None = None
+        self._read_at = 0.0
 
     def signal(self) -> None:
         """Look again soon: something may have been defined, resumed or fired."""
@@ -79,12 +85,20 @@ class Scheduler:
             if not self._has_defined:
                 await define(self._firing.store, self._definitions, only_new=True)
                 self._has_defined = True
-            snapshot = await self._schedules.schedules()
+            snapshot = await self._latest(0.0)
         except Sp00kyError as error:
             self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
             return min(self._options.poll, AFTER_FAILURE)
         self._said.discard(self._firing.store.location)
         return self._begin(snapshot)
+
+    async def _latest(self, fresh: float = FRESH) -> ScheduleSnapshot:
+        """Read the schedules, unless it was done just now: fires that begin together share what is read."""
+        async with self._reading:
+            if self._snapshot is None or self._options.clock() - self._read_at >= fresh:
+                self._snapshot = await self._schedules.schedules()
+                self._read_at = self._options.clock()
+            return self._snapshot
 
     def _begin(self, snapshot: ScheduleSnapshot) -> float:
         """Begin what is due; seconds until more may be."""
@@ -129,7 +143,7 @@ class Scheduler:
             async with self._slots:
                 if definition.for_each is not None:
                     await asyncio.sleep(APART * self._options.random())
-                snapshot = await self._schedules.schedules()  # another runner may have fired it meanwhile
+                snapshot = await self._latest()  # another runner may have fired it meanwhile
                 stored = snapshot.schedules.get(name)
                 if (
                     stored is not None

@@ -28,6 +28,7 @@ from tests.chaos.frail import KINDS
 from tests.chaos.outage_figures import Outage
 from tests.chaos.outages import OutagePlan, run_outages
 from tests.chaos.postgres import postgres
+from tests.chaos.schedules import run_schedules
 from tests.chaos.session import Ending, Plan
 from tests.chaos.steering import steering_plan
 
@@ -107,11 +108,24 @@ async def _outage(chosen: argparse.Namespace, kind: str, folder: Path) -> Outage
         return outage
 
 
+async def _schedules(chosen: argparse.Namespace, store: str) -> bool:
+    if store != "postgres":
+        return False
+    plan = {"seed": chosen.seed, "seconds": chosen.minutes * 60, "runners": chosen.runners}
+    async with postgres() as database:
+        fired = await run_schedules(**plan, database=database, folder=_folder(chosen, "schedules"))
+    print(fired.figures(), flush=True)
+    for found in fired.complaints():
+        print(f"BROKEN: {found}", flush=True)
+    return bool(fired.complaints())
+
+
 SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "chaos": _chaos,
     "steering": _steering,
     "deploys": _deploys,
     "outages": _outages,
+    "schedules": _schedules,
 }
 
 

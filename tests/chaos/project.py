@@ -48,8 +48,9 @@ def write_project(
     timeout: float = TIMEOUT,
     concurrency: int = CONCURRENCY,
     limits: Iterable[Limit] = (),
+    extra: str = "",
 ) -> Path:
-    """The sp00ky.yml of a new project in a folder; the store is left to ``--store``."""
+    """The sp00ky.yml of a new project in a folder, ``extra`` at its end; the store is left to ``--store``."""
     tables = zip(BACKENDS, TABLES, strict=True)
     blocks = [
         BACKEND.format(
@@ -64,7 +65,7 @@ def write_project(
         )
         for name, table in tables
     ]
-    return _write(folder, PATHS, blocks, plugin="marks")
+    return _write(folder, PATHS, [*blocks, extra], plugin="marks")
 
 
 def write_outage_project(

@@ -66,7 +66,7 @@ class Spookify:
             self.requests.append(payload)
             self._arrived.notify_all()
         await self._may_answer.acquire()
-        return web.json_response({"spooky": payload["id"]})
+        return web.json_response({"spooky": payload.get("id")})
 
 
 @attrs.define
@@ -215,7 +215,7 @@ def abandoned(server: Any, database_url: str) -> Callable[[], Awaitable[int]]:
 async def backend() -> AsyncIterator[Spookify]:
     spookify = Spookify()
     app = web.Application()
-    app.router.add_post("/spookify", spookify.spookify)
+    app.router.add_post("/{route}", spookify.spookify)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -66,6 +66,15 @@ class TestPostgresStore(StoreConformance):
         table, _, key = job_id.partition(":")
         await self.sql.execute(f"DELETE FROM {self.schema}.{table} WHERE id = $1", key)
 
+    def query_of(self, store: Store, table: str, what: str) -> str:
+        name = f"{self.schema}.{table}"
+        return {
+            "rows": f"SELECT path, max_retries FROM {name} ORDER BY path",
+            "write": f"WITH gone AS (DELETE FROM {name} RETURNING path) SELECT path FROM gone",
+            "wrong": f"SELECT FROM {name} WHERE",
+            "slow": "SELECT pg_sleep(600)",
+        }[what]
+
     async def sever(self, store: Store) -> None:
         ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         await self.sql.execute(f"{ending} WHERE pid <> pg_backend_pid() AND datname = current_database()")

@@ -121,12 +121,12 @@ def translated(error: BaseException, store: str, *, hint: str = "") -> Sp00kyErr
     if isinstance(error, Sp00kyError):
         return error
     kind, usual_hint = _kind_of(error)
-    return kind(store=store, problem=f"{_said(error, store)}{hint or usual_hint}")
+    return kind(store=store, problem=f"{said(error, store)}{hint or usual_hint}")
 
 
 def problem_of(error: BaseException) -> str:
     """Say what a driver's error means, in one line without secrets."""
-    return f"{_said(error, '')}{_kind_of(error)[1]}"
+    return f"{said(error)}{_kind_of(error)[1]}"
 
 
 def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
@@ -145,7 +145,8 @@ def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
     ), f": {READ_ONLY}" if state == NO_WRITES else ""
 
 
-def _said(error: BaseException, store: str) -> str:
+def said(error: BaseException, store: str = "") -> str:
+    """Return a driver's words in one line, without secrets."""
     if isinstance(error, TimeoutError | asyncio.TimeoutError) and not str(error):
         return "the database doesn't answer in time"
     text = str(error) or type(error).__name__

@@ -36,6 +36,9 @@ from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.audit import Audits
 from sp00ky_store_postgres.operate.clear import Clears
 from sp00ky_store_postgres.operate.reschedule import Reschedules
+from sp00ky_store_postgres.schedules.change import ScheduleChanges
+from sp00ky_store_postgres.schedules.find import ScheduleReads
+from sp00ky_store_postgres.schedules.query import RowQueries
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -45,14 +48,31 @@ from sp00ky_store_postgres.url import read_url
 __all__ = ["PostgresStore"]
 
 
-class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Clears, Reschedules, Audits, DecidingStore):
+class PostgresStore(
+    Watches,
+    Stats,
+    ErrorGroups,
+    Heartbeats,
+    Clears,
+    Reschedules,
+    Audits,
+    ScheduleReads,
+    ScheduleChanges,
+    RowQueries,
+    DecidingStore,
+):
     """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one.
 
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """
 
     capabilities = StoreCapabilities(
-        transactions=True, shared=True, signals_across_processes=True, ordering=True, limits=True
+        transactions=True,
+        shared=True,
+        signals_across_processes=True,
+        ordering=True,
+        limits=True,
+        schedules=True,
     )
 
     def __init__(self, options: StoreOptions) -> None:

@@ -14,6 +14,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Finding
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import pending
+from sp00ky_store_postgres.schema.definition import MIN_COMPATIBLE, VERSION
 from sp00ky_store_postgres.schema.migration_files import Statement
 
 
@@ -95,7 +96,7 @@ async def test_the_first_releases_tables_are_extended(
     assert job.deferred_since is None
     assert await problems(store) == []
     versions = await sql.fetch(f"SELECT version, min_compatible FROM {quoted}.sp00ky_migration ORDER BY 1")
-    assert [tuple(row) for row in versions] == [(1, None), (4, 3)]
+    assert [tuple(row) for row in versions] == [(1, None), (VERSION, MIN_COMPATIBLE)]
 
 
 CHECK = "ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (path <> '/refused') NOT VALID"

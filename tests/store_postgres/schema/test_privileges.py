@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
+import pytest_asyncio
+from tests.store_postgres.schedules.firing import NAME, define, fire_of
 
 from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
-from sp00ky_core.ports import Act, Finding, Reschedule
+from sp00ky_core.ports import Act, Finding, Reschedule, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -24,6 +29,7 @@ async def findings(store: PostgresStore) -> list[Finding]:
 
 
 ROOT = Path(__file__).parents[3]
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
 LIMITED = JobTable(backend="api", table="job", max_in_flight=9)
 
 
@@ -44,7 +50,7 @@ async def test_check_finds_a_missing_right(
         await reader.open()
         problems = [each for each in await findings(reader) if "may not" in each.problem]
         assert {each.problem for each in problems} == {"role sp00ky_reader may not INSERT, UPDATE, DELETE"}
-        assert len(problems) == 5
+        assert len(problems) == 7
         assert all(each.stops_jobs and each.fix.startswith("GRANT INSERT") for each in problems)
         with pytest.raises(SchemaError, match="permission denied for table job"):
             await reader.add([new_job()])
@@ -55,10 +61,11 @@ async def test_check_finds_a_missing_right(
         await sql.execute("DROP OWNED BY sp00ky_reader; DROP ROLE sp00ky_reader")
 
 
-async def test_the_grants_are_enough(
-    make: Any, sql: Any, schema: str, url: str, new_job: Any, as_role: Any
-) -> None:
-    """Roles that have what is printed, and nothing else, do what it says they can."""
+@pytest_asyncio.fixture
+async def stores(
+    make: Any, sql: Any, schema: str, url: str, as_role: Any
+) -> AsyncIterator[dict[str, PostgresStore]]:
+    """Stores of three roles, which have what is printed and nothing else."""
     owner = make()
     await owner.open()
     await owner.migrate()
@@ -71,39 +78,62 @@ async def test_the_grants_are_enough(
             await sql.execute(re.sub(r"\b\w+_role\b", lambda found: names[found[0]], statement))
         for store in stores.values():
             await store.open()
-        job, other = await stores["app_role"].add([new_job(), new_job(dedup_key="once")])
-        assert (await stores["app_role"].get(job.id)).status is JobStatus.PENDING
-        runner = stores["runner_role"]
-        await runner.beat("r")
-        assert not await runner.check()
-        assert len(await runner.claim({"api": 10}, "r")) == 2
-        await runner.prune()
-        limited = make(base=as_role(url, names["runner_role"]), tables=(LIMITED,))
-        await limited.open()
-        assert await limited.claim({"api": 10}, "r") == []
-        await limited.close()
-        operator = stores["operator_role"]
-        assert [each.fate for each in await operator.kill([job.id, other.id])] == ["killed"] * 2
-        assert (await operator.stats())["api"].failed == 2
-        assert [each.fate for each in await operator.redrive([job.id])] == ["redriven"]
-        assert [each.fate for each in await operator.clear([other.id])] == ["cleared"]
-        (copy,) = await operator.add([new_job()])
-        (moved,) = await operator.reschedule([copy.id], Reschedule(delay=60))
-        assert moved.fate == "rescheduled"
-        entry = await operator.start_audit(Act(action="pause"))
-        assert await operator.pause("api")
-        assert await operator.resume("api")
-        await operator.update_audit(entry, count=1, ended=True)
-        assert [each.id for each in await operator.audit()] == [entry]
-        assert await operator.drain_runner("r")
-        with pytest.raises(SchemaError, match="permission denied"):
-            await stores["app_role"].claim({"api": 1}, "r")
+        yield stores
     finally:
         for store in (owner, *stores.values()):
             await store.close()
         for name in names.values():
             await sql.execute(f"DROP OWNED BY {name}")
             await sql.execute(f"DROP ROLE {name}")
+
+
+async def test_the_grants_are_enough(
+    make: Any, stores: dict[str, PostgresStore], schema: str, url: str, new_job: Any, as_role: Any
+) -> None:
+    job, other = await stores["app_role"].add([new_job(), new_job(dedup_key="once")])
+    assert (await stores["app_role"].get(job.id)).status is JobStatus.PENDING
+    runner = stores["runner_role"]
+    await runner.beat("r")
+    assert not await runner.check()
+    assert len(await runner.claim({"api": 10}, "r")) == 2
+    await runner.prune()
+    limited = make(base=as_role(url, f"runner_role_{schema[-13:-1]}"), tables=(LIMITED,))
+    await limited.open()
+    assert await limited.claim({"api": 10}, "r") == []
+    await limited.close()
+    operator = stores["operator_role"]
+    assert [each.fate for each in await operator.kill([job.id, other.id])] == ["killed"] * 2
+    assert (await operator.stats())["api"].failed == 2
+    assert [each.fate for each in await operator.redrive([job.id])] == ["redriven"]
+    assert [each.fate for each in await operator.clear([other.id])] == ["cleared"]
+    (copy,) = await operator.add([new_job()])
+    (moved,) = await operator.reschedule([copy.id], Reschedule(delay=60))
+    assert moved.fate == "rescheduled"
+    entry = await operator.start_audit(Act(action="pause"))
+    assert await operator.pause("api")
+    assert await operator.resume("api")
+    await operator.update_audit(entry, count=1, ended=True)
+    assert [each.id for each in await operator.audit()] == [entry]
+    assert await operator.drain_runner("r")
+    with pytest.raises(SchemaError, match="permission denied"):
+        await stores["app_role"].claim({"api": 1}, "r")
+
+
+async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresStore]) -> None:
+    runner, operator = stores["runner_role"], stores["operator_role"]
+    await define(runner)
+    assert await runner.change_schedule(fire_of(await runner.schedules(), ["k"]))
+    (run,) = await runner.runs(RunQuery())
+    stored = (await operator.schedules()).schedules[NAME]
+    paused = ScheduleChange(schedule=attrs.evolve(stored, paused=True), runs=[run])
+    assert await operator.change_schedule(paused) == []
+    assert await operator.change_schedule(fire_of(await operator.schedules(), ["k"]))
+    ended = [attrs.evolve(each, status=RunStatus.SUCCESS) for each in await operator.runs(RunQuery())]
+    stored = (await runner.schedules()).schedules[NAME]
+    assert await runner.change_schedule(ScheduleChange(schedule=stored, runs=ended)) == []
+    assert await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR) == 2
+    with pytest.raises(SchemaError, match="permission denied"):
+        await stores["app_role"].schedules()
 
 
 def test_the_grants_are_those_of_the_readme() -> None:

@@ -220,3 +220,33 @@ async def test_a_backlog_is_claimed_onward_and_still_the_oldest_first(
     claimed = [job.path for job in await store.claim({"api": 20}, "r2")]  # more than there are ahead
     assert sorted(claimed) == sorted(["/late", *(f"/{n}" for n in range(2, 9))])
     assert await store.claim({"api": 1}, "r2") == []
+
+
+RUNS = """
+    INSERT INTO {schema}.sp00ky_schedule_run (schedule, fired_at, key, status)
+    SELECT 's' || n % 50, now() - n * interval '1 second', n,
+        CASE WHEN n < 100 THEN 'running' WHEN n % 20 = 0 THEN 'failed' ELSE 'success' END
+    FROM generate_series(1, 60000) AS n
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "arguments", "index"),
+    [
+        ("schedule_runs", ("'s1'", "'{running}'", "NULL", "NULL"), "sp00ky_schedule_run_status"),
+        ("schedule_runs", ("'s1'", "NULL", "NULL", "10"), "sp00ky_schedule_run_pkey"),
+        ("schedule_runs", ("NULL", "NULL", "NULL", "10"), "sp00ky_schedule_run_fired"),
+        ("schedule_runs_prune", ("'s1'", "'{killed}'", "now()", "1000"), "sp00ky_schedule_run_status"),
+    ],
+)
+async def test_runs_are_read_by_their_indexes(
+    store: PostgresStore, sql: Any, quoted: str, statement: str, arguments: tuple[str, ...], index: str
+) -> None:
+    """By the plan for these arguments, which is what a connection runs."""
+    await sql.execute(RUNS.format(schema=quoted))
+    await sql.execute(f"VACUUM ANALYZE {quoted}.sp00ky_schedule_run")
+    await sql.execute("SET plan_cache_mode = force_custom_plan")
+    await sql.execute(f"PREPARE it AS {store._tables.statement(statement)}")
+    plan = "\n".join(row[0] for row in await sql.fetch(f"EXPLAIN EXECUTE it ({', '.join(arguments)})"))
+    assert index in plan
+    assert "Seq Scan" not in plan, plan

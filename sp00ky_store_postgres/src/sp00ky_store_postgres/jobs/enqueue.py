@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext
+from operator import itemgetter
 from typing import Any
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
@@ -53,6 +54,7 @@ class Enqueues:
         self._tables = executor.tables
         self._options = options
         self._built: dict[tuple[str, str], str] = {}
+        self._is_quiet = options.pooled and not options.notify  # else the connection's own setting
         # One with a key may wait for another client's transaction: never do those have every connection.
         spare = max(options.connections // 4, 1)
         self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
@@ -77,12 +79,20 @@ class Enqueues:
         if not new_jobs:
             return []
         pairs = list(zip(map(hyphenated, new_keys(len(new_jobs))), new_jobs, strict=True))
-        batch = [
-            (table, [pair for pair in pairs if pair[1].backend == table.backend])
-            for table in self._tables.chosen({new_job.backend for new_job in new_jobs})
-        ]
-        jobs = await insert(batch)
+        jobs = await insert(self._batch_of(pairs))
         return [jobs[key] for key, _ in pairs]
+
+    def _batch_of(self, pairs: _Pairs) -> _Batch:
+        return [
+            (table, [pair for pair in pairs if pair[1].backend == table.backend])
+            for table in self._tables.chosen({new_job.backend for _, new_job in pairs})
+        ]
+
+    async def insert(self, pairs: Iterable[tuple[str, NewJob]], fetch: Fetch) -> dict[str, Job]:
+        """Insert jobs with these keys, in an open transaction of the store's; return them by their keys."""
+        if self._is_quiet:
+            await fetch(QUIET)
+        return await self._insert(self._batch_of(sorted(pairs, key=itemgetter(0))), fetch)
 
     async def _insert_ours(self, batch: _Batch) -> dict[str, Job]:
         tries = 0
@@ -90,11 +100,10 @@ class Enqueues:
         async def work(connection: Any) -> dict[str, Job]:
             nonlocal tries
             tries += 1
-            quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
-            if len(batch) == 1 and not quiet:
+            if len(batch) == 1 and not self._is_quiet:
                 return await self._insert(batch, connection.fetch, repeated=tries > 1)
             async with connection.transaction():
-                if quiet:
+                if self._is_quiet:
                     await connection.fetch(QUIET)
                 return await self._insert(batch, connection.fetch, repeated=tries > 1)
 

@@ -46,7 +46,8 @@ class Listener:
         self._options = options
         self._executor = executor
         self._is_due = is_due
-        self._tables = frozenset(f"{options.schema}.{table.table}" for table in executor.tables.all)
+        names = (*executor.tables.by_name, "sp00ky_schedule")
+        self._tables = frozenset(f"{options.schema}.{name}" for name in names)
         self._broadcast = Broadcast()
         self._subscription = Subscription(
             self._broadcast,

@@ -14,7 +14,7 @@ __all__ = [
     "object_name",
 ]
 
-VERSION = 4
+VERSION = 5
 """The last migration's number. A migration only adds; an index or a CHECK may take another one's place."""
 
 MIN_COMPATIBLE = 3
@@ -62,6 +62,8 @@ KEY_COLUMNS = {
     "sp00ky_breaker": {"backend": "text", "state": "text"},
     "sp00ky_control": {"backend": "text", "paused": "boolean"},
     "sp00ky_audit": {"id": "bigint", "action": "text", "selection": "json"},
+    "sp00ky_schedule": {"name": "text", "definition": "json", "revision": "bigint"},
+    "sp00ky_schedule_run": {"schedule": "text", "fired_at": "timestamp with time zone", "key": "text"},
 }
 """The store's own tables, and the columns without which a table of that name is another application's."""
 

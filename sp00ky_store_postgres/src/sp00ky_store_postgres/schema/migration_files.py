@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import attrs
-
-from sp00ky_store_postgres.schema.definition import VERSION
 
 HEADER = re.compile(r"^-- (\w+) ([\w.]*): (.*)\n", re.MULTILINE)
 
@@ -47,11 +46,17 @@ def statements(scope: str) -> tuple[Statement, ...]:
     Args:
         scope: ``table``: for each job table; ``shared``: once for all.
     """
-    return tuple(each for version in range(1, VERSION + 1) for each in _read(version, scope))
+    folder = files("sp00ky_store_postgres").joinpath("schema", "migrations")
+    of_scope = (file for file in folder.iterdir() if file.name.endswith(f"_{scope}.sql"))
+    return tuple(each for file in sorted(of_scope, key=_version) for each in _read(file))
 
 
-def _read(version: int, scope: str) -> Iterator[Statement]:
-    file = files("sp00ky_store_postgres").joinpath("schema", "migrations", f"{version:04}_{scope}.sql")
+def _version(file: Traversable) -> int:
+    return int(file.name.partition("_")[0])
+
+
+def _read(file: Traversable) -> Iterator[Statement]:
     _, *parts = HEADER.split(file.read_text())
+    version = _version(file)
     for kind, name, without, text in zip(*(parts[n::4] for n in range(4)), strict=True):
         yield Statement(version=version, kind=kind, name=name, without=without, text=text.strip())

@@ -75,10 +75,14 @@ async def _shared(connection: Any, tables: Tables, options: PostgresOptions) -> 
         "schema": quoted(tables.schema),
         **{name: quoted(tables.schema, name) for name in (*KEY_COLUMNS, *FUNCTIONS)},
     }
-    lacking = []
+    lacking: list[Pending] = []
     for each in statements("shared"):
         table_name, _, column = each.name.partition(".")
         table = found.get(table_name)
+        if each.kind == "index":
+            name = object_name(table_name, column)
+            lacking += _lacking(each, name, table_name, tables, table, concurrently=table is not None)
+            continue
         if each.kind == "schema":
             is_there = await exists(connection, parts["schema"], "namespace")
         elif each.kind == "function":
@@ -104,15 +108,18 @@ async def _table(
     lacking = [
         statement
         for each in statements("table")
-        for statement in _lacking(each, table, tables, found, concurrently=filled)
+        for statement in _lacking(
+            each, object_name(table.table, each.name), table.table, tables, found, concurrently=filled
+        )
     ]
     return lacking if version.version == VERSION else [*lacking, _record(table, tables, version.version)]
 
 
 def _lacking(
-    each: Statement, table: JobTable, tables: Tables, found: Found | None, *, concurrently: bool
+    each: Statement, name: str, table: str, tables: Tables, found: Found | None, *, concurrently: bool
 ) -> Iterator[Pending]:
-    name, problem = object_name(table.table, each.name), ""
+    """Yield what makes an object of a table; ``name`` is that of the object."""
+    problem = ""
     if _is_there(each, name, found):
         return
     qualified = quoted(tables.schema, name)
@@ -120,18 +127,18 @@ def _lacking(
         concurrently = True
         problem = f"index {name} isn't valid: its making was cut off, or rows share a key"
         drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
-        yield _pending(each, table.table, name, drop, problem=problem)
+        yield _pending(each, table, name, drop, problem=problem)
     text = fill(
         each.text,
-        table=tables.name(table),
+        table=quoted(tables.schema, table),
         name=quoted(name),
         qualified=qualified,
         **{function: quoted(tables.schema, function) for function in FUNCTIONS},
         concurrently="CONCURRENTLY " if concurrently else "",
-        **{f"{check}_check": quoted(object_name(table.table, check)) for check in CHECKS},
+        **{f"{check}_check": quoted(object_name(table, check)) for check in CHECKS},
     )
-    shown = each.name if each.kind == "column" else name if each.name else table.table
-    yield _pending(each, table.table, shown, text, problem=problem)
+    shown = each.name if each.kind == "column" else name if each.name else table
+    yield _pending(each, table, shown, text, problem=problem)
 
 
 def _is_there(each: Statement, name: str, found: Found | None) -> bool:

@@ -11,24 +11,32 @@ from sp00ky_store_postgres.sql.loader import quoted, read_sql
 READ: tuple[str, ...] = ("SELECT",)
 WRITE: tuple[str, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
-SHARED = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_control", "sp00ky_audit")
+SHARED = (
+    "sp00ky_runner",
+    "sp00ky_breaker",
+    "sp00ky_control",
+    "sp00ky_audit",
+    "sp00ky_schedule",
+    "sp00ky_schedule_run",
+)
 
 
 def grants(tables: Tables) -> list[str]:
     """Return the GRANTs of three roles: one that enqueues, one that runs, one that operates.
 
-    An operator finds, counts, kills, redrives, reschedules, copies and clears jobs, pauses backends, and asks
-    runners to drain; each act is written down.
+    An operator finds, counts, kills, redrives, reschedules, copies and clears jobs, pauses backends, asks
+    runners to drain, and defines, fires and pauses schedules; each act is written down.
     """
     jobs = ", ".join(map(tables.name, tables.all))
     shared = ", ".join(quoted(tables.schema, name) for name in SHARED)
+    operated = ", ".join((tables.control, tables.audit, tables.schedule, tables.schedule_run))
     return [
         f"GRANT USAGE ON SCHEMA {quoted(tables.schema)} TO app_role, runner_role, operator_role",
         f"GRANT SELECT, INSERT ON {jobs} TO app_role",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs}, {shared} TO runner_role",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs} TO operator_role",
         f"GRANT SELECT ON {shared} TO operator_role",
-        f"GRANT INSERT, UPDATE ON {tables.control}, {tables.audit} TO operator_role",
+        f"GRANT INSERT, UPDATE ON {operated} TO operator_role",
         f"GRANT UPDATE ON {tables.runner} TO operator_role",
         f"GRANT SELECT ON {tables.migration} TO runner_role, operator_role",
     ]

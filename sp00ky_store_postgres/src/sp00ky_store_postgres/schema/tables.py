@@ -23,12 +23,16 @@ class Tables:
         self.breaker = quoted(schema, "sp00ky_breaker")
         self.control = quoted(schema, "sp00ky_control")
         self.audit = quoted(schema, "sp00ky_audit")
+        self.schedule = quoted(schema, "sp00ky_schedule")
+        self.schedule_run = quoted(schema, "sp00ky_schedule_run")
         self.migration = quoted(schema, "sp00ky_migration")
         self._shared = {
             "runner": self.runner,
             "breaker": self.breaker,
             "control": self.control,
             "audit": self.audit,
+            "schedule": self.schedule,
+            "schedule_run": self.schedule_run,
             **{name: read_sql(name) for name in ("paused", "breaker_read", "runner_columns")},
         }
 

@@ -1,0 +1,108 @@
+"""Write one change of a schedule in one transaction: its row under a guard, the jobs of a fire, and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.ports import ScheduleChange, ScheduleRun, Spawn
+from sp00ky_core.schedule.row import refused_run, run_row, run_with_job, schedule_row
+from sp00ky_core.stores.isolation import bisect
+from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.errors import is_refusal, translated
+from sp00ky_store_postgres.jobs.enqueue import Enqueues
+from sp00ky_store_postgres.part import StorePart
+
+PORTION = 500
+"""Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
+
+
+class ScheduleChanges(StorePart):
+    """Writes changes."""
+
+    _enqueues: Enqueues
+
+    async def change_schedule(self, change: ScheduleChange) -> Sequence[ScheduleRun] | None:
+        """See ``Schedules.change_schedule``."""
+        for each in change.spawns:
+            self._executor.tables.of(each.job.backend)
+        writing = _Writing(self._executor, self._enqueues, change)
+        runs = await self._executor.run(Workload.REST, writing.attempt)
+        if runs is not None:
+            await self._announcements.tables(["sp00ky_schedule"])
+        return runs
+
+
+class _Writing:
+    """One change, which is tried again where the connection was lost."""
+
+    def __init__(self, executor: Executor, enqueues: Enqueues, change: ScheduleChange) -> None:
+        self._tables = executor.tables
+        self._location = executor.location
+        self._enqueues = enqueues
+        self._change = change
+        self._transaction: str | None = None  # the id of the last one that wrote the row
+        self._runs: list[ScheduleRun] = []  # that it has written
+
+    async def attempt(self, connection: Any) -> list[ScheduleRun] | None:
+        """Write it all; None: the row isn't what it was any more, by another's change."""
+        async with connection.transaction(isolation="read_committed"):
+            if await self._write_row(connection):
+                self._runs = await self._spawn(connection)
+                await self._write_runs(connection, self._runs)
+                await self._write_runs(connection, self._change.runs)
+                return self._runs
+        return self._runs if await self._was_committed(connection) else None
+
+    async def _write_row(self, connection: Any) -> bool:
+        row = schedule_row(self._change.schedule)
+        row |= {"paused": bool(row["paused"]), "removed": bool(row["removed"])}
+        name = "schedule_update" if self._change.schedule.revision else "schedule_add"
+        rows = await connection.fetch(self._tables.statement(name), *row.values())
+        if rows:
+            self._transaction = rows[0][0]
+        return bool(rows)
+
+    async def _was_committed(self, connection: Any) -> bool:
+        """Tell whether an earlier attempt got through, whose reply was lost."""
+        if self._transaction is None:
+            return False
+        statement = self._tables.statement("schedule_committed")
+        return bool(await connection.fetchval(statement, self._transaction))
+
+    async def _spawn(self, connection: Any) -> list[ScheduleRun]:
+        """Insert the jobs; those that the database refuses cost no other."""
+        spawns, runs = self._change.spawns, list[ScheduleRun]()
+        if spawns:
+            # A deferred constraint would refuse all of them, at the end.
+            await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+        async def write(some: Sequence[Spawn]) -> Sequence[ScheduleRun]:
+            return await self._insert(connection, some)
+
+        for first in range(0, len(spawns), PORTION):
+            runs += await bisect(spawns[first : first + PORTION], write, _refused)
+        return runs
+
+    async def _insert(self, connection: Any, spawns: Sequence[Spawn]) -> list[ScheduleRun]:
+        """Insert jobs in a savepoint. Raises ``RowRefused`` where the database refuses any of them."""
+        pairs = [(str(each.job_key), each.job) for each in spawns]
+        try:
+            async with connection.transaction():
+                jobs = await self._enqueues.insert(pairs, connection.fetch)
+        except Exception as error:
+            if is_refusal(error):
+                raise translated(error, self._location) from error
+            raise  # the executor knows whether it can be tried again
+        return [run_with_job(each, jobs[str(each.job_key)].id) for each in spawns]
+
+    async def _write_runs(self, connection: Any, runs: Sequence[ScheduleRun]) -> None:
+        if runs:
+            columns = zip(*(run_row(each).values() for each in runs), strict=True)
+            await connection.fetch(self._tables.statement("schedule_runs_write"), *map(list, columns))
+
+
+async def _refused(spawn: Spawn, error: StoreError) -> list[ScheduleRun]:
+    return [refused_run(spawn, error.problem)]

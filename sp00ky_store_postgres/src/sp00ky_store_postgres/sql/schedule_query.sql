@@ -1,0 +1,11 @@
+-- A user's query, which stands between parentheses, so that it can be but one. Each row as PostgreSQL writes it as JSON,
+-- and its length in bytes; one that is too long isn't sent. OFFSET keeps rows from being written as JSON twice.
+DECLARE sp00ky_rows NO SCROLL CURSOR FOR
+SELECT CASE WHEN octet_length(made.json) <= {{longest}} THEN made.json END AS json, octet_length(made.json) AS bytes
+FROM (
+SELECT row_to_json(given)::text AS json
+FROM (
+{{query}}
+) AS given
+OFFSET 0
+) AS made

@@ -1,0 +1,226 @@
+"""A session of schedules: many that fire each 10 s, while runners and the database break."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import attrs
+from tests.chaos.backend import ChaoticBackend
+from tests.chaos.faults import GRACE, Scene
+from tests.chaos.history import EVERYBODY, Disturbance, Request
+from tests.chaos.monkey import Monkey
+from tests.chaos.postgres import Postgres
+from tests.chaos.stage import beside, staged, until_ended
+
+__all__ = ["EVERY", "Fire", "Fired", "run_schedules"]
+
+EVERY = 10.0
+"""Seconds from one fire to the next."""
+
+PATIENCE = 30.0
+"""Seconds by which a fire may be late on a busy machine, where nothing is broken."""
+
+AROUND = 5.0
+"""Seconds before and after an outage in which a fire's lateness isn't counted."""
+
+KINDS = (
+    *("kill -9", "freeze", "deploy", "database restart", "connections cut", "failover", "reply lost"),
+    "partition",
+)
+
+SCHEDULE = (
+    "  s{n:02}: {{every: 10s, backend: calm, route: /calm, payload: {{n: -{n}}}, concurrency: allow}}\n"
+)
+"""Its number is negative, for it mustn't be that of a job which the application enqueues."""
+
+RUNS = """
+    SELECT
+        run.schedule, extract(epoch FROM run.fired_at)::float8 AS at, run.job_id, job.status, job.result::text
+    FROM sp00ky_schedule_run AS run
+    LEFT JOIN calm_job AS job ON 'calm_job:' || job.id = run.job_id
+    ORDER BY run.schedule, run.fired_at
+"""
+JOBS = "SELECT 'calm_job:' || id AS id FROM calm_job WHERE (payload ->> 'n')::int < 0"
+
+
+@attrs.frozen(kw_only=True)
+class Fire:
+    """A run, and what became of its job.
+
+    Attributes:
+        schedule: Its name.
+        at: When it fired.
+        job_id: None: no job was made.
+        status: The job's; None: there is no such job.
+        request: The number of the request whose answer is the job's result.
+    """
+
+    schedule: str
+    at: float
+    job_id: str | None
+    status: str | None
+    request: int | None
+
+
+@attrs.frozen(kw_only=True)
+class Fired:
+    """What a session has shown.
+
+    Attributes:
+        fires: By schedule, in their order.
+        jobs: Ids of all jobs that schedules have made.
+        requests: That arrived at the backend.
+        disturbances: What was broken.
+        outcries: Lines of the runners' logs that tell of a bug.
+    """
+
+    fires: Mapping[str, Sequence[Fire]]
+    jobs: Sequence[str]
+    requests: Sequence[Request]
+    disturbances: Sequence[Disturbance]
+    outcries: Sequence[str] = ()
+
+    def complaints(self) -> list[str]:
+        """What should not have happened."""
+        return [
+            *self._jobs_that_are_not_one_to_one(),
+            *self._undelivered(),
+            *self._untimely(),
+            *self.outcries,
+        ]
+
+    def lateness(self) -> list[float]:
+        """Seconds from each fire's time to its first request, apart from those around an outage; sorted."""
+        starts: dict[int, list[float]] = {}
+        for each in self.requests:
+            starts.setdefault(each.n, []).append(each.at)
+        return sorted(
+            next(at for at in starts[-int(fire.schedule[1:])] if at >= fire.at) - due
+            for fire, due in self._due()
+            if fire.request is not None and not self._outage(due - AROUND, due + AROUND)
+        )
+
+    def figures(self) -> str:
+        """Numbers, in one line."""
+        late = self.lateness()
+        cuts = statistics.quantiles(late, n=100) if len(late) > 1 else [0.0] * 99
+        fires = sum(map(len, self.fires.values()))
+        return (
+            f"{fires:,} fires of {len(self.fires)} schedules; first request after "
+            f"{cuts[49]:.2f} s (median), {cuts[98]:.2f} s (p99), {max(late, default=0):.2f} s at most"
+        )
+
+    def _jobs_that_are_not_one_to_one(self) -> Iterator[str]:
+        """A fire has one job, a job one fire."""
+        fires = [fire for each in self.fires.values() for fire in each]
+        made = [fire.job_id for fire in fires if fire.job_id is not None]
+        if len(made) != len(set(made)) or sorted(made) != sorted(self.jobs):
+            yield f"{len(made)} fires have made a job, and there are {len(self.jobs)} jobs of schedules"
+        for fire in fires:
+            if fire.job_id is None:
+                yield f"schedule {fire.schedule} fired at {fire.at:.3f} and made no job"
+
+    def _undelivered(self) -> Iterator[str]:
+        answered = {each.number: each.n for each in self.requests}
+        for fire in (fire for each in self.fires.values() for fire in each):
+            n = -int(fire.schedule[1:])
+            if fire.status != "success" or answered.get(fire.request or 0) != n:
+                yield f"schedule {fire.schedule} fired at {fire.at:.3f}, and its job is {fire.status}"
+
+    def _untimely(self) -> Iterator[str]:
+        """No fire comes early, and none is left out, apart from those that coalesced in an outage."""
+        for fire, due in self._due():
+            late = fire.at - due
+            if late < 0:
+                yield f"schedule {fire.schedule} fired at {fire.at:.3f}, {-late:.3f} s too early"
+            elif late > PATIENCE + self._outage(due - AROUND, fire.at):
+                yield f"schedule {fire.schedule} fired at {fire.at:.3f}, {late:.1f} s too late"
+
+    def _due(self) -> Iterator[tuple[Fire, float]]:
+        """Each fire but a schedule's first, and when it was due."""
+        for each in self.fires.values():
+            for before, fire in pairwise(each):
+                yield fire, round(before.at + EVERY, 6)
+
+    def _outage(self, since: float, until: float) -> float:
+        """Seconds of a time in which everybody was cut off."""
+        return sum(
+            max(0.0, min(until, each.until + AROUND) - max(since, each.since))
+            for each in self.disturbances
+            if each.runner == EVERYBODY
+        )
+
+
+async def run_schedules(
+    *, seed: int, seconds: float, database: Postgres, folder: Path, runners: int = 4, schedules: int = 60
+) -> Fired:
+    """Break everything for a while; wait until each schedule has fired again, and its jobs have ended."""
+    backend = ChaoticBackend(seed, weights={"ok": 1})
+    blocks = "".join(SCHEDULE.format(n=n) for n in range(1, schedules + 1))
+    setting = staged(
+        database, folder, backend, runners=runners, grace=GRACE, extra=f"schedules:\n{blocks}", seed=seed
+    )
+    async with setting as stage:
+        scene = Scene(
+            database=database,
+            fleet=stage.fleet,
+            enqueuer=stage.enqueuer,
+            application=stage.application,
+            random=Random(f"monkey {seed}"),  # noqa: S311  # repeatable, and no secret
+        )
+        async with beside(stage.enqueuer.run()):
+            await Monkey(scene, KINDS).run(seconds)
+        await stage.enqueuer.finish()
+        await _until_each_has_fired(database, schedules)
+        await stage.fleet.stop_all()
+        backend.calm = True
+        await stage.fleet.ready(await stage.fleet.start())
+        for each in await stage.outbox.schedules.list():
+            await stage.outbox.schedules.pause(each.name)
+        await until_ended(database)
+        await stage.fleet.stop_all()
+        return Fired(
+            fires=_by_schedule(_fire(row) for row in await database.fetch(RUNS)),
+            jobs=[row["id"] for row in await database.fetch(JOBS)],
+            requests=backend.requests,
+            disturbances=scene.disturbances,
+            outcries=stage.fleet.outcries(),
+        )
+
+
+async def _until_each_has_fired(database: Postgres, schedules: int) -> None:
+    """Wait until each schedule has fired twice from now on."""
+    query = f"""
+        SELECT count(*) FROM (
+            SELECT FROM sp00ky_schedule_run WHERE fired_at > to_timestamp({time.time()!r})
+            GROUP BY schedule HAVING count(*) > 1
+        ) AS fired
+    """  # noqa: S608  # a number
+    async with asyncio.timeout(2 * EVERY + 3 * PATIENCE):
+        while (await database.fetch(query))[0][0] < schedules:  # noqa: ASYNC110  # it can only be asked
+            await asyncio.sleep(0.2)
+
+
+def _fire(row: Mapping[str, str]) -> Fire:
+    result = json.loads(row["result"] or "{}")
+    return Fire(
+        schedule=row["schedule"],
+        at=float(row["at"]),
+        job_id=row["job_id"],
+        status=row["status"],
+        request=result.get("request"),
+    )
+
+
+def _by_schedule(fires: Iterable[Fire]) -> dict[str, list[Fire]]:
+    found: dict[str, list[Fire]] = {}
+    for fire in fires:
+        found.setdefault(fire.schedule, []).append(fire)
+    return found

@@ -1,0 +1,190 @@
+"""A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import attrs
+import pytest
+from tests.store_postgres.schedules.firing import KEYS, NAME, define, fire_of
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.schedules import change
+
+FIRES = 40
+
+
+async def counts(sql: Any, quoted: str) -> tuple[int, int]:
+    """How many jobs there are, and how many runs."""
+    tables = (f"{quoted}.job", f"{quoted}.sp00ky_schedule_run")
+    jobs, runs = [await sql.fetchval(f"SELECT count(*) FROM {table}") for table in tables]
+    return jobs, runs
+
+
+async def test_processes_that_race_for_fires_make_each_once(
+    store: PostgresStore, url: str, sql: Any, quoted: str
+) -> None:
+    await define(store)
+    command = (sys.executable, "-m", "tests.store_postgres.schedules.firing", url, str(FIRES + 1))
+    racers = [
+        await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(4)
+    ]
+    said = [(await racer.communicate())[0] for racer in racers]
+    fired = sum(map(int, said))
+    revision = (await store.schedules()).schedules[NAME].revision
+    assert fired == revision - 1 >= FIRES
+    assert await counts(sql, quoted) == (fired * len(KEYS), fired * len(KEYS))
+    fires = f"SELECT count(DISTINCT fired_at) FROM {quoted}.sp00ky_schedule_run"
+    assert await sql.fetchval(fires) == fired
+    ids = f"SELECT 'job:' || job.id FROM {quoted}.job AS job"
+    orphans = f"SELECT count(*) FROM {quoted}.sp00ky_schedule_run WHERE job_id NOT IN ({ids})"
+    assert await sql.fetchval(orphans) == 0
+
+
+BLOCKED = """
+    CREATE FUNCTION {schema}.block() RETURNS trigger LANGUAGE plpgsql AS
+    $f$ BEGIN PERFORM pg_advisory_xact_lock(14); RETURN NEW; END $f$;
+    CREATE TRIGGER block BEFORE INSERT ON {schema}.job FOR EACH ROW WHEN (NEW.path = '/block')
+    EXECUTE FUNCTION {schema}.block()
+"""
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"
+
+
+async def blocked_in_the_middle(sql: Any) -> int:
+    """Wait until a fire waits for the lock; the process of its connection."""
+    async with asyncio.timeout(30):
+        while (pid := await sql.fetchval(WAITING)) is None:  # noqa: ASYNC110  # it can only be asked
+            await asyncio.sleep(0.02)
+    return int(pid)
+
+
+async def test_a_connection_that_is_killed_in_the_middle_leaves_nothing(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is tried again; where it can't be, nothing was written."""
+    monkeypatch.setattr(executor, "PATIENCE", 0.0)
+    await define(store)
+    await sql.execute(BLOCKED.format(schema=quoted))
+    await sql.execute("SELECT pg_advisory_lock(14)")
+    before = await store.schedules()
+    middle = {KEYS[len(KEYS) // 2]: {"path": "/block"}}
+    firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
+    await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
+    with pytest.raises(StoreUnavailable):
+        await firing
+    assert await counts(sql, quoted) == (0, 0)
+    assert (await store.schedules()).schedules == before.schedules
+
+    monkeypatch.setattr(executor, "PATIENCE", 60.0)
+    firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
+    await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
+    await sql.execute("SELECT pg_advisory_unlock(14)")
+    assert len(await firing or ()) == len(KEYS)
+    assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
+
+
+async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await define(store)
+    attempt, tries = change._Writing.attempt, 0
+
+    async def cut_off(writing: Any, connection: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        written = await attempt(writing, connection)
+        if tries == 1:
+            connection.terminate()
+            raise ConnectionResetError("after the commit")
+        return written
+
+    monkeypatch.setattr(change._Writing, "attempt", cut_off)
+    snapshot = await store.schedules()
+    runs = await store.change_schedule(fire_of(snapshot))
+    assert tries == 2
+    assert runs is not None
+    assert sorted(runs, key=lambda run: run.key, reverse=True) == await store.runs(RunQuery())
+    assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
+    assert await store.change_schedule(fire_of(snapshot)) is None
+
+
+async def test_what_a_rule_refuses_costs_no_other(store: PostgresStore, sql: Any, quoted: str) -> None:
+    """A CHECK, a trigger's RAISE, and a reference that is checked at the end of the transaction."""
+    await define(store)
+    await sql.execute(
+        f"ALTER TABLE {quoted}.job ADD CHECK (path <> '/checked');"
+        f"CREATE TABLE {quoted}.thread (id text PRIMARY KEY);"
+        f"INSERT INTO {quoted}.thread VALUES ('thread:1');"
+        f"ALTER TABLE {quoted}.job ADD CONSTRAINT mine FOREIGN KEY (assigned_to) REFERENCES {quoted}.thread "
+        "DEFERRABLE INITIALLY DEFERRED"
+    )
+    keys = [f"k{n:03}" for n in range(1_100)]
+    refused = {
+        "k000": {"path": "/checked"},
+        "k007": {"assigned_to": "thread:2"},
+        "k777": {"path": "/checked", "max_retries": 1},
+        "k778": {"assigned_to": "thread:2"},
+        "k1099": {"path": "/checked"},
+    }
+    fire = fire_of(await store.schedules(), keys, **refused, k008={"assigned_to": "thread:1"})
+    runs = await store.change_schedule(fire)
+    assert runs is not None
+    assert [run.key for run in runs] == keys
+    failed = {run.key: run.error for run in runs if run.status is RunStatus.FAILED}
+    assert failed.keys() == refused.keys()
+    reasons = [str((error or {})["reason"]) for error in failed.values()]
+    assert ["violates check constraint" in each for each in reasons] == [True, False, True, False, True]
+    assert ['violates foreign key constraint "mine"' in each for each in reasons[1::2]] == [True, True]
+    assert await counts(sql, quoted) == (len(keys) - len(refused), len(keys))
+
+
+async def test_a_fire_of_which_every_job_is_refused_is_over(
+    store: PostgresStore, sql: Any, quoted: str
+) -> None:
+    await define(store)
+    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN assigned_to SET NOT NULL")
+    runs = await store.change_schedule(fire_of(await store.schedules()))
+    assert {run.status for run in runs or ()} == {RunStatus.FAILED}
+    assert {run.job_id for run in runs or ()} == {None}
+    assert await counts(sql, quoted) == (0, len(KEYS))
+
+
+async def test_jobs_are_new_ones_by_the_clock_of_the_database(store: PostgresStore, new_job: Any) -> None:
+    await define(store)
+    (plain, other) = await store.change_schedule(
+        fire_of(await store.schedules(), ["a", "b"], b={"max_retries": 7, "timeout": 3})
+    ) or (None, None)
+    assert plain is not None
+    assert other is not None
+    jobs = {job.id: job for job in await store.find(JobQuery())}
+    assert {job.status for job in jobs.values()} == {JobStatus.PENDING}
+    assert (jobs[str(other.job_id)].max_retries, jobs[str(other.job_id)].timeout) == (7, 3)
+    assert len(await store.claim({"api": 10}, "r")) == 2
+
+
+@pytest.mark.parametrize("notify", ["on", "off"])
+async def test_a_change_without_jobs_wakes_other_processes(
+    store: PostgresStore, make: Any, notify: str
+) -> None:
+    """As a pause does; or none of them, where notifications are off."""
+    await define(store)
+    signals = store.work_signal()
+    await anext(signals)
+    other = make(notify=notify)
+    await other.open()
+    stored = (await other.schedules()).schedules[NAME]
+    waiting = asyncio.ensure_future(anext(signals))
+    await other.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, paused=True)))
+    if notify == "off":
+        await other.add([])  # whatever would arrive has been sent
+        await store.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, revision=2)))
+    async with asyncio.timeout(30):
+        await waiting
+    await signals.aclose()
+    await other.close()

@@ -9,7 +9,6 @@ from sp00ky_core.ports import (
     Claim,
     Finding,
     MigrationStep,
-    OverdueClaim,
     Settlement,
     SettleResult,
     StoreCapabilities,
@@ -33,7 +32,6 @@ from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
-from sp00ky_store_postgres.operate.audit import Audits
 from sp00ky_store_postgres.operate.clear import Clears
 from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.schema import migrate as migrations
@@ -45,7 +43,18 @@ from sp00ky_store_postgres.url import read_url
 __all__ = ["PostgresStore"]
 
 
-class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Clears, Reschedules, Audits, DecidingStore):
+class PostgresStore(
+    Watches,
+    Stats,
+    ErrorGroups,
+    Heartbeats,
+    Releases,
+    LostClaims,
+    Retention,
+    Clears,
+    Reschedules,
+    DecidingStore,
+):
     """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one.
 
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
@@ -72,9 +81,7 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Clears, Reschedules
         self._claims = Claims(self._executor, self._quarantine)
         self._settles = Settles(self._executor, self._quarantine)
         self._enqueues = Enqueues(self._executor, self._options)
-        self._lost_claims = LostClaims(self._executor, self._quarantine)
-        self._releases = Releases(self._executor, self._announcements, self._quarantine)
-        self._retention = Retention(self._executor, self._quarantine)
+        self._places = {}
 
     @property
     def location(self) -> str:
@@ -138,25 +145,11 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Clears, Reschedules
         """See ``Store.work_signal``."""
         return self._listener.work_signal()
 
-    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
-        """See ``Store.release``; a row that can't go back is left to its lease."""
-        return await self._releases.release(runner_id, keep=keep)
-
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
-        return await self._lost_claims.overdue(runners, limit=limit)
-
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
         results = await self._settles.settle(settlements)
         self._changes.send()
         return results
-
-    async def prune(self, *, limit: int = 1_000) -> int:
-        """See ``Store.prune``."""
-        count = await self._retention.prune(limit)
-        await self._prune_audit()
-        return count
 
     async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
@@ -167,16 +160,6 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Clears, Reschedules
 
     def _canonical(self, job_id: str) -> str:
         return canonical(job_id)
-
-    async def _lost(
-        self,
-        dead_runners: Collection[str],
-        *,
-        beating: Collection[str],
-        overdue: Collection[OverdueClaim],
-        limit: int,
-    ) -> list[Job]:
-        return await self._lost_claims.lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""

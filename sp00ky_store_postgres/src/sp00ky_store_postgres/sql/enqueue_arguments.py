@@ -10,6 +10,15 @@ from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import instant_of
 
+__all__ = [
+    "as_utc",
+    "is_plain",
+    "many_arguments",
+    "one_arguments",
+    "plain_arguments",
+    "stored",
+]
+
 MICROSECOND = timedelta(microseconds=1)
 
 

@@ -15,6 +15,8 @@ from sp00ky_store_surreal.observe.find import ended_ids
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change, RowChanges
 
+__all__ = ["DELETE", "Clears", "deleted_of"]
+
 DELETED_AT_ONCE = 2_000
 """Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
 

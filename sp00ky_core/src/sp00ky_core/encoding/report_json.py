@@ -12,6 +12,8 @@ import attrs
 from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord
 
+__all__ = ["json_of", "runner_to_json", "audit_to_json"]
+
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
 AUDIT_KEYS = (

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+__all__ = [
+    "COLUMNS",
+    "JOB_KEY",
+    "KEY_COLUMNS",
+    "LONGEST_NAME",
+    "MIN_COMPATIBLE",
+    "VERSION",
+    "object_name",
+]
+
 VERSION = 3
 """The number of the last migration. A migration only adds; of indexes one may take another one's place."""
 

@@ -9,7 +9,6 @@ from sp00ky_core.ports import (
     Claim,
     Finding,
     MigrationStep,
-    OverdueClaim,
     Settlement,
     SettleResult,
     StoreCapabilities,
@@ -33,7 +32,6 @@ from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
-from sp00ky_store_postgres.operate.audit import Audits
 from sp00ky_store_postgres.operate.clear import Clears
 from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.schedules.change import ScheduleChanges
@@ -53,9 +51,11 @@ class PostgresStore(
     Stats,
     ErrorGroups,
     Heartbeats,
+    Releases,
+    LostClaims,
+    Retention,
     Clears,
     Reschedules,
-    Audits,
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
@@ -92,9 +92,7 @@ class PostgresStore(
         self._claims = Claims(self._executor, self._quarantine)
         self._settles = Settles(self._executor, self._quarantine)
         self._enqueues = Enqueues(self._executor, self._options)
-        self._lost_claims = LostClaims(self._executor, self._quarantine)
-        self._releases = Releases(self._executor, self._announcements, self._quarantine)
-        self._retention = Retention(self._executor, self._quarantine)
+        self._places = {}
 
     @property
     def location(self) -> str:
@@ -158,25 +156,11 @@ class PostgresStore(
         """See ``Store.work_signal``."""
         return self._listener.work_signal()
 
-    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
-        """See ``Store.release``; a row that can't go back is left to its lease."""
-        return await self._releases.release(runner_id, keep=keep)
-
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
-        return await self._lost_claims.overdue(runners, limit=limit)
-
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
         results = await self._settles.settle(settlements)
         self._changes.send()
         return results
-
-    async def prune(self, *, limit: int = 1_000) -> int:
-        """See ``Store.prune``."""
-        count = await self._retention.prune(limit)
-        await self._prune_audit()
-        return count
 
     async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
@@ -187,16 +171,6 @@ class PostgresStore(
 
     def _canonical(self, job_id: str) -> str:
         return canonical(job_id)
-
-    async def _lost(
-        self,
-        dead_runners: Collection[str],
-        *,
-        beating: Collection[str],
-        overdue: Collection[OverdueClaim],
-        limit: int,
-    ) -> list[Job]:
-        return await self._lost_claims.lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""

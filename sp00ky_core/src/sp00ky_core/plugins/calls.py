@@ -19,8 +19,6 @@ from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins import defaults
 from sp00ky_core.retry import RetryPolicy
 
-__all__ = ["OBSERVERS", "DECISIONS", "MERGED", "Hooks"]
-
 logger = logging.getLogger(__name__)
 
 DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})

@@ -32,8 +32,6 @@ from sp00ky_store_postgres.rows import KEY, PATH, PRIORITY, RUN_AT, claimed_jobs
 from sp00ky_store_postgres.schema.definition import object_name
 from sp00ky_store_postgres.sql.claim_statements import ClaimStatements
 
-__all__ = ["Claims"]
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")

@@ -14,8 +14,6 @@ from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.rows import PRIORITY, RUN_AT
 from sp00ky_store_postgres.sql.claim_statements import MOST_KEYS, PRIORITIES
 
-__all__ = ["ClaimCursors", "More"]
-
 
 class More(Enum):
     """Whether another claim of a table finds jobs that this one hasn't looked at."""

@@ -24,8 +24,6 @@ from sp00ky_store_postgres.schema.definition import object_name
 from sp00ky_store_postgres.sql.claim_statements import PRIORITIES, ClaimStatements
 from sp00ky_store_postgres.sql.loader import fill, read_sql
 
-__all__ = ["ClaimRefusals"]
-
 CLAIMED = "claimed"
 
 

@@ -28,8 +28,6 @@ from sp00ky_store_postgres.sql.enqueue_arguments import (
 )
 from sp00ky_store_postgres.url import PostgresOptions
 
-__all__ = ["Enqueues"]
-
 TRIES = 20
 """How often a dedup key that others keep taking and leaving is tried."""
 

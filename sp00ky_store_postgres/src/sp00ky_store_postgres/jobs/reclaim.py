@@ -4,30 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import attrs
-
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.jobs.settle import SETTLED
+from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.rows import LIGHT, whole_jobs
 from sp00ky_store_postgres.schema.tables import lease_seconds
 from sp00ky_store_postgres.sql.loader import lease_over
 
-__all__ = ["LostClaims"]
 
+class LostClaims(StorePart):
+    """A part of the store: claims that are to be reclaimed."""
 
-@attrs.frozen
-class LostClaims:
-    """Lists claims that are to be reclaimed."""
-
-    _executor: Executor
-    _quarantine: Quarantine
-
-    async def lost(
+    async def _lost(
         self,
         dead_runners: Collection[str],
         *,
@@ -45,7 +37,7 @@ class LostClaims:
             if len(jobs) < limit:
                 keys = named.get(table.table, []), resting.get(table.table, [])
                 arguments = list(dead_runners), list(beating), *keys, limit - len(jobs)
-                jobs += whole_jobs(await self._query("lost", table, *arguments), table)
+                jobs += whole_jobs(await self._read_claims("lost", table, *arguments), table)
         return jobs
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
@@ -53,11 +45,11 @@ class LostClaims:
         claims = list[OverdueClaim]()
         for table in self._executor.tables.all:
             if len(claims) < limit:
-                rows = await self._query("overdue", table, list(runners), limit - len(claims))
+                rows = await self._read_claims("overdue", table, list(runners), limit - len(claims))
                 claims += [_overdue_claim(row, table) for row in rows]
         return claims
 
-    async def _query(self, name: str, table: JobTable, *arguments: object) -> list[Row]:
+    async def _read_claims(self, name: str, table: JobTable, *arguments: object) -> list[Row]:
         parts = {"columns": LIGHT, "lease": lease_seconds(table), "over": lease_over()}
         return await self._executor.query(name, *arguments, table=table, **parts)
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import attrs
-
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_core.stores.isolation import Quarantine, write_around
-from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_core.stores.isolation import write_around
+from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.ids import keys_by_table
-from sp00ky_store_postgres.observe.announcements import Announcements
-
-__all__ = ["Releases"]
+from sp00ky_store_postgres.part import StorePart
 
 
-@attrs.frozen
-class Releases:
-    """Releases claims."""
-
-    _executor: Executor
-    _announcements: Announcements
-    _quarantine: Quarantine
+class Releases(StorePart):
+    """A part of the store: claims that a runner gives back."""
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``; a row that can't go back is left to its lease."""

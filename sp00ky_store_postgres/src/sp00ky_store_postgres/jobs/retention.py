@@ -16,11 +16,9 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_core.stores.isolation import Quarantine, write_around
-from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_core.stores.isolation import write_around
+from sp00ky_store_postgres.operate.audit import Audits
 from sp00ky_store_postgres.sql.loader import literal
-
-__all__ = ["Retention", "KEEP_SUCCESS", "KEEP_FAILED"]
 
 KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
@@ -40,15 +38,12 @@ class _Place:
     since: float = math.inf  # monotonic: when the first of those was kept
 
 
-class Retention:
-    """Deletes jobs."""
+class Retention(Audits):
+    """A part of the store: it deletes jobs that ended long ago, and old entries of the audit."""
 
-    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
-        self._executor = executor
-        self._quarantine = quarantine
-        self._places: dict[tuple[str, JobStatus], _Place] = {}
+    _places: dict[tuple[str, JobStatus], _Place]
 
-    async def prune(self, limit: int) -> int:
+    async def prune(self, *, limit: int = 1_000) -> int:
         """See ``Store.prune``."""
         count = 0
         for table in self._executor.tables.all:
@@ -59,6 +54,7 @@ class Retention:
                 if count < limit:
                     seconds = default if kept is None else kept
                     count += await self._prune(table, status, seconds, limit - count)
+        await self._prune_audit()
         return count
 
     async def _prune(self, table: JobTable, status: JobStatus, seconds: float, limit: int) -> int:

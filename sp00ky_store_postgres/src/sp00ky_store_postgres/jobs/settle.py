@@ -23,8 +23,6 @@ from sp00ky_store_postgres.sql.settle_arguments import (
     success_arguments,
 )
 
-__all__ = ["Settles", "SETTLED"]
-
 SETTLED = "settled"
 """The verb under which rows are remembered that can't be written in any form."""
 PATIENCE = {Workload.SETTLE: 1.0, Workload.REST: 20.0}

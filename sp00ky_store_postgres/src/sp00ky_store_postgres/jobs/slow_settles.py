@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 
-__all__ = ["SlowSettles"]
-
 WRITERS = 4
 """Connections that suspects are written on, at most."""
 

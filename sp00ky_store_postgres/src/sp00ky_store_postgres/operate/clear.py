@@ -14,8 +14,6 @@ from sp00ky_store_postgres.observe.filters import select_ended, tables_of
 from sp00ky_store_postgres.operate.named_jobs import write_named
 from sp00ky_store_postgres.part import StorePart
 
-__all__ = ["Clears"]
-
 PAGE = 1_000
 """Rows that are looked at at once where the database refuses to delete some."""
 

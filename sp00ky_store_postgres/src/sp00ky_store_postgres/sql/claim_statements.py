@@ -10,8 +10,6 @@ from sp00ky_store_postgres.rows import CLAIMED_COLUMNS, DEFERRED_SINCE
 from sp00ky_store_postgres.schema.tables import Tables, lease_seconds
 from sp00ky_store_postgres.sql.loader import fill, lease_over, leased, literal, read_sql
 
-__all__ = ["MOST_KEYS", "PRIORITIES", "ClaimStatements"]
-
 PRIORITIES = (3, 2, 1, 0)
 """In the order of a claim's arguments."""
 

@@ -8,16 +8,6 @@ from importlib.resources import files
 
 from sp00ky_core.ports import LONGEST_LEASE
 
-__all__ = [
-    "lease_over",
-    "leased",
-    "unreadable",
-    "read_sql",
-    "fill",
-    "quoted",
-    "literal",
-]
-
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 

@@ -12,8 +12,6 @@ from sp00ky_core.outcome import THROTTLED
 from sp00ky_core.ports import Settlement
 from sp00ky_store_postgres.sql.loader import fill, read_sql, unreadable
 
-__all__ = ["appended", "arguments", "is_plain_success", "success_arguments"]
-
 BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE, DEFERS, KEEPS_DEFERRAL, THROTTLES = 1, 2, 4, 8, 16, 32
 
 LONGEST_ERRORS = 32 * 2**20

@@ -19,8 +19,6 @@ from surrealdb.data.cbor import tag_decoder
 
 from sp00ky_store_surreal.connection.reply import JSON_NULL
 
-__all__ = ["encoded", "decoded", "number_of", "record_of", "UNREADABLE"]
-
 DEEPEST = 2_000
 """Values in values: a database takes 256, each of which may be several here (a set, a range)."""
 

@@ -18,8 +18,6 @@ from sp00ky_store_surreal.connection.workload import Lane
 from sp00ky_store_surreal.errors import EngineFault, translated
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Engine"]
-
 _log = logging.getLogger(__name__)
 
 THREADS_END = 0.1

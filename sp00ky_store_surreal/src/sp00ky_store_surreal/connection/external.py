@@ -12,8 +12,6 @@ from sp00ky_core.errors import OptionInvalid
 from sp00ky_store_surreal.errors import statement_error, translated
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Transaction"]
-
 EXPECTED = (
     "a transaction of the SurrealDB SDK (await session.begin_transaction()) that is open; "
     "or put outbox.statement(...) into your own BEGIN ... COMMIT"

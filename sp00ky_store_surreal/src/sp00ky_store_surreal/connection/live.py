@@ -19,8 +19,6 @@ from sp00ky_store_surreal.errors import ConnectionLost, translated
 from sp00ky_store_surreal.surql.loader import surql
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Live"]
-
 PROOF_INTERVAL = 2.0
 """Seconds between two questions whether the server and the session are still there."""
 

@@ -20,8 +20,6 @@ from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, an
 from sp00ky_store_surreal.errors import SILENT, ConnectionLost, PlaceMissing, SessionEnded, translated
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Line", "PATIENCE"]
-
 _log = logging.getLogger(__name__)
 
 PATIENCE = 5.0

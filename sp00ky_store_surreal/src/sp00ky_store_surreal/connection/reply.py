@@ -9,8 +9,6 @@ import surrealdb
 
 from sp00ky_store_surreal.errors import reply_error, statement_error
 
-__all__ = ["JSON_NULL", "results_of", "without_null"]
-
 NULL: object = getattr(surrealdb, "Null", None)
 """What the SDK's decoding makes of NULL: 3.x an object of its own, 2.x None."""
 

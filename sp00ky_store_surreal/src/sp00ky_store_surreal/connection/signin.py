@@ -11,8 +11,6 @@ from sp00ky_store_surreal.connection.websocket import ServerConnection
 from sp00ky_store_surreal.surql.loader import identifier
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["connected", "CONNECT_SECONDS", "OLDEST"]
-
 CONNECT_SECONDS = 5.0
 """Seconds for a server to take a connection, a sign-in and the choice of a database."""
 

@@ -18,8 +18,6 @@ from websockets.exceptions import WebSocketException
 
 from sp00ky_store_surreal.connection.cbor import decoded, encoded, number_of
 
-__all__ = ["ServerConnection", "CallRefused", "LOST", "answer_of"]
-
 NEWS = b"\xa1\x66result"
 """How a LIVE notification begins: one entry, for it answers no call; a reply has an ``id`` as well."""
 

@@ -9,8 +9,6 @@ from typing import Any
 from sp00ky_store_surreal.connection.reconnecting import Line
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Lane", "Lanes"]
-
 
 class Lane(StrEnum):
     """A kind of call; over a network each has a connection of its own, made when it is needed."""

@@ -34,8 +34,6 @@ from sp00ky_store_surreal.row_loading import jobs_in, jobs_of, load_safely
 from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of
 from sp00ky_store_surreal.surql.loader import surql
 
-__all__ = ["Claimer"]
-
 LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
 

@@ -20,8 +20,6 @@ from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.surql.claim_parts import group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Groups", "Heads"]
-
 ADVANCE = 0.5
 """Seconds between two searches from the head that is known, while there is work."""
 

@@ -8,8 +8,6 @@ from datetime import timedelta
 
 from sp00ky_core.ports import RunnerBeat
 
-__all__ = ["BatchSize", "Peers", "WINDOW"]
-
 WINDOW = 1_000
 """Jobs from the head of the queue among which runners that compete claim."""
 

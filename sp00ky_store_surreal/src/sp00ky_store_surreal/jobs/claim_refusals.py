@@ -12,8 +12,6 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_surreal.errors import Conflict, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value
 
-__all__ = ["Care", "ClaimRefusals", "Carefulness"]
-
 COLLIDING = 2.0
 """Seconds for which a row that collides is passed over: it mustn't stand before the others meanwhile."""
 

@@ -14,8 +14,6 @@ from sp00ky_store_surreal.fleet.breaker import breaker_of
 from sp00ky_store_surreal.fleet.limit import allowance_of
 from sp00ky_store_surreal.rows import seconds_of
 
-__all__ = ["ClaimState", "Part", "parts_of"]
-
 _Found = TypeVar("_Found")
 
 

@@ -25,8 +25,6 @@ from sp00ky_store_surreal.surql.claim_parts import (
 )
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
-__all__ = ["ClaimWriter", "Slots"]
-
 Slots = Sequence[tuple[JobTable, int]]
 
 

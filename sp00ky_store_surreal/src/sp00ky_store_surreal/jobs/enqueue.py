@@ -28,8 +28,6 @@ from sp00ky_store_surreal.rows import duration_text, job_from, row_from
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["Enqueues"]
-
 
 @attrs.frozen(kw_only=True)
 class _Batch:

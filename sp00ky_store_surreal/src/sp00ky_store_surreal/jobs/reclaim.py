@@ -16,8 +16,6 @@ from sp00ky_store_surreal.row_loading import load
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["LostClaims"]
-
 FEW = 5
 """Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
 

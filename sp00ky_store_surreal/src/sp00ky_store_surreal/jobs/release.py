@@ -12,8 +12,6 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change, RowChanges
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Releases"]
-
 RELEASE = Way(lane=Lane.CLAIM)
 
 

@@ -13,8 +13,6 @@ from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = ["Retention"]
-
 
 class Retention(StorePart):
     """A part of the store: what is deleted as time goes by."""

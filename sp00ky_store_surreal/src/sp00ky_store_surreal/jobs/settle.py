@@ -28,8 +28,6 @@ from sp00ky_store_surreal.result_values import TEXT
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
-__all__ = ["Settles"]
-
 SETTLING = Way(lane=Lane.SETTLE)
 
 MISSED = "sp00ky: the row was changed meanwhile"

@@ -9,23 +9,6 @@ from sp00ky_core.ports import LONGEST_LEASE, JobTable
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-__all__ = [
-    "RANKS",
-    "bindings_of",
-    "but",
-    "chosen",
-    "due_ids",
-    "due_now",
-    "first_due_ids",
-    "first_pending",
-    "group_of",
-    "lease_bindings",
-    "lone_due_ids",
-    "unleased",
-    "unleased_bindings",
-    "until_of",
-]
-
 RANKS = (3, 2, 1, 0)
 """The priorities, in the order of claims."""
 

@@ -8,8 +8,6 @@ from importlib.resources import files
 
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["surql", "steps_of", "quoted", "identifier", "MARK", "NUL", "BOUND"]
-
 MARK = "\ufdd0nul\ufdd0"
 """Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so no client's text."""
 

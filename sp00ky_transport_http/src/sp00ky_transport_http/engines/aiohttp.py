@@ -18,8 +18,6 @@ from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, room
 from sp00ky_transport_http.request import Request
 from sp00ky_transport_http.response import Response
 
-__all__ = ["AiohttpEngine"]
-
 _IDLE = 4.0  # seconds that a connection is kept unused: less than the 5 s after which many servers close it
 _LONG = 1_048_576  # bytes of a body that aiohttp takes at once
 _UNTIMED = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)

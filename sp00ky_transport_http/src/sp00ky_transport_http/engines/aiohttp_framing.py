@@ -14,8 +14,6 @@ import aiohttp
 
 from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, room
 
-__all__ = ["Framing"]
-
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/\d\.\d 1(?!01)\d\d|$")  # after 101, what follows isn't HTTP any more
 _STATUS = len(b"HTTP/1.1 100")  # bytes that say what kind of head it is

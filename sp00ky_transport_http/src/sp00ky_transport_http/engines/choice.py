@@ -8,8 +8,6 @@ from sp00ky_core.config import BackendConfig
 from sp00ky_core.errors import ConfigError, install_hint
 from sp00ky_transport_http.engines.engine import Engine
 
-__all__ = ["engine_name", "new_engine"]
-
 
 def engine_name(backend: BackendConfig) -> str:
     """Return the engine's name: ``auto`` is httptools where it is installed and no proxy is needed.

@@ -11,8 +11,6 @@ from yarl import URL
 from sp00ky_transport_http.request import Request
 from sp00ky_transport_http.response import MAX_RESULT_BYTES, Response
 
-__all__ = ["KEPT", "MAX_INTERIM", "Engine", "Exchange", "ExchangeFailed", "room"]
-
 KEPT = 2 * MAX_RESULT_BYTES
 """Bytes of a body that are kept: more than a result has, also where a content coding has made it longer."""
 

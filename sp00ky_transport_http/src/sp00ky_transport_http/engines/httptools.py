@@ -10,8 +10,6 @@ from sp00ky_transport_http.engines.httptools_connection import Connection
 from sp00ky_transport_http.engines.httptools_pool import Origin, Pool
 from sp00ky_transport_http.engines.request_head import head_of
 
-__all__ = ["HttptoolsEngine"]
-
 
 class HttptoolsEngine:
     """Sends over a pool of connections; how many there may be is the caller's to bound.

@@ -12,8 +12,6 @@ from sp00ky_core.outcome import PROTOCOL, RESET, TLS
 from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, room
 from sp00ky_transport_http.response import Response
 
-__all__ = ["Connection"]
-
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
 _LONGEST_HEAD = 65_536  # bytes that are read before a whole response head, informational heads included
 _PIECE = 65_536  # bytes of a body that are written at once

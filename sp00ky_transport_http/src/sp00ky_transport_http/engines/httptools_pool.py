@@ -12,8 +12,6 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from sp00ky_transport_http.engines.httptools_connection import Connection
 
-__all__ = ["IDLE", "Origin", "Pool"]
-
 IDLE = 4.0
 """Seconds that a connection is kept unused: less than the 5 s after which many servers close it."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from sp00ky_transport_http.request import Request
 
-__all__ = ["head_of"]
-
 _BODILESS = frozenset({"GET", "HEAD"})
 
 

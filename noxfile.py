@@ -65,6 +65,7 @@ SURREAL_TESTS = ("tests/store_surreal", "tests/e2e/test_surreal_dropin.py")
 
 FUZZ_TESTS = (
     "tests/core/runner/test_fleet_model.py",
+    "tests/store_postgres/test_model.py",
     "tests/store_surreal/test_model.py",
     "tests/hostile",
 )

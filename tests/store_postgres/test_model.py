@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
+import hypothesis
 import pytest
 
 from sp00ky_conformance.model.rules import store_model
@@ -34,4 +36,9 @@ def on_the_server(options: StoreOptions) -> Store:
     return PostgresStore(attrs.evolve(options, url=URL[0]))
 
 
-TestPostgresModel = store_model(on_the_server)
+SETTINGS = hypothesis.settings(
+    max_examples=int(os.environ.get("SP00KY_FUZZ", "10")), stateful_step_count=40, deadline=None
+)
+"""`nox -s fuzz` tries as many as it is told."""
+
+TestPostgresModel = store_model(on_the_server, settings=SETTINGS)

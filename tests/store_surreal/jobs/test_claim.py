@@ -9,6 +9,7 @@ import pytest
 
 from sp00ky_core.job import NewJob
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs.claim_offset import SHARE, SLOW, BatchSize
@@ -19,6 +20,12 @@ ENTRIES = 30_000  # as the statement says
 @pytest.fixture
 def url(surreal_url: str) -> str:
     return surreal_url
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's server answers nobody for seconds while it makes a huge row."""
+    monkeypatch.setattr(reconnecting, "TICK", 30.0)
 
 
 async def huge(store: SurrealStore, number: int, **fields: Any) -> None:

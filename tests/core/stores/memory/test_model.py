@@ -1,6 +1,7 @@
 """The model, with the memory store on both sides: it must hold, and it must notice a store that is wrong."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 from unittest import mock
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from sp00ky_conformance.model.rules import StoreModel, store_model
+from sp00ky_conformance.model.rules import BACKENDS, RUNNERS, StoreModel, store_model
 from sp00ky_core.job import Job
 from sp00ky_core.ports import (
     Claim,
@@ -115,7 +116,6 @@ class ReschedulesAnything(MemoryStore):
 BROKEN = [
     Unfenced,
     ForgetsEpochs,
-    KeepsNothing,
     ReportsWell,
     LowestFirst,
     LosesPlaces,
@@ -143,3 +143,20 @@ def test_a_broken_store_is_noticed(broken: Callable[[StoreOptions], Store]) -> N
     )
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Broken, settings=quick)
+
+
+@pytest.mark.parametrize(("store", "is_wrong"), [(KeepsNothing, True), (MemoryStore, False)])
+def test_a_store_that_keeps_nothing_is_noticed(store: type[MemoryStore], is_wrong: bool) -> None:
+    """Told, for a search by luck needs minutes: a runner keeps what it has claimed."""
+
+    class Told(StoreModel):
+        make_store = staticmethod(store)
+
+    model = Told()
+    try:
+        jobs = model.enqueue_first(backend=BACKENDS[0])
+        model.claim(slots={BACKENDS[0]: 3}, runner=RUNNERS[0])
+        with pytest.raises(AssertionError) if is_wrong else nullcontext():
+            model.leave(runner=RUNNERS[0], kept=list(jobs.values), is_dead=False)
+    finally:
+        model.teardown()

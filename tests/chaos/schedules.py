@@ -96,8 +96,14 @@ class Fired:
             *self.outcries,
         ]
 
+    def waits(self) -> list[float]:
+        """Seconds from when a fire was due to the fire, apart from those around an outage; sorted."""
+        return sorted(
+            fire.at - due for fire, due in self._due() if not self._outage(due - AROUND, due + AROUND)
+        )
+
     def lateness(self) -> list[float]:
-        """Seconds from each fire's time to its first request, apart from those around an outage; sorted."""
+        """Seconds from when such a fire was due to its first request; sorted."""
         starts: dict[int, list[float]] = {}
         for each in self.requests:
             starts.setdefault(each.n, []).append(each.at)
@@ -109,12 +115,10 @@ class Fired:
 
     def figures(self) -> str:
         """Numbers, in one line."""
-        late = self.lateness()
-        cuts = statistics.quantiles(late, n=100) if len(late) > 1 else [0.0] * 99
         fires = sum(map(len, self.fires.values()))
         return (
-            f"{fires:,} fires of {len(self.fires)} schedules; first request after "
-            f"{cuts[49]:.2f} s (median), {cuts[98]:.2f} s (p99), {max(late, default=0):.2f} s at most"
+            f"{fires:,} fires of {len(self.fires)} schedules; fired after {_spread(self.waits())}, "
+            f"first request after {_spread(self.lateness())}"
         )
 
     def _jobs_that_are_not_one_to_one(self) -> Iterator[str]:
@@ -156,6 +160,11 @@ class Fired:
             for each in self.disturbances
             if each.runner == EVERYBODY
         )
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [0.0] * 99
+    return f"{cuts[49]:.2f} s (median), {cuts[98]:.2f} s (p99), {max(seconds, default=0):.2f} s at most"
 
 
 async def run_schedules(

@@ -89,6 +89,34 @@ async def test_a_connection_that_is_killed_in_the_middle_leaves_nothing(
     assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
 
 
+async def test_a_runner_that_freezes_in_the_middle_holds_up_no_other(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction is given up, and what it decided is written by nobody."""
+    monkeypatch.setattr(change, "IDLE_SECONDS", 0.3)
+    await define(store)
+    frozen, goes_on, write_runs = asyncio.Event(), asyncio.Event(), change._Writing._write_runs
+
+    async def freeze(writing: Any, *arguments: Any) -> None:
+        if not frozen.is_set():
+            frozen.set()
+            await goes_on.wait()
+        await write_runs(writing, *arguments)
+
+    monkeypatch.setattr(change._Writing, "_write_runs", freeze)
+    snapshot, other = await store.schedules(), make()
+    await other.open()
+    firing = asyncio.ensure_future(store.change_schedule(fire_of(snapshot)))
+    await frozen.wait()
+    async with asyncio.timeout(30):
+        runs = await other.change_schedule(fire_of(await other.schedules()))
+    goes_on.set()
+    assert len(runs or ()) == len(KEYS)
+    assert await firing is None
+    assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
+    await other.close()
+
+
 async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
     store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,12 @@ from sp00ky_store_postgres.part import StorePart
 PORTION = 500
 """Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
 
+IDLE_SECONDS = 5.0
+"""After which the server gives up the transaction of a runner that has frozen or is cut off.
+
+Until then no other one can fire the schedule, for its row is locked.
+"""
+
 
 class ScheduleChanges(StorePart):
     """Writes changes."""
@@ -49,6 +55,9 @@ class _Writing:
     async def attempt(self, connection: Any) -> list[ScheduleRun] | None:
         """Write it all; None: the row isn't what it was any more, by another's change."""
         async with connection.transaction(isolation="read_committed"):
+            idle = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS * 1_000:.0f}ms'"
+            # A deferred constraint would refuse all jobs, at the end.
+            await connection.execute(f"{idle}; SET CONSTRAINTS ALL IMMEDIATE")
             if await self._write_row(connection):
                 self._runs = await self._spawn(connection)
                 await self._write_runs(connection, self._runs)
@@ -75,9 +84,6 @@ class _Writing:
     async def _spawn(self, connection: Any) -> list[ScheduleRun]:
         """Insert the jobs; those that the database refuses cost no other."""
         spawns, runs = self._change.spawns, list[ScheduleRun]()
-        if spawns:
-            # A deferred constraint would refuse all of them, at the end.
-            await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
         async def write(some: Sequence[Spawn]) -> Sequence[ScheduleRun]:
             return await self._insert(connection, some)

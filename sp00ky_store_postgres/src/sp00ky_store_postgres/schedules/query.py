@@ -46,8 +46,8 @@ class RowQueries(StorePart):
                 if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
                     raise
                 raise self._refusal(said(error)) from error
+            await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback would keep these
             await transaction.rollback()
-            await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback keeps these
             return rows
 
         return await self._executor.run(Workload.REST, work)

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from tests.store_postgres.conftest import findings
 
 from sp00ky_core.errors import (
     SchemaError,
@@ -15,21 +16,11 @@ from sp00ky_core.errors import (
     StoreError,
     StoreUnavailable,
 )
-from sp00ky_core.ports import Finding, JobTable, StoreOptions
+from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.errors import translated
 
 TABLES = (JobTable(backend="api", table="job"),)
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
 
 
 @pytest.mark.parametrize(

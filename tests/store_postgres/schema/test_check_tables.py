@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.conftest import findings
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.ports import Finding, JobTable
+from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import check_tables
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
-
 
 BROKEN = {
     # Each with what check then says; what it says is done, and then nothing is wrong any more.

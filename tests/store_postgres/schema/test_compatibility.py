@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.conftest import findings
 
 from sp00ky_core.errors import SchemaError
-from sp00ky_core.ports import Finding
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.compatibility import refuse_old_server
 from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.url import read_url
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
-
 
 FOREIGN = {
     "another table": "CREATE TABLE {schema}.job (id integer PRIMARY KEY, title text)",

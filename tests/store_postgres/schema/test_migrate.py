@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
+from tests.store_postgres.conftest import findings
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import RowRefused, SchemaError
-from sp00ky_core.ports import Finding
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.definition import KEY_COLUMNS
 
@@ -33,16 +33,6 @@ SELECT EXISTS (
 )
 """
 """Whether an index has been in the making for longer than the role's timeout."""
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
 
 
 async def test_ten_tasks_migrate_at_once(make: Any, sql: Any, schema: str) -> None:

@@ -9,23 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.store_postgres.conftest import findings
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import Finding
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import pending
 from sp00ky_store_postgres.schema.definition import MIN_COMPATIBLE, VERSION
 from sp00ky_store_postgres.schema.migration_files import Statement
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
 
 
 def own_programs() -> str | None:

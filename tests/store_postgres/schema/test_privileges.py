@@ -11,22 +11,12 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
+from tests.store_postgres.conftest import findings
 from tests.store_postgres.schedules.firing import NAME, define, fire_of
 
 from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
-from sp00ky_core.ports import Act, Finding, Reschedule, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.ports import Act, Reschedule, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
-
 
 ROOT = Path(__file__).parents[3]
 FAR = datetime(9999, 1, 1, tzinfo=UTC)

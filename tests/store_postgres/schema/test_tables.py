@@ -5,20 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.conftest import findings
 
-from sp00ky_core.ports import Finding, JobTable
-from sp00ky_store_postgres import PostgresStore
-
-
-async def findings(store: PostgresStore) -> list[Finding]:
-    found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]  # for none runs here
-
+from sp00ky_core.ports import JobTable
 
 NAMES = [
     "job",

@@ -11,19 +11,19 @@ from io import TextIOWrapper
 import click
 
 from sp00ky_core.cli.audit import audit
-from sp00ky_core.cli.backends import backends
 from sp00ky_core.cli.call import call
 from sp00ky_core.cli.check import check
 from sp00ky_core.cli.context import Settings, with_settings
 from sp00ky_core.cli.demo import demo
 from sp00ky_core.cli.errors import INTERRUPTED, complain, complain_usage, warnings_said
+from sp00ky_core.cli.fleet.backends import backends
+from sp00ky_core.cli.fleet.runners import runners
+from sp00ky_core.cli.fleet.schedules import schedules
 from sp00ky_core.cli.init import init
 from sp00ky_core.cli.jobs import jobs
 from sp00ky_core.cli.migrate import migrate
 from sp00ky_core.cli.plugins import plugins
 from sp00ky_core.cli.run.command import run
-from sp00ky_core.cli.runners import runners
-from sp00ky_core.cli.schedules import schedules
 from sp00ky_core.cli.terminal.logs import logged
 
 STDERR = 2

@@ -1,0 +1,1 @@
+"""Steer the fleet: its backends, its runners, its schedules."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -229,13 +230,15 @@ async def _started(program: Program, commands: Sequence[list[str]]) -> AsyncIter
 
 @asynccontextmanager
 async def _process(program: Program, command: list[str]) -> AsyncIterator[Process]:
-    child = await asyncio.create_subprocess_exec(*command, env=program.environment(), stdin=PIPE, stdout=PIPE)
-    try:
-        yield child
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
+    with tempfile.TemporaryDirectory(prefix="sp00ky-bench") as folder:  # it is killed: it can't clean up
+        environment = program.environment() | {"TMPDIR": folder}
+        child = await asyncio.create_subprocess_exec(*command, env=environment, stdin=PIPE, stdout=PIPE)
+        try:
+            yield child
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
 
 
 def _go(process: Process) -> None:

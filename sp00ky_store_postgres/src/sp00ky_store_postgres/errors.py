@@ -41,7 +41,7 @@ READ_ONLY = (
 )
 
 LOST = ("08", "57P", "53", "25006", "25P03")
-"""States of a server that is away, ending, full, or not the primary any more, or gave an idle transaction up."""
+"""States of a server that is away, ending, full, not the primary any more, or weary of an idle session."""
 CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 """A serialization failure, a deadlock, a lock timeout: the same call may work at once."""
 REFUSALS = ("22", "23", "P0", "54", "44")

@@ -20,7 +20,6 @@ mode: sidecar
 slug: example
 store: {store}
 retention: {{success: 1h, runFailed: 30d}}
-schedules: {{nightly: {{cron: "0 3 * * *", backend: api, route: /json}}}}
 workflows: {{deploy: {{steps: {{}}}}}}
 unheardOf: 1
 apps:
@@ -53,12 +52,11 @@ def test_check_names_what_has_no_effect(today: Path, sp00ky: Any) -> None:
         "apps.api.frobnicate",
         "backend later",
         "backend web",
-        "schedules",
         "unheardOf",
         "workflows",
     ]
     assert said["backend later"] == "left out: its scope is devOnly"
-    assert said["schedules"] == said["workflows"] == "not in this version"
+    assert said["workflows"] == "not in this version"
 
 
 def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start: Any) -> None:
@@ -67,7 +65,7 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "success"
-    for said in ("backend web: left out", "schedules: not in this version", "workflows: not in this version"):
+    for said in ("backend web: left out", "workflows: not in this version"):
         assert said in err
     assert TOKEN not in err
 

@@ -36,10 +36,10 @@ NAME = click.argument("name")
 @click.group()
 @with_settings
 def schedules() -> None:
-    """Look at schedules and at what they have made, pause them, fire them by hand."""
+    """Look at schedules and their runs; pause and fire them."""
 
 
-@command(schedules, name="list", short_help="List the schedules: when they fire, and how the last run ended.")
+@command(schedules, name="list", short_help="List the schedules and their clocks.")
 @as_json
 def list_schedules(settings: Settings, *, json_wanted: bool) -> None:
     """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
@@ -47,11 +47,11 @@ def list_schedules(settings: Settings, *, json_wanted: bool) -> None:
     show_list("schedules", found, schedule_to_json, COLUMNS, _row, json_wanted=json_wanted)
 
 
-@command(schedules, name="get", short_help="Show one schedule, and its latest runs.")
+@command(schedules, name="get", short_help="Show one schedule.")
 @NAME
 @as_json
 def get(settings: Settings, *, name: str, json_wanted: bool) -> None:
-    """Show the schedule NAME: its definition, its clock, and its latest runs. Exit 1: there is none."""
+    """Show the schedule NAME: its definition, its clock, how its last run ended. Exit 1: there is none."""
     record = settings.ask(lambda outbox: outbox.schedules.get(name))
     if json_wanted:
         show_json(schedule_to_json(record))
@@ -62,7 +62,7 @@ def get(settings: Settings, *, name: str, json_wanted: bool) -> None:
             click.echo(one_line(f"{key}: {text}"))
 
 
-@command(schedules, name="runs", short_help="List what schedules have made, the latest first.")
+@command(schedules, name="runs", short_help="List what schedules have made.")
 @click.argument("name", required=False)
 @click.option(
     "--status", type=click.Choice([each.value for each in RunStatus]), help="As it is written down."

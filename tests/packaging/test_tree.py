@@ -84,7 +84,6 @@ DISTRIBUTIONS = [
             "ports/transport.py": PORT,
             "scheduling/services.py": "joins the scheduler and the upkeep, whose tests make it",
             "stores/transactional/schedules/definition.py": "the tables alone",
-            "stores/transactional/schedules/store.py": "the conformance suite tests what keeps the port",
             "stores/transactional/connection/primitives.py": "abstract: test_store.py has one",
             "stores/transactional/connection/session.py": "abstract: test_sql.py has one",
         },
@@ -123,6 +122,7 @@ DISTRIBUTIONS = [
             "jobs/test_claim_instants.py": "instants that only this database has",
             "jobs/test_settle_refusals.py": "rows that the database refuses to have settled",
             "jobs/test_settle_triggers.py": "triggers of an application",
+            "schema/test_rules.py": "what the CHECKs and triggers of a table refuse",
             "sql/test_plans.py": "the plans of all statements",
             "test_bulk.py": "operations on many jobs",
             "test_cancellation.py": "callers that are cancelled",
@@ -245,5 +245,5 @@ def test_every_folder_of_tests_is_a_distribution_s_or_crosses_them() -> None:
     assert folders - of_one == ACROSS
 
 
-ACROSS = {"chaos", "e2e", "examples", "hostile", "packaging"}
-"""Folders whose tests are of several distributions together."""
+ACROSS = {"benchmarks", "chaos", "e2e", "examples", "hostile", "packaging"}
+"""Folders whose tests are of several distributions together, or of none."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus
-from sp00ky_core.operators import bulk, page
+from sp00ky_core.operators import bulk, matching_jobs
 from sp00ky_store_postgres import PostgresStore
 
 SP00KY = str(Path(sys.executable).with_name("sp00ky"))
@@ -95,7 +95,7 @@ async def test_an_interrupted_command_says_how_far_it_came(
 async def test_pages_of_jobs_created_in_one_instant_leave_none_out(
     store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "PAGE", 7)
+    monkeypatch.setattr(matching_jobs, "PAGE", 7)
     table = '"{}"."job"'.format(schema.replace('"', '""'))
     await sql.execute(
         f"INSERT INTO {table} (path, status, created_at) SELECT '/spookify', "

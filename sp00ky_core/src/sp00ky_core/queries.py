@@ -14,7 +14,7 @@ from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.jobs import check_id
-from sp00ky_core.operators.page import pages
+from sp00ky_core.operators.matching_jobs import pages
 from sp00ky_core.ports import (
     AuditEntry,
     BackendStats,

@@ -19,7 +19,7 @@ from sp00ky_core import (
 )
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
 from sp00ky_core.job import Job
-from sp00ky_core.operators import bulk, page
+from sp00ky_core.operators import bulk, matching_jobs
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import OperatorResult
 
@@ -33,7 +33,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two."""
-    monkeypatch.setattr(page, "PAGE", 2)
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
     monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
 
 

@@ -14,7 +14,7 @@ from tests.core.two_backends import ended, enqueued, opened
 
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.operators import operation, page
+from sp00ky_core.operators import matching_jobs, operation
 
 AT = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -47,7 +47,7 @@ async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:
 async def test_jobs_of_a_filter_become_due_evenly_across_batches(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "PAGE", 3)
+    monkeypatch.setattr(matching_jobs, "PAGE", 3)
     await ended(outbox, 10)
     result = await outbox.redrive(filter=JobFilter(), over=timedelta(days=1))
     assert result.done == 10
@@ -55,7 +55,7 @@ async def test_jobs_of_a_filter_become_due_evenly_across_batches(
 
 
 async def test_time_that_has_gone_by_counts(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "PAGE", 2)
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
     clock = iter([0.0, 50.0])
     monkeypatch.setattr(operation, "monotonic", lambda: next(clock))
     await ended(outbox, 4)

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.config.structuring import KeyProblem, near_miss
+from sp00ky_core.config.keys import near_miss
+from sp00ky_core.config.structuring import KeyProblem
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 
 APP_FILE = "sp00ky.app.yml"

@@ -1,4 +1,4 @@
-"""Say which keys sp00ky.yml has: where a field's value stands, what reads it, and what is other tools'.
+"""Say which keys sp00ky.yml has, what reads them, what is other tools', and what a misspelt one was to be.
 
 To add a key, add a field with ``metadata=key(...)`` to a class of ``settings``. Reading and writing go
 through the same fields, so what is dumped can be loaded.
@@ -6,7 +6,8 @@ through the same fields, so what is dumped can be loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import attrs
@@ -92,3 +93,22 @@ FOREIGN: Mapping[str, frozenset[str] | None] = {
 
 By the mapping's dotted place, with ``backend`` for any backend's; empty: the whole file.
 """
+
+_NEAR = 0.75
+"""Of difflib's ratio: at least so much of a key is the same as in ours."""
+
+_OTHERS = frozenset({"app", "storage"})
+"""Other tools' own keys that happen to be near one of this outbox."""
+
+
+def near_miss(key: object, ours: Iterable[str]) -> str | None:
+    """Return which of our keys this one was probably meant to be; None for one of another tool."""
+    if not isinstance(key, str) or key in _OTHERS:
+        return None
+    plain = {_plain(own): own for own in ours}
+    close = get_close_matches(_plain(key), plain, n=1, cutoff=_NEAR)
+    return plain[close[0]] if close else None
+
+
+def _plain(key: str) -> str:
+    return "".join(filter(str.isalnum, key.casefold()))

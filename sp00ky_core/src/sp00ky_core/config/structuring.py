@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import attrs
 
-from sp00ky_core.config.keys import FOREIGN, NOT_YET, OPEN, TYPES, Key, keys_of, written_keys
+from sp00ky_core.config.keys import FOREIGN, NOT_YET, OPEN, TYPES, Key, keys_of, near_miss, written_keys
 from sp00ky_core.config.settings import Notice
 from sp00ky_core.config.values import ReadProblem, boolean, path, secret, text
 from sp00ky_core.config.variables import VariableProblem, VariableUnset, expanded, from_vault
 from sp00ky_core.errors import nearest
 
 Section = TypeVar("Section")
-
-_NEAR = 0.75  # of difflib's ratio: at least so much of a key is the same as in ours
-_OTHERS = frozenset({"app", "storage"})  # other tools' own keys that happen to be near one of this outbox
 
 
 @attrs.define(eq=False)
@@ -149,16 +145,3 @@ def _literal(raw: Any, key: Key) -> str:
     """Say how the text itself is written, where a value may hold such a text."""
     is_likely = isinstance(raw, str) and key.read in (text, path, secret)
     return " (where no variable is meant: a plain ${ is written $${)" if is_likely else ""
-
-
-def near_miss(key: object, ours: Iterable[str]) -> str | None:
-    """Return which of our keys this one was probably meant to be; None for one of another tool."""
-    if not isinstance(key, str) or key in _OTHERS:
-        return None
-    plain = {_plain(own): own for own in ours}
-    close = get_close_matches(_plain(key), plain, n=1, cutoff=_NEAR)
-    return plain[close[0]] if close else None
-
-
-def _plain(key: str) -> str:
-    return "".join(filter(str.isalnum, key.casefold()))

@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import JobStatus
-from sp00ky_core.operators.page import no_newer, pages
+from sp00ky_core.operators.matching_jobs import no_newer, pages
 from sp00ky_core.ports import MAX_LIMIT, JobFilter, OperatorFate, OperatorResult, Store, check_limit
 
 __all__ = [

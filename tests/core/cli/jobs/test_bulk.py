@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.core.cli.jobs.shelf import NOTHING, Shelf, ended, enqueued
 
-from sp00ky_core.operators import page
+from sp00ky_core.operators import matching_jobs
 from sp00ky_core.stores.memory.store import MemoryStore
 
 
@@ -86,7 +86,7 @@ def test_where_nothing_matches_nothing_is_refused(shelf: Shelf, sp00ky: Any) -> 
 def test_a_long_piece_of_work_says_how_far_it_is(
     shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, json_wanted: bool
 ) -> None:
-    monkeypatch.setattr(page, "PAGE", 2)
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
     monkeypatch.setattr("sp00ky_core.cli.terminal.progress.LINE_EVERY", 4)
     enqueued(9)
     killed = sp00ky("jobs", "kill", "--all", "--yes", *["--json"] * json_wanted)
@@ -96,7 +96,7 @@ def test_a_long_piece_of_work_says_how_far_it_is(
 def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
     shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "PAGE", 2)
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
     ids = enqueued(7)
     kill, pages = MemoryStore.kill, list[int]()
 

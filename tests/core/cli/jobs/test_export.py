@@ -15,7 +15,7 @@ from tests.core.cli.jobs.conftest import Call
 from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 from tests.core.encoding.test_job_json import KEYS
 
-from sp00ky_core.operators import page
+from sp00ky_core.operators import matching_jobs
 from sp00ky_core.stores.memory.store import MemoryStore
 
 
@@ -30,7 +30,7 @@ def exported(done: Any) -> list[str]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of two."""
-    monkeypatch.setattr(page, "PAGE", 2)
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
 
 
 def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from tests.core.two_backends import ended, enqueued, opened
 from sp00ky_core import JobFilter, JobQuery, Outbox
 from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.job import Job
-from sp00ky_core.operators import page
+from sp00ky_core.operators import matching_jobs
 
 
 @pytest_asyncio.fixture
 async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
-    monkeypatch.setattr(page, "PAGE", 3)
+    monkeypatch.setattr(matching_jobs, "PAGE", 3)
     async with opened(tmp_path) as outbox:
         yield outbox
 

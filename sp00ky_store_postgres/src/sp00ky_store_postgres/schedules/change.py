@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
-from sp00ky_core.errors import StoreError
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import ScheduleChange, ScheduleRun, Spawn
 from sp00ky_core.schedule.row import refused_run, run_row, run_with_job, schedule_row
-from sp00ky_core.stores.isolation import bisect
+from sp00ky_core.stores.isolation import write_around
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import is_refusal, translated
@@ -84,31 +85,48 @@ class _Writing:
     async def _spawn(self, connection: Any) -> list[ScheduleRun]:
         """Insert the jobs; those that the database refuses cost no other."""
         spawns, runs = self._change.spawns, list[ScheduleRun]()
-
-        async def write(some: Sequence[Spawn]) -> Sequence[ScheduleRun]:
-            return await self._insert(connection, some)
-
         for first in range(0, len(spawns), PORTION):
-            runs += await bisect(spawns[first : first + PORTION], write, _refused)
+            portion = spawns[first : first + PORTION]
+            try:
+                runs += await self._insert(connection, portion)
+            except RowRefused:
+                runs += await self._insert_around(connection, portion)
         return runs
+
+    async def _insert_around(self, connection: Any, spawns: Sequence[Spawn]) -> list[ScheduleRun]:
+        """Find by trial which jobs the database refuses, and insert the others at once.
+
+        A savepoint that is kept takes a lock until the end of the transaction, and the server has few.
+        """
+        by_key = {each.job_key: each for each in spawns}
+
+        async def write(keys: Sequence[UUID]) -> Sequence[ScheduleRun]:
+            return await self._insert(connection, [by_key[key] for key in keys])
+
+        await connection.execute("SAVEPOINT trial")
+        _, refused = await write_around(list(by_key), write)
+        await connection.execute("ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial")
+        runs = {key: refused_run(by_key[key], error.problem) for key, error in refused.items()}
+        others = [each for each in spawns if each.job_key not in refused]
+        inserted = await self._insert(connection, others)
+        runs |= {each.job_key: run for each, run in zip(others, inserted, strict=True)}
+        return [runs[each.job_key] for each in spawns]
 
     async def _insert(self, connection: Any, spawns: Sequence[Spawn]) -> list[ScheduleRun]:
         """Insert jobs in a savepoint. Raises ``RowRefused`` where the database refuses any of them."""
         pairs = [(str(each.job_key), each.job) for each in spawns]
+        await connection.execute("SAVEPOINT jobs")  # the driver's own isn't released where it is rolled back
         try:
-            async with connection.transaction():
-                jobs = await self._enqueues.insert(pairs, connection.fetch)
+            jobs = await self._enqueues.insert(pairs, connection.fetch)
         except Exception as error:
-            if is_refusal(error):
-                raise translated(error, self._location) from error
-            raise  # the executor knows whether it can be tried again
+            if not (isinstance(error, RowRefused) or is_refusal(error)):
+                raise  # the executor knows whether it can be tried again
+            await connection.execute("ROLLBACK TO SAVEPOINT jobs; RELEASE SAVEPOINT jobs")
+            raise translated(error, self._location) from error
+        await connection.execute("RELEASE SAVEPOINT jobs")
         return [run_with_job(each, jobs[str(each.job_key)].id) for each in spawns]
 
     async def _write_runs(self, connection: Any, runs: Sequence[ScheduleRun]) -> None:
         if runs:
             columns = zip(*(run_row(each).values() for each in runs), strict=True)
             await connection.fetch(self._tables.statement("schedule_runs_write"), *map(list, columns))
-
-
-async def _refused(spawn: Spawn, error: StoreError) -> list[ScheduleRun]:
-    return [refused_run(spawn, error.problem)]

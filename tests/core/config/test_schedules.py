@@ -81,6 +81,8 @@ def test_a_file_may_repeat_the_key(tmp_path: Path) -> None:
         ("every: 10s, concurrency: never", "schedules.n.concurrency: expected skip, allow or replace"),
         ("every: 10s, retry: {max: 0}", "schedules.n.retry.max: expected a whole number"),
         ("every: 10s, payload: [1]", "schedules.n.payload: expected a mapping"),
+        ("every: 10s, payload: {a: 1, 2: 3}", "schedules.n.payload: its key 2 isn't text; put it in quotes"),
+        ("every: 10s, payload: {a: [{2: 3}]}", "schedules.n.payload: its key 2 isn't text"),
         ("every: 10s, route: ''", "schedules.n.route: expected text"),
         ("every: 10s, deadline: soon", "schedules.n.deadline: expected a duration"),
     ],

@@ -19,7 +19,7 @@ from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
-from sp00ky_core.errors import ConfigError, ScheduleInvalid
+from sp00ky_core.errors import ConfigError, ScheduleInvalid, shown
 from sp00ky_core.retry import MAX_RETRIES
 from sp00ky_core.schedule.cron import CronProblem, check_cron
 
@@ -72,7 +72,19 @@ def _payload(value: Any) -> Mapping[str, Any]:
         encode(value)
     except (TypeError, ValueError) as error:
         raise ReadProblem(f"it can't be written as JSON: {error}") from None
+    _refuse_odd_keys(value)
     return value
+
+
+def _refuse_odd_keys(value: Any) -> None:
+    """Refuse keys that aren't text, which JSON would make text of, and maybe the same text of two."""
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise ReadProblem(f"its key {shown(name)} isn't text; put it in quotes")
+    if isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            _refuse_odd_keys(each)
 
 
 def _deadline(value: Any) -> float:

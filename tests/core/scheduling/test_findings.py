@@ -13,7 +13,9 @@ from tests.core.scheduling.conftest import Bench
         ("backend: api, route: /none", "no route '/none'"),
         ("backend: api, route: /none, forEach: {query: '[]'}", "no route '/none'"),
         ("backend: api, route: /a, forEach: {query: SELECT}", "the query is refused"),
+        ("backend: api, route: /a, forEach: {query: '[{\"a\": 1}]'}", "its query gives no field 'id'"),
         ("backend: api, route: /a, retry: {strategy: odd}", "odd"),
+        ("backend: api, route: /a, retry: {strategy: odd}, forEach: {query: '[]'}", "odd"),
     ],
 )
 async def test_what_would_make_each_fire_fail(bench: Bench, keys: str, problem: str) -> None:

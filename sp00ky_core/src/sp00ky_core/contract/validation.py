@@ -34,6 +34,15 @@ def validated(backend: Backend, new_job: NewJob) -> NewJob:
         UnknownStrategy: it isn't registered.
     """
     _check_contract(backend, new_job)
+    return check_options(backend, new_job)
+
+
+def check_options(backend: Backend, new_job: NewJob) -> NewJob:
+    """Check a new job's options, whatever its payload is, and address it to this backend.
+
+    Raises:
+        UnknownStrategy: it isn't registered.
+    """
     retry = backend.config.retry
     new_job = new_job.for_backend(backend.name, max_retries=retry.max_retries, retry_strategy=retry.strategy)
     if new_job.retry_strategy not in backend.table.strategies:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
-from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
-from sp00ky_core.contract.validation import validated
+from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig, definition_hash
+from sp00ky_core.contract.validation import check_options, validated
 from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownRoute
 from sp00ky_core.ports import Finding, Store, StoredSchedule
 from sp00ky_core.schedule.fire import new_job
@@ -52,6 +52,8 @@ def check_definition(definition: ScheduleConfig, backends: Backends) -> None:
     elif backend.contract.route(definition.route) is None:
         known = tuple(backend.contract.routes)
         raise UnknownRoute(backend=backend.name, path=definition.route, known=known)
+    else:
+        check_options(backend, new_job(definition, {}))
 
 
 async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]) -> list[Finding]:
@@ -65,15 +67,21 @@ async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]
         if store.capabilities.durable:
             found += [*_row_findings(name, definition, stored.get(name))]
         if definition.for_each is not None:
-            try:
-                await schedules_of(store).query_rows(definition.for_each.query, limit=1)
-            except QueryRefused as error:
-                consequence = "each of its fires fails, no job is made"
-                finding = Finding.stopping(
-                    f"schedule {name}", error.problem, consequence, "change forEach.query"
-                )
-                found.append(finding)
+            found += await _query_findings(store, name, definition.for_each)
     return found
+
+
+async def _query_findings(store: Store, name: str, for_each: ForEachConfig) -> list[Finding]:
+    try:
+        rows = await schedules_of(store).query_rows(for_each.query, limit=1)
+    except QueryRefused as error:
+        problem, fix = error.problem, "change forEach.query"
+    else:
+        if not rows or for_each.key in rows[0]:
+            return []
+        problem, fix = f"its query gives no field {for_each.key!r}", "change forEach.key, or forEach.query"
+    consequence = "each of its fires fails, no job is made"
+    return [Finding.stopping(f"schedule {name}", problem, consequence, fix)]
 
 
 def _row_findings(name: str, definition: ScheduleConfig, stored: StoredSchedule | None) -> Iterator[Finding]:

@@ -20,6 +20,11 @@ BROKEN = {
     "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id", True, "runner_id"),
     "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
+    "a required assigned_to": (
+        "ALTER TABLE {schema}.job ALTER assigned_to SET NOT NULL",
+        False,
+        "assigned_to",
+    ),
     "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
     "no log": ("ALTER TABLE {schema}.job SET UNLOGGED", False, "UNLOGGED"),
     "a table": ("DROP TABLE {schema}.sp00ky_runner", True, "sp00ky_runner"),

@@ -64,6 +64,13 @@ async def check_table(connection: Any, table: JobTable, name: str, found: Found)
             "no job can be enqueued",
             f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
+    if "assigned_to" in found.must_be_given:
+        yield Finding.warning(
+            f"{table.table}.assigned_to",
+            "it is NOT NULL",
+            "jobs without it are refused, and those that schedules make have none",
+            f"ALTER TABLE {name} ALTER COLUMN assigned_to DROP NOT NULL",
+        )
     for finding in _columns(table, name, found):
         yield finding
     for find in (_standing, _references, _bloat):

@@ -33,6 +33,16 @@ def test_the_same_definition_changes_nothing() -> None:
     assert defined(config(), before, config(), now=NOW) is None
 
 
+def test_who_defines_it_last_is_who_removes_it() -> None:
+    moved = defined(config(), new(), config(), now=NOW + timedelta(seconds=1), origin="python")
+    assert moved is not None
+    assert (moved.origin, moved.next_fire_at, moved.seen) == ("python", new().next_fire_at, new().seen)
+    assert defined(config(), moved, config(), now=NOW, only_new=True) is None
+    back = defined(config(), moved, config(), now=NOW)
+    assert back is not None
+    assert back.origin == "file"
+
+
 def test_a_new_payload_keeps_the_clock_and_the_pause_a_new_clock_does_not() -> None:
     overdue = attrs.evolve(new(), next_fire_at=NOW - timedelta(hours=1), paused=True, revision=3)
     found = defined(config(payload={"a": 1}), overdue, config(), now=NOW)

@@ -43,7 +43,8 @@ def defined(
         stored, is_new = StoredSchedule(name=definition.name, definition={}, hash=""), True
     else:
         is_new = stored.removed
-        if (digest == stored.hash and not stored.removed) or (only_new and digest in stored.seen):
+        is_so = digest == stored.hash and origin == stored.origin and not stored.removed
+        if is_so or (only_new and digest in stored.seen):
             return None
     keeps_clock = not is_new and before is not None and same_clock(before, definition)
     seen = (*(each for each in stored.seen if each != digest), digest)

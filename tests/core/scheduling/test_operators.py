@@ -11,6 +11,7 @@ from tests.core.scheduling.conftest import Bench
 from sp00ky_core.errors import (
     CallUnsupported,
     ConfigError,
+    OptionInvalid,
     ScheduleInvalid,
     ScheduleStopped,
     UnknownBackend,
@@ -115,7 +116,13 @@ async def test_a_pause_wins_over_a_trigger(bench: Bench) -> None:
 async def test_an_unknown_schedule_is_named(bench: Bench) -> None:
     outbox = bench.outbox(TICK)
     await outbox.migrate()
-    for call in (outbox.schedules.pause, outbox.schedules.trigger, outbox.schedules.release):
+    assert await outbox.schedules.runs("tick") == []
+    for call in (
+        outbox.schedules.pause,
+        outbox.schedules.trigger,
+        outbox.schedules.release,
+        outbox.schedules.runs,
+    ):
         with pytest.raises(UnknownSchedule, match="did you mean 'tick'"):
             await call("tock")
 
@@ -133,6 +140,41 @@ async def test_runs_have_the_status_of_their_jobs(bench: Bench) -> None:
     await outbox.schedules.trigger("tick")
     await bench.deliver()
     assert [run.status for run in await outbox.schedules.runs("tick")] == [RunStatus.SUCCESS]
+    record = await outbox.schedules.get("tick")
+    assert record.last_run is not None
+    assert record.last_run.status is RunStatus.SUCCESS
+
+
+async def test_the_runs_of_one_that_was_removed_are_listed_as_long_as_they_are_kept(bench: Bench) -> None:
+    outbox = bench.outbox(TICK)
+    await outbox.migrate()
+    await outbox.schedules.trigger("tick")
+    await bench.outbox("{}").schedules.sync()
+    assert len(await outbox.schedules.runs("tick")) == 1
+
+
+async def test_a_status_that_there_is_not_is_refused(bench: Bench) -> None:
+    outbox = bench.outbox(TICK)
+    await outbox.migrate()
+    with pytest.raises(OptionInvalid, match="status is 'odd'; expected one of running, success"):
+        await outbox.schedules.runs(status="odd")
+
+
+async def test_the_last_run_of_a_fire_is_one_that_failed_if_any_did(bench: Bench) -> None:
+    rows = '[{"id": 1, "row": "odd"}, {"id": 2}, {"id": ""}]'
+    outbox = bench.outbox(f"{{tick: {{every: 60s, backend: api, route: /a, forEach: {{query: '{rows}'}}}}}}")
+    await outbox.migrate()
+    runs = await outbox.schedules.trigger("tick")
+    ids = [run.job_id for run in runs if run.job_id is not None]
+    await bench.store.kill(ids[:1], reason="by hand")
+    await bench.deliver()
+    await bench.services(outbox).upkeep.close_runs()
+    (record,) = await outbox.schedules.list()
+    assert record.last_run is not None
+    assert (record.last_run.key, record.last_run.status) == ("1", RunStatus.KILLED)
+    bench.clock.move(1)
+    await outbox.schedules.trigger("tick")
+    await bench.deliver()
     record = await outbox.schedules.get("tick")
     assert record.last_run is not None
     assert record.last_run.status is RunStatus.SUCCESS

@@ -11,7 +11,14 @@ import attrs
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
-from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.errors import (
+    CallUnsupported,
+    OptionInvalid,
+    ScheduleStopped,
+    StoreError,
+    UnknownSchedule,
+    shown,
+)
 from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -20,6 +27,7 @@ from sp00ky_core.ports import (
     RunQuery,
     RunStatus,
     ScheduleRun,
+    ScheduleSnapshot,
     Store,
     StoredSchedule,
     Trigger,
@@ -50,7 +58,8 @@ class ScheduleRecord:
     Attributes:
         stored: Its row.
         definition: What that defines; None: a later version wrote it.
-        last_run: The latest run; None: it has made none that is kept.
+        last_run: The latest run; of a fire that made several, one that has failed, if any has. None: it has
+            made none that is kept.
     """
 
     stored: StoredSchedule
@@ -212,18 +221,23 @@ class ScheduleOperators:
         """List runs, the latest first, each with the status that its job has now.
 
         ``status`` is of what is written down already, which is a few seconds behind.
+
+        Raises:
+            UnknownSchedule: there never was one of that name, as far as is known.
+            OptionInvalid: a status that there isn't, or a limit out of its range.
         """
         self._check_supported()
         check_limit("limit", limit)
-        statuses = () if status is None else (RunStatus(status),)
-        query = RunQuery(schedule=name, statuses=statuses, key=key, limit=limit)
-        found, now = await schedules_of(self._store).runs(query), await self._now()
+        query = RunQuery(schedule=name, statuses=_statuses(status), key=key, limit=limit)
+        found, snapshot = await schedules_of(self._store).runs(query), await self._snapshot()
+        if name is not None and not found and name not in snapshot.schedules:
+            raise _unknown(name, snapshot)
         running = [run for run in found if run.status is RunStatus.RUNNING]
         jobs = await jobs_of(self._store, running)
         return [
             run
             if run.status is not RunStatus.RUNNING or not self._knows(run)
-            else ended(run, jobs.get(run.job_id or ""), now) or run
+            else ended(run, jobs.get(run.job_id or ""), snapshot.now) or run
             for run in found
         ]
 
@@ -232,22 +246,25 @@ class ScheduleOperators:
         tables = {each.table.table for each in self._backends.values()}
         return run.job_id is None or run.job_id.partition(":")[0] in tables
 
-    async def _now(self) -> datetime:
-        return (await schedules_of(self._store).schedules()).now
+    async def _snapshot(self) -> ScheduleSnapshot:
+        return await schedules_of(self._store).schedules()
 
     async def _record(self, stored: StoredSchedule) -> ScheduleRecord:
+        definition = definition_of(stored)
         latest = await self.runs(stored.name, limit=1)
-        return ScheduleRecord(
-            stored=stored, definition=definition_of(stored), last_run=latest[0] if latest else None
-        )
+        last = latest[0] if latest else None
+        if last is not None and (definition is None or definition.for_each is not None):
+            for status in (RunStatus.KILLED, RunStatus.FAILED):
+                worse = await self.runs(stored.name, status=status, limit=1)
+                last = worse[0] if worse and worse[0].fired_at == last.fired_at else last
+        return ScheduleRecord(stored=stored, definition=definition, last_run=last)
 
     async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
         self._check_supported()
-        snapshot = await schedules_of(self._store).schedules()
+        snapshot = await self._snapshot()
         stored = snapshot.schedules.get(name)
         if stored is None or stored.removed:
-            known = (each.name for each in snapshot.schedules.values() if not each.removed)
-            raise UnknownSchedule(schedule=name, known=tuple(known))
+            raise _unknown(name, snapshot)
         return stored, snapshot.now
 
     async def _change(
@@ -285,6 +302,19 @@ class ScheduleOperators:
             raise CallUnsupported(
                 store=self._store.location, call="schedules", instead="use a store that keeps them"
             )
+
+
+def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:
+    known = (each.name for each in snapshot.schedules.values() if not each.removed)
+    return UnknownSchedule(schedule=name, known=tuple(known))
+
+
+def _statuses(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
+    try:
+        return () if status is None else (RunStatus(status),)
+    except ValueError:
+        known = ", ".join(RunStatus)
+        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
 
 
 def _camel(name: str) -> str:

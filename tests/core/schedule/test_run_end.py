@@ -41,6 +41,7 @@ def test_the_last_error_of_the_job_says_how(name: str, reason: str, status: RunS
     found = ended(run(), job(JobStatus.FAILED, name, reason), NOW)
     assert found is not None
     assert (found.status, (found.error or {})["code"]) == (status, code)
+    assert (found.error or {})["reason"] == reason.removeprefix(f"{code}: ")
 
 
 def test_a_job_that_is_gone_or_says_nothing_has_failed() -> None:

@@ -59,9 +59,10 @@ def _failure(job: Job) -> tuple[RunStatus, dict[str, Any]]:
     error = {"code": last.name, "reason": last.reason} | ({"status": last.code} if last.code else {})
     if last.name != KILLED:
         return RunStatus.FAILED, error
-    code = last.reason.partition(":")[0]
-    error["code"] = code if code in _REASONS else KILLED
-    return _STATUSES.get(code, RunStatus.KILLED), error
+    code, _, reason = last.reason.partition(": ")
+    if code not in _REASONS:
+        return RunStatus.KILLED, error
+    return _STATUSES.get(code, RunStatus.KILLED), {"code": code, "reason": reason}
 
 
 def failures_after(failures: Mapping[str, int], runs: Iterable[ScheduleRun]) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from tests.core.cli.conftest import Cli
@@ -19,6 +21,7 @@ RUN_KEYS = ["schedule", "fired_at", "key", "trigger", "job_id", "status", "error
 
 def define(**definition: Any) -> None:
     given = {"backend": "api", "route": "/json", "cron": "0 2 * * *", **definition}
+    given = {key: value for key, value in given.items() if value is not None}
     within(lambda outbox: outbox.schedules.define("nightly", **given))
 
 
@@ -76,6 +79,31 @@ def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
     done = sp00ky("schedules", "trigger", "nightly")
     assert done.code == 1
     assert "unknown_route" in done.out
+
+
+def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
+    query = json.dumps([{"other": 1}])
+    schedule = {"every": "1h", "backend": "api", "route": "/json", "forEach": {"query": query}}
+    with (project / "sp00ky.yml").open("a") as file:
+        file.write(f"schedules: {json.dumps({'each': schedule})}\n")
+    sp00ky("migrate")
+    for flags in ([], ["--json"]):
+        done = sp00ky("schedules", "trigger", "each", *flags)
+        assert done.code == 1
+        assert done.err == "sp00ky: schedule each: 1 rows have no 'id' that can be a key, the first is row 1\n"
+    assert done.json == {"runs": []}
+
+
+def test_a_duration_is_as_a_file_has_it(shelf: Shelf, sp00ky: Cli) -> None:
+    for every, shown in ((10, "10s"), (5_400, "1h30m"), (90.5, "1m30.5s"), (86_400, "1d")):
+        define(cron=None, every=every)
+        assert f"  every {shown}  " in sp00ky("schedules", "list").out
+
+
+def test_a_run_that_was_skipped_says_what_blocks_it(shelf: Shelf, sp00ky: Cli) -> None:
+    define()
+    (run,) = sp00ky("schedules", "trigger", "nightly", "--json").json["runs"]
+    assert f"concurrency_skip: {run['job_id']}" in sp00ky("schedules", "trigger", "nightly").out
 
 
 def test_names_that_are_none(shelf: Shelf, sp00ky: Cli) -> None:

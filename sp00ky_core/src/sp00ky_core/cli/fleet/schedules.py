@@ -13,6 +13,7 @@ from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import moment
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json, show_list
 from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
+from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import RunStatus, ScheduleRun
 from sp00ky_core.scheduling.operators import ScheduleRecord
 
@@ -124,11 +125,18 @@ def trigger(
 ) -> None:
     """Fire the schedule NAME now; its clock goes on as it would have.
 
-    Exit 1 if a run of it failed at once.
+    Exit 1 if a run of it failed at once, or rows of its query made no job.
     """
-    found = settings.ask(lambda outbox: outbox.schedules.trigger(name, **act), "firing")
+
+    async def fire(outbox: Outbox) -> tuple[Sequence[ScheduleRun], str | None]:
+        runs = await outbox.schedules.trigger(name, **act)
+        return runs, (await outbox.schedules.get(name)).stored.last_error
+
+    found, problem = settings.ask(fire, "firing")
     _show_runs(found, json_wanted=json_wanted)
-    context.exit(any(run.status is RunStatus.FAILED for run in found))
+    if problem is not None:
+        click.echo(f"sp00ky: {one_line(f'schedule {name}: {problem}')}", err=True)
+    context.exit(problem is not None or any(run.status is RunStatus.FAILED for run in found))
 
 
 @command(schedules, name="sync", short_help="Make the schedules what the file says.")
@@ -155,7 +163,7 @@ def _row(record: ScheduleRecord) -> tuple[object, ...]:
     stored, definition, last = record.stored, record.definition, record.last_run
     if definition is None:
         return (stored.name, *[""] * 3, "unreadable", *[""] * 5)
-    fires = definition.cron or f"every {definition.every:g} s"
+    fires = definition.cron or f"every {_short(definition.every or 0.0)}"
     zone = "" if definition.timezone == "UTC" else f" {definition.timezone}"
     state = "paused" if stored.paused else "on" if definition.enabled else "off"
     instants = (moment(stored.next_fire_at), moment(stored.last_fired_at))
@@ -164,11 +172,17 @@ def _row(record: ScheduleRecord) -> tuple[object, ...]:
     return (stored.name, *what, *instants, status, ", ".join(record.quarantined), stored.last_error)
 
 
+def _short(seconds: float) -> str:
+    """Write a duration as sp00ky.yml may have it: ``1h30m``."""
+    parts, rest = "", seconds
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, rest = divmod(rest, length)
+        parts += f"{count:g}{unit}" if count else ""
+    return parts + (f"{rest:g}s" if rest or not parts else "")
+
+
 def _run_row(run: ScheduleRun) -> tuple[object, ...]:
-    error = (
-        ""
-        if run.error is None
-        else ": ".join(str(run.error[key]) for key in ("code", "reason") if key in run.error)
-    )
+    keys = ("code", "reason", "blocked_by", "failures")
+    error = ": ".join(str((run.error or {})[key]) for key in keys if (run.error or {}).get(key) is not None)
     made = (run.trigger.value, run.status.value, run.job_id, moment(run.finished_at))
     return (run.schedule, moment(run.fired_at), run.key, *made, error)

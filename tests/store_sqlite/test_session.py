@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.store_sqlite.conftest import migrated
 
+from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import StoreOptions
 from sp00ky_store_sqlite.session import EPOCH, from_microseconds, to_microseconds
@@ -31,6 +33,37 @@ async def test_bytes_that_are_no_text_cost_no_other_row(options: StoreOptions, c
 )
 def test_instants_are_whole_microseconds(instant: datetime) -> None:
     assert from_microseconds(to_microseconds(instant)) == instant
+
+
+@pytest.mark.parametrize(
+    ("query", "problem"),
+    [
+        ("PRAGMA query_only = OFF", "it does more than read"),
+        ("ATTACH '{folder}/other.db' AS other", "it does more than read"),
+        ("COMMIT", "it does more than read"),
+        ("SELECT 1; SELECT 2", "one statement"),
+        ("DELETE FROM job", "it does more than read"),
+        ("SELECT * FROM gone", "there is no such table: gone"),
+        ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n", "longer than"),
+    ],
+)
+async def test_a_query_of_a_schedule_only_reads(
+    options: StoreOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, problem: str
+) -> None:
+    monkeypatch.setattr("sp00ky_store_sqlite.session.QUERY_SECONDS", 0.2)
+    store = await migrated(options)
+    await store.add([NewJob(backend="api", path="/a", payload={})])
+    with pytest.raises(QueryRefused) as caught:
+        await store.query_rows(query.format(folder=tmp_path))
+    assert caught.value.problem.startswith("the query is refused: ")
+    assert problem in caught.value.problem
+    assert "migrate" not in caught.value.problem
+    for statement in ("DELETE FROM job", "CREATE TABLE other (id)"):
+        with pytest.raises(QueryRefused):
+            await store.query_rows(statement)
+    assert await store.query_rows("SELECT path FROM job") == [{"path": "/a"}]
+    assert not (tmp_path / "other.db").exists()
+    await store.close()
 
 
 @pytest.mark.parametrize("value", [None, "yesterday", 2**62])

@@ -23,6 +23,8 @@ MOST_BYTES = 64 * 2**20
 BEYOND_SERVER = 1.0
 """Seconds that the client waits longer than the server lets each statement take."""
 
+TOO_LONG = f"it takes longer than {QUERY_SECONDS:.0f} seconds"
+
 NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)
 """States of a server that is away, ending, or at odds with another transaction."""
 
@@ -41,11 +43,12 @@ class RowQueries(StorePart):
                 async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
                     rows = await _read(connection, query, limit)
             except TimeoutError as error:
-                raise self._refusal(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
+                raise self._refusal(TOO_LONG) from error
             except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
                 if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
                     raise
-                raise self._refusal(said(error)) from error
+                timed_out = isinstance(error, asyncpg.QueryCanceledError) and "timeout" in str(error)
+                raise self._refusal(TOO_LONG if timed_out else said(error)) from error
             await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback would keep these
             await transaction.rollback()
             return rows

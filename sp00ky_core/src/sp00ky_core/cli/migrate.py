@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.fleet.schedules import sync_lines
 from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.ports import Grants, MigrationStep
@@ -32,22 +33,26 @@ def migrate(
         for statement in store.grants():
             click.echo(f"{statement};")
         return
-    steps = run_async(_migrate(settings, only_print=only_print, repair=repair))
-    for step in steps:
-        click.echo(_script(step) if only_print else _line(step))
+    lines = run_async(_migrate(settings, only_print=only_print, repair=repair))
+    for line in lines:
+        click.echo(line)
     if not only_print:
-        click.echo(f"done, in {len(steps)} steps" if steps else "nothing to do")
-    elif not steps:
+        click.echo(f"done, in {len(lines)} steps" if lines else "nothing to do")
+    elif not lines:
         click.echo("-- nothing to do")
 
 
-async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Sequence[MigrationStep]:
+async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Sequence[str]:
     outbox = settings.outbox()
     store = outbox.store
     await store.open()
     try:
-        with slow("reading the tables" if only_print else "migrating"):
-            return await (store.migration(repair=repair) if only_print else outbox.migrate(repair=repair))
+        if only_print:
+            with slow("reading the tables"):
+                return [_script(each) for each in await store.migration(repair=repair)]
+        with slow("migrating"):
+            steps = await store.migrate(repair=repair)
+            return [*map(_line, steps), *sync_lines(await outbox.schedules.sync_migrated())]
     finally:
         await store.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,23 @@ def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
     done = sp00ky("schedules", "trigger", "nightly")
     assert done.code == 1
     assert "unknown_route" in done.out
+
+
+def test_a_next_fire_has_its_year(shelf: Shelf, sp00ky: Cli) -> None:
+    define(cron="0 0 1 1 *")
+    assert f"  {datetime.now(UTC).year + 1}-01-01 00:00:00" in sp00ky("schedules", "list").out
+
+
+def test_a_sync_and_migrate_say_what_they_did(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
+    file = project / "sp00ky.yml"
+    before = file.read_text()
+    sp00ky("migrate")
+    for name, done in (("a", "defined a\n"), ("b", "defined b\nremoved a\n")):
+        file.write_text(f"{before}schedules: {{{name}: {{every: 1h, backend: api, route: /json}}}}\n")
+        assert sp00ky("migrate").out == f"{done}done, in {len(done.splitlines())} steps\n"
+        assert sp00ky("migrate").out == "nothing to do\n"
+    file.write_text(before)
+    assert sp00ky("schedules", "sync").out == "removed b\n"
 
 
 def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Path) -> None:

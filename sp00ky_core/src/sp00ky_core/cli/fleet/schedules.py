@@ -15,7 +15,7 @@ from sp00ky_core.cli.terminal.output import as_json, one_line, show_json, show_l
 from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import RunStatus, ScheduleRun
-from sp00ky_core.scheduling.operators import ScheduleRecord
+from sp00ky_core.scheduling.operators import ScheduleRecord, SyncResult
 
 COLUMNS = (
     "name",
@@ -148,11 +148,14 @@ def sync(settings: Settings, *, json_wanted: bool, **act: Any) -> None:
     if json_wanted:
         show_json({"defined": [*result.defined], "removed": [*result.removed]})
         return
-    for verb, names in (("defined", result.defined), ("removed", result.removed)):
-        for name in names:
-            click.echo(f"{verb} {name}")
-    if not result.defined and not result.removed:
-        click.echo("nothing to do")
+    for line in sync_lines(result) or ["nothing to do"]:
+        click.echo(line)
+
+
+def sync_lines(result: SyncResult) -> list[str]:
+    """Say what a sync has done, a line for each schedule."""
+    defined = [f"defined {name}" for name in result.defined]
+    return defined + [f"removed {name}" for name in result.removed]
 
 
 def _show_runs(found: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
@@ -166,7 +169,8 @@ def _row(record: ScheduleRecord) -> tuple[object, ...]:
     fires = definition.cron or f"every {_short(definition.every or 0.0)}"
     zone = "" if definition.timezone == "UTC" else f" {definition.timezone}"
     state = "paused" if stored.paused else "on" if definition.enabled else "off"
-    instants = (moment(stored.next_fire_at), moment(stored.last_fired_at))
+    at = stored.next_fire_at  # which may be years ahead
+    instants = (at and at.strftime("%Y-%m-%d %H:%M:%S"), moment(stored.last_fired_at))
     status = "" if last is None else last.status.value
     what = (f"{fires}{zone}", definition.backend, definition.route, state)
     return (stored.name, *what, *instants, status, ", ".join(record.quarantined), stored.last_error)

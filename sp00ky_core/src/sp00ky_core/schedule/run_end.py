@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outcome import KILLED
-from sp00ky_core.ports.schedules import RunStatus, ScheduleRun
+from sp00ky_core.ports.schedules import MAX_ROWS, RunStatus, ScheduleRun
 
 __all__ = ["DEADLINE_EXCEEDED", "REPLACED", "ended", "failures_after", "is_late", "kill_reason"]
 
@@ -68,7 +68,8 @@ def _failure(job: Job) -> tuple[RunStatus, dict[str, Any]]:
 def failures_after(failures: Mapping[str, int], runs: Iterable[ScheduleRun]) -> dict[str, int]:
     """Return each key's failures in a row after these runs have ended, in their order.
 
-    A run that failed or exceeded its deadline counts, a success ends the row, others change nothing.
+    A run that failed or exceeded its deadline counts, a success ends the row, others change nothing. Of more
+    keys than a query may give, those that failed last are remembered: others may never come again.
     """
     found = dict(failures)
     for run in runs:
@@ -76,5 +77,5 @@ def failures_after(failures: Mapping[str, int], runs: Iterable[ScheduleRun]) -> 
         if run.status is RunStatus.SUCCESS:
             found.pop(run.key, None)
         elif run.status is RunStatus.FAILED or late:
-            found[run.key] = found.get(run.key, 0) + 1
-    return found
+            found[run.key] = found.pop(run.key, 0) + 1
+    return dict(list(found.items())[-MAX_ROWS:])

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 from tests.core.cli.conftest import Cli
 from tests.core.cli.jobs.shelf import Shelf, within
 
 from sp00ky_core.config.schedules import parse_schedule
+from sp00ky_core.scheduling.changes import change
 from sp00ky_core.scheduling.changes import define as write
 
 KEYS = [
@@ -108,7 +110,8 @@ def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Pa
     for flags in ([], ["--json"]):
         done = sp00ky("schedules", "trigger", "each", *flags)
         assert done.code == 1
-        assert done.err == "sp00ky: schedule each: 1 rows have no 'id' that can be a key, the first is row 1\n"
+        assert done.err.startswith("sp00ky: schedule each: 1 rows have no 'id' that can be a key")
+        assert done.err.count("\n") == 1
     assert done.json == {"runs": []}
 
 
@@ -122,6 +125,18 @@ def test_a_run_that_was_skipped_says_what_blocks_it(shelf: Shelf, sp00ky: Cli) -
     define()
     (run,) = sp00ky("schedules", "trigger", "nightly", "--json").json["runs"]
     assert f"concurrency_skip: {run['job_id']}" in sp00ky("schedules", "trigger", "nightly").out
+
+
+def test_a_line_names_some_of_those_in_quarantine(shelf: Shelf, sp00ky: Cli) -> None:
+    define(quarantine_after=1)
+    failures = {f"k{number}": 1 for number in range(8)}
+    within(
+        lambda outbox: change(
+            outbox.store, "nightly", lambda stored, _: stored and attrs.evolve(stored, failures=failures)
+        )
+    )
+    assert "  k0, k1, k2, k3, k4 and 3 more" in sp00ky("schedules", "list").out
+    assert len(sp00ky("schedules", "get", "nightly", "--json").json["quarantined"]) == 8
 
 
 def test_names_that_are_none(shelf: Shelf, sp00ky: Cli) -> None:

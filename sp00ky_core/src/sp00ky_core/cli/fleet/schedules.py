@@ -31,6 +31,9 @@ COLUMNS = (
 )
 RUN_COLUMNS = ("schedule", "fired (UTC)", "key", "trigger", "status", "job", "ended (UTC)", "error")
 
+MOST_KEYS = 5
+"""Of those in quarantine that a line names; ``get`` names all."""
+
 NAME = click.argument("name")
 
 
@@ -173,7 +176,10 @@ def _row(record: ScheduleRecord) -> tuple[object, ...]:
     instants = (at and at.strftime("%Y-%m-%d %H:%M:%S"), moment(stored.last_fired_at))
     status = "" if last is None else last.status.value
     what = (f"{fires}{zone}", definition.backend, definition.route, state)
-    return (stored.name, *what, *instants, status, ", ".join(record.quarantined), stored.last_error)
+    keys = record.quarantined
+    more = f" and {len(keys) - MOST_KEYS:,} more" if len(keys) > MOST_KEYS else ""
+    shown = ", ".join(keys[:MOST_KEYS]) + more
+    return (stored.name, *what, *instants, status, shown, stored.last_error)
 
 
 def _short(seconds: float) -> str:

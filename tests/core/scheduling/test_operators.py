@@ -69,6 +69,22 @@ async def test_a_sync_removes_what_the_file_no_longer_has_and_an_older_runner_do
     assert (await older.schedules.sync()).defined == ["tick"]
 
 
+async def test_a_runner_says_what_it_leaves_as_it_is(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    older = bench.outbox(
+        "{tick: {every: 60s, backend: api, route: /a}, b: {every: 60s, backend: api, route: /a}}"
+    )
+    await older.migrate()
+    await bench.fire(older)
+    assert not caplog.messages
+    await bench.outbox("{tick: {every: 90s, backend: api, route: /a}}").schedules.sync()
+    await bench.fire(older)
+    fix = "; if it is to be as this process's file says, run: sp00ky schedules sync"
+    assert caplog.messages == [
+        "schedule 'tick' fires as a later definition in the database says" + fix,
+        "schedule 'b' was removed from the database" + fix,
+    ]
+
+
 async def test_a_rolling_deploy_and_a_rollback(bench: Bench) -> None:
     older = bench.outbox(TICK)
     newer = bench.outbox("{tick: {every: 90s, backend: api, route: /a}}")

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 
-from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
@@ -82,15 +82,31 @@ class Scheduler:
     async def _look(self) -> float:
         """Begin what is due; seconds until there may be more."""
         try:
-            if not self._has_defined:
+            if self._has_defined:
+                snapshot = await self._latest(0.0)
+            else:
                 await define(self._firing.store, self._definitions, only_new=True)
+                snapshot = await self._latest(0.0)
                 self._has_defined = True
-            snapshot = await self._latest(0.0)
+                self._say_what_differs(snapshot)
         except Sp00kyError as error:
             self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
             return min(self._options.poll, AFTER_FAILURE)
         self._said.discard(self._firing.store.location)
         return self._begin(snapshot)
+
+    def _say_what_differs(self, snapshot: ScheduleSnapshot) -> None:
+        """Say which of the file's definitions the database has had before, and has no more."""
+        for name, definition in self._definitions.items():
+            stored = snapshot.schedules.get(name)
+            if stored is None or stored.removed:
+                problem = "was removed from the database"
+            elif stored.hash != definition_hash(definition.to_json()):
+                problem = "fires as a later definition in the database says"
+            else:
+                continue
+            fix = "if it is to be as this process's file says, run: sp00ky schedules sync"
+            logger.warning("schedule %r %s; %s", name, problem, fix)
 
     async def _latest(self, fresh: float = FRESH) -> ScheduleSnapshot:
         """Read the schedules, unless it was done just now: fires that begin together share what is read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
 from tests.core.scheduling.conftest import FAILED, Bench
 
 from sp00ky_conformance.store.harness import eventually
@@ -112,6 +113,21 @@ async def test_a_query_that_is_refused_is_said_and_the_clock_goes_on(bench: Benc
     assert str(record.stored.last_error).startswith("forEach.query: the query is refused")
     assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
     assert await bench.deliver() == 0
+
+
+async def test_a_log_says_why_jobs_are_missing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    rows = '[{"id": 1}, {"other": 2}]'
+    outbox = bench.outbox(
+        f"{{tick: {{every: 60s, backend: api, route: /none, forEach: {{query: '{rows}'}}}}}}"
+    )
+    await outbox.migrate()
+    for _ in range(2):
+        bench.clock.move(60)
+        await bench.fire(outbox)
+    keyless, first, second = caplog.messages
+    assert keyless == "schedule tick: 1 rows have no 'id' that can be a key, the first is row 2"
+    assert first.startswith("schedule tick: 1 of 1 jobs weren't made, the first for unknown_route: backend")
+    assert second == first
 
 
 async def test_a_query_that_is_not_of_this_process_is_not_run(bench: Bench) -> None:

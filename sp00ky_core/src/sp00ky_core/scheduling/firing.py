@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from sp00ky_core.ports import (
     OPEN_RUN,
     JobQuery,
     RunQuery,
+    RunStatus,
     ScheduleRun,
     Store,
     StoredSchedule,
@@ -27,6 +29,8 @@ from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
 from sp00ky_core.scheduling.changes import schedules_of
 
 __all__ = ["Firing", "jobs_of", "kill", "open_runs"]
+
+logger = logging.getLogger(__name__)
 
 PAGE = 500
 """Jobs that are read at a time."""
@@ -96,6 +100,8 @@ class Firing:
         if written is None:
             return None
         runs = [*written, *(run for run in fire.change.runs if run.fired_at == now)]
+        if trigger is Trigger.CRON:  # who fires it by hand looks at the runs
+            _log_losses(stored, fire.change.schedule, runs)
         if self.hooks.observes("sp00ky_schedule_fired"):
             await self.hooks.dispatch("sp00ky_schedule_fired", schedule=stored.name, runs=runs)
         return runs
@@ -120,6 +126,18 @@ class Firing:
             return fire
         await kill(self.store, fire.kills)
         return decide_fire(attrs.evolve(situation, open_runs=await open_runs(self.store, name)))
+
+
+def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[ScheduleRun]) -> None:
+    """Log why jobs are missing; what is wrong with the query only once, while it stays the same."""
+    if after.last_error is not None and after.last_error != before.last_error:
+        logger.warning("schedule %s: %s", after.name, after.last_error)
+    failed = [run for run in runs if run.status is RunStatus.FAILED]
+    if failed:
+        error = failed[0].error or {}
+        reason = f"{error.get('code')}: {error.get('reason')}"
+        text = "schedule %s: %d of %d jobs weren't made, the first for %s"
+        logger.warning(text, after.name, len(failed), len(runs), reason)
 
 
 async def kill(store: Store, reasons: Mapping[str, str]) -> None:

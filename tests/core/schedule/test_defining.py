@@ -43,6 +43,15 @@ def test_who_defines_it_last_is_who_removes_it() -> None:
     assert back.origin == "file"
 
 
+def test_what_was_wrong_with_the_definition_before_is_forgotten() -> None:
+    before = attrs.evolve(new(), last_error="the query is refused")
+    moved = defined(config(), before, config(), now=NOW, origin="python")
+    changed = defined(config(payload={"a": 1}), before, config(), now=NOW)
+    assert moved is not None
+    assert changed is not None
+    assert (moved.last_error, changed.last_error) == (before.last_error, None)
+
+
 def test_a_new_payload_keeps_the_clock_and_the_pause_a_new_clock_does_not() -> None:
     overdue = attrs.evolve(new(), next_fire_at=NOW - timedelta(hours=1), paused=True, revision=3)
     found = defined(config(payload={"a": 1}), overdue, config(), now=NOW)

@@ -56,6 +56,7 @@ def defined(
         origin=origin,
         removed=False,
         next_fire_at=stored.next_fire_at if keeps_clock else next_fire(definition, now),
+        last_error=stored.last_error if digest == stored.hash else None,  # it was of another definition
     )
 
 

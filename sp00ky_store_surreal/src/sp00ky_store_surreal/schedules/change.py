@@ -37,8 +37,8 @@ class ScheduleChanges(StorePart):
         return runs
 
 
-class _Late(Exception):  # noqa: N818  # no error: what was decided on has changed, so nothing is written
-    pass
+class _Late(Exception):
+    """What was decided on has changed, so nothing is written."""
 
 
 class _Writing:
@@ -93,16 +93,15 @@ class _Writing:
     async def _send(self, runs: list[ScheduleRun], *, tried: bool = False) -> list[ScheduleRun]:
         """Send the change with the jobs of these runs; ``tried``: take it back."""
         jobs = self._jobs({run.job_id for run in runs})
-        parts = {f"jobs{n}": rows for n, rows in enumerate(jobs.values())}
         inserts = [
             surql("schedule_change_jobs", table=quoted(table), n=str(n)) for n, table in enumerate(jobs)
         ]
         statement = surql("schedule_change", jobs="".join(inserts))
-        rows = _run_rows(() if tried else (*runs, *self._change.runs))
+        bindings = self._row() | {f"jobs{n}": rows for n, rows in enumerate(jobs.values())}
+        bindings |= {"runs": _run_rows(() if tried else (*runs, *self._change.runs))}
+        bindings |= {"tried": tried, "done": self._mark}
         try:
-            reply = await self._connection.write(
-                statement, tried=tried, done=self._mark, runs=rows, **self._row(), **parts
-            )
+            reply = await self._connection.write(statement, **bindings)
         except RowRefused as error:
             if tried and self._mark in error.problem:
                 return runs

@@ -18,6 +18,8 @@ _NO_SCHEDULE = dict.fromkeys(attrs.fields_dict(StoredSchedule))
 _NO_RUN = dict.fromkeys(attrs.fields_dict(ScheduleRun))
 """Rows without a value: a reply lacks the columns that have none."""
 
+_CONDITIONS = {"schedule": "schedule = $schedule", "statuses": "status IN $statuses", "key": "key = $key"}
+
 
 class ScheduleReads(StorePart):
     """A part of the store: schedules and runs, as their rows have them."""
@@ -34,7 +36,11 @@ class ScheduleReads(StorePart):
         """See ``Schedules.runs``."""
         await self._ready.ensure()
         bindings = _bindings(query)
-        conditions = {"schedule": "schedule = $schedule", "statuses": "status IN $statuses", "key": "key = $key"}
+        conditions = {
+            "schedule": "schedule = $schedule",
+            "statuses": "status IN $statuses",
+            "key": "key = $key",
+        }
         met = " AND ".join(condition for name, condition in conditions.items() if name in bindings)
         names = {
             "conditions": f"WHERE {met}" if met else "",

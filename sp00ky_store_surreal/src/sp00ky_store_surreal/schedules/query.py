@@ -83,7 +83,8 @@ def _json_rows(rows: Any) -> list[Mapping[str, Any]]:
     made, size = [], 0
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
-            raise ValueError(f"its row {number} is no object (a query with VALUE gives none)")
+            problem = f"its row {number} is no object (a query with VALUE gives none)"
+            raise ValueError(problem)  # noqa: TRY004  # of the query, not of a caller's type
         made.append(_json(row))
         size += len(encode(made[-1]))
         if size > MOST_BYTES:
@@ -94,16 +95,20 @@ def _json_rows(rows: Any) -> list[Mapping[str, Any]]:
 def _json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
         return {str(key): _json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_json(each) for each in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return _text(value)
+
+
+def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return instant_to_json(value)
-    if isinstance(value, UUID | Decimal):
-        return str(value)
     if isinstance(value, RecordID) and isinstance(value.id, str | int | UUID):
         return id_text(value)
+    if isinstance(value, UUID | Decimal | float):
+        return str(value)
     raise ValueError(f"JSON has no {type(value).__name__}: write it as text in the query, <string>field")

@@ -17,6 +17,7 @@ from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import QueryRefused, SchemaError, StoreClosed, StoreError, StoreUnavailable
 from sp00ky_core.ports import MAX_ROWS, QUERY_SECONDS
+from sp00ky_store_surreal.connection.cbor import UNREADABLE
 from sp00ky_store_surreal.errors import Conflict, PlaceMissing, TableMissing, reason_of
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.part import StorePart
@@ -111,4 +112,5 @@ def _text(value: Any) -> str:
         return id_text(value)
     if isinstance(value, UUID | Decimal | float):
         return str(value)
-    raise ValueError(f"JSON has no {type(value).__name__}: write it as text in the query, <string>field")
+    kind = value if value is UNREADABLE else type(value).__name__
+    raise ValueError(f"its rows have what is no JSON, {kind}: write it as text in the query, <string>field")

@@ -38,7 +38,7 @@ class ScheduleChanges(StorePart):
 
 
 class _Late(Exception):
-    """What was decided on has changed, so nothing is written."""
+    """Say that what was decided on has changed, so that nothing is written."""
 
 
 class _Writing:

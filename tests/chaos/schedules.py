@@ -6,6 +6,7 @@ import asyncio
 import json
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -125,7 +126,7 @@ class Fired:
         """A fire has one job, a job one fire."""
         fires = [fire for each in self.fires.values() for fire in each]
         made = [fire.job_id for fire in fires if fire.job_id is not None]
-        if len(made) != len(set(made)) or sorted(made) != sorted(self.jobs):
+        if len(made) != len(set(made)) or Counter(made) != Counter(self.jobs):
             yield f"{len(made)} fires have made a job, and there are {len(self.jobs)} jobs of schedules"
         for fire in fires:
             if fire.job_id is None:

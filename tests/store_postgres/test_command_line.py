@@ -18,6 +18,7 @@ from sp00ky_core.cli import call
 from sp00ky_core.cli.context import Settings
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.schema.definition import VERSION
 
 SP00KY = str(Path(sys.executable).with_name("sp00ky"))
 
@@ -147,8 +148,8 @@ async def test_a_runner_does_not_start_in_vain(
     """On a schema that is too new, too old, or none of ours; its one line says which and what to do."""
     quoted = '"{}"'.format(schema.replace('"', '""'))
     await sql.execute(f"INSERT INTO {quoted}.sp00ky_migration (table_name, version) VALUES ('job', 99)")
-    assert re.search("version 99.*version 4; upgrade sp00ky", (await sp00ky("run")).complaint())
-    assert re.search("version 99.*version 4; upgrade sp00ky", (await sp00ky("migrate")).complaint())
+    assert re.search(f"version 99.*version {VERSION}; upgrade sp00ky", (await sp00ky("run")).complaint())
+    assert re.search(f"version 99.*version {VERSION}; upgrade sp00ky", (await sp00ky("migrate")).complaint())
     await sql.execute(f"DELETE FROM {quoted}.sp00ky_migration; ALTER TABLE {quoted}.job DROP lease_epoch")
     line = (await sp00ky("run")).complaint()
     assert "job.lease_epoch: column lease_epoch is missing; add it again" in line

@@ -31,7 +31,7 @@ SPEC = {
 }
 HASTY = RunnerOptions(grace=5, poll=0.1, beat_interval=0.05, reclaim_after=0.1, dead_after=30)
 CREATE = "CREATE job:{key} SET path = '/spookify', payload = '{{}}', assigned_to = thread:a"
-OURS = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration")
+OURS = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_schedule", "sp00ky_schedule_run", "sp00ky_migration")
 
 
 async def rows(connection: Any, statement: str) -> Any:
@@ -132,6 +132,11 @@ async def test_our_own_tables_are_nobodys(
 ) -> None:
     await outbox.store.beat("runner")
     await rows(spooky_app.root, "CREATE sp00ky_breaker:api SET backend = 'api', state = 'closed'")
+    texts = "name = 'n', definition = '', hash = 'h', seen = '', origin = 'file', failures = ''"
+    fields = f"{texts}, revision = 1, paused = false, removed = false"
+    await rows(spooky_app.root, f"CREATE sp00ky_schedule:n SET {fields}")
+    run = "schedule = 'n', fired_at = time::now(), key = '', trigger = 'cron', status = 'running'"
+    await rows(spooky_app.root, f"CREATE sp00ky_schedule_run:n SET {run}")
     everything = "SELECT * FROM {}".format
     before = await rows(spooky_app.root, everything(table))
     assert before

@@ -38,6 +38,9 @@ from sp00ky_store_surreal.operate.clear import Clears
 from sp00ky_store_surreal.operate.pause import Pauses
 from sp00ky_store_surreal.operate.reschedule import Reschedules
 from sp00ky_store_surreal.row_changes import RowChanges
+from sp00ky_store_surreal.schedules.change import ScheduleChanges
+from sp00ky_store_surreal.schedules.find import ScheduleReads
+from sp00ky_store_surreal.schedules.query import RowQueries
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import quoted
@@ -60,6 +63,9 @@ class SurrealStore(
     Heartbeats,
     Clears,
     Reschedules,
+    ScheduleReads,
+    ScheduleChanges,
+    RowQueries,
     DecidingStore,
 ):
     """Jobs in SurrealDB: embedded, in a file or in memory, or on a server.
@@ -95,6 +101,7 @@ class SurrealStore(
             statements=True,
             ordering=True,
             limits=True,
+            schedules=True,
         )
 
     @property

@@ -22,6 +22,7 @@ mode: sidecar
 slug: example
 store: {store}
 retention: {{success: 1h, runFailed: 30d}}
+schedules: {{nightly: {{cron: "0 3 * * *", backend: api, route: /json}}}}
 workflows: {{deploy: {{steps: {{}}}}}}
 unheardOf: 1
 apps:
@@ -70,6 +71,17 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     for said in ("backend web: left out", "workflows: not in this version"):
         assert said in err
     assert TOKEN not in err
+
+
+def test_the_others_schedules_make_jobs(today: Path, sp00ky: Any, start: Any) -> None:
+    assert sp00ky("migrate").code == 0
+    assert [each["name"] for each in sp00ky("schedules", "list", "--json").json["schedules"]] == ["nightly"]
+    assert sp00ky("schedules", "trigger", "nightly").code == 0
+    process = start("run", "--until-empty")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    (run,) = sp00ky("schedules", "runs", "nightly", "--json").json["runs"]
+    assert sp00ky("jobs", "get", run["job_id"], "--json").json["status"] == "success"
 
 
 def test_a_call_of_what_is_left_out_says_why(today: Path, sp00ky: Any) -> None:

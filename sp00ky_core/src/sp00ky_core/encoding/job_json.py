@@ -15,6 +15,8 @@ from cattrs.gen import make_dict_unstructure_fn, override
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.job import AttemptError, Job
 
+__all__ = ["instant_to_json", "job_to_json"]
+
 _UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect"})
 
 JOB_KEYS = tuple(

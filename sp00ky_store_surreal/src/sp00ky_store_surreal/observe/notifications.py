@@ -81,6 +81,7 @@ class Signals:
         self._listeners: set[Changed] = set()
         due, changes = _live("watch_live_pending", tables), _live("watch_live_changes", tables)
         due["sp00ky_control"] = surql("watch_live_pauses")
+        due["sp00ky_schedule"] = surql("watch_live_schedules")
         self._live_due = Live(target, due, self._work, heard=lambda _: self.work())
         self._live_changes = Live(target, changes, self._changes, heard=self._heard, lost=self._missed)
 

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-OWN_TABLES = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_control", "sp00ky_audit", "sp00ky_migration")
+OWN_TABLES = (
+    "sp00ky_runner",
+    "sp00ky_breaker",
+    "sp00ky_control",
+    "sp00ky_audit",
+    "sp00ky_schedule",
+    "sp00ky_schedule_run",
+    "sp00ky_migration",
+)
 VERSION = 2
 NO_JOB_TABLE = (
     "is there and is no job table (it lacks path, payload, status or retries): give the backend another one "

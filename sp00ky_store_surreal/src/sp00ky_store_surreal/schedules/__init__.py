@@ -1,0 +1,1 @@
+"""Keep schedules, what they made, and the rows that they make jobs of."""

@@ -1,0 +1,161 @@
+"""A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import attrs
+import pytest
+from tests.store_surreal.conftest import Proxy
+from tests.store_surreal.schedules.firing import KEYS, NAME, counts, define, fire_of
+
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
+from sp00ky_store_surreal import SurrealStore
+
+FIRES = 12
+
+
+async def test_connections_that_race_for_fires_make_each_once(
+    make_store: Callable[..., SurrealStore], surreal_url: str
+) -> None:
+    stores = [make_store(surreal_url) for _ in range(4)]
+    for each in stores:
+        await each.open()
+    await stores[0].migrate()
+    await define(stores[0])
+
+    async def race(store: SurrealStore) -> int:
+        fired = 0
+        while (snapshot := await store.schedules()).schedules[NAME].revision <= FIRES:
+            fired += await store.change_schedule(fire_of(snapshot)) is not None
+        return fired
+
+    fired = sum(await asyncio.gather(*map(race, stores)))
+    runs = await stores[0].runs(RunQuery(limit=None))
+    assert fired == (await stores[0].schedules()).schedules[NAME].revision - 1 >= FIRES
+    assert await counts(stores[0]) == (fired * len(KEYS), fired * len(KEYS))
+    assert len({run.fired_at for run in runs}) == fired
+    jobs = {job.id for job in await stores[0].find(JobQuery(limit=10_000))}
+    assert {run.job_id for run in runs} == jobs
+    for each in stores:
+        await each.close()
+
+
+async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(proxied: SurrealStore, proxy: Proxy) -> None:
+    await define(proxied)
+    snapshot, accepted = await proxied.schedules(), proxy.accepted
+    proxy.lose_reply()
+    runs = await proxied.change_schedule(fire_of(snapshot))
+    assert proxy.accepted > accepted
+    assert len(runs or ()) == len(KEYS)
+    assert await counts(proxied) == (len(KEYS), len(KEYS))
+    assert await proxied.change_schedule(fire_of(snapshot)) is None
+
+
+async def test_it_is_known_also_after_others_changes(migrated: SurrealStore) -> None:
+    """The row names the latest changes; of very old ones nobody waits for a reply."""
+    await define(migrated)
+    for _ in range(20):
+        stored = (await migrated.schedules()).schedules[NAME]
+        assert await migrated.change_schedule(ScheduleChange(schedule=stored)) == []
+    (changes,) = (await migrated._connection.read("SELECT VALUE changes FROM sp00ky_schedule"))[-1]
+    assert len(changes) == len(set(changes)) == 16
+
+
+async def test_what_a_rule_refuses_costs_no_other(migrated: SurrealStore) -> None:
+    """An ASSERT, and an event that throws."""
+    await define(migrated)
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE path ON TABLE job TYPE string ASSERT $value != '/refused';"
+        "DEFINE EVENT guard ON TABLE job WHEN $after.path = '/thrown' THEN { THROW 'mine' };"
+    )
+    migrated._ready.forget()
+    keys = [f"k{n:03}" for n in range(100)]
+    refused = {"k000": "/refused", "k007": "/thrown", "k070": "/refused", "k099": "/thrown"}
+    paths = {key: {"path": path} for key, path in refused.items()}
+    runs = await migrated.change_schedule(fire_of(await migrated.schedules(), keys, **paths))
+    assert runs is not None
+    assert [run.key for run in runs] == keys
+    failed = {run.key: run.error or {} for run in runs if run.status is RunStatus.FAILED}
+    assert failed.keys() == refused.keys()
+    assert {error["code"] for error in failed.values()} == {"row_refused"}
+    assert ["mine" in str(error["reason"]) for error in failed.values()] == [False, True, False, True]
+    assert sorted(await migrated.runs(RunQuery()), key=lambda run: run.key) == list(runs)
+    assert await counts(migrated) == (len(keys) - len(refused), len(keys))
+
+
+async def test_jobs_that_refuse_each_other_cost_no_other(migrated: SurrealStore) -> None:
+    """A unique index of the user's takes each of them, but not both."""
+    await define(migrated)
+    await migrated._connection.write("DEFINE INDEX mine ON TABLE job FIELDS path UNIQUE;")
+    paths = {key: {"path": f"/{key}"} for key in KEYS} | {"k15": {"path": "/k3"}}
+    runs = await migrated.change_schedule(fire_of(await migrated.schedules(), **paths))
+    assert [run.key for run in runs or () if run.status is RunStatus.FAILED] == ["k15"]
+    assert await counts(migrated) == (len(KEYS) - 1, len(KEYS))
+
+
+async def test_a_fire_of_which_every_job_is_refused_is_over(spec_store: SurrealStore) -> None:
+    """The documentation's table requires ``assigned_to``, which no scheduled job has."""
+    await define(spec_store)
+    runs = await spec_store.change_schedule(fire_of(await spec_store.schedules()))
+    assert {(run.status, run.job_id) for run in runs or ()} == {(RunStatus.FAILED, None)}
+    assert await counts(spec_store) == (0, len(KEYS))
+
+
+async def test_what_is_refused_of_the_schedule_itself_writes_nothing(migrated: SurrealStore) -> None:
+    await define(migrated)
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE hash ON TABLE sp00ky_schedule TYPE string ASSERT $value = 'h';"
+    )
+    fire = fire_of(await migrated.schedules())
+    change = attrs.evolve(fire, schedule=attrs.evolve(fire.schedule, hash="other"))
+    with pytest.raises(RowRefused):
+        await migrated.change_schedule(change)
+    assert await counts(migrated) == (0, 0)
+
+
+async def test_a_record_of_a_jobs_id_that_is_there_stays(migrated: SurrealStore) -> None:
+    """Whoever can make records could have guessed it; the others are made."""
+    await define(migrated)
+    fire = fire_of(await migrated.schedules())
+    taken = f"job:⟨{fire.spawns[3].job_key.hex}⟩"
+    await migrated._connection.write(f"CREATE {taken} SET path = '/x', payload = '{{}}', max_retries = 9;")
+    runs = await migrated.change_schedule(fire)
+    assert [run.key for run in runs or () if run.status is RunStatus.FAILED] == [KEYS[3]]
+    assert {job.max_retries for job in await migrated.find(JobQuery()) if job.path == "/x"} == {9}
+
+
+async def test_jobs_are_new_ones_by_the_clock_of_the_database(migrated: SurrealStore) -> None:
+    await define(migrated)
+    fire = fire_of(await migrated.schedules(), ["a", "b"], b={"max_retries": 7, "timeout": 3})
+    runs = await migrated.change_schedule(fire)
+    jobs = {job.id: job for job in await migrated.find(JobQuery())}
+    assert {job.status for job in jobs.values()} == {JobStatus.PENDING}
+    (other,) = [jobs[str(run.job_id)] for run in runs or () if run.key == "b"]
+    assert (other.max_retries, other.timeout) == (7, 3)
+    assert len(await migrated.claim({"api": 10}, "r")) == 2
+
+
+async def test_a_change_without_jobs_wakes_other_connections(
+    make_store: Callable[..., SurrealStore], surreal_url: str
+) -> None:
+    store, other = make_store(surreal_url), make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    await other.open()
+    await define(store)
+    signals = store.work_signal()
+    await anext(signals)
+    waiting = asyncio.ensure_future(anext(signals))
+    async with asyncio.timeout(30):
+        while not waiting.done():  # the LIVE query begins a while after the first signal
+            stored = (await other.schedules()).schedules[NAME]
+            await other.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, paused=True)))
+            await asyncio.wait([waiting], timeout=0.5)
+    assert waiting.exception() is None
+    await signals.aclose()
+    await store.close()
+    await other.close()

@@ -29,7 +29,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.scheduling.operators import ScheduleOperators
+from sp00ky_core.scheduler.operators import ScheduleOperators
 from sp00ky_core.stores.shared_tables import with_shared_tables
 
 __all__ = ["Outbox", "TimeoutIgnored"]

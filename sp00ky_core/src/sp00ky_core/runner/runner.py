@@ -34,7 +34,7 @@ from sp00ky_core.runner.steering.limit import Limits
 from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
-from sp00ky_core.scheduling.services import ScheduleServices
+from sp00ky_core.scheduler.services import ScheduleServices
 
 logger = logging.getLogger(__name__)
 

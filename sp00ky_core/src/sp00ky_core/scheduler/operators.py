@@ -36,7 +36,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule import defining
 from sp00ky_core.schedule.run_end import ended
-from sp00ky_core.scheduling.changes import (
+from sp00ky_core.scheduler.changes import (
     TRIES,
     change,
     define,
@@ -44,9 +44,9 @@ from sp00ky_core.scheduling.changes import (
     remove_others,
     schedules_of,
 )
-from sp00ky_core.scheduling.findings import check_definition, definition_findings, store_findings
-from sp00ky_core.scheduling.firing import Firing, jobs_of
-from sp00ky_core.scheduling.services import ScheduleServices
+from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
+from sp00ky_core.scheduler.firing import Firing, jobs_of
+from sp00ky_core.scheduler.services import ScheduleServices
 
 __all__ = ["ScheduleOperators", "ScheduleRecord", "SyncResult"]
 

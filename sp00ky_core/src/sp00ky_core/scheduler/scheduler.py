@@ -12,8 +12,8 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.clock import can_not_fire, is_due
-from sp00ky_core.scheduling.changes import define, definition_of, schedules_of
-from sp00ky_core.scheduling.firing import Firing
+from sp00ky_core.scheduler.changes import define, definition_of, schedules_of
+from sp00ky_core.scheduler.firing import Firing
 
 __all__ = ["Scheduler"]
 

@@ -6,9 +6,9 @@ import attrs
 
 from sp00ky_core.config import Config
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.scheduling.firing import Firing
-from sp00ky_core.scheduling.scheduler import Scheduler
-from sp00ky_core.scheduling.upkeep import RunUpkeep
+from sp00ky_core.scheduler.firing import Firing
+from sp00ky_core.scheduler.scheduler import Scheduler
+from sp00ky_core.scheduler.upkeep import RunUpkeep
 
 __all__ = ["ScheduleServices"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.core.scheduling.conftest import Bench
+from tests.core.scheduler.conftest import Bench
 
 
 @pytest.mark.parametrize(

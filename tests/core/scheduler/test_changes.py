@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from tests.core.scheduling.conftest import Bench
+from tests.core.scheduler.conftest import Bench
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.ports import StoredSchedule
-from sp00ky_core.scheduling.changes import change, define, definition_of
+from sp00ky_core.scheduler.changes import change, define, definition_of
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.core.scheduling.conftest import Bench, Clock
+from tests.core.scheduler.conftest import Bench, Clock
 
 from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.ports import ScheduleRun
-from sp00ky_core.scheduling.firing import open_runs
+from sp00ky_core.scheduler.firing import open_runs
 
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
 

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.core.scheduling.conftest import FAILED, Bench
+from tests.core.scheduler.conftest import FAILED, Bench
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable

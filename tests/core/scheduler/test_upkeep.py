@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.core.scheduling.conftest import FAILED, Bench
+from tests.core.scheduler.conftest import FAILED, Bench
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import RunQuery, RunStatus

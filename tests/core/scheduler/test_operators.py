@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import attrs
 import pytest
-from tests.core.scheduling.conftest import Bench
+from tests.core.scheduler.conftest import Bench
 
 from sp00ky_core.errors import (
     CallUnsupported,

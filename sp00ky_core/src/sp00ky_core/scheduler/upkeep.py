@@ -16,8 +16,8 @@ from sp00ky_core.ports import OPEN_RUN, RunQuery, RunStatus, ScheduleChange, Sch
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
-from sp00ky_core.scheduling.changes import definition_of, schedules_of
-from sp00ky_core.scheduling.firing import Firing, kill, open_runs
+from sp00ky_core.scheduler.changes import definition_of, schedules_of
+from sp00ky_core.scheduler.firing import Firing, kill, open_runs
 
 __all__ = ["RunUpkeep"]
 

@@ -26,7 +26,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.schedule.fan_out import FanOut, fan_out
 from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
-from sp00ky_core.scheduling.changes import schedules_of
+from sp00ky_core.scheduler.changes import schedules_of
 
 __all__ = ["Firing", "jobs_of", "kill", "open_runs"]
 

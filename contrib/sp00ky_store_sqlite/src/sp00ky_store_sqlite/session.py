@@ -78,7 +78,7 @@ class SqliteSession(BlockingSession):
             if code in (sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY):
                 raise ValueError("it does more than read") from error
             if code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "):
-                raise ValueError(f"there is {error}") from error  # which no migration of ours mends
+                raise ValueError(f"there is {error}") from error  # no migration makes it
             raise
         finally:
             self.connection.set_authorizer(None)

@@ -13,7 +13,7 @@ from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
 
 if TYPE_CHECKING:
-    from sp00ky_core.scheduler.operators import ScheduleRecord
+    from sp00ky_core.scheduler.records import ScheduleRecord
 
 __all__ = ["json_of", "runner_to_json", "audit_to_json", "run_to_json", "schedule_to_json"]
 

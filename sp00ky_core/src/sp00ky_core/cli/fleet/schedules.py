@@ -15,7 +15,7 @@ from sp00ky_core.cli.terminal.output import as_json, one_line, show_json, show_l
 from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import RunStatus, ScheduleRun
-from sp00ky_core.scheduler.operators import ScheduleRecord, SyncResult
+from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult
 
 COLUMNS = (
     "name",

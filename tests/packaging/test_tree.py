@@ -82,7 +82,6 @@ DISTRIBUTIONS = [
             "ports/stats.py": DATA,
             "ports/store.py": PORT,
             "ports/transport.py": PORT,
-            "scheduler/records.py": DATA,
             "scheduler/services.py": "joins the scheduler and the upkeep, whose tests make it",
             "stores/transactional/schedules/definition.py": "the tables alone",
             "stores/transactional/connection/primitives.py": "abstract: test_store.py has one",

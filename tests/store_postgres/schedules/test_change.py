@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.store_postgres.schedules.firing import KEYS, NAME, define, fire_of
+from tests.firing import KEYS, NAME, define, fire_of
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus
@@ -31,7 +31,7 @@ async def test_processes_that_race_for_fires_make_each_once(
     store: PostgresStore, url: str, sql: Any, quoted: str
 ) -> None:
     await define(store)
-    command = (sys.executable, "-m", "tests.store_postgres.schedules.firing", url, str(FIRES + 1))
+    command = (sys.executable, "-m", "tests.store_postgres.schedules.race", url, str(FIRES + 1))
     racers = [
         await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(4)
     ]

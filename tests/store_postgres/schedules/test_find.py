@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.store_postgres.schedules.firing import NAME, define, fire_of
+from tests.firing import NAME, define, fire_of
 
 from sp00ky_core.ports import RunQuery, RunStatus, ScheduleChange, StoredSchedule
 from sp00ky_store_postgres import PostgresStore

@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
+from tests.firing import NAME, define, fire_of
 from tests.store_postgres.conftest import findings
-from tests.store_postgres.schedules.firing import NAME, define, fire_of
 
 from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
 from sp00ky_core.ports import Act, Reschedule, RunQuery, RunStatus, ScheduleChange

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import attrs
 import pytest
+from tests.firing import KEYS, NAME, define, fire_of
 from tests.store_surreal.conftest import Proxy
-from tests.store_surreal.schedules.firing import KEYS, NAME, counts, define, fire_of
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import JobStatus
@@ -16,6 +16,13 @@ from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_surreal import SurrealStore
 
 FIRES = 12
+
+
+async def counts(store: SurrealStore) -> tuple[int, int]:
+    """How many jobs there are, and how many runs."""
+    text = "RETURN [array::len((SELECT id FROM job)), array::len((SELECT id FROM sp00ky_schedule_run))]"
+    jobs, runs = (await store._connection.read(text))[-1]
+    return jobs, runs
 
 
 async def test_connections_that_race_for_fires_make_each_once(

@@ -1,4 +1,4 @@
-"""Fire a schedule past the runner."""
+"""Fire a schedule past the runner, on any store that keeps them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any
 import attrs
 
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import ScheduleChange, ScheduleRun, ScheduleSnapshot, Spawn, StoredSchedule
+from sp00ky_core.ports import (
+    ScheduleChange,
+    ScheduleRun,
+    Schedules,
+    ScheduleSnapshot,
+    Spawn,
+    StoredSchedule,
+)
 from sp00ky_core.schedule.fire import job_key
-from sp00ky_store_surreal import SurrealStore
 
 NAME = "nightly"
 KEYS = tuple(f"k{n}" for n in range(20))
 
 
-async def define(store: SurrealStore) -> None:
+async def define(store: Schedules) -> None:
     """Make a schedule that has never fired."""
     schedule = StoredSchedule(name=NAME, definition={"every": 60}, hash="h")
     assert await store.change_schedule(ScheduleChange(schedule=schedule)) == []
@@ -35,10 +41,3 @@ def fire_of(snapshot: ScheduleSnapshot, keys: Sequence[str] = KEYS, **fields: An
     ]
     after = attrs.evolve(snapshot.schedules[NAME], last_fired_at=now, next_fire_at=now)
     return ScheduleChange(schedule=after, spawns=spawns)
-
-
-async def counts(store: SurrealStore) -> tuple[int, int]:
-    """How many jobs there are, and how many runs."""
-    text = "RETURN [array::len((SELECT id FROM job)), array::len((SELECT id FROM sp00ky_schedule_run))]"
-    jobs, runs = (await store._connection.read(text))[-1]
-    return jobs, runs

@@ -28,11 +28,11 @@ from sp00ky_core.errors import jobs as _jobs
 from sp00ky_core.errors import runners as _runners
 from sp00ky_core.errors import schedules as _schedules
 from sp00ky_core.errors import store as _store
-from sp00ky_core.errors.configuration import *  # noqa: F403
-from sp00ky_core.errors.jobs import *  # noqa: F403
-from sp00ky_core.errors.runners import *  # noqa: F403
-from sp00ky_core.errors.schedules import *  # noqa: F403
-from sp00ky_core.errors.store import *  # noqa: F403
+from sp00ky_core.errors.configuration import *
+from sp00ky_core.errors.jobs import *
+from sp00ky_core.errors.runners import *
+from sp00ky_core.errors.schedules import *
+from sp00ky_core.errors.store import *
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job_options import JobOptions

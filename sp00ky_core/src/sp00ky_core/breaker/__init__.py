@@ -5,9 +5,9 @@ writes it under a guard. The state is the whole fleet's: whoever sees a failure 
 """
 
 from sp00ky_core.breaker import outcomes, rules, state
-from sp00ky_core.breaker.outcomes import *  # noqa: F403
-from sp00ky_core.breaker.rules import *  # noqa: F403
-from sp00ky_core.breaker.state import *  # noqa: F403
+from sp00ky_core.breaker.outcomes import *
+from sp00ky_core.breaker.rules import *
+from sp00ky_core.breaker.state import *
 
 __all__: list[str] = []
 __all__ += outcomes.__all__

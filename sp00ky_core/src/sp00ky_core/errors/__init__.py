@@ -5,12 +5,12 @@ translate what their libraries raise into these at their edge, with the cause ch
 """
 
 from sp00ky_core.errors import base, configuration, jobs, runners, schedules, store
-from sp00ky_core.errors.base import *  # noqa: F403
-from sp00ky_core.errors.configuration import *  # noqa: F403
-from sp00ky_core.errors.jobs import *  # noqa: F403
-from sp00ky_core.errors.runners import *  # noqa: F403
-from sp00ky_core.errors.schedules import *  # noqa: F403
-from sp00ky_core.errors.store import *  # noqa: F403
+from sp00ky_core.errors.base import *
+from sp00ky_core.errors.configuration import *
+from sp00ky_core.errors.jobs import *
+from sp00ky_core.errors.runners import *
+from sp00ky_core.errors.schedules import *
+from sp00ky_core.errors.store import *
 
 __all__: list[str] = []
 __all__ += base.__all__

@@ -18,18 +18,18 @@ from sp00ky_core.ports import (
     tables,
     transport,
 )
-from sp00ky_core.ports.audit import *  # noqa: F403
-from sp00ky_core.ports.findings import *  # noqa: F403
-from sp00ky_core.ports.operators import *  # noqa: F403
-from sp00ky_core.ports.query import *  # noqa: F403
-from sp00ky_core.ports.runners import *  # noqa: F403
-from sp00ky_core.ports.schedules import *  # noqa: F403
-from sp00ky_core.ports.settlement import *  # noqa: F403
-from sp00ky_core.ports.statement import *  # noqa: F403
-from sp00ky_core.ports.stats import *  # noqa: F403
-from sp00ky_core.ports.store import *  # noqa: F403
-from sp00ky_core.ports.tables import *  # noqa: F403
-from sp00ky_core.ports.transport import *  # noqa: F403
+from sp00ky_core.ports.audit import *
+from sp00ky_core.ports.findings import *
+from sp00ky_core.ports.operators import *
+from sp00ky_core.ports.query import *
+from sp00ky_core.ports.runners import *
+from sp00ky_core.ports.schedules import *
+from sp00ky_core.ports.settlement import *
+from sp00ky_core.ports.statement import *
+from sp00ky_core.ports.stats import *
+from sp00ky_core.ports.store import *
+from sp00ky_core.ports.tables import *
+from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
 __all__ += audit.__all__

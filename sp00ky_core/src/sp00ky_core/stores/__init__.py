@@ -33,16 +33,16 @@ from sp00ky_core.stores import (
     rows,
     subscription,
 )
-from sp00ky_core.stores.allowance import *  # noqa: F403
-from sp00ky_core.stores.apply import *  # noqa: F403
-from sp00ky_core.stores.backoff import *  # noqa: F403
-from sp00ky_core.stores.broadcast import *  # noqa: F403
-from sp00ky_core.stores.filters import *  # noqa: F403
-from sp00ky_core.stores.ids import *  # noqa: F403
-from sp00ky_core.stores.isolation import *  # noqa: F403
-from sp00ky_core.stores.operations import *  # noqa: F403
-from sp00ky_core.stores.rows import *  # noqa: F403
-from sp00ky_core.stores.subscription import *  # noqa: F403
+from sp00ky_core.stores.allowance import *
+from sp00ky_core.stores.apply import *
+from sp00ky_core.stores.backoff import *
+from sp00ky_core.stores.broadcast import *
+from sp00ky_core.stores.filters import *
+from sp00ky_core.stores.ids import *
+from sp00ky_core.stores.isolation import *
+from sp00ky_core.stores.operations import *
+from sp00ky_core.stores.rows import *
+from sp00ky_core.stores.subscription import *
 
 __all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after"]
 __all__ += ["encode", "decode", "JsonObject", "JsonText"]

@@ -189,11 +189,11 @@ async def run_schedules(
             await Monkey(scene, KINDS).run(seconds)
         await stage.enqueuer.finish()
         await _until_each_has_fired(database, schedules)
-        await stage.fleet.stop_all()
-        backend.calm = True
-        await stage.fleet.ready(await stage.fleet.start())
         for each in await stage.outbox.schedules.list():
             await stage.outbox.schedules.pause(each.name)
+        await stage.fleet.stop_all()  # no fire is due meanwhile: it would be late by this session's own doing
+        backend.calm = True
+        await stage.fleet.ready(await stage.fleet.start())
         await until_ended(database)
         await stage.fleet.stop_all()
         return Fired(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
+from typing import Any
 
 import click
 
@@ -22,6 +23,7 @@ from sp00ky_core.cli.fleet.schedules import schedules
 from sp00ky_core.cli.init import init
 from sp00ky_core.cli.jobs import jobs
 from sp00ky_core.cli.migrate import migrate
+from sp00ky_core.cli.plan.command import plan
 from sp00ky_core.cli.plugins import plugins
 from sp00ky_core.cli.run.command import run
 from sp00ky_core.cli.terminal.logs import logged
@@ -39,8 +41,10 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, check, migrate, run, call, plugins, jobs, backends, runners, schedules, audit):
+for command in (demo, init, check, migrate, run, call, plan, plugins):
     cli.add_command(command)
+for group in (jobs, backends, runners, schedules, audit):
+    cli.add_command(group)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,13 +68,19 @@ def _print_anything() -> None:
             sys.stdout.reconfigure(errors="replace")
 
 
+def _color() -> bool | None:
+    """Colour nothing where ``NO_COLOR`` is set; else what goes to a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
 def _exit_code(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     settings = Settings()
     try:
         with warnings_said(), logged(settings.secrets, debug=debug):
             # A pipe that its reader has closed ends the command in there, without a word.
-            return int(cli.main(arguments, prog_name="sp00ky", standalone_mode=False, obj=settings) or 0)
+            how: dict[str, Any] = {"prog_name": "sp00ky", "standalone_mode": False, "color": _color()}
+            return int(cli.main(arguments, obj=settings, **how) or 0)
     except click.ClickException as error:
         return complain_usage(error)
     except (click.exceptions.Abort, KeyboardInterrupt):

@@ -1,0 +1,1 @@
+"""Forecast what becomes of jobs in an outage: ``sp00ky plan``."""

@@ -42,6 +42,7 @@ class Attempts:
         self._observed = observes("sp00ky_attempt_started") or observes("sp00ky_attempt_finished")
         self._adds_headers = observes("sp00ky_request_headers")
         self._classifies = self._hooks.decides("sp00ky_classify_outcome")
+        self._logs_all = self._options.log_attempts
 
     async def attempt(self, held: Held) -> Outcome:
         """Deliver a job. Never raises; cancelled, it says that the outcome is unknown."""
@@ -57,6 +58,9 @@ class Attempts:
         outcome = await self._deliver(held, attempt)
         if self._classifies or isinstance(outcome, Undelivered):
             outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
+        held.code = outcome.code
+        if self._logs_all or isinstance(outcome, Undelivered):
+            held.ended_at = self._options.clock()
         if self._observed:
             seconds = self._options.clock() - held.started_at
             self._hooks.dispatch_soon(

@@ -16,6 +16,7 @@ from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.breaker.reporting import Breakers
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.steering.limit import Limits
@@ -48,6 +49,7 @@ class Claimer:
     _limits: Limits
     _hooks: Hooks
     _options: RunnerOptions
+    _store_log: StoreLog
 
     def __attrs_post_init__(self) -> None:
         self._observed = self._hooks.observes("sp00ky_jobs_claimed")
@@ -72,7 +74,7 @@ class Claimer:
                 self._wake.all_may_have_work()
                 if not isinstance(error, Sp00kyError):
                     raise
-                logger.warning("can't claim: %s", error)
+                self._store_log.failed("can't claim", error)
                 self.refused = error if isinstance(error, RowRefused) else self.refused
                 await backoff.wait()
 

@@ -25,6 +25,8 @@ class Held:
         claimed_at: This runner's clock, read before the claim was sent.
         received_at: ... and when the job came.
         started_at: When its attempt began, by this runner's clock; None: it waits.
+        ended_at: When its attempt ended, where that is logged.
+        code: The HTTP status of its attempt; 0: there was none.
         worker: At work on it.
         refusals: How often its outcome couldn't be written.
         overdue: The transport didn't keep to its timeout and was cut off.
@@ -39,6 +41,8 @@ class Held:
     claimed_at: float
     received_at: float
     started_at: float | None = None
+    ended_at: float | None = None
+    code: int = 0
     worker: asyncio.Task[None] | None = None
     refusals: int = 0
     overdue: bool = False

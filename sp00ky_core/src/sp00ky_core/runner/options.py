@@ -36,6 +36,7 @@ class RunnerOptions:
         route_wait: Seconds that it waits so, at most.
         max_unsettled: Outcomes waiting to be written; beyond that nothing is claimed.
         settle_batch: Outcomes written at once, at most.
+        log_attempts: Log each attempt; else those that fail, and of retries some.
         clock: Seconds, monotonic.
         random: Uniform in [0, 1).
     """
@@ -53,5 +54,6 @@ class RunnerOptions:
     route_wait: float = 600.0
     max_unsettled: int = 1_000
     settle_batch: int = 500
+    log_attempts: bool = False
     clock: Callable[[], float] = time.monotonic
     random: Callable[[], float] = random.random

@@ -28,6 +28,7 @@ from sp00ky_core.runner.drain import Drain
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.steering.limit import Limits
@@ -80,16 +81,23 @@ class Runner(Drain):
         store, hooks, options = self._store, self._hooks, self._options
         self._holdings = Holdings()
         self._wake = Wake(tables, options)
-        self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming)
+        self._store_log = log = StoreLog(options.clock)
+        self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming, store_log=log)
         self._pauses, self._limits = Pauses(options), Limits(options)
         self._breakers = Breakers(
-            store=store, backends=tables, hooks=hooks, options=options, changed=self._wake.all_may_have_work
+            store=store,
+            backends=tables,
+            hooks=hooks,
+            options=options,
+            store_log=log,
+            changed=self._wake.all_may_have_work,
         )
         self._settler = Settler(
             store=store,
             holdings=self._holdings,
             hooks=hooks,
             options=options,
+            store_log=log,
             written=self._note,
             room=self._wake.freed,
         )
@@ -113,6 +121,7 @@ class Runner(Drain):
             limits=self._limits,
             hooks=self._hooks,
             options=self._options,
+            store_log=self._store_log,
         )
         self._reclaimer = Reclaimer(
             store=self._store,
@@ -122,6 +131,7 @@ class Runner(Drain):
             holdings=self._holdings,
             hooks=self._hooks,
             options=self._options,
+            store_log=self._store_log,
             written=self._note,
             before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
         )

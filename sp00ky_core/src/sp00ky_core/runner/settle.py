@@ -12,8 +12,9 @@ import attrs
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
-from sp00ky_core.runner.failure_log import FailureLog
+from sp00ky_core.runner.attempt_log import AttemptLog
 from sp00ky_core.runner.in_flight import Held, Holdings
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
@@ -38,6 +39,7 @@ class Settler:
     _holdings: Holdings
     _hooks: Hooks
     _options: RunnerOptions
+    _store_log: StoreLog
     _written: Callable[[Settlement, Held], None]  # called for each settlement that is durable
     _room: Callable[[], None]  # called when claims may go on
 
@@ -45,7 +47,7 @@ class Settler:
         self._queue: deque[tuple[Held, Settlement]] = deque()
         self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
-        self._failures = FailureLog()
+        self._attempts = AttemptLog(log_all=self._options.log_attempts)
         self._observed = self._hooks.observes("sp00ky_job_settled")
 
     def __len__(self) -> int:
@@ -68,7 +70,7 @@ class Settler:
         try:
             await self._write_all()
         finally:
-            self._failures.close()
+            self._attempts.close()
 
     async def _write_all(self) -> None:
         backoff = Backoff(self._options.random)
@@ -78,7 +80,7 @@ class Settler:
                 await self._write_batch()
                 backoff.reset()
             except Sp00kyError as error:
-                logger.warning("%d outcomes can't be written yet: %s", len(self._queue), error)
+                self._store_log.failed(f"{len(self._queue)} outcomes can't be written yet", error)
                 await backoff.wait()
 
     async def _write_batch(self) -> None:
@@ -126,7 +128,7 @@ class Settler:
             return
         settlement = settlement.as_written(result)
         self._written(settlement, held)
-        self._failures.log(held, settlement.transition)
+        self._attempts.log(held, settlement.transition)
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
 
@@ -134,7 +136,8 @@ class Settler:
         reason = "its row belongs to another runner by now, or is gone; this outcome was not written"
         if result.fate in UNWRITTEN:
             reason = f"this outcome couldn't be written: {result.problem or 'a transaction holds its row'}"
-        logger.warning("job %s: lease lost: %s", held.job.id, reason)
+        facts = {"event": "lease_lost", "job_id": held.job.id, "runner_id": self._options.runner_id}
+        logger.warning("job %s: lease lost: %s", held.job.id, reason, extra=facts)
         self._hooks.dispatch_soon(
             "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -38,6 +39,30 @@ def test_until_empty_exits_1_when_a_job_failed(migrated: Path, sp00ky: Any, star
     process = start("run", "--until-empty", "--log-level", "error")
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (1, "")
+
+
+def test_attempts_are_logged_as_json_without_payloads(migrated: Path, sp00ky: Any, start: Any) -> None:
+    payload = json.dumps({"id": "p4yload-that-no-log-has"})
+    for path in ("/json", "/fails"):
+        sp00ky("call", "api", path, payload, "--max-retries", "1")
+    process = start("run", "--until-empty", "--log-level=debug", "--log-format=json", "--log-attempts")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert all({"ts", "level", "event", "message"} <= line.keys() for line in lines)
+    attempts = [line for line in lines if line["event"] == "attempt"]
+    assert sorted((line["path"], line["attempt"], line["outcome"], line["code"]) for line in attempts) == [
+        ("/fails", 1, "retry", 500),
+        ("/fails", 2, "failed", 500),
+        ("/json", 1, "success", 200),
+    ]
+    assert {"job_id", "backend", "epoch", "duration_ms", "runner_id"} <= attempts[0].keys()
+    assert [line["event"] for line in lines if line["event"].startswith("runner_")] == [
+        "runner_started",
+        "runner_stopped",
+    ]
+    assert "p4yload" not in err
+    assert TOKEN not in err
 
 
 @pytest.mark.parametrize("option", ["--grace", "--poll"])

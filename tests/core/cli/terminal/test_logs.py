@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
 import pytest
 
-from sp00ky_core.cli.terminal.logs import logged, set_level
+from sp00ky_core.cli.terminal.logs import logged, set_format, set_level
 from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import Config
 
@@ -57,3 +58,43 @@ def test_the_level_is_this_project_s_and_ends_with_the_command(
     logger.error("after it")
     assert [line.rpartition(" ")[2] for line in capsys.readouterr().err.splitlines()] == ["ours"]
     assert logging.getLogger("sp00ky_core").level == logging.NOTSET
+
+
+def test_json_is_a_line_with_what_is_known(secrets: Secrets, capsys: pytest.CaptureFixture[str]) -> None:
+    attempt = {"event": "attempt", "job_id": "job:1", "code": 0, "duration_ms": None, "payload": "{}"}
+    with logged(secrets, debug=False):
+        set_format("json")
+        logger.warning("job\n%s", PASSWORD, extra=attempt)
+        log_an_error()
+        set_format("text")
+        logger.warning("as before")
+    first, second, third = capsys.readouterr().err.splitlines()
+    found = json.loads(first)
+    assert found.pop("ts").endswith("Z")
+    assert found == {
+        "level": "warning",
+        "event": "attempt",
+        "logger": "sp00ky_core.test_logs",
+        "message": "job\n***",
+        "job_id": "job:1",
+        "code": 0,
+        "duration_ms": None,
+    }
+    error = json.loads(second)
+    assert (error["event"], error["error"].partition(":")[0]) == ("message", "ValueError")
+    assert "traceback" not in error
+    assert third.endswith("as before")
+
+
+def test_json_hides_secrets_that_json_escapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secrets, password = Secrets(), 'a"quoted-passw0rd'
+    secrets.remember(Config(file=tmp_path, backends={}), f"postgresql://me:{password}@localhost/app")
+    with logged(secrets, debug=True):
+        set_format("json")
+        try:
+            int(password)
+        except ValueError:
+            logger.exception("it failed for %s", password)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "quoted" not in line
+    assert "Traceback" in json.loads(line)["traceback"]

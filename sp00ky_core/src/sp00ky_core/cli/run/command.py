@@ -17,14 +17,13 @@ from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.cli.run.startup import open_for_runner
 from sp00ky_core.cli.run.workers import Supervisor
-from sp00ky_core.cli.terminal.logs import set_level
+from sp00ky_core.cli.terminal.logs import log_options, set_format, set_level
 from sp00ky_core.cli.terminal.progress import progress
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
 DAY = 86_400
-LEVELS = ("debug", "info", "warning", "error")
 
 logger = logging.getLogger("sp00ky")
 
@@ -55,7 +54,7 @@ logger = logging.getLogger("sp00ky")
     show_default=True,
     help="Seconds between claims when nothing wakes it.",
 )
-@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
+@log_options
 @click.pass_context
 def run(
     context: click.Context,
@@ -69,17 +68,26 @@ def run(
     grace: float,
     poll: float,
     log_level: str,
+    log_format: str,
+    log_attempts: bool,
 ) -> None:
     """Deliver jobs until SIGTERM, SIGINT or SIGHUP, or `sp00ky runners drain`, then drain.
 
     A second SIGTERM or SIGINT exits at once.
     """
     set_level(log_level)
+    set_format(log_format)
     if workers is not None:
-        options = [f"--grace={grace}", f"--poll={poll}", f"--log-level={log_level}"]
+        options = [
+            f"--grace={grace}",
+            f"--poll={poll}",
+            f"--log-level={log_level}",
+            f"--log-format={log_format}",
+        ]
+        options += ["--log-attempts"] * log_attempts
         options += [f"--backend={each}" for each in backends] + ["--until-empty"] * until_empty
         context.exit(run_async(_supervise(settings, options, backends, workers, until_empty=until_empty)))
-    delivery = RunnerOptions(grace=grace, poll=poll)
+    delivery = RunnerOptions(grace=grace, poll=poll, log_attempts=log_attempts)
     failed = run_async(_run(settings, delivery, backends, until_empty=until_empty, worker=worker))
     context.exit(until_empty and failed > 0)
 
@@ -115,7 +123,8 @@ async def _run(
                 if worker:
                     click.echo(runner.runner_id)
                 await _deliver(outbox, runner, stopped, until_empty=until_empty, grace=options.grace)
-    logger.info("stopped: %d delivered, %d failed", runner.succeeded, runner.failed)
+    ended = {"event": "runner_stopped", "runner_id": runner.runner_id}
+    logger.info("stopped: %d delivered, %d failed", runner.succeeded, runner.failed, extra=ended)
     return runner.failed
 
 
@@ -123,7 +132,11 @@ async def _deliver(
     outbox: Outbox, runner: Runner, stopped: asyncio.Event, *, until_empty: bool, grace: float
 ) -> None:
     served = ", ".join(runner.backends)
-    logger.info("runner %s delivers for %s from %s", runner.runner_id, served, outbox.store.location)
+    text, began = (
+        "runner %s delivers for %s from %s",
+        {"event": "runner_started", "runner_id": runner.runner_id},
+    )
+    logger.info(text, runner.runner_id, served, outbox.store.location, extra=began)
     gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
     await _until(runner, stopped, until_empty=until_empty)
     if runner.drain_requested.is_set():

@@ -1,17 +1,32 @@
-"""Log records on stderr: one line each, without secrets, and a traceback only where it is asked for."""
+"""Log records on stderr: a line each, text or JSON, without secrets, a traceback only if it is asked for."""
 
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
+from typing import Any
 
+import click
+
+from sp00ky_core.cli.context import Command, with_options
 from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.plugins.registry import GROUP
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("text", "json")
+
+FACTS = (
+    *("job_id", "backend", "path", "attempt", "epoch"),
+    *("outcome", "code", "duration_ms", "count", "runner_id"),
+)
+"""Attributes of a record that JSON has beside ``ts``, ``level``, ``event``, ``logger`` and ``message``."""
 
 
 @contextmanager
@@ -28,10 +43,28 @@ def logged(secrets: Secrets, *, debug: bool) -> Iterator[None]:
             logging.getLogger(name).setLevel(logging.NOTSET)
 
 
+def log_options(function: Command) -> Command:
+    """Add ``--log-level``, ``--log-format`` and ``--log-attempts``."""
+    attempts = "Log each attempt; else those that fail, and some of those that are repeated."
+    return with_options(
+        click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True),
+        click.option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True),
+        click.option("--log-attempts", is_flag=True, help=attempts),
+    )(function)
+
+
 def set_level(level: str) -> None:
     """Set the level of the outbox, its adapters and plugins; those of others may print secrets."""
     for name in _ours():
         logging.getLogger(name).setLevel(level.upper())
+
+
+def set_format(name: str) -> None:
+    """Write lines of this form from now on: ``text`` or ``json``."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _StderrHandler) and isinstance(handler.formatter, _OneLine):
+            kind = _JsonLine if name == "json" else _OneLine
+            handler.setFormatter(kind(handler.formatter.secrets, debug=handler.formatter.debug))
 
 
 def _ours() -> set[str]:
@@ -51,14 +84,39 @@ class _StderrHandler(logging.Handler):
 class _OneLine(logging.Formatter):
     def __init__(self, secrets: Secrets, *, debug: bool) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = secrets
-        self._debug = debug
+        self.secrets = secrets
+        self.debug = debug
 
     def format(self, record: logging.LogRecord) -> str:
-        if self._debug:
-            return self._secrets.hidden(super().format(record))
+        if self.debug:
+            return self.secrets.hidden(super().format(record))
         record = copy.copy(record)  # other handlers get the whole traceback
         error = record.exc_info[1] if record.exc_info else None
         record.exc_info = record.exc_text = record.stack_info = None
         text = super().format(record)
-        return self._secrets.hidden(one_line(f"{text}: {type(error).__name__}: {error}" if error else text))
+        return self.secrets.hidden(one_line(f"{text}: {type(error).__name__}: {error}" if error else text))
+
+
+class _JsonLine(_OneLine):
+    """Writes what is known of a record apart; null is what isn't known of an attempt."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line: dict[str, Any] = {
+            "ts": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "event": getattr(record, "event", "message"),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: getattr(record, name) for name in FACTS if hasattr(record, name)},
+        }
+        if record.exc_info and record.exc_info[1]:
+            error = record.exc_info[1]
+            line["error"] = f"{type(error).__name__}: {error}"
+            if self.debug:
+                line["traceback"] = self.formatException(record.exc_info)
+        # Hidden before it is escaped: a secret with a quote in it would not be found any more.
+        hidden = {
+            key: self.secrets.hidden(each) if isinstance(each, str) else each for key, each in line.items()
+        }
+        return json.dumps(hidden)

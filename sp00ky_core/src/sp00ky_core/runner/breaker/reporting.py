@@ -21,9 +21,10 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
+from sp00ky_core.runner.attempt_log import WINDOW, said
 from sp00ky_core.runner.breaker.view import NEW, SeenBreaker
-from sp00ky_core.runner.failure_log import WINDOW
 from sp00ky_core.runner.in_flight import Held
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
@@ -47,6 +48,7 @@ class Breakers:
     _backends: Mapping[str, Backend]
     _hooks: Hooks
     _options: RunnerOptions
+    _store_log: StoreLog
     _changed: Callable[[], None]  # called when a claim may have become worth while, or be so at another time
 
     def __attrs_post_init__(self) -> None:
@@ -82,7 +84,7 @@ class Breakers:
         )
         was_probe = self._end_probe(seen, held)
         if isinstance(outcome, Undelivered):
-            seen.problem = f" ({held.job.id}, {held.job.path!r:.100}: {outcome.name}: {outcome.reason:.200})"
+            seen.problem = f" ({held.job.id}, {held.job.path!r:.100}: {said(outcome):.200})"
         if event is not None:
             self._note(seen, event)
         return was_probe and never_connected(outcome)
@@ -170,7 +172,7 @@ class Breakers:
                     if seen.has_unwritten:
                         ended_probe |= await self._write(seen)
             except Sp00kyError as error:
-                logger.warning("what attempts say of their backend can't be written yet: %s", error)
+                self._store_log.failed("what attempts say of their backend can't be written yet", error)
                 await backoff.wait()
                 continue
             backoff.reset()
@@ -215,9 +217,11 @@ def _log_change(before: Breaker, seen: SeenBreaker) -> None:
     was_closed, is_closed = (each.state is BreakerState.CLOSED for each in (before, seen.stored))
     if was_closed and not is_closed:
         text = "backend %s is unavailable: its jobs wait until it answers again%s"
-        logger.warning(text, seen.backend, seen.problem)  # others' attempts are in their logs
+        facts = {"event": "breaker_opened", "backend": seen.backend}
+        logger.warning(text, seen.backend, seen.problem, extra=facts)  # others' attempts are in their logs
     elif is_closed and not was_closed:
-        logger.info("backend %s answers again: its jobs are delivered", seen.backend)
+        facts = {"event": "breaker_closed", "backend": seen.backend}
+        logger.warning("backend %s answers again: its jobs are delivered", seen.backend, extra=facts)
     elif is_closed and not before.paused_for and seen.stored.paused_for and seen.pause_is_news(WINDOW):
         text = "backend %s asks to be left alone: its jobs wait for %.1f s"
         logger.info(text, seen.backend, seen.stored.paused_for)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
-
-logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.25
 """Seconds after a beat that failed, doubled each time up to the interval."""
@@ -32,8 +30,10 @@ class Beat:
         info: Callable[[], RunnerInfo] = lambda: NO_INFO,
         *,
         drain_requested: Callable[[], None] = lambda: None,
+        store_log: StoreLog | None = None,
     ) -> None:
         self._store = store
+        self._store_log = store_log or StoreLog(options.clock)
         self._info = info  # what this runner says of itself
         self._drain_requested = drain_requested  # called when an operator has asked this runner to drain
         self._turn = asyncio.Lock()  # of each beat
@@ -134,8 +134,9 @@ class Beat:
             try:
                 await self.beat()
             except Sp00kyError as error:
-                logger.warning("no beat: %s", error)
+                self._store_log.failed("no beat", error)
                 await backoff.wait()
             else:
                 backoff.reset()
+                self._store_log.worked()
                 await asyncio.sleep(self._options.beat_interval)

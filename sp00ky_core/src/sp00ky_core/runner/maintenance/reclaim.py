@@ -15,6 +15,7 @@ from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.in_flight import Holdings
 from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.maintenance.overdue import Overdue
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Reclaimer:
     _holdings: Holdings
     _hooks: Hooks
     _options: RunnerOptions
+    _store_log: StoreLog
     _written: Callable[[Settlement], None]
     _before_prune: Callable[[], Awaitable[None]] | None = None  # what must be read of jobs before they go
 
@@ -64,7 +66,7 @@ class Reclaimer:
             try:
                 await part()
             except Sp00kyError as error:
-                logger.warning("can't look after the tables: %s", error)
+                self._store_log.failed("can't look after the tables", error)
 
     async def _release(self) -> None:
         released = await self._claimer.release()
@@ -101,6 +103,7 @@ class Reclaimer:
                 settlement.job_id,
                 settlement.transition.to,
                 error.reason if error else "",
+                extra={"event": "reclaimed", "job_id": settlement.job_id, "backend": settlement.backend},
             )
             self._written(settlement)
             if self._hooks.observes("sp00ky_job_settled"):

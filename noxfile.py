@@ -21,8 +21,9 @@ GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 CORE = "sp00ky_core"
 CONFORMANCE = "sp00ky_conformance"
 SQLITE = "contrib/sp00ky_store_sqlite"
+OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, OPENTELEMETRY)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -32,6 +33,7 @@ TESTS_OF = {
     "sp00ky_store_surreal": ("tests/store_surreal",),
     "sp00ky_transport_http": ("tests/transport_http",),
     SQLITE: ("tests/store_sqlite",),
+    OPENTELEMETRY: ("tests/opentelemetry",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 

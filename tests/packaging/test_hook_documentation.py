@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sp00ky_core import hookspecs
-from sp00ky_core.plugins.calls import DECISIONS, MERGED, OBSERVERS
+from sp00ky_core.plugins.calls import DECISIONS, MERGED, OBSERVERS, TRACED
 
 SPECS = {
     name: value
@@ -19,9 +19,9 @@ SPECS = {
 
 
 def test_every_hook_is_found_here() -> None:
-    assert len(SPECS) == 17
+    assert len(SPECS) == 18
     registrations = {name for name in SPECS if name.startswith("sp00ky_register_")}
-    assert SPECS.keys() == OBSERVERS | DECISIONS | {MERGED} | registrations
+    assert SPECS.keys() == OBSERVERS | DECISIONS | {MERGED, TRACED} | registrations
 
 
 @pytest.mark.parametrize("name", SPECS)

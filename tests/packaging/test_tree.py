@@ -171,6 +171,12 @@ DISTRIBUTIONS = [
         },
     ),
     Distribution(
+        source="contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry",
+        tests="tests/opentelemetry",
+        untested={"attributes.py": "names alone; test_tracing.py and test_metrics.py compare them"},
+        most_untested=0.25,
+    ),
+    Distribution(
         source="sp00ky_transport_http/src/sp00ky_transport_http",
         tests="tests/transport_http",
         untested={

@@ -19,6 +19,7 @@ PACKAGES = {
     "sp00ky_store_surreal": "[sp00ky]\nstore-surreal = sp00ky_store_surreal.",
     "sp00ky_transport_http": "[sp00ky]\ntransport-http = sp00ky_transport_http.",
     "sp00ky_store_sqlite": "[sp00ky]\nstore-sqlite = sp00ky_store_sqlite.",
+    "sp00ky_opentelemetry": "[sp00ky]\nopentelemetry = sp00ky_opentelemetry.",
 }
 """Import names, and how each one's entry point begins."""
 

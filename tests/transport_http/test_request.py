@@ -139,12 +139,15 @@ def test_a_malformed_traceparent_is_dropped(traceparent: str) -> None:
     assert "traceparent" not in headers_of(request_of(job={"traceparent": traceparent}))
 
 
-def test_a_stored_traceparent_wins_over_a_plugins() -> None:
-    stored = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-    headers = headers_of(request_of(headers={"Traceparent": "theirs"}, job={"traceparent": stored}))
-    assert {name: value for name, value in headers.items() if name.lower() == "traceparent"} == {
-        "traceparent": stored
-    }
+def test_a_plugin_continues_the_trace_of_a_job() -> None:
+    stored, next_span = (f"00-{'a' * 32}-{each * 16}-01" for each in "bc")
+
+    def traceparents(given: str) -> dict[str, str]:
+        headers = headers_of(request_of(headers={"Traceparent": given}, job={"traceparent": stored}))
+        return {name: value for name, value in headers.items() if name.lower() == "traceparent"}
+
+    assert traceparents(next_span) == {"traceparent": next_span}
+    assert traceparents("theirs") == {"traceparent": stored}  # which is none
     assert headers_of(request_of(headers={"Traceparent": "theirs"}))["Traceparent"] == "theirs"
 
 

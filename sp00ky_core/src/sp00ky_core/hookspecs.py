@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import pluggy
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, NewJob
 from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import Outcome
 from sp00ky_core.ports import Attempt, ScheduleRun, StoreFactory, TransportFactory
@@ -75,13 +75,23 @@ def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
     """
 
 
+@hookspec(firstresult=True)
+def sp00ky_traceparent(job: NewJob, backend: BackendConfig) -> str | None:
+    """Choose the trace context of a job that is enqueued without one: the first result that isn't None.
+
+    Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many`` and
+    ``statement``. None leaves it without. Raising, or a result that is no W3C traceparent, is logged, and the
+    job has none. Synchronous: ``async def`` is refused at load.
+    """
+
+
 @hookspec
 def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str] | None:
     """Return headers to add to a job's request; every plugin's are merged.
 
     Fires before the request is sent. None adds nothing. ``Authorization``, ``Host``, hop-by-hop headers and
-    values with control characters are dropped, and logged. Raising is logged, and that plugin's headers are
-    left out. Synchronous: ``async def`` is refused at load.
+    values with control characters are dropped, and logged. A ``traceparent`` takes the place of the job's.
+    Raising is logged, and that plugin's headers are left out. Synchronous: ``async def`` is refused at load.
     """
 
 

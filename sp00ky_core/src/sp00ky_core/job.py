@@ -220,11 +220,20 @@ class NewJob:
         self, backend: str, *, max_retries: int | None = None, retry_strategy: str | None = None
     ) -> NewJob:
         """Return it for a backend, with that's defaults, without encoding the payload again."""
-        clone = object.__new__(NewJob)
-        values = clone.__dict__  # copy.copy takes ten times as long, and run_many does this for each job
-        values.update(self.__dict__, backend=backend)
+        clone = self._with(backend=backend)
+        values = clone.__dict__
         if self._max_retries is None:
             values["_max_retries"] = max_retries
         if self._retry_strategy is None:
             values["_retry_strategy"] = retry_strategy
+        return clone
+
+    def with_traceparent(self, traceparent: str) -> NewJob:
+        """Return it with a trace context, without encoding the payload again."""
+        return self._with(traceparent=traceparent)
+
+    def _with(self, **values: str) -> NewJob:
+        clone = object.__new__(NewJob)
+        # copy.copy takes ten times as long, and run_many does this for each job
+        clone.__dict__.update(self.__dict__, **values)
         return clone

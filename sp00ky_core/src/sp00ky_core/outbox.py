@@ -184,7 +184,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         if new_job.ordering_key is not None and not self.store.capabilities.ordering:
             expected = f"none: {self.store.location} keeps no order"
             raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
-        return validated(backend, new_job)
+        return self._hooks.traced(validated(backend, new_job), backend.config)
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables, and make the schedules what the file says; return what was done.

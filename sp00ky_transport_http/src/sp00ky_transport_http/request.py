@@ -170,13 +170,21 @@ def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
     headers = {"Idempotency-Key": _header_text(job.id), "Sp00ky-Attempt": str(attempt.number)}
-    if job.traceparent and TRACEPARENT.fullmatch(job.traceparent):
-        headers["traceparent"] = job.traceparent
+    traceparent = _plugin_s_traceparent(attempt) if attempt.headers else None
+    traceparent = traceparent or job.traceparent
+    if traceparent and TRACEPARENT.fullmatch(traceparent):
+        headers["traceparent"] = traceparent
     return headers
 
 
+def _plugin_s_traceparent(attempt: Attempt) -> str | None:
+    """Return a plugin's trace context: an observer continues the trace that the job was enqueued with."""
+    given = (value for name, value in attempt.headers.items() if name.lower() == "traceparent")
+    return next(filter(TRACEPARENT.fullmatch, given), None)
+
+
 def _untraced(own: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Return what is added; the traceparent that the job was enqueued with wins over another one."""
+    """Return what is added; the job's own headers win over others of their names."""
     return {name: value for name, value in headers.items() if name.lower() not in own}
 
 

@@ -515,3 +515,35 @@ async def test_an_observer_that_hangs_silences_no_other_plugin(
     left_out = [each.getMessage() for each in caplog.records if "left out" in each.getMessage()]
     assert len(left_out) == 7
     assert all("hanging" in each for each in left_out)
+
+
+class _Tracer:
+    def __init__(self, answer: Callable[[], Any]) -> None:
+        self.answer = answer
+
+    @hookimpl
+    def sp00ky_traceparent(self, job: Any, backend: BackendConfig) -> Any:
+        assert (job.path, backend.name) == ("/spookify", "api")
+        return self.answer()
+
+
+TRACE, OTHER_TRACE = (f"00-{each * 32}-{each * 16}-01" for each in "ab")
+
+
+async def test_a_plugin_gives_a_job_its_trace(scene: Scene) -> None:
+    scene.register(_Tracer(lambda: TRACE))
+    assert (await scene.deliver()).traceparent == TRACE
+    assert (await scene.deliver(traceparent=OTHER_TRACE)).traceparent == OTHER_TRACE  # the caller's own
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaints"),
+    [(lambda: None, 0), (lambda: "no-traceparent", 1), (lambda: 7, 1), (lambda: 1 / 0, 1)],
+)
+async def test_a_trace_that_is_none_costs_no_job(
+    scene: Scene, answer: Callable[[], Any], complaints: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.register(_Tracer(answer))
+    job = await scene.deliver()
+    assert (job.status, job.traceparent) == (JobStatus.SUCCESS, None)
+    assert len([each for each in caplog.records if each.levelname == "ERROR"]) == complaints

@@ -14,7 +14,9 @@ import pluggy
 from sp00ky_core import hookspecs
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
-from sp00ky_core.job import Job
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job_options import check_option
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins import defaults
 from sp00ky_core.retry import RetryPolicy
@@ -23,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
 MERGED = "sp00ky_request_headers"
-_OTHERS = (*DECISIONS, MERGED, "sp00ky_register_")
+TRACED = "sp00ky_traceparent"
+_OTHERS = (*DECISIONS, MERGED, TRACED, "sp00ky_register_")
 OBSERVERS = frozenset(
     name for name in vars(hookspecs) if name.startswith("sp00ky_") and not name.startswith(_OTHERS)
 )
@@ -46,7 +49,7 @@ class Hooks:
         # pluggy keeps them in reverse: the last one is called first.
         self._impls = {
             name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
-            for name in OBSERVERS | DECISIONS | {MERGED}
+            for name in OBSERVERS | DECISIONS | {MERGED, TRACED}
         }
         self._observing: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
 
@@ -113,6 +116,20 @@ class Hooks:
             if decided is not None:
                 return cast("RetryPolicy", decided)
         return defaults.sp00ky_retry_policy(job, backend)
+
+    def traced(self, new_job: NewJob, backend: BackendConfig) -> NewJob:
+        """Return a job with the trace context that a plugin gives it, if it has none."""
+        if not self._impls[TRACED] or new_job.traceparent is not None:
+            return new_job
+        decided = self._decide(TRACED, {"job": new_job, "backend": backend}, (str, type(None)))
+        if decided is None:
+            return new_job
+        try:
+            check_option("traceparent", decided)
+        except OptionInvalid as error:
+            logger.error("a plugin's result of %s is left out: %s", TRACED, error)  # noqa: TRY400  # no fault
+            return new_job
+        return new_job.with_traceparent(cast("str", decided))
 
     def _decide(self, name: str, facts: Mapping[str, Any], kinds: tuple[type, ...]) -> object | None:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.scripted import ScriptedTransport
@@ -51,3 +52,13 @@ async def test_a_large_payload_comes_back_whole(store: PostgresStore, new_job: A
     await store.add([new_job(payload=JsonText(text))])
     (job,) = await store.claim({"api": 1}, "r1")
     assert job.payload_json == text
+
+
+async def test_a_claimed_job_has_the_fields_of_a_job_and_no_others(
+    store: PostgresStore, new_job: Any
+) -> None:
+    await store.add([new_job()])
+    (job,) = await store.claim({"api": 1}, "r1")
+    assert vars(job).keys() == attrs.fields_dict(Job).keys()
+    read = await store.get(job.id)
+    assert attrs.evolve(read, errors=job.errors, updated_at=None) == job

@@ -32,6 +32,8 @@ class JobStatus(StrEnum):
     SUCCESS = "success"
     FAILED = "failed"
 
+    __hash__ = str.__hash__  # Enum's is written in Python, and each decision looks a status up
+
 
 TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 

@@ -7,6 +7,7 @@ store adds them to the database's clock. Layout after h11's ``_state.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -79,7 +80,14 @@ def _claimed(job: Job, _event: Claimed, _how: _How) -> Transition:
 
 
 def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
+    if event.result is None:
+        return _succeeded(job.retries)
     return Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=_result_json(event.result))
+
+
+@lru_cache(maxsize=64)  # as data they are alike, and made for each job
+def _succeeded(retries: int) -> Transition:
+    return Transition(to=JobStatus.SUCCESS, retries=retries)
 
 
 def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:

@@ -143,7 +143,7 @@ def test_a_wait_is_from_the_first_deferral_to_the_claim() -> None:
 def test_claims_are_counted_by_backend() -> None:
     holdings, table = Holdings(), JobTable(backend="api", table="job")
     assert holdings.count_by_backend() == {}
-    holdings.add(attrs.evolve(held_for(table), backend=cast("Backend", Named("api"))))
+    holdings.add([attrs.evolve(held_for(table), backend=cast("Backend", Named("api")))])
     assert holdings.count_by_backend() == {"api": 1}
 
 

@@ -55,14 +55,27 @@ class Attempts:
         held.started_at = now
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
-        outcome = await self._deliver(held, attempt)
+        try:
+            outcome = await self._transports[attempt.backend.name].deliver(attempt)
+        except asyncio.CancelledError:
+            outcome = _cut_off(held)
+        except Exception as error:  # a transport of a stranger: its fault must not cost the job
+            logger.exception("the transport of backend %s failed", held.backend.name)
+            outcome = Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
+        return self._judged(held, attempt, outcome)
+
+    def _judged(self, held: Held, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """Let plugins classify an outcome, and observe it."""
+        if not isinstance(outcome, (Delivered, Undelivered)):  # a union would be made each time
+            logger.error("the transport of backend %s returned no outcome", held.backend.name)  # type: ignore[unreachable]  # a stranger's may
+            outcome = Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")
         if self._classifies or isinstance(outcome, Undelivered):
             outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
         held.code = outcome.code
         if self._logs_all or isinstance(outcome, Undelivered):
             held.ended_at = self._options.clock()
         if self._observed:
-            seconds = self._options.clock() - held.started_at
+            seconds = self._options.clock() - (held.started_at or held.claimed_at)
             self._hooks.dispatch_soon(
                 "sp00ky_attempt_finished", attempt=attempt, outcome=outcome, seconds=seconds
             )
@@ -83,22 +96,13 @@ class Attempts:
             headers=self._hooks.request_headers(job, backend.config) if self._adds_headers else {},
         )
 
-    async def _deliver(self, held: Held, attempt: Attempt) -> Outcome:
-        try:
-            outcome = await self._transports[held.backend.config.name].deliver(attempt)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if held.overdue and task is not None:
-                task.uncancel()  # the worker goes on: only its attempt was cut off
-                return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
-            return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
-        except Exception as error:  # a transport of a stranger: its fault must not cost the job
-            logger.exception("the transport of backend %s failed", held.backend.name)
-            return Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
-        if isinstance(outcome, (Delivered, Undelivered)):  # a union would be made each time
-            return outcome
-        logger.error("the transport of backend %s returned no outcome", held.backend.name)  # type: ignore[unreachable]  # a stranger's may
-        return Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")
+
+def _cut_off(held: Held) -> Undelivered:
+    task = asyncio.current_task()
+    if held.overdue and task is not None:
+        task.uncancel()  # the worker goes on: only its attempt was cut off
+        return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
+    return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
 
 
 def _refusal(job: Job, unusable: str | None) -> Undelivered:

@@ -168,7 +168,8 @@ class Claimer:
             jobs = await self._store.claim(wanted, self._options.runner_id)
             received_at = self._options.clock()
             self._claim_seconds = received_at - claimed_at
-            helds = [self._hold(job, claimed_at, received_at) for job in jobs]
+            helds = [self._held(job, claimed_at, received_at) for job in jobs]
+            self._holdings.add(helds)
         self._breakers.claimed(wanted, jobs, helds)
         self._heed_pauses(wanted.keys(), jobs)
         self._limits.claimed(wanted, jobs)
@@ -179,8 +180,11 @@ class Claimer:
         if jobs and self._observed:
             claimed = [held.job for held in helds]
             self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=claimed, runner_id=self._options.runner_id)
+        by_backend: dict[str, list[Held]] = {}
         for held in helds:
-            self._slots[held.backend.table.backend].put(held)
+            by_backend.setdefault(held.table.backend, []).append(held)
+        for name, some in by_backend.items():
+            self._slots[name].put(some)
         await asyncio.sleep(0)  # the first attempt begins before the next statement is written
 
     def _heed_pauses(self, backends: Collection[str], claim: Claim) -> None:
@@ -197,12 +201,13 @@ class Claimer:
             for held in self._slots[name].take_ready():
                 self.let_go(held)
 
-    def _hold(self, job: Job, claimed_at: float, received_at: float) -> Held:
+    def _held(self, job: Job, claimed_at: float, received_at: float) -> Held:
         slots = self._slots[job.backend]
-        backend = slots.backend.serving(job.path)
-        if backend is not slots.backend:  # several share the table
+        backend = slots.backend
+        if backend.sharing:
+            backend = backend.serving(job.path)
             job = attrs.evolve(job, backend=backend.name)
-        held = Held(
+        return Held(
             job=job,
             backend=backend,
             timeout=backend.table.attempt_timeout(job.timeout),
@@ -210,8 +215,6 @@ class Claimer:
             claimed_at=claimed_at,
             received_at=received_at,
         )
-        self._holdings.add(held)
-        return held
 
     def _drop_stale(self) -> None:
         """Release claims whose lease would run out while they wait for a place: they would count as lost."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import attrs
@@ -94,14 +95,13 @@ class Holdings:
     def __len__(self) -> int:
         return len(self._held)
 
-    def add(self, held: Held) -> None:
-        """Add a claim."""
-        if not self._held:
+    def add(self, helds: Collection[Held]) -> None:
+        """Add claims."""
+        if helds:
             self.emptied.clear()
-        if not self._attempts:
             self.attempts_over.clear()
-        self._held[held.job.id] = held
-        self._attempts += 1
+        self._held.update({held.job.id: held for held in helds})
+        self._attempts += len(helds)
 
     def over(self, held: Held) -> None:
         """Its attempt is over, or will not be made."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from sp00ky_core.backend import Backend, stored_table
 from sp00ky_core.runner.breaker.ramp_up import RampUp
@@ -23,7 +23,7 @@ QUIET = 1.0
 Perform = Callable[[Held], Awaitable[None]]
 
 WAKES = 2
-"""Workers that are woken by one that begins: all at once would keep the next claim from being sent."""
+"""Workers that are woken for each that has begun: all at once would keep the next claim from being sent."""
 
 LAST_ATTEMPT = 5.0
 """Seconds that a transport gets to end an attempt that is cancelled."""
@@ -47,6 +47,8 @@ class Slots:
         self._workers: list[asyncio.Task[None]] = []
         self._busy = 0
         self._waking = 0  # workers that were woken and haven't begun yet
+        self._begun = 0  # attempts since workers were last woken
+        self._spreading = False  # workers are about to be woken
         self._closing = False
         self._ahead = 0  # jobs that may be claimed beyond the places, to be begun within AHEAD seconds
         self._stride = 1  # jobs that a claim asks for, at most: doubled once some of so many are answered
@@ -87,14 +89,15 @@ class Slots:
         self._ahead = 0 if self._is_limited else min(self.backend.config.concurrency, ahead)
         self._ended, self._measured_at = 0, now
 
-    def put(self, held: Held) -> None:
-        """Give a claimed job to a worker."""
-        self._ready.append(held)
-        self._claimed += 1
-        is_whole = self._stride <= self._claimed < 2 * self.backend.config.concurrency
+    def put(self, helds: Collection[Held]) -> None:
+        """Give claimed jobs to the workers."""
+        self._ready.extend(helds)
+        self._claimed += len(helds)
+        is_whole = self._stride <= min(self._claimed, 2 * self.backend.config.concurrency - 1)
         if is_whole and self._growing is None:
             self._growing = asyncio.get_running_loop().call_later(self._unanswered, self._grow)
-        if not self._waking:
+        if not (self._waking or self._spreading):
+            self._begun = 0
             self._wake()
 
     def _grow(self) -> None:
@@ -105,8 +108,10 @@ class Slots:
             self._freed()
 
     def _wake(self) -> None:
-        for _ in range(min(WAKES, len(self._ready) - self._waking)):
-            if not self._wake_one():
+        """Wake workers for what is ready, now that those that have begun wait for an answer."""
+        many, self._begun, self._spreading = WAKES * max(self._begun, 1), 0, False
+        for _ in range(min(many, len(self._ready) - self._waking)):
+            if self._closing or not self._wake_one():
                 return
 
     def _wake_one(self) -> bool:
@@ -148,8 +153,10 @@ class Slots:
                 await waiter
                 self._waking -= 1
             held = self._ready.popleft()
-            if len(self._ready) > self._waking:
-                self._wake()
+            self._begun += 1
+            if self._ready and not self._spreading:
+                self._spreading = True
+                loop.call_soon(self._wake)  # a worker that never waits needs no others
             held.worker = worker
             self._busy += 1
             try:

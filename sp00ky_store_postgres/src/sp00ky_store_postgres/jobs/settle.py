@@ -113,22 +113,20 @@ class Settles:
         return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
 
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        by_name = self._tables.by_name
-        named = [
-            n for n, each in enumerate(settlements) if each.job_id[:-37] in by_name and key_of(each.job_id)
-        ]
-        fates = dict.fromkeys(named, SettleFate.SETTLED)
-        if named:
-            for n, fate in await self._unwritten([settlements[n] for n in named], workload):
-                fates[named[n]] = fate
+        by_name, settled = self._tables.by_name, SettleFate.SETTLED
+        batch = [each for each in settlements if each.job_id[:-37] in by_name and key_of(each.job_id)]
+        results = [SettleResult(job_id=each.job_id, fate=settled) for each in batch]
+        for n, result in await self._unwritten(batch, workload) if batch else ():
+            results[n] = result
+        if len(batch) == len(settlements):
+            return results
+        found = dict(zip(map(id, batch), results, strict=True))
         lost = SettleFate.LEASE_LOST
-        return [
-            SettleResult(job_id=each.job_id, fate=fates.get(n, lost)) for n, each in enumerate(settlements)
-        ]
+        return [found.get(id(each)) or SettleResult(job_id=each.job_id, fate=lost) for each in settlements]
 
     async def _unwritten(
         self, batch: Sequence[Settlement], workload: Workload
-    ) -> Iterable[tuple[int, SettleFate]]:
+    ) -> Iterable[tuple[int, SettleResult]]:
         names = [each.job_id[:-37] for each in batch]  # before the colon and the uuid
         present = set(names)
         tables = tuple(table for table in self._tables.all if table.table in present)
@@ -138,7 +136,7 @@ class Settles:
         rows = await self._executor.fetch(
             workload, self._statement(tables, plain=plain), [numbers[name] for name in names], *given
         )
-        return [(row["n"] - 1, _fate(row, batch[row["n"] - 1])) for row in rows]
+        return [(row["n"] - 1, _result(row, batch[row["n"] - 1])) for row in rows]
 
     def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
         key = (plain, tuple(table.table for table in tables))
@@ -157,12 +155,13 @@ class Settles:
         )
 
 
-def _fate(row: Row, settlement: Settlement) -> SettleFate:
+def _result(row: Row, settlement: Settlement) -> SettleResult:
     seen = "seen" if row["held_epoch"] is None else "held"
     epoch, status, runner_id = (row[f"{seen}_{name}"] for name in ("epoch", "status", "runner"))
     fate = settlement.fate_on(epoch=epoch, status=status, runner_id=runner_id)
     # Where the guard fits, and yet nothing was written, a transaction locks the row, or it moved just now.
-    return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
+    fate = SettleFate.BUSY if fate is SettleFate.SETTLED else fate
+    return SettleResult(job_id=settlement.job_id, fate=fate)
 
 
 def _not_redriven(settlement: Settlement, refused: StoreError) -> SettleResult:

@@ -87,11 +87,6 @@ def _refuse_odd_keys(value: Any) -> None:
             _refuse_odd_keys(each)
 
 
-def _deadline(value: Any) -> float:
-    seconds = read.duration(value)
-    return 0.0 if seconds is None or seconds == float("inf") else seconds
-
-
 def _one_of(*words: str) -> read.Reader:
     def read_word(value: Any) -> str:
         if value not in words:
@@ -143,7 +138,7 @@ class ScheduleConfig:
         concurrency: Where the job before, of the same key, hasn't ended: ``skip``, ``allow`` or ``replace``.
         retry: How its jobs are tried.
         timeout: Seconds for an attempt.
-        deadline: Seconds after a fire when its jobs are killed; 0: never.
+        deadline: Seconds after a fire when its jobs are killed; 0: never; None: as ``retention`` says.
         quarantine_after: Failures of a key in a row after which it is skipped; None: never.
         enabled: Whether it fires.
         history: Runs that are kept at most; None: as many as there are, until they are old.
@@ -160,7 +155,7 @@ class ScheduleConfig:
     concurrency: str = field(default="skip", metadata=key(_one_of("skip", "allow", "replace")))
     retry: ScheduleRetryConfig = field(default=ScheduleRetryConfig(), metadata=key(ScheduleRetryConfig))
     timeout: float | None = field(default=None, metadata=key(read.number(0, 86_400, above=True)))
-    deadline: float = field(default=3_600.0, metadata=key(_deadline))
+    deadline: float | None = field(default=None, metadata=key(read.deadline))
     quarantine_after: int | None = field(default=None, metadata=key(read.whole(1, 1_000)))
     enabled: bool = field(default=True, metadata=key(read.boolean))
     history: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))

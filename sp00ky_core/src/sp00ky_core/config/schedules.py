@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,22 @@ def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> dict[str, S
             inner = found.get("schedules") if found.keys() == {"schedules"} else None
             return _entries(found if inner is None else inner, "", file.parent, reader)
     return _entries({} if raw is None else raw, "schedules", folder, reader)
+
+
+def written_in_python(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition as a file has it: keys that Python spells otherwise, durations in seconds."""
+    return {_camel(name): _plain(value) for name, value in definition.items()}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def parse_schedule(name: str, definition: Mapping[str, Any]) -> ScheduleConfig:

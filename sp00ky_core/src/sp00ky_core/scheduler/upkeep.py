@@ -81,7 +81,7 @@ class RunUpkeep:
             snapshot = await self._schedules.schedules()
             for name, stored in snapshot.schedules.items():
                 definition = definition_of(stored) if names is None or name in names else None
-                if definition is not None and definition.backend in self._firing.backends:
+                if definition is not None and self._firing.knows(stored, definition):
                     await work(stored, definition, snapshot.now)
         except Sp00kyError as error:
             logger.debug("can't look after schedules' runs: %s", error)

@@ -15,7 +15,7 @@ import attrs
 from tests.chaos.backend import ChaoticBackend
 from tests.chaos.database import Database
 from tests.chaos.faults import GRACE, Scene
-from tests.chaos.history import EVERYBODY, Disturbance, Request, Row
+from tests.chaos.history import EVERYBODY, Disturbance, Request, Row, write_records
 from tests.chaos.monkey import Monkey
 from tests.chaos.stage import beside, staged, until_ended
 
@@ -206,8 +206,10 @@ async def run_schedules(
         await until_ended(database)
         await stage.fleet.stop_all()
         rows = {row.job_id: row for row in await database.rows() if row.n < 0}
+        fires = [_fire(run, rows) for run in await _runs(stage.outbox)]
+        write_records(folder, fires=fires, requests=backend.requests, disturbances=scene.disturbances)
         return Fired(
-            fires=_by_schedule(_fire(run, rows) for run in await _runs(stage.outbox)),
+            fires=_by_schedule(fires),
             jobs=list(rows),
             requests=backend.requests,
             disturbances=scene.disturbances,

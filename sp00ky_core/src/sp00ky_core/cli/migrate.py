@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from sp00ky_core.cli.arguments import usual_actor
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.fleet.schedules import sync_lines
 from sp00ky_core.cli.terminal.output import one_line
@@ -54,7 +55,8 @@ async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Seq
                 return [*map(_script, steps), *_remarks(await outbox.schedules.plan())]
         with slow("migrating"):
             steps = await store.migrate(repair=repair)
-            return [*map(_line, steps), *sync_lines(await outbox.schedules.sync_migrated())]
+            synced = await outbox.schedules.sync_migrated(actor=usual_actor())
+            return [*map(_line, steps), *sync_lines(synced)]
     finally:
         await store.close()
 

@@ -105,10 +105,10 @@ class ScheduleOperators:
             return SyncResult(defined=[], removed=[])
         return await self._sync.plan()
 
-    async def sync_migrated(self) -> SyncResult:
+    async def sync_migrated(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Do as ``sync`` does, as a part of ``migrate``: it is written down only if it changes anything."""
         planned = await self.plan()
-        return await self._synced(planned) if planned.defined or planned.removed else planned
+        return await self._synced(planned, **act) if planned.defined or planned.removed else planned
 
     async def _synced(self, planned: SyncResult, **act: Unpack[ActOptions]) -> SyncResult:
         selection = {"define": [*planned.defined][:MOST_IDS], "remove": [*planned.removed][:MOST_IDS]}

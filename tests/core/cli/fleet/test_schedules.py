@@ -114,6 +114,9 @@ def test_what_migrate_would_do_to_schedules_is_printed(shelf: Shelf, sp00ky: Cli
     line = "-- schedule a: sp00ky migrate defines it"
     assert line in sp00ky("migrate", "--print").out.splitlines()
     assert "defined a" in sp00ky("migrate").out.splitlines()
+    (entry,) = sp00ky("audit", "--json").json["audit"]
+    assert entry["selection"] == {"define": ["a"], "remove": []}
+    assert entry["actor"]
     assert sp00ky("migrate", "--print").out == "-- nothing to do\n"
 
 

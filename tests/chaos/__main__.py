@@ -109,11 +109,12 @@ async def _outage(chosen: argparse.Namespace, kind: str, folder: Path) -> Outage
 
 
 async def _schedules(chosen: argparse.Namespace, store: str) -> bool:
-    if store != "postgres":
+    opened = DATABASES[store].opened
+    if opened is None or DATABASES[store].why_not():
         return False
     plan = {"seed": chosen.seed, "seconds": chosen.minutes * 60, "runners": chosen.runners}
-    async with postgres() as database:
-        fired = await run_schedules(**plan, database=database, folder=_folder(chosen, "schedules"))
+    async with opened() as database:
+        fired = await run_schedules(**plan, database=database, folder=_folder(chosen, f"schedules-{store}"))
     print(fired.figures(), flush=True)
     for found in fired.complaints():
         print(f"BROKEN: {found}", flush=True)

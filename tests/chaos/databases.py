@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import attrs
 from tests.chaos.database import Database
@@ -17,29 +18,31 @@ __all__ = ["DATABASES", "Choice"]
 
 MANY = 100
 
+Opened = Callable[[], AbstractAsyncContextManager[Database]]
+
 
 @attrs.frozen(kw_only=True)
 class Choice:
     """A kind of database that a session can run on."""
 
     run: Callable[[Plan, Path], Awaitable[Ending]]
+    opened: Opened | None = None
+    """None: it can't be shared by several runners."""
     why_not: Callable[[], str] = str
     """Empty where it is available."""
     most_runners: int = MANY
 
 
-def _on(
-    opened: Callable[[], AbstractAsyncContextManager[Database]],
-) -> Callable[[Plan, Path], Awaitable[Ending]]:
+def _on(opened: Opened, **fields: Any) -> Choice:
     async def run(plan: Plan, folder: Path) -> Ending:
         async with opened() as database:
             return await run_session(plan, database, folder)
 
-    return run
+    return Choice(run=run, opened=opened, **fields)
 
 
 DATABASES: Mapping[str, Choice] = {
-    "postgres": Choice(run=_on(postgres)),
-    "surreal": Choice(run=_on(surreal), why_not=why_no_surreal),
+    "postgres": _on(postgres),
+    "surreal": _on(surreal, why_not=why_no_surreal),
     "embedded": Choice(run=run_lone_session, most_runners=1),
 }

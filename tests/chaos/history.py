@@ -32,6 +32,7 @@ __all__ = [
     "ROLLED_BACK",
     "UNKNOWN",
     "write_history",
+    "write_records",
 ]
 
 EVERYBODY = "*"
@@ -203,7 +204,13 @@ class History:
 
 def write_history(history: History, folder: Path) -> None:
     """A file for each kind of record, one a line, for whoever wants to know what happened."""
-    kinds = attrs.asdict(history, recurse=False, filter=lambda _, value: isinstance(value, list))
+    write_records(
+        folder, **attrs.asdict(history, recurse=False, filter=lambda _, value: isinstance(value, list))
+    )
+
+
+def write_records(folder: Path, **kinds: Iterable[Any]) -> None:
+    """A file for each of these kinds."""
     for name, records in kinds.items():
         (folder / f"{name}.jsonl").write_text(_lines(records))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import time
 from collections import Counter
@@ -14,11 +13,15 @@ from random import Random
 
 import attrs
 from tests.chaos.backend import ChaoticBackend
+from tests.chaos.database import Database
 from tests.chaos.faults import GRACE, Scene
-from tests.chaos.history import EVERYBODY, Disturbance, Request
+from tests.chaos.history import EVERYBODY, Disturbance, Request, Row, write_records
 from tests.chaos.monkey import Monkey
-from tests.chaos.postgres import Postgres
 from tests.chaos.stage import beside, staged, until_ended
+
+from sp00ky_core import Outbox
+from sp00ky_core.ports import RunQuery, ScheduleRun
+from sp00ky_core.scheduler.changes import schedules_of
 
 __all__ = ["EVERY", "Fire", "Fired", "run_schedules"]
 
@@ -36,19 +39,11 @@ KINDS = (
     "partition",
 )
 
-SCHEDULE = (
-    "  s{n:02}: {{every: 10s, backend: calm, route: /calm, payload: {{n: -{n}}}, concurrency: allow}}\n"
-)
-"""Its number is negative, for it mustn't be that of a job which the application enqueues."""
+CLOCKS = {"s": f"every: {EVERY:.0f}s", "c": f'cron: "*/{EVERY:.0f} * * * * *"'}
+"""By the first letter of a schedule's name: when it fires."""
 
-RUNS = """
-    SELECT
-        run.schedule, extract(epoch FROM run.fired_at)::float8 AS at, run.job_id, job.status, job.result::text
-    FROM sp00ky_schedule_run AS run
-    LEFT JOIN calm_job AS job ON 'calm_job:' || job.id = run.job_id
-    ORDER BY run.schedule, run.fired_at
-"""
-JOBS = "SELECT 'calm_job:' || id AS id FROM calm_job WHERE (payload ->> 'n')::int < 0"
+SCHEDULE = "  {name}: {{{clock}, backend: calm, route: /calm, payload: {{n: -{n}}}, concurrency: allow}}\n"
+"""Its number is negative, for it mustn't be that of a job which the application enqueues."""
 
 
 @attrs.frozen(kw_only=True)
@@ -152,7 +147,7 @@ class Fired:
         """Each fire but a schedule's first, and when it was due."""
         for each in self.fires.values():
             for before, fire in pairwise(each):
-                yield fire, round(before.at + EVERY, 6)
+                yield fire, _next(before)
 
     def _outage(self, since: float, until: float) -> float:
         """Seconds of a time in which everybody was cut off."""
@@ -163,20 +158,34 @@ class Fired:
         )
 
 
+def _next(fire: Fire) -> float:
+    """When a schedule fires next, as its clock has it."""
+    by_cron = fire.schedule.startswith("c")
+    return (fire.at // EVERY + 1) * EVERY if by_cron else round(fire.at + EVERY, 6)
+
+
 def _spread(seconds: Sequence[float]) -> str:
     cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else [0.0] * 99
     return f"{cuts[49]:.2f} s (median), {cuts[98]:.2f} s (p99), {max(seconds, default=0):.2f} s at most"
 
 
 async def run_schedules(
-    *, seed: int, seconds: float, database: Postgres, folder: Path, runners: int = 4, schedules: int = 60
+    *,
+    seed: int,
+    seconds: float,
+    database: Database,
+    folder: Path,
+    runners: int = 4,
+    every: int = 60,
+    cron: int = 60,
 ) -> Fired:
     """Break everything for a while; wait until each schedule has fired again, and its jobs have ended."""
     backend = ChaoticBackend(seed, weights={"ok": 1})
-    blocks = "".join(SCHEDULE.format(n=n) for n in range(1, schedules + 1))
-    setting = staged(
-        database, folder, backend, runners=runners, grace=GRACE, extra=f"schedules:\n{blocks}", seed=seed
-    )
+    names = [
+        *(f"s{n:03}" for n in range(1, every + 1)),
+        *(f"c{n:03}" for n in range(every + 1, every + cron + 1)),
+    ]
+    setting = staged(database, folder, backend, runners=runners, grace=GRACE, extra=_blocks(names), seed=seed)
     async with setting as stage:
         scene = Scene(
             database=database,
@@ -188,44 +197,56 @@ async def run_schedules(
         async with beside(stage.enqueuer.run()):
             await Monkey(scene, KINDS).run(seconds)
         await stage.enqueuer.finish()
-        await _until_each_has_fired(database, schedules)
-        for each in await stage.outbox.schedules.list():
-            await stage.outbox.schedules.pause(each.name)
+        await _until_each_has_fired(stage.outbox, names)
+        for name in names:
+            await stage.outbox.schedules.pause(name)
         await stage.fleet.stop_all()  # no fire is due meanwhile: it would be late by this session's own doing
         backend.calm = True
         await stage.fleet.ready(await stage.fleet.start())
         await until_ended(database)
         await stage.fleet.stop_all()
+        rows = {row.job_id: row for row in await database.rows() if row.n < 0}
+        fires = [_fire(run, rows) for run in await _runs(stage.outbox)]
+        write_records(folder, fires=fires, requests=backend.requests, disturbances=scene.disturbances)
         return Fired(
-            fires=_by_schedule(_fire(row) for row in await database.fetch(RUNS)),
-            jobs=[row["id"] for row in await database.fetch(JOBS)],
+            fires=_by_schedule(fires),
+            jobs=list(rows),
             requests=backend.requests,
             disturbances=scene.disturbances,
             outcries=stage.fleet.outcries(),
         )
 
 
-async def _until_each_has_fired(database: Postgres, schedules: int) -> None:
+def _blocks(names: Iterable[str]) -> str:
+    schedules = (SCHEDULE.format(name=name, clock=CLOCKS[name[0]], n=int(name[1:])) for name in names)
+    return "schedules:\n" + "".join(schedules)
+
+
+async def _runs(outbox: Outbox) -> list[ScheduleRun]:
+    """All runs, in their order."""
+    runs = await schedules_of(outbox.store).runs(RunQuery(limit=None))
+    return runs[::-1]
+
+
+async def _until_each_has_fired(outbox: Outbox, names: Sequence[str]) -> None:
     """Wait until each schedule has fired twice from now on."""
-    query = f"""
-        SELECT count(*) FROM (
-            SELECT FROM sp00ky_schedule_run WHERE fired_at > to_timestamp({time.time()!r})
-            GROUP BY schedule HAVING count(*) > 1
-        ) AS fired
-    """  # noqa: S608  # a number
+    now = time.time()
     async with asyncio.timeout(2 * EVERY + 3 * PATIENCE):
-        while (await database.fetch(query))[0][0] < schedules:  # noqa: ASYNC110  # it can only be asked
-            await asyncio.sleep(0.2)
+        while True:
+            fired = Counter(run.schedule for run in await _runs(outbox) if run.fired_at.timestamp() > now)
+            if all(fired[name] > 1 for name in names):
+                return
+            await asyncio.sleep(2)  # it can only be asked
 
 
-def _fire(row: Mapping[str, str]) -> Fire:
-    result = json.loads(row["result"] or "{}")
+def _fire(run: ScheduleRun, rows: Mapping[str, Row]) -> Fire:
+    row = rows.get(run.job_id or "")
     return Fire(
-        schedule=row["schedule"],
-        at=float(row["at"]),
-        job_id=row["job_id"],
-        status=row["status"],
-        request=result.get("request"),
+        schedule=run.schedule,
+        at=run.fired_at.timestamp(),
+        job_id=run.job_id,
+        status=row and row.status,
+        request=((row and row.result) or {}).get("request"),
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import attrs
 import pytest
+from tests.chaos.databases import DATABASES
 from tests.chaos.history import EVERYBODY, Disturbance, Request
-from tests.chaos.postgres import postgres
 from tests.chaos.schedules import EVERY, Fire, Fired, run_schedules
 
 SEED = 14
@@ -15,11 +15,15 @@ SEED = 14
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_schedules_fire_once_each_whatever_breaks(tmp_path: Path) -> None:
-    async with postgres() as database:
-        fired = await run_schedules(
-            seed=SEED, seconds=0, database=database, folder=tmp_path, runners=3, schedules=20
-        )
+@pytest.mark.parametrize("store", [name for name, choice in DATABASES.items() if choice.opened])
+async def test_schedules_fire_once_each_whatever_breaks(store: str, tmp_path: Path) -> None:
+    choice = DATABASES[store]
+    if choice.why_not():
+        pytest.skip(choice.why_not())
+    assert choice.opened is not None
+    async with choice.opened() as database:
+        plan = {"seed": SEED, "seconds": 0, "runners": 3, "every": 10, "cron": 10}
+        fired = await run_schedules(**plan, database=database, folder=tmp_path)
     assert fired.complaints() == []
     assert len(fired.fires) == 20
     assert fired.lateness()
@@ -34,8 +38,14 @@ def fire(at: float, **fields: object) -> Fire:
 def fired(*fires: Fire, **fields: object) -> Fired:
     requests = [Request(number=int(each.at), n=-1, at=each.at + 0.25) for each in fires]
     jobs = [each.job_id for each in fires]
-    given = {"fires": {"s01": fires}, "jobs": jobs, "requests": requests, "disturbances": []}
+    given = {"fires": {fires[0].schedule: fires}, "jobs": jobs, "requests": requests, "disturbances": []}
     return Fired(**{**given, **fields})  # type: ignore[arg-type]  # of a test's own
+
+
+def test_cron_names_the_times_itself() -> None:
+    cron = [fire(at, schedule="c01") for at in (103.0, 110.5, 120.25, 135.0)]
+    assert list(fired(*cron).waits()) == [0.25, 0.5, 5.0]
+    assert "too early" in fired(fire(103.0, schedule="c01"), fire(109.9, schedule="c01")).complaints()[0]
 
 
 SOUND = (fire(100.0), fire(110.5), fire(120.5))

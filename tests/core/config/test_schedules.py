@@ -42,7 +42,7 @@ def test_a_definition_is_read_from_what_it_is_written_as() -> None:
 
 def test_defaults_are_left_out_so_that_a_new_key_changes_no_hash() -> None:
     least = {"every": "1h30m", "backend": "api", "route": "/report"}
-    found = parse_schedule("nightly", {**least, "concurrency": "skip", "deadline": "1h", "payload": {}})
+    found = parse_schedule("nightly", {**least, "concurrency": "skip", "timezone": "UTC", "payload": {}})
     assert found.to_json() == {**least, "every": 5_400.0}
     turned = dict(reversed(WHOLE.items()))
     assert definition_hash(turned) == definition_hash(WHOLE)

@@ -12,6 +12,7 @@ import pytest
 from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending, turns
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import RetryConfig
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome
@@ -195,6 +196,34 @@ async def test_a_runner_leaves_no_task_behind(make_bench) -> None:
     async with bench.runner():
         await bench.ended(await bench.add())
     assert asyncio.all_tasks() == before
+
+
+async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
+    make_bench, monkeypatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.drain.CANCEL_AGAIN", 0.01)
+    bench = await make_bench()
+    asked = asyncio.Event()
+
+    async def deaf() -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                await call()
+
+    async def call() -> None:
+        is_first = not asked.is_set()
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if is_first:
+                raise StoreUnavailable(store="test", problem="gone") from None
+            raise
+
+    async with bench.runner() as runner:
+        runner._spawn("deaf", deaf)
+        await asked.wait()
+        await runner._stop("deaf")
 
 
 async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:

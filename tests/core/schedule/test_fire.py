@@ -59,7 +59,7 @@ def test_what_is_too_much_is_dropped_and_said() -> None:
 def test_a_row_without_a_key_costs_no_other(bad: dict[str, Any]) -> None:
     fire = decide_fire(situation({"id": 1}, bad))
     assert [spawn.run.key for spawn in fire.change.spawns] == ["1"]
-    assert "1 rows have no 'id' that can be a key, the first is row 2" in str(fire.change.schedule.last_error)
+    assert "row 2 has no 'id' that can be a key" in str(fire.change.schedule.last_error)
 
 
 def test_a_query_that_failed_makes_no_job_and_the_clock_goes_on() -> None:

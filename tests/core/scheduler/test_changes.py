@@ -47,5 +47,5 @@ async def test_a_definition_that_cannot_be_read_is_replaced_by_the_files(bench: 
     record = await outbox.schedules.get("tick")
     assert (record.definition, definition_of(record.stored)) == (None, None)
     await bench.fire(outbox)
-    assert await define(bench.store, outbox.config.schedules) == ["tick"]
+    assert await define(bench.store, outbox.config.schedules, {"api": "job"}) == ["tick"]
     assert (await outbox.schedules.get("tick")).definition is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.core.scheduler.conftest import Bench
 
+from sp00ky_core import TimeoutIgnored
+
 
 @pytest.mark.parametrize(
     ("keys", "problem"),
@@ -23,6 +25,14 @@ async def test_what_would_make_each_fire_fail(bench: Bench, keys: str, problem: 
     (finding,) = await outbox.schedules.check()
     assert (finding.stops_jobs, finding.subject) == (True, "schedule tick")
     assert problem in finding.problem
+
+
+async def test_a_timeout_without_effect_is_a_warning_that_names_the_schedule(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, timeout: 5}}")
+    (finding,) = await outbox.schedules.check()
+    assert (finding.stops_jobs, finding.subject) == (False, "schedule tick")
+    with pytest.warns(TimeoutIgnored, match="the timeout of schedule 'mine' has no effect"):
+        await outbox.schedules.define("mine", every=60, backend="api", route="/a", timeout=5)
 
 
 async def test_nothing_is_found_where_nothing_is_wrong(bench: Bench) -> None:

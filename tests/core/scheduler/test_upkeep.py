@@ -50,6 +50,20 @@ async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
     assert (found.status, (found.error or {})["code"]) == (RunStatus.KILLED, "deadline_exceeded")
 
 
+async def test_retention_says_by_when_a_run_has_ended_where_its_schedule_does_not(bench: Bench) -> None:
+    outbox = bench.outbox(
+        "{mine: {every: 60s, backend: api, route: /a, deadline: 0},"
+        " other: {every: 60s, backend: api, route: /a}}"
+        "\nretention: {runDeadline: 90s}"
+    )
+    await outbox.migrate()
+    runs = [(await outbox.schedules.trigger(name))[0] for name in ("mine", "other")]
+    bench.clock.move(90)
+    await bench.services(outbox).upkeep.close_runs()
+    jobs = [await outbox.get(str(run.job_id)) for run in runs]
+    assert [job.status for job in jobs] == [JobStatus.PENDING, JobStatus.FAILED]
+
+
 async def test_old_runs_are_deleted(bench: Bench) -> None:
     outbox = bench.outbox(TICK % ", concurrency: allow, history: 2")
     await outbox.migrate()

@@ -52,6 +52,21 @@ async def test_bisect_writes_all_but_the_bad_ones_in_order(bad: list[bool]) -> N
     assert written == [n for n, each in enumerate(bad) if not each]
 
 
+async def test_where_all_are_refused_each_is_tried_once() -> None:
+    tries: list[int] = []
+
+    async def write(items: Sequence[int]) -> list[str]:
+        tries.append(len(items))
+        raise REFUSED
+
+    async def alone(item: int, error: StoreError) -> list[str]:
+        return [f"refused {item}"]
+
+    assert len(await bisect(range(512), write, alone)) == 512
+    assert tries.count(1) == 512
+    assert len(tries) == 512 + 9
+
+
 async def test_what_is_refused_is_reported_beside_what_was_written() -> None:
     async def write(items: Sequence[int]) -> list[str]:
         if 3 in items:

@@ -66,6 +66,24 @@ async def test_jobs_answered_in_the_silence_are_settled_and_claims_go_on(
     assert [(job.status, job.errors) for job in jobs] == [(JobStatus.SUCCESS, ())] * 5
 
 
+async def test_a_cancelled_call_ends_also_where_its_rollback_fails(direct: PostgresStore) -> None:
+    begun = asyncio.Event()
+
+    async def work(connection: Any) -> None:
+        async with connection.transaction():
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                connection.terminate()  # as a network that is cut at the same time
+
+    call = asyncio.create_task(direct._executor.run(Workload.REST, work))
+    await begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
 async def enqueue(store: PostgresStore, count: int, **fields: Any) -> set[str]:
     new_job = NewJob(backend="api", path="/spookify", payload={}, **fields)
     return {job.id for job in await store.add([new_job] * count)}

@@ -25,10 +25,33 @@ BROKEN = {
         False,
         "assigned_to",
     ),
+    "an assigned_to that a CHECK requires": (
+        "ALTER TABLE {schema}.job ADD CONSTRAINT owned CHECK (assigned_to IS NOT NULL)",
+        False,
+        "CHECK owned requires it",
+    ),
+    "an assigned_to that a function requires": (
+        (
+            "CREATE FUNCTION {schema}.owned(text) RETURNS boolean LANGUAGE plpgsql AS "
+            "'BEGIN ASSERT $1 IS NOT NULL; RETURN true; END'; "
+            "ALTER TABLE {schema}.job ADD CONSTRAINT owned CHECK ({schema}.owned(assigned_to))"
+        ),
+        False,
+        "CHECK owned requires it",
+    ),
     "no vacuum": ("ALTER TABLE {schema}.job SET (autovacuum_enabled = false)", False, "autovacuum"),
     "no log": ("ALTER TABLE {schema}.job SET UNLOGGED", False, "UNLOGGED"),
     "a table": ("DROP TABLE {schema}.sp00ky_runner", True, "sp00ky_runner"),
 }
+
+
+async def test_a_check_that_nothing_meets_requires_no_assigned_to(
+    store: PostgresStore, sql: Any, quoted: str
+) -> None:
+    await sql.execute(
+        f"ALTER TABLE {quoted}.job ADD CHECK (length(assigned_to) > 3 OR path LIKE '/public/%')"
+    )
+    assert await findings(store) == []
 
 
 @pytest.mark.parametrize("schema_there", [False, True])

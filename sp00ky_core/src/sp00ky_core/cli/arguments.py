@@ -139,6 +139,11 @@ def act_options(function: Command) -> Command:
     )(function)
 
 
+def usual_actor() -> str:
+    """Return who acts where no ``--actor`` is given."""
+    return os.environ.get("SP00KY_ACTOR") or _login_name()
+
+
 def _login_name() -> str:
     try:
         return getpass.getuser()

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import click
 
+from sp00ky_core.cli.arguments import usual_actor
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.fleet.schedules import sync_lines
 from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.ports import Grants, MigrationStep
+from sp00ky_core.scheduler.records import SyncResult
 
 
 @command(short_help="Create the job tables, or add what they lack.")
@@ -49,10 +51,12 @@ async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Seq
     try:
         if only_print:
             with slow("reading the tables"):
-                return [_script(each) for each in await store.migration(repair=repair)]
+                steps = await store.migration(repair=repair)
+                return [*map(_script, steps), *_remarks(await outbox.schedules.plan())]
         with slow("migrating"):
             steps = await store.migrate(repair=repair)
-            return [*map(_line, steps), *sync_lines(await outbox.schedules.sync_migrated())]
+            synced = await outbox.schedules.sync_migrated(actor=usual_actor())
+            return [*map(_line, steps), *sync_lines(synced)]
     finally:
         await store.close()
 
@@ -61,6 +65,12 @@ def _script(step: MigrationStep) -> str:
     statement = step.statement.strip()
     end = "" if statement.endswith(";") else ";"
     return f"-- {one_line(f'{step.table}: {step.why}')}\n{statement}{end}"
+
+
+def _remarks(planned: SyncResult) -> list[str]:
+    """Say what no statement here does."""
+    done = [("defines", planned.defined), ("removes", planned.removed)]
+    return [f"-- schedule {name}: sp00ky migrate {does} it" for does, names in done for name in names]
 
 
 def _line(step: MigrationStep) -> str:

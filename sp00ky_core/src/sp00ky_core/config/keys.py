@@ -84,7 +84,7 @@ FOREIGN: Mapping[str, frozenset[str] | None] = {
             *("anonymousLiveQueries", "sync", "impersonation"),
         }
     ),
-    "retention": frozenset({"maxRows", "runDeadline", "mode"}),
+    "retention": frozenset({"maxRows", "mode"}),
     "backend": frozenset({"path", "scope", "hosting", "hosts", "runOn", "dev", "env"}),
     "backend.deploy": None,
     "surrealdb": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,6 @@ def _refuse_odd_keys(value: Any) -> None:
             _refuse_odd_keys(each)
 
 
-def _deadline(value: Any) -> float:
-    seconds = read.duration(value)
-    return 0.0 if seconds is None or seconds == float("inf") else seconds
-
-
 def _one_of(*words: str) -> read.Reader:
     def read_word(value: Any) -> str:
         if value not in words:
@@ -143,7 +139,7 @@ class ScheduleConfig:
         concurrency: Where the job before, of the same key, hasn't ended: ``skip``, ``allow`` or ``replace``.
         retry: How its jobs are tried.
         timeout: Seconds for an attempt.
-        deadline: Seconds after a fire when its jobs are killed; 0: never.
+        deadline: Seconds after a fire when its jobs are killed; 0: never; None: as ``retention`` says.
         quarantine_after: Failures of a key in a row after which it is skipped; None: never.
         enabled: Whether it fires.
         history: Runs that are kept at most; None: as many as there are, until they are old.
@@ -160,7 +156,7 @@ class ScheduleConfig:
     concurrency: str = field(default="skip", metadata=key(_one_of("skip", "allow", "replace")))
     retry: ScheduleRetryConfig = field(default=ScheduleRetryConfig(), metadata=key(ScheduleRetryConfig))
     timeout: float | None = field(default=None, metadata=key(read.number(0, 86_400, above=True)))
-    deadline: float = field(default=3_600.0, metadata=key(_deadline))
+    deadline: float | None = field(default=None, metadata=key(read.deadline))
     quarantine_after: int | None = field(default=None, metadata=key(read.whole(1, 1_000)))
     enabled: bool = field(default=True, metadata=key(read.boolean))
     history: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))
@@ -214,6 +210,22 @@ def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> dict[str, S
             inner = found.get("schedules") if found.keys() == {"schedules"} else None
             return _entries(found if inner is None else inner, "", file.parent, reader)
     return _entries({} if raw is None else raw, "schedules", folder, reader)
+
+
+def written_in_python(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition as a file has it: keys that Python spells otherwise, durations in seconds."""
+    return {_camel(name): _plain(value) for name, value in definition.items()}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def parse_schedule(name: str, definition: Mapping[str, Any]) -> ScheduleConfig:

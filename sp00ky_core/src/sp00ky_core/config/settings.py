@@ -51,8 +51,7 @@ class RetryConfig:
         factor: Of ``exponential``: each delay is so many times the one before.
         cap: Seconds of the longest delay.
         jitter: Share of the delay by which it varies, both ways.
-        give_up_after: Seconds of throttled answers in a row after which they count as attempts; infinity:
-            never.
+        give_up_after: Seconds of throttled answers after which they count as attempts; infinity: never.
     """
 
     max_retries: int = field(default=3, metadata=key(read.whole(0, MAX_RETRIES), needed=True))
@@ -122,10 +121,12 @@ class TopRetentionConfig(RetentionConfig):
     Attributes:
         run_success: Of runs that succeeded, or were skipped or replaced.
         run_failed: Of runs that failed or were killed.
+        run_deadline: Seconds after a fire when its jobs are killed, where its schedule doesn't say; 0: never.
     """
 
     run_success: float | None = field(default=None, metadata=key(read.duration))
     run_failed: float | None = field(default=None, metadata=key(read.duration))
+    run_deadline: float | None = field(default=None, metadata=key(read.deadline))
 
 
 @attrs.frozen(kw_only=True)

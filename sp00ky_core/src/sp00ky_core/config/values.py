@@ -157,6 +157,12 @@ def duration_of_time(value: Any) -> float:
     return seconds
 
 
+def deadline(value: Any) -> float | None:
+    """Read seconds; 0 for ``never``, None for null."""
+    seconds = duration(value)
+    return 0.0 if seconds == math.inf else seconds
+
+
 def listed(read: Reader, example: str, into: Callable[[list[Any]], Any] = tuple) -> Reader:
     """Read a list, each item of it with a reader."""
 

@@ -24,7 +24,26 @@ class TimeoutIgnored(UserWarning):
 
 
 def validated(backend: Backend, new_job: NewJob) -> NewJob:
-    """Check a new job, and address it to this backend. Warnings name the line of the code that enqueues.
+    """Check a new job as ``check_job`` does. Warnings name the line of the code that enqueues."""
+    checked = check_job(backend, new_job)
+    warn_of_ignored_timeout(backend, checked.timeout, "the job's timeout")
+    return checked
+
+
+def warn_of_ignored_timeout(backend: Backend, timeout: float | None, whose: str) -> None:
+    """Warn of a timeout that has no effect."""
+    if ignores_timeout(backend, timeout):
+        text = f"backend {backend.name!r} isn't timeoutOverridable: {whose} has no effect"
+        warnings.warn(text, TimeoutIgnored, stacklevel=_callers_level())
+
+
+def ignores_timeout(backend: Backend, timeout: float | None) -> bool:
+    """Tell whether a timeout has no effect."""
+    return timeout is not None and not backend.config.timeout_overridable
+
+
+def check_job(backend: Backend, new_job: NewJob) -> NewJob:
+    """Check a new job, and address it to this backend.
 
     Raises:
         UnknownRoute: no such path in the backend's document, or it can't be called.
@@ -47,9 +66,6 @@ def check_options(backend: Backend, new_job: NewJob) -> NewJob:
     new_job = new_job.for_backend(backend.name, max_retries=retry.max_retries, retry_strategy=retry.strategy)
     if new_job.retry_strategy not in backend.table.strategies:
         raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
-    if new_job.timeout is not None and not backend.config.timeout_overridable:
-        text = f"backend {backend.name!r} isn't timeoutOverridable: the job's timeout has no effect"
-        warnings.warn(text, TimeoutIgnored, stacklevel=_callers_level())
     return new_job
 
 

@@ -28,6 +28,7 @@ from sp00ky_core.operators.bulk import (
 from sp00ky_core.operators.operation import Operation, checked_change
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Act, ActOptions, JobFilter, JobQuery, OperatorResult, Store, check_limit
+from sp00ky_core.scheduler.reopening import reopen_runs
 
 logger = logging.getLogger(__name__)
 
@@ -233,16 +234,28 @@ class JobOperators:
         return list(results)
 
     def _operate_with(self, operation: Operation) -> Operate:
-        operate = operation.on(self.store)
-        if operation.action is not KILL or not self._hooks.observes("sp00ky_job_settled"):
+        operate, action = operation.on(self.store), operation.action
+        if action is KILL and self._hooks.observes("sp00ky_job_settled"):
+            then = self._report_settled
+        elif action is REDRIVE and self.store.capabilities.schedules:
+            then = self._reopen_runs
+        else:
             return operate
 
-        async def kill_and_report(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
+        async def operate_and_follow(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
             results = await operate(job_ids, so_far)
-            await self._report_settled(results)
+            await then(results)
             return results
 
-        return kill_and_report
+        return operate_and_follow
+
+    async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
+        redriven = [each.job_id for each in results if each.fate in DONE]
+        try:
+            if redriven:
+                await reopen_runs(self.store, redriven)
+        except Sp00kyError as error:  # the jobs are pending all the same
+            logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)
 
     async def _report_settled(self, results: Sequence[OperatorResult]) -> None:
         written = {each.job_id: each.transition for each in results if each.transition is not None}

@@ -77,6 +77,7 @@ class StoredSchedule:
         last_fired_at: When it last fired, by the clock or by hand.
         last_error: What was wrong with the last fire; None: nothing was.
         failures: By key: its failures in a row, where they are counted.
+        job_table: Of its backend: services may name their backends alike. None: unknown.
     """
 
     name: str
@@ -91,6 +92,7 @@ class StoredSchedule:
     last_fired_at: datetime | None = None
     last_error: str | None = None
     failures: Mapping[str, int] = attrs.field(factory=dict)
+    job_table: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -171,12 +173,14 @@ class RunQuery:
         schedule: The schedule's name.
         statuses: As they were last written down; empty: all.
         key: The row's, of ``forEach``.
+        job_ids: The run has made one of these jobs; None: any, or none.
         limit: At most so many; None: all.
     """
 
     schedule: str | None = None
     statuses: Collection[RunStatus] = ()
     key: str | None = None
+    job_ids: Collection[str] | None = None
     limit: int | None = 100
 
 

@@ -34,6 +34,9 @@ LAST_CHANGES = 1.0
 LAST_BEAT = 2.0
 """Seconds for the last beat, and for the removal of the runner's row."""
 
+CANCEL_AGAIN = 1.0
+"""Seconds until a part that a cancellation didn't end is cancelled again."""
+
 LAST_CLAIM = 10.0
 """Seconds of ``grace`` for a claim under way to come back: cut off, it might be carried out all the same."""
 
@@ -189,10 +192,13 @@ class Drain:
             await backoff.wait()
 
     async def _stop(self, *names: str) -> None:
+        """End parts; a store's call may answer a cancellation with an error, and its part go on."""
         tasks = {name: self._tasks[name] for name in names if name in self._tasks}
-        for task in tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        running = {*tasks.values()}
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN)
         for name in tasks:
             del self._tasks[name]
 

@@ -11,7 +11,7 @@ from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.ports.schedules import StoredSchedule
 from sp00ky_core.schedule.clock import next_fire, same_clock
 
-__all__ = ["defined", "paused", "released", "removed", "resumed"]
+__all__ = ["defined", "is_others", "paused", "released", "removed", "resumed"]
 
 MOST_SEEN = 100
 """Hashes that a row remembers."""
@@ -24,6 +24,7 @@ def defined(
     *,
     now: datetime,
     origin: str = "file",
+    job_table: str | None = None,
     only_new: bool = False,
 ) -> StoredSchedule | None:
     """Return the row as a definition has it; None: it is so already, or isn't to be changed.
@@ -34,8 +35,10 @@ def defined(
         before: What that defines; None: it can't be read.
         now: By the database's clock.
         origin: Who defines it: ``file`` or ``python``.
+        job_table: Of its backend; None: that isn't configured.
         only_new: As a runner's start does: a definition that the row has had before stays where it is, so
-            that an older process doesn't undo what a newer one has defined or removed.
+            that an older process doesn't undo what a newer one has defined or removed; nor does it take over
+            one that another service has.
     """
     written = definition.to_json()
     digest = definition_hash(written)
@@ -43,8 +46,9 @@ def defined(
         stored, is_new = StoredSchedule(name=definition.name, definition={}, hash=""), True
     else:
         is_new = stored.removed
-        is_so = digest == stored.hash and origin == stored.origin and not stored.removed
-        if is_so or (only_new and digest in stored.seen):
+        owner = (origin, job_table)
+        is_so = digest == stored.hash and owner == (stored.origin, stored.job_table) and not stored.removed
+        if is_so or (only_new and (digest in stored.seen or is_others(stored, job_table))):
             return None
     keeps_clock = not is_new and before is not None and same_clock(before, definition)
     seen = (*(each for each in stored.seen if each != digest), digest)
@@ -54,10 +58,16 @@ def defined(
         hash=digest,
         seen=seen[-MOST_SEEN:],
         origin=origin,
+        job_table=job_table,
         removed=False,
         next_fire_at=stored.next_fire_at if keeps_clock else next_fire(definition, now),
         last_error=stored.last_error if digest == stored.hash else None,  # it was of another definition
     )
+
+
+def is_others(stored: StoredSchedule, job_table: str | None) -> bool:
+    """Return whether another service defines a schedule: its backend has another table than this one."""
+    return not stored.removed and stored.job_table not in (None, job_table)
 
 
 def removed(stored: StoredSchedule) -> StoredSchedule:

@@ -43,14 +43,16 @@ def fan_out(for_each: ForEachConfig, rows: Sequence[Row]) -> FanOut:
             unusable.append(number)
         else:
             found.setdefault(key, row)
-    problems = (
-        [f"{len(unusable):,} rows have no {for_each.key!r} that can be a key, the first is row {unusable[0]}"]
-        if unusable
-        else []
-    )
+    problems = [_unusable(for_each.key, unusable)] if unusable else []
     if len(rows) > MAX_ROWS:
         problems.append(f"the query gives more than {MAX_ROWS:,} rows: those beyond made no job")
     return FanOut(rows=found, problem="; ".join(problems) or None)
+
+
+def _unusable(key: str, numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"row {numbers[0]} has no {key!r} that can be a key"
+    return f"{len(numbers):,} rows have no {key!r} that can be a key, the first is row {numbers[0]}"
 
 
 def _key_of(value: Any) -> str | None:

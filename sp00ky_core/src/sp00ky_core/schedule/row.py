@@ -34,6 +34,7 @@ def schedule_of(row: Mapping[str, Any]) -> StoredSchedule:
         last_fired_at=row["last_fired_at"],
         last_error=row["last_error"],
         failures=_parsed(row["failures"]) or {},
+        job_table=row["job_table"],
     )
 
 

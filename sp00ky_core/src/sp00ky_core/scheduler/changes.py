@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
+from sp00ky_core.backend import Backend
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
 from sp00ky_core.errors import ScheduleInvalid, StoreError
-from sp00ky_core.ports import ScheduleChange, Schedules, Store, StoredSchedule
+from sp00ky_core.ports import ScheduleChange, ScheduleRun, Schedules, Store, StoredSchedule
 from sp00ky_core.schedule import defining
 
-__all__ = ["change", "define", "definition_of", "remove_others", "schedules_of"]
+__all__ = ["change", "decide_definition", "define", "definition_of", "schedules_of", "tables_of"]
 
 TRIES = 50
 """How often a row that changes meanwhile is read again; runners change it at each fire."""
@@ -33,8 +35,8 @@ def definition_of(stored: StoredSchedule) -> ScheduleConfig | None:
         return None
 
 
-async def change(store: Store, name: str, decide: Decide) -> bool:
-    """Change one row; whether it was written.
+async def change(store: Store, name: str, decide: Decide, runs: Sequence[ScheduleRun] = ()) -> bool:
+    """Change one row, and write these runs with it; whether it was written.
 
     Raises:
         StoreError: it couldn't be, for it changes all the time.
@@ -45,45 +47,59 @@ async def change(store: Store, name: str, decide: Decide) -> bool:
         wanted = decide(snapshot.schedules.get(name), snapshot.now)
         if wanted is None:
             return False
-        if await schedules.change_schedule(ScheduleChange(schedule=wanted)) is not None:
+        if await schedules.change_schedule(ScheduleChange(schedule=wanted, runs=runs)) is not None:
             return True
     raise StoreError(store=store.location, problem=f"schedule {name!r} changes all the time; try again")
 
 
+def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
+    """Return the job table of each backend, by its name."""
+    return {name: each.table.table for name, each in backends.items()}
+
+
+def decide_definition(
+    definition: ScheduleConfig,
+    stored: StoredSchedule | None,
+    now: datetime,
+    tables: Mapping[str, str],
+    *,
+    origin: str = "file",
+    only_new: bool = False,
+) -> StoredSchedule | None:
+    """Decide how a row is to be; None: as it is. See ``defining.defined``."""
+    before = None if stored is None else definition_of(stored)
+    table = tables.get(definition.backend)
+    return defining.defined(
+        definition, stored, before, now=now, origin=origin, job_table=table, only_new=only_new
+    )
+
+
 async def define(
-    store: Store, definitions: Mapping[str, ScheduleConfig], *, origin: str = "file", only_new: bool = False
+    store: Store,
+    definitions: Mapping[str, ScheduleConfig],
+    tables: Mapping[str, str],
+    *,
+    origin: str = "file",
+    only_new: bool = False,
 ) -> list[str]:
-    """Make the rows what definitions say; the names of those that were written. See ``defining.defined``."""
+    """Make the rows what definitions say; the names of those that were written.
+
+    Args:
+        store: Keeps them.
+        definitions: By name.
+        tables: The job tables of the backends that are known here, by their names.
+        origin: Who defines them.
+        only_new: As a runner's start does, see ``defining.defined``.
+    """
     before = await schedules_of(store).schedules()
     written = []
     for name, definition in definitions.items():
-
-        def decide(
-            stored: StoredSchedule | None, now: datetime, wanted: ScheduleConfig = definition
-        ) -> StoredSchedule | None:
-            old = None if stored is None else definition_of(stored)
-            return defining.defined(wanted, stored, old, now=now, origin=origin, only_new=only_new)
-
+        decide = partial(_decide, definition=definition, tables=tables, origin=origin, only_new=only_new)
         is_so = decide(before.schedules.get(name), before.now) is None  # as it is at nearly every start
         if not is_so and await change(store, name, decide):
             written.append(name)
     return written
 
 
-async def remove_others(
-    store: Store, definitions: Mapping[str, ScheduleConfig], backends: Iterable[str]
-) -> list[str]:
-    """Remove schedules of these backends that a file defined, and this one doesn't; their names.
-
-    Others stay: another service with a file of its own may share the database.
-    """
-    own, removed = set(backends), []
-
-    def decide(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
-        return None if stored is None or stored.removed else defining.removed(stored)
-
-    for name, stored in (await schedules_of(store).schedules()).schedules.items():
-        is_ours = stored.origin == "file" and stored.definition.get("backend") in own
-        if is_ours and name not in definitions and await change(store, name, decide):
-            removed.append(name)
-    return removed
+def _decide(stored: StoredSchedule | None, now: datetime, **wanted: Any) -> StoredSchedule | None:
+    return decide_definition(stored=stored, now=now, **wanted)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig, definition_hash
-from sp00ky_core.contract.validation import check_options, validated
+from sp00ky_core.contract.validation import check_job, check_options, ignores_timeout
 from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownRoute
 from sp00ky_core.ports import Finding, Store, StoredSchedule
 from sp00ky_core.schedule.fire import new_job
@@ -21,13 +21,14 @@ SYNC = "run: sp00ky schedules sync"
 def definition_findings(config: Config, backends: Backends) -> Iterator[Finding]:
     """Yield what is wrong with the file's schedules, without asking the database."""
     for name, definition in config.schedules.items():
-        problem = _problem(definition, backends)
+        subject, problem = f"schedule {name}", _problem(definition, backends)
         if problem is not None:
-            consequence, fix = (
-                "each of its fires fails, no job is made",
-                "change the schedule, or its backend",
-            )
-            yield Finding.stopping(f"schedule {name}", problem, consequence, fix)
+            fix = "change the schedule, or its backend"
+            yield Finding.stopping(subject, problem, "each of its fires fails, no job is made", fix)
+        elif ignores_timeout(backends[definition.backend], definition.timeout):
+            problem = f"backend {definition.backend!r} isn't timeoutOverridable"
+            fix = "set timeoutOverridable there, or leave the schedule's timeout out"
+            yield Finding.warning(subject, problem, "its timeout has no effect", fix)
 
 
 def _problem(definition: ScheduleConfig, backends: Backends) -> str | None:
@@ -48,7 +49,7 @@ def check_definition(definition: ScheduleConfig, backends: Backends) -> None:
     """
     backend = backends.named(definition.backend)
     if definition.for_each is None:
-        validated(backend, new_job(definition, None))
+        check_job(backend, new_job(definition, None))
     elif backend.contract.route(definition.route) is None:
         known = tuple(backend.contract.routes)
         raise UnknownRoute(backend=backend.name, path=definition.route, known=known)

@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.config.schedules import ScheduleConfig
-from sp00ky_core.contract.validation import validated
+from sp00ky_core.contract.validation import check_job
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import Job
 from sp00ky_core.plugins.calls import Hooks
@@ -24,6 +24,7 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
+from sp00ky_core.schedule.defining import is_others
 from sp00ky_core.schedule.fan_out import FanOut, fan_out
 from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
 from sp00ky_core.scheduler.changes import schedules_of
@@ -70,10 +71,15 @@ class Firing:
     hooks: Hooks
     trusted: Callable[[str], bool]
 
-    def can_fire(self, definition: ScheduleConfig) -> bool:
+    def knows(self, stored: StoredSchedule, definition: ScheduleConfig) -> bool:
+        """Whether its backend is known here, and no other service's of that name."""
+        backend = self.backends.get(definition.backend)
+        return backend is not None and not is_others(stored, backend.table.table)
+
+    def can_fire(self, stored: StoredSchedule, definition: ScheduleConfig) -> bool:
         """Whether its backend is known here, and its query trusted."""
         query = definition.query_hash
-        return definition.backend in self.backends and (query is None or self.trusted(query))
+        return self.knows(stored, definition) and (query is None or self.trusted(query))
 
     async def fire(
         self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime, trigger: Trigger
@@ -93,7 +99,7 @@ class Firing:
             trigger=trigger,
             rows=rows,
             problem=problem,
-            checked=lambda new_job: validated(self.backends[definition.backend], new_job),
+            checked=lambda new_job: check_job(self.backends[definition.backend], new_job),
         )
         fire = await self._decided(situation)
         written = await schedules_of(self.store).change_schedule(fire.change)
@@ -136,7 +142,7 @@ def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[Sc
     if failed:
         error = failed[0].error or {}
         reason = f"{error.get('code')}: {error.get('reason')}"
-        text = "schedule %s: %d of %d jobs weren't made, the first for %s"
+        text = "schedule %s: jobs that weren't made: %d of %d, the first for %s"
         logger.warning(text, after.name, len(failed), len(runs), reason)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Unpack
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
-from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
+from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
+from sp00ky_core.contract.validation import warn_of_ignored_timeout
 from sp00ky_core.errors import (
     CallUnsupported,
     OptionInvalid,
@@ -17,7 +18,7 @@ from sp00ky_core.errors import (
     UnknownSchedule,
     shown,
 )
-from sp00ky_core.operators.audit import act_of, recorded
+from sp00ky_core.operators.audit import MOST_IDS, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     ActOptions,
@@ -39,13 +40,14 @@ from sp00ky_core.scheduler.changes import (
     change,
     define,
     definition_of,
-    remove_others,
     schedules_of,
+    tables_of,
 )
 from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
 from sp00ky_core.scheduler.firing import Firing, jobs_of
 from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult
 from sp00ky_core.scheduler.services import ScheduleServices
+from sp00ky_core.scheduler.sync import Sync
 
 __all__ = ["ScheduleOperators"]
 
@@ -85,26 +87,41 @@ class ScheduleOperators:
             Sp00kyError: its payload or its options can't be a job's.
         """
         self._check_supported()
-        found = parse_schedule(name, {_camel(key): _plain(value) for key, value in definition.items()})
+        found = parse_schedule(name, written_in_python(definition))
         check_definition(found, self._backends)
+        whose = f"the timeout of schedule {name!r}"
+        warn_of_ignored_timeout(self._backends[found.backend], found.timeout, whose)
         self._trusted.add(found.query_hash)
-        await define(self._store, {name: found}, origin="python")
+        await define(self._store, {name: found}, tables_of(self._backends), origin="python")
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
         self._check_supported()
-        async with recorded(self._store, act_of("schedules sync", {}, via=self._via(), **act)) as record:
-            result = await self.sync_migrated()
+        return await self._synced(await self._sync.plan(), **act)
+
+    async def plan(self) -> SyncResult:
+        """Find what ``sync`` would change; nothing, where the store keeps no schedules."""
+        if not self._store.capabilities.schedules:
+            return SyncResult(defined=[], removed=[])
+        return await self._sync.plan()
+
+    async def sync_migrated(self, **act: Unpack[ActOptions]) -> SyncResult:
+        """Do as ``sync`` does, as a part of ``migrate``: it is written down only if it changes anything."""
+        planned = await self.plan()
+        return await self._synced(planned, **act) if planned.defined or planned.removed else planned
+
+    async def _synced(self, planned: SyncResult, **act: Unpack[ActOptions]) -> SyncResult:
+        selection = {"define": [*planned.defined][:MOST_IDS], "remove": [*planned.removed][:MOST_IDS]}
+        async with recorded(
+            self._store, act_of("schedules sync", selection, via=self._via(), **act)
+        ) as record:
+            result = await self._sync.apply()
             await record.reach(len(result.defined) + len(result.removed))
         return result
 
-    async def sync_migrated(self) -> SyncResult:
-        """Do as ``sync`` does, as a part of ``migrate``: it isn't written down; without support, nothing."""
-        if not self._store.capabilities.schedules:
-            return SyncResult(defined=[], removed=[])
-        defined = await define(self._store, self._config.schedules)
-        removed = await remove_others(self._store, self._config.schedules, self._backends)
-        return SyncResult(defined=defined, removed=removed)
+    @property
+    def _sync(self) -> Sync:
+        return Sync(self._store, self._config.schedules, tables_of(self._backends))
 
     async def check(self) -> Sequence[Finding]:
         """Find what would keep the file's schedules from making jobs."""
@@ -136,6 +153,12 @@ class ScheduleOperators:
             return defining.resumed(stored, definition_of(stored), now) if stored.paused else None
 
         return await self._change("resume", name, resumed, **act)
+
+    async def remove(self, name: str, **act: Unpack[ActOptions]) -> bool:
+        """Remove a schedule; jobs that it has made are delivered. One of the file comes back with a sync."""
+        return await self._change(
+            "remove", name, lambda stored, _: None if stored.removed else defining.removed(stored), **act
+        )
 
     async def release(self, name: str, *keys: str, **act: Unpack[ActOptions]) -> bool:
         """End the quarantine of these keys, or without any of all; whether there was something to end."""
@@ -244,9 +267,10 @@ class ScheduleOperators:
             problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
         elif not definition.enabled:
             problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
-        elif definition.backend not in self._backends:
-            problem = f"its backend {definition.backend!r} isn't one of this configuration"
-        elif not self._firing(self._backends).can_fire(definition):
+        elif not self._firing(self._backends).knows(stored, definition):
+            where = f" (with the table {stored.job_table!r})" if stored.job_table else ""
+            problem = f"its backend {definition.backend!r}{where} isn't one of this configuration"
+        elif not self._firing(self._backends).can_fire(stored, definition):
             problem = (
                 "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
             )
@@ -272,15 +296,3 @@ def _statuses(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
     except ValueError:
         known = ", ".join(RunStatus)
         raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
-
-
-def _plain(value: Any) -> Any:
-    """Return what a file could have: mappings with its keys, durations in seconds."""
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return dict(value) if isinstance(value, Mapping) else value

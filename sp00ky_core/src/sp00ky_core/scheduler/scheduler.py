@@ -12,7 +12,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.clock import can_not_fire, is_due
-from sp00ky_core.scheduler.changes import define, definition_of, schedules_of
+from sp00ky_core.scheduler.changes import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
 
 __all__ = ["Scheduler"]
@@ -85,7 +85,8 @@ class Scheduler:
             if self._has_defined:
                 snapshot = await self._latest(0.0)
             else:
-                await define(self._firing.store, self._definitions, only_new=True)
+                tables = tables_of(self._firing.backends)
+                await define(self._firing.store, self._definitions, tables, only_new=True)
                 snapshot = await self._latest(0.0)
                 self._has_defined = True
                 self._say_what_differs(snapshot)
@@ -145,8 +146,8 @@ class Scheduler:
             self._say_once(
                 stored.name, f"schedule {stored.name!r} isn't fired here: its definition can't be read"
             )
-        elif not self._firing.can_fire(definition):
-            if definition.backend in self._firing.backends:
+        elif not self._firing.can_fire(stored, definition):
+            if self._firing.knows(stored, definition):
                 text = (
                     f"schedule {stored.name!r} isn't fired here: its query isn't one of this process's file"
                 )

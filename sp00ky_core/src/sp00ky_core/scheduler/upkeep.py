@@ -31,6 +31,9 @@ INTERVAL = 5.0
 KEPT_SUCCESS, KEPT_FAILED = 86_400.0, 30 * 86_400.0
 """Seconds that runs are kept, where ``retention`` doesn't say."""
 
+DEADLINE = 3_600.0
+"""Seconds after a fire when its jobs are killed, where neither its schedule nor ``retention`` says."""
+
 SUCCESSES = (RunStatus.SUCCESS, RunStatus.SKIPPED, RunStatus.REPLACED)
 FAILURES = (RunStatus.FAILED, RunStatus.KILLED)
 PRUNE_BATCH = 1_000
@@ -78,17 +81,17 @@ class RunUpkeep:
             snapshot = await self._schedules.schedules()
             for name, stored in snapshot.schedules.items():
                 definition = definition_of(stored) if names is None or name in names else None
-                if definition is not None and definition.backend in self._firing.backends:
+                if definition is not None and self._firing.knows(stored, definition):
                     await work(stored, definition, snapshot.now)
         except Sp00kyError as error:
             logger.debug("can't look after schedules' runs: %s", error)
 
     async def _close(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
-        found = await open_runs(self._store, stored.name)
+        found, deadline = await open_runs(self._store, stored.name), self._deadline(definition)
         late = [
             job.id
             for run, job in found
-            if job is not None and not job.is_terminal and is_late(run, definition.deadline, now)
+            if job is not None and not job.is_terminal and is_late(run, deadline, now)
         ]
         if late:
             await kill(self._store, dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
@@ -99,6 +102,10 @@ class RunUpkeep:
             failures = failures_after(stored.failures, runs) if counted else {}
             after = attrs.evolve(stored, failures=failures)
             await self._schedules.change_schedule(ScheduleChange(schedule=after, runs=runs))
+
+    def _deadline(self, definition: ScheduleConfig) -> float:
+        given = (definition.deadline, self._retention.run_deadline)
+        return next((seconds for seconds in given if seconds is not None), DEADLINE)
 
     async def _prune(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
         kept = self._retention

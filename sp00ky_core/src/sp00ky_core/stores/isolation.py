@@ -41,26 +41,30 @@ async def bisect(
 ) -> list[_Result]:
     """Write items, as many at once as the database takes; return the results in order.
 
+    Where many in a row are refused, each costs one try, and not those of all the halves that it is in.
+
     Args:
-        items: What is to be written; halved where the database refuses them.
+        items: What is to be written; half as many at a time where the database refuses them, then twice.
         write: Writes some, all or none. Raises ``StoreError`` and has then written none of them.
         alone: Gives the results of one that is refused on its own.
         refuses: Whether an error may be one row's fault; any other is raised.
     """
-    if not items:
-        return []
-    try:
-        return list(await write(items))
-    except StoreError as error:
-        if not refuses(error):
-            raise
-        if len(items) == 1:
-            return list(await alone(items[0], error))
-    half = len(items) // 2
-    return [
-        *await bisect(items[:half], write, alone, refuses=refuses),
-        *await bisect(items[half:], write, alone, refuses=refuses),
-    ]
+    results: list[_Result] = []
+    start, size = 0, len(items)
+    while start < len(items):
+        portion = items[start : start + size]
+        try:
+            results += await write(portion)
+            size *= 2
+        except StoreError as error:
+            if not refuses(error):
+                raise
+            if len(portion) > 1:
+                size = len(portion) // 2
+                continue
+            results += await alone(portion[0], error)
+        start += len(portion)
+    return results
 
 
 async def write_around(

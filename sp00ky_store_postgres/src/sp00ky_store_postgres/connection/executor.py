@@ -125,6 +125,7 @@ class Executor:
             StoreUnavailable: the database didn't come back within a few seconds.
             Sp00kyError: what else it said.
         """
+        cancellations = _cancellations()
         backoff, failures, give_up_at = Backoff(limit=LONGEST_PAUSE), 0, time.monotonic() + PATIENCE
         while True:
             try:
@@ -132,6 +133,8 @@ class Executor:
             except Sp00kyError:
                 raise
             except Exception as error:
+                if _cancellations() > cancellations:  # a rollback has failed on a lost connection
+                    raise asyncio.CancelledError from error
                 failures += 1
                 if failures == 1 and is_lost(error):
                     give_up_at = time.monotonic() + PATIENCE  # no call tried meanwhile: it waited in silence
@@ -166,3 +169,9 @@ class Executor:
             return await session_for(workload, self._options)
 
         return Pool(workload.size or self._options.connections, connect)
+
+
+def _cancellations() -> int:
+    """Count how often the current task was asked to end."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()

@@ -26,6 +26,9 @@ Until then no other one can fire the schedule, for its row is locked.
 """
 
 
+NEW_SAVEPOINT = "SAVEPOINT jobs"
+
+
 class ScheduleChanges(StorePart):
     """Writes changes."""
 
@@ -52,6 +55,7 @@ class _Writing:
         self._change = change
         self._transaction: str | None = None  # the id of the last one that wrote the row
         self._runs: list[ScheduleRun] = []  # that it has written
+        self._savepoint = NEW_SAVEPOINT  # before the next jobs are inserted; empty: it is set
 
     async def attempt(self, connection: Any) -> list[ScheduleRun] | None:
         """Write it all; None: the row isn't what it was any more, by another's change."""
@@ -59,6 +63,7 @@ class _Writing:
             idle = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS * 1_000:.0f}ms'"
             # A deferred constraint would refuse all jobs, at the end.
             await connection.execute(f"{idle}; SET CONSTRAINTS ALL IMMEDIATE")
+            self._savepoint = NEW_SAVEPOINT
             if await self._write_row(connection):
                 self._runs = await self._spawn(connection)
                 await self._write_runs(connection, self._runs)
@@ -104,8 +109,10 @@ class _Writing:
             return await self._insert(connection, [by_key[key] for key in keys])
 
         await connection.execute("SAVEPOINT trial")
+        self._savepoint = NEW_SAVEPOINT
         _, refused = await write_around(list(by_key), write)
         await connection.execute("ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial")
+        self._savepoint = ""
         runs = {key: refused_run(by_key[key], error.problem) for key, error in refused.items()}
         others = [each for each in spawns if each.job_key not in refused]
         inserted = await self._insert(connection, others)
@@ -113,17 +120,19 @@ class _Writing:
         return [runs[each.job_key] for each in spawns]
 
     async def _insert(self, connection: Any, spawns: Sequence[Spawn]) -> list[ScheduleRun]:
-        """Insert jobs in a savepoint. Raises ``RowRefused`` where the database refuses any of them."""
+        """Insert jobs; where the database refuses any of them, none. Raises ``RowRefused``."""
         pairs = [(str(each.job_key), each.job) for each in spawns]
-        await connection.execute("SAVEPOINT jobs")  # the driver's own isn't released where it is rolled back
+        if self._savepoint:  # the driver's own isn't released where it is rolled back
+            await connection.execute(self._savepoint)
+        self._savepoint = f"RELEASE SAVEPOINT jobs; {NEW_SAVEPOINT}"
         try:
             jobs = await self._enqueues.insert(pairs, connection.fetch)
         except Exception as error:
             if not (isinstance(error, RowRefused) or is_refusal(error)):
                 raise  # the executor knows whether it can be tried again
-            await connection.execute("ROLLBACK TO SAVEPOINT jobs; RELEASE SAVEPOINT jobs")
+            await connection.execute("ROLLBACK TO SAVEPOINT jobs")
+            self._savepoint = ""
             raise translated(error, self._location) from error
-        await connection.execute("RELEASE SAVEPOINT jobs")
         return [run_with_job(each, jobs[str(each.job_key)].id) for each in spawns]
 
     async def _write_runs(self, connection: Any, runs: Sequence[ScheduleRun]) -> None:

@@ -22,7 +22,8 @@ class ScheduleReads(StorePart):
     async def runs(self, query: RunQuery) -> list[ScheduleRun]:
         """See ``Schedules.runs``."""
         statuses = [str(status) for status in query.statuses] or None
-        conditions = query.schedule, statuses, query.key, query.limit
+        job_ids = None if query.job_ids is None else list(query.job_ids)
+        conditions = query.schedule, statuses, query.key, query.limit, job_ids
         return [run_of(row) for row in await self._executor.query("schedule_runs", *conditions)]
 
     async def prune_runs(

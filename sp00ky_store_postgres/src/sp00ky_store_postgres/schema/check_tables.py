@@ -6,15 +6,17 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
 from sp00ky_core.ports import Finding, JobTable
-from sp00ky_store_postgres.errors import MIGRATE
+from sp00ky_store_postgres.errors import MIGRATE, is_refusal
 from sp00ky_store_postgres.schema.compatibility import TableRefused
 from sp00ky_store_postgres.schema.definition import COLUMNS, object_name
 from sp00ky_store_postgres.schema.introspection import Found
 from sp00ky_store_postgres.schema.migration_files import statements
 from sp00ky_store_postgres.schema.pending import pending
 from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import quoted, read_sql
+from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
 STOPS = "no job can be enqueued or delivered"
@@ -64,18 +66,38 @@ async def check_table(connection: Any, table: JobTable, name: str, found: Found)
             "no job can be enqueued",
             f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
-    if "assigned_to" in found.must_be_given:
-        yield Finding.warning(
-            f"{table.table}.assigned_to",
-            "it is NOT NULL",
-            "jobs without it are refused, and those that schedules make have none",
-            f"ALTER TABLE {name} ALTER COLUMN assigned_to DROP NOT NULL",
-        )
+    async for each in _assigned(connection, table, name, found):
+        yield each
     for finding in _columns(table, name, found):
         yield finding
     for find in (_standing, _references, _bloat):
         async for finding in find(connection, name):
             yield finding
+
+
+async def _assigned(connection: Any, table: JobTable, name: str, found: Found) -> AsyncIterator[Finding]:
+    """Find what refuses jobs without ``assigned_to``."""
+    refuses = {}
+    if "assigned_to" in found.must_be_given:
+        refuses["it is NOT NULL"] = f"ALTER TABLE {name} ALTER COLUMN assigned_to DROP NOT NULL"
+    for row in await connection.fetch(read_sql("assigned_checks"), name):
+        check = fill(read_sql("check_of_nothing"), expression=row["expression"], table=name)
+        if await _refuses(connection, check):
+            refuses[f"the CHECK {row['name']} requires it"] = (
+                f"ALTER TABLE {name} DROP CONSTRAINT {row['name']}"
+            )
+    consequence = "jobs without it are refused, and those that schedules make have none"
+    for problem, fix in refuses.items():
+        yield Finding.warning(f"{table.table}.assigned_to", problem, consequence, fix)
+
+
+async def _refuses(connection: Any, check: str) -> bool:
+    try:
+        return bool(await connection.fetchval(check))
+    except asyncpg.PostgresError as error:  # of a function that it calls
+        if is_refusal(error):
+            return True
+        raise
 
 
 def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ SET definition = $2::text::json,
     next_fire_at = $9,
     last_fired_at = $10,
     last_error = $11,
-    failures = $12::text::json
+    failures = $12::text::json,
+    job_table = $13
 WHERE schedule.name = $1 AND schedule.revision = $6 - 1
 RETURNING pg_current_xact_id()::text

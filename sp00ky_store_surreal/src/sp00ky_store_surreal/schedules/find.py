@@ -18,7 +18,12 @@ _NO_SCHEDULE = dict.fromkeys(attrs.fields_dict(StoredSchedule))
 _NO_RUN = dict.fromkeys(attrs.fields_dict(ScheduleRun))
 """Rows without a value: a reply lacks the columns that have none."""
 
-_CONDITIONS = {"schedule": "schedule = $schedule", "statuses": "status IN $statuses", "key": "key = $key"}
+_CONDITIONS = {
+    "schedule": "schedule = $schedule",
+    "statuses": "status IN $statuses",
+    "key": "key = $key",
+    "job_ids": "job_id IN $job_ids",
+}
 
 
 class ScheduleReads(StorePart):
@@ -36,12 +41,7 @@ class ScheduleReads(StorePart):
         """See ``Schedules.runs``."""
         await self._ready.ensure()
         bindings = _bindings(query)
-        conditions = {
-            "schedule": "schedule = $schedule",
-            "statuses": "status IN $statuses",
-            "key": "key = $key",
-        }
-        met = " AND ".join(condition for name, condition in conditions.items() if name in bindings)
+        met = " AND ".join(condition for name, condition in _CONDITIONS.items() if name in bindings)
         names = {
             "conditions": f"WHERE {met}" if met else "",
             "limit": "" if query.limit is None else "LIMIT $limit",
@@ -70,6 +70,7 @@ def _bindings(query: RunQuery) -> Mapping[str, Any]:
         "schedule": query.schedule,
         "statuses": [str(status) for status in query.statuses] or None,
         "key": query.key,
+        "job_ids": None if query.job_ids is None else [*query.job_ids],
         "limit": query.limit,
     }
     return {name: value for name, value in given.items() if value is not None}

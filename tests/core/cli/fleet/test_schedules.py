@@ -78,7 +78,7 @@ def test_a_query_that_is_not_in_the_file_is_not_run(shelf: Shelf, sp00ky: Cli) -
 def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
     definition = {"every": "1h", "backend": "api", "route": "/gone"}
     wanted = parse_schedule("nightly", definition)  # as a file had it before the route went
-    within(lambda outbox: write(outbox.store, {"nightly": wanted}))
+    within(lambda outbox: write(outbox.store, {"nightly": wanted}, {}))
     done = sp00ky("schedules", "trigger", "nightly")
     assert done.code == 1
     assert "unknown_route" in done.out
@@ -101,6 +101,25 @@ def test_a_sync_and_migrate_say_what_they_did(shelf: Shelf, sp00ky: Cli, project
     assert sp00ky("schedules", "sync").out == "removed b\n"
 
 
+def test_one_is_removed(shelf: Shelf, sp00ky: Cli) -> None:
+    define()
+    assert sp00ky("schedules", "remove", "nightly").out == "nightly is removed\n"
+    again = sp00ky("schedules", "remove", "nightly")
+    assert (again.code, again.err.count("\n")) == (1, 1)
+
+
+def test_what_migrate_would_do_to_schedules_is_printed(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
+    with (project / "sp00ky.yml").open("a") as file:
+        file.write("schedules: {a: {every: 1h, backend: api, route: /json}}\n")
+    line = "-- schedule a: sp00ky migrate defines it"
+    assert line in sp00ky("migrate", "--print").out.splitlines()
+    assert "defined a" in sp00ky("migrate").out.splitlines()
+    (entry,) = sp00ky("audit", "--json").json["audit"]
+    assert entry["selection"] == {"define": ["a"], "remove": []}
+    assert entry["actor"]
+    assert sp00ky("migrate", "--print").out == "-- nothing to do\n"
+
+
 def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
     query = json.dumps([{"other": 1}])
     schedule = {"every": "1h", "backend": "api", "route": "/json", "forEach": {"query": query}}
@@ -110,7 +129,7 @@ def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Pa
     for flags in ([], ["--json"]):
         done = sp00ky("schedules", "trigger", "each", *flags)
         assert done.code == 1
-        assert done.err.startswith("sp00ky: schedule each: 1 rows have no 'id' that can be a key")
+        assert done.err.startswith("sp00ky: schedule each: row 1 has no 'id' that can be a key")
         assert done.err.count("\n") == 1
     assert done.json == {"runs": []}
 

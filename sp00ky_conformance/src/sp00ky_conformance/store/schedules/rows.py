@@ -44,6 +44,7 @@ class ScheduleRowConformance(ScheduleHarness):
             last_fired_at=AT,
             last_error=WORDS,
             failures={WORDS: 3, "": 1},
+            job_table="their_job",
         )
         assert await schedules_of(store).change_schedule(ScheduleChange(schedule=schedule)) == []
         assert await self.stored(store) == attrs.evolve(schedule, revision=1)

@@ -60,6 +60,15 @@ class RunConformance(ScheduleHarness):
         assert [(run.fired_at - begin) / SECOND for run in found] == places
 
     @where("schedules")
+    async def test_runs_are_found_by_their_jobs(self, store: Store) -> None:
+        first, second = await self.fired(store, await self.made(store), "a", "b") or []
+        await self.written_runs(store)
+        assert await self.runs(store, job_ids=[str(second.job_id), "job:none"]) == [second]
+        assert len(await self.runs(store, job_ids=(str(first.job_id), str(second.job_id)), limit=None)) == 2
+        assert await self.runs(store, job_ids=[str(first.job_id)], statuses=[RunStatus.FAILED]) == []
+        assert await self.runs(store, job_ids=()) == []
+
+    @where("schedules")
     async def test_old_runs_of_a_schedule_are_deleted(self, store: Store) -> None:
         runs = await self.written_runs(store)
         ended = [RunStatus.SUCCESS, RunStatus.FAILED]

@@ -108,6 +108,18 @@ def resume(settings: Settings, *, name: str, **act: Any) -> None:
     click.echo(f"{name} is resumed" + ("" if ended else "; nothing had paused it"))
 
 
+@command(schedules, name="remove", short_help="Remove a schedule.")
+@NAME
+@act_options
+def remove(settings: Settings, *, name: str, **act: Any) -> None:
+    """Remove the schedule NAME; jobs that it has made are delivered.
+
+    One that the file has comes back with the next sync.
+    """
+    settings.ask(lambda outbox: outbox.schedules.remove(name, **act))
+    click.echo(f"{name} is removed")
+
+
 @command(schedules, name="release", short_help="End the quarantine of keys.")
 @NAME
 @click.argument("keys", nargs=-1)

@@ -23,6 +23,7 @@ SCHEDULES = Table(
         Column("last_fired_at", Kind.INSTANT),
         Column("last_error", Kind.TEXT),
         Column("failures", Kind.JSON),  # by key, in a row
+        Column("job_table", Kind.TEXT, length=255),
     ),
     ("name",),
 )

@@ -109,6 +109,8 @@ async def _runs(session: Session, query: RunQuery) -> list[ScheduleRun]:
         where += [Is("status", "=", each) for each in query.statuses]
     elif query.statuses:
         where.append(Is("status", "in", tuple(query.statuses)))
+    if query.job_ids is not None:
+        where.append(Is("job_id", "in", tuple(query.job_ids)))
     rows = await session.select(SCHEDULE_RUNS, where, order=LATEST_FIRST, limit=query.limit)
     return [run_of(row) for row in rows]
 

@@ -1,0 +1,26 @@
+"""Reopen the runs of jobs that were redriven: how they end is read through their jobs again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun, Store
+from sp00ky_core.scheduler.changes import change, schedules_of
+
+__all__ = ["reopen_runs"]
+
+UNDONE = (RunStatus.FAILED, RunStatus.KILLED, RunStatus.REPLACED)
+"""Statuses of runs whose jobs can be redriven."""
+
+
+async def reopen_runs(store: Store, job_ids: Sequence[str]) -> None:
+    """Write down that the runs which have made these jobs go on. Raises ``StoreError``."""
+    query = RunQuery(statuses=UNDONE, job_ids=job_ids, limit=None)
+    reopened: dict[str, list[ScheduleRun]] = {}
+    for run in await schedules_of(store).runs(query):
+        goes_on = attrs.evolve(run, status=RunStatus.RUNNING, error=None, finished_at=None)
+        reopened.setdefault(run.schedule, []).append(goes_on)
+    for name, runs in reopened.items():
+        await change(store, name, lambda stored, _: stored, runs=runs)

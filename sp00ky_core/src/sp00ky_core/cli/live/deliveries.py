@@ -23,7 +23,7 @@ COLUMNS = ("backend", "in flight", "done/s", "done", "retried", "failed", "lates
 
 @attrs.define
 class Deliveries:
-    """What a runner has done, for each backend."""
+    """Counts what a runner does, for each backend."""
 
     _done: defaultdict[str, Meter] = attrs.field(factory=lambda: defaultdict(Meter))
     _ended: Counter[tuple[str, JobStatus]] = attrs.field(factory=Counter)

@@ -37,6 +37,6 @@ def test_a_table_on_a_terminal() -> None:
     with console.capture() as shown:
         console.print(demo_screen._picture(jobs(JobStatus.SUCCESS, JobStatus.FAILED), EXPECTED, "a scene"))
     cells = [line.replace("│", " ").replace("┃", " ").split() for line in shown.get().splitlines()]
-    assert ["/a", "0", "0", "1", "1", "1", "█" * 18] in cells
+    assert ["/a", "0", "0", "1", "1", "1", "█" * 14] in cells
     assert ["/b", "0", "0", "0", "0", "0"] in cells
     assert ["a", "scene"] in cells

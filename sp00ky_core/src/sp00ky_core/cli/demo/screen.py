@@ -7,21 +7,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from shutil import get_terminal_size
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
+from sp00ky_core.cli.live.screen import count, grid, stacked
 from sp00ky_core.cli.terminal.output import is_terminal
 from sp00ky_core.cli.terminal.table import COLOURS
 from sp00ky_core.job import Job, JobStatus
 
-BAR = 18
-"""Characters."""
+BAR, WIDTH = 14, 78
+"""Columns."""
 
 Show = Callable[[Sequence[Job], str], None]
 """What is called with all jobs, and what is going on, whenever they may have changed."""
@@ -57,20 +57,20 @@ def _plain_lines() -> Show:
 
 
 def _picture(jobs: Sequence[Job], expected: Mapping[str, int], scene: str) -> Group:
-    table = Table(title="sp00ky demo", title_style="bold", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("route")
-    for status in JobStatus:
-        table.add_column(status.value, justify="right", style=COLOURS[status.value])
-    table.add_column("retried", justify="right")
-    table.add_column("", no_wrap=True)
-    for path, total in expected.items():
-        mine = [job for job in jobs if job.path == path]
-        counts = Counter(job.status for job in mine)
-        retried = sum(1 for job in mine if job.retries)
-        numbers = [counts[status] for status in JobStatus]
-        table.add_row(path, *map(str, numbers), str(retried), _bar(counts, total))
+    rows = [_row([job for job in jobs if job.path == path], path, total) for path, total in expected.items()]
+    columns = ("route", *(status.value for status in JobStatus), "retried", "")
+    table = grid(columns, rows, get_terminal_size().columns)
+    table.columns[-1].justify = "left"
     done = sum(1 for job in jobs if job.is_terminal)
-    return Group(table, Text(scene), ProgressBar(total=sum(expected.values()), completed=done, width=78))
+    bar = ProgressBar(total=sum(expected.values()), completed=done, width=WIDTH)
+    return Group(stacked(Text("sp00ky demo", style="bold"), table, Text(scene)), bar)
+
+
+def _row(jobs: Sequence[Job], path: str, total: int) -> tuple[object, ...]:
+    counts = Counter(job.status for job in jobs)
+    numbers = (count(counts[status], COLOURS[status.value]) for status in JobStatus)
+    retried = sum(1 for job in jobs if job.retries)
+    return (path, *numbers, retried, _bar(counts, total))
 
 
 def _bar(counts: Counter[JobStatus], total: int) -> Text:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from tests.core.cli.live.conftest import OnTerminal
 from tests.core.cli.live.test_screen import drawn
 
+from sp00ky_core.cli.live import queues as live
 from sp00ky_core.cli.live.queues import Queues, state_of
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 
 BUSY = BackendStats(
@@ -61,6 +64,32 @@ def test_large_numbers_fit_into_80_columns() -> None:
     row: list[str] = ["1,234,567", "1,234,567", "200", "0.0", "0.0", "123,456", "2", "h"]
     assert lines[1].split()[1:9] == row
     assert max(map(len, lines)) <= 80
+
+
+class _Away:
+    """An outbox whose database is away, and then there."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def stats(self) -> dict[str, BackendStats]:
+        self.calls += 1
+        if self.calls == 2:
+            raise StoreUnavailable(store="memory://", problem="it is gone")
+        return {"api": BackendStats(pending=self.calls)}
+
+
+async def test_a_database_that_is_away_ends_no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "INTERVAL", 0.0)
+    queues, problems = Queues(), []
+    async for problem in live._counted(cast("Any", _Away()), queues):
+        problems.append(problem)
+        if len(problems) == 3:
+            break
+    assert [bool(each) for each in problems] == [False, True, False]
+    assert queues.stats["api"].pending == 3
+    queues.problem = problems[1]
+    assert drawn(queues.picture(80, 24), 80)[-1] == problems[1]
 
 
 def test_few_lines_are_enough() -> None:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import attrs
 import click
 
+from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.live.meter import Meter
 from sp00ky_core.cli.terminal.output import draws, show_json
 from sp00ky_core.encoding.report_json import json_of
+from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import BackendStats, ErrorGroup
 
@@ -44,10 +46,12 @@ class Queues:
     Attributes:
         stats: By backend.
         errors: What fails, the largest group first.
+        problem: Why the numbers are old; empty: they aren't.
     """
 
     stats: Mapping[str, BackendStats] = attrs.field(factory=dict)
     errors: Sequence[ErrorGroup] = ()
+    problem: str = ""
     _delivered: dict[str, Meter] = attrs.field(factory=dict)
     _failed: dict[str, Meter] = attrs.field(factory=dict)
 
@@ -91,7 +95,7 @@ class Queues:
             if errors
             else "nothing fails"
         )
-        foot = f"{datetime.now(UTC):%H:%M:%S} UTC, Ctrl-C ends this"
+        foot = self.problem or f"{datetime.now(UTC):%H:%M:%S} UTC, Ctrl-C ends this"
         return screen.stacked(table, screen.titled(title, below), screen.cell(foot[:width]))
 
     def _row(self, name: str, stats: BackendStats) -> tuple[object, ...]:
@@ -127,27 +131,34 @@ async def watch_queues(outbox: Outbox, *, json_wanted: bool) -> None:
         from sp00ky_core.cli.live.screen import shown_until_stopped  # noqa: PLC0415  # see above
 
         await shown_until_stopped(queues.picture, _follow(outbox, queues))
-    async for stats in _counted(outbox):
-        queues.take(stats)
-        if json_wanted:
-            show_json({"backends": {name: json_of(each) for name, each in stats.items()}}, indent=None)
-            continue
-        for line in queues.lines():
-            click.echo(line)
+    async for problem in _counted(outbox, queues):
+        if problem:
+            say(problem)
+        elif json_wanted:
+            numbers = {name: json_of(each) for name, each in queues.stats.items()}
+            show_json({"backends": numbers}, indent=None)
+        else:
+            for line in queues.lines():
+                click.echo(line)
 
 
 async def _follow(outbox: Outbox, queues: Queues) -> None:
     look_at = 0.0
-    async for stats in _counted(outbox):
-        queues.take(stats)
+    async for problem in _counted(outbox, queues):
+        queues.problem = problem
         began = time.monotonic()
-        if began >= look_at:
+        if began >= look_at and not problem:
             queues.errors = await outbox.errors(since=datetime.now(UTC) - RECENT, limit=MOST_ERRORS)
             look_at = began + max(ERRORS_EVERY, REST * (time.monotonic() - began))
 
 
-async def _counted(outbox: Outbox) -> AsyncIterator[Mapping[str, BackendStats]]:
+async def _counted(outbox: Outbox, queues: Queues) -> AsyncIterator[str]:
+    """Count again and again; yield the problem where the database can't be reached: it may be over soon."""
     while True:
-        began = time.monotonic()
-        yield await outbox.stats()  # and what is done with it counts for the rest, too
+        began, problem = time.monotonic(), ""
+        try:
+            queues.take(await outbox.stats())
+        except StoreUnavailable as error:
+            problem = str(error)
+        yield problem  # and what is done with it counts for the rest, too
         await asyncio.sleep(max(INTERVAL, REST * (time.monotonic() - began)))

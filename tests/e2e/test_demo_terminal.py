@@ -24,12 +24,14 @@ def test_a_live_table_then_the_summary(tmp_path: Path) -> None:
     except OSError:  # how Linux says that the other end is closed
         pass
     os.close(terminal)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=240) == 0
     text = shown.decode()
     assert text.count("sp00ky demo") > 3  # drawn again and again, in place
     assert "\x1b[" in text
     assert "/charge-payment" in text
     assert "━" in text  # the progress
+    assert "kill -9 " in text
+    assert "\x1b[32m" in text  # colours
     assert "200 jobs in " in text.rpartition("sp00ky demo")[2]
 
 

@@ -92,3 +92,19 @@ def test_closed_streams_harm_nothing(migrated: Path, sp00ky: Any) -> None:
     done = subprocess.run(["sh", "-c", command, str(SP00KY)], check=False)
     assert done.returncode == 0
     assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "failed"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(shell: str) -> None:
+    program = Path(sys.executable).with_name("sp00ky")
+
+    def complete(**environment: str) -> str:
+        done = subprocess.run(
+            [str(program)], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert "sp00ky" in complete(_SP00KY_COMPLETE=f"{shell}_source")
+    word = "st" if shell == "fish" else "2"  # as each shell passes it
+    found = complete(_SP00KY_COMPLETE=f"{shell}_complete", COMP_WORDS="sp00ky jobs st", COMP_CWORD=word)
+    assert "stats" in found

@@ -17,6 +17,7 @@ from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.plugins.registry import load_plugins
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
@@ -38,11 +39,15 @@ class Settings:
     debug: bool = False
     secrets: Secrets = attrs.field(factory=Secrets)
 
-    def outbox(self) -> Outbox:
-        """Open the outbox that is meant. Raises what ``Outbox.open`` raises."""
+    def outbox(self, observer: object | None = None) -> Outbox:
+        """Open the outbox that is meant, observed by one more plugin. Raises what ``Outbox.open`` raises."""
         config = load_config(self.config or find_config())
         self.secrets.remember(config, store_url(config, self.store).value)
-        outbox = Outbox.open(config, store=self.store)
+        plugins = None
+        if observer is not None:
+            plugins = load_plugins()
+            plugins.register(observer, name="terminal", distribution="sp00ky-core")
+        outbox = Outbox.open(config, store=self.store, plugins=plugins)
         outbox.via = "cli"
         return outbox
 

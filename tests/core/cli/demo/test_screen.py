@@ -21,12 +21,13 @@ def jobs(*statuses: JobStatus) -> list[Job]:
 
 def test_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     with screen(EXPECTED) as show:
-        show(jobs(JobStatus.PENDING, JobStatus.PENDING))
-        show(jobs(JobStatus.PENDING, JobStatus.PENDING))
-        show(jobs(JobStatus.SUCCESS, JobStatus.FAILED))
+        show(jobs(JobStatus.PENDING, JobStatus.PENDING), "a runner delivers")
+        show(jobs(JobStatus.PENDING, JobStatus.PENDING), "a runner delivers")
+        show(jobs(JobStatus.SUCCESS, JobStatus.FAILED), "a runner delivers")
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "2 pending, 0 processing, 0 success, 0 failed",
+        "a runner delivers",
         "0 pending, 0 processing, 1 success, 1 failed",
     ]
 
@@ -34,7 +35,8 @@ def test_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_table_on_a_terminal() -> None:
     console = Console(width=100, record=True)
     with console.capture() as shown:
-        console.print(demo_screen._picture(jobs(JobStatus.SUCCESS, JobStatus.FAILED), EXPECTED))
+        console.print(demo_screen._picture(jobs(JobStatus.SUCCESS, JobStatus.FAILED), EXPECTED, "a scene"))
     cells = [line.replace("│", " ").replace("┃", " ").split() for line in shown.get().splitlines()]
-    assert ["/a", "0", "0", "1", "1", "1"] in cells
+    assert ["/a", "0", "0", "1", "1", "1", "█" * 14] in cells
     assert ["/b", "0", "0", "0", "0", "0"] in cells
+    assert ["a", "scene"] in cells

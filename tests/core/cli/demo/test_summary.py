@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from sp00ky_core.cli.demo.backend import DemoBackend
-from sp00ky_core.cli.demo.summary import PAYMENT, summary
+from sp00ky_core.cli.demo.summary import PAYMENT, Killed, summary
 from sp00ky_core.job import AttemptError, Job, JobStatus
 
 
@@ -34,17 +35,21 @@ def test_its_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = DemoBackend()
     for each, answered in (("1", False), ("1", True), ("3", True), ("3", True), ("4", False)):
         backend.note(f"job:{each}", answered=answered)
-    lines = list(summary(jobs, backend, 2.0, tmp_path / "sp00ky.yml"))
+    killed = Killed(pid=7, in_flight=["job:1", "job:2"])
+    shown = summary(jobs, backend, 2.0, tmp_path / "sp00ky.yml", killed)
+    lines = [click.unstyle(line) for line in shown]
     assert lines[1:-4] == [
-        "4 jobs in 2.0 s, 2 a second",
+        "4 jobs in 2.0 s, none lost",
         "delivered:   2",
         "retried:     2, of which 1 were delivered in the end",
         "  because of 3 x HTTP 500, 1 x reset",
         "throttled:   1, which waited and used up no retry",
+        "killed:      runner 7, with 2 jobs in flight",
+        "recovered:   1, delivered by the next runner",
         "failed:      2",
         "  1 x /a, after 2 retries: 2 x HTTP 500, 1 x reset",
         f"  1 x {PAYMENT}, never retried: 1 x HTTP 500",
-        "duplicates:  1 (jobs that the backend did more than once)",
+        "sent twice:  1, that the killed runner had sent; their Idempotency-Key says so",
         f"{PAYMENT} must not be repeated: 1 jobs, at most 1 request for each",
         "",
     ]

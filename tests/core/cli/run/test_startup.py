@@ -57,7 +57,9 @@ async def test_a_service_waits(
 ) -> None:
     monkeypatch.setattr("sp00ky_core.cli.run.startup.random", lambda: -1.0)  # no wait at all
     await opened(Away(opens=2, beats=1), tmp_path, patient=True)
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    events = [getattr(record, "event", "") for record in caplog.records]
+    assert events == ["store_lost", "store_lost", "store_back", "store_lost", "store_back"]
 
 
 @pytest.mark.parametrize("away", [{"opens": 1}, {"beats": 1}])

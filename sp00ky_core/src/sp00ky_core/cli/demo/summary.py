@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import attrs
+import click
+
 from sp00ky_core.cli.demo.backend import DemoBackend
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.outcome import THROTTLED
@@ -17,14 +20,38 @@ from sp00ky_core.outcome import THROTTLED
 PAYMENT = "/charge-payment"
 
 
-def summary(jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: Path) -> Iterator[str]:
-    """Yield the lines; all but the first two and the path are the same each time."""
+@attrs.frozen(kw_only=True)
+class Killed:
+    """The runner that was killed.
+
+    Attributes:
+        pid: Its process.
+        in_flight: The ids of the jobs that it had claimed.
+    """
+
+    pid: int
+    in_flight: Sequence[str]
+
+    def recovered(self, jobs: Sequence[Job]) -> int:
+        """Count those of its jobs that were delivered by another one."""
+        held = frozenset(self.in_flight)
+        return sum(1 for job in jobs if job.id in held and job.status is JobStatus.SUCCESS)
+
+
+def summary(
+    jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: Path, killed: Killed
+) -> Iterator[str]:
+    """Yield the lines, coloured."""
     yield ""
-    yield f"{len(jobs)} jobs in {seconds:.1f} s, {len(jobs) / seconds:.0f} a second"
+    yield click.style(f"{len(jobs)} jobs in {seconds:.1f} s, none lost", bold=True)
     yield from _counts(jobs)
+    held, recovered = len(killed.in_flight), killed.recovered(jobs)
+    yield f"{_name('killed')}runner {killed.pid}, with {held} jobs in flight"
+    yield f"{_name('recovered', 'green')}{recovered}, delivered by the next runner"
     yield from _failures([job for job in jobs if job.status is JobStatus.FAILED])
     twice = sum(1 for count in backend.answered.values() if count > 1)
-    yield f"duplicates:  {twice} (jobs that the backend did more than once)"
+    again = "that the killed runner had sent; their Idempotency-Key says so"
+    yield f"{_name('sent twice')}{twice}, {again}"
     yield _payments([job for job in jobs if job.path == PAYMENT], backend)
     yield ""
     yield from _how_to_go_on(config)
@@ -33,15 +60,19 @@ def summary(jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: P
 def _counts(jobs: Sequence[Job]) -> Iterator[str]:
     retried = [job for job in jobs if job.retries]
     delivered = sum(1 for job in retried if job.status is JobStatus.SUCCESS)
-    yield f"delivered:   {sum(1 for job in jobs if job.status is JobStatus.SUCCESS)}"
-    yield f"retried:     {len(retried)}, of which {delivered} were delivered in the end"
+    yield f"{_name('delivered', 'green')}{sum(1 for job in jobs if job.status is JobStatus.SUCCESS)}"
+    yield f"{_name('retried', 'yellow')}{len(retried)}, of which {delivered} were delivered in the end"
     yield f"  because of {_reasons(retried)}"
     throttled = sum(1 for job in jobs if any(error.name == THROTTLED for error in job.errors))
-    yield f"throttled:   {throttled}, which waited and used up no retry"
+    yield f"{_name('throttled')}{throttled}, which waited and used up no retry"
+
+
+def _name(name: str, colour: str | None = None) -> str:
+    return click.style(f"{name + ':':13}", fg=colour)
 
 
 def _failures(failed: Sequence[Job]) -> Iterator[str]:
-    yield f"failed:      {len(failed)}"
+    yield f"{_name('failed', 'red')}{len(failed)}"
     for path in sorted({job.path for job in failed}):
         those = [job for job in failed if job.path == path]
         retries = f"after {those[0].max_retries} retries" if those[0].max_retries else "never retried"

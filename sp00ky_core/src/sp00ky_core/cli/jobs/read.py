@@ -25,7 +25,7 @@ from sp00ky_core.cli.terminal.job_format import (
     show_job,
     stats_row,
 )
-from sp00ky_core.cli.terminal.output import as_json, show_json, show_list, show_page, show_rows
+from sp00ky_core.cli.terminal.output import as_json, draws, show_json, show_list, show_page, show_rows
 from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.encoding.report_json import json_of
 from sp00ky_core.job import Job, JobStatus
@@ -93,8 +93,9 @@ def watch(
 ) -> None:
     """Show a job now and at each change until it has ended; without ID, what changes in all from now on.
 
-    A line each; with --json a JSON document a line. It exits 0 also where the job failed (see its status),
-    and 1 if there is none of that ID. Without ID it goes on until interrupted.
+    A line each; with --json a JSON document a line; without ID a screen on a terminal. It exits 0 also where
+    the job failed (see its status), and 1 if there is none of that ID. Without ID it goes on until
+    interrupted.
     """
     if job_id is not None and history is not None:
         raise click.UsageError("--history goes without ID", context)
@@ -102,6 +103,10 @@ def watch(
 
 
 async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wanted: bool) -> None:
+    if job_id is None and not json_wanted and draws():
+        from sp00ky_core.cli.live.changes import watch_changes  # noqa: PLC0415  # rich is slow to import
+
+        await watch_changes(outbox, history=history)
     if job_id is None:
         changes = outbox.watch_all(history=history)
     else:
@@ -113,10 +118,19 @@ async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wante
             click.echo(change_line(job))
 
 
-@command(jobs, name="stats")
+@command(jobs, name="stats", short_help="Show each backend's queue in numbers.")
+@click.option("--watch", "is_live", is_flag=True, help="Keep showing it, with rates, until interrupted.")
 @as_json
-def stats(settings: Settings, *, json_wanted: bool) -> None:
-    """Show each backend's queue in numbers."""
+def stats(settings: Settings, *, json_wanted: bool, is_live: bool) -> None:
+    """Show each backend's queue in numbers.
+
+    With --watch a screen on a terminal, which also says what fails; elsewhere a line a second and backend.
+    """
+    if is_live:
+        from sp00ky_core.cli.live.queues import watch_queues  # noqa: PLC0415  # other commands start without
+
+        settings.ask(lambda outbox: watch_queues(outbox, json_wanted=json_wanted))
+        return
     numbers = settings.ask(lambda outbox: outbox.stats(), "counting the jobs")
     if json_wanted:
         show_json({"backends": {name: json_of(each) for name, each in numbers.items()}})

@@ -14,10 +14,12 @@ import click
 from sp00ky_core.cli.arguments import WORKERS, Seconds
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.live.deliveries import Deliveries
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.cli.run.startup import open_for_runner
 from sp00ky_core.cli.run.workers import Supervisor
 from sp00ky_core.cli.terminal.logs import log_options, set_format, set_level
+from sp00ky_core.cli.terminal.output import is_terminal
 from sp00ky_core.cli.terminal.progress import progress
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.outbox import Outbox
@@ -108,11 +110,12 @@ async def _supervise(
 async def _run(
     settings: Settings, options: RunnerOptions, backends: Sequence[str], *, until_empty: bool, worker: bool
 ) -> int:
-    outbox = settings.outbox()
+    seen = None if worker or not is_terminal(sys.stderr) else Deliveries()
+    outbox = settings.outbox(seen)
     runner = outbox.runner(options, backends=backends or None)
     if not worker:
         _say_findings(outbox)
-    with stop_order() if worker else stop_signal() as stopped, _shown(runner, worker=worker):
+    with stop_order() if worker else stop_signal() as stopped, _shown(runner, seen):
         async with AsyncExitStack() as stack:
             opening = open_for_runner(stack, outbox, runner.runner_id, patient=not until_empty)
             await unless_stopped(stopped, opening)
@@ -157,9 +160,11 @@ def _say_findings(outbox: Outbox) -> None:
         logger.warning("%s: %s; %s", each.subject, each.problem, each.consequence)
 
 
-def _shown(runner: Runner, *, worker: bool) -> AbstractContextManager[None]:
+def _shown(runner: Runner, seen: Deliveries | None) -> AbstractContextManager[None]:
     """Show its counts at the foot of the terminal; one of several workers shows nothing."""
-    return nullcontext() if worker else progress(lambda: _counts(runner))
+    if seen is None:
+        return nullcontext()
+    return progress(lambda: _counts(runner), lambda: seen.picture(runner.backends))
 
 
 def _counts(runner: Runner) -> str:

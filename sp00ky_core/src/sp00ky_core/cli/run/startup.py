@@ -32,17 +32,21 @@ async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str,
 
 
 async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None:
-    backoff = Backoff(random, first=0.5, limit=LONGEST_WAIT)
+    backoff, has_waited = Backoff(random, first=0.5, limit=LONGEST_WAIT), False
     while True:
         try:
             await work()
         except StoreUnavailable as error:
             if not patient:
                 raise
-            logger.warning("the database can't be reached, it is tried again: %s", error)
+            text = "the database can't be reached, it is tried again: %s"
+            logger.warning(text, error, extra={"event": "store_lost"})
+            has_waited = True
             await backoff.wait()
         else:
-            return
+            break
+    if has_waited:
+        logger.warning("the database is back", extra={"event": "store_back"})
 
 
 async def _refuse_what_stops_jobs(outbox: Outbox) -> None:

@@ -32,7 +32,7 @@ def job_row(job: Job) -> tuple[object, ...]:
     retries = f"{job.retries}/{job.max_retries}"
     due = moment(job.run_at) if job.status is JobStatus.PENDING else ""
     what = (job.id, job.backend, job.path, job.status.value, retries)
-    return (*what, job.assigned_to, moment(job.updated_at), due, _last_error(job))
+    return (*what, job.assigned_to, moment(job.updated_at), due, last_error(job))
 
 
 def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:
@@ -47,7 +47,7 @@ def change_line(job: Job) -> str:
     line = f"{moment(job.updated_at)}  {job.id}  {job.backend} {job.path}  {job.status.value}"
     if job.retries:
         line += f"  retry {job.retries} of {job.max_retries}"
-    return plain(f"{line}  {_last_error(job)}".rstrip())
+    return plain(f"{line}  {last_error(job)}".rstrip())
 
 
 def job_lines(job: Job) -> Iterator[str]:
@@ -97,7 +97,8 @@ def moment(at: datetime | None) -> str:
     return at.strftime("%m-%d %H:%M:%S") if at else ""
 
 
-def _last_error(job: Job) -> str:
+def last_error(job: Job) -> str:
+    """Format what went wrong last, of a job that wasn't delivered."""
     if not job.errors or job.status is JobStatus.SUCCESS:
         return ""
     last = job.errors[-1]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 from typing import Any, TextIO, TypeVar
 
@@ -35,20 +36,21 @@ def _printable(found: re.Match[str]) -> str:
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print aligned lines; on a terminal without empty columns, and cut at its width."""
+    """Print aligned lines; on a terminal in its width, see ``table_lines``."""
     cells = [[plain(cell) for cell in row] for row in rows]
-    terminal = is_terminal(sys.stdout)
-    used = [
-        column
-        for column in range(len(columns))
-        if not (terminal and cells) or any(line[column] for line in cells)
-    ]
-    lines = [[line[column] for column in used] for line in (list(columns), *cells)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(used))]
-    room = get_terminal_size().columns if terminal else None
-    for number, line in enumerate(lines):
-        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.secho("  ".join(padded).rstrip()[:room], bold=True if terminal and number == 0 else None)
+    lines = _aligned([list(columns), *cells])
+    if is_terminal(sys.stdout):
+        from sp00ky_core.cli.terminal.table import table_lines  # noqa: PLC0415  # parts of rich, for a terminal
+
+        lines = table_lines(columns, cells, get_terminal_size().columns)
+    for line in lines:
+        click.echo(line)
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
 def show_list(
@@ -86,6 +88,11 @@ def plain(cell: object) -> str:
 def one_line(text: str) -> str:
     """Return the text with every line break and run of spaces as one space."""
     return plain(" ".join(text.split()))
+
+
+def draws() -> bool:
+    """Whether stdout is a terminal on which something can be drawn in place."""
+    return is_terminal(sys.stdout) and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def is_terminal(stream: TextIO | None) -> bool:

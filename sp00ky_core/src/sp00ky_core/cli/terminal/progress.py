@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import click
 
@@ -19,8 +20,10 @@ QUICK = 1.0
 
 
 @contextmanager
-def progress(text: Callable[[], str]) -> Iterator[None]:
+def progress(text: Callable[[], str], above: Callable[[], Any] | None = None) -> Iterator[None]:
     """Keep a line at the foot of the terminal (stderr) while the work is done; it asks for its text.
+
+    ``above`` makes a picture for rich, which stands above it.
 
     Elsewhere nothing is shown: for the work of a runner, whose log says it.
     """
@@ -29,7 +32,7 @@ def progress(text: Callable[[], str]) -> Iterator[None]:
         return
     from sp00ky_core.cli.terminal.drawing import spinner  # noqa: PLC0415  # rich is slow to import
 
-    with spinner(text):
+    with spinner(text, above):
         yield
 
 

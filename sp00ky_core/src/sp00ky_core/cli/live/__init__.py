@@ -1,0 +1,1 @@
+"""Keep screens on a terminal up to date: queues in numbers, jobs as they change, a runner at work."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
+from itertools import compress, count
+from operator import attrgetter, is_not
 from typing import Any, TypedDict
 
 from sp00ky_core.errors import OptionInvalid, shown
@@ -151,14 +152,16 @@ _CHECKS: Sequence[tuple[str, object, Check]] = (
 """What a new job's options must be, where they aren't left at their default: a validator for each field
 would be called for the defaults too, which nearly all of a thousand jobs have."""
 
+_DEFAULTS = tuple(default for _, default, _ in _CHECKS)
 _values_of = attrgetter(*(option for option, _, _ in _CHECKS))
 
 
 def check_options(job: Any) -> None:
     """Check the options of a new job that aren't at their default. Raises ``OptionInvalid``."""
-    for value, (option, default, check) in zip(_values_of(job), _CHECKS, strict=True):
-        if value is not default:
-            check(job, option, value)
+    values = _values_of(job)
+    for index in compress(count(), map(is_not, values, _DEFAULTS)):
+        option, _, check = _CHECKS[index]
+        check(job, option, values[index])
 
 
 def check_option(option: str, value: object, *, like: str | None = None) -> None:

@@ -10,7 +10,8 @@ FIRST_RELEASE = """
     DROP TRIGGER job_rules ON {schema}.job;
     ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at;
     ALTER TABLE {schema}.job DROP deferred_since;
-    DROP INDEX {schema}.job_recent, {schema}.job_leased;
+    DROP INDEX {schema}.job_recent, {schema}.job_lease;
+    CREATE INDEX job_held ON {schema}.job (runner_id, lease_until) WHERE status = 'processing';
     DROP INDEX {schema}.job_moved;
     CREATE INDEX job_due ON {schema}.job (run_at, id) WHERE status = 'pending';
     CREATE INDEX job_again ON {schema}.job (updated_at) WHERE status = 'pending' AND lease_epoch > 0;

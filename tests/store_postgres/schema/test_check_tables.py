@@ -99,7 +99,6 @@ async def test_check_finds(
 
 
 async def test_a_wrong_type_is_named_with_its_mend(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(f"DROP TRIGGER job_rules ON {quoted}.job")
     await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN timeout TYPE integer")
     await store.migrate()
     (finding,) = await findings(store)

@@ -77,7 +77,7 @@ async def test_the_first_releases_table_is_extended_without_a_rewrite(
     assert any(each.stops_jobs for each in await findings(store))
     steps = await store.migrate()
     indexes = [each.statement for each in steps if " INDEX " in each.statement]
-    assert len(indexes) == 9
+    assert len(indexes) == 10
     assert all("CONCURRENTLY" in each for each in indexes)
     made = [each.split('"')[1] if "CREATE" in each else each for each in indexes]
     assert made.index("job_ready") < next(n for n, each in enumerate(indexes) if "DROP INDEX" in each)

@@ -12,8 +12,6 @@ from sp00ky_store_postgres import PostgresStore
 REFUSED = {
     "path": ("''",),
     "retries": ("-1", "1001"),
-    "max_retries": ("-1", "1001"),
-    "timeout": ("0", "'Infinity'", "'NaN'"),
     "priority": ("-1", "4"),
     "ordering_key": ("''", "repeat('x', 256)"),
     **dict.fromkeys(("created_at", "run_at", "expires_at"), ("'infinity'", "'-infinity'", "'4000-01-01 BC'")),
@@ -21,6 +19,8 @@ REFUSED = {
 WRITTEN = {
     "status": ("'done'",),
     "lease_epoch": ("-1",),
+    "max_retries": ("-1", "1001"),
+    "timeout": ("0", "'Infinity'", "'NaN'"),
     **dict.fromkeys(("updated_at", "lease_until", "deferred_since"), ("'infinity'", "'4000-01-01 BC'")),
 }
 CASES = [(column, value) for column, values in (REFUSED | WRITTEN).items() for value in values]

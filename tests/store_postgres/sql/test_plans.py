@@ -112,30 +112,30 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
         "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"]), "job_keyed"),
         "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
         "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
-        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_held"),
-        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_leased"),
+        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_lease"),
+        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_lease"),
         "counted claim": (
             Workload.CLAIM,
             built.claim([counted], []),
             ("r1", 100, *[LONG_AGO] * 4),
             "job_ready",
         ),
-        "counted next due": (Workload.CLAIM, built.next_due([counted], claimable=True), (), "job_leased"),
+        "counted next due": (Workload.CLAIM, built.next_due([counted], claimable=True), (), "job_lease"),
         "settle": (
             Workload.SETTLE,
             store._settles._statement(tables.all, plain=True),
             ([0], [key], [1], [None], "r1"),
             "job_pkey",
         ),
-        "lost": (Workload.REST, filled("lost"), (["r1"], ["r2"], [], [], 10), "job_held"),
-        "overdue": (Workload.REST, filled("overdue"), (["r1"], 10), "job_held"),
+        "lost": (Workload.REST, filled("lost"), (["r1"], ["r2"], [], [], 10), "job_lease"),
+        "overdue": (Workload.REST, filled("overdue"), (["r1"], 10), "job_lease"),
         "newest first": (Workload.REST, newest.statement, newest.arguments, "job_recent"),
         "oldest first": (Workload.REST, oldest.statement, oldest.arguments, "job_recent"),
-        "processing": (Workload.REST, processing.statement, processing.arguments, "job_held"),
+        "processing": (Workload.REST, processing.statement, processing.arguments, "job_lease"),
         "count": (Workload.REST, counted_jobs.statement, counted_jobs.arguments, "job_recent"),
         "clear": (Workload.REST, ended.statement, ended.arguments, "job_recent"),
         "by a beginning": (Workload.REST, filled("ids_starting_with"), (key, key, 2), "job_pkey"),
-        "release": (Workload.REST, filled("release"), ("r1", [key], None), "job_held"),
+        "release": (Workload.REST, filled("release"), ("r1", [key], None), "job_lease"),
         "prune": (Workload.REST, fill(filled("prune"), status="'success'"), old, "job_ended"),
         "load": (Workload.REST, filled("load"), ([key],), "job_pkey"),
         "by record": (Workload.REST, assigned.statement, assigned.arguments, "job_assigned"),
@@ -164,7 +164,7 @@ async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, 
     chosen = select_changed(JobQuery(), table, large._tables, now)
     plan = await plan_of(dsn, Workload.REST, chosen.statement, *chosen.arguments)
     assert not re.search(r"Seq Scan on job\b", plan), plan
-    for index in ("job_recent", "job_moved", "job_held", "job_ended"):
+    for index in ("job_recent", "job_moved", "job_lease", "job_ended"):
         assert index in plan
 
 

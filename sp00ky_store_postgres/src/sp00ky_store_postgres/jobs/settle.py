@@ -133,10 +133,19 @@ class Settles:
         numbers = {table.table: number for number, table in enumerate(tables)}
         plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
         given = (success_arguments if plain else arguments)(batch)
-        rows = await self._executor.fetch(
+        ((written,),) = await self._executor.fetch(
             workload, self._statement(tables, plain=plain), [numbers[name] for name in names], *given
         )
-        return [(row["n"] - 1, _result(row, batch[row["n"] - 1])) for row in rows]
+        left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
+        if not left:
+            return []
+        rows = await self._executor.fetch(
+            workload,
+            self._unwritten_statement(tables),
+            [numbers[names[n]] for n in left],
+            [batch[n].job_id[-36:] for n in left],
+        )
+        return [(left[row["n"] - 1], _result(row, batch[left[row["n"] - 1]])) for row in rows]
 
     def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
         key = (plain, tuple(table.table for table in tables))
@@ -146,19 +155,20 @@ class Settles:
         return statement
 
     def _build(self, tables: tuple[JobTable, ...], name: str) -> str:
-        def each(name: str) -> Iterator[str]:
-            for number, table in enumerate(tables):
-                yield self._tables.statement(name, table, number=str(number), appended=appended())
+        parts = self._of_each(tables, f"{name}_table", given=read_sql(name), appended=appended())
+        written = " UNION ALL ".join(f"TABLE written_{number}" for number in range(len(tables)))
+        return f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"
 
-        return ",\n".join([read_sql(name), *each(f"{name}_table")]) + " UNION ALL ".join(
-            each("settle_unwritten")
-        )
+    def _unwritten_statement(self, tables: tuple[JobTable, ...]) -> str:
+        return " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))
+
+    def _of_each(self, tables: tuple[JobTable, ...], name: str, **parts: str) -> Iterator[str]:
+        for number, table in enumerate(tables):
+            yield self._tables.statement(name, table, number=str(number), **parts)
 
 
 def _result(row: Row, settlement: Settlement) -> SettleResult:
-    seen = "seen" if row["held_epoch"] is None else "held"
-    epoch, status, runner_id = (row[f"{seen}_{name}"] for name in ("epoch", "status", "runner"))
-    fate = settlement.fate_on(epoch=epoch, status=status, runner_id=runner_id)
+    fate = settlement.fate_on(epoch=row["epoch"], status=row["status"], runner_id=row["runner"])
     # Where the guard fits, and yet nothing was written, a transaction locks the row, or it moved just now.
     fate = SettleFate.BUSY if fate is SettleFate.SETTLED else fate
     return SettleResult(job_id=settlement.job_id, fate=fate)

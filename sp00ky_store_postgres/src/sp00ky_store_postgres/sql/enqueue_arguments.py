@@ -134,10 +134,12 @@ def stored_plain(pairs: Sequence[tuple[str, NewJob]], table: JobTable, at: datet
     first = stored(new_job, table, key, (at, at, at)).__dict__
     jobs = {}
     for key, new_job in pairs:
+        values = first.copy()
+        values["id"] = f"{table.table}:{key}"
+        values["path"] = new_job.path
+        values["payload_json"] = new_job.payload_json
         jobs[key] = job = object.__new__(Job)
-        job.__dict__.update(
-            first, id=f"{table.table}:{key}", path=new_job.path, payload_json=new_job.payload_json
-        )
+        object.__setattr__(job, "__dict__", values)
     return jobs
 
 

@@ -1,12 +1,4 @@
--- SKIP LOCKED: a row that another transaction holds is reported as such, and delays no other.
-held_{{number}} AS MATERIALIZED (
-    SELECT given.*, job.ctid AS place, job.lease_epoch AS epoch_now, job.status AS status_now,
-        job.runner_id AS runner_now
-    FROM given
-    JOIN ONLY {{table}} AS job ON job.id = given.id
-    WHERE given.table_number = {{number}}
-    FOR NO KEY UPDATE OF job SKIP LOCKED
-),
+-- SKIP LOCKED: a row that another transaction holds isn't written, and delays no other.
 written_{{number}} AS (
     UPDATE ONLY {{table}} AS job
     SET status = held.status,
@@ -27,8 +19,16 @@ written_{{number}} AS (
         runner_id = CASE WHEN held.flags & 2 <> 0 THEN job.runner_id END,
         lease_epoch = (job.lease_epoch + (held.flags & 1)) % 4611686018427387905,
         updated_at = clock_timestamp()
-    FROM held_{{number}} AS held
-    WHERE job.ctid = held.place AND held.epoch_now = held.epoch AND held.status_now = held.was
-      AND held.runner_now IS NOT DISTINCT FROM held.runner
+    FROM (
+        SELECT given.*, job.ctid AS place
+        FROM {{given}}
+        JOIN ONLY {{table}} AS job ON job.id = given.id
+        WHERE given.table_number = {{number}}
+          AND job.lease_epoch = given.epoch
+          AND job.status || '' = given.was
+          AND job.runner_id IS NOT DISTINCT FROM given.runner
+        FOR NO KEY UPDATE OF job SKIP LOCKED
+    ) AS held
+    WHERE job.ctid = held.place
     RETURNING held.n
 )

@@ -50,9 +50,6 @@ CREATE TABLE IF NOT EXISTS {{table}} (
     autovacuum_vacuum_cost_delay = 0
 )
 
--- index held: each search for lost jobs reads the whole table
-CREATE INDEX {{concurrently}}{{name}} ON {{table}} (runner_id, lease_until) WHERE status = 'processing'
-
 -- unique dedup: a dedup_key doesn't keep a second job out, and enqueueing with one fails
 CREATE UNIQUE INDEX {{concurrently}}{{name}} ON {{table}} (dedup_key)
 WHERE dedup_key IS NOT NULL AND status IN ('pending', 'processing')

@@ -21,10 +21,6 @@ WHERE ordering_key IS NOT NULL AND status = 'processing'
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (ordering_key, ordering_at, id)
 WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing')
 
--- index leased: each claim of a backend with ordering keys or limits reads the whole table
-CREATE INDEX {{concurrently}}{{name}} ON {{table}} (lease_until)
-WHERE lease_until IS NOT NULL AND status <> 'processing'
-
 -- index ready: each claim reads the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (priority DESC, run_at, id)
 WHERE status = 'pending' AND ordering_key IS NULL

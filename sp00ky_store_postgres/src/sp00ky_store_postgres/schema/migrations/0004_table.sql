@@ -16,17 +16,15 @@ ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
 
 -- trigger rules: a row that no runner can work with is written
 CREATE TRIGGER {{name}} BEFORE INSERT OR UPDATE OF
-    path, retries, max_retries, timeout, created_at, run_at, priority, ordering_key, ordering_at, expires_at
+    path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at
 ON {{table}}
 FOR EACH ROW
 WHEN (NOT (
     -- What is null is met.
     NEW.path <> ''
-    AND least(NEW.retries, NEW.max_retries, NEW.priority) >= 0
-    AND greatest(NEW.retries, NEW.max_retries) <= 1000
+    AND least(NEW.retries, NEW.priority) >= 0
+    AND NEW.retries <= 1000
     AND NEW.priority <= 3
-    AND NEW.timeout > 0
-    AND NEW.timeout < 'Infinity'::double precision
     AND char_length(NEW.ordering_key) BETWEEN 1 AND 255
     AND (NEW.ordering_key IS NULL OR NEW.ordering_at IS NOT NULL)
     AND least(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) >= '0001-01-02 00:00:00+00'
@@ -38,12 +36,6 @@ EXECUTE FUNCTION {{sp00ky_refuse_row}}()
 ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
 
 -- dropped retries: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped max_retries: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped timeout: each claim and each settle reads and evaluates one more CHECK
 ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
 
 -- dropped instants: each claim and each settle reads and evaluates one more CHECK

@@ -47,8 +47,13 @@ def decode(text: bytes | str, *, unique_keys: bool = False) -> Any:
     """
     if not isinstance(text, str):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
+    decoder = _strict_decoder if unique_keys else _decoder
     try:
-        return (_strict_decoder if unique_keys else _decoder).decode(text)
+        if text.startswith(("{", "[")):  # looking for blanks around it costs as much as a small value
+            value, end = decoder.raw_decode(text)
+            if end == len(text):
+                return value
+        return decoder.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

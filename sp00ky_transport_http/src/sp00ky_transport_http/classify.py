@@ -56,9 +56,7 @@ def _is_throttled(status: int, asked: float | None) -> bool:
 
 def _result(response: Response, redaction: Redaction, limit: int) -> JsonText | None:
     """Return the body, where it is JSON: said to be (or nothing else), whole, valid, and short enough."""
-    if not response.body or not response.complete:
-        return None
-    if not _may_be_json(response.headers.get("content-type")):
+    if not (response.body and response.complete and _may_be_json(response.headers.get("content-type"))):
         return None
     body, whole = _content(response, min(limit, MAX_RESULT_BYTES + len(_BOM)))
     body = body.removeprefix(_BOM)
@@ -79,8 +77,8 @@ def _may_be_json(content_type: str | None) -> bool:
 
 def _content(response: Response, limit: int) -> tuple[bytes | bytearray, bool]:
     """Return the body without its content coding, at most ``limit`` bytes, and whether that is all of it."""
-    coding = response.headers.get("content-encoding", "").strip().lower()
-    if coding in {"", "identity"}:
+    coding = response.headers.get("content-encoding")
+    if coding is None or (coding := coding.strip().lower()) in {"", "identity"}:
         return response.body[:limit], response.complete and len(response.body) <= limit
     if coding not in {"gzip", "x-gzip", "deflate"}:
         return b"", False

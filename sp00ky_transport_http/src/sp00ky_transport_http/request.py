@@ -56,7 +56,7 @@ class Template:
         return f"{self.method} {self.url.raw_path_qs} HTTP/1.1\r\n{header_lines(self.headers)}".encode()
 
 
-@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
+@attrs.define(kw_only=True, eq=False)  # not frozen: faster to make, which is done for each job
 class Request:
     """All that is sent, but for what frames it on a connection: Content-Length and Connection.
 
@@ -184,7 +184,8 @@ class RequestBuilder:
 def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
-    headers = {"Idempotency-Key": _header_text(job.id), "Sp00ky-Attempt": str(attempt.number)}
+    job_id = job.id if _PLAIN_ID.fullmatch(job.id) else _quoted(job.id)
+    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": str(attempt.number)}
     if job.traceparent and TRACEPARENT.fullmatch(job.traceparent):
         headers["traceparent"] = job.traceparent
     return headers
@@ -255,6 +256,6 @@ def _secrets(backend: BackendConfig, token: Secret | None) -> list[str]:
     return secrets
 
 
-def _header_text(text: str) -> str:
-    """Return the text as a header can hold it, percent-encoded if need be; different ones stay different."""
-    return text if _PLAIN_ID.fullmatch(text) else quote(text, safe=":", errors="surrogatepass")
+def _quoted(text: str) -> str:
+    """Return the text as a header can hold it, percent-encoded; different ones stay different."""
+    return quote(text, safe=":", errors="surrogatepass")

@@ -58,10 +58,14 @@ class Connection(asyncio.Protocol):
         self._waiter = self._loop.create_future()
         self._received = self._interim = 0
         self.is_reusable = self._is_whole = False
-        if self.is_open:
-            self._send(head, exchange.request.body)
-        else:
+        if not self.is_open:
             self._end(self._failure or _closed(None))
+        elif len(exchange.request.body) <= _PIECE:
+            self._transport.write(head + exchange.request.body)
+        else:
+            self._transport.write(head)
+            self._unsent = memoryview(exchange.request.body)
+            self._write()
         return self._waiter
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
@@ -184,14 +188,6 @@ class Connection(asyncio.Protocol):
             self.is_reusable = self._parser.should_keep_alive()
 
     # --- writing, ending ---
-
-    def _send(self, head: bytes, body: bytes) -> None:
-        if len(body) <= _PIECE:
-            self._transport.write(head + body)
-            return
-        self._transport.write(head)
-        self._unsent = memoryview(body)
-        self._write()
 
     def _write(self) -> None:
         """Write what the transport takes: a body is never copied whole."""

@@ -62,7 +62,9 @@ class Pool:
         if self._is_closed:
             connection.abort()
             return
-        kept = self._kept.setdefault(origin, deque())
+        kept = self._kept.get(origin)
+        if kept is None:
+            kept = self._kept[origin] = deque()
         if len(kept) >= _MOST_IDLE:
             kept.popleft().abort()
         connection.kept_since = self._loop.time()

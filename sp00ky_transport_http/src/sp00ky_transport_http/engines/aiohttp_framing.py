@@ -126,7 +126,6 @@ class Framing(asyncio.Protocol):
             self._exchange.request.template.method != "HEAD"
             and _HAS_BODY.match(head) is not None
             and b"\r\ncontent-length: %d\r\n" % len(body) in head + b"\r\n"
-            and head.count(b"\ncontent-length") == 1
             and b"\ntransfer-encoding" not in head
         )
 

@@ -178,6 +178,15 @@ async def test_a_token_that_no_header_can_hold_fails_its_jobs_alone(
     assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
 
 
+async def test_a_head_request_has_no_body_to_wait_for(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
+    for _ in range(2):  # the backend sends one, together with the head
+        attempt = attempt_for(server.url, "/json", method="HEAD", payload={})
+        assert await transport.deliver(attempt) == Delivered(code=200)
+    assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
+
+
 async def test_delivering_before_opening_says_so() -> None:
     with pytest.raises(RuntimeError, match="open"):
         await HttpTransport().deliver(attempt_for("http://127.0.0.1:1", "/json"))

@@ -45,7 +45,7 @@ def request_of(
     ],
 )
 def test_the_url_is_the_base_and_the_path(base: str, path: str, url: str) -> None:
-    assert str(request_of(path, base).url) == url
+    assert str(request_of(path, base).template.url) == url
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_url_is_the_base_and_the_path(base: str, path: str, url: str) -> Non
     ],
 )
 def test_scalars_fill_a_parameter(value: object, segment: str) -> None:
-    assert request_of("/t/{id}", payload={"id": value}).url.raw_path == f"/v1/t/{segment}"
+    assert request_of("/t/{id}", payload={"id": value}).template.url.raw_path == f"/v1/t/{segment}"
 
 
 def test_a_value_that_another_reading_would_turn_into_a_path_is_refused() -> None:
@@ -83,8 +83,8 @@ def test_a_path_that_is_not_its_routes_is_refused() -> None:
 def test_a_query_is_made_of_the_payload(method: str) -> None:
     payload = {"id": 1, "q": "a b&c", "n": [1, "x", None], "none": None, "empty": [], "f": 0.5}
     request = request_of("/t/{id}", method=method, payload=payload)
-    assert str(request.url) == "http://api.test/v1/t/1?q=a+b%26c&n=1&n=x&f=0.5"
-    assert (request.method, request.body) == (method, b"")
+    assert str(request.template.url) == "http://api.test/v1/t/1?q=a+b%26c&n=1&n=x&f=0.5"
+    assert (request.template.method, request.body) == (method, b"")
     assert "Content-Length" not in headers_of(request)
 
 
@@ -93,7 +93,7 @@ def test_a_posts_declared_query_parameters_go_into_the_query_too() -> None:
     route = attrs.evolve(attempt.route, query_parameters=("lang", "page"))
     request = build(attrs.evolve(attempt, route=route))
     assert not isinstance(request, Undelivered)
-    assert str(request.url) == "http://api.test/v1/t/1?lang=de"
+    assert str(request.template.url) == "http://api.test/v1/t/1?lang=de"
     assert request.body == attempt.job.payload_json
 
 
@@ -168,7 +168,7 @@ def test_header_values_that_no_header_can_hold_are_dropped(value: str) -> None:
 def test_user_and_password_of_the_base_url_become_a_header() -> None:
     request = request_of(base="http://ghost:boo@api.test/v1", token=None)
     assert headers_of(request)["Authorization"] == "Basic Z2hvc3Q6Ym9v"
-    assert str(request.url) == "http://api.test/v1/json"
+    assert str(request.template.url) == "http://api.test/v1/json"
 
 
 def test_what_a_route_shares_is_made_once() -> None:
@@ -177,7 +177,7 @@ def test_what_a_route_shares_is_made_once() -> None:
     first, second = builder.build(attempt), builder.build(attempt)
     assert isinstance(first, Request)
     assert isinstance(second, Request)
-    assert first.url is second.url
+    assert first.template is second.template
 
 
 def test_a_route_that_has_changed_is_made_anew() -> None:
@@ -186,4 +186,4 @@ def test_a_route_that_has_changed_is_made_anew() -> None:
     builder.build(attempt)
     changed = builder.build(attrs.evolve(attempt, route=attrs.evolve(attempt.route, method="PUT")))
     assert isinstance(changed, Request)
-    assert changed.method == "PUT"
+    assert changed.template.method == "PUT"

@@ -90,16 +90,16 @@ def test_a_request_stays_with_its_backend(base: str, path: str, payload: object,
         assert request.code == 0
         return
     place = URL(base)
-    assert request.url.origin() == place.origin()
-    assert request.url.user is None
-    assert request.url.raw_path_qs.isascii()
-    assert request.url.raw_path_qs.isprintable()
-    assert " " not in request.url.raw_path_qs
-    assert request.method == method
+    assert request.template.url.origin() == place.origin()
+    assert request.template.url.user is None
+    assert request.template.url.raw_path_qs.isascii()
+    assert request.template.url.raw_path_qs.isprintable()
+    assert " " not in request.template.url.raw_path_qs
+    assert request.template.method == method
     assert request.headers["Host"] == place.host_port_subcomponent
     below = place.raw_path.rstrip("/")
-    assert request.url.raw_path.startswith(below + "/")
-    for reading in readings(request.url.raw_path):
+    assert request.template.url.raw_path.startswith(below + "/")
+    for reading in readings(request.template.url.raw_path):
         assert reading == below or reading.startswith(below + "/")
         assert not reading.startswith("//") or below
 
@@ -110,6 +110,6 @@ def test_a_filled_value_is_one_segment_that_decodes_to_it(value: str) -> None:
     if isinstance(request, Undelivered):
         assert "." in value or "%" in value
         return
-    _, v1, threads, segment, end = request.url.raw_path.split("/")
+    _, v1, threads, segment, end = request.template.url.raw_path.split("/")
     assert (v1, threads, end) == ("v1", "threads", "x")
     assert unquote(segment) == value

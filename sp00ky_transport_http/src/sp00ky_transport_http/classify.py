@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from datetime import datetime
+from functools import lru_cache
 from http import HTTPStatus
 
 from sp00ky_core.encoding.json_bytes import JsonText, decode
@@ -55,10 +56,7 @@ def _is_throttled(status: int, asked: float | None) -> bool:
 
 def _result(response: Response, redaction: Redaction, limit: int) -> JsonText | None:
     """Return the body, where it is JSON: said to be (or nothing else), whole, valid, and short enough."""
-    if not response.body or not response.complete:
-        return None
-    said = response.headers.get("content-type")
-    if said is not None and not _JSON_TYPE.match(said):
+    if not (response.body and response.complete and _may_be_json(response.headers.get("content-type"))):
         return None
     body, whole = _content(response, min(limit, MAX_RESULT_BYTES + len(_BOM)))
     body = body.removeprefix(_BOM)
@@ -72,17 +70,22 @@ def _result(response: Response, redaction: Redaction, limit: int) -> JsonText | 
     return None if clean is None else JsonText(clean)
 
 
-def _content(response: Response, limit: int) -> tuple[bytes, bool]:
+@lru_cache(maxsize=256)  # a backend says few different things
+def _may_be_json(content_type: str | None) -> bool:
+    return content_type is None or _JSON_TYPE.match(content_type) is not None
+
+
+def _content(response: Response, limit: int) -> tuple[bytes | bytearray, bool]:
     """Return the body without its content coding, at most ``limit`` bytes, and whether that is all of it."""
-    coding = response.headers.get("content-encoding", "identity").strip().lower()
-    if coding in {"", "identity"}:
+    coding = response.headers.get("content-encoding")
+    if coding is None or (coding := coding.strip().lower()) in {"", "identity"}:
         return response.body[:limit], response.complete and len(response.body) <= limit
     if coding not in {"gzip", "x-gzip", "deflate"}:
         return b"", False
     return _inflated(response.body, limit)
 
 
-def _inflated(body: bytes, limit: int) -> tuple[bytes, bool]:
+def _inflated(body: bytes | bytearray, limit: int) -> tuple[bytes, bool]:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, whichever header it has
     try:
         content = inflater.decompress(body, limit + 1)

@@ -42,9 +42,9 @@ class Redaction:
             text = self._pattern.sub(_MASK, text)
         return ""
 
-    def json(self, body: bytes, value: object) -> bytes | None:
+    def json(self, body: bytes | bytearray, value: object) -> bytes | bytearray | None:
         """Return a value's JSON without secrets; None where none would be left, or it can't be cleaned."""
-        if not (b"\\" in body or self._is_in(body.decode())):
+        if not self._sought or not (b"\\" in body or self._is_in(body.decode())):
             return body
         try:
             cleaned = self._cleaned(value)

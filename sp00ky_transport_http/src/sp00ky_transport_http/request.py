@@ -35,52 +35,57 @@ _DEFAULTS: Mapping[str, str] = {
 """Headers that every request has where a plugin says nothing else."""
 
 
-@attrs.frozen(eq=False)
-class CommonHeaders:
-    """Headers that requests have in common.
-
-    Attributes:
-        fields: By name.
-        lines: As they go over the wire, made once.
-    """
-
-    fields: Mapping[str, str] = attrs.field(repr=False)
-    lines: str = attrs.field(init=False, repr=False)
-
-    @lines.default
-    def _lines(self) -> str:
-        return "".join([f"{name}: {value}\r\n" for name, value in self.fields.items()])
-
-
-@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
-class Request:
-    """All that is sent, but for what frames it on a connection: Content-Length and Connection.
+@attrs.frozen(kw_only=True, eq=False)
+class Template:
+    """Hold what requests have in common, and how it goes over the wire.
 
     Attributes:
         method: Upper case.
         url: With the backend's origin, below its base path.
-        common: Headers that aren't the attempt's own.
-        own: Headers of this attempt alone; no name is in both, whatever its case.
-        body: The payload, byte for byte, or nothing.
+        headers: Those that aren't an attempt's own.
+        head: All of this as it goes over the wire in HTTP/1.1.
     """
 
     method: str
     url: URL
-    common: CommonHeaders
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    head: bytes = attrs.field(init=False, repr=False)
+
+    @head.default
+    def _head(self) -> bytes:
+        return f"{self.method} {self.url.raw_path_qs} HTTP/1.1\r\n{header_lines(self.headers)}".encode()
+
+
+@attrs.define(kw_only=True, eq=False)  # not frozen: faster to make, which is done for each job
+class Request:
+    """All that is sent, but for what frames it on a connection: Content-Length and Connection.
+
+    Attributes:
+        template: What it has in common with others.
+        own: Headers of this attempt alone; none of the template's is among them, whatever its case.
+        body: The payload, byte for byte, or nothing.
+    """
+
+    template: Template
     own: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
 
     @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> dict[str, str]:
         """All of its headers."""
-        return {**self.common.fields, **self.own}
+        return {**self.template.headers, **self.own}
+
+
+def header_lines(headers: Mapping[str, str]) -> str:
+    """Return headers as they go over the wire."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 @attrs.frozen(kw_only=True)
 class _PreparedRoute:
     route: Route
     path: RoutePath
-    url: URL | None  # where neither the path nor the query depends on the payload
+    template: Template | None  # where neither the path nor the query depends on the payload
 
 
 class RequestBuilder:
@@ -96,7 +101,7 @@ class RequestBuilder:
             **_shared_headers(self.token, base_url),
         }
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
-        self._common = CommonHeaders(self._headers())
+        self._common = self._headers()
         self.redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
 
@@ -123,24 +128,34 @@ class RequestBuilder:
             prepared = self._prepare(route)
         if job.path != route.path:
             raise PathRefused("it is not the path of its route")
-        url, added = prepared.url, attempt.headers
-        if url is None:
-            payload = _payload(job)
-            url = self._url(prepared, payload)
-            added = {**_header_parameters(route, payload), **added}  # a plugin's win
-        elif not isinstance(job.payload_json, JsonObject):
+        own, template = _own_headers(attempt), prepared.template
+        if not isinstance(job.payload_json, JsonObject):
             _payload(job)
-        own, body = _own_headers(attempt), job.payload_json if route.has_body else b""
-        common = CommonHeaders(self._headers(_untraced(own, added))) if added else self._common
-        return Request(method=route.method, url=url, common=common, own=own, body=body)
+        if template is None or attempt.headers:
+            template = self._template(prepared, attempt, own)
+        return Request(template=template, own=own, body=job.payload_json if route.has_body else b"")
 
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
         depends = path.names or route.query_parameters or route.header_parameters or not route.has_body
-        url = None if depends else self._place.url(path.literals[0])
-        prepared = _PreparedRoute(route=route, path=path, url=url)
-        self._routes[route.path] = prepared
+        template = None
+        if not depends:
+            url = self._place.url(path.literals[0])
+            template = Template(method=route.method, url=url, headers=self._common)
+        prepared = self._routes[route.path] = _PreparedRoute(route=route, path=path, template=template)
         return prepared
+
+    def _template(self, prepared: _PreparedRoute, attempt: Attempt, own: Mapping[str, str]) -> Template:
+        """Return the template of one attempt, whose URL or headers are its own."""
+        added = attempt.headers
+        if prepared.template is None:
+            payload = _payload(attempt.job)
+            url = self._url(prepared, payload)
+            added = {**_header_parameters(prepared.route, payload), **added}  # a plugin's win
+        else:
+            url = prepared.template.url
+        headers = self._headers(_untraced(own, added)) if added else self._common
+        return Template(method=prepared.route.method, url=url, headers=headers)
 
     def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
         path, route = prepared.path.filled(payload), prepared.route
@@ -169,7 +184,8 @@ class RequestBuilder:
 def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
-    headers = {"Idempotency-Key": _header_text(job.id), "Sp00ky-Attempt": str(attempt.number)}
+    job_id = job.id if _PLAIN_ID.fullmatch(job.id) else _quoted(job.id)
+    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": str(attempt.number)}
     traceparent = _plugin_s_traceparent(attempt) if attempt.headers else None
     traceparent = traceparent or job.traceparent
     if traceparent and TRACEPARENT.fullmatch(traceparent):
@@ -248,6 +264,6 @@ def _secrets(backend: BackendConfig, token: Secret | None) -> list[str]:
     return secrets
 
 
-def _header_text(text: str) -> str:
-    """Return the text as a header can hold it, percent-encoded if need be; different ones stay different."""
-    return text if _PLAIN_ID.fullmatch(text) else quote(text, safe=":", errors="surrogatepass")
+def _quoted(text: str) -> str:
+    """Return the text as a header can hold it, percent-encoded; different ones stay different."""
+    return quote(text, safe=":", errors="surrogatepass")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import ssl
 from datetime import UTC, datetime
+from functools import cache
 
 from yarl import URL
 
@@ -15,7 +16,7 @@ from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
-from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed
+from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.request import RequestBuilder
 
 __all__ = ["HttpTransport"]
@@ -60,10 +61,9 @@ class HttpTransport:
                 return request
             exchange = Exchange(
                 request=request,
+                origin=target.origin,
                 limit=attempt.backend.max_response_bytes,
                 fresh=attempt.last,
-                tls=target.tls,
-                proxy=target.proxy,
             )
             failure = await self._failure(target.engine, exchange, attempt.timeout)
             return target.outcome(exchange, failure)
@@ -113,14 +113,13 @@ class _Target:
         self.backend = backend
         self.engine = engine
         self.builder = RequestBuilder(backend)
-        self.tls = _tls(backend)
-        self.proxy = URL(backend.proxy.value) if backend.proxy else None
+        self.origin = _origin(backend)
 
     def outcome(self, exchange: Exchange, failure: Exception | None) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
         response = exchange.response
         if response is None:
-            if isinstance(failure, TimeoutError) and not exchange.is_connected:
+            if isinstance(failure, TimeoutError) and exchange.connection is None:
                 return Undelivered(name=CONNECT, reason="no connection in time")
             problem = failure or RuntimeError("an exchange ends with a head or an error")
             return undelivered_by(problem, self.builder.redaction)
@@ -129,9 +128,23 @@ class _Target:
         return outcome_of(response, self.builder.redaction, limit=limit, now=now)
 
 
-def _tls(backend: BackendConfig) -> ssl.SSLContext | None:
-    if backend.tls is None:
-        return None
-    context = backend.tls.context()
+def _origin(backend: BackendConfig) -> Origin:
+    url = URL(backend.base_url)
+    own_tls = _for_http_1(backend.tls.context()) if backend.tls else None
+    return Origin(
+        host=url.raw_host or "",
+        port=url.port or 0,
+        tls=own_tls or _default_tls() if url.scheme == "https" else None,
+        proxy=URL(backend.proxy.value) if backend.proxy else None,
+    )
+
+
+@cache
+def _default_tls() -> ssl.SSLContext:
+    """Return what trusts the system's authorities and shows no certificate."""
+    return _for_http_1(ssl.create_default_context())
+
+
+def _for_http_1(context: ssl.SSLContext) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     return context

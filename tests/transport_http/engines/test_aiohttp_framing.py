@@ -98,6 +98,10 @@ RESPONSES = {
     "too many": (INTERIM * 17 + SIZED, (0, "protocol"), None),
     "bare line feeds": (SIZED.replace(b"\r\n", b"\n"), (200, "delivered"), b"{}"),
     "no content": (b"HTTP/1.1 204 No\r\n\r\n", (204, "delivered"), None),
+    "body on 204": (SIZED.replace(b"200 OK", b"204 No"), (204, "delivered"), None),
+    "body on 304": (SIZED.replace(b"200 OK", b"304 No"), (304, "http_status"), None),
+    "two lengths": (SIZED.replace(b"Content-L", b"Content-Length: 2\r\nContent-L"), (0, "protocol"), None),
+    "length of chunks": (CHUNKED[:-2] + b"Content-Length: 9\r\n\r\nghost\r\n{}", (0, "protocol"), None),
     "bad chunk": (CHUNKED + b"ghost\r\n{}", (200, "delivered"), None),
     "late bad chunk": (CHUNKED + b"2\r\n{}\r\nghost\r\n", (200, "delivered"), None),
     "bad failure": (CHUNKED.replace(b"200 OK", b"503 No") + b"-1\r\n{}", (503, "http_status"), None),
@@ -111,6 +115,10 @@ RESPONSES = {
 @given(name=st.sampled_from(sorted(RESPONSES)), cuts=st.lists(st.integers(0, 800), max_size=6))
 @example(name="blank lines", cuts=[])
 @example(name="bad chunk", cuts=[])
+@example(name="body on 204", cuts=[])
+@example(name="body on 304", cuts=[])
+@example(name="two lengths", cuts=[])
+@example(name="length of chunks", cuts=[])
 def test_packets_make_no_difference(scene: Scene, name: str, cuts: list[int]) -> None:
     response, expected, result = RESPONSES[name]
     ends = [0, *sorted(cut % len(response) for cut in cuts), len(response)]

@@ -211,17 +211,6 @@ def test_a_server_that_hangs_up_before_tls_is_no_connection(run: Run) -> None:
     run(deliver())
 
 
-async def test_a_head_request_has_no_body_to_wait_for() -> None:
-    async with MisbehavingBackend() as server:
-        transport = EngineTransport("httptools")
-        await transport.open()
-        for _ in range(2):
-            attempt = attempt_for(server.url, "/json", method="HEAD", payload={})
-            assert await transport.deliver(attempt) == Delivered(code=200)
-        await transport.close()
-    assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
-
-
 async def test_the_environment_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")

@@ -12,7 +12,8 @@ import pytest
 import uvloop
 
 from sp00ky_transport_http.engines import httptools_pool as pools
-from sp00ky_transport_http.engines.httptools_pool import Origin, Pool
+from sp00ky_transport_http.engines.engine import Origin
+from sp00ky_transport_http.engines.httptools_pool import Pool
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ async def origin() -> AsyncIterator[Origin]:
         writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    yield Origin("127.0.0.1", server.sockets[0].getsockname()[1], None)
+    yield Origin("127.0.0.1", server.sockets[0].getsockname()[1])
     server.close()  # from Python 3.12 on, waiting for it is waiting for its connections
 
 
@@ -123,7 +124,7 @@ async def test_addresses_are_looked_up_once_in_a_while(
 ) -> None:
     asked = looking_up(pool, monkeypatch, origin.port)
     for _ in range(3):
-        await pool.connect(Origin("x.test", 80, None))
+        await pool.connect(Origin("x.test", 80))
     assert asked == ["x.test"]
 
 
@@ -135,7 +136,7 @@ async def test_addresses_that_nothing_answers_at_are_looked_up_again(
     asked = looking_up(pool, monkeypatch, port)
     for _ in range(2):
         with pytest.raises(ConnectionRefusedError):
-            await pool.connect(Origin("x.test", 80, None))
+            await pool.connect(Origin("x.test", 80))
     assert asked == ["x.test", "x.test"]
 
 
@@ -163,7 +164,7 @@ def test_an_address_that_does_not_answer_keeps_no_other_waiting(
                 (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each)) for each in (silent, port)
             ]
             pool._addresses["x.test", 80] = (float("inf"), found)
-            await pool.connect(Origin("x.test", 80, None))
+            await pool.connect(Origin("x.test", 80))
             await accepted.wait()
             await pool.close()
             server.close()

@@ -4,13 +4,13 @@ import pytest
 from yarl import URL
 
 from sp00ky_transport_http.engines.request_head import head_of
-from sp00ky_transport_http.request import CommonHeaders, Request
+from sp00ky_transport_http.request import Request, Template
 
 
 def request(method: str, body: bytes) -> Request:
-    common = CommonHeaders({"Host": "x.test", "X-Name": "caf\xe9"})
     url = URL("http://x.test/a%20b?c=d%26", encoded=True)
-    return Request(method=method, url=url, common=common, own={"Sp00ky-Attempt": "2"}, body=body)
+    template = Template(method=method, url=url, headers={"Host": "x.test", "X-Name": "caf\xe9"})
+    return Request(template=template, own={"Sp00ky-Attempt": "2"}, body=body)
 
 
 def test_a_head_is_its_line_and_its_headers() -> None:

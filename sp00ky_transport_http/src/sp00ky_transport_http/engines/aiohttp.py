@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
-import attrs
 from aiohttp.connector import Connection
 
 from sp00ky_core.outcome import CONNECT, PROTOCOL, RESET, TLS
@@ -52,36 +51,16 @@ class AiohttpEngine:
         session = self._fresh if exchange.fresh else self._kept
         if session is None:
             raise RuntimeError("the engine isn't open")
-        request, mark = exchange.request, _current.set(_Sending(exchange=exchange))
+        answer = await _sent(session, exchange)
+        response = exchange.response = _head(answer)
         try:
-            response = await session.request(
-                request.method,
-                request.url,
-                headers=request.headers,
-                data=_data(request),
-                allow_redirects=False,
-                ssl=exchange.tls or True,
-                proxy=exchange.proxy,
-                read_bufsize=room(exchange.limit),  # so that aiohttp never holds back what was passed to it
-            )
+            await _read_body(answer.content, exchange, response)
         finally:
-            _current.reset(mark)
-        try:
-            await _read_body(response, exchange)
-        finally:
-            if response.connection is not None:  # not released, so not fit for another request
-                response.close()
+            if answer.connection is not None:  # not released, so not fit for another request
+                answer.close()
 
 
-@attrs.define(kw_only=True, eq=False)
-class _Sending:
-    """An exchange in its task, and the connection that it got."""
-
-    exchange: Exchange
-    framing: Framing | None = None
-
-
-_current: ContextVar[_Sending] = ContextVar("sending")
+_current: ContextVar[Exchange] = ContextVar("exchange")  # of a task
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -90,11 +69,11 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(self, *args: Any, **options: Any) -> Connection:
         """Get a connection, framed."""
         connection = await super().connect(*args, **options)
-        sending = _current.get()
-        sending.exchange.is_connected = True
-        if connection.transport is not None:
-            sending.framing = Framing.of(connection.transport)
-            sending.framing.expect(sending.exchange)
+        exchange, transport = _current.get(), connection.transport
+        exchange.connection = connection
+        if transport is not None:  # it may be lost already
+            exchange.connection = framing = Framing.of(transport)
+            framing.expect(exchange)
         return connection
 
 
@@ -103,54 +82,74 @@ def _session(**options: Any) -> aiohttp.ClientSession:
         connector=_Connector(limit=0, **options),
         auto_decompress=False,  # done here, bounded, and so that a bad coding can't undo a delivery
         cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=(_once,),
         timeout=_UNTIMED,  # the attempt's own timeout covers everything
         trust_env=False,
     )
 
 
+async def _sent(session: aiohttp.ClientSession, exchange: Exchange) -> aiohttp.ClientResponse:
+    """Send a request, once, and read its response's head. Raises ``ExchangeFailed``."""
+    request, template = exchange.request, exchange.request.template
+    mark = _current.set(exchange)
+    try:
+        answer = await session.request(
+            template.method,
+            template.url,
+            headers=request.headers,
+            data=_data(request),
+            allow_redirects=False,
+            ssl=exchange.origin.tls or True,
+            proxy=exchange.origin.proxy,
+            read_bufsize=room(exchange.limit),  # so that aiohttp never holds back what was passed to it
+            middlewares=() if template.method == "POST" else (_once,),
+        )
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is no response
+        raise _failure(error, exchange) from _cause(error)
+    finally:
+        _current.reset(mark)
+    if isinstance(exchange.connection, Framing):
+        exchange.connection.begin_body(answer)
+    return answer
+
+
 async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send a request and take its response's head; a middleware of aiohttp.
-
-    A session sends an idempotent request again after some of aiohttp's errors. Here they become errors of
-    the transport, which no one sends again for.
-    """
-    sending = _current.get()
-    exchange = sending.exchange
+    """Let no error of aiohttp reach the session, which sends idempotent requests again after some of them."""
     try:
-        response = await send(request)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it must not reach the session
-        raise _failure(error, sending) from _cause(error)
-    exchange.head = Response(status=response.status, phrase=response.reason or "", headers=response.headers)
-    if sending.framing is not None:
-        sending.framing.begin_body(response)
-    return response
+        return await send(request)
+    except Exception as error:  # noqa: BLE001  # see above
+        raise _failure(error, _current.get()) from _cause(error)
 
 
-def _data(request: Request) -> io.BytesIO | bytes | None:
+def _data(request: Request) -> aiohttp.Payload | None:
     if len(request.body) > _LONG:
-        return io.BytesIO(request.body)
-    return request.body or None
+        return aiohttp.BytesIOPayload(io.BytesIO(request.body))
+    return aiohttp.BytesPayload(request.body) if request.body else None
 
 
-async def _read_body(response: aiohttp.ClientResponse, exchange: Exchange) -> None:
+def _head(answer: aiohttp.ClientResponse) -> Response:
+    return Response(status=answer.status, phrase=answer.reason or "", headers=answer.headers, complete=False)
+
+
+async def _read_body(content: aiohttp.StreamReader, exchange: Exchange, response: Response) -> None:
     try:
-        async for chunk in response.content.iter_any():
-            if not exchange.take(chunk):
+        while not content.at_eof():
+            if not exchange.take(response, await content.readany()):
                 return
     except Exception:  # noqa: BLE001  # the head has come, and decides
         return
-    exchange.complete = True
+    response.complete = True
 
 
-def _failure(error: Exception, sending: _Sending) -> ExchangeFailed:
+def _failure(error: Exception, exchange: Exchange) -> ExchangeFailed:
     """Translate an error of aiohttp, in words that quote nothing of a response."""
-    exchange, origin = sending.exchange, _origin(error)
+    origin = _origin(error)
+    if isinstance(error, ExchangeFailed):
+        return error
     if isinstance(error, aiohttp.ClientSSLError) or isinstance(origin, ssl.SSLError | ssl.CertificateError):
         name, reason = TLS, f"no secure connection: {origin}"
-    elif not exchange.is_connected:
+    elif exchange.connection is None:
         name, reason = CONNECT, f"no connection{_to_where(error, origin)}"
-    elif problem := exchange.problem or _problem(error, sending.framing):
+    elif problem := exchange.problem or _problem(error, exchange.connection):
         name, reason = PROTOCOL, f"the response is not HTTP: {problem}"
     elif isinstance(error, aiohttp.ClientConnectionError | OSError):
         said = f": {error}" if isinstance(error, OSError) else ""
@@ -160,11 +159,15 @@ def _failure(error: Exception, sending: _Sending) -> ExchangeFailed:
     return ExchangeFailed(name=name, reason=reason)
 
 
-def _problem(error: Exception, framing: Framing | None) -> str:
+def _problem(error: Exception, connection: object) -> str:
     """Return what was wrong with bytes that came back, without what aiohttp quotes of them; else nothing."""
     if isinstance(error, aiohttp.ClientResponseError):
         return _QUOTED.split(error.message.strip())[0].strip() or "it can't be read"
-    if isinstance(error, aiohttp.ClientConnectionError) and framing is not None and framing.is_silent:
+    if (
+        isinstance(error, aiohttp.ClientConnectionError)
+        and isinstance(connection, Framing)
+        and connection.is_silent
+    ):
         return "it began before the request"  # that is why aiohttp has closed the connection itself
     return ""
 

@@ -16,6 +16,7 @@ from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, room
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/\d\.\d 1(?!01)\d\d|$")  # after 101, what follows isn't HTTP any more
+_HAS_BODY = re.compile(rb"http/1\.[01] (?!204|304)[2-5]\d\d ")
 _STATUS = len(b"HTTP/1.1 100")  # bytes that say what kind of head it is
 _PIECES = 16  # of a body that are passed on before others get their turn
 _UNASKED = "no request asked for it"
@@ -24,8 +25,9 @@ _UNASKED = "no request asked for it"
 class Framing(asyncio.Protocol):
     """Stands between a connection and aiohttp's protocol, and decides how much that gets at once.
 
-    A head goes alone; the body follows once the head has been read. What comes after the response was asked
-    for by no request: then the connection is closed.
+    A head goes alone; the body follows once the head has been read. Only a response that comes in one packet,
+    whose body can't be bad, goes whole. What comes after the response was asked for by no request: then the
+    connection is closed.
     """
 
     _exchange: Exchange
@@ -38,6 +40,7 @@ class Framing(asyncio.Protocol):
         self._passed = 0  # bytes of the buffer that were passed on
         self._searched = 0  # ... before which no blank line can begin any more
         self._is_held = False  # the head was passed on, and hasn't been read yet
+        self._is_whole = False  # ... and with it the body
         self._is_waiting = self._is_paused = self._is_lost = False
 
     @classmethod
@@ -57,26 +60,33 @@ class Framing(asyncio.Protocol):
         self._exchange = exchange
         self._room = room(exchange.limit)
         self._status, self._interim = b"", 0
-        self._awaits_head, self._is_held = True, False
+        self._awaits_head = self._is_first = True
+        self._is_held = self._is_whole = False
 
     @property
     def is_silent(self) -> bool:
         """Say whether the backend has neither sent anything since ``expect`` nor closed the connection."""
-        return not self._is_lost and self._room == room(self._exchange.limit)
+        return self._is_first and not self._is_lost
 
     def begin_body(self, response: aiohttp.ClientResponse) -> None:
         """Pass on the body: the head has been read."""
         self._response = response
-        self._left = _length(response)
         self._is_held = False
-        self._go_on()
+        if not self._is_whole:
+            self._left = _length(response)
+            self._go_on()
         self._check_reader()
 
     def data_received(self, data: bytes) -> None:
         """Pass on what may go on now."""
+        is_first, self._is_first = self._is_first, False
+        self._room -= len(data)
+        if is_first and self._room >= 0 and self._is_plain(data):
+            self._awaits_head, self._is_held, self._is_whole, self._left = False, True, True, None
+            self._inner.data_received(data)
+            return
         self._buffer = self._buffer[self._searched :] + data
         self._passed, self._searched = self._passed - self._searched, 0
-        self._room -= len(data)
         if self._room < 0:
             self._hang_up("it is longer than what is read of it")
         elif self._is_held or self._is_waiting:
@@ -108,6 +118,16 @@ class Framing(asyncio.Protocol):
     @property
     def _has_more(self) -> bool:
         return self._passed < len(self._buffer)
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Say whether this is a whole response, with a body of a stated length: nothing can hide its head."""
+        head, _, body = data.lower().partition(b"\r\n\r\n")
+        return (
+            self._exchange.request.template.method != "HEAD"
+            and _HAS_BODY.match(head) is not None
+            and b"\r\ncontent-length: %d\r\n" % len(body) in head + b"\r\n"
+            and b"\ntransfer-encoding" not in head
+        )
 
     def _pass_on(self) -> None:
         for _ in range(_PIECES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import attrs
 from yarl import URL
@@ -26,55 +26,56 @@ def room(limit: int) -> int:
     return _HEADS + _OVERHEAD * limit
 
 
+class Origin(NamedTuple):
+    """All that connections must have in common to stand in for each other.
+
+    Attributes:
+        host: A name in ASCII, or an address.
+        port: Of TCP.
+        tls: How TLS is spoken; None: it isn't.
+        proxy: Through which HTTP proxy; may hold a user and a password.
+    """
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    proxy: URL | None = None
+
+
 @attrs.define(kw_only=True, eq=False)
 class Exchange:
     """One request on its way, and what has come back so far: it stays true when the engine is cancelled.
 
     Attributes:
         request: To be sent, once.
+        origin: Where to.
         limit: Bytes of the body that are read.
         fresh: Take a new connection, and keep it for no other request.
-        tls: How TLS is spoken; None: with the system's authorities and no certificate.
-        proxy: Through which HTTP proxy; may hold a user and a password.
-        is_connected: Anything can have been sent.
-        head: The response as soon as its head has come whole, without its body.
-        body: As much of it as is of use.
-        size: Bytes of it that were read.
-        complete: All of the body was read.
+        connection: What it goes over, by its engine; None: nothing can have been sent yet.
+        response: As far as it has come, and of its body as much as is of use; None before its head was whole.
+        size: Bytes of the body that were read.
         problem: Why the engine hung up, in words that quote nothing.
     """
 
     request: Request
+    origin: Origin = attrs.field(repr=False)
     limit: int
     fresh: bool = False
-    tls: ssl.SSLContext | None = None
-    proxy: URL | None = attrs.field(default=None, repr=False)
-    is_connected: bool = False
-    head: Response | None = None
-    body: bytearray = attrs.field(factory=bytearray)
+    connection: object = None
+    response: Response | None = None
     size: int = 0
-    complete: bool = False
     problem: str = ""
 
-    def take(self, chunk: bytes) -> bool:
+    def take(self, response: Response, chunk: bytes) -> bool:
         """Take a piece of the body; False: it is longer than what is read of it."""
         self.size += len(chunk)
-        self.body += chunk[: max(min(KEPT, self.limit) - len(self.body), 0)]
+        if not response.body:  # a body mostly comes in one piece, which isn't copied
+            response.body = chunk[: min(KEPT, self.limit)]
+            return self.size <= self.limit
+        if isinstance(response.body, bytes):
+            response.body = bytearray(response.body)
+        response.body += chunk[: max(min(KEPT, self.limit) - len(response.body), 0)]
         return self.size <= self.limit
-
-    @property
-    def response(self) -> Response | None:
-        """The response as far as it has come; None before its head was whole."""
-        head = self.head
-        if head is None:
-            return None
-        return Response(
-            status=head.status,
-            phrase=head.phrase,
-            headers=head.headers,
-            body=bytes(self.body),
-            complete=self.complete,
-        )
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ssl
 
 from sp00ky_core.outcome import CONNECT, TLS
-from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed
+from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
-from sp00ky_transport_http.engines.httptools_pool import Origin, Pool
+from sp00ky_transport_http.engines.httptools_pool import Pool
 from sp00ky_transport_http.engines.request_head import head_of
 
 
@@ -19,7 +19,6 @@ class HttptoolsEngine:
 
     def __init__(self) -> None:
         self._pool: Pool | None = None
-        self._tls: ssl.SSLContext | None = None  # with the system's authorities, once it is asked for
 
     async def open(self) -> None:
         """Make the pool; opening an open engine does nothing."""
@@ -37,11 +36,11 @@ class HttptoolsEngine:
         pool = self._pool
         if pool is None:
             raise RuntimeError("the engine isn't open")
-        origin = self._origin(exchange)
+        origin = exchange.origin
         connection = None if exchange.fresh else pool.take(origin)
         if connection is None:
             connection = await _connected(pool, origin)
-        exchange.is_connected = True
+        exchange.connection = connection
         try:
             failure = await connection.start(exchange, head_of(exchange.request))
         except BaseException:
@@ -53,18 +52,6 @@ class HttptoolsEngine:
             connection.abort()
         if failure is not None:
             raise failure
-
-    def _origin(self, exchange: Exchange) -> Origin:
-        url, tls = exchange.request.url, None
-        if url.scheme == "https":
-            tls = exchange.tls or self._default_tls()
-        return Origin(url.raw_host or "", url.port or 0, tls)
-
-    def _default_tls(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
-        return self._tls
 
 
 async def _connected(pool: Pool, origin: Origin) -> Connection:

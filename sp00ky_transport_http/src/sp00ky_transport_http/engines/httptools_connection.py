@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sp00ky_core.outcome import PROTOCOL, RESET, TLS
 from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, room
-from sp00ky_transport_http.response import Response
+from sp00ky_transport_http.response import READ, Response
 
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
 _LONGEST_HEAD = 65_536  # bytes that are read before a whole response head, informational heads included
 _PIECE = 65_536  # bytes of a body that are written at once
+_NAMES = {name.encode(): name for name in READ}
 _TOO_LONG = "its head is longer than what is read of it"
 _TOO_MANY = f"more than {MAX_INTERIM} informational heads"
 
@@ -39,13 +41,14 @@ class Connection(asyncio.Protocol):
     _waiter: asyncio.Future[ExchangeFailed | None]
     _exchange: Exchange | None = None
     _failure: ExchangeFailed | None = None
-    _fields: dict[str, str] | None = None  # None: outside of a head, where there may be trailers
     _unsent: bytes | memoryview = b""
     _is_paused = False
 
     def __init__(self, opened: set[Connection]) -> None:
         self._loop = asyncio.get_running_loop()
         self._opened = opened  # of its pool: it is in there while it isn't closed
+        self._fields: dict[bytes, bytes] = {}  # of several headers with the same name the first counts
+        self.on_header = self._fields.setdefault  # the parser's call: of trailers too, which no one reads
         self._parser = _parser(self)
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
@@ -55,10 +58,14 @@ class Connection(asyncio.Protocol):
         self._waiter = self._loop.create_future()
         self._received = self._interim = 0
         self.is_reusable = self._is_whole = False
-        if self.is_open:
-            self._send(head, exchange.request.body)
-        else:
+        if not self.is_open:
             self._end(self._failure or _closed(None))
+        elif len(exchange.request.body) <= _PIECE:
+            self._transport.write(head + exchange.request.body)
+        else:
+            self._transport.write(head)
+            self._unsent = memoryview(exchange.request.body)
+            self._write()
         return self._waiter
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
@@ -100,7 +107,6 @@ class Connection(asyncio.Protocol):
             self._failure = _not_http("it began before the request")
             self.abort()
             return
-        self._received += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -109,7 +115,9 @@ class Connection(asyncio.Protocol):
             return
         if self._is_whole:
             self._end(None)
-        elif exchange.head is None and self._received > _LONGEST_HEAD:
+            return
+        self._received += len(data)
+        if exchange.response is None and self._received > _LONGEST_HEAD:
             self._end(_not_http(_TOO_LONG))
         elif self._received > room(exchange.limit):
             self._end(None)
@@ -140,23 +148,17 @@ class Connection(asyncio.Protocol):
         """Begin a response; one that follows a whole response was asked for by no request."""
         if self._is_whole:
             raise _Stop
-        self._fields = {}
+        self._fields.clear()
         self._phrase = b""
 
     def on_status(self, phrase: bytes) -> None:
         """Take a piece of the words beside the status."""
         self._phrase += phrase
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or pass over a trailer; of several with the same name the first counts."""
-        if self._fields is not None:
-            self._fields.setdefault(name.lower().decode("latin-1"), value.decode("latin-1"))
-
     def on_headers_complete(self) -> None:
         """Note a whole head: it decides, whatever follows."""
         exchange, status = self._exchange, self._parser.get_status_code()
-        fields, self._fields = self._fields, None
-        if exchange is None or fields is None:
+        if exchange is None:
             raise _Stop
         if status // 100 == 1 and status != _SWITCHING:
             self._interim += 1
@@ -165,32 +167,27 @@ class Connection(asyncio.Protocol):
                 raise _Stop
             return
         phrase = self._phrase.decode(errors="surrogateescape")
-        exchange.head = Response(status=status, phrase=phrase, headers=fields)
-        if exchange.request.method == "HEAD":  # the parser would wait for the body that is described
-            exchange.complete = True
+        exchange.response = Response(
+            status=status, phrase=phrase, headers=_read(self._fields), complete=False
+        )
+        if exchange.request.template.method == "HEAD":  # the parser would wait for the body that is described
+            exchange.response.complete = True
             raise _Stop
 
     def on_body(self, chunk: bytes) -> None:
         """Take a piece of the body."""
-        if self._exchange is None or not self._exchange.take(chunk):
+        exchange = self._exchange
+        if exchange is None or exchange.response is None or not exchange.take(exchange.response, chunk):
             raise _Stop
 
     def on_message_complete(self) -> None:
         """Note that the response has come whole; an informational head is none."""
         exchange = self._exchange
-        if exchange is not None and exchange.head is not None:
-            exchange.complete = self._is_whole = True
+        if exchange is not None and exchange.response is not None:
+            exchange.response.complete = self._is_whole = True
             self.is_reusable = self._parser.should_keep_alive()
 
     # --- writing, ending ---
-
-    def _send(self, head: bytes, body: bytes) -> None:
-        if len(body) <= _PIECE:
-            self._transport.write(head + body)
-            return
-        self._transport.write(head)
-        self._unsent = memoryview(body)
-        self._write()
 
     def _write(self) -> None:
         """Write what the transport takes: a body is never copied whole."""
@@ -208,8 +205,8 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             return
-        if exchange.head is not None and exc is None:
-            exchange.complete = _ends_with_connection(exchange.head)
+        if exchange.response is not None and exc is None:
+            exchange.response.complete = _ends_with_connection(exchange.response)
         self._end(_closed(exc))
 
     def _end(self, failure: ExchangeFailed | None) -> None:
@@ -220,7 +217,7 @@ class Connection(asyncio.Protocol):
         if not self.is_reusable:
             self.abort()
         if not self._waiter.done():
-            has_head = exchange is not None and exchange.head is not None
+            has_head = exchange is not None and exchange.response is not None
             self._waiter.set_result(None if has_head else failure)
 
 
@@ -233,12 +230,22 @@ def _parser(connection: Connection) -> HttpResponseParser:
     return parser
 
 
-def _ends_with_connection(head: Response) -> bool:
+def _read(fields: Mapping[bytes, bytes]) -> Mapping[str, str]:
+    """Return the headers that something is made of; of several with the same name the first."""
+    found: dict[str, str] = {}
+    for written, value in fields.items():
+        name = _NAMES.get(written.lower())
+        if name is not None:
+            found.setdefault(name, value.decode("latin-1"))
+    return found
+
+
+def _ends_with_connection(response: Response) -> bool:
     """Say whether a body has no other end than the connection's."""
-    codings = head.headers.get("transfer-encoding")
+    codings = response.headers.get("transfer-encoding")
     if codings is not None:
         return codings.rpartition(",")[2].strip().lower() != "chunked"
-    return "content-length" not in head.headers
+    return "content-length" not in response.headers
 
 
 def _closed(error: Exception | None) -> ExchangeFailed:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections import deque
-from typing import NamedTuple
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
+from sp00ky_transport_http.engines.engine import Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
 
 IDLE = 4.0
@@ -19,20 +18,6 @@ _MOST_IDLE = 1_000  # connections that are kept for one origin
 _INTERVAL = 1.0  # seconds between two looks for connections that were kept for long enough
 _RESOLVED = 10.0  # seconds for which the addresses of a host hold
 _NEXT_ADDRESS = 0.25  # seconds after which a host's next address is tried beside the first (RFC 8305)
-
-
-class Origin(NamedTuple):
-    """All that connections must have in common to stand in for each other.
-
-    Attributes:
-        host: A name in ASCII, or an address.
-        port: Of TCP.
-        tls: How TLS is spoken; None: it isn't.
-    """
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
 
 
 class Pool:
@@ -77,7 +62,9 @@ class Pool:
         if self._is_closed:
             connection.abort()
             return
-        kept = self._kept.setdefault(origin, deque())
+        kept = self._kept.get(origin)
+        if kept is None:
+            kept = self._kept[origin] = deque()
         if len(kept) >= _MOST_IDLE:
             kept.popleft().abort()
         connection.kept_since = self._loop.time()

@@ -16,6 +16,7 @@ DISTRIBUTIONS = (
     "sp00ky_store_surreal",
     "sp00ky_transport_http",
     "contrib/sp00ky_store_sqlite",
+    "contrib/sp00ky_dashboard",
 )
 
 

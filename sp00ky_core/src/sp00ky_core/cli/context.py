@@ -18,6 +18,8 @@ from sp00ky_core.cli.terminal.secrets import Secrets
 from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 
+__all__ = ["Settings", "command", "run_async"]
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
 

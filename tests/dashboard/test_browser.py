@@ -161,7 +161,7 @@ async def test_pages_stay_up_to_date_and_keep_what_is_ticked(
     await page.goto(f"/jobs/{first.id}")
     await page.locator("[data-state=live]").wait_for()
     await outbox.kill(first.id)
-    await page.get_by_text("Killed").wait_for()
+    await page.get_by_text("Killed", exact=True).wait_for()
     assert page.problems == []
 
 

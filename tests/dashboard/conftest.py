@@ -14,7 +14,7 @@ from tests.conftest import free_port
 from tests.dashboard.scene import opened
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard import Dashboard, Operator
+from sp00ky_dashboard import Dashboard, Operator, app
 
 
 def ada(_request: Any) -> str:
@@ -89,6 +89,12 @@ async def serve() -> AsyncIterator[Serve]:
     for server, task in running:
         server.should_exit = True
         await task
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, pages wait for what they read."""
+    monkeypatch.setattr(app, "PATIENCE", 60.0)
 
 
 @pytest.fixture

@@ -171,8 +171,9 @@ async def deliver(outbox: Outbox, chance: random.Random) -> None:
         await outbox.store.settle(outcomes)
 
 
-async def scripted_rates(*, since: datetime, until: datetime, step: timedelta) -> list[Any]:
+async def scripted_rates(*, since: datetime, until: datetime, step: timedelta | None = None) -> list[Any]:
     """Return what ``Outbox.rates`` does, of made-up attempts, with an outage in them."""
+    step = step or until - since
     chance, count = random.Random(3), int((until - since) / step)  # noqa: S311
     loads = {"api": 60.0, "billing": 14.0}
     return [

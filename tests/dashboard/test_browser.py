@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import re
 import shutil
@@ -16,7 +17,7 @@ from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard import Dashboard, TokenAuth
+from sp00ky_dashboard import Dashboard, TokenAuth, app
 
 AXE = "axe-core@4.14.1"
 PATIENCE = 60_000
@@ -233,3 +234,24 @@ async def test_a_token_signs_in(chromium: Any, serve: Serve, outbox: Outbox) -> 
     await page.locator(".operator", has_text="grace").wait_for()
     assert "token" not in page.url
     dashboard.close()
+
+
+async def test_a_page_that_takes_long_comes_in_two_steps(
+    chromium: Any, address: str, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, going_on = Outbox.find, asyncio.Event()
+
+    async def slow(self: Outbox, **conditions: Any) -> Any:
+        await going_on.wait()
+        return await find(self, **conditions)
+
+    monkeypatch.setattr(Outbox, "find", slow)
+    monkeypatch.setattr(app, "PATIENCE", 0.0)
+    page = await opened_page(chromium, address)
+    await page.goto("/jobs?status=failed")
+    await page.get_by_role("heading", name="Reading").wait_for()
+    going_on.set()
+    await page.get_by_role("search").wait_for()
+    await page.locator("input[name=id]").first.wait_for()
+    await page.locator("[data-state=live]").wait_for()
+    assert page.problems == []

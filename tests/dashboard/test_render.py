@@ -37,6 +37,6 @@ def test_links() -> None:
         == "/jobs?status=failed&path=%2Fa%26b"
     )
     assert job_link("job:a/b?c") == "/jobs/job:a%2Fb%3Fc"
-    assert short_id("job:0123456789abcdef") == "job:…456789abcdef"
+    assert short_id("job:0123456789abcdef") == "job:…89abcdef"
     assert short_id("job:1") == "job:1"
     assert (count(12_345), count(1.5)) == ("12,345", "1.5")

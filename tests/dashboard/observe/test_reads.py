@@ -66,3 +66,16 @@ async def test_few_answers_are_kept() -> None:
     for n in range(3 * reads.MOST_KEPT):
         await shared.get(n, ask)
     assert len(shared._answers) <= reads.MOST_KEPT
+
+
+async def test_who_has_no_patience_gets_it_later() -> None:
+    shared, going_on = Reads(), asyncio.Event()
+
+    async def ask() -> int:
+        await going_on.wait()
+        return 7
+
+    with pytest.raises(reads.StillReading):
+        await shared.get("q", ask, patience=0.0)
+    going_on.set()
+    assert await shared.get("q", ask) == 7

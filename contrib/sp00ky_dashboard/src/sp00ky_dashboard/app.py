@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
 """Numbers that change with the clock alone."""
 
+PATIENCE = 0.2
+"""Seconds that a page waits for what it reads; then the browser gets a page that waits for it."""
+
 ROLLUP_SECONDS = 60
 """Charts change that often."""
 
@@ -118,17 +121,23 @@ class Dashboard:
             return problem_page(request, error.status_code, error.detail, error.headers)
         if isinstance(found, Response):
             return found
-        request.scope[SCOPE_KEY] = self._context(found)
+        patience = None if "hx-request" in request.headers else PATIENCE
+        request.scope[SCOPE_KEY] = self._context(found, patience)
         return self._pages
 
-    def _context(self, found: Operator) -> Context:
+    def _context(self, found: Operator, patience: float | None) -> Context:
         operator = attrs.evolve(
             found,
             read_only=found.read_only or self._limits.read_only,
             hide_payloads=found.hide_payloads or self._limits.hide_payloads,
         )
         return Context(
-            outbox=self._outbox, reads=self._reads, live=self._live, bulk=self._bulk, operator=operator
+            outbox=self._outbox,
+            reads=self._reads,
+            live=self._live,
+            bulk=self._bulk,
+            operator=operator,
+            patience=patience,
         )
 
     async def _look(self) -> Hashable:

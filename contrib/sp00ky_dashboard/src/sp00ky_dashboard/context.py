@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar, cast
 
 import attrs
 from starlette.requests import Request
@@ -12,6 +13,8 @@ from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.reads import Reads
 from sp00ky_dashboard.operate.bulk import BulkWork
+
+Result = TypeVar("Result")
 
 SCOPE_KEY = "sp00ky_dashboard.context"
 
@@ -26,6 +29,7 @@ class Context:
         live: Streams of changes to browsers.
         bulk: Operations on many jobs that go on in the background.
         operator: Who asks.
+        patience: Seconds that a page waits for what it reads; None: as long as it takes.
     """
 
     outbox: Outbox
@@ -33,6 +37,11 @@ class Context:
     live: Live
     bulk: BulkWork
     operator: Operator
+    patience: float | None = None
+
+    async def read(self, question: Hashable, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Return what is read, maybe for others too. Raises ``StillReading`` where it takes long."""
+        return await self.reads.get(question, ask, patience=self.patience)
 
 
 def context_of(request: Request) -> Context:

@@ -18,6 +18,7 @@ from sp00ky_core.errors import (
     StoreUnavailable,
     UnknownSchedule,
 )
+from sp00ky_dashboard.observe.reads import StillReading
 from sp00ky_dashboard.render import page
 
 BAD_REQUEST, CONFLICT, MISCONFIGURED = 400, 409, 2
@@ -66,6 +67,11 @@ async def outbox_problem(request: Request, error: Any) -> Response:
     return problem_page(request, status, f"{error}.", title=title)
 
 
+async def still_reading(request: Request, _error: Any) -> Response:
+    """Answer at once; the browser asks again for the page, which comes when it has been read."""
+    return page(request, "reading.html")
+
+
 async def unexpected_problem(request: Request, _error: Any) -> Response:
     """Answer where there is a bug; ``Dashboard`` writes it to the log."""
     return problem_page(request, 500, "This is a bug: the server's log says more.")
@@ -74,5 +80,6 @@ async def unexpected_problem(request: Request, _error: Any) -> Response:
 HANDLERS: Mapping[Any, Any] = {
     Sp00kyError: outbox_problem,
     HTTPException: http_problem,
+    StillReading: still_reading,
     Exception: unexpected_problem,
 }

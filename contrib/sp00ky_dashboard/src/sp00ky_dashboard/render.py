@@ -111,7 +111,7 @@ def count(value: float) -> str:
 def short_id(job_id: str) -> str:
     """Write an id's table and the end of its key, where it differs from its neighbours'."""
     table, _, key = job_id.partition(":")
-    return job_id if len(key) <= 14 else f"{table}:…{key[-12:]}"  # noqa: PLR2004
+    return job_id if len(key) <= 10 else f"{table}:…{key[-8:]}"  # noqa: PLR2004
 
 
 def _static(name: str) -> str:

@@ -18,6 +18,10 @@ MOST_KEPT = 200
 """Answers."""
 
 
+class StillReading(Exception):
+    """An answer takes its time."""
+
+
 @attrs.define
 class _Answer:
     task: asyncio.Task[Any]
@@ -30,13 +34,22 @@ class Reads:
     def __init__(self) -> None:
         self._answers: dict[Hashable, _Answer] = {}
 
-    async def get(self, question: Hashable, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Return a fresh answer; ask for one, once for all who want it at that time. Errors aren't kept."""
+    async def get(
+        self, question: Hashable, ask: Callable[[], Awaitable[Result]], *, patience: float | None = None
+    ) -> Result:
+        """Return a fresh answer; ask for one, once for all who want it at that time. Errors aren't kept.
+
+        Raises:
+            StillReading: It takes longer than ``patience``; it goes on, and is there for who asks again.
+        """
         answer = self._answers.get(question)
         if answer is None or monotonic() > answer.stale_at:
             answer = self._asked(question, ask)
         # A browser that leaves doesn't take the answer from others.
-        return cast("Result", await asyncio.shield(answer.task))
+        await asyncio.wait([answer.task], timeout=patience)
+        if not answer.task.done():
+            raise StillReading
+        return cast("Result", answer.task.result())
 
     def forget(self) -> None:
         """Ask anew from now on: an operator has changed something."""

@@ -18,7 +18,7 @@ async def errors(request: Request) -> Response:
     context = context_of(request)
     since = request.query_params.get("since", "24h")
     since = since if since in AGES else "24h"
-    groups = await context.reads.get(
+    groups = await context.read(
         ("errors", since), lambda: context.outbox.errors(since=instant_of("since", since))
     )
     most = max((each.count for each in groups), default=1)

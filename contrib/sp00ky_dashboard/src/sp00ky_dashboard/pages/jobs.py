@@ -9,7 +9,7 @@ import attrs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sp00ky_core import Job, JobFilter, JobStatus
+from sp00ky_core import Job, JobStatus
 from sp00ky_core.backend import queues
 from sp00ky_core.errors import JobNotFound, Sp00kyError, StoreError
 from sp00ky_dashboard.context import Context, context_of
@@ -29,7 +29,7 @@ async def jobs(request: Request) -> Response:
     found: list[Job] = []
     problem, is_lost = None, False
     try:
-        found = await _page(context, conditions_of(context.outbox, written), after)
+        found = await _page(context, written, after)
     except JobNotFound:
         is_lost = True
     except StoreError:
@@ -53,21 +53,16 @@ async def jobs(request: Request) -> Response:
     )
 
 
-async def _page(context: Context, conditions: JobFilter, after: str | None) -> list[Job]:
+async def _page(context: Context, written: Mapping[str, str], after: str | None) -> list[Job]:
+    conditions = conditions_of(context.outbox, written)
     query: dict[str, Any] = attrs.asdict(conditions, recurse=False) | {"limit": PAGE + 1, "after": after}
-    question = ("jobs", after, *written_question(conditions))
-    return await context.reads.get(question, lambda: context.outbox.find(**query))
-
-
-def written_question(conditions: JobFilter) -> tuple[object, ...]:
-    """Return what tells conditions apart; an age counts by the second."""
-    values = attrs.asdict(conditions, recurse=False).values()
-    return tuple(each.replace(microsecond=0) if hasattr(each, "microsecond") else each for each in values)
+    question = ("jobs", after, *written.items())
+    return await context.read(question, lambda: context.outbox.find(**query))
 
 
 async def _tabs(context: Context, written: Mapping[str, str]) -> list[dict[str, Any]]:
     """Count the jobs of each status, of the backend that is chosen."""
-    numbers = await context.reads.get("stats", lambda: rates.stats(context.outbox))
+    numbers = await context.read("stats", lambda: rates.stats(context.outbox))
     tables = queues(context.outbox.backends)
     backend = context.outbox.backends.get(written.get("backend", ""))
     chosen = [backend.table.backend] if backend else list(tables)

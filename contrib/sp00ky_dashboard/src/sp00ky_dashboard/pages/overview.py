@@ -42,10 +42,10 @@ async def overview(request: Request) -> Response:
     """``/``."""
     context = context_of(request)
     within = RANGES.get(request.query_params.get("range", "hour"), RANGES["hour"])
-    outbox, reads = context.outbox, context.reads
-    numbers = await reads.get("stats", lambda: rates.stats(outbox))
-    series = await reads.get(("rates", within.name), lambda: rates.series(outbox, within))
-    runners = await reads.get("runners", outbox.runners)
+    outbox, read = context.outbox, context.read
+    numbers = await read("stats", lambda: rates.stats(outbox))
+    series = await read(("rates", within.name), lambda: rates.series(outbox, within))
+    runners = await read("runners", outbox.runners)
     cards = [_queue(each, numbers, series, runners) for each in queues(outbox.backends).values()]
     living = [each for each in runners if each.state != "dead"]
     return page(

@@ -24,8 +24,8 @@ async def schedules(request: Request) -> Response:
     outbox, name, status = context.outbox, query.get("name") or None, query.get("status") or None
     if not outbox.store.capabilities.schedules:
         return page(request, "schedules.html", is_supported=False, schedules=[], runs=[], name=None)
-    found = await context.reads.get("schedules", outbox.schedules.list)
-    runs = await context.reads.get(
+    found = await context.read("schedules", outbox.schedules.list)
+    runs = await context.read(
         ("runs", name, status), lambda: outbox.schedules.runs(name, status=status, limit=RUNS)
     )
     listed = [(each, fires_of(each)) for each in found]

@@ -15,6 +15,8 @@
     return false;
   };
 
+  one(".top [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
   // Live
   const say = (state, text) => {
     const shown = one("#live-state");
@@ -148,7 +150,7 @@
       padding: [6, 4, 0, 0],
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.08] } },
       axes: [
-        { ...axis, grid: { show: false }, space: 70, values: (_, at) => at.map(clock) },
+        { ...axis, grid: { show: false }, size: 24, space: 70, values: (_, at) => at.map(clock) },
         { ...axis, size: 44, space: 34, values: (_, at) => at.map((each) => each.toLocaleString("en", { notation: "compact" })) },
       ],
       series: [

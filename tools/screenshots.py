@@ -45,7 +45,6 @@ async def job(page: Page) -> None:
 
 PICTURES = {
     "overview": (overview, "light", SIZE),
-    "overview-dark": (overview, "dark", SIZE),
     "jobs": (jobs, "light", SIZE),
     "job": (job, "light", SIZE),
     "phone": (overview, "dark", PHONE),

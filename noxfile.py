@@ -20,10 +20,11 @@ GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 
 CORE = "sp00ky_core"
 CONFORMANCE = "sp00ky_conformance"
+DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, OPENTELEMETRY)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -33,6 +34,7 @@ TESTS_OF = {
     "sp00ky_store_surreal": ("tests/store_surreal",),
     "sp00ky_transport_http": ("tests/transport_http",),
     SQLITE: ("tests/store_sqlite",),
+    DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
@@ -192,6 +194,20 @@ def chaos(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("python", "-m", "tests.chaos", *session.posargs)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Take the pictures of the dashboard that the documents show; needs ``chromium``."""
+    session.install(*_group("test"), *_group("browser"))
+    _install_wheels(session, (CORE, CONFORMANCE, DASHBOARD))
+    session.run("python", "-m", "tools.screenshots", *session.posargs)
+
+
+@nox.session
+def vendor(session: nox.Session) -> None:
+    """Fetch anew, by npm, what the dashboard brings of others; ``static/vendor.json`` says which versions."""
+    session.run("python", "-m", "tools.vendor", *session.posargs)
 
 
 @nox.session

@@ -178,6 +178,27 @@ DISTRIBUTIONS = [
         most_untested=0.25,
     ),
     Distribution(
+        source="contrib/sp00ky_dashboard/src/sp00ky_dashboard",
+        tests="tests/dashboard",
+        untested={
+            "context.py": DATA,
+            "cookies.py": "access/test_authentication.py reads what is set",
+            "flash.py": "operate/test_act.py reads what is said, once",
+            "operate/fleet_acts.py": "operate/test_act.py, pages/test_runners.py, pages/test_schedules.py",
+            "operate/job_acts.py": "operate/test_act.py does each",
+            "pages/events.py": "observe/test_live.py listens to it",
+            "pages/filters.py": "pages/test_jobs.py filters by each",
+            "problems.py": "test_app.py, and each page's tests of what is wrong",
+        },
+        crossing={
+            "test_browser.py": "every page in a browser: what it looks like, how it is used, who can use it",
+            "test_mounted.py": "applications that it is mounted in",
+            "test_stores.py": "every page on other stores",
+            "test_vendor.py": "files of others",
+        },
+        most_untested=0.35,  # pages are tested as operators use them: several modules at once
+    ),
+    Distribution(
         source="sp00ky_transport_http/src/sp00ky_transport_http",
         tests="tests/transport_http",
         untested={

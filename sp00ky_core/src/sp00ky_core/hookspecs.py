@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pluggy
 
@@ -17,6 +18,9 @@ from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import Outcome
 from sp00ky_core.ports import Attempt, ScheduleRun, StoreFactory, TransportFactory
 from sp00ky_core.retry import RetryPolicy, Strategy
+
+if TYPE_CHECKING:
+    import click  # applications that only enqueue don't load it
 
 __all__ = ["PROJECT", "hookspec", "hookimpl"]
 
@@ -51,6 +55,16 @@ def sp00ky_register_retry_strategies() -> Mapping[str, Strategy]:  # type: ignor
     Fires once, while plugins are loaded. None registers nothing. Raising, or a name that is built in or
     that another plugin has registered, is a ``PluginLoadError``. A strategy that raises when it is asked
     counts as one that says "the cap".
+    """
+
+
+@hookspec
+def sp00ky_register_commands() -> Mapping[str, click.Command]:  # type: ignore[empty-body]  # a specification
+    """Register commands of ``sp00ky`` by their names, as in ``{"haunt": command}``.
+
+    Fires once, while plugins are loaded: import what a command needs when it runs. A built-in command of the
+    same name goes first. None registers nothing. Raising, or a name that another plugin has registered, is a
+    ``PluginLoadError``.
     """
 
 

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import sp00ky_core
-from sp00ky_core import Outbox
+from sp00ky_core import Outbox, PluginLoadError, Plugins, hookimpl
+from sp00ky_core.cli import app
 
 
 def loaded_by(program: str) -> set[str]:
@@ -108,3 +110,38 @@ def test_a_shell_completes_commands(shell: str) -> None:
     word = "st" if shell == "fish" else "2"  # as each shell passes it
     found = complete(_SP00KY_COMPLETE=f"{shell}_complete", COMP_WORDS="sp00ky jobs st", COMP_CWORD=word)
     assert "stats" in found
+
+
+@pytest.fixture
+def haunting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin with a command is installed, and nothing else."""
+
+    class Haunting:
+        @hookimpl
+        def sp00ky_register_commands(self) -> dict[str, click.Command]:
+            return {"haunt": click.Command("haunt", callback=lambda: click.echo("boo"), help="Say boo.")}
+
+    plugins = Plugins()
+    plugins.register(Haunting(), name="haunting", distribution="ghost-haunting")
+    monkeypatch.setattr(app, "load_plugins", lambda: plugins)
+
+
+@pytest.mark.usefixtures("haunting")
+def test_a_plugin_brings_a_command(sp00ky: Any) -> None:
+    assert sp00ky("haunt").out == "boo\n"
+    assert "Say boo." in sp00ky("--help").out
+    assert "No such command 'nope'" in sp00ky("nope").complaint(2)
+
+
+@pytest.mark.usefixtures("haunting")
+def test_a_command_that_isn_t_installed_says_what_to_install(sp00ky: Any) -> None:
+    assert "pip install ./contrib/sp00ky_dashboard" in sp00ky("dashboard").complaint(2)
+
+
+def test_a_plugin_that_can_t_be_loaded_leaves_the_help(sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Plugins:
+        raise PluginLoadError(distribution="ghost-broken", problem="boo")
+
+    monkeypatch.setattr(app, "load_plugins", fail)
+    assert "migrate" in sp00ky("--help").out
+    assert "ghost-broken" in sp00ky("haunt").complaint(2)

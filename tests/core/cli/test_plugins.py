@@ -55,6 +55,7 @@ def test_only_what_is_there_is_listed(sp00ky: Any) -> None:
         "stores",
         "transports",
         "retry_strategies",
+        "commands",
         "hooks",
     ]
     assert (listed["distribution"], listed["stores"]) == ("sp00ky-core", ["memory"])
@@ -75,7 +76,16 @@ def test_a_broken_plugin_names_its_distribution(
 def test_plugins_have_the_documented_keys(folder: Path, sp00ky: Any) -> None:
     listed = sp00ky("plugins", "--json").json
     assert list(listed) == ["plugins"]
-    keys = ["name", "distribution", "version", "stores", "transports", "retry_strategies", "hooks"]
+    keys = [
+        "name",
+        "distribution",
+        "version",
+        "stores",
+        "transports",
+        "retry_strategies",
+        "commands",
+        "hooks",
+    ]
     assert all(list(plugin) == keys for plugin in listed["plugins"])
     brought = {plugin["distribution"]: plugin for plugin in listed["plugins"]}
     assert brought["sp00ky-core"]["stores"] == ["memory"]

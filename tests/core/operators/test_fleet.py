@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
-from tests.core.two_backends import CONFIG, SPEC, enqueued
+from tests.core.two_backends import CONFIG, SPEC, enqueued, opened
 
 from sp00ky_core import Outbox, RunnerGone, UnknownBackend, hookimpl, load_plugins
 from sp00ky_core.errors import OptionInvalid
@@ -123,3 +123,13 @@ async def test_one_that_stops_in_that_moment_is_gone_too(
     with pytest.raises(RunnerGone, match="no runner 'one' is up"):
         await outbox.drain_runner("one")
     assert [each.ended_at is None for each in await outbox.audit()] == [False]
+
+
+async def test_acts_may_come_through_something_else(tmp_path: Path) -> None:
+    async with opened(tmp_path) as outbox:
+        other = outbox.acting_through("dashboard")
+        await other.pause("api")
+        await outbox.resume("api")
+        await other.schedules.sync()
+        acts = [(each.action, each.via) for each in await outbox.audit()]
+        assert acts == [("schedules sync", "dashboard"), ("resume", "python"), ("pause", "dashboard")]

@@ -127,7 +127,12 @@ def test_a_bad_plugin_is_refused_with_its_distribution_named(
 
 @pytest.mark.parametrize(
     "hook",
-    ["sp00ky_register_stores", "sp00ky_register_transports", "sp00ky_register_retry_strategies"],
+    [
+        "sp00ky_register_stores",
+        "sp00ky_register_transports",
+        "sp00ky_register_retry_strategies",
+        "sp00ky_register_commands",
+    ],
 )
 def test_a_duplicate_names_both_distributions(
     install: Install, load: Callable[[], Plugins], hook: str

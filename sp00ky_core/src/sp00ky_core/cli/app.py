@@ -27,11 +27,33 @@ from sp00ky_core.cli.plan.command import plan
 from sp00ky_core.cli.plugins import plugins
 from sp00ky_core.cli.run.command import run
 from sp00ky_core.cli.terminal.logs import logged
+from sp00ky_core.errors import PluginLoadError
+from sp00ky_core.plugins.registry import load_plugins
 
 STDERR = 2
 
+BROUGHT = {"dashboard": "./contrib/sp00ky_dashboard"}
+"""Commands of this project that distributions beside the core bring."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Commands(click.Group):
+    """The built-in commands, and those of plugins, which are loaded where another one is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""
+        found = super().get_command(ctx, cmd_name) or load_plugins().commands.get(cmd_name)
+        if found is None and cmd_name in BROUGHT:
+            ctx.fail(f"{cmd_name!r} isn't installed: pip install {BROUGHT[cmd_name]}, in a clone")
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names for the help; a plugin that can't be loaded adds none."""
+        with suppress(PluginLoadError):
+            return sorted({*super().list_commands(ctx), *load_plugins().commands})
+        return super().list_commands(ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sp00ky-core", prog_name="sp00ky")
 @with_settings
 def cli() -> None:

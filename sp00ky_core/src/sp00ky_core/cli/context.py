@@ -19,6 +19,8 @@ from sp00ky_core.config import find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.plugins.registry import load_plugins
 
+__all__ = ["Settings", "command", "run_async"]
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Result = TypeVar("Result")
 

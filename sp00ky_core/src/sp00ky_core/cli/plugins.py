@@ -19,5 +19,5 @@ def plugins(_settings: Settings, *, json_wanted: bool) -> None:
 
 
 def _row(info: PluginInfo) -> tuple[str, ...]:
-    registers = ", ".join(info.stores + info.transports + info.retry_strategies)
+    registers = ", ".join(info.stores + info.transports + info.retry_strategies + info.commands)
     return (info.name, info.distribution, info.version, registers, ", ".join(info.hooks))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
@@ -11,19 +12,31 @@ from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ActOptions, RunnerState, Store
+from sp00ky_core.scheduler.operators import ScheduleOperators
 
 
 class FleetOperators:
     """Steer all runners of a store; a base of ``Outbox``.
 
     Attributes:
+        schedules: The schedules.
         via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
     """
 
     store: Store
     backends: Backends
     via: str = "python"
+    schedules: ScheduleOperators
     _hooks: Hooks
+
+    def acting_through(self, via: str) -> Self:
+        """Return this outbox, of whose acts the audit says that they come through something else.
+
+        It is open as long as this one is.
+        """
+        other = copy(self)
+        other.via, other.schedules = via, self.schedules.acting_through(via)
+        return other
 
     async def pause(
         self, backend: str, *, duration: timedelta | None = None, **act: Unpack[ActOptions]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import pluggy
@@ -16,6 +16,9 @@ from sp00ky_core.plugins import defaults
 from sp00ky_core.plugins.calls import DECISIONS, OBSERVERS, Hooks
 from sp00ky_core.ports import StoreFactory, TransportFactory
 from sp00ky_core.retry import STRATEGIES, Strategy
+
+if TYPE_CHECKING:
+    import click  # applications that only enqueue don't load it
 
 __all__ = ["GROUP", "PluginInfo", "Plugins", "load_plugins"]
 
@@ -46,6 +49,7 @@ class PluginInfo:
         stores: Schemes of the stores that it registers.
         transports: Schemes of its transports.
         retry_strategies: Names of its retry strategies.
+        commands: Names of the commands that it registers.
         hooks: Names of the hooks that it implements.
     """
 
@@ -55,6 +59,7 @@ class PluginInfo:
     stores: tuple[str, ...] = ()
     transports: tuple[str, ...] = ()
     retry_strategies: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
 
 
@@ -70,6 +75,7 @@ class Plugins:
         self._strategies: dict[str, tuple[Strategy, str]] = {
             name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()
         }
+        self._commands: dict[str, tuple[click.Command, str]] = {}
         self._infos: list[PluginInfo] = []
 
     def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
@@ -90,6 +96,7 @@ class Plugins:
         stores, transports, strategies = self._stores, self._transports, self._strategies
         kinds: dict[str, dict[str, tuple[Any, str]]]
         kinds = {"stores": stores, "transports": transports, "retry_strategies": strategies}
+        kinds["commands"] = self._commands
         registered = {kind: self._collect(kind, plugin, distribution, known) for kind, known in kinds.items()}
         hooks = tuple(sorted(hook.name for hook in impls))
         self._infos.append(
@@ -122,6 +129,11 @@ class Plugins:
     def strategies(self) -> Mapping[str, Strategy]:
         """Retry strategies by name, the built-in ones included."""
         return {name: strategy for name, (strategy, _) in self._strategies.items()}
+
+    @property
+    def commands(self) -> Mapping[str, click.Command]:
+        """Return the commands that plugins bring, by name."""
+        return {name: command for name, (command, _) in self._commands.items()}
 
     def store(self, scheme: str) -> StoreFactory:
         """Return the factory of a store by its URL's scheme. Raises ``AdapterMissing``."""

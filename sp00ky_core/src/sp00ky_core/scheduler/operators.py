@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Unpack
+from copy import copy
+from datetime import datetime, timedelta
+from typing import Any, Self, Unpack
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
@@ -64,6 +65,12 @@ class ScheduleOperators:
         self._hooks = hooks
         self._via = via
         self._trusted = {each.query_hash for each in config.schedules.values()}
+
+    def acting_through(self, via: str) -> Self:
+        """Return these schedules, of whose acts the audit says that they come through something else."""
+        other = copy(self)
+        other._via = lambda: via
+        return other
 
     def services(self, served: Mapping[str, Any], options: RunnerOptions) -> ScheduleServices | None:
         """Make what a runner of these backends does; None: the store keeps no schedules."""

@@ -12,13 +12,10 @@ from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
 from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.output import as_json
-from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job import Job
-from sp00ky_core.operators.audit import act_of, recorded, selected_ids
+from sp00ky_core.operators.copy import copy_job
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import ActOptions
-
-COPIED = ("assigned_to", "max_retries", "retry_strategy", "timeout", "priority", "ordering_key")
 
 
 @command(jobs, name="copy", short_help="Enqueue a new job like an old one.")
@@ -38,12 +35,4 @@ def copy(settings: Settings, *, job_id: str, payload: str | None, json_wanted: b
 
 
 async def _copy(outbox: Outbox, job_id: str, payload: Any, **act: Unpack[ActOptions]) -> Job:
-    old = await job_of(outbox, job_id)
-    if payload is None:
-        payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
-    copying = act_of("copy", selected_ids([old.id]), via=outbox.via, **act)
-    async with recorded(outbox.store, copying) as record:
-        options: Any = {name: getattr(old, name) for name in COPIED}
-        job = await outbox.run(old.backend, old.path, payload, **options)
-        await record.reach(1)
-        return job
+    return await copy_job(outbox, await job_of(outbox, job_id), payload, **act)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+__all__ = ["stop_signal"]
+
 GRACE = 25.0
 """Seconds that attempts in flight get to end."""
 

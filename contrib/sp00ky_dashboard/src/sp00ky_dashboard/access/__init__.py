@@ -1,0 +1,1 @@
+"""Let operators in, and requests from elsewhere not."""

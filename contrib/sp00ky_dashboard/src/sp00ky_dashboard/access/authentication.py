@@ -1,0 +1,162 @@
+"""Authenticate operators: by name and password, by a token, or by a function of the host application."""
+
+from __future__ import annotations
+
+import hmac
+import inspect
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from hashlib import sha256
+from time import time
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_dashboard.access.forms import form_of, is_same_site_post
+from sp00ky_dashboard.cookies import set_cookie
+from sp00ky_dashboard.render import page
+
+__all__ = ["Authenticate", "BasicAuth", "Operator", "TokenAuth"]
+
+SIGNED_IN_SECONDS = 12 * 3600
+"""A working day; then the token is asked for again."""
+
+SHORTEST_TOKEN = 16
+"""Characters: what can't be guessed by trying."""
+
+COOKIE = "sp00ky_session"
+
+
+@attrs.frozen(kw_only=True)
+class Operator:
+    """Who looks at the dashboard.
+
+    Attributes:
+        name: As the audit has it; None: it isn't known who.
+        read_only: They may change nothing, even where the dashboard allows changes.
+        hide_payloads: They see no payload and no result.
+    """
+
+    name: str | None
+    read_only: bool = False
+    hide_payloads: bool = False
+
+
+Found = Operator | str | Response | None
+Authenticate = Callable[[Request], Found | Awaitable[Found]]
+"""Says who asks: a name or an ``Operator``; None refuses, a response (a redirect to your sign-in) is sent."""
+
+
+async def identified(authenticate: Authenticate, request: Request) -> Operator | Response:
+    """Return who asks, or what they are answered instead."""
+    found = authenticate(request)
+    if inspect.isawaitable(found):
+        found = await found
+    if isinstance(found, str) and found:
+        return Operator(name=found)
+    if isinstance(found, Operator | Response):
+        return found
+    return page(request, "message.html", status=401, title="You aren't signed in", text="Sign in first.")
+
+
+class BasicAuth:
+    """Ask the browser for a name and a password; only over TLS, or on this machine."""
+
+    def __init__(self, passwords: Mapping[str, str]) -> None:
+        """Take each operator's password by their name."""
+        if not passwords or not all(passwords.values()):
+            raise OptionInvalid(option="passwords", value="none", expected="a password for each name")
+        self._digests = {name: _digest(password) for name, password in passwords.items()}
+
+    def __call__(self, request: Request) -> Found:
+        """Return the name, or a challenge."""
+        name, password = _basic_credentials(request)
+        expected = self._digests.get(name)
+        if hmac.compare_digest(expected or _digest(""), _digest(password)) and expected:
+            return name
+        title = "Name and password, please" if not name else "That name and password aren't known"
+        response = page(request, "message.html", status=401, title=title, text="Reload to try again.")
+        response.headers["WWW-Authenticate"] = 'Basic realm="sp00ky", charset="UTF-8"'
+        return response
+
+
+def _basic_credentials(request: Request) -> tuple[str, str]:
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        decoded = b64decode(encoded, validate=True).decode()
+    except ValueError:
+        return "", ""
+    name, _, password = decoded.partition(":")
+    return name, password
+
+
+class TokenAuth:
+    """Ask for a token: browsers on a page that keeps them signed in, programs as ``Authorization: Bearer``.
+
+    It is never taken from a URL. Nothing is kept here: any number of processes may have the same tokens.
+    """
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        """Take each operator's token by their name."""
+        for token in tokens.values():
+            if len(token) < SHORTEST_TOKEN:
+                expected = f"at least {SHORTEST_TOKEN} characters, as in `openssl rand -hex 24`"
+                raise OptionInvalid(
+                    option="token", value=shown(len(token)) + " characters", expected=expected
+                )
+        if not tokens:
+            raise OptionInvalid(option="tokens", value="none", expected="a token for each name")
+        self._tokens = dict(tokens)
+
+    async def __call__(self, request: Request) -> Found:
+        """Return the name, or the page that asks for the token."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._owner(token.strip())
+        if is_same_site_post(request) and request.scope["path"].endswith("/sign-in"):
+            return await self._sign_in(request)
+        name = self._signed_in(request.cookies.get(COOKIE, ""))
+        return name or page(request, "sign_in.html", status=401, title="Sign in", problem=None)
+
+    async def _sign_in(self, request: Request) -> Response:
+        form = await form_of(request)
+        name = self._owner(form.text("token"))
+        if name is None:
+            return page(
+                request, "sign_in.html", status=401, title="Sign in", problem="That token isn't known."
+            )
+        response = RedirectResponse(form.back(request), 303)
+        cookie = self._cookie(name, int(time()) + SIGNED_IN_SECONDS)
+        set_cookie(response, request, COOKIE, cookie, seconds=SIGNED_IN_SECONDS)
+        return response
+
+    def _owner(self, token: str) -> str | None:
+        given = _digest(token)
+        found = [name for name, each in self._tokens.items() if hmac.compare_digest(_digest(each), given)]
+        return found[0] if found else None
+
+    def _cookie(self, name: str, until: int) -> str:
+        signed = f"{until}:{name}"
+        return f"{signed}:{self._signature(name, signed)}".encode().hex()
+
+    def _signature(self, name: str, signed: str) -> str:
+        return hmac.digest(self._tokens[name].encode(), signed.encode(), "sha256").hex()
+
+    def _signed_in(self, cookie: str) -> str | None:
+        try:
+            signed, _, signature = bytes.fromhex(cookie).decode().rpartition(":")
+            until, _, name = signed.partition(":")
+            is_fresh = time() < int(until)
+        except ValueError:
+            return None
+        if name not in self._tokens or not is_fresh:
+            return None
+        return name if hmac.compare_digest(self._signature(name, signed), signature) else None
+
+
+def _digest(text: str) -> bytes:
+    return sha256(text.encode(errors="replace")).digest()

@@ -1,0 +1,98 @@
+"""Refuse requests that come from elsewhere, and tell browsers what a page may do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from ipaddress import ip_address
+
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Send
+
+from sp00ky_dashboard.access.authentication import Operator
+from sp00ky_dashboard.access.forms import is_same_site_post
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Nothing inline, nothing from elsewhere, in no frame."""
+
+NO_STORE = "no-store"
+"""Pages show payloads: no cache keeps them."""
+
+READS = ("GET", "HEAD")
+
+_PORT = re.compile(r":\d*$")
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+def problem_of(request: Request, allowed_hosts: Collection[str]) -> tuple[int, str] | None:
+    """Return the status and the reason for which a request is refused; None: it isn't."""
+    host = host_of(request)
+    if not is_allowed(host, allowed_hosts):
+        return 421, f"This server doesn't go by the name {host[:80]!r}: add it to allowed_hosts."
+    if request.method not in READS and not is_same_site_post(request):
+        return 403, "This request comes from another site."
+    return None
+
+
+def host_of(request: Request) -> str:
+    """Return the name that the browser knows this server by."""
+    return _PORT.sub("", request.headers.get("host", "")).strip("[]").lower()
+
+
+def is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
+    """Whether a server may go by this name: no other site can make a browser call ours by it.
+
+    A name that another site owns can be pointed at this server (DNS rebinding); an address can't.
+    """
+    if host == "localhost" or "*" in allowed_hosts or host in {each.lower() for each in allowed_hosts}:
+        return True
+    return is_address(host)
+
+
+def is_address(host: str) -> bool:
+    """Whether it is an IP address."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
+    return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
+
+
+class OnThisMachine:
+    """Take whoever asks from this machine, and not through a proxy; it isn't known who that is."""
+
+    def __call__(self, request: Request) -> Operator:
+        """Return the operator without a name."""
+        client = request.client.host if request.client else ""
+        if not is_loopback(client) or any(name in request.headers for name in _FORWARDED):
+            text = "Without a password or a token this is for browsers on its own machine, without a proxy."
+            raise HTTPException(403, text)
+        return Operator(name=None)
+
+
+def with_headers(send: Send, *, is_static: bool) -> Send:
+    """Add the headers to what is sent."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers.update(HEADERS)
+            headers.setdefault("Cache-Control", "max-age=31536000, immutable" if is_static else NO_STORE)
+        await send(message)
+
+    return sending

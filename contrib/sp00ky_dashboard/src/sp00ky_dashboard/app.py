@@ -1,0 +1,149 @@
+"""Serve the dashboard: an ASGI application of its own, or mounted in another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Hashable
+from time import time
+from typing import Any
+
+import attrs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from sp00ky_core import Outbox
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_dashboard.access.authentication import Authenticate, Operator, identified
+from sp00ky_dashboard.access.guard import problem_of, with_headers
+from sp00ky_dashboard.context import SCOPE_KEY, Context
+from sp00ky_dashboard.observe.live import Live
+from sp00ky_dashboard.observe.rates import stats
+from sp00ky_dashboard.observe.reads import Reads
+from sp00ky_dashboard.operate.bulk import BulkWork
+from sp00ky_dashboard.pages import ROUTES
+from sp00ky_dashboard.problems import HANDLERS, problem_page, unexpected_problem
+
+__all__ = ["Dashboard"]
+
+logger = logging.getLogger(__name__)
+
+TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
+"""Numbers that change with the clock alone."""
+
+PATIENCE = 0.2
+"""Seconds that a page waits for what it reads; then the browser gets a page that waits for it."""
+
+ROLLUP_SECONDS = 60
+"""Charts change that often."""
+
+
+class Dashboard:
+    """The dashboard of one outbox, as an ASGI application.
+
+    Whoever mounts it opens the outbox before, and closes it after. Nothing is read while none looks.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        auth: Authenticate,
+        read_only: bool = True,
+        hide_payloads: bool = False,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        """Make it.
+
+        Args:
+            outbox: Open while requests come.
+            auth: Says who asks: ``BasicAuth``, ``TokenAuth``, or a function of yours that takes a Starlette
+                ``Request`` and returns a name, an ``Operator``, None or a response.
+            read_only: Operators can change nothing.
+            hide_payloads: Payloads and results aren't shown.
+            allowed_hosts: Names in the browser's address bar that this is served under; ``*``: all, for
+                where your application checks ``Host``. ``localhost`` and addresses always are.
+
+        Raises:
+            OptionInvalid: Without ``auth``: the dashboard isn't for everybody.
+        """
+        given: object = auth
+        if not callable(given):
+            expected = "BasicAuth, TokenAuth, or a function that says who asks"
+            raise OptionInvalid(option="auth", value=type(given).__name__, expected=expected)
+        self._outbox = outbox = outbox.acting_through("dashboard")
+        self._auth = auth
+        self._limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
+        self._allowed_hosts = frozenset(allowed_hosts)
+        self._reads, self._bulk = Reads(), BulkWork()
+        self._live = Live(outbox, self._look)
+        self._pages = Starlette(routes=ROUTES, exception_handlers=HANDLERS)
+
+    def close(self) -> None:
+        """End the streams to browsers, which else keep a server from stopping."""
+        self._live.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        request, started = Request(scope, receive), False
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        is_static = path.startswith("/static/")
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        guarded = with_headers(sending, is_static=is_static)
+        try:
+            answer = await self._answer(request, is_static=is_static)
+            await answer(scope, receive, guarded)
+        except Exception:
+            logger.exception("%s %s failed", request.method, path)
+            if not started:  # the host application's `auth`
+                answer = await unexpected_problem(request, None)
+                await answer(scope, receive, guarded)
+
+    async def _answer(self, request: Request, *, is_static: bool) -> Any:
+        """Return what answers a request that is let in, or the refusal."""
+        if problem := problem_of(request, self._allowed_hosts):
+            return problem_page(request, *problem)
+        if is_static:
+            return self._pages
+        try:
+            found = await identified(self._auth, request)
+        except HTTPException as error:
+            return problem_page(request, error.status_code, error.detail, error.headers)
+        if isinstance(found, Response):
+            return found
+        patience = None if "hx-request" in request.headers else PATIENCE
+        request.scope[SCOPE_KEY] = self._context(found, patience)
+        return self._pages
+
+    def _context(self, found: Operator, patience: float | None) -> Context:
+        operator = attrs.evolve(
+            found,
+            read_only=found.read_only or self._limits.read_only,
+            hide_payloads=found.hide_payloads or self._limits.hide_payloads,
+        )
+        return Context(
+            outbox=self._outbox,
+            reads=self._reads,
+            live=self._live,
+            bulk=self._bulk,
+            operator=operator,
+            patience=patience,
+        )
+
+    async def _look(self) -> Hashable:
+        """Return what is reported to browsers when it changes."""
+        queues = await self._reads.get("stats", lambda: stats(self._outbox))
+        runners = await self._reads.get("runners", self._outbox.runners)
+        numbers = {name: attrs.evolve(each, **TICKING) for name, each in queues.items()}
+        fleet = [(each.id, each.state, each.info) for each in runners]
+        return repr(numbers), repr(fleet), int(time() // ROLLUP_SECONDS)

@@ -1,0 +1,1 @@
+"""Serve the dashboard from the command line."""

@@ -1,0 +1,33 @@
+"""Serve the dashboard from the command line: ``sp00ky dashboard``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sp00ky_core.cli.context import Settings, command, run_async
+
+
+@command(name="dashboard", short_help="Serve the dashboard.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8808, show_default=True, help="0: any free one."
+)
+@click.option("--writable", is_flag=True, help="Let operators retry, kill, pause, ...; else it is read-only.")
+@click.option("--hide-payloads", is_flag=True, help="Show no payload and no result.")
+@click.option(
+    "--user", metavar="NAME", help="Ask for this name, and the password in SP00KY_DASHBOARD_PASSWORD."
+)
+@click.option(
+    "--allowed-host", "allowed_hosts", metavar="NAME", multiple=True, help="A name that browsers know it by."
+)
+def dashboard(settings: Settings, /, **options: Any) -> None:
+    """Watch and operate the jobs in the browser, until stopped.
+
+    On another address than this machine's own, it asks who you are: for a name and a password, or for the
+    token in SP00KY_DASHBOARD_TOKEN.
+    """
+    from sp00ky_dashboard.cli.server import serve  # noqa: PLC0415  # other commands don't load a web framework
+
+    run_async(serve(settings, **options))

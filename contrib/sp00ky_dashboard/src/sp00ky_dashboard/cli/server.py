@@ -1,0 +1,114 @@
+"""Run the dashboard's own server: bind, choose who is let in, serve until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+import click
+import uvicorn
+
+from sp00ky_core.cli.context import Settings
+from sp00ky_core.cli.run.signals import stop_signal
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, TokenAuth
+from sp00ky_dashboard.access.guard import OnThisMachine, is_address, is_loopback
+from sp00ky_dashboard.app import Dashboard
+
+PASSWORD, TOKEN = "SP00KY_DASHBOARD_PASSWORD", "SP00KY_DASHBOARD_TOKEN"  # names of variables
+
+GRACE = 3
+"""Seconds that requests get to end."""
+
+
+class CannotListen(Sp00kyError):
+    """The address can't be listened on."""
+
+
+async def serve(
+    settings: Settings,
+    *,
+    host: str,
+    port: int,
+    writable: bool,
+    hide_payloads: bool,
+    user: str | None,
+    allowed_hosts: Collection[str],
+) -> None:
+    """Serve until a signal.
+
+    Raises:
+        click.UsageError: Others than this machine could reach it, and none is asked who they are.
+        CannotListen: The port is in use, or the address isn't this machine's.
+    """
+    auth = auth_of(host, user, os.environ)
+    names = {*allowed_hosts, *(() if is_address(host) else (host,))}
+    with listening(host, port) as listener:
+        async with settings.outbox() as outbox:
+            options = {"read_only": not writable, "hide_payloads": hide_payloads, "allowed_hosts": names}
+            served = Dashboard(outbox, auth=auth, **options)  # type: ignore[arg-type]  # as they came
+            click.echo(
+                f"dashboard on {address(listener)}" + ("" if writable else ", read-only (see --writable)")
+            )
+            await _serve(served, listener)
+
+
+def auth_of(host: str, user: str | None, environment: Mapping[str, str]) -> Authenticate:
+    """Choose who is let in. Raises ``click.UsageError``, and ``OptionInvalid`` for a short token."""
+    token, password = environment.get(TOKEN, ""), environment.get(PASSWORD, "")
+    if user and not password:
+        raise click.UsageError(f"--user {user} goes with a password in {PASSWORD}")
+    if user:
+        return BasicAuth({user: password})
+    if token:
+        return TokenAuth({"token": token})
+    if not is_loopback(host):
+        ways = f"set {TOKEN}, or {PASSWORD} and --user"
+        raise click.UsageError(f"{host} can be reached from other machines: {ways}, or listen on 127.0.0.1")
+    return OnThisMachine()
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind a socket. Raises ``CannotListen``."""
+    try:
+        family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(target[:2], family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CannotListen(f"{host}:{port}: {reason}; choose another with --host and --port") from error
+    with listener:
+        yield listener
+
+
+def address(listener: socket.socket) -> str:
+    """Return the URL of what is listened on."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose signals are the command's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+async def _serve(served: Dashboard, listener: socket.socket) -> None:
+    config = uvicorn.Config(
+        served, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE, lifespan="off"
+    )
+    server = _Server(config)
+    with stop_signal() as stopped:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        stopping = asyncio.create_task(stopped.wait())
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        served.close()
+        server.should_exit = True
+        stopping.cancel()
+        await serving

@@ -1,0 +1,29 @@
+"""Say on the next page what was done, once."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sp00ky_dashboard.cookies import set_cookie
+
+Sent = TypeVar("Sent", bound=Response)
+
+COOKIE = "sp00ky_done"
+SECONDS = 20
+LONGEST = 500
+"""Characters."""
+
+
+def flashed(response: Sent, request: Request, text: str) -> Sent:
+    """Give a response a line that the next page shows."""
+    set_cookie(response, request, COOKIE, quote(text[:LONGEST]), seconds=SECONDS)
+    return response
+
+
+def line_of(request: Request) -> str:
+    """Return what was done; empty: there is nothing to say."""
+    return unquote(request.cookies.get(COOKIE, ""))[:LONGEST]

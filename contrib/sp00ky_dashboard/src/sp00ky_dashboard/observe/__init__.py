@@ -1,0 +1,1 @@
+"""Read queues, rates and changes, once for all browsers."""

@@ -1,0 +1,119 @@
+"""Report changes to browsers as server-sent events: one look at the queues for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from contextlib import aclosing, suppress
+from time import monotonic
+
+from sp00ky_core import Outbox
+from sp00ky_core.errors import JobNotFound, StoreError
+
+MOST_STREAMS = 200
+"""Browsers' pages that are kept up to date; further ones are refused, and show what they showed."""
+
+STREAM_SECONDS = 60.0
+"""Then the browser connects again, and is asked again who it is."""
+
+LOOK_SECONDS = 2.0
+"""Between two looks where nothing signals."""
+
+SHORTEST_SECONDS = 1.0
+"""Between two looks, however much goes on."""
+
+CHANGED = b"event: changed\ndata:\n\n"
+COMMENT = b": \n\n"
+"""Sent first, so that the browser knows that the stream stands."""
+
+
+class Live:
+    """Streams to browsers, fed by one task while there is any."""
+
+    def __init__(self, outbox: Outbox, look: Callable[[], Awaitable[Hashable]]) -> None:
+        """Take what is looked at: a change of what ``look`` returns is reported."""
+        self._outbox = outbox
+        self._look = look
+        self._waiting: set[asyncio.Event] = set()
+        self._feeding: asyncio.Task[None] | None = None
+        self._streams = 0
+        self._closed = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further stream is served."""
+        return self._closed or self._streams >= MOST_STREAMS
+
+    async def stream(self, job_id: str | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield an event at each change: of the queues, or of one job."""
+        self._streams += 1
+        try:
+            yield COMMENT
+            async with aclosing(self._job(job_id) if job_id else self._queues()) as changes:
+                ends_at = monotonic() + STREAM_SECONDS
+                with suppress(TimeoutError, StopAsyncIteration):
+                    while True:
+                        await asyncio.wait_for(anext(changes), ends_at - monotonic())
+                        yield CHANGED
+        finally:
+            self._streams -= 1
+
+    def close(self) -> None:
+        """End all streams, for the server is to stop."""
+        self._closed = True
+        for each in self._waiting:
+            each.set()
+        if self._feeding is not None:
+            self._feeding.cancel()
+
+    async def _queues(self) -> AsyncGenerator[None, None]:
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        if self._feeding is None or self._feeding.done():
+            self._feeding = asyncio.create_task(self._feed())
+        try:
+            while await changed.wait() and not self._closed:
+                changed.clear()
+                yield
+        finally:
+            self._waiting.discard(changed)
+
+    async def _job(self, job_id: str) -> AsyncGenerator[None, None]:
+        with suppress(JobNotFound, StoreError):
+            async with aclosing(self._outbox.watch(job_id)) as states:
+                await anext(states)  # as the page has it
+                async for _ in states:
+                    yield
+        yield  # it has ended, or is gone
+        async with aclosing(self._queues()) as changes:  # an operator may retry it
+            async for _ in changes:
+                yield
+
+    async def _feed(self) -> None:
+        """Look again and again while anyone waits; a database that is away is reported as a change is."""
+        work = asyncio.Event()
+        signalling = asyncio.create_task(self._signals(work))
+        seen: Hashable = None
+        try:
+            while self._waiting:
+                try:
+                    now = await self._look()
+                except StoreError as error:
+                    now = str(error)
+                if now != seen:
+                    for each in self._waiting if seen is not None else ():
+                        each.set()
+                    seen = now
+                await asyncio.sleep(SHORTEST_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS - SHORTEST_SECONDS):
+                        await work.wait()
+                work.clear()
+        finally:
+            signalling.cancel()
+
+    async def _signals(self, work: asyncio.Event) -> None:
+        with suppress(StoreError):
+            async with aclosing(self._outbox.store.work_signal()) as signals:
+                async for _ in signals:
+                    work.set()

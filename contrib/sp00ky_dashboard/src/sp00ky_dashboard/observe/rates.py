@@ -1,0 +1,134 @@
+"""Read rates, failures and durations over time, from the rollups that outlive the jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from inspect import signature
+from typing import Any
+
+import attrs
+
+from sp00ky_core import BackendStats, Outbox
+from sp00ky_core.errors import CallUnsupported
+
+EXACT = 10_000
+"""Numbers of jobs up to which they are counted; beyond it is an estimate, which doesn't scan."""
+
+
+@attrs.frozen(kw_only=True)
+class Range:
+    """A time to look back at.
+
+    Attributes:
+        name: In the URL.
+        title: On the page.
+        length: From then until now.
+        step: Of one point of a chart.
+    """
+
+    name: str
+    title: str
+    length: timedelta
+    step: timedelta
+
+
+RANGES = {
+    each.name: each
+    for each in (
+        Range(name="hour", title="Last hour", length=timedelta(hours=1), step=timedelta(minutes=1)),
+        Range(name="day", title="Last day", length=timedelta(days=1), step=timedelta(minutes=15)),
+    )
+}
+
+
+@attrs.frozen(kw_only=True)
+class Series:
+    """The attempts on one backend over time.
+
+    Attributes:
+        times: When each step begins, seconds since 1970.
+        succeeded: Attempts a minute, in each step.
+        repeated: Those that failed and are repeated, or were throttled.
+        failed: Those after which the job failed.
+        attempts: All of the time.
+        failures: Of them, those that failed for good.
+        retries: Of them, those that are repeated.
+        p95: Seconds within which 95 % of all were answered; None: there were none.
+    """
+
+    times: tuple[int, ...]
+    succeeded: tuple[float, ...]
+    repeated: tuple[float, ...]
+    failed: tuple[float, ...]
+    attempts: int
+    failures: int
+    retries: int
+    p95: float | None
+
+    @property
+    def chart(self) -> dict[str, Any]:
+        """Return what the browser draws."""
+        lines = (("Succeeded", "success"), ("To be repeated", "warning"), ("Failed", "failed"))
+        values = (self.succeeded, self.repeated, self.failed)
+        return {
+            "times": self.times,
+            "lines": [
+                {"label": label, "tone": tone, "values": each}
+                for (label, tone), each in zip(lines, values, strict=True)
+            ],
+        }
+
+    @property
+    def summary(self) -> str:
+        """Say what the chart shows, for those who don't see it."""
+        peak = max(self.succeeded, default=0.0)
+        return (
+            f"{self.attempts:,} attempts: {self.failures:,} failed, {self.retries:,} to be repeated; "
+            f"at most {peak:,.1f} succeeded a minute"
+        )
+
+
+async def series(outbox: Outbox, within: Range) -> Mapping[str, Series] | None:
+    """Return each backend's attempts; None: the store keeps no rollups."""
+    read: Any = getattr(outbox, "rates", None)
+    if read is None:
+        return None
+    now = datetime.now(UTC)
+    try:
+        rows = await read(since=now - within.length, until=now, step=within.step)
+        totals = {row.backend: row for row in await read(since=now - within.length, until=now)}
+    except CallUnsupported:
+        return None
+    return {
+        name: _series([row for row in rows if row.backend == name], total) for name, total in totals.items()
+    }
+
+
+async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
+    """Return each queue in numbers, without a scan of the table where the store can."""
+    read: Any = outbox.stats
+    options = {"limit": EXACT} if "limit" in signature(read).parameters else {}
+    found: Mapping[str, BackendStats] = await read(**options)
+    return found
+
+
+def _series(rows: Sequence[Any], total: Any) -> Series:
+    outcomes = total.outcomes
+    return Series(
+        times=tuple(int(row.at.timestamp()) for row in rows),
+        succeeded=_per_minute(rows, ("success",)),
+        repeated=_per_minute(rows, ("retry", "throttled", "unknown")),
+        failed=_per_minute(rows, ("failed",)),
+        attempts=total.attempts,
+        failures=outcomes["failed"],
+        retries=outcomes["retry"] + outcomes["throttled"] + outcomes["unknown"],
+        p95=total.p95_s,
+    )
+
+
+def _per_minute(rows: Iterable[Any], outcomes: Iterable[str]) -> tuple[float, ...]:
+    names = tuple(outcomes)
+    return tuple(
+        round(60 * sum(row.outcomes.get(each, 0) for each in names) / (row.seconds or 60), 3) for row in rows
+    )

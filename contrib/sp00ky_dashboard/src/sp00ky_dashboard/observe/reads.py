@@ -1,0 +1,76 @@
+"""Share what is read among all browsers: the same question at the same time is asked once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from time import monotonic
+from typing import Any, TypeVar, cast
+
+import attrs
+
+Result = TypeVar("Result")
+
+FRESH_SECONDS = 1.0
+"""An answer is given again for so long, and for five times as long as it took to find."""
+
+MOST_KEPT = 200
+"""Answers."""
+
+
+class StillReading(Exception):
+    """An answer takes its time."""
+
+
+@attrs.define
+class _Answer:
+    task: asyncio.Task[Any]
+    stale_at: float
+
+
+class Reads:
+    """Answers that are still fresh, by their questions."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, _Answer] = {}
+
+    async def get(
+        self, question: Hashable, ask: Callable[[], Awaitable[Result]], *, patience: float | None = None
+    ) -> Result:
+        """Return a fresh answer; ask for one, once for all who want it at that time. Errors aren't kept.
+
+        Raises:
+            StillReading: It takes longer than ``patience``; it goes on, and is there for who asks again.
+        """
+        answer = self._answers.get(question)
+        if answer is None or monotonic() > answer.stale_at:
+            answer = self._asked(question, ask)
+        # A browser that leaves doesn't take the answer from others.
+        await asyncio.wait([answer.task], timeout=patience)
+        if not answer.task.done():
+            raise StillReading
+        return cast("Result", answer.task.result())
+
+    def forget(self) -> None:
+        """Ask anew from now on: an operator has changed something."""
+        self._answers.clear()
+
+    def _asked(self, question: Hashable, ask: Callable[[], Awaitable[Any]]) -> _Answer:
+        now = monotonic()
+        old = [key for key, each in self._answers.items() if now > each.stale_at]
+        for key in old or list(self._answers)[: len(self._answers) - MOST_KEPT + 1]:
+            del self._answers[key]
+
+        async def asking() -> Any:
+            return await ask()
+
+        answer = self._answers[question] = _Answer(asyncio.create_task(asking()), float("inf"))
+        answer.task.add_done_callback(lambda task: self._end(question, answer, monotonic() - now))
+        return answer
+
+    def _end(self, question: Hashable, answer: _Answer, took: float) -> None:
+        if answer.task.cancelled() or answer.task.exception() is not None:
+            if self._answers.get(question) is answer:
+                del self._answers[question]
+        else:
+            answer.stale_at = monotonic() + max(FRESH_SECONDS, 5 * took)

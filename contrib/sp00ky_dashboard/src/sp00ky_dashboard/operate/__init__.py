@@ -1,0 +1,1 @@
+"""Do what operators want, once they have confirmed it."""

@@ -1,0 +1,76 @@
+"""Do to all jobs that match what an operator wants, in the background, and keep how far it has come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import attrs
+
+from sp00ky_core import BulkResult
+from sp00ky_core.errors import Sp00kyError
+
+logger = logging.getLogger(__name__)
+
+MOST_KEPT = 50
+"""Operations whose end can be looked at."""
+
+
+@attrs.define(kw_only=True)
+class BulkOperation:
+    """An operation that goes on, or has ended.
+
+    Attributes:
+        id: Its own, which can't be guessed.
+        action: What is done: ``kill``, ``redrive``, ``clear``.
+        result: How far it has come; None: it is counting.
+        problem: Why it ended early.
+        task: What does it.
+    """
+
+    id: str = attrs.field(factory=lambda: secrets.token_urlsafe(12))
+    action: str
+    result: BulkResult | None = None
+    problem: str | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing goes on any more."""
+        return self.task is None or self.task.done()
+
+    async def follow(self, steps: AsyncGenerator[BulkResult, None]) -> None:
+        """Go through the batches."""
+        try:
+            async with aclosing(steps):
+                async for result in steps:
+                    self.result = result
+        except Sp00kyError as error:
+            self.problem = str(error)
+        except asyncio.CancelledError:
+            self.problem = "it was interrupted: the server stopped"
+            raise
+
+
+class BulkWork:
+    """The operations of one process."""
+
+    def __init__(self) -> None:
+        self._operations: dict[str, BulkOperation] = {}
+
+    def start(self, action: str, steps: AsyncGenerator[BulkResult, None]) -> BulkOperation:
+        """Begin one."""
+        ended = [key for key, each in self._operations.items() if each.has_ended]
+        for key in ended[: max(len(self._operations) - MOST_KEPT + 1, 0)]:
+            del self._operations[key]
+        operation = BulkOperation(action=action)
+        operation.task = asyncio.create_task(operation.follow(steps))
+        self._operations[operation.id] = operation
+        return operation
+
+    def get(self, operation_id: str) -> BulkOperation | None:
+        """Return one; None: another process has it, or it was long ago."""
+        return self._operations.get(operation_id)

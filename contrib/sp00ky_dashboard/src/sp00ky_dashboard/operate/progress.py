@@ -1,0 +1,20 @@
+"""Show how far an operation on many jobs has come."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.operate.job_acts import ended_line
+from sp00ky_dashboard.render import page
+
+
+async def progress(request: Request) -> Response:
+    """``/progress/ID``."""
+    operation = context_of(request).bulk.get(request.path_params["operation_id"])
+    if operation is None:
+        raise HTTPException(404, "This process doesn't know that operation: the audit says how far it came.")
+    line = ended_line(operation) if operation.has_ended else None
+    return page(request, "progress.html", operation=operation, line=line)

@@ -1,0 +1,33 @@
+"""Answer each page's requests."""
+
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sp00ky_dashboard.operate.act import act
+from sp00ky_dashboard.operate.copy import copy
+from sp00ky_dashboard.operate.progress import progress
+from sp00ky_dashboard.pages.audit import audit
+from sp00ky_dashboard.pages.errors import errors
+from sp00ky_dashboard.pages.events import events
+from sp00ky_dashboard.pages.job import job
+from sp00ky_dashboard.pages.jobs import jobs
+from sp00ky_dashboard.pages.overview import overview
+from sp00ky_dashboard.pages.runners import runners
+from sp00ky_dashboard.pages.schedules import schedules
+from sp00ky_dashboard.render import STATIC
+
+ROUTES = (
+    Route("/", overview),
+    Route("/jobs", jobs),
+    Route("/jobs/{job_id:path}", job),
+    Route("/errors", errors),
+    Route("/runners", runners),
+    Route("/schedules", schedules),
+    Route("/audit", audit),
+    Route("/events", events),
+    Route("/progress/{operation_id}", progress),
+    Route("/act", act, methods=["POST"]),
+    Route("/copy", copy, methods=["POST"]),
+    Mount("/static", StaticFiles(directory=STATIC)),
+)
+"""Whatever changes something is a POST."""

@@ -1,0 +1,20 @@
+"""List what operators have done, the latest first."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.render import link, page
+
+PAGE = 50
+"""Entries."""
+
+
+async def audit(request: Request) -> Response:
+    """``/audit``."""
+    context, after = context_of(request), request.query_params.get("after")
+    found = await context.read(("audit", after), lambda: context.outbox.audit(limit=PAGE + 1, after=after))
+    following = link("/audit", after=found[PAGE - 1].id) if len(found) > PAGE else None
+    return page(request, "audit.html", entries=found[:PAGE], following=following, after=after)

@@ -1,0 +1,37 @@
+"""Group failures by backend, route, name and code."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sp00ky_core import ErrorGroup
+from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.instants import instant_of
+from sp00ky_dashboard.render import link, page
+
+AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "": "All that are kept"}
+
+
+async def errors(request: Request) -> Response:
+    """``/errors``."""
+    context = context_of(request)
+    since = request.query_params.get("since", "24h")
+    since = since if since in AGES else "24h"
+    groups = await context.read(
+        ("errors", since), lambda: context.outbox.errors(since=instant_of("since", since))
+    )
+    most = max((each.count for each in groups), default=1)
+    links = [_jobs_link(each) for each in groups]
+    return page(
+        request,
+        "errors.html",
+        groups=list(zip(groups, links, strict=True)),
+        most=most,
+        since=since,
+        ages=AGES,
+    )
+
+
+def _jobs_link(group: ErrorGroup) -> str:
+    return link("/jobs", backend=group.backend, path=group.path, error_name=group.name, code=str(group.code))

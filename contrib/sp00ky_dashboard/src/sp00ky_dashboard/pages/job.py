@@ -1,0 +1,138 @@
+"""Show one job: its payload and result, its attempts, its neighbours of the same key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from sp00ky_core import Job
+from sp00ky_core.errors import JobNotFound
+from sp00ky_dashboard.context import Context, context_of
+from sp00ky_dashboard.render import page, pretty
+
+LONGEST_SHOWN = 20_000
+"""Characters of a payload on the page; the rest is a link away."""
+
+NEIGHBOURS = 5
+"""On either side."""
+
+MOST_BEHIND = 100
+"""Jobs behind in the order that are looked at."""
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """A payload or a result.
+
+    Attributes:
+        text: As people read it, or the beginning of it.
+        size: Bytes of JSON.
+        is_whole: Whether the text is all.
+    """
+
+    text: str
+    size: int
+    is_whole: bool
+
+
+@attrs.frozen(kw_only=True)
+class Neighbours:
+    """Jobs of the same ordering key, in their order.
+
+    Attributes:
+        before: Those right before.
+        after: Those right after.
+        more: There are more behind those.
+    """
+
+    before: Sequence[Job] = ()
+    after: Sequence[Job] = ()
+    more: bool = False
+
+
+async def job(request: Request) -> Response:
+    """``/jobs/ID``; with ``part=payload`` or ``part=result`` that alone, as text."""
+    context, job_id = context_of(request), request.path_params["job_id"]
+    found = await _found(context, job_id)
+    part = request.query_params.get("part")
+    if part in {"payload", "result"}:
+        return _text(context, found, part)
+    if "edit" in request.query_params:
+        return page(request, "edit.html", job=found, edited=None, problems=[])
+    return page(
+        request,
+        "job.html",
+        job=found,
+        timeline=timeline(found),
+        payload=_document(found.payload, found.payload_json),
+        result=None if found.result_json is None else _document(found.result, found.result_json),
+        neighbours=await _neighbours(context, found),
+    )
+
+
+async def _found(context: Context, job_id: str) -> Job:
+    """Return a job by its id, which may be shortened to what is unique."""
+    try:
+        return await context.outbox.get(job_id)
+    except JobNotFound:
+        ids = await context.outbox.store.ids_starting_with(job_id)
+        if len(ids) != 1:
+            raise
+    return await context.outbox.get(ids[0])
+
+
+def _text(context: Context, found: Job, part: str) -> Response:
+    if context.operator.hide_payloads:
+        raise HTTPException(403, "Payloads and results are hidden.")
+    value = found.payload if part == "payload" else found.result
+    return PlainTextResponse(pretty(value).encode(errors="replace"))
+
+
+def _document(value: Any, text: bytes) -> Document:
+    shown = pretty(value)
+    return Document(text=shown[:LONGEST_SHOWN], size=len(text), is_whole=len(shown) <= LONGEST_SHOWN)
+
+
+def timeline(found: Job) -> list[dict[str, Any]]:
+    """Return what happened to a job, in order, and what is to come."""
+    events: list[dict[str, Any]] = [{"kind": "enqueued", "at": found.created_at}]
+    events += [{"kind": "error", "at": each.at, "entry": each} for each in found.errors]
+    if found.status == "success":
+        events.append({"kind": "success", "at": found.updated_at})
+    elif found.status == "processing":
+        events.append({"kind": "processing", "at": found.updated_at})
+    elif found.status == "pending":
+        events.append({"kind": "next", "at": found.run_at})
+    return events
+
+
+async def _neighbours(context: Context, found: Job) -> Neighbours:
+    if found.ordering_key is None or found.created_at is None:
+        return Neighbours()
+    key: Any = {"backend": found.backend, "ordering_key": found.ordering_key}
+    find, instant = context.outbox.find, timedelta(microseconds=1)
+    before, behind = await asyncio.gather(
+        find(**key, until=found.created_at + instant, limit=NEIGHBOURS + 1),
+        find(**key, since=found.created_at, limit=MOST_BEHIND),
+    )
+    jobs = {each.id: each for each in (*before, found, *behind)}
+    order = sorted(jobs.values(), key=_place)
+    place = [each.id for each in order].index(found.id)
+    after = order[place + 1 : place + 1 + NEIGHBOURS]
+    return Neighbours(
+        before=order[max(place - NEIGHBOURS, 0) : place],
+        after=after,
+        more=len(order) > place + 1 + len(after) or len(behind) == MOST_BEHIND,
+    )
+
+
+def _place(each: Job) -> tuple[datetime, str]:
+    at = each.ordering_at or each.created_at
+    return (at or datetime.min.replace(tzinfo=None), each.id)

@@ -1,0 +1,16 @@
+"""Show the fleet, and what each runner has in flight."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.render import page
+
+
+async def runners(request: Request) -> Response:
+    """``/runners``."""
+    context = context_of(request)
+    found = await context.read("runners", context.outbox.runners)
+    return page(request, "runners.html", runners=found)

@@ -1,0 +1,85 @@
+"""Answer with a page that says what is wrong, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sp00ky_core.errors import (
+    JobNotFound,
+    RunnerGone,
+    ScheduleStopped,
+    Sp00kyError,
+    StoreClosed,
+    StoreUnavailable,
+    UnknownSchedule,
+)
+from sp00ky_dashboard.observe.reads import StillReading
+from sp00ky_dashboard.render import page
+
+BAD_REQUEST, CONFLICT, MISCONFIGURED = 400, 409, 2
+
+STATUSES: Mapping[type[Sp00kyError], tuple[int, str]] = {
+    JobNotFound: (404, "This job is gone"),
+    UnknownSchedule: (404, "There is no such schedule"),
+    RunnerGone: (CONFLICT, "This runner is gone"),
+    ScheduleStopped: (CONFLICT, "This schedule can't fire"),
+    StoreUnavailable: (503, "The database can't be reached"),
+    StoreClosed: (503, "The outbox isn't open"),
+}
+
+TITLES = {
+    400: "That can't be done",
+    403: "Not allowed",
+    404: "There is nothing here",
+    405: "Not allowed",
+    421: "Another host is meant",
+    500: "Something went wrong",
+}
+
+
+def problem_page(
+    request: Request,
+    status: int,
+    text: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    title: str | None = None,
+) -> Response:
+    """Return the page of a problem."""
+    title = title or TITLES.get(status, "That can't be done")
+    return page(request, "message.html", status=status, headers=headers, title=title, text=text)
+
+
+async def http_problem(request: Request, error: Any) -> Response:
+    """Answer where a page, or a way to ask for it, doesn't exist."""
+    return problem_page(request, error.status_code, error.detail, error.headers)
+
+
+async def outbox_problem(request: Request, error: Any) -> Response:
+    """Answer with what the outbox says."""
+    known = [found for kind, found in STATUSES.items() if isinstance(error, kind)]
+    status, title = known[0] if known else (BAD_REQUEST if error.exit_code == MISCONFIGURED else 500, None)
+    return problem_page(request, status, f"{error}.", title=title)
+
+
+async def still_reading(request: Request, _error: Any) -> Response:
+    """Answer at once; the browser asks again for the page, which comes when it has been read."""
+    return page(request, "reading.html")
+
+
+async def unexpected_problem(request: Request, _error: Any) -> Response:
+    """Answer where there is a bug; ``Dashboard`` writes it to the log."""
+    return problem_page(request, 500, "This is a bug: the server's log says more.")
+
+
+HANDLERS: Mapping[Any, Any] = {
+    Sp00kyError: outbox_problem,
+    HTTPException: http_problem,
+    StillReading: still_reading,
+    Exception: unexpected_problem,
+}

@@ -1,0 +1,141 @@
+"""Render pages: templates, how values are written, and what every page knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from sp00ky_core.encoding.job_json import instant_to_json
+from sp00ky_dashboard import flash
+from sp00ky_dashboard.access import forms
+from sp00ky_dashboard.cookies import set_cookie
+
+STATIC = Path(__file__).parent / "static"
+
+PAGES = (
+    ("/", "Overview"),
+    ("/jobs", "Jobs"),
+    ("/errors", "Errors"),
+    ("/runners", "Runners"),
+    ("/schedules", "Schedules"),
+    ("/audit", "Audit"),
+)
+
+DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+"""Seconds, and their unit; from twice as much on it is written in that unit."""
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """Return a page. What UTF-8 can't hold, in what a client has written, is replaced."""
+    context = request.scope.get("sp00ky_dashboard.context")
+    root = request.scope.get("root_path", "")
+    path = request.scope["path"].removeprefix(root) or "/"
+    query = request.url.query
+    here = f"{root}{path}" + (f"?{query}" if query else "")
+    token, line = forms.form_token(request), flash.line_of(request)
+    site = {"root": root, "path": path, "here": here, "form_field": forms.FIELD, "form_token": token}
+    known = {
+        **site,
+        "site": site,
+        "operator": None if context is None else context.operator,
+        "pages": PAGES,
+        "is_fragment": request.headers.get("hx-target") == "dialog",
+        "done_line": line,
+    }
+    html = _templates.get_template(template).render({**known, **values})
+    response = HTMLResponse(html.encode(errors="replace"), status, headers)
+    if forms.COOKIE not in request.cookies:
+        set_cookie(response, request, forms.COOKIE, token)
+    if line:
+        response.delete_cookie(flash.COOKIE, path=root or "/")
+    return response
+
+
+def link(path: str, /, **query: object) -> str:
+    """Return a path with a query of what isn't empty."""
+    given = {name: value for name, value in query.items() if value not in (None, "")}
+    return path + (f"?{urlencode(given)}" if given else "")
+
+
+def job_link(job_id: str) -> str:
+    """Return the path of a job's page."""
+    return f"/jobs/{quote(job_id, safe=':')}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration, in its largest unit: ``1.5 s``, ``12 min``, ``3 d``."""
+    if seconds is None:
+        return "\N{EN DASH}"
+    for size, unit in DURATIONS:
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    if abs(seconds) >= 10:  # noqa: PLR2004  # one decimal says something below that
+        return f"{seconds:.0f} s"
+    return f"{seconds:.1f} s" if abs(seconds) >= 1 or not seconds else f"{seconds * 1000:.0f} ms"
+
+
+def age(at: datetime) -> str:
+    """Write how long ago it was, or in how long it is."""
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def pretty(value: object) -> str:
+    """Write JSON for people; a text that is no JSON stands as it is."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def count(value: float) -> str:
+    """Write a number with separators."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def short_id(job_id: str) -> str:
+    """Write an id's table and the end of its key, where it differs from its neighbours'."""
+    table, _, key = job_id.partition(":")
+    return job_id if len(key) <= 10 else f"{table}:…{key[-8:]}"  # noqa: PLR2004
+
+
+def _static(name: str) -> str:
+    return f"/static/{name}?v={_versions[name]}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sp00ky_dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        age=age, count=count, duration=duration, instant=instant_to_json, pretty=pretty, short_id=short_id
+    )
+    environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
+    return environment
+
+
+_versions = {
+    each.relative_to(STATIC).as_posix(): sha256(each.read_bytes()).hexdigest()[:12]
+    for each in STATIC.rglob("*")
+    if each.is_file()
+}
+_templates = _environment()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import httpx
+import pytest
+from tests.dashboard.scene import write_files
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_dashboard import BasicAuth, TokenAuth
+from sp00ky_dashboard.access.guard import OnThisMachine
+from sp00ky_dashboard.cli import server
+
+SP00KY = str(Path(sys.executable).with_name("sp00ky"))
+TOKEN = "a-token-of-the-dashboard"
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts ``sp00ky dashboard`` in a folder with a configuration."""
+    write_files(tmp_path, "memory://")
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [SP00KY, "dashboard", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return process
+
+    yield begin
+    for each in running:
+        each.kill()
+        each.communicate()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.match(r"dashboard on (http://\S+/)", line)
+    assert found, line
+    return found[1]
+
+
+def complaint(process: subprocess.Popen[str], code: int) -> str:
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    (line,) = err.splitlines()
+    assert "Traceback" not in line
+    return line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_a_signal(start: Start, number: signal.Signals) -> None:
+    process = start("--port", "0")
+    address = address_of(process)
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        assert "read-only" in client.get("/").text
+        assert client.get("/", headers={"Host": "evil.test"}).status_code == 421
+        with client.stream("GET", "/events") as stream:
+            assert next(stream.iter_lines()) == ": "
+            process.send_signal(number)  # an open page doesn't hold it up
+            _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_token_lets_programs_in(start: Start) -> None:
+    process = start("--port", "0", "--host", "0.0.0.0", "--writable", SP00KY_DASHBOARD_TOKEN=TOKEN)
+    address = address_of(process).replace("0.0.0.0", "127.0.0.1")
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        assert client.get("/jobs").status_code == 401
+        page = client.get("/jobs", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert page.status_code == 200
+        assert "read-only" not in page.text
+
+
+def test_a_port_in_use_is_one_line(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        line = complaint(start("--port", port), 1)
+    assert f"127.0.0.1:{port}" in line
+    assert "--port" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "says"),
+    [
+        (["--host", "0.0.0.0"], {}, 2, "can be reached from other machines"),
+        (["--host", "0.0.0.0"], {"SP00KY_DASHBOARD_TOKEN": "short"}, 2, "at least 16 characters"),
+        (["--user", "ada"], {}, 2, "SP00KY_DASHBOARD_PASSWORD"),
+        (["--host", "nowhere.invalid"], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "nowhere.invalid"),
+        (["--store", "postgresql://127.0.0.1:1/none"], {}, 1, "127.0.0.1:1"),
+        (["--store", "nonsense://x"], {}, 2, "nonsense"),
+    ],
+)
+def test_bad_input_is_one_line(
+    start: Start, arguments: list[str], environment: dict[str, str], code: int, says: str
+) -> None:
+    line = complaint(start("--port", "0", *arguments, **environment), code)
+    assert says in line
+    assert "short" not in line
+    assert TOKEN not in line
+
+
+@pytest.mark.parametrize(
+    ("host", "user", "environment", "kind"),
+    [
+        ("127.0.0.1", None, {}, OnThisMachine),
+        ("127.0.0.1", None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
+        ("0.0.0.0", "ada", {"SP00KY_DASHBOARD_PASSWORD": "p"}, BasicAuth),
+    ],
+)
+def test_who_is_let_in(host: str, user: str | None, environment: dict[str, str], kind: type) -> None:
+    assert isinstance(server.auth_of(host, user, environment), kind)
+
+
+def test_who_is_not() -> None:
+    with pytest.raises(click.UsageError):
+        server.auth_of("::", None, {})
+    with pytest.raises(OptionInvalid):
+        server.auth_of("::", None, {"SP00KY_DASHBOARD_TOKEN": "short"})

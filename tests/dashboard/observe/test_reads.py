@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sp00ky_dashboard.observe import reads
+from sp00ky_dashboard.observe.reads import Reads
+
+
+async def test_many_who_ask_at_once_are_answered_by_one_question() -> None:
+    asked, going_on = 0, asyncio.Event()
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        await going_on.wait()
+        return asked
+
+    shared = Reads()
+    leaving, *staying = [asyncio.create_task(shared.get("q", ask)) for _ in range(10)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    going_on.set()
+    assert await asyncio.gather(*staying) == [1] * 9
+    assert await shared.get("q", ask) == 1
+    assert await shared.get("other", ask) == 2
+    shared.forget()
+    assert await shared.get("q", ask) == 3
+
+
+async def test_an_answer_ages(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, shared, answers = 0.0, Reads(), iter(range(10))
+    monkeypatch.setattr(reads, "monotonic", lambda: now)
+
+    async def ask() -> int:
+        return next(answers)
+
+    assert await shared.get("q", ask) == 0
+    now = 0.9
+    assert await shared.get("q", ask) == 0
+    now = 1.1
+    assert await shared.get("q", ask) == 1
+
+
+async def test_an_error_isn_t_kept() -> None:
+    shared = Reads()
+
+    async def fail() -> int:
+        raise RuntimeError("boo")
+
+    async def ask() -> int:
+        return 7
+
+    with pytest.raises(RuntimeError):
+        await shared.get("q", fail)
+    assert await shared.get("q", ask) == 7
+
+
+async def test_few_answers_are_kept() -> None:
+    shared = Reads()
+
+    async def ask() -> bytes:
+        return b"x"
+
+    for n in range(3 * reads.MOST_KEPT):
+        await shared.get(n, ask)
+    assert len(shared._answers) <= reads.MOST_KEPT
+
+
+async def test_who_has_no_patience_gets_it_later() -> None:
+    shared, going_on = Reads(), asyncio.Event()
+
+    async def ask() -> int:
+        await going_on.wait()
+        return 7
+
+    with pytest.raises(reads.StillReading):
+        await shared.get("q", ask, patience=0.0)
+    going_on.set()
+    assert await shared.get("q", ask) == 7

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from sp00ky_core import BulkResult
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_dashboard.operate.bulk import MOST_KEPT, BulkWork
+
+
+async def steps(*results: BulkResult, error: Exception | None = None) -> AsyncGenerator[BulkResult, None]:
+    for each in results:
+        yield each
+    if error:
+        raise error
+
+
+async def test_an_operation_says_how_far_it_came() -> None:
+    work = BulkWork()
+    error = StoreUnavailable(store="memory://", problem="it is away")
+    operation = work.start("killed", steps(BulkResult(matched=3), BulkResult(matched=3, done=2), error=error))
+    assert operation.task is not None
+    await operation.task
+    assert operation.has_ended
+    assert operation.result == BulkResult(matched=3, done=2)
+    assert operation.problem is not None
+    assert work.get(operation.id) is operation
+    assert work.get("nope") is None
+
+
+async def test_an_interrupted_one_says_so() -> None:
+    begun = asyncio.Event()
+
+    async def forever() -> AsyncGenerator[BulkResult, None]:
+        yield BulkResult(matched=3, done=1)
+        begun.set()
+        await asyncio.Event().wait()
+
+    operation = BulkWork().start("killed", forever())
+    assert operation.task is not None
+    await begun.wait()
+    operation.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await operation.task
+    assert "interrupted" in str(operation.problem)
+
+
+async def test_only_the_latest_are_kept() -> None:
+    work = BulkWork()
+    for _ in range(MOST_KEPT + 10):
+        operation = work.start("killed", steps(BulkResult(matched=0)))
+        assert operation.task is not None
+        await operation.task
+    assert len(work._operations) <= MOST_KEPT

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from tests.dashboard.conftest import Browser
+
+from sp00ky_core import Outbox
+
+
+async def test_schedules_with_their_next_fires(browser: Browser) -> None:
+    page = await browser.see("/schedules")
+    for each in (
+        "nightly-report",
+        "30 2 * * *",
+        "Europe/Berlin",
+        "every 5 min",
+        "none yet",
+        "Nothing has fired",
+    ):
+        assert each in page
+    assert page.count("<time") >= 6
+
+
+async def test_one_is_fired_paused_and_resumed(browser: Browser, outbox: Outbox) -> None:
+    assert "heartbeat has fired: 1 job." in await browser.act("trigger", target="heartbeat")
+    page = await browser.see("/schedules?name=heartbeat")
+    assert "Runs of heartbeat" in page
+    assert "hand" in page
+    assert "paused until it is resumed" in await browser.act("pause-schedule", target="heartbeat")
+    refused = await browser.post("/act", {"action": "trigger", "target": "heartbeat", "confirmed": "1"})
+    assert refused.status_code == 409
+    assert "This schedule can&#39;t fire" in refused.text
+    assert "is resumed" in await browser.act("resume-schedule", target="heartbeat")
+    assert "no key in quarantine" in await browser.act("release-schedule", target="heartbeat")
+    assert {each.actor for each in await outbox.audit()} == {"ada"}
+
+
+async def test_an_unknown_one(browser: Browser) -> None:
+    assert "There is no such schedule" in await browser.see("/schedules?name=nope", status=404)
+    await browser.see("/schedules?status=nope", status=400)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from tests.dashboard.conftest import Browser, Open, Operator
+
+from sp00ky_core import Outbox
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_dashboard import Dashboard
+
+PAGES = ("/", "/jobs", "/jobs/job:nope", "/errors", "/runners", "/schedules", "/audit", "/nowhere")
+
+
+@pytest.mark.parametrize("auth", [{}, {"auth": None}, {"auth": "secret"}])
+def test_without_a_way_to_tell_who_asks_it_isn_t_made(outbox: Outbox, auth: Any) -> None:
+    with pytest.raises((TypeError, OptionInvalid), match="auth"):
+        Dashboard(outbox, **auth)
+
+
+async def test_every_page_has_the_headers(browser: Browser) -> None:
+    for path in PAGES:
+        answer = await browser.get(path)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "style=" not in answer.text
+        assert "<style" not in answer.text
+        assert "onclick" not in answer.text
+
+
+async def test_static_files_are_kept_and_nothing_beside_them(browser: Browser) -> None:
+    answer = await browser.get("/static/dashboard.css")
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/"):
+        assert (await browser.get(path)).status_code == 404
+
+
+async def test_nothing_is_done_by_a_get(browser: Browser, outbox: Outbox) -> None:
+    job = await outbox.run("api", "/spookify")
+    for path in (f"/act?action=kill&id={job.id}&confirmed=1", f"/copy?id={job.id}"):
+        assert (await browser.get(path)).status_code == 405
+    assert (await outbox.get(job.id)).status == "pending"
+    assert await outbox.audit() == []
+
+
+async def refusing(_request: Any) -> None:
+    return None
+
+
+async def redirecting(_request: Any) -> RedirectResponse:
+    return RedirectResponse("/sign-in-of-the-host")
+
+
+async def raising(_request: Any) -> str:
+    raise HTTPException(403, "Operators only.")
+
+
+async def broken(_request: Any) -> str:
+    raise RuntimeError("secret-of-the-host")
+
+
+@pytest.mark.parametrize(
+    ("auth", "status", "says"),
+    [
+        (refusing, 401, "signed in"),
+        (redirecting, 307, ""),
+        (raising, 403, "Operators only."),
+        (broken, 500, "bug"),
+    ],
+)
+async def test_the_host_s_dependency_decides(
+    open_browser: Open, auth: Any, status: int, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = await open_browser(auth=auth)
+    for path in ("/", "/jobs", "/events", "/nowhere"):
+        answer = await browser.get(path)
+        assert answer.status_code == status
+        assert says in answer.text
+        assert "secret" not in answer.text
+
+
+async def test_an_operator_may_be_allowed_less(open_browser: Open, outbox: Outbox) -> None:
+    reader = Operator(name="linus", read_only=True, hide_payloads=True)
+    browser = await open_browser(auth=lambda _: reader)
+    job = await outbox.run("api", "/spookify", {"id": "secret-id"})
+    page = await browser.see(f"/jobs/{job.id}")
+    assert "linus" in page
+    assert "secret-id" not in page
+    for path, fields in (
+        ("/act", {"action": "kill", "id": job.id, "confirmed": "1"}),
+        ("/copy", {"id": job.id}),
+    ):
+        assert (await browser.post(path, fields)).status_code == 403
+    assert len(await outbox.find()) == 1
+
+
+async def test_a_database_that_is_away_has_a_page(open_browser: Open, outbox: Outbox) -> None:
+    browser = await open_browser()
+    await outbox.store.close()
+    for path in ("/", "/jobs", "/jobs/job:1", "/errors", "/runners", "/schedules", "/audit"):
+        answer = await browser.get(path)
+        assert answer.status_code == 503, path
+        assert "Traceback" not in answer.text
+    await outbox.store.open()
+    await browser.see("/jobs")

@@ -1,0 +1,257 @@
+"""Every page in Chromium: how it is used, what it looks like, and whether everybody can use it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.dashboard.conftest import Serve, ada
+from tests.dashboard.scene import opened_shop
+
+from sp00ky_core import Outbox
+from sp00ky_dashboard import Dashboard, TokenAuth, app
+
+AXE = "axe-core@4.14.1"
+PATIENCE = 60_000
+"""Milliseconds."""
+
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
+PAGES = (
+    "/",
+    "/?range=day",
+    "/jobs",
+    "/jobs?status=failed&code=500",
+    "/jobs?backend=nope",
+    "/errors",
+    "/runners",
+)
+PAGES += ("/schedules", "/audit", "/nowhere")
+
+MISSING = [name for name in ("chromium", "npm") if shutil.which(name) is None]
+MISSING += [] if importlib.util.find_spec("playwright") else ["playwright (the Python package)"]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"a browser needs {' and '.join(MISSING)}")
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script that looks for what keeps people out."""
+    folder = tmp_path_factory.mktemp("axe")
+    packed = ["npm", "pack", AXE, "--silent", "--pack-destination", str(folder)]
+    if subprocess.run(packed, capture_output=True, check=False).returncode:
+        pytest.skip(f"the npm registry can't be reached, and the test needs the package {AXE}")
+    (archive,) = folder.glob("*.tgz")
+    with tarfile.open(archive) as packages:
+        script = packages.extractfile("package/axe.min.js")
+        assert script is not None
+        return script.read().decode()
+
+
+@pytest.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    async with opened_shop(tmp_path) as outbox:
+        yield outbox
+
+
+@pytest.fixture
+async def chromium() -> AsyncIterator[Any]:
+    from playwright.async_api import async_playwright  # noqa: PLC0415  # it may not be installed
+
+    async with async_playwright() as playwright:
+        program = shutil.which("chromium")
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def address(serve: Serve, outbox: Outbox) -> AsyncIterator[str]:
+    dashboard = Dashboard(outbox, auth=ada, read_only=False)
+    yield await serve(dashboard)
+    dashboard.close()
+
+
+async def opened_page(chromium: Any, address: str, **options: Any) -> Any:
+    """A page of a browser; what its console says against the dashboard fails the test."""
+    context = await chromium.new_context(base_url=address, bypass_csp=False, **options)
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda message: page.problems.append(message.text) if is_problem(message) else None)
+    return page
+
+
+def is_problem(message: Any) -> bool:
+    return (
+        message.type in {"error", "warning"} and "the server responded with a status of" not in message.text
+    )
+
+
+async def violations(page: Any, axe: str) -> list[str]:
+    """What axe-core finds."""
+    await page.evaluate(axe)
+    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
+async def test_nothing_keeps_people_out_and_nothing_is_cut_off(
+    chromium: Any, address: str, outbox: Outbox, axe: str, scheme: str, size: dict[str, int]
+) -> None:
+    page = await opened_page(chromium, address, color_scheme=scheme, viewport=size)
+    ordered = (await outbox.find(ordering_key="order-7001", limit=3))[-1]
+    failed = (await outbox.find(status="failed", limit=1))[0]
+    for path in (*PAGES, f"/jobs/{ordered.id}", f"/jobs/{failed.id}", f"/jobs/{failed.id}?edit"):
+        await page.goto(path)
+        assert await violations(page, axe) == [], path
+        overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(overflow) <= 0, f"{path} is wider than the screen"
+    await page.goto("/jobs?status=failed")
+    await page.locator("#pick-page").check()
+    await page.get_by_role("button", name="Retry").click()
+    await page.locator("dialog[open]").wait_for()
+    assert await violations(page, axe) == []
+    assert page.problems == []
+
+
+async def test_ticked_jobs_are_retried(chromium: Any, address: str, outbox: Outbox) -> None:
+    page = await opened_page(chromium, address)
+    await page.goto("/jobs?status=failed&backend=api")
+    retry = page.get_by_role("button", name="Retry")
+    assert await retry.is_disabled()
+    boxes = page.locator("input[name=id]")
+    await boxes.nth(0).check()
+    await boxes.nth(1).check()
+    await page.get_by_text("2 selected").wait_for()
+    await retry.click()
+    dialog = page.locator("dialog[open]")
+    await dialog.get_by_role("heading", name="Retry 2 jobs?").wait_for()
+    await dialog.get_by_role("link", name="Cancel").click()
+    await dialog.wait_for(state="hidden")
+    await retry.click()
+    await dialog.get_by_label("Reason").fill("the backend is back again")
+    await dialog.get_by_role("button", name="Retry").click()
+    await page.get_by_text("2 jobs retried.").wait_for()
+    (entry, *_) = await outbox.audit()
+    assert (entry.actor, entry.reason, entry.count) == ("ada", "the backend is back again", 2)
+    assert page.problems == []
+
+
+async def test_pages_stay_up_to_date_and_keep_what_is_ticked(
+    chromium: Any, address: str, outbox: Outbox
+) -> None:
+    page = await opened_page(chromium, address)
+    await page.goto("/jobs?assigned_to=live")
+    await page.get_by_text("No job matches").wait_for()
+    await page.locator("[data-state=live]").wait_for()
+    first = await outbox.run("api", "/spookify", assigned_to="live")
+    await page.locator(f"[id='row-{first.id}']").wait_for()
+    await page.locator(f"[id='pick-{first.id}']").check()
+    second = await outbox.run("api", "/spookify", assigned_to="live")
+    await page.locator(f"[id='row-{second.id}']").wait_for()
+    assert await page.locator(f"[id='pick-{first.id}']").is_checked()
+    await page.goto(f"/jobs/{first.id}")
+    await page.locator("[data-state=live]").wait_for()
+    await outbox.kill(first.id)
+    await page.get_by_text("Killed", exact=True).wait_for()
+    assert page.problems == []
+
+
+async def test_charts_are_drawn(chromium: Any, address: str) -> None:
+    page = await opened_page(chromium, address)
+    await page.goto("/")
+    await page.locator("[id='chart-api'] canvas").wait_for()
+    drawn = "document.querySelector('#chart-api canvas').toDataURL()"
+    before = await page.evaluate(drawn)
+    label = await page.locator("[id='chart-api']").get_attribute("aria-label")
+    assert re.match(r"[\d,]+ attempts", label)
+    await page.emulate_media(color_scheme="dark")
+    async with asyncio.timeout(PATIENCE / 1_000):
+        while await page.evaluate(drawn) == before:  # noqa: ASYNC110  # a canvas sends no event
+            await asyncio.sleep(0.05)
+    assert page.problems == []
+
+
+async def test_it_is_used_with_the_keyboard(chromium: Any, address: str) -> None:
+    page = await opened_page(chromium, address)
+    await page.goto("/")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("document.activeElement.id || location.hash") in {"main", "#main"}
+    await page.get_by_role("button", name="Pause api").focus()
+    await page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    await dialog.wait_for()
+    await page.keyboard.press("Escape")
+    await dialog.wait_for(state="hidden")
+    await page.get_by_role("button", name="Pause api").focus()
+    await page.keyboard.press("Enter")
+    await dialog.wait_for()
+    await dialog.get_by_label("Reason").fill("by hand")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("api is paused until it is resumed.").wait_for()
+    assert page.problems == []
+
+
+async def test_without_scripts_it_works_all_the_same(chromium: Any, address: str, outbox: Outbox) -> None:
+    page = await opened_page(chromium, address, java_script_enabled=False)
+    await page.goto("/jobs?status=failed")
+    await page.locator("input[name=id]").first.check()
+    await page.get_by_role("button", name="Clear").click()
+    await page.get_by_role("heading", name="Clear 1 job?").wait_for()
+    await page.get_by_role("button", name="Clear").click()
+    await page.get_by_text("1 job cleared.").wait_for()
+
+
+async def test_scripts_in_rows_are_never_run(chromium: Any, address: str, outbox: Outbox) -> None:
+    hostile = "</script><script>window.haunted = 1</script><img src=x onerror='window.haunted = 1'>"
+    job = await outbox.run(
+        "api", "/spookify", {"id": hostile}, assigned_to=hostile, ordering_key=hostile[:200]
+    )
+    page = await opened_page(chromium, address)
+    for path in (f"/jobs/{job.id}", "/jobs", f"/jobs/{job.id}?edit", f"/jobs/{job.id}?part=payload"):
+        await page.goto(path)
+        assert await page.evaluate("window.haunted") is None, path
+
+
+async def test_a_token_signs_in(chromium: Any, serve: Serve, outbox: Outbox) -> None:
+    dashboard = Dashboard(outbox, auth=TokenAuth({"grace": "a-token-of-the-dashboard"}))
+    page = await opened_page(chromium, await serve(dashboard))
+    await page.goto("/jobs?status=failed")
+    await page.get_by_label("Token").fill("nonsense")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_text("That token isn't known.").wait_for()
+    await page.get_by_label("Token").fill("a-token-of-the-dashboard")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.locator(".operator", has_text="grace").wait_for()
+    assert "token" not in page.url
+    dashboard.close()
+
+
+async def test_a_page_that_takes_long_comes_in_two_steps(
+    chromium: Any, address: str, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, going_on = Outbox.find, asyncio.Event()
+
+    async def slow(self: Outbox, **conditions: Any) -> Any:
+        await going_on.wait()
+        return await find(self, **conditions)
+
+    monkeypatch.setattr(Outbox, "find", slow)
+    monkeypatch.setattr(app, "PATIENCE", 0.0)
+    page = await opened_page(chromium, address)
+    await page.goto("/jobs?status=failed")
+    await page.get_by_role("heading", name="Reading").wait_for()
+    going_on.set()
+    await page.get_by_role("search").wait_for()
+    await page.locator("input[name=id]").first.wait_for()
+    await page.locator("[data-state=live]").wait_for()
+    assert page.problems == []

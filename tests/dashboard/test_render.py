@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sp00ky_dashboard.render import age, count, duration, job_link, link, short_id
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "\N{EN DASH}"),
+        (0, "0.0 s"),
+        (0.0123, "12 ms"),
+        (1.26, "1.3 s"),
+        (59, "59 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7_200, "2 h"),
+        (200_000, "2 d"),
+    ],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_ages() -> None:
+    now = datetime.now(UTC)
+    assert age(now - timedelta(minutes=5)) == "5 min ago"
+    assert age(now + timedelta(hours=5, seconds=1)) == "in 5 h"
+
+
+def test_links() -> None:
+    assert (
+        link("/jobs", status="failed", path="/a&b", code="", backend=None)
+        == "/jobs?status=failed&path=%2Fa%26b"
+    )
+    assert job_link("job:a/b?c") == "/jobs/job:a%2Fb%3Fc"
+    assert short_id("job:0123456789abcdef") == "job:…89abcdef"
+    assert short_id("job:1") == "job:1"
+    assert (count(12_345), count(1.5)) == ("12,345", "1.5")

@@ -1,0 +1,64 @@
+"""Every page and a bulk operation, on databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from tests.core.two_backends import FAILURE
+from tests.dashboard.conftest import Browser
+from tests.dashboard.scene import opened
+from tests.dashboard.settling import ended
+from tests.store_postgres.conftest import dsn, schema, sql, url
+
+from sp00ky_core import Outbox
+
+__all__ = ["dsn", "schema", "sql", "url"]  # fixtures
+
+
+@pytest.fixture(params=["sqlite", "url", "surreal_url"])
+def store(request: pytest.FixtureRequest) -> str:
+    """The URL of a database."""
+    return "sqlite:///app.db" if request.param == "sqlite" else str(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+async def outbox(store: str, tmp_path: Path) -> AsyncIterator[Outbox]:
+    async with opened(tmp_path, store) as outbox:
+        yield outbox
+
+
+async def test_every_page_shows_what_is_there(browser: Browser, outbox: Outbox) -> None:
+    failed = await ended(outbox, 3, FAILURE, payload={"id": "1"})
+    waiting = await outbox.run("billing", "/charge")
+    await outbox.schedules.trigger("heartbeat")
+    for path, says in (
+        ("/", 'id="card-billing"'),
+        ("/jobs", waiting.id),
+        ("/jobs?status=failed&code=500", failed[0]),
+        (f"/jobs?after={quote(waiting.id)}", failed[2]),
+        (f"/jobs/{failed[1]}", "Attempt 1: http_status 500"),
+        ("/errors", "http_status 500"),
+        ("/runners", "No runner"),
+        ("/schedules", "heartbeat"),
+        ("/audit", "schedules trigger"),
+    ):
+        assert says in await browser.see(path), path
+
+
+async def test_operators_act_on_jobs_and_are_written_down(browser: Browser, outbox: Outbox) -> None:
+    ids = await ended(outbox, 3, FAILURE)
+    assert "3 jobs retried." in await browser.act("redrive", all="1", status="failed", backend="api")
+    assert "1 job killed." in await browser.act("kill", id=ids[0])
+    assert "1 job cleared." in await browser.act("clear", id=ids[0])
+    answer = await browser.post("/copy", {"id": ids[1], "payload": '{"id": "2"}'})
+    assert answer.status_code == 303
+    acts = [(each.action, each.actor, each.via, each.count) for each in await outbox.audit()]
+    assert acts == [
+        ("copy", "ada", "dashboard", 1),
+        ("clear", "ada", "dashboard", 1),
+        ("kill", "ada", "dashboard", 1),
+        ("redrive", "ada", "dashboard", 3),
+    ]

@@ -157,7 +157,7 @@ class Settles:
     def _build(self, tables: tuple[JobTable, ...], name: str) -> str:
         parts = self._of_each(tables, f"{name}_table", given=read_sql(name), appended=appended())
         written = " UNION ALL ".join(f"TABLE written_{number}" for number in range(len(tables)))
-        return f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"
+        return f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"  # noqa: S608  # parts of files
 
     def _unwritten_statement(self, tables: tuple[JobTable, ...]) -> str:
         return " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))

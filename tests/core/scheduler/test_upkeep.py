@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.core.scheduler.conftest import FAILED, Bench
 
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import RunQuery, RunStatus
+from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun
 
 TICK = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
 
@@ -22,6 +23,30 @@ async def test_the_end_of_a_run_is_written_down_before_its_job_goes(bench: Bench
     assert await stored_statuses(bench) == ["running"]
     await bench.services(outbox).upkeep.close_runs()
     assert await stored_statuses(bench) == ["success"]
+
+
+async def test_the_runs_of_all_schedules_are_read_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"s{n}" for n in range(5)]
+    one = "{every: 60s, backend: api, route: /a, concurrency: allow}"
+    outbox = bench.outbox("{" + ", ".join(f"{name}: {one}" for name in names) + "}")
+    await outbox.migrate()
+    reads, runs = list[RunQuery](), bench.store.runs
+
+    async def counted(query: RunQuery) -> list[ScheduleRun]:
+        reads.append(query)
+        found: list[ScheduleRun] = await runs(query)
+        return found
+
+    monkeypatch.setattr(bench.store, "runs", counted)
+    for name in names:
+        await outbox.schedules.trigger(name)
+    assert reads == []  # what ran before makes no difference
+    await bench.deliver()
+    await bench.services(outbox).upkeep.close_runs()
+    assert len(reads) == 1
+    assert await stored_statuses(bench) == ["success"] * 5
 
 
 async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:
@@ -73,8 +98,8 @@ async def test_old_runs_are_deleted(bench: Bench) -> None:
         bench.clock.move(1)
     await bench.deliver()
     await upkeep.close_runs()
-    await upkeep._each(upkeep._prune)
+    await upkeep._prune_all_schedules()
     assert await stored_statuses(bench) == ["success"] * 2
     bench.clock.move(86_400)
-    await upkeep._each(upkeep._prune)
+    await upkeep._prune_all_schedules()
     assert await stored_statuses(bench) == []

@@ -125,7 +125,9 @@ class Firing:
 
     async def _decided(self, situation: Situation) -> Fire:
         """Decide; where jobs are to be killed, kill them and look again, for some may have ended first."""
-        name = situation.stored.name
+        name, definition = situation.stored.name, situation.definition
+        if definition.concurrency == "allow" and definition.quarantine_after is None:
+            return decide_fire(situation)  # whatever ran before
         found = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
         fire = decide_fire(found)
         if not fire.kills:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 
 import attrs
@@ -12,18 +11,24 @@ import attrs
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.config.settings import TopRetentionConfig
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import OPEN_RUN, RunQuery, RunStatus, ScheduleChange, ScheduleRun, StoredSchedule
+from sp00ky_core.ports import (
+    OPEN_RUN,
+    RunQuery,
+    RunStatus,
+    ScheduleChange,
+    ScheduleRun,
+    ScheduleSnapshot,
+    StoredSchedule,
+)
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
 from sp00ky_core.scheduler.changes import definition_of, schedules_of
-from sp00ky_core.scheduler.firing import Firing, kill, open_runs
+from sp00ky_core.scheduler.firing import Firing, jobs_of, kill, open_runs
 
 __all__ = ["RunUpkeep"]
 
 logger = logging.getLogger(__name__)
-
-_Work = Callable[[StoredSchedule, ScheduleConfig, datetime], Awaitable[None]]
 
 INTERVAL = 5.0
 """Seconds between two looks at the runs."""
@@ -62,32 +67,52 @@ class RunUpkeep:
             await self.close_runs()
             if self._options.clock() >= self._next_prune:
                 self._next_prune = self._options.clock() + self._options.prune_interval
-                await self._each(self._prune)
+                await self._prune_all_schedules()
 
     async def close_runs(self) -> None:
-        """Write down how runs have ended; before ``prune`` takes their jobs, too."""
-        try:
-            runs = await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
-        except Sp00kyError as error:
-            logger.debug("schedules' runs can't be read: %s", error)
-            return
-        busy = {run.schedule for run in runs}
-        if busy:
-            await self._each(self._close, busy)
+        """Write down how runs have ended; before ``prune`` takes their jobs, too.
 
-    async def _each(self, work: _Work, names: Collection[str] | None = None) -> None:
-        """Look after one schedule after the other; a fault is logged, and tried again with the next round."""
+        The schedules are read first: of what another runner has closed since, the guard keeps this one off.
+        All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
+        """
         try:
             snapshot = await self._schedules.schedules()
-            for name, stored in snapshot.schedules.items():
-                definition = definition_of(stored) if names is None or name in names else None
-                if definition is not None and self._firing.knows(stored, definition):
-                    await work(stored, definition, snapshot.now)
+            for name, found in (await self._open_runs(snapshot)).items():
+                await self._close(snapshot.schedules[name], found, snapshot.now)
         except Sp00kyError as error:
-            logger.debug("can't look after schedules' runs: %s", error)
+            logger.debug("schedules' runs can't be closed: %s", error)
 
-    async def _close(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
-        found, deadline = await open_runs(self._store, stored.name), self._deadline(definition)
+    async def _open_runs(self, snapshot: ScheduleSnapshot) -> dict[str, list[OpenRun]]:
+        """Read the runs that haven't ended, oldest first, of the schedules that are known here."""
+        known = {name for name, each in snapshot.schedules.items() if self._known(each) is not None}
+        runs = await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
+        jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
+        found: dict[str, list[OpenRun]] = {}
+        for run in reversed(runs):
+            if run.schedule in known:
+                found.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
+        return found
+
+    def _known(self, stored: StoredSchedule) -> ScheduleConfig | None:
+        definition = definition_of(stored)
+        return definition if definition is not None and self._firing.knows(stored, definition) else None
+
+    async def _prune_all_schedules(self) -> None:
+        """Delete old runs; a fault is logged, and tried again with the next round."""
+        try:
+            snapshot = await self._schedules.schedules()
+            for stored in snapshot.schedules.values():
+                definition = self._known(stored)
+                if definition is not None:
+                    await self._prune(stored, definition, snapshot.now)
+        except Sp00kyError as error:
+            logger.debug("schedules' old runs can't be deleted: %s", error)
+
+    async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> None:
+        definition = self._known(stored)
+        if definition is None:
+            return
+        deadline = self._deadline(definition)
         late = [
             job.id
             for run, job in found

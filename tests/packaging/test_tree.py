@@ -95,6 +95,7 @@ DISTRIBUTIONS = [
             "cli/test_interrupted.py": "an interrupt, whatever the command does",
             "cli/test_sp00ky_files.py": "the files of Sp00ky projects, through every command",
             "contract/test_published.py": "published documents",
+            "planner/test_beside_runner.py": "the forecast beside a runner in virtual time",
             "runner/breaker/test_outage.py": "several runners in an outage, in virtual time",
             "runner/test_clocks.py": "clocks that jump, and runners that freeze",
             "runner/test_fleet_model.py": "a model of several runners, whose every step is chosen",

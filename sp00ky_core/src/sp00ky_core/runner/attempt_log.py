@@ -49,6 +49,8 @@ class AttemptLog:
 
     def log(self, held: Held, transition: Transition) -> None:
         """Log an attempt, or count it."""
+        if transition.error is None and transition.to is JobStatus.PENDING:
+            return  # given back: no attempt was made
         if self._log_all:
             _log(held, transition)
         elif transition.error is not None:

@@ -43,3 +43,9 @@ def test_what_is_chosen_by_filter_is_asked_for(migrated: Path, sp00ky: Any, at_t
     shown = at_terminal("jobs", "kill", "--all")  # nobody is asked about nothing
     assert "killed: 0" in shown
     assert "[y/N]" not in shown
+
+
+def test_a_followed_job_has_its_status_in_colour(migrated: Path, sp00ky: Any, at_terminal: At) -> None:
+    job_id = sp00ky("call", "api", "/json").out.strip()
+    assert sp00ky("run", "--until-empty", "--log-level", "error").code == 0
+    assert "api /json  \x1b[32msuccess\x1b[0m" in at_terminal("jobs", "watch", job_id)

@@ -115,7 +115,16 @@ async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wante
         if json_wanted:
             show_json(job_to_json(job), indent=None)
         else:
-            click.echo(change_line(job))
+            click.echo(_coloured(change_line(job), job.status.value))
+
+
+def _coloured(line: str, status: str) -> str:
+    """Colour the status in a line, which stands after two spaces, on a terminal."""
+    if not draws():
+        return line
+    from sp00ky_core.cli.terminal.table import coloured_text  # noqa: PLC0415  # parts of rich, for a terminal
+
+    return line.replace(f"  {status}", f"  {coloured_text(status)}", 1)
 
 
 @command(jobs, name="stats", short_help="Show each backend's queue in numbers.")

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from tests.core.two_backends import FAILURE
+from tests.dashboard.cli.test_server import Start, complaint, start
 from tests.dashboard.conftest import Browser
 from tests.dashboard.scene import opened
 from tests.dashboard.settling import ended
@@ -15,7 +16,7 @@ from tests.store_postgres.conftest import dsn, schema, sql, url
 
 from sp00ky_core import Outbox
 
-__all__ = ["dsn", "schema", "sql", "url"]  # fixtures
+__all__ = ["dsn", "schema", "sql", "start", "url"]  # fixtures
 
 
 @pytest.fixture(params=["sqlite", "url", "surreal_url"])
@@ -28,6 +29,10 @@ def store(request: pytest.FixtureRequest) -> str:
 async def outbox(store: str, tmp_path: Path) -> AsyncIterator[Outbox]:
     async with opened(tmp_path, store) as outbox:
         yield outbox
+
+
+def test_a_database_that_can_t_be_reached_is_one_line(start: Start) -> None:
+    assert "127.0.0.1:1" in complaint(start("--store", "postgresql://127.0.0.1:1/none"), 1)
 
 
 async def test_every_page_shows_what_is_there(browser: Browser, outbox: Outbox) -> None:

@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-import pytest
-
 from sp00ky_core import BulkResult
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_dashboard.operate.bulk import MOST_KEPT, BulkWork
@@ -38,12 +36,11 @@ async def test_an_interrupted_one_says_so() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    operation = BulkWork().start("killed", forever())
-    assert operation.task is not None
+    work = BulkWork()
+    operation = work.start("killed", forever())
     await begun.wait()
-    operation.task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await operation.task
+    await work.close()
+    assert operation.has_ended
     assert "interrupted" in str(operation.problem)
 
 

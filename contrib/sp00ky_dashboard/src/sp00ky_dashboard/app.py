@@ -85,6 +85,11 @@ class Dashboard:
         """End the streams to browsers, which else keep a server from stopping."""
         self._live.close()
 
+    async def aclose(self) -> None:
+        """End the streams, and interrupt the operations in the background, before the outbox is closed."""
+        self.close()
+        await self._bulk.close()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":

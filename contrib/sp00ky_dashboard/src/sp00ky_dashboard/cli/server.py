@@ -112,3 +112,4 @@ async def _serve(served: Dashboard, listener: socket.socket) -> None:
         server.should_exit = True
         stopping.cancel()
         await serving
+        await served.aclose()

@@ -71,6 +71,13 @@ class BulkWork:
         self._operations[operation.id] = operation
         return operation
 
+    async def close(self) -> None:
+        """Interrupt what goes on: what was reported is done, and the audit says how far it came."""
+        going_on = [each.task for each in self._operations.values() if each.task and not each.has_ended]
+        for task in going_on:
+            task.cancel()
+        await asyncio.gather(*going_on, return_exceptions=True)
+
     def get(self, operation_id: str) -> BulkOperation | None:
         """Return one; None: another process has it, or it was long ago."""
         return self._operations.get(operation_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from sp00ky_core.cli.arguments import WORKERS, Seconds
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
-from sp00ky_core.cli.run.startup import open_for_runner
+from sp00ky_core.cli.run.startup import collect_seldom, open_for_runner
 from sp00ky_core.cli.run.workers import Supervisor
 from sp00ky_core.cli.terminal.logs import set_level
 from sp00ky_core.cli.terminal.progress import progress
@@ -124,7 +123,7 @@ async def _deliver(
 ) -> None:
     served = ", ".join(runner.backends)
     logger.info("runner %s delivers for %s from %s", runner.runner_id, served, outbox.store.location)
-    gc.freeze()  # what was made at the start stays: a collection needn't look at it (7 us per job)
+    collect_seldom()
     await _until(runner, stopped, until_empty=until_empty)
     if runner.drain_requested.is_set():
         logger.info("draining, as an operator asks: attempts in flight get %g s", grace)

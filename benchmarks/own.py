@@ -20,6 +20,7 @@ from benchmarks.byhand import deliver_by_hand
 from benchmarks.peers.protocol import NOTHING, SLOTS, Add, Begin, main, payload, performer
 from benchmarks.project import counting, opened
 from sp00ky_core import NewJob, RunnerOptions
+from sp00ky_core.cli.run.startup import collect_seldom
 
 NOWHERE = "http://127.0.0.1:9"
 INSERT = "INSERT INTO job (path, payload) VALUES ('/spookify', $1)"
@@ -63,6 +64,7 @@ class Ours:
         ) as outbox:
             await begin()
             async with outbox.runner(RunnerOptions()):
+                collect_seldom()  # as `sp00ky run` does
                 await asyncio.Event().wait()
 
 

@@ -80,7 +80,7 @@ def test_what_waited_too_long_under_a_limit_is_not_started(limits: dict[str, obj
     assert free.may_start(held_since(free, 10.0), 10.2)
 
 
-@pytest.mark.parametrize(("limits", "ahead"), [({}, 50), ({"max_in_flight": 500}, 0)])
+@pytest.mark.parametrize(("limits", "ahead"), [({}, 200), ({"max_in_flight": 500}, 0)])
 def test_a_backend_with_limits_is_not_claimed_ahead(limits: dict[str, object], ahead: int) -> None:
     slots = slots_with(**limits)
     slots.measure(0.0, 0.001)

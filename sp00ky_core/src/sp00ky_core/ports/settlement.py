@@ -81,6 +81,8 @@ class SettleFate(StrEnum):
     # the database refuses to write it in any form (``problem`` says why)
     DUPLICATE = "duplicate"  # of a redrive only: another job with its dedup_key isn't terminal
 
+    __hash__ = str.__hash__  # Enum's is written in Python, and a runner looks each fate up
+
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class SettleResult:

@@ -14,6 +14,10 @@ AHEAD = 0.02
 """Seconds of work, at the backend's present rate, that are claimed before there is a place for them, or
 twice as long as a claim takes, if that is more."""
 
+PLACES_AHEAD = 4
+"""Jobs that are claimed so for each place, at most. Each claim and each settle waits for the disk once: fewer
+and larger ones cost less. A crash leaves as many that were claimed and never sent."""
+
 LONGEST_HELD = 0.1
 """Seconds from a claim of a backend with limits until its attempt starts; later it is given back."""
 
@@ -86,14 +90,15 @@ class Slots:
         self._claimed = 0
         rate = self._ended / max(now - self._measured_at, 1e-6)
         ahead = int(rate * max(AHEAD, 2 * claim_seconds))
-        self._ahead = 0 if self._is_limited else min(self.backend.config.concurrency, ahead)
+        self._ahead = 0 if self._is_limited else min(PLACES_AHEAD * self.backend.config.concurrency, ahead)
         self._ended, self._measured_at = 0, now
 
     def put(self, helds: Collection[Held]) -> None:
         """Give claimed jobs to the workers."""
         self._ready.extend(helds)
         self._claimed += len(helds)
-        is_whole = self._stride <= min(self._claimed, 2 * self.backend.config.concurrency - 1)
+        most = (1 + PLACES_AHEAD) * self.backend.config.concurrency
+        is_whole = self._stride <= min(self._claimed, most - 1)
         if is_whole and self._growing is None:
             self._growing = asyncio.get_running_loop().call_later(self._unanswered, self._grow)
         if not (self._waking or self._spreading):

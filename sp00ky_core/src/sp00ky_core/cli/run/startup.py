@@ -1,7 +1,8 @@
-"""Connect ``sp00ky run`` to its database: a service waits for it, a batch doesn't."""
+"""Start ``sp00ky run``: connect to the database, for which a service waits and a batch doesn't."""
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -13,6 +14,10 @@ from sp00ky_core.stores.backoff import Backoff
 
 LONGEST_WAIT = 5.0
 """Seconds between two tries."""
+
+YOUNG = 10_000
+"""New objects after which Python's garbage collector looks at them. By default 700: a claim of 200 jobs makes
+more, which are freed without it, and looking at them took a seventh of a runner's time."""
 
 logger = logging.getLogger("sp00ky")
 
@@ -59,3 +64,9 @@ async def _refuse_what_stops_jobs(outbox: Outbox) -> None:
         more = f" ({len(findings) - 1} more, see: sp00ky check)" if findings[1:] else ""
         problem = f"{each.subject}: {each.problem}; {each.fix}{more}"
         raise SchemaError(store=outbox.store.location, problem=problem)
+
+
+def collect_seldom() -> None:
+    """Let Python's garbage collector look seldom; for a process that does nothing but run."""
+    gc.freeze()  # what was made at the start stays
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])

@@ -44,7 +44,10 @@ Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedde
 
 POOLER_TESTS = tuple(
     f"tests/store_postgres/{name}"
-    for name in ("connection", "fleet", "jobs", "observe", "schema", "test_conformance.py", "test_model.py")
+    for name in (
+        *("connection", "fleet", "jobs", "observe", "schedules", "schema"),
+        *("test_conformance.py", "test_model.py"),
+    )
 )
 
 DOCUMENTS_TESTS = (

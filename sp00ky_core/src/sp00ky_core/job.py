@@ -220,7 +220,7 @@ class NewJob:
         self, backend: str, *, max_retries: int | None = None, retry_strategy: str | None = None
     ) -> NewJob:
         """Return it for a backend, with that's defaults, without encoding the payload again."""
-        values = self.__dict__.copy()  # copy.copy takes ten times as long, and run_many does this for each job
+        values = self.__dict__.copy()  # copy.copy takes ten times as long, and run_many does it for each job
         values["backend"] = backend
         if self._max_retries is None:
             values["_max_retries"] = max_retries

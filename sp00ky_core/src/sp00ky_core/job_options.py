@@ -111,11 +111,14 @@ def _check_priority(_job: Any, _option: str, value: Any) -> None:
 
 
 def _text_of(limit: int, pattern: re.Pattern[str] | None = None, expected: str = "") -> Check:
+    expected = expected or f"a text of 1 to {limit} characters without NUL"
+
     def check(_job: Any, option: str, value: object) -> None:
         met = isinstance(value, str) and 0 < len(value) <= limit and is_plain_text(value)
         if met and pattern and isinstance(value, str):
             met = pattern.fullmatch(value) is not None
-        expect(option, value, expected or f"a text of 1 to {limit} characters without NUL", met=met)
+        if not met:
+            expect(option, value, expected, met=met)
 
     return check
 

@@ -48,7 +48,7 @@ def test_plain_jobs_name_their_first_and_last_key(new_job: Any) -> None:
 def test_plain_jobs_are_told_as_if_each_were_made_alone(new_job: Any, table: JobTable) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     pairs = [("a", new_job(path="/a", payload={"n": 1})), ("b", new_job(path="/b", payload={"n": 2}))]
-    assert stored_plain(pairs, table, at) == {
+    assert stored_plain(pairs, table, (at, at, at)) == {
         key: stored(each, table, key, (at, at, at)) for key, each in pairs
     }
 

@@ -49,7 +49,7 @@ def decode(text: bytes | str, *, unique_keys: bool = False) -> Any:
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     decoder = _strict_decoder if unique_keys else _decoder
     try:
-        if text[:1] == "{" and text[-1:] == "}":  # no space around it to be looked for, as in what encode wrote
+        if text[:1] == "{" and text[-1:] == "}":  # no space is around it that has to be skipped
             value, end = decoder.raw_decode(text)
             if end == len(text):
                 return value

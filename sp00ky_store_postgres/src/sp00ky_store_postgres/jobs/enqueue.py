@@ -126,11 +126,14 @@ class Enqueues:
         rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
         if not rows:
             raise RowRefused(store=self._options.location, problem=UNKEPT)
-        return {key: stored(new_job, table, key, map(as_utc, rows[0][1:]))}
+        instants = map(as_utc, rows[0][1:])
+        if plain:
+            return stored_plain([(key, new_job)], table, instants)
+        return {key: stored(new_job, table, key, instants)}
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
         ((at,),) = await fetch(self._statement("add_plain", table), *plain_arguments(pairs))
-        return stored_plain(pairs, table, as_utc(at))
+        return stored_plain(pairs, table, [as_utc(at)] * 3)
 
     async def _insert_many(
         self, table: JobTable, fetch: Fetch, pairs: _Pairs, *, repeated: bool

@@ -15,7 +15,7 @@ from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
 from sp00ky_store_postgres.ids import key_of
 from sp00ky_store_postgres.jobs.slow_settles import SlowSettles
 from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.sql.loader import read_sql
+from sp00ky_store_postgres.sql.loader import fill, read_sql
 from sp00ky_store_postgres.sql.settle_arguments import (
     appended,
     arguments,
@@ -159,7 +159,7 @@ class Settles:
     def _build(self, tables: tuple[JobTable, ...], name: str) -> str:
         parts = self._of_each(tables, f"{name}_table", given=read_sql(name), appended=appended())
         written = " UNION ALL ".join(f"TABLE written_{number}" for number in range(len(tables)))
-        return f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"
+        return f"WITH {', '.join(parts)} {fill(read_sql('settle_written'), written=written)}"
 
     def _unwritten_statement(self, tables: tuple[JobTable, ...]) -> str:
         return " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -125,22 +126,39 @@ def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[dateti
     )
 
 
-def stored_plain(pairs: Sequence[tuple[str, NewJob]], table: JobTable, at: datetime | None) -> dict[str, Job]:
-    """Return the pending jobs, by key, that plain ones have become at an instant.
+def stored_plain(
+    pairs: Sequence[tuple[str, NewJob]], table: JobTable, instants: Iterable[datetime | None]
+) -> dict[str, Job]:
+    """Return the pending jobs, by key, that plain ones have become at the same instants; see ``stored``.
 
-    Each is a copy of the first with a few values of its own, which takes a fifth of the time of making it.
+    Each is a copy of one with a few values of its own, which takes a fifth of the time of making it.
     """
-    key, new_job = pairs[0]
-    first = stored(new_job, table, key, (at, at, at)).__dict__
+    created_at, updated_at, run_at = instants
+    alike = _alike(table.backend) | {"created_at": created_at, "updated_at": updated_at, "run_at": run_at}
     jobs = {}
     for key, new_job in pairs:
-        values = first.copy()
+        values = alike.copy()
         values["id"] = f"{table.table}:{key}"
         values["path"] = new_job.path
         values["payload_json"] = new_job.payload_json
         jobs[key] = job = object.__new__(Job)
         object.__setattr__(job, "__dict__", values)
     return jobs
+
+
+@cache
+def _alike(backend: str) -> dict[str, Any]:
+    """Return the values that a backend's plain jobs have in common, among others."""
+    job = Job(
+        id="",
+        backend=backend,
+        path="",
+        payload_json=b"",
+        status=JobStatus.PENDING,
+        max_retries=3,
+        retry_strategy="linear",
+    )
+    return dict(job.__dict__)
 
 
 def as_utc(instant: object) -> datetime | None:

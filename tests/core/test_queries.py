@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
+import attrs
 import pytest
 import pytest_asyncio
 
 from sp00ky_core import JobQuery, NewJob, Outbox
-from sp00ky_core.errors import StoreClosed
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed, UnknownBackend
 from sp00ky_core.job import Job
+from sp00ky_core.ports import Rollup, Rollups
 
 SPEC = 'openapi: 3.1.0\ninfo: {title: api, version: "1"}\npaths: {/a: {post: {}}}\n'
 CONFIG = "backends:\n  api: {spec: openapi.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}\n"
@@ -54,3 +58,35 @@ async def test_a_watch_of_jobs_that_are_gone_ends(outbox: Outbox) -> None:
     await outbox.kill(job.id)
     await outbox.clear(job.id)
     assert [each.id async for each in watch] in ([], [job.id])
+
+
+async def test_rates_outlive_jobs_and_every_backend_has_some(outbox: Outbox) -> None:
+    now = datetime.now(UTC)
+    row = Rollup(minute=now, runner_id="r", backend="api", path="/a", outcome="failed", code=500, count=3)
+    await cast("Rollups", outbox.store).write_rollups([row])
+    (whole,) = await outbox.rates(since=now - timedelta(hours=1))
+    assert (whole.backend, whole.attempts, whole.codes) == ("api", 3, {500: 3})
+    steps = await outbox.rates(since=now - timedelta(hours=1), step=timedelta(minutes=10))
+    assert len(steps) in {6, 7}
+    assert sum(each.attempts for each in steps) == 3
+    (route,) = await outbox.rates(since=now - timedelta(hours=1), backend="api", routes=True)
+    assert (route.path, route.outcomes["failed"]) == ("/a", 3)
+
+
+async def test_rates_of_what_there_is_not_are_refused(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = datetime.now(UTC) - timedelta(hours=1)
+    with pytest.raises(UnknownBackend):
+        await outbox.rates(since=since, backend="apo")
+    with pytest.raises(OptionInvalid):
+        await outbox.rates(since=since.replace(tzinfo=None))
+    without = attrs.evolve(outbox.store.capabilities, rollups=False)
+    monkeypatch.setattr(outbox.store, "capabilities", without)
+    with pytest.raises(CallUnsupported, match="rates"):
+        await outbox.rates(since=since)
+
+
+async def test_metrics_are_for_embedding(outbox: Outbox) -> None:
+    await added(outbox)
+    assert 'sp00ky_jobs{backend="api",status="pending"} 1.0' in await outbox.metrics()

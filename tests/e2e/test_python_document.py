@@ -71,8 +71,10 @@ def test_look_and_wait(project: Path) -> None:
 
 
 def test_steer(project: Path) -> None:
-    paused, gone, latest, before = run(project, "-W", "error", "-c", example("Steer")).splitlines()
+    steered = run(project, "-W", "error", "-c", example("Steer")).splitlines()
+    paused, rates, gone, latest, before = steered
     assert paused == "they deploy"
+    assert rates.startswith("api 0.0 {'success': 0, ")
     assert gone.startswith("no runner 'host-1' is up; none is known")
     assert latest == "eve resume {'backend': 'api'}"
     assert before == "eve pause {'backend': 'api', 'duration': 600.0}"

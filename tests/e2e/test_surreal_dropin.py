@@ -177,7 +177,7 @@ async def test_nothing_of_the_users_is_changed_without_repair(make_project: Make
     }
     assert set(after) - set(before) == {
         *("sp00ky_breaker", "sp00ky_migration", "sp00ky_runner", "sp00ky_control", "sp00ky_audit"),
-        *("sp00ky_schedule", "sp00ky_schedule_run"),
+        *("sp00ky_schedule", "sp00ky_schedule_run", "sp00ky_rollup"),
     }
     table, fields = before["job"][0], before["job"][1]["fields"]
     assert after["job"][0] == table

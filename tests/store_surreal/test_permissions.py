@@ -31,7 +31,14 @@ SPEC = {
 }
 HASTY = RunnerOptions(grace=5, poll=0.1, beat_interval=0.05, reclaim_after=0.1, dead_after=30)
 CREATE = "CREATE job:{key} SET path = '/spookify', payload = '{{}}', assigned_to = thread:a"
-OURS = ("sp00ky_runner", "sp00ky_breaker", "sp00ky_schedule", "sp00ky_schedule_run", "sp00ky_migration")
+OURS = (
+    "sp00ky_runner",
+    "sp00ky_breaker",
+    "sp00ky_schedule",
+    "sp00ky_schedule_run",
+    "sp00ky_rollup",
+    "sp00ky_migration",
+)
 
 
 async def rows(connection: Any, statement: str) -> Any:
@@ -137,6 +144,9 @@ async def test_our_own_tables_are_nobodys(
     await rows(spooky_app.root, f"CREATE sp00ky_schedule:n SET {fields}")
     run = "schedule = 'n', fired_at = time::now(), key = '', trigger = 'cron', status = 'running'"
     await rows(spooky_app.root, f"CREATE sp00ky_schedule_run:n SET {run}")
+    kind = "runner_id = 'r', backend = 'api', path = '/x', outcome = 'success', code = 200"
+    numbers = "count = 1, seconds_sum = 1.0, buckets = [1]"
+    await rows(spooky_app.root, f"CREATE sp00ky_rollup:n SET minute = time::now(), {kind}, {numbers}")
     everything = "SELECT * FROM {}".format
     before = await rows(spooky_app.root, everything(table))
     assert before

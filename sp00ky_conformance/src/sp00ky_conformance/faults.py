@@ -239,9 +239,9 @@ class FaultyStore(FaultySteering):
         """See ``Store.find``."""
         return await self._call("find", lambda: self._store.find(query))
 
-    async def stats(self) -> Mapping[str, BackendStats]:
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
-        return await self._call("stats", self._store.stats)
+        return await self._call("stats", lambda: self._store.stats(limit=limit))
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``; never fails."""

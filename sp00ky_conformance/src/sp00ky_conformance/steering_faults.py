@@ -1,11 +1,11 @@
-"""Fail in the calls that steer the fleet: pauses, runners, the audit, what operators want of jobs."""
+"""Fail in the calls that steer and show the fleet: pauses, runners, the audit, rollups, operators' wishes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeVar, Unpack
+from typing import TypeVar, Unpack, cast
 
 from sp00ky_core.ports import (
     Act,
@@ -14,6 +14,9 @@ from sp00ky_core.ports import (
     ErrorGroup,
     OperatorResult,
     Reschedule,
+    Rollup,
+    RollupQuery,
+    Rollups,
     RunnerRecord,
     Store,
 )
@@ -86,3 +89,18 @@ class FaultySteering(ABC):
     async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
         """See ``Store.reschedule``."""
         return await self._call("reschedule", lambda: self._store.reschedule(job_ids, change))
+
+    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
+        """See ``Rollups.write_rollups``."""
+        store = cast("Rollups", self._store)
+        return await self._call("write_rollups", lambda: store.write_rollups(rollups))
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """See ``Rollups.rollups``."""
+        store = cast("Rollups", self._store)
+        return await self._call("rollups", lambda: store.rollups(query))
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """See ``Rollups.fold_rollups``."""
+        store = cast("Rollups", self._store)
+        return await self._call("fold_rollups", lambda: store.fold_rollups(limit=limit))

@@ -37,6 +37,7 @@ from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job_options import JobOptions
 from sp00ky_core.machine import Transition
+from sp00ky_core.metrics.rates import Rates
 from sp00ky_core.operators.bulk import BulkResult
 from sp00ky_core.outbox import Outbox, TimeoutIgnored
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
@@ -101,6 +102,7 @@ __all__ = [
     "AuditEntry",
     "BackendStats",
     "BreakerStats",
+    "Rates",
     "TimeoutIgnored",
     # Run
     "Runner",

@@ -207,8 +207,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         Args:
             options: its settings.
             transport: used for every backend instead of the installed ones, in tests for instance.
-            backends: the names of those that it serves, with those that share a table with one of them; by
-                default all.
+            backends: the names of those that it serves, with those that share their tables; by default all.
 
         Raises:
             AdapterMissing: no transport is installed for a backend's ``baseUrl``.
@@ -222,7 +221,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         transports = dict.fromkeys(served, transport) if transport else self._transports(served)
         if transport is None:
             refuse_unready(self.config, served)
-        return Runner(
+        runner = Runner(
             store=self.store,
             backends=served,
             transports=transports,
@@ -231,6 +230,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
             options=options,
             schedules=self.schedules.services(served, options),
         )
+        return self.measures.watched(runner)
 
     def refuse_unsupported(self) -> None:
         """Raise ``ConfigError`` where the configuration has what the store doesn't keep."""

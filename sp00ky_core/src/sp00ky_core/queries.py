@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import attrs
 
 from sp00ky_core.backend import Backends
-from sp00ky_core.errors import StoreClosed
+from sp00ky_core.errors import CallUnsupported, StoreClosed
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.job_options import check_option
+from sp00ky_core.metrics.measures import Metered
+from sp00ky_core.metrics.rates import Rates, query_of, rates_of
 from sp00ky_core.operators.jobs import check_id
 from sp00ky_core.operators.matching_jobs import pages
 from sp00ky_core.ports import (
@@ -22,16 +25,15 @@ from sp00ky_core.ports import (
     Finding,
     JobFilter,
     JobQuery,
+    Rollups,
     RunnerRecord,
-    Store,
     check_limit,
 )
 
 
-class Queries:
+class Queries(Metered):
     """Read the jobs of a store; a base of ``Outbox``."""
 
-    store: Store
     backends: Backends
 
     async def get(self, job_id: str) -> Job:
@@ -143,9 +145,49 @@ class Queries:
             raise StoreClosed(store=self.store.location)
         await self.store.find(attrs.evolve(ended, limit=1, after=None))
 
-    async def stats(self) -> Mapping[str, BackendStats]:
-        """Return each backend's queue in numbers."""
-        return await self.store.stats()
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """Return each backend's queue in numbers.
+
+        With a ``limit`` each number is exact up to it; a larger one is an estimate, without counting.
+        """
+        return await self.store.stats(limit=limit)
+
+    async def rates(
+        self,
+        *,
+        since: datetime,
+        until: datetime | None = None,
+        backend: str | None = None,
+        step: timedelta | None = None,
+        routes: bool = False,
+    ) -> list[Rates]:
+        """Return how many attempts ended how, and how long they took, whether or not their jobs are kept.
+
+        Of the last 30 days, up to a minute ago; in order of time, backend and path. Each backend has a row
+        in each step, also where nothing ended.
+
+        Args:
+            since: From then on.
+            until: Before then; None: now.
+            backend: Of this one; None: of all.
+            step: A row for each such part of the time, rounded up to whole minutes, to whole hours where
+                ``since`` is more than 47 h ago; None: one for all.
+            routes: A row for each route in which attempts ended, rather than for each backend.
+
+        Raises:
+            CallUnsupported: the store keeps no rollups.
+            UnknownBackend: ``backend`` isn't configured.
+            OptionInvalid: no time between ``since`` and ``until``, or too many steps.
+        """
+        if not self.store.capabilities.rollups:
+            raise CallUnsupported(store=self.store.location, call="rates()", instead="use another store")
+        known = list(self.backends) if backend is None else [self.backends.named(backend).name]
+        _check_page(since, 0)
+        _check_page(until, 0)
+        now = datetime.now(UTC)
+        query = query_of(now, since, until, step, backend, routes=routes)
+        found = await cast("Rollups", self.store).rollups(query)
+        return rates_of(query, query.until or now, found, known)
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.

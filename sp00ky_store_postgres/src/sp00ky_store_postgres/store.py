@@ -30,6 +30,7 @@ from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.observe.announcements import Announcements
 from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
+from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.clear import Clears
@@ -59,6 +60,7 @@ class PostgresStore(
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
+    RollupRows,
     DecidingStore,
 ):
     """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one.
@@ -73,6 +75,7 @@ class PostgresStore(
         ordering=True,
         limits=True,
         schedules=True,
+        rollups=True,
     )
 
     def __init__(self, options: StoreOptions) -> None:

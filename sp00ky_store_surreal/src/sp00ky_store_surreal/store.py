@@ -31,6 +31,7 @@ from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe.error_groups import ErrorGroups
 from sp00ky_store_surreal.observe.find import Reads
 from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.observe.rollups import RollupRows
 from sp00ky_store_surreal.observe.stats import Stats
 from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.operate.audit import Audits
@@ -66,6 +67,7 @@ class SurrealStore(
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
+    RollupRows,
     DecidingStore,
 ):
     """Jobs in SurrealDB: embedded, in a file or in memory, or on a server.
@@ -102,6 +104,7 @@ class SurrealStore(
             ordering=True,
             limits=True,
             schedules=True,
+            rollups=True,
         )
 
     @property

@@ -40,7 +40,7 @@ async def test_check_finds_a_missing_right(
         await reader.open()
         problems = [each for each in await findings(reader) if "may not" in each.problem]
         assert {each.problem for each in problems} == {"role sp00ky_reader may not INSERT, UPDATE, DELETE"}
-        assert len(problems) == 7
+        assert len(problems) == 8
         assert all(each.stops_jobs and each.fix.startswith("GRANT INSERT") for each in problems)
         with pytest.raises(SchemaError, match="permission denied for table job"):
             await reader.add([new_job()])

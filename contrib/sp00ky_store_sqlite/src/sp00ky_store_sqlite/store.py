@@ -44,6 +44,7 @@ class SqliteStore(TransactionalStore):
         ordering=True,
         limits=True,
         schedules=True,
+        rollups=True,
     )
 
     def __init__(self, options: StoreOptions) -> None:

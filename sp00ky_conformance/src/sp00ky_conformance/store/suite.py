@@ -53,6 +53,7 @@ from sp00ky_conformance.store.observe.reading import (
     ReadingConformance,
     StatsConformance,
 )
+from sp00ky_conformance.store.observe.rollups import RollupConformance
 from sp00ky_conformance.store.schedules.fires import FireConformance
 from sp00ky_conformance.store.schedules.queries import QueryConformance
 from sp00ky_conformance.store.schedules.rows import ScheduleRowConformance
@@ -128,6 +129,7 @@ class StoreConformance(
     FireConformance,
     RunConformance,
     QueryConformance,
+    RollupConformance,
     InterruptionConformance,
     ErrorConformance,
     ProcessConformance,

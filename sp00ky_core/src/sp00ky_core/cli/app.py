@@ -20,6 +20,7 @@ from sp00ky_core.cli.errors import INTERRUPTED, complain, complain_usage, warnin
 from sp00ky_core.cli.fleet.backends import backends
 from sp00ky_core.cli.fleet.runners import runners
 from sp00ky_core.cli.fleet.schedules import schedules
+from sp00ky_core.cli.health import health
 from sp00ky_core.cli.init import init
 from sp00ky_core.cli.jobs import jobs
 from sp00ky_core.cli.migrate import migrate
@@ -63,10 +64,13 @@ def cli() -> None:
     """
 
 
-for command in (demo, init, check, migrate, run, call, plan, plugins):
+COMMANDS = (
+    *(demo, init, check, migrate, run, health, call, plan, plugins),
+    *(jobs, backends, runners, schedules, audit),
+)
+
+for command in COMMANDS:
     cli.add_command(command)
-for group in (jobs, backends, runners, schedules, audit):
-    cli.add_command(group)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

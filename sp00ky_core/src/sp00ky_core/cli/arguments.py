@@ -18,6 +18,7 @@ from sp00ky_core.config.values import duration
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job_options import MAX_DELAY
+from sp00ky_health import address_of
 
 
 class Seconds(click.FloatRange):
@@ -128,6 +129,21 @@ def usable_cpus() -> int:
 
 
 WORKERS = _Workers(1, MOST)
+
+
+class _Address(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer clicks
+    name = "address"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that it is ``PORT`` or ``HOST:PORT``."""
+        try:
+            address_of(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+ADDRESS = _Address()
 
 
 def act_options(function: Command) -> Command:

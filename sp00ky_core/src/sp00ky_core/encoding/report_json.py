@@ -13,9 +13,10 @@ from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
 
 if TYPE_CHECKING:
+    from sp00ky_core.metrics.rates import Rates
     from sp00ky_core.scheduler.records import ScheduleRecord
 
-__all__ = ["json_of", "runner_to_json", "audit_to_json", "run_to_json", "schedule_to_json"]
+__all__ = ["json_of", "runner_to_json", "audit_to_json", "run_to_json", "rates_to_json", "schedule_to_json"]
 
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
@@ -46,6 +47,14 @@ def audit_to_json(entry: AuditEntry) -> dict[str, Any]:
 def run_to_json(run: ScheduleRun) -> dict[str, Any]:
     """Turn a schedule's run into JSON values."""
     return json_of(run)
+
+
+def rates_to_json(rates: Rates) -> dict[str, Any]:
+    """Turn a backend's attempts into JSON values; codes are texts, as keys have to be."""
+    fields: dict[str, Any] = attrs.asdict(rates, value_serializer=_json_value)
+    del fields["backend"], fields["path"], fields["buckets"]
+    codes = {str(code): count for code, count in rates.codes.items()}
+    return fields | {"codes": codes, "per_second": rates.per_second}
 
 
 def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:

@@ -11,6 +11,7 @@ __all__ = [
     "ContractError",
     "PluginLoadError",
     "AdapterMissing",
+    "MetricsMissing",
     "UnknownBackend",
     "UnknownRoute",
     "UnknownStrategy",
@@ -88,6 +89,16 @@ class AdapterMissing(Sp00kyError):
             fix += "; fix `store` in sp00ky.yml, SP00KY_STORE or --store" if self.kind == "store" else ""
         wanted = f", which {self.wanted_by} wants" if self.wanted_by else ""
         return f"no {self.kind} is installed for {self.name!r}{wanted}: {fix}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class MetricsMissing(Sp00kyError):
+    """The library that writes metrics isn't installed."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return f"metrics aren't installed: {install_hint('sp00ky-core[metrics]')}"
 
 
 @attrs.define(kw_only=True, eq=False)

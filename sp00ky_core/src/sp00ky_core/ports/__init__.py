@@ -5,10 +5,10 @@ and in nothing else.
 """
 
 from sp00ky_core.ports import (
-    audit,
     findings,
     operators,
     query,
+    rollups,
     runners,
     schedules,
     settlement,
@@ -18,10 +18,10 @@ from sp00ky_core.ports import (
     tables,
     transport,
 )
-from sp00ky_core.ports.audit import *
 from sp00ky_core.ports.findings import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
+from sp00ky_core.ports.rollups import *
 from sp00ky_core.ports.runners import *
 from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
@@ -32,10 +32,10 @@ from sp00ky_core.ports.tables import *
 from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
-__all__ += audit.__all__
 __all__ += findings.__all__
 __all__ += operators.__all__
 __all__ += query.__all__
+__all__ += rollups.__all__
 __all__ += runners.__all__
 __all__ += schedules.__all__
 __all__ += settlement.__all__

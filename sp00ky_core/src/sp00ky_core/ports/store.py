@@ -8,9 +8,8 @@ from typing import Protocol, Unpack, runtime_checkable
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.ports.audit import Act, ActOptions, AuditEntry
 from sp00ky_core.ports.findings import Finding, MigrationStep
-from sp00ky_core.ports.operators import OperatorResult, Reschedule
+from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, OperatorResult, Reschedule
 from sp00ky_core.ports.query import JobFilter, JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
@@ -245,8 +244,11 @@ class Store(Protocol):
     async def find(self, query: JobQuery) -> list[Job]:
         """List jobs, newest first."""
 
-    async def stats(self) -> Mapping[str, BackendStats]:
-        """Return each backend's numbers."""
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """Return each backend's numbers; with ``limit``, those up to it are exact.
+
+        A larger one is an estimate then, at least ``limit``, and it reads no more than about so many rows.
+        """
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """Yield whenever there may be work, and once after each (re)subscription.

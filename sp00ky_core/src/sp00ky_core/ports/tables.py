@@ -118,6 +118,7 @@ class StoreCapabilities:
             one.
         limits: Claims keep a table's ``rate`` and ``max_in_flight``. Where not, no table has them.
         schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
+        rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
     """
 
     transactions: bool = False
@@ -131,3 +132,4 @@ class StoreCapabilities:
     ordering: bool = False
     limits: bool = False
     schedules: bool = False
+    rollups: bool = False

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.metrics.observer import Observer
+from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import BackendStats, Store, Transport
 from sp00ky_core.runner.breaker.reporting import Breakers
@@ -59,7 +61,9 @@ class Drain:
     _hooks: Hooks
     _store: Store
     _beat: Beat
+    _rollups: RollupWriter
     _tasks: dict[str, asyncio.Task[None]]
+    observer: Observer
     drain_requested: asyncio.Event
     failed: int
 
@@ -127,14 +131,18 @@ class Drain:
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
             self._breakers.unsent(held)
-            self._settler.put(held, self._decider.unknown(held))
+            settlement = self._decider.unknown(held)
+            self.observer.ended(held, settlement, None)
+            self._settler.put(held, settlement)
             held.worker = None
         if not await _within(LAST_WRITES, self._write_all()):
             text = "not everything was written in time, %d outcomes wait; leases will run out"
             logger.error(text, len(self._holdings))
         await self._stop("settle", "reclaim")
         await _within(LAST_CHANGES, self._breakers.all_written())
-        await self._stop("breakers")
+        await self._stop("breakers", "rollups")
+        if self._store.capabilities.rollups:
+            await self._rollups.stop()
         if await _within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
         await self._stop("beat")

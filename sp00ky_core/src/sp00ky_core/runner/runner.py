@@ -15,6 +15,8 @@ from sp00ky_core.backend import Backend, queues
 from sp00ky_core.breaker import is_unavailable
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job import JobStatus
+from sp00ky_core.metrics.observer import Observer
+from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import RunnerInfo, Settlement, Store, Transport
@@ -58,7 +60,9 @@ class Runner(Drain):
         schedules: ScheduleServices | None = None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
-        self._store, self._hooks = store, hooks
+        self.observer = Observer(options.clock)
+        self._store, self._hooks = self.observer.watched(store), hooks
+        self._rollups = RollupWriter(self._store, self.observer.tally, options)
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._documents = {name: backend.contract.digest for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
@@ -146,6 +150,17 @@ class Runner(Drain):
         """Jobs that it holds now."""
         return len(self._holdings)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it delivers: its store is reached, its claims go through, and it doesn't drain."""
+        goes_on = self._running and not (self._claimer.is_stopping or self.observer.claims_fail)
+        return goes_on and self._beat.is_fresh()
+
+    @property
+    def in_flight_by_backend(self) -> Mapping[str, int]:
+        """Jobs of each backend that it holds now."""
+        return self._info().in_flight
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
@@ -190,6 +205,8 @@ class Runner(Drain):
         if self._schedules is not None:
             self._spawn("scheduler", self._schedules.scheduler.run)
             self._spawn("runs", self._schedules.upkeep.run)
+        if self._store.capabilities.rollups:
+            self._spawn("rollups", self._rollups.run)
         self._spawn("claim", self._claimer.run)
 
     async def _listen(self) -> None:
@@ -206,7 +223,7 @@ class Runner(Drain):
         if not self._may_start(held):
             self._claimer.give_back(held)
             return
-        is_failure = False
+        is_failure, outcome = False, None
         try:
             outcome = await self._attempts.attempt(held)
             if self._note_outcome(held, outcome):
@@ -218,6 +235,7 @@ class Runner(Drain):
             logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
             self._breakers.unsent(held)
             settlement = self._decider.unknown(held)
+        self.observer.ended(held, settlement, outcome)
         self._settler.put(held, settlement)
         if is_failure:
             held.worker = None  # the attempt is over: it needn't be cut off
@@ -266,6 +284,7 @@ class Runner(Drain):
         else:
             self._wake.all_may_have_work()
         if held is None:
+            self.observer.reclaimed(settlement)
             return
         if held.table.max_in_flight is not None:
             self._limits.forget(held.table.backend)

@@ -107,9 +107,9 @@ class _SharedTables:
         paths = backend.contract.routes if conditions.path is None else [conditions.path]
         return [attrs.evolve(of_table, path=path) for path in paths if table.serving(path).name == name]
 
-    async def stats(self) -> Mapping[str, BackendStats]:
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """Return each backend's numbers; of a shared table each of its backends has the table's."""
-        stats = await self._store.stats()
+        stats = await self._store.stats(limit=limit)
         return {name: stats[each.table.backend] for name, each in self._backends.items()}
 
     async def errors(self, **options: Any) -> list[ErrorGroup]:

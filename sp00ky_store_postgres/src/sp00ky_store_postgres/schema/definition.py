@@ -64,6 +64,7 @@ KEY_COLUMNS = {
     "sp00ky_audit": {"id": "bigint", "action": "text", "selection": "json"},
     "sp00ky_schedule": {"name": "text", "definition": "json", "revision": "bigint"},
     "sp00ky_schedule_run": {"schedule": "text", "fired_at": "timestamp with time zone", "key": "text"},
+    "sp00ky_rollup": {"minute": "timestamp with time zone", "outcome": "text", "buckets": "bigint[]"},
 }
 """The store's own tables, and the columns without which a table of that name is another application's."""
 

@@ -18,6 +18,7 @@ SHARED = (
     "sp00ky_audit",
     "sp00ky_schedule",
     "sp00ky_schedule_run",
+    "sp00ky_rollup",
 )
 
 

@@ -25,6 +25,7 @@ class Tables:
         self.audit = quoted(schema, "sp00ky_audit")
         self.schedule = quoted(schema, "sp00ky_schedule")
         self.schedule_run = quoted(schema, "sp00ky_schedule_run")
+        self.rollup = quoted(schema, "sp00ky_rollup")
         self.migration = quoted(schema, "sp00ky_migration")
         self._shared = {
             "runner": self.runner,
@@ -33,6 +34,7 @@ class Tables:
             "audit": self.audit,
             "schedule": self.schedule,
             "schedule_run": self.schedule_run,
+            "rollup": self.rollup,
             **{name: read_sql(name) for name in ("paused", "breaker_read", "runner_columns")},
         }
 

@@ -16,28 +16,34 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 
 _COUNTS = 5  # statements of stats_count_by_status.surql
 _LATER = 4  # those that count what is due later, beside the first
-_STATEMENTS = 2 * _COUNTS + _LATER + 7  # of stats_of_backend.surql
+
+MOST_READ = 100_000
+"""Of jobs that wait, those that are looked at for their ordering_key and their deferral."""
 
 
 class Stats(StorePart):
     """A part of the store: how long its queues are."""
 
-    async def stats(self) -> Mapping[str, BackendStats]:
-        """See ``Store.stats``; it is one round trip."""
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``; one round trip. What is larger than ``limit`` is said to be so large."""
         await self._ready.ensure()
+        counts = _counts if limit is None else _counts_up_to
+        most = {"most": str(MOST_READ if limit is None else limit)}
         statement = surql("fragments/let_now") + "".join(
             surql(
                 "stats_of_backend",
                 n=str(number),
-                **_counts(self._connection, each),
+                **counts(self._connection, each, **most),
                 **_names(self._connection, each),
+                **most,
             )
             for number, each in enumerate(self._tables)
         )
         names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
         _, *reply = await self._connection.read(statement, **names, longest=duration_text(LONGEST_LEASE))
+        size = len(reply) // max(len(self._tables), 1)
         return {
-            each.backend: _stats(reply[number * _STATEMENTS : (number + 1) * _STATEMENTS])
+            each.backend: _stats(reply[number * size : (number + 1) * size], bounded=limit is not None)
             for number, each in enumerate(self._tables)
         }
 
@@ -59,10 +65,13 @@ class Stats(StorePart):
         )
 
 
-def _stats(reply: list[Any]) -> BackendStats:
+def _stats(reply: list[Any], *, bounded: bool) -> BackendStats:
     every, others = reply[:_COUNTS], reply[_COUNTS : 2 * _COUNTS]
-    counts = [count_of(each) - count_of(other) for each, other in zip(every, others, strict=True)]
-    rest = 2 * _COUNTS + _LATER
+    rest = _COUNTS if bounded else 2 * _COUNTS + _LATER
+    counts = [
+        count_of(each) - (0 if bounded else count_of(other))
+        for each, other in zip(every, others, strict=True)
+    ]
     later = counts[1] + sum(map(count_of, reply[2 * _COUNTS : rest]))
     stalled, oldest, _, deferred, waiting, breakers, pauses = reply[rest:]
     return BackendStats(
@@ -85,7 +94,12 @@ def _breaker(row: Mapping[str, Any]) -> BreakerStats:
     return BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
 
 
-def _counts(connection: Connection, table: JobTable) -> dict[str, str]:
+def _counts_up_to(_connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:
+    counts = surql("stats_count_up_to", table=quoted(table.table), most=most)
+    return {"counts": counts, "others": "", "later": ""}
+
+
+def _counts(connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:
     """Count all rows, then those that are no jobs: to ask each row costs ten times as much."""
     table_name = {"table": quoted(table.table)}
     others = surql("fragments/non_job_rows", **table_name).strip()
@@ -102,7 +116,7 @@ def _counts(connection: Connection, table: JobTable) -> dict[str, str]:
         "others": surql(
             "stats_count_by_status", source=others, later=surql("stats_scheduled_non_jobs", source=others)
         ),
-        "later": "".join(higher) + surql("stats_scheduled_with_key", **table_name),
+        "later": "".join(higher) + surql("stats_scheduled_with_key", most=most, **table_name),
     }
 
 

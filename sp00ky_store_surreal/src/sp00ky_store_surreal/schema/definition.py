@@ -9,6 +9,7 @@ OWN_TABLES = (
     "sp00ky_audit",
     "sp00ky_schedule",
     "sp00ky_schedule_run",
+    "sp00ky_rollup",
     "sp00ky_migration",
 )
 VERSION = 2

@@ -8,6 +8,7 @@ from typing import Any
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import TableMissing
+from sp00ky_store_surreal.observe.stats import MOST_READ
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.surql.claim_parts import first_pending
 from sp00ky_store_surreal.surql.loader import quoted, surql
@@ -31,7 +32,8 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
 
 
 def _names(table: JobTable, *, embedded: bool) -> dict[str, str]:
-    return {"table": quoted(table.table), "first": first_pending(table, embedded=embedded)}
+    first = first_pending(table, embedded=embedded)
+    return {"table": quoted(table.table), "first": first, "most": str(MOST_READ)}
 
 
 def _unserved(table: JobTable, *, due: bool, alive: bool) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import (
@@ -112,6 +113,19 @@ class StatsConformance(StoreHarness):
         assert (api.pending, api.due, api.processing) == (5, 4, 3)
         assert (api.success, api.failed, api.stalled) == (1, 2, 0)
         assert (stats[MAIL].pending, stats[MAIL].success) == (1, 0)
+
+    async def test_numbers_are_exact_up_to_a_limit(self, store: Store) -> None:
+        await self.ended(store)
+        await self.add(store, 3)
+        await self.claim(store, 1)
+        await self.add(store, 1, delay=timedelta(hours=1))
+        exact, bounded = await store.stats(), await store.stats(limit=10)
+        ages = [attrs.evolve(each[API], oldest_due_s=None) for each in (exact, bounded)]
+        assert ages[0] == ages[1]
+        assert bounded[API].oldest_due_s == pytest.approx(exact[API].oldest_due_s, abs=30)
+        least = (await store.stats(limit=2))[API]
+        assert least.pending >= 2
+        assert (least.success, least.processing) == (1, 1)
 
     async def test_the_oldest_due_is_told(self, store: Store) -> None:
         (job,) = await self.add(store)

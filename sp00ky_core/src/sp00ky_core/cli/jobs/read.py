@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,20 +18,23 @@ from sp00ky_core.cli.jobs.selection import conditions_of, filter_options, warn_o
 from sp00ky_core.cli.terminal.job_format import (
     CLAIM_COLUMNS,
     JOB_COLUMNS,
+    RATES_COLUMNS,
     STATS_COLUMNS,
     change_line,
     claim_row,
     job_row,
     moment,
+    rates_row,
     show_job,
     stats_row,
 )
 from sp00ky_core.cli.terminal.output import as_json, draws, show_json, show_list, show_page, show_rows
 from sp00ky_core.encoding.job_json import job_to_json
-from sp00ky_core.encoding.report_json import json_of
+from sp00ky_core.encoding.report_json import json_of, rates_to_json
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.metrics.rates import Rates
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.ports import ErrorGroup, JobFilter
+from sp00ky_core.ports import BackendStats, ErrorGroup, JobFilter
 
 
 @command(jobs, name="list", short_help="List jobs, newest first.")
@@ -128,23 +132,41 @@ def _coloured(line: str, status: str) -> str:
 
 
 @command(jobs, name="stats", short_help="Show each backend's queue in numbers.")
+@click.option(
+    "--since", type=INSTANT, help="And the attempts that ended then or later: 24h (ago), 30d at most."
+)
 @click.option("--watch", "is_live", is_flag=True, help="Keep showing it, with rates, until interrupted.")
 @as_json
-def stats(settings: Settings, *, json_wanted: bool, is_live: bool) -> None:
-    """Show each backend's queue in numbers.
+def stats(settings: Settings, *, since: datetime | None, json_wanted: bool, is_live: bool) -> None:
+    """Show each backend's queue in numbers; with --since its attempts: rates, failures by code, durations.
+
+    Those are kept for 30 days, however long jobs are, and known a minute after they end.
 
     With --watch a screen on a terminal, which also says what fails; elsewhere a line a second and backend.
     """
+    if is_live and since is not None:
+        raise click.UsageError("--watch shows what happens from now on: leave out --since")
     if is_live:
         from sp00ky_core.cli.live.queues import watch_queues  # noqa: PLC0415  # other commands start without
 
         settings.ask(lambda outbox: watch_queues(outbox, json_wanted=json_wanted))
         return
-    numbers = settings.ask(lambda outbox: outbox.stats(), "counting the jobs")
+    numbers, rates = settings.ask(partial(_stats, since=since), "counting the jobs")
     if json_wanted:
-        show_json({"backends": {name: json_of(each) for name, each in numbers.items()}})
-    else:
-        show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])
+        documents = {name: json_of(each) for name, each in numbers.items()}
+        for each in rates:
+            documents[each.backend]["rates"] = rates_to_json(each)
+        show_json({"backends": documents})
+        return
+    show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])
+    if since is not None:
+        click.echo()
+        show_rows(RATES_COLUMNS, [rates_row(each) for each in rates])
+
+
+async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, BackendStats], list[Rates]]:
+    rates = [] if since is None else await outbox.rates(since=since)
+    return await outbox.stats(), rates
 
 
 ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")

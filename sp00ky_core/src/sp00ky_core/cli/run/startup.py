@@ -30,10 +30,15 @@ async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str,
         SchemaError: ``check`` found what would stop jobs.
         StoreError: what else the database says.
     """
-    await _done(lambda: stack.enter_async_context(outbox), patient=patient)
+    await open_store(stack, outbox, patient=patient)
     await _refuse_what_stops_jobs(outbox)
     # A pooler may answer for a database that can't be reached.
     await _done(lambda: outbox.store.beat(runner_id), patient=patient)
+
+
+async def open_store(stack: AsyncExitStack, outbox: Outbox, *, patient: bool) -> None:
+    """Open the outbox, whose end becomes the stack's. Raises as ``open_for_runner``."""
+    await _done(lambda: stack.enter_async_context(outbox), patient=patient)
 
 
 async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None:

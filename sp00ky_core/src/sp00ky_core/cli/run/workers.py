@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import Mapping, Sequence
 from random import random
 
+from sp00ky_core.cli.run.reports import LONGEST_REPORT, Reports
 from sp00ky_core.cli.run.signals import AGAIN, stop_signals, unless_stopped
 from sp00ky_core.stores.backoff import Backoff
 
@@ -29,15 +30,23 @@ class Supervisor:
         environment: The workers'.
         count: How many there are.
         once: A worker that fails has said why, and isn't started again.
+        reports: What the workers report is added to it; None: they report nothing.
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], count: int, *, once: bool
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        count: int,
+        *,
+        once: bool,
+        reports: Reports | None = None,
     ) -> None:
         self._command = command
         self._environment = environment
         self._count = count
         self._once = once
+        self._reports = reports
         self._processes: set[Process] = set()
         self._stopping = asyncio.Event()
         self._has_started = False
@@ -79,16 +88,23 @@ class Supervisor:
                 return 0
 
     async def _worker(self) -> int:
-        process = await create_subprocess_exec(*self._command, env=self._environment, stdin=PIPE, stdout=PIPE)
+        process = await create_subprocess_exec(
+            *self._command, env=self._environment, stdin=PIPE, stdout=PIPE, limit=LONGEST_REPORT
+        )
         self._processes.add(process)
         try:
             if self._stopping.is_set():
                 _close(process)
             assert process.stdout is not None  # noqa: S101  # it was asked for
             self._has_started |= bool(await process.stdout.readline())
+            if self._reports is not None:
+                async for line in process.stdout:
+                    self._reports.add(process.pid, line)
             return await process.wait()
         finally:
             self._processes.discard(process)
+            if self._reports is not None:
+                self._reports.ended(process.pid)
 
     def _is_over(self, code: int) -> bool:
         if code > 0 and not self._has_started:

@@ -11,7 +11,8 @@ import click
 from sp00ky_core.cli.terminal.output import plain, show_json
 from sp00ky_core.encoding.job_json import instant_to_json, job_to_json
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import BackendStats, Pause
+from sp00ky_core.metrics.rates import Rates
+from sp00ky_core.ports import OUTCOMES, BackendStats, Pause
 
 JOB_COLUMNS = (
     *("id", "backend", "path", "status", "retries"),
@@ -24,6 +25,11 @@ LONGEST_REASON = 60
 STATS_COLUMNS = (
     *("backend", "pending", "due", "processing", "success", "failed"),
     *("stalled", "deferred", "oldest due", "breaker", "paused"),
+)
+
+RATES_COLUMNS = (
+    *("backend", "attempts", "per second", *OUTCOMES),
+    *("p50", "p95", "p99", "not delivered, by code"),
 )
 
 
@@ -81,6 +87,20 @@ def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
     ended = (stats.success, stats.failed)
     counts = (stats.pending, stats.due, stats.processing, *ended, stats.stalled, stats.deferred)
     return (backend, *counts, oldest, breaker, pause_text(stats.paused))
+
+
+def rates_row(rates: Rates) -> tuple[object, ...]:
+    """Format a backend's attempts under ``RATES_COLUMNS``."""
+    counts = (rates.outcomes[each] for each in OUTCOMES)
+    durations = (_seconds(each) for each in (rates.p50_s, rates.p95_s, rates.p99_s))
+    codes = ", ".join(f"{code or 'no answer'}: {count}" for code, count in rates.codes.items())
+    return (rates.backend, rates.attempts, f"{rates.per_second:.2f}", *counts, *durations, codes)
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def pause_text(pause: Pause | None) -> str:

@@ -46,7 +46,7 @@ class MemoryStore(TransactionalStore):
     """
 
     capabilities = StoreCapabilities(
-        transactions=True, durable=False, ordering=True, limits=True, schedules=True
+        transactions=True, durable=False, ordering=True, limits=True, schedules=True, rollups=True
     )
     executor = AtOnce
 

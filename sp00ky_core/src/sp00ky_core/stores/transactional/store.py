@@ -58,7 +58,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     """
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True, shared=True, ordering=True, limits=True, schedules=True
+        transactions=True, shared=True, ordering=True, limits=True, schedules=True, rollups=True
     )
 
     async def open(self) -> None:
@@ -201,9 +201,9 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         work = partial(ids_starting_with, table=table, start=key_of(prefix), limit=limit)
         return await self._executor.read(work)
 
-    async def stats(self) -> Mapping[str, BackendStats]:
-        """See ``Store.stats``."""
-        return await self._executor.read(partial(stats, tables=self.options.tables))
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``; what is larger than ``limit`` is said to be so large."""
+        return await self._executor.read(partial(stats, tables=self.options.tables, limit=limit))
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""

@@ -21,6 +21,7 @@ async def test_an_empty_database(empty: SqliteSession) -> None:
         "sp00ky_audit",
         "sp00ky_schedule",
         "sp00ky_schedule_run",
+        "sp00ky_rollup",
         "sp00ky_migration",
     ]
     assert await plan(empty, TABLES, "test") == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import ClassVar, Unpack
@@ -15,6 +15,8 @@ from sp00ky_core.ports import (
     AuditEntry,
     ErrorGroup,
     JobTable,
+    Rollup,
+    RollupQuery,
     RunnerBeat,
     RunnerInfo,
     RunnerRecord,
@@ -26,6 +28,7 @@ from sp00ky_core.stores.transactional.connection.primitives import Primitives
 from sp00ky_core.stores.transactional.connection.session import Access
 from sp00ky_core.stores.transactional.fleet import heartbeat
 from sp00ky_core.stores.transactional.jobs.ordering import Rounds
+from sp00ky_core.stores.transactional.observe import rollups as rollup_rows
 from sp00ky_core.stores.transactional.observe.error_groups import error_groups
 from sp00ky_core.stores.transactional.observe.notifications import Notifications
 from sp00ky_core.stores.transactional.operate import audit, pause
@@ -99,6 +102,18 @@ class FleetStore(Primitives):
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """See ``Store.errors``."""
         return await error_groups(self._executor.read, self.options.tables, since, limit)
+
+    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
+        """See ``Rollups.write_rollups``."""
+        return await self._executor.write(partial(rollup_rows.write, rollups=rollups))
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """See ``Rollups.rollups``."""
+        return await self._executor.read(partial(rollup_rows.read, query=query))
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """See ``Rollups.fold_rollups``."""
+        return await self._executor.write(partial(rollup_rows.fold, limit=limit))
 
     def _of_backend(self, backend: str) -> JobTable:
         try:

@@ -27,15 +27,17 @@ from sp00ky_core.stores.transactional.schema.definition import job_table
 PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
 
 
-async def stats(session: Session, tables: Sequence[JobTable]) -> dict[str, BackendStats]:
-    """Return each backend's numbers."""
+async def stats(
+    session: Session, tables: Sequence[JobTable], *, limit: int | None = None
+) -> dict[str, BackendStats]:
+    """Return each backend's numbers, each of them up to ``limit``."""
     now = await session.now()
     backends = [table.backend for table in tables]
     breakers = await read_breakers(session, backends, now)
     controls = await read_controls(session, backends)
     return {
         table.backend: attrs.evolve(
-            await _stats(session, table, now),
+            await _stats(session, table, now, limit),
             breaker=_breaker(breakers.get(table.backend, Breaker())),
             paused=pause_of(controls.get(table.backend, {}), now),
         )
@@ -47,21 +49,26 @@ def _breaker(breaker: Breaker) -> BreakerStats:
     return BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
 
 
-async def _stats(session: Session, table: JobTable, now: datetime) -> BackendStats:
-    stored = job_table(table.table)
-    counts = {each: await session.count(stored, [Is("status", "=", each)]) for each in JobStatus}
+async def _stats(session: Session, table: JobTable, now: datetime, limit: int | None) -> BackendStats:
+    async def count(*where: Where) -> int:
+        stored = job_table(table.table)
+        if limit is None:
+            return await session.count(stored, where)
+        return len(await session.select(stored, where, limit=limit, columns=["id"]))
+
+    counts = {each: await count(Is("status", "=", each)) for each in JobStatus}
     waiting = [[*UNORDERED, each] for ranges in await priority_ranges(session, table) for each in ranges]
     waiting.append([*PENDING_WITH_KEY])
-    dues = [await session.count(stored, [*of, each]) for of in waiting for each in due(now)]
-    deferred = [PENDING, Is("deferred_since", "!=", None)]
+    dues = [await count(*of, each) for of in waiting for each in due(now)]
+    deferred: list[Where] = [PENDING, Is("deferred_since", "!=", None)]
     return BackendStats(
         pending=counts[JobStatus.PENDING],
         processing=counts[JobStatus.PROCESSING],
         success=counts[JobStatus.SUCCESS],
         failed=counts[JobStatus.FAILED],
-        due=sum(dues),
-        stalled=await session.count(stored, [PROCESSING, overdue(now)]),
-        deferred=await session.count(stored, deferred),
+        due=sum(dues) if limit is None else min(sum(dues), limit),
+        stalled=await count(PROCESSING, overdue(now)),
+        deferred=await count(*deferred),
         oldest_deferred_s=await _oldest(session, table, deferred, "deferred_since", now),
         oldest_due_s=await _oldest_due(session, table, waiting, now),
     )

@@ -32,7 +32,7 @@ __all__ = [
     "NOT_ENDED",
 ]
 
-VERSION = 3
+VERSION = 4
 """Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))

@@ -12,6 +12,7 @@ import attrs
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable, MigrationStep
 from sp00ky_core.stores.transactional.connection.session import Is, Session
+from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
 from sp00ky_core.stores.transactional.schema.definition import (
     AUDITS,
@@ -77,7 +78,7 @@ def _consequence(statement: str) -> str:
 
 
 def _tables(tables: Sequence[JobTable]) -> list[Table]:
-    fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, MIGRATIONS)
+    fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
     return [*(job_table(each.table) for each in tables), *fleet]
 
 

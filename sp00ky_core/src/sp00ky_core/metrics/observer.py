@@ -1,0 +1,106 @@
+"""Observe a runner from within: count its attempts, and the calls of its store that fail."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import attrs
+
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import JobStatus
+from sp00ky_core.metrics.tally import Tally, outcome_of
+from sp00ky_core.outcome import OUTCOME_UNKNOWN, Outcome
+from sp00ky_core.ports import Claim, SettleFate, Settlement, SettleResult, Store
+from sp00ky_core.runner.in_flight import Held
+
+__all__ = ["Observer", "Observed"]
+
+SUCCESS = JobStatus.SUCCESS
+"""To look it up in its enumeration takes longer than to compare it."""
+
+
+@attrs.define
+class Observer:
+    """Counts what a runner does.
+
+    Attributes:
+        clock: The runner's.
+        tally: Where it is counted.
+        claims_fail: The latest claim failed.
+    """
+
+    clock: Callable[[], float]
+    tally: Tally = attrs.field(factory=Tally)
+    claims_fail: bool = False
+
+    def ended(self, held: Held, settlement: Settlement, outcome: Outcome | None) -> None:
+        """Count an attempt that has ended; None: a fault in the runner has ended it."""
+        transition = settlement.transition
+        # Most attempts succeed: for these it is a look-up and three additions.
+        how = "success" if transition.to is SUCCESS else outcome_of(transition, held.job.retries)
+        if how is None:
+            return
+        started, path = held.started_at, held.job.path
+        if started is None and held.backend.contract.route(path) is None:
+            path = ""
+        seconds = None if started is None else self.clock() - started
+        self.tally.attempt((held.job.backend, path, how, 0 if outcome is None else outcome.code), seconds)
+
+    def reclaimed(self, settlement: Settlement) -> None:
+        """Count an attempt that another runner has lost."""
+        error = settlement.transition.error
+        if error is not None and error.name == OUTCOME_UNKNOWN:
+            self.tally.attempt((settlement.backend, "", "unknown", 0))
+
+    def watched(self, store: Store) -> Store:
+        """Return the store, with its failures and lost leases counted."""
+        return cast("Store", Observed(store, self))
+
+
+class Observed:
+    """A store that notes which calls fail; else it is what it was."""
+
+    def __init__(self, store: Store, observer: Observer) -> None:
+        self._store = store
+        self._observer = observer
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            with self._counted():
+                return await found(*arguments, **named)
+
+        self.__dict__[name] = call
+        return call
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            self._observer.tally.store_errors += 1
+            raise
+
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        """See ``Store.claim``."""
+        try:
+            with self._counted():
+                claim = await self._store.claim(slots_by_backend, runner_id)
+        except StoreError:
+            self._observer.claims_fail = True
+            raise
+        self._observer.claims_fail = False
+        return claim
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """See ``Store.settle``."""
+        with self._counted():
+            results = await self._store.settle(settlements)
+        self._observer.tally.leases_lost += sum(each.fate is SettleFate.LEASE_LOST for each in results)
+        return results

@@ -1,0 +1,131 @@
+"""Write what a runner has counted to its store once a minute, and fold what is old."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from sp00ky_core.errors import Sp00kyError, StoreUnavailable
+from sp00ky_core.metrics.summing import step_of
+from sp00ky_core.metrics.tally import COUNT, FIRST_BUCKET, SECONDS, Counts, Kind, Tally
+from sp00ky_core.ports import Rollup, Rollups, Store
+from sp00ky_core.runner.options import RunnerOptions
+
+__all__ = ["RollupWriter"]
+
+logger = logging.getLogger(__name__)
+
+MINUTE = 60.0
+SPREAD = 5.0
+"""Seconds after a minute's end in which the runners write, so that they don't all write at once."""
+
+FOLD_INTERVAL = 3_600.0
+FOLD_LIMIT = 10_000
+
+MOST_UNWRITTEN = 10_000
+"""Rows that wait for a database which is away; the oldest go first."""
+
+LAST_SECONDS = 2.0
+"""For the last write, of a runner that stops."""
+
+
+class RollupWriter:
+    """Writes rollups of one runner.
+
+    Args:
+        store: One with ``capabilities.rollups``.
+        tally: What the runner counts.
+        options: The runner's.
+    """
+
+    def __init__(self, store: Store, tally: Tally, options: RunnerOptions) -> None:
+        self._store = cast("Rollups", store)
+        self._tally = tally
+        self._options = options
+        self._counted: dict[Kind, Counts] = {}  # when a minute last ended
+        self._unwritten: list[Rollup] = []
+        self._minute: datetime | None = None  # the last one that has ended
+        self._ahead: timedelta | None = None  # how far the database's clock is; None: not known yet
+        self._next_fold = options.clock() + FOLD_INTERVAL * options.random()
+
+    async def run(self) -> None:
+        """Write until cancelled, shortly after the end of each minute."""
+        await self._write()
+        while True:
+            await asyncio.sleep(MINUTE - (self._clock() + (self._ahead or timedelta())).timestamp() % MINUTE)
+            self._end_minute(before=MINUTE / 2)
+            await asyncio.sleep(SPREAD * self._options.random())
+            await self._write()
+            if self._options.clock() >= self._next_fold:
+                self._next_fold = self._options.clock() + FOLD_INTERVAL
+                await self._fold()
+
+    async def stop(self) -> None:
+        """Write what was counted in the minute that is still going on; never raises."""
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                if self._ahead is None:
+                    await self._write()
+                self._end_minute()
+                await self._write()
+        except TimeoutError:
+            logger.warning("the attempts of the last minute aren't in the rollups: the database is too slow")
+
+    def _clock(self) -> datetime:
+        """Read the runner's clock, as if it had begun in 1970."""
+        return datetime.fromtimestamp(self._options.clock(), tz=UTC)
+
+    def _end_minute(self, *, before: float = 0.0) -> None:
+        """Make rows of what was counted in the minute that it was so many seconds ago."""
+        if self._ahead is not None:
+            self._date(self._clock() + self._ahead - timedelta(seconds=before))
+
+    def _date(self, at: datetime) -> None:
+        """Make rows of what was counted, each once: a clock that goes back doesn't repeat a minute."""
+        minute = step_of(at, int(MINUTE))
+        if self._minute is not None and minute <= self._minute:
+            minute = self._minute + timedelta(seconds=MINUTE)
+        counted = self._tally.since(self._counted)
+        if counted:
+            self._minute, self._counted = minute, self._tally.copy()
+            rows = [
+                _rollup(minute, self._options.runner_id, kind, counts) for kind, counts in counted.items()
+            ]
+            self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
+
+    async def _write(self) -> None:
+        rows = self._unwritten
+        try:
+            now = await self._store.write_rollups(rows)
+        except StoreUnavailable as error:
+            logger.debug("rollups are written later: %s", error)
+            return
+        except Sp00kyError as error:
+            logger.warning("%d rollups can't be written, and are left out: %s", len(rows), error)
+        else:
+            self._ahead = now - self._clock()
+        self._unwritten = []
+
+    async def _fold(self) -> None:
+        try:
+            while await self._store.fold_rollups(limit=FOLD_LIMIT) == FOLD_LIMIT:
+                pass
+        except Sp00kyError as error:
+            logger.debug("old rollups can't be folded now: %s", error)
+
+
+def _rollup(minute: datetime, runner_id: str, kind: Kind, counts: Counts) -> Rollup:
+    backend, path, outcome, code = kind
+    return Rollup(
+        minute=minute,
+        runner_id=runner_id,
+        backend=backend,
+        path=path,
+        outcome=outcome,
+        code=code,
+        count=int(counts[COUNT]),
+        seconds_sum=counts[SECONDS],
+        buckets=tuple(map(int, counts[FIRST_BUCKET:])),
+    )

@@ -1,0 +1,74 @@
+"""Ask a runner whether it is ready, importing hardly more than sockets: a probe does so every few seconds.
+
+A package of its own, for ``import sp00ky_core`` takes longer than the question.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+__all__ = ["DEFAULT", "address_of", "ask", "main"]
+
+DEFAULT = "127.0.0.1:9464"
+"""Where it is asked if neither an argument nor ``SP00KY_LISTEN`` says."""
+
+SECONDS = 5.0
+"""For the answer; a busy runner is late with it, and one that is stuck never gives it."""
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what is listened on isn't asked there
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Read ``PORT`` (on 127.0.0.1), ``HOST:PORT`` or ``[IPV6]:PORT``. Raises ``ValueError``."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else "127.0.0.1"
+    if not (host and port.isascii() and port.isdecimal() and int(port) < 2**16):
+        raise ValueError(f"{text!r} is no address, such as 9464, 0.0.0.0:9464 or [::1]:9464")
+    return host, int(port)
+
+
+def ask(address: str) -> str | None:
+    """Return None where the runner is ready, else why it isn't. Raises ``ValueError``: no address."""
+    host, port = address_of(address)
+    try:
+        answer = _answer(EVERYWHERE.get(host, host), port)
+    except OSError as error:
+        return f"no answer from {address}: {error.strerror or error}"
+    head, _, body = answer.partition("\r\n\r\n")
+    if not head.startswith("HTTP/1."):
+        return f"{address} is no runner's: start one with sp00ky run --listen"
+    return None if head.split(" ", 2)[1] == "200" else body.strip() or "not ready"
+
+
+def _answer(host: str, port: int) -> str:
+    with socket.create_connection((host, port), timeout=SECONDS) as connection:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        parts = []
+        while part := connection.recv(4096):
+            parts.append(part)
+    return b"".join(parts).decode("latin-1")
+
+
+def main() -> None:
+    """Run ``sp00ky``; of it ``sp00ky health [ADDRESS]`` alone without its other imports."""
+    command, *arguments = sys.argv[1:] or [""]
+    if command == "health" and not (arguments[1:] or any(each.startswith("-") for each in arguments)):
+        sys.exit(_health(*arguments))
+    from sp00ky_core.cli import main as command_line  # noqa: PLC0415  # what this function avoids
+
+    command_line()
+
+
+def _health(address: str | None = None) -> int:
+    try:
+        problem = ask(address or os.environ.get("SP00KY_LISTEN") or DEFAULT)
+    except ValueError as error:
+        sys.stderr.write(f"sp00ky: {error}\n")
+        return 2
+    if problem is None:
+        sys.stdout.write("ready\n")
+        return 0
+    sys.stderr.write(f"sp00ky: {problem}\n")
+    return 1

@@ -1,0 +1,115 @@
+"""What is in ``deploy/`` fits what the runner serves: each query names a metric and labels that are there."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from sp00ky_core.cli.app import cli
+from sp00ky_core.metrics.families import STATUSES, exposition
+from sp00ky_core.metrics.tally import Tally
+from sp00ky_core.ports import OUTCOMES, BackendStats
+from sp00ky_health import DEFAULT
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+PORT = DEFAULT.rpartition(":")[2]
+
+
+def served() -> dict[str, set[str]]:
+    """The metrics that a runner serves, each with its labels."""
+    tally = Tally()
+    for outcome in OUTCOMES:
+        tally.attempt(("api", "/spookify", outcome, 200), 0.1)
+    text = exposition(tally, {"api": 1}, {"api": BackendStats()})
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for each in family.samples:
+            found.setdefault(each.name, set()).update(each.labels)
+    return found
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Where each query stands, and its text."""
+    dashboard = json.loads((DEPLOY / "grafana/sp00ky.json").read_text())
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            yield f"variable {variable['name']}", variable["query"]["query"]
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield f"panel {panel['title']}", target["expr"]
+    for rule in rules():
+        yield f"alert {rule['alert']}", rule["expr"]
+
+
+def rules() -> list[dict[str, Any]]:
+    document = yaml.safe_load((DEPLOY / "prometheus/sp00ky.rules.yml").read_text())
+    return [rule for group in document["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize(("where", "query"), list(queries()))
+def test_each_query_names_metrics_and_labels_that_are_there(where: str, query: str) -> None:
+    known = served()
+    names = re.findall(r"\bsp00ky_\w+", query)
+    assert names, where
+    assert set(names) <= set(known)
+    labels = set().union(*(known[name] for name in names))
+    matched = [each for found in re.findall(r"\{(.*?)\}", query) for each in re.findall(r"(\w+)[=!]", found)]
+    grouped = [each for found in re.findall(r"by \(([\w, ]+)\)", query) for each in found.split(", ")]
+    assert {*matched, *grouped} <= labels
+    values = {"outcome": set(OUTCOMES), "status": set(STATUSES)}
+    for label, value in re.findall(r'(\w+)[=!]~?"([\w|]+)"', query):
+        assert set(value.split("|")) <= values[label]
+
+
+def test_a_gauge_of_the_whole_queue_is_never_summed_over_runners() -> None:
+    whole = r"(sp00ky_(?:jobs|oldest_due_seconds|stalled|deferred|breaker_open|paused))"
+    for where, query in queries():
+        for found in re.finditer(whole, query):
+            assert re.search(r"(max|absent)[^()]*(\([^()]*\))?\s*\($", query[: found.start()]), where
+
+
+def test_the_alerts_that_an_operator_expects_are_there() -> None:
+    queried = " ".join(rule["expr"] for rule in rules())
+    for name in ("oldest_due_seconds", "attempts_total", "stalled", "breaker_open", "lease_lost_total"):
+        assert f"sp00ky_{name}" in queried
+    assert all({"summary", "description"} <= rule["annotations"].keys() for rule in rules())
+
+
+def test_kubernetes_probes_what_is_served() -> None:
+    deployment, migration, _ = yaml.safe_load_all((DEPLOY / "kubernetes/sp00ky.yml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["args"][0] in cli.commands
+    assert {"name": "SP00KY_LISTEN", "value": f"0.0.0.0:{PORT}"} in container["env"]
+    assert container["ports"] == [{"name": "metrics", "containerPort": int(PORT)}]
+    probes = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness")}
+    assert probes == {"liveness": "/livez", "readiness": "/readyz"}
+    assert pod["terminationGracePeriodSeconds"] > 25 + 10
+    assert migration["spec"]["template"]["spec"]["containers"][0]["args"] == ["migrate"]
+
+
+def test_the_unit_notifies_and_leaves_time_for_a_drain() -> None:
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as systemd has them
+    unit.read(DEPLOY / "systemd/sp00ky.service")
+    service = unit["Service"]
+    assert (service["Type"], service["NotifyAccess"]) == ("notify", "main")
+    assert int(service["WatchdogSec"]) > 0
+    assert int(service["TimeoutStopSec"]) > 25 + 10
+
+
+def test_the_image_copies_folders_that_are_there() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    folders = re.findall(r"\./(sp00ky_\w+)", text)
+    assert len(folders) == 4
+    assert all((DEPLOY.parent / each / "pyproject.toml").exists() for each in folders)
+    assert 'CMD ["sp00ky", "health"]' in text
+    assert f"EXPOSE {PORT}" in text

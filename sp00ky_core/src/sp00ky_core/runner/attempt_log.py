@@ -15,7 +15,8 @@ from typing import Any
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Transition
-from sp00ky_core.outcome import OUTCOME_UNKNOWN, Undelivered
+from sp00ky_core.metrics.tally import outcome_of
+from sp00ky_core.outcome import Undelivered
 from sp00ky_core.runner.in_flight import Held
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class AttemptLog:
             kind = (
                 held.backend.name,
                 transition.error.name,
-                outcome_of(held, transition),
+                _outcome(held, transition),
                 _failed(transition),
             )
             if kind not in self._timers:
@@ -84,16 +85,8 @@ class AttemptLog:
             logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
 
 
-def outcome_of(held: Held, transition: Transition) -> str:
-    """Return how an attempt ended: ``success``, ``retry``, ``failed``, ``throttled`` or ``unknown``."""
-    if transition.to is JobStatus.SUCCESS:
-        return "success"
-    if transition.error is not None and transition.error.name == OUTCOME_UNKNOWN:
-        return "unknown"
-    if _failed(transition):
-        return "failed"
-    # A throttled answer that counts, after `giveUpAfter`, is a retry as any other.
-    return "throttled" if transition.defers and transition.retries == held.job.retries else "retry"
+def _outcome(held: Held, transition: Transition) -> str:
+    return outcome_of(transition, held.job.retries) or "retry"
 
 
 def said(outcome: Undelivered) -> str:
@@ -114,7 +107,7 @@ def _most(kind: _Kind) -> int:
 
 
 def _log(held: Held, transition: Transition) -> None:
-    outcome = outcome_of(held, transition)
+    outcome = _outcome(held, transition)
     facts = _facts(held, outcome)
     text = f"{held.job.id} ({held.backend.name} {held.job.path!r}) {_fate(transition, outcome)}"
     if outcome != "throttled":

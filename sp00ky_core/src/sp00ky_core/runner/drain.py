@@ -94,6 +94,11 @@ class Drain:
                 raise refused
             await asyncio.sleep(UNTIL_EMPTY_POLL)  # other processes' jobs send no event here
 
+    def _stop_claiming(self) -> None:
+        """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
+        self.drain_requested.set()
+        self._claimer.stop()
+
     async def drain(self) -> None:
         """Stop claiming, let what is in flight end within ``grace``, write everything, let go.
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Collection, Mapping
 from importlib.metadata import version
-from types import TracebackType
 from typing import Self
 
 import attrs
@@ -165,9 +164,7 @@ class Runner(Drain):
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.drain()
 
     async def start(self) -> None:
@@ -261,11 +258,6 @@ class Runner(Drain):
             return False
         table = held.table.backend
         return table not in self._pauses.paused and self._slots[table].may_start(held, now)
-
-    def _stop_claiming(self) -> None:
-        """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
-        self.drain_requested.set()
-        self._claimer.stop()
 
     async def _wait_for_beat(self, held: Held) -> None:
         try:

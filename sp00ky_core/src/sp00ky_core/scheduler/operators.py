@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from copy import copy
 from datetime import datetime
 from typing import Any, Self, Unpack
@@ -13,13 +14,11 @@ from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
 from sp00ky_core.errors import (
     CallUnsupported,
-    OptionInvalid,
     ScheduleStopped,
     StoreError,
     UnknownSchedule,
-    shown,
 )
-from sp00ky_core.operators.audit import MOST_IDS, act_of, recorded
+from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     ActOptions,
@@ -46,7 +45,7 @@ from sp00ky_core.scheduler.changes import (
 )
 from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
 from sp00ky_core.scheduler.firing import Firing, jobs_of
-from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult
+from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult, statuses_of
 from sp00ky_core.scheduler.services import ScheduleServices
 from sp00ky_core.scheduler.sync import Sync
 
@@ -119,9 +118,7 @@ class ScheduleOperators:
 
     async def _synced(self, planned: SyncResult, **act: Unpack[ActOptions]) -> SyncResult:
         selection = {"define": [*planned.defined][:MOST_IDS], "remove": [*planned.removed][:MOST_IDS]}
-        async with recorded(
-            self._store, act_of("schedules sync", selection, via=self._via(), **act)
-        ) as record:
+        async with self._recorded("sync", selection, **act) as record:
             result = await self._sync.apply()
             await record.reach(len(result.defined) + len(result.removed))
         return result
@@ -184,9 +181,7 @@ class ScheduleOperators:
             ScheduleStopped: it is paused or not enabled, or this process mustn't run its query.
         """
         await self._known(name)
-        async with recorded(
-            self._store, act_of("schedules trigger", {"schedule": name}, via=self._via(), **act)
-        ) as record:
+        async with self._recorded("trigger", {"schedule": name}, **act) as record:
             for _ in range(TRIES):
                 stored, now = await self._known(name)
                 definition = self._fit_to_fire(stored)
@@ -215,7 +210,7 @@ class ScheduleOperators:
         """
         self._check_supported()
         check_limit("limit", limit)
-        query = RunQuery(schedule=name, statuses=_statuses(status), key=key, limit=limit)
+        query = RunQuery(schedule=name, statuses=statuses_of(status), key=key, limit=limit)
         found, snapshot = await schedules_of(self._store).runs(query), await self._snapshot()
         if name is not None and not found and name not in snapshot.schedules:
             raise _unknown(name, snapshot)
@@ -259,12 +254,15 @@ class ScheduleOperators:
     ) -> bool:
         await self._known(name)
         selection = {"schedule": name, "keys": [*keys] or None}
-        async with recorded(
-            self._store, act_of(f"schedules {action}", selection, via=self._via(), **act)
-        ) as record:
+        async with self._recorded(action, selection, **act) as record:
             written = await change(self._store, name, lambda stored, now: stored and decide(stored, now))
             await record.reach(int(written))
         return written
+
+    def _recorded(
+        self, action: str, selection: Mapping[str, Any], **act: Unpack[ActOptions]
+    ) -> AbstractAsyncContextManager[AuditRecord]:
+        return recorded(self._store, act_of(f"schedules {action}", selection, via=self._via(), **act))
 
     def _fit_to_fire(self, stored: StoredSchedule) -> ScheduleConfig:
         definition = definition_of(stored)
@@ -295,11 +293,3 @@ class ScheduleOperators:
 def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:
     known = (each.name for each in snapshot.schedules.values() if not each.removed)
     return UnknownSchedule(schedule=name, known=tuple(known))
-
-
-def _statuses(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
-    try:
-        return () if status is None else (RunStatus(status),)
-    except ValueError:
-        known = ", ".join(RunStatus)
-        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
-from sp00ky_core.ports import ScheduleRun, StoredSchedule
+from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.ports import RunStatus, ScheduleRun, StoredSchedule
 
-__all__ = ["ScheduleRecord", "SyncResult"]
+__all__ = ["ScheduleRecord", "SyncResult", "statuses_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -52,3 +53,12 @@ class SyncResult:
 
     defined: Sequence[str]
     removed: Sequence[str]
+
+
+def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
+    """Read a status to look for; None: any. Raises ``OptionInvalid``."""
+    try:
+        return () if status is None else (RunStatus(status),)
+    except ValueError:
+        known = ", ".join(RunStatus)
+        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ settings.register_profile(
     "fuzz", settings.get_profile("sp00ky"), max_examples=int(os.environ.get("SP00KY_FUZZ", "0")) or 1
 )
 settings.load_profile("fuzz" if os.environ.get("SP00KY_FUZZ") else "sp00ky")
+
+AS_ROOT = {"Accept": "application/json", "Authorization": f"Basic {b64encode(b'root:root').decode()}"}
+
+CHEAP_ROOT = """
+    DEFINE USER OVERWRITE root ON ROOT ROLES OWNER
+    PASSHASH '$argon2id$v=19$m=8,t=1,p=1$c3AwMGt5LXRlc3Qtc2FsdA$lcnqdafGD4ZISVxK/DY6SVztOM342ShX/R5gO8XBvMA'
+"""
+"""Its password ``root`` is hashed so that to sign in, as each test does, takes 0.5 ms of CPU, not 25."""
 
 NO_SURREAL = "no `surreal` on PATH: a SurrealDB server can't be started"
 
@@ -83,6 +92,7 @@ class SurrealServer:
             assert self.process.poll() is None, f"surreal ended with {self.process.returncode}"
             assert time.monotonic() < deadline, "surreal doesn't answer"
             time.sleep(0.02)
+        self._request("sql", CHEAP_ROOT.encode())
 
     def kill(self) -> None:
         """End it as a crash would (SIGKILL)."""
@@ -93,10 +103,17 @@ class SurrealServer:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5) as reply:
-                return bool(reply.status == 200)
+            self._request("health")
         except OSError:
             return False
+        return True
+
+    def _request(self, path: str, body: bytes | None = None) -> None:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", body)
+        if body is not None:
+            request.headers = AS_ROOT
+        with urllib.request.urlopen(request, timeout=60) as reply:  # noqa: S310
+            assert reply.status == 200
 
 
 NewServer = Callable[..., SurrealServer]

@@ -105,7 +105,7 @@ def _section(looks: list[Look], period: float) -> Section:
         bounds=[
             Bound(
                 what=f"churn: rate of the last {period:.0f} s to the first",
-                measured=rates[-1] / rates[0],
+                measured=rates[-1] / max(rates[0], 1.0),  # none at first, where the machine is busy
                 at_least=0.9,
             ),
             Bound(what="churn: size at the end to that at half time", measured=size, at_most=1.2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -32,16 +33,23 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``sp00ky init`` and ``migrate`` leave."""
+    folder, program = tmp_path_factory.mktemp("made"), "from sp00ky_core.cli import main; main()"
+    run(folder, "-c", program, "init")
+    run(folder, "-c", program, "migrate")
+    return folder
+
+
 @pytest.fixture
-def project(tmp_path: Path, backend_url: str) -> Path:
-    """What ``sp00ky init`` and ``migrate`` leave, with a backend that is there."""
-    program = "from sp00ky_core.cli import main; main()"
-    run(tmp_path, "-c", program, "init")
+def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
+    """A copy of it, with a backend that is there."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     file = tmp_path / "sp00ky.yml"
     text = file.read_text()
     assert "http://127.0.0.1:3660" in text
     file.write_text(text.replace("http://127.0.0.1:3660", backend_url))
-    run(tmp_path, "-c", program, "migrate")
     return tmp_path
 
 

@@ -68,6 +68,7 @@ class Server:
         self._server = server
         self.url: str = server.get_uri()
         self._user: dict[str, Any] = {"user": server.system_user} if server.system_user else {}
+        self.is_up = True
 
     def ctl(self, *words: str) -> None:
         binary = str(self._server.bin_path / "pg_ctl")
@@ -75,21 +76,31 @@ class Server:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **self._user)
 
     async def stop(self) -> None:
+        self.is_up = False
         await asyncio.to_thread(self.ctl, "-m", "immediate", "stop")
 
     async def start(self) -> None:
         socket = str(self._server.get_postmaster_info().socket_dir)
         log = str(self._server.log)
         await asyncio.to_thread(self.ctl, "-o", f"-h '' -k {socket}", "-l", log, "start")
+        self.is_up = True
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """A server that a module's tests may stop and start."""
+def module_server() -> Iterator[Server]:
+    """A server of a module's own."""
     with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
         server = Server(start_server(Path(folder)))
         yield server
         server.ctl("-m", "immediate", "stop")  # its own stop() knows the first of its processes only
+
+
+@pytest_asyncio.fixture
+async def server(module_server: Server) -> AsyncIterator[Server]:
+    """A server that a test may stop and start; the next test finds it started, however this one ends."""
+    yield module_server
+    if not module_server.is_up:
+        await module_server.start()
 
 
 @pytest.fixture(scope="session")

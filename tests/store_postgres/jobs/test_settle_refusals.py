@@ -63,7 +63,9 @@ async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
         await logged(caplog, f"job {job.id}: lease lost: this outcome couldn't be written: hands off")
         assert f"job {job.id}: its outcome can't be written yet: hands off" in caplog.text
         assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
-        await sql.execute(f"DROP TRIGGER mine ON {quoted}.job")
+        async with sql.transaction():  # from now on the whole is taken, and still no part of it
+            await sql.execute(f"DROP TRIGGER mine ON {quoted}.job")
+            await rule("json_array_length(NEW.errors) = 0", "RAISE 'hands off'")
         ended = await bench.until(job, lambda now: now.is_terminal)
     assert (ended.status, ended.errors[-1].name) == (JobStatus.FAILED, "outcome_unknown")
     assert (len(bench.transport.attempts), ended.lease_epoch) == (1, 2)

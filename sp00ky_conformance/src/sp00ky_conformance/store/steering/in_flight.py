@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 from sp00ky_conformance.store.connection.delivery import Delivery, deliver
@@ -26,7 +27,7 @@ from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_conformance.store.steering.rate import daily, limited
 from sp00ky_core.breaker import BreakerState
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, Store, StoreOptions
+from sp00ky_core.ports import JobQuery, Reschedule, Store, StoreOptions
 
 __all__ = ["InFlightConformance", "InFlightSharedConformance"]
 
@@ -56,6 +57,15 @@ class InFlightConformance(StoreHarness):
                 claim = await store.claim({API: 5}, RUNNER)
                 assert len(claim) == count
                 assert 0 < claim.retry_in.get(API, 0) <= 1
+
+    @where("limits")
+    async def test_the_first_due_is_taken_first(self, options: StoreOptions) -> None:
+        """However late it was added."""
+        async with self.narrow(options) as store:
+            await self.add(store, 2)
+            (late,) = await self.add(store, 1)
+            await store.reschedule([late.id], Reschedule(run_at=datetime(2020, 1, 1, tzinfo=UTC)))
+            assert [job.id for job in await self.claim(store, 1)] == [late.id]
 
     @where("limits")
     async def test_an_end_makes_room_for_one(self, options: StoreOptions) -> None:

@@ -18,6 +18,7 @@ from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import JobStatus, NewJob, Outbox
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import RunnerInfo
+from sp00ky_core.scheduler.changes import define, tables_of
 from sp00ky_core.stores.memory.store import MemoryStore
 
 POST = {
@@ -90,7 +91,8 @@ class Clock:
 async def opened(folder: Path, store: str = "memory://") -> AsyncIterator[Outbox]:
     """An outbox of the shop, migrated."""
     async with Outbox.open(write_files(folder, store)) as outbox:
-        await outbox.migrate()
+        await outbox.store.migrate()  # the outbox's `migrate` would stand in the audit
+        await define(outbox.store, outbox.config.schedules, tables_of(outbox.backends))
         yield outbox
 
 

@@ -62,7 +62,10 @@ async def test_signing_in_leads_nowhere_else(open_browser: Open, where: str) -> 
     assert answer.headers["location"] == "/"
 
 
-@pytest.mark.parametrize("cookie", ["", "zz", "00", "313a6164613a", b"9999999999:ada:forged".hex()])
+@pytest.mark.parametrize(
+    "cookie",
+    ["", "zz", "00", "313a6164613a", b"9999999999:ada:forged".hex(), "9999999999:ada:\u00e9".encode().hex()],
+)
 async def test_a_forged_cookie_is_no_sign_in(open_browser: Open, cookie: str) -> None:
     browser = await open_browser(auth=TokenAuth(TOKENS))
     browser.client.cookies.set("sp00ky_session", cookie)

@@ -155,7 +155,8 @@ class TokenAuth:
             return None
         if name not in self._tokens or not is_fresh:
             return None
-        return name if hmac.compare_digest(self._signature(name, signed), signature) else None
+        expected = self._signature(name, signed)
+        return name if hmac.compare_digest(expected.encode(), signature.encode()) else None
 
 
 def _digest(text: str) -> bytes:

@@ -14,8 +14,8 @@ Sent = TypeVar("Sent", bound=Response)
 
 COOKIE = "sp00ky_done"
 SECONDS = 20
-LONGEST = 500
-"""Characters."""
+LONGEST = 300
+"""Characters; a browser drops a cookie of more than 4,096 bytes, and one of them may take twelve."""
 
 
 def flashed(response: Sent, request: Request, text: str) -> Sent:

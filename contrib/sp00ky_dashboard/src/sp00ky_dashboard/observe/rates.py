@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from inspect import signature
 from typing import Any
 
 import attrs
@@ -91,13 +90,11 @@ class Series:
 
 async def series(outbox: Outbox, within: Range) -> Mapping[str, Series] | None:
     """Return each backend's attempts; None: the store keeps no rollups."""
-    read: Any = getattr(outbox, "rates", None)
-    if read is None:
-        return None
     now = datetime.now(UTC)
+    since = now - within.length
     try:
-        rows = await read(since=now - within.length, until=now, step=within.step)
-        totals = {row.backend: row for row in await read(since=now - within.length, until=now)}
+        rows = await outbox.rates(since=since, until=now, step=within.step)
+        totals = {row.backend: row for row in await outbox.rates(since=since, until=now)}
     except CallUnsupported:
         return None
     return {
@@ -106,11 +103,8 @@ async def series(outbox: Outbox, within: Range) -> Mapping[str, Series] | None:
 
 
 async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
-    """Return each queue in numbers, without a scan of the table where the store can."""
-    read: Any = outbox.stats
-    options = {"limit": EXACT} if "limit" in signature(read).parameters else {}
-    found: Mapping[str, BackendStats] = await read(**options)
-    return found
+    """Return each queue in numbers, without a scan of the table."""
+    return await outbox.stats(limit=EXACT)
 
 
 def _series(rows: Sequence[Any], total: Any) -> Series:

@@ -4,7 +4,7 @@ import pytest
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
 
-from sp00ky_core import Outbox
+from sp00ky_core import NewJob, Outbox
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.outcome import Delivered
 
@@ -60,3 +60,15 @@ async def test_where_payloads_are_hidden_it_has_the_same(open_browser: Open, out
     assert [each.payload for each in await outbox.find()] == [{"id": "1"}] * 2
     gone = await browser.post("/copy", {"id": "job:nope"})
     assert gone.status_code == 404
+
+
+async def test_where_payloads_are_hidden_a_broken_contract_shows_no_value(
+    open_browser: Open, outbox: Outbox
+) -> None:
+    browser = await open_browser(hide_payloads=True)
+    new = NewJob(backend="api", path="/spookify", payload={"id": "1", "amount": "a secret"})
+    (old,) = await outbox.store.add([new])  # as another version of the document has allowed it
+    answer = await browser.post("/copy", {"id": old.id})
+    assert answer.status_code == 400
+    assert "/amount" in answer.text
+    assert "a secret" not in answer.text

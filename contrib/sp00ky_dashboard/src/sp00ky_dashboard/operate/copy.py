@@ -34,13 +34,22 @@ async def copy(request: Request) -> Response:
     except StoreError:
         raise
     except Sp00kyError as error:
-        problems = (
-            [str(each) for each in error.violations] if isinstance(error, PayloadInvalid) else [str(error)]
-        )
+        problems = _problems(error, hide_payloads=operator.hide_payloads)
         return page(request, "edit.html", status=BAD_REQUEST, job=old, edited=edited, problems=problems)
     context.reads.forget()
     target = request.scope.get("root_path", "") + job_link(new.id)
     return flashed(RedirectResponse(target, 303), request, "Enqueued: this is the new job.")
+
+
+def _problems(error: Sp00kyError, *, hide_payloads: bool) -> list[str]:
+    """Say what is wrong, each violation apart; they repeat values of the payload, unless that is hidden."""
+    if not isinstance(error, PayloadInvalid):
+        return [str(error)]
+    if hide_payloads:
+        return [
+            f"The payload breaks the contract at {each.pointer or 'its top'}." for each in error.violations
+        ]
+    return [str(each) for each in error.violations]
 
 
 def _parsed(text: str) -> Any:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import attrs
 import pytest
 from tests.core.cli.jobs.conftest import Call, ids
 from tests.core.cli.jobs.shelf import Shelf, ended, enqueued, within
@@ -247,7 +248,11 @@ def test_attempts_are_shown_with_their_codes_and_durations(shelf: Shelf, sp00ky:
     assert rates["outcomes"] == {"success": 90, "retry": 4, "failed": 6, "throttled": 0, "unknown": 0}
     assert rates["p50_s"] == pytest.approx(0.0025)
     assert rates["per_second"] == pytest.approx(100 / rates["seconds"])
-    row = sp00ky("jobs", "stats", "--since", "1h").out.splitlines()[-1]
+    gone = attrs.evolve(rows[0], backend="gone")
+    within(lambda outbox: cast("Rollups", outbox.store).write_rollups([gone]))
+    others = sp00ky("jobs", "stats", "--since", "1h", "--json").json["backends"]["gone"]
+    assert (list(others), others["rates"]["attempts"]) == (["rates"], 90)
+    row = sp00ky("jobs", "stats", "--since", "1h").out.splitlines()[-2]
     assert row.startswith("api      100")
     assert "2 ms" in row
     assert row.endswith("no answer: 4, 500: 6")

@@ -155,7 +155,8 @@ def stats(settings: Settings, *, since: datetime | None, json_wanted: bool, is_l
     if json_wanted:
         documents = {name: json_of(each) for name, each in numbers.items()}
         for each in rates:
-            documents[each.backend]["rates"] = rates_to_json(each)
+            # Rollups may also be of a backend that is gone, or another service's.
+            documents.setdefault(each.backend, {})["rates"] = rates_to_json(each)
         show_json({"backends": documents})
         return
     show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])

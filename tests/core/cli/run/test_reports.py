@@ -46,6 +46,14 @@ def test_what_workers_report_is_summed_up_also_of_those_that_have_ended() -> Non
     assert reports.tally.attempts["api", "/a", "success", 200][0] == 9
 
 
+@pytest.mark.parametrize("line", [b"a plugin says hello\n", b"\xff\n", b"[1]\n", b'{"ready": true}\n', b""])
+def test_what_a_plugin_prints_is_no_report(line: bytes) -> None:
+    reports = Reports()
+    reports.add(1, line)
+    assert not reports.is_ready
+    assert not reports.tally.attempts
+
+
 @pytest.mark.usefixtures("shared")
 def test_the_parent_serves_and_sums(start: Any, sp00ky: Any) -> None:
     process = start("run", "--workers", "2", "--listen", "0", "--poll", "0.1")

@@ -21,6 +21,8 @@ INTERVAL = 1.0
 LONGEST_REPORT = 2**24
 """Bytes; a report has a line for each kind of attempt that has been made since the last one."""
 
+REPORT_KEYS = {"ready", "in_flight", "attempts", "leases_lost", "store_errors"}
+
 
 @asynccontextmanager
 async def reporting(runner: Runner) -> AsyncIterator[Callable[[], None]]:
@@ -79,8 +81,13 @@ class Reports:
         self._latest: dict[int, Mapping[str, Any]] = {}
 
     def add(self, worker: int, line: bytes) -> None:
-        """Add a worker's report."""
-        report = json.loads(line)
+        """Add a worker's report; whatever else stands in its stdout, a plugin has printed."""
+        try:
+            report = json.loads(line)
+        except ValueError:
+            return
+        if not (isinstance(report, dict) and report.keys() == REPORT_KEYS):
+            return
         self.tally.add((tuple(kind), counts) for kind, counts in report["attempts"])
         self.tally.leases_lost += report["leases_lost"]
         self.tally.store_errors += report["store_errors"]

@@ -46,7 +46,8 @@ class RollupWriter:
         self._options = options
         self._counted: dict[Kind, Counts] = {}  # when a minute last ended
         self._unwritten: list[Rollup] = []
-        self._minute: datetime | None = None  # the last one that has ended
+        self._minute: datetime | None = None  # of the latest rows
+        self._times_back = 0  # how often the database's clock has shown that minute, or one before, again
         self._ahead: timedelta | None = None  # how far the database's clock is; None: not known yet
         self._next_fold = options.clock() + FOLD_INTERVAL * options.random()
 
@@ -83,17 +84,19 @@ class RollupWriter:
             self._date(self._clock() + self._ahead - timedelta(seconds=before))
 
     def _date(self, at: datetime) -> None:
-        """Make rows of what was counted, each once: a clock that goes back doesn't repeat a minute."""
+        """Make rows of what was counted, each once: a clock that has gone back makes rows of another key."""
         minute = step_of(at, int(MINUTE))
-        if self._minute is not None and minute <= self._minute:
-            minute = self._minute + timedelta(seconds=MINUTE)
         counted = self._tally.since(self._counted)
         if counted:
+            self._times_back += self._minute is not None and minute <= self._minute
             self._minute, self._counted = minute, self._tally.copy()
-            rows = [
-                _rollup(minute, self._options.runner_id, kind, counts) for kind, counts in counted.items()
-            ]
+            rows = [_rollup(minute, self._writer_id(), kind, counts) for kind, counts in counted.items()]
             self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
+
+    def _writer_id(self) -> str:
+        """Return the runner's id; once the clock has gone back, one that no row of these minutes has."""
+        runner_id = self._options.runner_id
+        return f"{runner_id}~{self._times_back}" if self._times_back else runner_id
 
     async def _write(self) -> None:
         rows = self._unwritten

@@ -46,7 +46,8 @@ class Rollup:
 
     Attributes:
         minute: When it began, by the database's clock; of one that was folded: when its hour began.
-        runner_id: Who made the attempts; empty: it was folded, or is of several runners.
+        runner_id: Who made the attempts, with ``~1`` and so on once the clock has gone back; empty: it was
+            folded, or is of several runners.
         backend: The backend's name.
         path: The route; empty: none that a document has.
         outcome: One of ``OUTCOMES``.

@@ -12,12 +12,7 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
-from sp00ky_core.errors import (
-    CallUnsupported,
-    ScheduleStopped,
-    StoreError,
-    UnknownSchedule,
-)
+from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
 from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -137,12 +132,13 @@ class ScheduleOperators:
     async def list(self) -> list[ScheduleRecord]:
         """List the schedules that are defined, by name."""
         self._check_supported()
-        found = (await schedules_of(self._store).schedules()).schedules.values()
-        return [await self._record(each) for each in found if not each.removed]
+        snapshot = await self._snapshot()
+        found = [each for each in snapshot.schedules.values() if not each.removed]
+        return [await self._record(each, snapshot.now) for each in found]
 
     async def get(self, name: str) -> ScheduleRecord:
         """Return one schedule. Raises ``UnknownSchedule``."""
-        return await self._record((await self._known(name))[0])
+        return await self._record(*await self._known(name))
 
     async def pause(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """Keep a schedule from firing until it is resumed, by hand too; whether it wasn't paused."""
@@ -214,32 +210,35 @@ class ScheduleOperators:
         found, snapshot = await schedules_of(self._store).runs(query), await self._snapshot()
         if name is not None and not found and name not in snapshot.schedules:
             raise _unknown(name, snapshot)
-        running = [run for run in found if run.status is RunStatus.RUNNING]
-        jobs = await jobs_of(self._store, running)
-        return [
-            run
-            if run.status is not RunStatus.RUNNING or not self._knows(run)
-            else ended(run, jobs.get(run.job_id or ""), snapshot.now) or run
-            for run in found
-        ]
+        return await self._current(found, snapshot.now)
 
-    def _knows(self, run: ScheduleRun) -> bool:
-        """Whether its job is in a table that is known here."""
+    async def _current(self, runs: Sequence[ScheduleRun], now: datetime) -> Sequence[ScheduleRun]:
+        """Return runs with the statuses that their jobs have now."""
+        jobs = await jobs_of(self._store, filter(self._goes_on, runs))
+        return [(self._goes_on(run) and ended(run, jobs.get(run.job_id or ""), now)) or run for run in runs]
+
+    def _goes_on(self, run: ScheduleRun) -> bool:
+        """Whether its job may say more than its row: it is in a table that is known here."""
         tables = {each.table.table for each in self._backends.values()}
-        return run.job_id is None or run.job_id.partition(":")[0] in tables
+        is_known = run.job_id is None or run.job_id.partition(":")[0] in tables
+        return is_known and run.status is RunStatus.RUNNING
 
     async def _snapshot(self) -> ScheduleSnapshot:
         return await schedules_of(self._store).schedules()
 
-    async def _record(self, stored: StoredSchedule) -> ScheduleRecord:
+    async def _record(self, stored: StoredSchedule, now: datetime) -> ScheduleRecord:
         definition = definition_of(stored)
-        latest = await self.runs(stored.name, limit=1)
-        last = latest[0] if latest else None
+        last = await self._latest_run(stored.name, now)
         if last is not None and (definition is None or definition.for_each is not None):
             for status in (RunStatus.KILLED, RunStatus.FAILED):
-                worse = await self.runs(stored.name, status=status, limit=1)
-                last = worse[0] if worse and worse[0].fired_at == last.fired_at else last
+                worse = await self._latest_run(stored.name, now, status)
+                last = worse if worse is not None and worse.fired_at == last.fired_at else last
         return ScheduleRecord(stored=stored, definition=definition, last_run=last)
+
+    async def _latest_run(self, name: str, now: datetime, *statuses: RunStatus) -> ScheduleRun | None:
+        query = RunQuery(schedule=name, statuses=statuses, limit=1)
+        found = await self._current(await schedules_of(self._store).runs(query), now)
+        return found[0] if found else None
 
     async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
         self._check_supported()

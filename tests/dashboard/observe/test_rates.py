@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from time import time
 from typing import Any
 
 from tests.dashboard.scene import scripted_rates
@@ -16,6 +17,9 @@ async def test_each_backend_has_its_series(outbox: Outbox) -> None:
         assert found is not None
         api = found["api"]
         assert len(api.times) == len(api.succeeded) == len(api.failed) == count
+        step = int(RANGES[name].step.total_seconds())
+        assert all(at % step == 0 for at in api.times)
+        assert api.times[-1] + step < time(), "a step that goes on reads as if little happened"
         assert api.attempts > api.retries > api.failures > 0
         assert api.p95 == 0.34
         assert f"{api.attempts:,} attempts" in api.summary

@@ -10,9 +10,13 @@ import attrs
 
 from sp00ky_core import BackendStats, Outbox
 from sp00ky_core.errors import CallUnsupported
+from sp00ky_core.metrics.summing import step_of
 
 EXACT = 10_000
 """Numbers of jobs up to which they are counted; beyond it is an estimate, which doesn't scan."""
+
+LATE = timedelta(seconds=10)
+"""Runners write a minute's attempts within so long after it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -89,12 +93,12 @@ class Series:
 
 
 async def series(outbox: Outbox, within: Range) -> Mapping[str, Series] | None:
-    """Return each backend's attempts; None: the store keeps no rollups."""
+    """Return each backend's attempts, in steps that have ended; None: the store keeps no rollups."""
     now = datetime.now(UTC)
-    since = now - within.length
+    end = step_of(now - LATE, int(within.step.total_seconds()))  # else each line falls to zero at its end
     try:
-        rows = await outbox.rates(since=since, until=now, step=within.step)
-        totals = {row.backend: row for row in await outbox.rates(since=since, until=now)}
+        rows = await outbox.rates(since=end - within.length, until=end, step=within.step)
+        totals = {row.backend: row for row in await outbox.rates(since=now - within.length, until=now)}
     except CallUnsupported:
         return None
     return {

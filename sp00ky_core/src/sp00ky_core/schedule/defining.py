@@ -43,14 +43,10 @@ def defined(
     written = definition.to_json()
     digest = definition_hash(written)
     if stored is None:
-        stored, is_new = StoredSchedule(name=definition.name, definition={}, hash=""), True
-    else:
-        is_new = stored.removed
-        owner = (origin, job_table)
-        is_so = digest == stored.hash and owner == (stored.origin, stored.job_table) and not stored.removed
-        if is_so or (only_new and (digest in stored.seen or is_others(stored, job_table))):
-            return None
-    keeps_clock = not is_new and before is not None and same_clock(before, definition)
+        stored = StoredSchedule(name=definition.name, definition={}, hash="", removed=True)
+    elif _is_so(stored, digest, (origin, job_table)) or (only_new and _is_known(stored, digest, job_table)):
+        return None
+    keeps_clock = not stored.removed and before is not None and same_clock(before, definition)
     seen = (*(each for each in stored.seen if each != digest), digest)
     return attrs.evolve(
         stored,
@@ -63,6 +59,14 @@ def defined(
         next_fire_at=stored.next_fire_at if keeps_clock else next_fire(definition, now),
         last_error=stored.last_error if digest == stored.hash else None,  # it was of another definition
     )
+
+
+def _is_so(stored: StoredSchedule, digest: str, owner: tuple[str, str | None]) -> bool:
+    return not stored.removed and (digest, owner) == (stored.hash, (stored.origin, stored.job_table))
+
+
+def _is_known(stored: StoredSchedule, digest: str, job_table: str | None) -> bool:
+    return digest in stored.seen or is_others(stored, job_table)
 
 
 def is_others(stored: StoredSchedule, job_table: str | None) -> bool:

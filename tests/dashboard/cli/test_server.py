@@ -104,6 +104,7 @@ def test_a_port_in_use_is_one_line(start: Start) -> None:
         (["--host", "0.0.0.0"], {"SP00KY_DASHBOARD_TOKEN": "short"}, 2, "at least 16 characters"),
         (["--user", "ada"], {}, 2, "SP00KY_DASHBOARD_PASSWORD"),
         (["--host", "nowhere.invalid"], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "nowhere.invalid"),
+        (["--host", "a" * 64], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "choose another"),
         (["--store", "nonsense://x"], {}, 2, "nonsense"),
     ],
 )

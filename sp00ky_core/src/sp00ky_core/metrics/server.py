@@ -54,7 +54,7 @@ class TextServer:
         self._server: asyncio.Server | None = None
 
     async def open(self, host: str, port: int) -> int:
-        """Listen; the port, which the system has chosen where 0 is given. Raises ``OSError``."""
+        """Listen; return the port, a free one where 0 is given. Raises ``OSError`` or ``UnicodeError``."""
         self._server = await asyncio.start_server(self._accept, host, port, limit=LONGEST_HEAD)
         chosen: int = self._server.sockets[0].getsockname()[1]
         return chosen

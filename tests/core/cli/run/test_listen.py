@@ -85,6 +85,7 @@ def test_an_address_that_is_taken_or_none_is_said_in_one_line(migrated: Path, sp
     assert "expected a port that no other process has" in complaint
     assert "an address of this host" in sp00ky("run", "--listen", "192.0.2.1:80").complaint(2)
     assert "is no address" in sp00ky("run", "--listen", "80:").complaint(2)
+    assert "a host's name" in sp00ky("run", "--listen", f"{'a' * 64}:80").complaint(2)
 
 
 async def test_a_name_that_none_has(tmp_path: Path) -> None:

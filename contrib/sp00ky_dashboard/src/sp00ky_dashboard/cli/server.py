@@ -77,8 +77,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(target[:2], family=family)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:  # or a name that is longer than names can be
+        reason = getattr(error, "strerror", None) or str(error)
         raise CannotListen(f"{host}:{port}: {reason}; choose another with --host and --port") from error
     with listener:
         yield listener

@@ -42,15 +42,19 @@ async def listening(address: str | None, measures: Measures, *, routes: bool = F
     host, port = address_of(address)
     try:
         port = await server.open(host, port)
-    except OSError as error:
-        known = "a host's name or address" if isinstance(error, gaierror) else EXPECTED.get(error.errno or 0)
-        expected = known or f"an address to listen on: {error.strerror}"
-        raise OptionInvalid(option="--listen", value=address, expected=expected) from error
+    except (OSError, UnicodeError) as error:
+        raise OptionInvalid(option="--listen", value=address, expected=_expected(error)) from error
     try:
         _log(host, port)
         yield
     finally:
         await server.close()
+
+
+def _expected(error: OSError | UnicodeError) -> str:
+    if isinstance(error, gaierror | UnicodeError):  # a name that is longer than names can be
+        return "a host's name or address"
+    return EXPECTED.get(error.errno or 0) or f"an address to listen on: {error.strerror}"
 
 
 class _Pages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -269,3 +269,85 @@ async def test_a_deferral_to_come_costs_no_numbers(migrated: SurrealStore) -> No
     )
     stats = (await migrated.stats())["api"]
     assert (stats.deferred, stats.oldest_deferred_s) == (1, 0)
+
+
+Meddle = Callable[[SurrealStore], Awaitable[object]]
+
+
+async def _pending(store: SurrealStore) -> None:
+    await store._connection.write("UPDATE job:bad SET status = 'pending' RETURN NONE")
+
+
+async def _taken(store: SurrealStore) -> None:
+    await store._connection.write("UPDATE job:bad SET runner_id = 's', lease_epoch += 1 RETURN NONE")
+
+
+async def _taken_again(store: SurrealStore) -> None:
+    await store._connection.write("UPDATE job:bad SET lease_epoch += 1 RETURN NONE")
+
+
+MEDDLING: dict[str, Meddle] = {
+    "released": lambda store: store.release("r", keep=()),
+    "pending": _pending,
+    "another's": _taken,
+    "claimed again": _taken_again,
+    "deleted": lambda store: store._connection.write("DELETE job:bad RETURN NONE"),
+}
+
+
+def meddle_before_loading(store: SurrealStore, monkeypatch: pytest.MonkeyPatch, meddle: Meddle) -> list[str]:
+    """Let a row change between its claim and its loading with care; what was loaded so."""
+    real, loaded = store._connection.read, list[str]()
+
+    async def read(statement: str, **bindings: Any) -> list[Any]:
+        if "ids" in bindings and "FROM $ids" in statement and not loaded:
+            loaded.append(statement)
+            await meddle(store)
+        return await real(statement, **bindings)
+
+    monkeypatch.setattr(store._connection, "read", read)
+    return loaded
+
+
+async def _odd(store: SurrealStore) -> None:
+    await store._connection.write("CREATE job:bad SET path = '/a', payload = { a: 1 } RETURN NONE")
+
+
+async def _unfit(store: SurrealStore) -> None:
+    await store._connection.write(
+        "CREATE job:bad SET path = '/a', payload = {}, traceparent = $nul RETURN NONE", nul="\0"
+    )
+
+
+async def _singly(store: SurrealStore) -> None:
+    await _odd(store)
+    for _ in range(2):
+        store._claimer._care.raise_it()
+
+
+async def _probing(store: SurrealStore) -> None:
+    await _odd(store)
+    await store._connection.write(
+        "CREATE sp00ky_breaker:api SET backend = 'api', state = 'open', failures = 5 RETURN NONE"
+    )
+
+
+WAYS: dict[str, Meddle] = {"odd": _odd, "unfit": _unfit, "singly": _singly, "probing": _probing}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("meddling", MEDDLING)
+async def test_a_row_that_is_the_claims_no_more_when_it_is_loaded_is_no_job_of_it(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch, meddling: str, way: str
+) -> None:
+    await WAYS[way](migrated)
+    loaded = meddle_before_loading(migrated, monkeypatch, MEDDLING[meddling])
+    assert await migrated.claim({"api": 5}, "r") == []
+    assert loaded
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_row_that_is_loaded_with_care_is_the_claims(migrated: SurrealStore, way: str) -> None:
+    await WAYS[way](migrated)
+    (job,) = await migrated.claim({"api": 5}, "r")
+    assert (job.id, job.status, job.runner_id, job.lease_epoch) == ("job:bad", JobStatus.PROCESSING, "r", 1)

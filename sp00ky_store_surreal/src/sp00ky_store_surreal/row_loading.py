@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import bisect
 from sp00ky_store_surreal.connection.executor import Connection
@@ -39,6 +39,10 @@ _SPELT = (str, int, UUID)
 
 _ERRORS = surql("fragments/errors_made_fit").strip()
 
+_Row = Mapping[str, Any]
+_Again = Callable[[Sequence[_Row]], Awaitable[list[Job]]]
+"""Loads rows again, with care; of each, ``id`` and ``lease_epoch`` are given."""
+
 
 async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID]) -> list[Job]:
     """Load the rows of these ids that exist, whole."""
@@ -50,18 +54,59 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID])
         raise
     except StoreError:
         return await load_safely(connection, table, ids)
-    return await jobs_in(connection, table, reply[-1])
+
+    async def again(rows: Sequence[_Row]) -> list[Job]:
+        return await load_safely(connection, table, [row["id"] for row in rows])
+
+    return await _jobs_in(reply[-1], table, again)
 
 
-async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[Job]:
-    """Read a reply of ``fragments/reply_rows_if_fit.surql``; load again the rows that need care."""
+async def read_claimed(connection: Connection, table: JobTable, reply: Any, runner_id: str) -> list[Job]:
+    """Read what a claim returned; load again the rows that need care, as ``load_claimed`` does."""
+
+    async def again(rows: Sequence[_Row]) -> list[Job]:
+        return await load_claimed(connection, table, rows, runner_id)
+
+    return await _jobs_in(reply, table, again)
+
+
+async def load_claimed(
+    connection: Connection, table: JobTable, rows: Sequence[_Row], runner_id: str
+) -> list[Job]:
+    """Load claimed rows whole, without those that are the claim's no more.
+
+    Since the claim a client may have written to a row, or its lease have ended: an attempt of it would be
+    made without a claim.
+
+    Args:
+        connection: The store's.
+        table: The rows' table.
+        rows: Of each, ``id`` and ``lease_epoch`` as the claim left them.
+        runner_id: Whose claim it was.
+    """
+    claims = {(each.id, each.lease_epoch) for each in (job_from(row, table) for row in rows)}
+    jobs = await load_safely(connection, table, [row["id"] for row in rows])
+    return [
+        job
+        for job in jobs
+        if job.status is JobStatus.PROCESSING
+        and job.runner_id == runner_id
+        and (job.id, job.lease_epoch) in claims
+    ]
+
+
+async def _jobs_in(reply: Any, table: JobTable, again: _Again) -> list[Job]:
+    """Read rows, or what ``fragments/rows_if_fit.surql`` returns instead, in order."""
     if isinstance(reply, Mapping):
-        return await load_safely(connection, table, reply["unsafe"])
-    rows = [_row_of(values) for values in reply]
-    odd = [row["id"] for row in rows if _needs_care(row)]
-    careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
-    jobs = (job_from(row, table) for row in rows)
-    return [careful.get(job.id, job) for job in jobs]
+        return await again(reply["unsafe"])
+    rows = [row if isinstance(row, dict) else _row_of(row) for row in reply]
+    odd = [row for row in rows if _needs_care(row)]
+    if not odd:
+        return [job_from(row, table) for row in rows]
+    careful = {job.id: job for job in await again(odd)}
+    loaded = [(job_from(row, table), _needs_care(row)) for row in rows]
+    jobs = [careful.get(job.id) if is_odd else job for job, is_odd in loaded]
+    return [job for job in jobs if job is not None]
 
 
 def _row_of(values: Sequence[Any]) -> dict[str, Any]:
@@ -70,14 +115,7 @@ def _row_of(values: Sequence[Any]) -> dict[str, Any]:
     return row if rare is None else row | dict(zip(RARE, rare, strict=True))
 
 
-async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
-    """Read a shared claim's rows; load again those that need care."""
-    odd = [row["id"] for row in rows if _needs_care(row)]
-    careful = await load_safely(connection, table, odd) if odd else []
-    return [job_from(row, table) for row in rows if not _needs_care(row)] + careful
-
-
-def _needs_care(row: Mapping[str, Any]) -> bool:
+def _needs_care(row: _Row) -> bool:
     """Whether the payload is no text, or the parent's key is one that the database must make text of."""
     parent = row.get("assigned_to")
     odd_parent = isinstance(parent, RecordID) and not isinstance(parent.id, _SPELT)

@@ -17,7 +17,13 @@ from tests.store_sqlite.mutations.patches import (
     of_anyone,
     pruning_too,
 )
-from tests.store_sqlite.mutations.stores import Ephemeral, ForgetfulOfBeats, InTwoTransactions, LookedUpBefore
+from tests.store_sqlite.mutations.stores import (
+    Ephemeral,
+    ForgetfulOfBeats,
+    InTwoTransactions,
+    LookedUpBefore,
+    ReadsClaimsAgain,
+)
 from tests.store_sqlite.mutations.tools import (
     Mutation,
     altering,
@@ -58,6 +64,9 @@ JOBS: Mapping[str, Mutation] = {
         (STALE,), setting(settle, "_fate", blind(epoch="lease_epoch"))
     ),
     "claim not atomic": Mutation(("test_four_tasks_share_a_queue",), store=InTwoTransactions),
+    "claim returns rows as they are by now": Mutation(
+        ("test_what_a_claim_returns_is_the_callers",), store=ReadsClaimsAgain
+    ),
     "reclaim ignores beats": Mutation(
         ("test_a_runner_that_has_beaten_since_is_left_alone",), store=ForgetfulOfBeats
     ),

@@ -73,6 +73,13 @@ class InTwoTransactions(SqliteStore):
         return await claimed_in_two(self, slots_by_backend, runner_id)
 
 
+class ReadsClaimsAgain(SqliteStore):
+    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+        claim = await super().claim(slots_by_backend, runner_id)
+        await asyncio.sleep(0.01)
+        return Claim([await self.get(job.id) for job in claim])
+
+
 class LockedInThisProcess(SqliteStore):
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         async with LOCKS.setdefault(asyncio.get_running_loop(), asyncio.Lock()):

@@ -80,7 +80,8 @@ class Store(Protocol):
         ``priority`` are taken first, then the oldest due (where not ``exact_order``: to within a window of
         1,000), in a list of any order. No two callers get
         the same row. A row that can't be delivered is returned with its ``defect`` said; it costs no other
-        row. ``errors`` may be left out; ``lease_until`` and ``deferred_since`` may not.
+        row. ``errors`` may be left out; ``lease_until`` and ``deferred_since`` may not. A row that is read in
+        a second step, and is no more as this claim left it, is left out: a runner sends what it is given.
 
         The breakers of these backends are read with it. A backend that is paused gives nothing. One whose
         breaker is open gives one job once its pause has passed, the probe, to the first caller: of the

@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.breaker import BreakerState
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.breaker.reporting import Breakers
@@ -165,7 +165,7 @@ class Claimer:
             self._breakers.claiming(wanted)
             for name in wanted:
                 self._slots[name].measure(claimed_at, self._claim_seconds)
-            jobs = await self._store.claim(wanted, self._options.runner_id)
+            jobs = self._own(await self._store.claim(wanted, self._options.runner_id))
             received_at = self._options.clock()
             self._claim_seconds = received_at - claimed_at
             helds = [self._held(job, claimed_at, received_at) for job in jobs]
@@ -186,6 +186,17 @@ class Claimer:
         for name, some in by_backend.items():
             self._slots[name].put(some)
         await asyncio.sleep(0)  # the first attempt begins before the next statement is written
+
+    def _own(self, claim: Claim) -> Claim:
+        """Leave out what isn't claimed by this runner, whatever a store returns: it mustn't be sent."""
+        runner_id, processing = self._options.runner_id, JobStatus.PROCESSING
+        own = [job for job in claim if job.status is processing and job.runner_id == runner_id]
+        if len(own) == len(claim):
+            return claim
+        job = next(job for job in claim if job not in own)
+        text = "%d jobs of a claim aren't this runner's and won't be sent; job %s is %s, its runner_id %s"
+        logger.error(text, len(claim) - len(own), job.id, job.status, job.runner_id)
+        return Claim(own, breakers=claim.breakers, paused=claim.paused, retry_in=claim.retry_in)
 
     def _heed_pauses(self, backends: Collection[str], claim: Claim) -> None:
         """Start small again with a backend that another runner was asked to leave alone, too.

@@ -61,19 +61,19 @@ async def take_probe(
     runner_id: str,
     *,
     skipped: Sequence[RecordID],
-    take: Callable[[Sequence[RecordID]], Awaitable[list[RecordID]]],
-) -> tuple[list[RecordID], Breaker | None]:
-    """Take the probe of a backend and one due job for it; the job's id, and the breaker then.
+    take: Callable[[Sequence[RecordID]], Awaitable[list[Mapping[str, Any]]]],
+) -> tuple[list[Mapping[str, Any]], Breaker | None]:
+    """Take the probe of a backend and one due job for it; the job's row, and the breaker then.
 
     Args:
         connection: The store's.
         table: the backend's.
         runner_id: whose probe it will be.
         skipped: rows to be passed over.
-        take: claims a row; those of the ids given that were claimed.
+        take: claims rows by id; returns those that it has claimed.
 
     Returns:
-        No id where nothing is due or another runner was faster; no breaker where it wasn't changed.
+        No row where nothing is due or another runner was faster; no breaker where it wasn't changed.
     """
     statement, bindings = due_now(
         table, PROBE_WINDOW, skipped, embedded=connection.target.embedded, more=SUITED

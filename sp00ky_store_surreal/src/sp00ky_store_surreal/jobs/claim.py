@@ -30,7 +30,7 @@ from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRef
 from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.row_loading import jobs_in, jobs_of, load_safely
+from sp00ky_store_surreal.row_loading import load_claimed, read_claimed
 from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -124,7 +124,7 @@ class Claimer:
         claimed: list[Job] = []
         again = []
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
-            claimed += await jobs_in(self._connection, table, part.rows)
+            claimed += await read_claimed(self._connection, table, part.rows, runner_id)
             await self._put_off(part.early)
             if self._note(table, count, part, state):
                 again.append((table, count))
@@ -183,7 +183,7 @@ class Claimer:
         claimed: list[Job] = []
         empty, left, again = [], [], []
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
-            claimed += await jobs_of(self._connection, table, part.rows)
+            claimed += await read_claimed(self._connection, table, part.rows, runner_id)
             await self._heed(table, count, part)
             if self._note(table, count, part, state):
                 again.append((table, count))
@@ -226,7 +226,7 @@ class Claimer:
 
     async def _claim_probe(self, table: JobTable, runner_id: str, state: ClaimState) -> list[Job]:
         skipped = self._refusals.bindings()
-        ids, breaker = await take_probe(
+        rows, breaker = await take_probe(
             self._connection,
             table,
             runner_id,
@@ -235,18 +235,18 @@ class Claimer:
         )
         if breaker is not None:
             state.breakers[table.backend] = breaker
-        return await load_safely(self._connection, table, ids) if ids else []
+        return await load_claimed(self._connection, table, rows, runner_id) if rows else []
 
     async def _claim_singly(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         claimed: list[Job] = []
         state.read(await self._connection.read(surql("claim_shut_backends")), slots)
         for table, count in slots:
             if state.is_open(table):
-                ids = await self._claim_each(table, count, runner_id)
-                claimed += await load_safely(self._connection, table, ids) if ids else []
+                rows = await self._claim_each(table, count, runner_id)
+                claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
         return claimed
 
-    async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[RecordID]:
+    async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Mapping[str, Any]]:
         statement, bindings = due_now(
             table,
             count,
@@ -256,14 +256,16 @@ class Claimer:
         reply = await self._connection.write(statement, CLAIMING, **bindings)
         return await self._claim_named(table, [row["id"] for row in reply[-1]], runner_id)
 
-    async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[RecordID]:
+    async def _claim_named(
+        self, table: JobTable, ids: Sequence[RecordID], runner_id: str
+    ) -> list[Mapping[str, Any]]:
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table))
         statement = (
             f"{surql('fragments/let_now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
         )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
         bound |= {"runner": runner_id, "backend": table.backend}
-        claimed: list[RecordID] = []
+        claimed: list[Mapping[str, Any]] = []
         for each in ids:
             try:
                 done = await self._connection.write(statement, CLAIMING, id=each, **bound)
@@ -275,5 +277,5 @@ class Claimer:
                 self._refusals.skip(each, error)
             else:
                 ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
-                claimed += [row["id"] for row in rows]
+                claimed += rows
         return claimed

@@ -23,10 +23,12 @@ from sp00ky_conformance.store.harness import (
     new_job,
 )
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 
 __all__ = ["ClaimConformance", "ClaimersConformance"]
+
+RUNNERS = ("r0", "r1")
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -153,6 +155,28 @@ class ClaimersConformance(StoreHarness):
                 await self._share([store, other])
         else:
             await self._keep_apart(options, store)
+
+    async def test_what_a_claim_returns_is_the_callers(self, store: Store) -> None:
+        await self.add(store, 10)
+        taken: list[Job] = []
+        mine: list[bool] = []
+        claiming = set(RUNNERS)
+
+        async def claim(runner: str) -> None:
+            for _ in range(10):
+                taken.extend(claimed := await self.claim(store, 5, runner=runner))
+                mine.extend((job.status, job.runner_id) == (JobStatus.PROCESSING, runner) for job in claimed)
+            claiming.remove(runner)
+
+        async def release(runner: str) -> None:
+            while claiming:
+                await store.release(runner, keep=())
+                await asyncio.sleep(0)  # in memory no other task would come in between
+
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(*map(claim, RUNNERS), *map(release, RUNNERS))
+        assert all(mine)
+        assert len({(job.id, job.lease_epoch) for job in taken}) == len(taken)  # each under its own epoch
 
     async def _keep_apart(self, options: StoreOptions, store: Store) -> None:
         """Assert that another store can't be opened, or has a queue of its own."""

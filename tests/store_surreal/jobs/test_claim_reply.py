@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from sp00ky_core.config import RateConfig
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.jobs.claim_reply import ClaimState, parts_of
@@ -31,10 +33,11 @@ def test_a_breaker_that_is_turned_off_keeps_from_nothing() -> None:
     assert not state.wants_probe(UNBROKEN)
 
 
-def test_parts_and_what_was_left_of_the_limits() -> None:
-    reply = [["claimed", 2, None, [], ["row"], {"any": False}], None, ["limits", 1.0, 0]]
+@pytest.mark.parametrize("rows", [["row", "row"], {"unsafe": ["row", "row"]}])
+def test_parts_and_what_was_left_of_the_limits(rows: object) -> None:
+    reply = [["claimed", 2, None, [], rows, {"any": False}], None, ["limits", 2.0, 0]]
     (part,) = parts_of(reply)
-    assert (part.found, part.has_others, part.rows) == (2, False, ["row"])
+    assert (part.found, part.has_others, part.rows, part.taken) == (2, False, rows, 2)
     state = ClaimState()
     state.read(reply, [(API, 3)])
     assert state.retry_in == {"api": 1.0}

@@ -38,7 +38,7 @@ class ClaimState:
             self.paused.update({row["backend"]: _lasts(row["lasts"]) for row in pauses})
         for _, tokens, in_flight in _marked(reply, "limits"):
             ((table, count),) = slots
-            taken = sum(len(part.rows) for part in parts_of(reply))
+            taken = sum(part.taken for part in parts_of(reply))
             if (wait := allowance_of(table, tokens, in_flight).retry_in(count, taken)) is not None:
                 self.retry_in[table.backend] = wait
 
@@ -75,7 +75,7 @@ class Part:
         found: How many rows it chose.
         has_others: Whether there were some that are no jobs.
         early: Rows that a client delayed, and that were met too early.
-        rows: What it claimed.
+        rows: What it claimed; where that fits no reply, as ``fragments/rows_if_fit.surql`` says.
         chosen: What the choice has seen: see ``claim_choice_by_priority.surql``.
     """
 
@@ -84,6 +84,11 @@ class Part:
     early: Sequence[Mapping[str, Any]]
     rows: Any
     chosen: Mapping[str, Any]
+
+    @property
+    def taken(self) -> int:
+        """Count the rows that it claimed."""
+        return len(self.rows["unsafe"] if isinstance(self.rows, Mapping) else self.rows)
 
 
 def parts_of(reply: Sequence[Any]) -> list[Part]:

@@ -20,10 +20,10 @@ from sp00ky_store_surreal.surql.loader import NUL, surql
 
 COLUMNS = (
     *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
-    *("created_at", "updated_at", "run_at", "lease_until", "lease_epoch", "runner_id", "rare"),
-    *("errors", "result"),
+    *("created_at", "run_at", "lease_epoch", "rare"),
+    *("lease_until", "updated_at", "runner_id", "errors", "result"),
 )
-"""The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds.
+"""The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds; a claim gives the first.
 
 Rows come as lists, cheaper to decode.
 """
@@ -50,31 +50,37 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID])
         raise
     except StoreError:
         return await load_safely(connection, table, ids)
-    return await jobs_in(connection, table, reply[-1])
+    return await jobs_in(connection, table, reply[-1], {})
 
 
-async def jobs_in(connection: Connection, table: JobTable, reply: Any) -> list[Job]:
-    """Read a reply of ``fragments/reply_rows_if_fit.surql``; load again the rows that need care."""
+async def jobs_in(connection: Connection, table: JobTable, reply: Any, given: Mapping[str, Any]) -> list[Job]:
+    """Read a reply of ``fragments/reply_rows_if_fit.surql``; load again the rows that need care.
+
+    ``given``: what all rows hold that the reply doesn't say of each.
+    """
     if isinstance(reply, Mapping):
         return await load_safely(connection, table, reply["unsafe"])
-    rows = [_row_of(values) for values in reply]
+    rows = [_row_of(values, given) for values in reply]
     odd = [row["id"] for row in rows if _needs_care(row)]
     careful = {job.id: job for job in await load_safely(connection, table, odd)} if odd else {}
     jobs = (job_from(row, table) for row in rows)
     return [careful.get(job.id, job) for job in jobs]
 
 
-def _row_of(values: Sequence[Any]) -> dict[str, Any]:
-    row = dict(zip(COLUMNS, values, strict=False))
+def _row_of(values: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    row = {**given, **dict(zip(COLUMNS, values, strict=False))}
     rare = row.pop("rare")
     return row if rare is None else row | dict(zip(RARE, rare, strict=True))
 
 
 async def jobs_of(connection: Connection, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
     """Read a shared claim's rows; load again those that need care."""
-    odd = [row["id"] for row in rows if _needs_care(row)]
-    careful = await load_safely(connection, table, odd) if odd else []
-    return [job_from(row, table) for row in rows if not _needs_care(row)] + careful
+    sound: list[Mapping[str, Any]] = []
+    odd: list[Mapping[str, Any]] = []
+    for row in rows:
+        (odd if _needs_care(row) else sound).append(row)
+    careful = await load_safely(connection, table, [row["id"] for row in odd]) if odd else []
+    return [job_from(row, table) for row in sound] + careful
 
 
 def _needs_care(row: Mapping[str, Any]) -> bool:

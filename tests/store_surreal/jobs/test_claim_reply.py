@@ -32,7 +32,7 @@ def test_a_breaker_that_is_turned_off_keeps_from_nothing() -> None:
 
 
 def test_parts_and_what_was_left_of_the_limits() -> None:
-    reply = [["claimed", 2, None, [], ["row"], {"any": False}], None, ["limits", 1.0, 0]]
+    reply = [["claimed", 2, None, [], ["row"], {"any": False}, {}], None, ["limits", 1.0, 0]]
     (part,) = parts_of(reply)
     assert (part.found, part.has_others, part.rows) == (2, False, ["row"])
     state = ClaimState()

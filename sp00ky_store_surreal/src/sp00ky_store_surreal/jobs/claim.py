@@ -124,7 +124,8 @@ class Claimer:
         claimed: list[Job] = []
         again = []
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
-            claimed += await jobs_in(self._connection, table, part.rows)
+            given = {**part.given, "runner_id": runner_id}
+            claimed += await jobs_in(self._connection, table, part.rows, given)
             await self._put_off(part.early)
             if self._note(table, count, part, state):
                 again.append((table, count))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,10 @@ from sp00ky_store_surreal.surql.loader import NUL, surql
 
 COLUMNS = (
     *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
-    *("created_at", "updated_at", "run_at", "lease_until", "lease_epoch", "runner_id", "rare"),
-    *("errors", "result"),
+    *("created_at", "run_at", "lease_epoch", "rare"),
+    *("lease_until", "updated_at", "runner_id", "errors", "result"),
 )
-"""The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds.
+"""The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds; a claim gives the first.
 
 Rows come as lists, cheaper to decode.
 """
@@ -58,16 +59,21 @@ async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID])
     async def again(rows: Sequence[_Row]) -> list[Job]:
         return await load_safely(connection, table, [row["id"] for row in rows])
 
-    return await _jobs_in(reply[-1], table, again)
+    return await _jobs_in(reply[-1], table, again, {})
 
 
-async def read_claimed(connection: Connection, table: JobTable, reply: Any, runner_id: str) -> list[Job]:
-    """Read what a claim returned; load again the rows that need care, as ``load_claimed`` does."""
+async def read_claimed(
+    connection: Connection, table: JobTable, reply: Any, runner_id: str, given: _Row = MappingProxyType({})
+) -> list[Job]:
+    """Read what a claim returned; load again the rows that need care, as ``load_claimed`` does.
+
+    ``given``: what all rows hold that the reply doesn't say of each.
+    """
 
     async def again(rows: Sequence[_Row]) -> list[Job]:
         return await load_claimed(connection, table, rows, runner_id)
 
-    return await _jobs_in(reply, table, again)
+    return await _jobs_in(reply, table, again, given)
 
 
 async def load_claimed(
@@ -95,11 +101,11 @@ async def load_claimed(
     ]
 
 
-async def _jobs_in(reply: Any, table: JobTable, again: _Again) -> list[Job]:
+async def _jobs_in(reply: Any, table: JobTable, again: _Again, given: _Row) -> list[Job]:
     """Read rows, or what ``fragments/rows_if_fit.surql`` returns instead, in order."""
     if isinstance(reply, Mapping):
         return await again(reply["unsafe"])
-    rows = [row if isinstance(row, dict) else _row_of(row) for row in reply]
+    rows = [row if isinstance(row, dict) else _row_of(row, given) for row in reply]
     odd = [row for row in rows if _needs_care(row)]
     if not odd:
         return [job_from(row, table) for row in rows]
@@ -109,8 +115,8 @@ async def _jobs_in(reply: Any, table: JobTable, again: _Again) -> list[Job]:
     return [job for job in jobs if job is not None]
 
 
-def _row_of(values: Sequence[Any]) -> dict[str, Any]:
-    row = dict(zip(COLUMNS, values, strict=False))
+def _row_of(values: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    row = {**given, **dict(zip(COLUMNS, values, strict=False))}
     rare = row.pop("rare")
     return row if rare is None else row | dict(zip(RARE, rare, strict=True))
 

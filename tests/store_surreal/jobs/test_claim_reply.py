@@ -35,7 +35,7 @@ def test_a_breaker_that_is_turned_off_keeps_from_nothing() -> None:
 
 @pytest.mark.parametrize("rows", [["row", "row"], {"unsafe": ["row", "row"]}])
 def test_parts_and_what_was_left_of_the_limits(rows: object) -> None:
-    reply = [["claimed", 2, None, [], rows, {"any": False}], None, ["limits", 2.0, 0]]
+    reply = [["claimed", 2, None, [], rows, {"any": False}, {}], None, ["limits", 2.0, 0]]
     (part,) = parts_of(reply)
     assert (part.found, part.has_others, part.rows, part.taken) == (2, False, rows, 2)
     state = ClaimState()

@@ -124,7 +124,8 @@ class Claimer:
         claimed: list[Job] = []
         again = []
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
-            claimed += await read_claimed(self._connection, table, part.rows, runner_id)
+            given = {**part.given, "runner_id": runner_id}
+            claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
             await self._put_off(part.early)
             if self._note(table, count, part, state):
                 again.append((table, count))

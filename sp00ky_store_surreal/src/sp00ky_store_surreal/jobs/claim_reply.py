@@ -77,6 +77,7 @@ class Part:
         early: Rows that a client delayed, and that were met too early.
         rows: What it claimed; where that fits no reply, as ``fragments/rows_if_fit.surql`` says.
         chosen: What the choice has seen: see ``claim_choice_by_priority.surql``.
+        given: What the claim gave every row, and doesn't say of each.
     """
 
     found: int
@@ -84,6 +85,7 @@ class Part:
     early: Sequence[Mapping[str, Any]]
     rows: Any
     chosen: Mapping[str, Any]
+    given: Mapping[str, Any]
 
     @property
     def taken(self) -> int:
@@ -94,8 +96,8 @@ class Part:
 def parts_of(reply: Sequence[Any]) -> list[Part]:
     """Read the parts of a reply, in order."""
     return [
-        Part(found=found, has_others=bool(others), early=early, rows=rows, chosen=chosen)
-        for _, found, others, early, rows, chosen in _marked(reply, "claimed")
+        Part(found=found, has_others=bool(others), early=early, rows=rows, chosen=chosen, given=given)
+        for _, found, others, early, rows, chosen, given in _marked(reply, "claimed")
     ]
 
 

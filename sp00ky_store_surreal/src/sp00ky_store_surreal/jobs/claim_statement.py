@@ -50,7 +50,8 @@ class ClaimWriter:
             ranks = RANKS if self._looks_wide(table) else (0,)
             due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
             places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
-            part = surql("claim_embedded", until=until_of(table, n), **places)
+            own = ", lease_until" if table.timeout_overridable else ""
+            part = surql("claim_embedded", until=until_of(table, n), own=own, **places)
             statement += limited(self._choice(n, table, due), part, table, n)
         return statement, bindings
 

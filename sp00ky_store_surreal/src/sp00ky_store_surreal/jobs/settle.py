@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -27,6 +28,9 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.result_values import TEXT
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
+
+_Delivery = tuple[str, int, str | None, bytes | None]
+"""Of jobs that are settled alike, as most are: backend, epoch, runner, answer."""
 
 SETTLING = Way(lane=Lane.SETTLE)
 
@@ -117,22 +121,32 @@ class Settles(StorePart):
 
     def _settle_writes(self, settlements: Sequence[Settlement]) -> dict[str, list[Any]]:
         """Build what the statement binds; what is the same of several jobs is written at once."""
-        results, without_entries = self._ready.results(), self._ready.without_entries()
-        alike: dict[Settlement, list[RecordID]] = {}
+        delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
+        others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
+        without_entries = self._ready.without_entries()
         for each in settlements:
             row_id = id_value(each.job_id)
-            if row_id is not None:
-                alike.setdefault(_alike(each, has_entry=each.backend not in without_entries), []).append(
-                    row_id
-                )
-        delivered, others = [], []
-        for each, ids in alike.items():
-            result = results.get(each.backend, TEXT).value_of(each.transition.result_json)
+            if row_id is None:
+                continue
             if _is_delivery(each):
-                delivered.append([ids, each.epoch, each.runner_id, result])
+                answer = each.transition.result_json
+                delivered[each.backend, each.epoch, each.runner_id, answer].append(row_id)
             else:
-                others.append([ids, _write(each, result, marks=each.backend in self._limited)])
-        return {"delivered": delivered, "others": others}
+                others[_alike(each, has_entry=each.backend not in without_entries)].append(row_id)
+        return {
+            "delivered": [
+                [ids, epoch, runner_id, self._result_of(backend, answer)]
+                for (backend, epoch, runner_id, answer), ids in delivered.items()
+            ],
+            "others": [[ids, self._write_of(each)] for each, ids in others.items()],
+        }
+
+    def _write_of(self, settlement: Settlement) -> dict[str, Any]:
+        result = self._result_of(settlement.backend, settlement.transition.result_json)
+        return _write(settlement, result, marks=settlement.backend in self._limited)
+
+    def _result_of(self, backend: str, answer: bytes | None) -> Any:
+        return self._ready.results().get(backend, TEXT).value_of(answer)
 
     def _settle_statement(
         self,

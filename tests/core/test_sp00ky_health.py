@@ -60,7 +60,10 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     [
         (b"HTTP/1.1 200 OK\r\n\r\nready\n", None),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\nnot ready: it drains\n", "not ready: it drains"),
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", "not ready"),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "not ready"),
+        (b"HTTP/1.1 503 Busy\r\n\r\n<html>\n\x1b[31m<p>later", "<html> [31m<p>later"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n<html>\n<p>nothing here", "is no runner's"),
+        (b"HTTP/1.1\r\n\r\n", "is no runner's"),
         (b"SSH-2.0-x\r\n", "is no runner's"),
         (b"", "is no runner's"),
     ],

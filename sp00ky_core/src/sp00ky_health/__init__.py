@@ -17,6 +17,9 @@ DEFAULT = "127.0.0.1:9464"
 SECONDS = 5.0
 """For the answer; a busy runner is late with it, and one that is stuck never gives it."""
 
+MOST = 200
+"""Characters of an answer that are shown."""
+
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what is listened on isn't asked there
 
 
@@ -37,9 +40,17 @@ def ask(address: str) -> str | None:
     except OSError as error:
         return f"no answer from {address}: {error.strerror or error}"
     head, _, body = answer.partition("\r\n\r\n")
-    if not head.startswith("HTTP/1."):
-        return f"{address} is no runner's: start one with sp00ky run --listen"
-    return None if head.split(" ", 2)[1] == "200" else body.strip() or "not ready"
+    version, _, status = head.partition(" ")
+    if version.startswith("HTTP/1.") and status[:3] == "200":
+        return None
+    if version.startswith("HTTP/1.") and status[:3] == "503":
+        return _one_line(body) or "not ready"
+    return f"{address} is no runner's: start one with sp00ky run --listen"
+
+
+def _one_line(text: str) -> str:
+    """Return its words within ``MOST`` characters, none of which a terminal obeys."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())[:MOST]
 
 
 def _answer(host: str, port: int) -> str:

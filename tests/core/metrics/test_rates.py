@@ -64,9 +64,13 @@ def test_a_time_that_is_none_is_refused() -> None:
     with pytest.raises(OptionInvalid, match="since"):
         query_of(NOW, NOW + HOUR, None, None, None, routes=False)
     with pytest.raises(OptionInvalid, match="step"):
-        query_of(NOW, NOW - 720 * HOUR, None, timedelta(0), None, routes=False) and query_of(
-            NOW, NOW - 20 * 720 * HOUR, None, HOUR, None, routes=False
-        )
+        query_of(NOW, NOW - HOUR, NOW + 20 * 720 * HOUR, timedelta(0), None, routes=False)
+
+
+def test_longer_ago_than_attempts_are_kept_is_refused() -> None:
+    assert query_of(NOW, NOW - 720 * HOUR, None, None, None, routes=False).until == NOW
+    with pytest.raises(OptionInvalid, match="30 days ago at most"):
+        query_of(NOW, NOW - 2 * 720 * HOUR, None, None, None, routes=False)
 
 
 def rollup(minute: datetime, outcome: str, code: int, count: int, **fields: object) -> Rollup:

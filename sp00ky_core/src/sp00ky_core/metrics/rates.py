@@ -9,11 +9,19 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.metrics.summing import step_of
-from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, MINUTES_KEPT, OUTCOMES, Rollup, RollupQuery
+from sp00ky_core.ports import (
+    BUCKET_BOUNDS,
+    BUCKETS,
+    MINUTES_KEPT,
+    OUTCOMES,
+    ROLLUPS_KEPT,
+    Rollup,
+    RollupQuery,
+)
 
 __all__ = ["Rates", "percentile", "rates_of", "query_of"]
 
-MINUTE, HOUR = 60, 3_600
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
 MOST_STEPS = 10_000
 
 
@@ -66,20 +74,28 @@ def query_of(
     """Choose what to read: whole minutes, whole hours where it is so long ago that minutes are folded.
 
     Raises:
-        OptionInvalid: ``until`` isn't after ``since``, or there would be more than ``MOST_STEPS`` steps.
+        OptionInvalid: ``since`` isn't before ``until``, or longer ago than rollups are kept, or there would
+            be more than ``MOST_STEPS`` steps.
     """
     unit = HOUR if (now - since).total_seconds() > MINUTES_KEPT - HOUR else MINUTE
     end = now if until is None else until
-    if end <= since:
-        raise OptionInvalid(
-            option="since", value=shown(since), expected="before until, which is now by default"
-        )
+    _check_since(now, since, end)
     seconds = None if step is None else max(-(-round(step.total_seconds()) // unit), 1) * unit
     if seconds is not None and (end - since).total_seconds() / seconds > MOST_STEPS:
         raise OptionInvalid(option="step", value=shown(step), expected=f"at most {MOST_STEPS:,} steps")
     return RollupQuery(
         since=step_of(since, seconds or unit), until=end, backend=backend, step=seconds, routes=routes
     )
+
+
+def _check_since(now: datetime, since: datetime, end: datetime) -> None:
+    expected = None
+    if end <= since:
+        expected = "before until, which is now by default"
+    elif (now - since).total_seconds() > ROLLUPS_KEPT + HOUR:  # by whatever clock it was reckoned
+        expected = f"{ROLLUPS_KEPT // DAY:.0f} days ago at most: for so long attempts are kept"
+    if expected:
+        raise OptionInvalid(option="since", value=shown(since), expected=expected)
 
 
 def rates_of(

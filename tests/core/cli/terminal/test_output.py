@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sp00ky_core.cli.terminal.output import is_terminal, one_line, plain, show_json, show_rows
+from sp00ky_core.cli.terminal.output import is_terminal, one_line, plain, show_json, show_page, show_rows
 
 
 def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,3 +40,11 @@ def test_one_line_has_no_break() -> None:
 
 def test_a_closed_stream_is_no_terminal() -> None:
     assert not is_terminal(None)
+
+
+def test_an_empty_page_says_so_beside_its_headers(capsys: pytest.CaptureFixture[str]) -> None:
+    show_page("jobs", [], 50, dict, ["id", "status"], list, json_wanted=False)
+    assert capsys.readouterr() == ("id  status\n", "none found\n")
+    show_page("jobs", [], 50, dict, ["id", "status"], list, json_wanted=True)
+    shown = capsys.readouterr()
+    assert (json.loads(shown.out), shown.err) == ({"jobs": [], "next": None}, "")

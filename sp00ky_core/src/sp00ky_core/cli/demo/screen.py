@@ -37,7 +37,8 @@ def screen(expected: Mapping[str, int]) -> Iterator[Show]:
     with Live(refresh_per_second=8) as live:
 
         def show(jobs: Sequence[Job], scene: str) -> None:
-            live.update(_picture(jobs, expected, f"{time.monotonic() - began:4.1f} s  {scene}"))
+            picture = _picture(jobs, expected, f"{time.monotonic() - began:4.1f} s  {scene}")
+            live.update(picture, refresh=True)  # at once: what follows may be an import, which stops threads
 
         yield show
 

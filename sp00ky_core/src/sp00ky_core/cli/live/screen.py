@@ -38,7 +38,7 @@ async def shown_until_stopped(draw: Draw, work: Coroutine[Any, Any, None]) -> No
     ):
 
         def show() -> None:
-            live.update(draw(console.width, console.height), refresh=True)
+            live.update(draw(console.width, console.height - 1), refresh=True)  # the cursor's line is last
 
         drawing = asyncio.create_task(_repeat(show))
         try:

@@ -71,12 +71,14 @@ def show_list(
 
 
 def show_page(name: str, records: Sequence[Any], limit: int, *how: Any, json_wanted: bool) -> None:
-    """Print at most so many records as ``show_list`` does, and how to go on where more were found."""
+    """Print at most so many records as ``show_list`` does; on stderr how to go on, or that there is none."""
     page, rest = records[:limit], records[limit:]
     following = page[-1].id if rest else None
     show_list(name, page, *how, json_wanted=json_wanted, next=following)
     if following and not json_wanted:
         click.echo(f"there are more: --after {following}", err=True)
+    if not (records or json_wanted):
+        click.echo("none found", err=True)  # headers alone leave open whether that is an answer
 
 
 def plain(cell: object) -> str:

@@ -69,9 +69,11 @@ class Proxy:
         try:
             await self._flowing.wait()
             theirs, ours = await self._connect()
-        except OSError:
+        except (OSError, asyncio.CancelledError) as error:  # cancelled: the test is over
             writer.transport.abort()
-            return
+            if isinstance(error, OSError):
+                return
+            raise
         link = _Link(self._flowing, (reader, writer), (theirs, ours))
         self._links.add(link)
         try:

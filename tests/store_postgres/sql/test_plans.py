@@ -233,9 +233,9 @@ RUNS = """
 @pytest.mark.parametrize(
     ("statement", "arguments", "index"),
     [
-        ("schedule_runs", ("'s1'", "'{running}'", "NULL", "NULL"), "sp00ky_schedule_run_status"),
-        ("schedule_runs", ("'s1'", "NULL", "NULL", "10"), "sp00ky_schedule_run_pkey"),
-        ("schedule_runs", ("NULL", "NULL", "NULL", "10"), "sp00ky_schedule_run_fired"),
+        ("schedule_runs", ("'s1'", "'{running}'", "NULL", "NULL", "NULL"), "sp00ky_schedule_run_status"),
+        ("schedule_runs", ("'s1'", "NULL", "NULL", "10", "NULL"), "sp00ky_schedule_run_pkey"),
+        ("schedule_runs", ("NULL", "NULL", "NULL", "10", "NULL"), "sp00ky_schedule_run_fired"),
         ("schedule_runs_prune", ("'s1'", "'{killed}'", "now()", "1000"), "sp00ky_schedule_run_status"),
     ],
 )

@@ -110,14 +110,15 @@ async def opened_shop(folder: Path) -> AsyncIterator[Outbox]:
         await play(outbox, clock)
         store._rows.now = lambda: datetime.now(UTC)
         await store.write_rollups(rollups(datetime.now(UTC), 25 * 60))
-        beating = asyncio.create_task(keep_beating(outbox))
+        claimed = await store.claim({"api": 9}, "web-2-4711")
+        beating = asyncio.create_task(keep_beating(outbox, len(claimed)))
         yield outbox
         beating.cancel()
 
 
-async def keep_beating(outbox: Outbox) -> None:
+async def keep_beating(outbox: Outbox, count: int) -> None:
     """Be two runners, of which one is at work."""
-    held = {"web-1-4242": {"api": 0, "billing": 0}, "web-2-4711": {"api": 9, "billing": 0}}
+    held = {"web-1-4242": {"api": 0, "billing": 0}, "web-2-4711": {"api": count, "billing": 0}}
     while True:
         for name, in_flight in held.items():
             info = RunnerInfo(version="0.2.0", in_flight=in_flight, slots={"api": 50, "billing": 20})
@@ -143,7 +144,6 @@ async def play(outbox: Outbox, clock: Clock) -> None:
     for n in range(4):
         await outbox.run("api", "/spookify", {"id": f"order-7001-{n}"}, ordering_key="order-7001")
     clock.go(50)
-    await outbox.store.claim({"api": 9}, "web-2-4711")
 
 
 async def enqueue(outbox: Outbox, minute: int, chance: random.Random) -> None:
@@ -197,7 +197,7 @@ def rollups_of(
     at: datetime, route: tuple[str, str], load: int, bucket: int, *, is_out: bool
 ) -> Iterator[Rollup]:
     """Attempts of one minute on one route."""
-    failed = load // 2 if is_out else load // 40
+    failed = load * 2 // 3 if is_out else load // 40
     for outcome, code, count in (
         ("success", 200, load - failed),
         ("retry", 503, failed),

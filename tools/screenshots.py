@@ -38,8 +38,8 @@ async def jobs(page: Page) -> None:
 
 async def job(page: Page) -> None:
     """Show a job that was tried several times."""
-    await page.goto("/errors?since=")
-    await page.locator("tbody td.id a").nth(1).click()
+    await page.goto("/jobs?status=failed&backend=api")
+    await page.locator("tr", has_text="3 of 4").locator("td.id a").first.click()
     await page.get_by_role("heading", name="What happened").wait_for()
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import attrs
 
 from sp00ky_conformance.store.harness import settlement
-from sp00ky_core import JobStatus, NewJob, Outbox
+from sp00ky_core import AuditEntry, JobStatus, NewJob, Outbox
+from sp00ky_core.metrics.summing import step_of
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import RunnerInfo
-from sp00ky_core.scheduler.changes import define, tables_of
+from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, Rollup, RunnerInfo
 from sp00ky_core.stores.memory.store import MemoryStore
 
 POST = {
@@ -91,9 +90,13 @@ class Clock:
 async def opened(folder: Path, store: str = "memory://") -> AsyncIterator[Outbox]:
     """An outbox of the shop, migrated."""
     async with Outbox.open(write_files(folder, store)) as outbox:
-        await outbox.store.migrate()  # the outbox's `migrate` would stand in the audit
-        await define(outbox.store, outbox.config.schedules, tables_of(outbox.backends))
+        await outbox.migrate()
         yield outbox
+
+
+async def acts(outbox: Outbox) -> list[AuditEntry]:
+    """What operators have done since it was migrated, which defines its schedules."""
+    return [each for each in await outbox.audit() if each.action != "schedules sync"]
 
 
 @asynccontextmanager
@@ -106,15 +109,16 @@ async def opened_shop(folder: Path) -> AsyncIterator[Outbox]:
         store._rows.now = clock  # hours pass at once
         await play(outbox, clock)
         store._rows.now = lambda: datetime.now(UTC)
-        outbox.rates = scripted_rates  # type: ignore[attr-defined]
-        beating = asyncio.create_task(keep_beating(outbox))
+        await store.write_rollups(rollups(datetime.now(UTC), 25 * 60))
+        claimed = await store.claim({"api": 9}, "web-2-4711")
+        beating = asyncio.create_task(keep_beating(outbox, len(claimed)))
         yield outbox
         beating.cancel()
 
 
-async def keep_beating(outbox: Outbox) -> None:
+async def keep_beating(outbox: Outbox, count: int) -> None:
     """Be two runners, of which one is at work."""
-    held = {"web-1-4242": {"api": 0, "billing": 0}, "web-2-4711": {"api": 9, "billing": 0}}
+    held = {"web-1-4242": {"api": 0, "billing": 0}, "web-2-4711": {"api": count, "billing": 0}}
     while True:
         for name, in_flight in held.items():
             info = RunnerInfo(version="0.2.0", in_flight=in_flight, slots={"api": 50, "billing": 20})
@@ -140,7 +144,6 @@ async def play(outbox: Outbox, clock: Clock) -> None:
     for n in range(4):
         await outbox.run("api", "/spookify", {"id": f"order-7001-{n}"}, ordering_key="order-7001")
     clock.go(50)
-    await outbox.store.claim({"api": 9}, "web-2-4711")
 
 
 async def enqueue(outbox: Outbox, minute: int, chance: random.Random) -> None:
@@ -173,30 +176,44 @@ async def deliver(outbox: Outbox, chance: random.Random) -> None:
         await outbox.store.settle(outcomes)
 
 
-async def scripted_rates(*, since: datetime, until: datetime, step: timedelta | None = None) -> list[Any]:
-    """Return what ``Outbox.rates`` does, of made-up attempts, with an outage in them."""
-    step = step or until - since
-    chance, count = random.Random(3), int((until - since) / step)  # noqa: S311
-    loads = {"api": 60.0, "billing": 14.0}
+def rollups(until: datetime, minutes: int) -> list[Rollup]:
+    """Attempts of the minutes before then, as runners write them; with an outage of ``api`` in each hour."""
+    chance, start = random.Random(3), step_of(until, 60) - timedelta(minutes=minutes)  # noqa: S311
     return [
-        scripted_row(since + n * step, step, backend, load * chance.uniform(0.7, 1.2), n / count)
-        for n in range(count)
-        for backend, load in loads.items()
+        rollup
+        for n in range(minutes)
+        for backend, path, load, bucket in (("api", "/spookify", 60, 4), ("billing", "/charge", 14, 7))
+        for rollup in rollups_of(
+            start + n * timedelta(minutes=1),
+            (backend, path),
+            round(load * chance.uniform(0.7, 1.2)),
+            bucket,
+            is_out=backend == "api" and 30 < (start.minute + n) % 60 < 38,
+        )
     ]
 
 
-def scripted_row(at: datetime, step: timedelta, backend: str, load: float, place: float) -> Any:
-    is_out = backend == "api" and 0.55 < place < 0.65
-    failed, minutes = load * (0.55 if is_out else 0.01), step.total_seconds() / 60
-    parts = {"success": load - failed, "retry": failed, "failed": failed / 4, "throttled": 0, "unknown": 0}
-    outcomes = {name: int(value * minutes) for name, value in parts.items()}
-    return SimpleNamespace(
-        at=at,
-        seconds=step.total_seconds(),
-        backend=backend,
-        path=None,
-        attempts=sum(outcomes.values()),
-        outcomes=outcomes,
-        codes={500: outcomes["failed"]},
-        p95_s=0.34 if backend == "api" else 1.2,
-    )
+def rollups_of(
+    at: datetime, route: tuple[str, str], load: int, bucket: int, *, is_out: bool
+) -> Iterator[Rollup]:
+    """Attempts of one minute on one route."""
+    failed = load * 2 // 3 if is_out else load // 40
+    for outcome, code, count in (
+        ("success", 200, load - failed),
+        ("retry", 503, failed),
+        ("failed", 422, failed // 4),
+    ):
+        buckets = [0] * BUCKETS
+        buckets[bucket], buckets[bucket + 1] = count - count // 10, count // 10
+        if count:
+            yield Rollup(
+                minute=at,
+                runner_id="web-1-4242",
+                backend=route[0],
+                path=route[1],
+                outcome=outcome,
+                code=code,
+                count=count,
+                seconds_sum=count * BUCKET_BOUNDS[bucket],
+                buckets=tuple(buckets),
+            )

@@ -6,6 +6,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from tests.dashboard.conftest import Browser, Open, Operator
+from tests.dashboard.scene import acts
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
@@ -33,6 +34,11 @@ async def test_every_page_has_the_headers(browser: Browser) -> None:
         assert "onclick" not in answer.text
 
 
+async def test_what_is_not_there_is_said(browser: Browser) -> None:
+    assert "No page has this address." in await browser.see("/nowhere", 404)
+    assert "\0" not in await browser.see("/jobs?path=%00", 400)
+
+
 async def test_static_files_are_kept_and_nothing_beside_them(browser: Browser) -> None:
     answer = await browser.get("/static/dashboard.css")
     assert answer.status_code == 200
@@ -44,9 +50,9 @@ async def test_static_files_are_kept_and_nothing_beside_them(browser: Browser) -
 async def test_nothing_is_done_by_a_get(browser: Browser, outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify")
     for path in (f"/act?action=kill&id={job.id}&confirmed=1", f"/copy?id={job.id}"):
-        assert (await browser.get(path)).status_code == 405
+        assert "begin at a page" in await browser.see(path, 405)
     assert (await outbox.get(job.id)).status == "pending"
-    assert await outbox.audit() == []
+    assert await acts(outbox) == []
 
 
 async def refusing(_request: Any) -> None:

@@ -171,12 +171,15 @@ async def test_charts_are_drawn(chromium: Any, address: str) -> None:
     await page.locator("[id='chart-api'] canvas").wait_for()
     drawn = "document.querySelector('#chart-api canvas').toDataURL()"
     before = await page.evaluate(drawn)
+    high = "[...document.querySelectorAll('.card')].map((card) => card.offsetHeight)"
+    heights = await page.evaluate(high)
     label = await page.locator("[id='chart-api']").get_attribute("aria-label")
     assert re.match(r"[\d,]+ attempts", label)
     await page.emulate_media(color_scheme="dark")
     async with asyncio.timeout(PATIENCE / 1_000):
         while await page.evaluate(drawn) == before:  # noqa: ASYNC110  # a canvas sends no event
             await asyncio.sleep(0.05)
+    assert await page.evaluate(high) == heights, "a chart that is drawn again makes its card no larger"
     assert page.problems == []
 
 

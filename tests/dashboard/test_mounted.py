@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse
 from starlette.routing import Mount
 from tests.dashboard.conftest import Browser, Serve
+from tests.dashboard.scene import acts
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard import Dashboard
@@ -64,7 +65,7 @@ async def test_in_fastapi_its_dependency_decides(serve: Serve, outbox: Outbox) -
         origin = {"Sec-Fetch-Site": "same-origin"}
         done = await browser.client.post("/ops/outbox/act", data=fields, headers=origin)
         assert (done.status_code, done.headers["location"]) == (303, "/ops/outbox/")
-    (entry,) = await outbox.audit()
+    (entry,) = await acts(outbox)
     assert entry.actor == "ada"
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sp00ky_dashboard.render import age, count, duration, job_link, link, short_id
+from sp00ky_dashboard.render import age, count, depth, duration, job_link, link, listed, short_id
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,23 @@ def test_links() -> None:
     assert short_id("job:0123456789abcdef") == "job:…89abcdef"
     assert short_id("job:1") == "job:1"
     assert (count(12_345), count(1.5)) == ("12,345", "1.5")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "text"),
+    [
+        (0, "0"),
+        (10_000, "10,000"),
+        (10_001, "≈10 k"),
+        (12_520, "≈12.5 k"),
+        (999_600, "≈1 M"),
+        (1_115_333, "≈1.12 M"),
+        (3_000_000_000, "≈3 G"),
+    ],
+)
+def test_large_numbers_of_jobs_are_estimates(jobs: int, text: str) -> None:
+    assert depth(jobs) == text
+
+
+def test_lists_are_written_as_their_items() -> None:
+    assert (listed(["a", "b"]), listed("a"), listed(7)) == ("a, b", "a", "7")

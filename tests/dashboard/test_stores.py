@@ -10,7 +10,7 @@ import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.cli.test_server import Start, complaint, start
 from tests.dashboard.conftest import Browser
-from tests.dashboard.scene import opened
+from tests.dashboard.scene import acts, opened
 from tests.dashboard.settling import ended
 from tests.store_postgres.conftest import dsn, schema, sql, url
 
@@ -60,8 +60,8 @@ async def test_operators_act_on_jobs_and_are_written_down(browser: Browser, outb
     assert "1 job cleared." in await browser.act("clear", id=ids[0])
     answer = await browser.post("/copy", {"id": ids[1], "payload": '{"id": "2"}'})
     assert answer.status_code == 303
-    acts = [(each.action, each.actor, each.via, each.count) for each in await outbox.audit()]
-    assert acts == [
+    done = [(each.action, each.actor, each.via, each.count) for each in await acts(outbox)]
+    assert done == [
         ("copy", "ada", "dashboard", 1),
         ("clear", "ada", "dashboard", 1),
         ("kill", "ada", "dashboard", 1),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from tests.dashboard.conftest import Open
+from tests.dashboard.scene import acts
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
@@ -23,7 +24,7 @@ async def test_name_and_password(open_browser: Open, outbox: Outbox) -> None:
     assert "ada" in await browser.see("/jobs")
     await outbox.run("api", "/spookify")
     await browser.act("kill", all="1")
-    (entry,) = await outbox.audit()
+    (entry,) = await acts(outbox)
     assert (entry.actor, entry.action) == ("ada", "kill")
 
 

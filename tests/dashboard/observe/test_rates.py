@@ -1,34 +1,73 @@
 from __future__ import annotations
 
-from time import time
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from tests.dashboard.scene import scripted_rates
+import attrs
+import pytest
+from tests.core.two_backends import FAILURE
+from tests.dashboard.scene import opened, rollups
 
 from sp00ky_core import Outbox
-from sp00ky_core.errors import CallUnsupported
-from sp00ky_dashboard.observe.rates import RANGES, series
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.testing import ScriptedTransport
+from sp00ky_dashboard.observe.rates import RANGES, Series, attempts, series_of, written_until
+
+NOW = datetime.now(UTC).replace(minute=7, second=30)
+"""In the middle of a quarter of an hour, and not so long ago that minutes are folded."""
 
 
-async def test_each_backend_has_its_series(outbox: Outbox) -> None:
-    outbox.rates = scripted_rates  # type: ignore[attr-defined]
-    for name, count in (("hour", 60), ("day", 96)):
-        found = await series(outbox, RANGES[name])
-        assert found is not None
-        api = found["api"]
-        assert len(api.times) == len(api.succeeded) == len(api.failed) == count
-        step = int(RANGES[name].step.total_seconds())
-        assert all(at % step == 0 for at in api.times)
-        assert api.times[-1] + step < time(), "a step that goes on reads as if little happened"
-        assert api.attempts > api.retries > api.failures > 0
-        assert api.p95 == 0.34
-        assert f"{api.attempts:,} attempts" in api.summary
-        assert [each["label"] for each in api.chart["lines"]] == ["Succeeded", "To be repeated", "Failed"]
+async def series(outbox: Outbox, name: str, now: datetime, *backends: str) -> Series:
+    found = await attempts(outbox, RANGES[name], written_until(now))
+    assert found is not None
+    return series_of(found, backends)
+
+
+async def test_what_a_runner_has_written_is_in_the_series(tmp_path: Path) -> None:
+    async with opened(tmp_path, "sqlite:///app.db") as outbox:
+        jobs = [await outbox.run("api", "/spookify", max_retries=0) for _ in range(4)]
+        transport = ScriptedTransport(
+            lambda each: FAILURE if each.job.id == jobs[0].id else Delivered(code=200)
+        )
+        async with outbox.runner(transport=transport):
+            for job in jobs:
+                await outbox.wait(job.id)
+        found = await series(outbox, "hour", datetime.now(UTC) + timedelta(minutes=2), "api")
+    assert (found.attempts, found.failures, found.retries) == (4, 1, 0)
+    assert (sum(found.succeeded), sum(found.failed)) == (3, 1)
+    assert found.p95 is not None
+
+
+@pytest.mark.parametrize(("name", "count"), [("hour", 60), ("day", 97)])
+async def test_rates_are_per_minute_in_each_step(outbox: Outbox, name: str, count: int) -> None:
+    written = [each for each in rollups(NOW, 26 * 60) if each.backend == "api"]
+    steady = [attrs.evolve(each, count=6) for each in written if each.outcome == "success"]
+    await outbox.store.write_rollups(steady)
+    found = await series(outbox, name, NOW, "api")
+    assert len(found.times) == count
+    assert set(found.succeeded) == {6.0}, "also in the last step, which hasn't ended"
+    assert found.attempts == 6 * sum(found.times[0] <= each.minute.timestamp() for each in steady)
+
+
+async def test_backends_that_share_a_table_are_one_series(outbox: Outbox) -> None:
+    await outbox.store.write_rollups(rollups(NOW, 60))
+    api, billing = [await series(outbox, "hour", NOW, each) for each in ("api", "billing")]
+    both = await series(outbox, "hour", NOW, "api", "billing")
+    assert both.attempts == api.attempts + billing.attempts
+    assert both.attempts > both.retries > both.failures > 0
+    assert api.p95 is not None
+    assert billing.p95 is not None
+    assert api.p95 < billing.p95
+    assert f"{api.attempts:,} attempts" in api.summary
+    assert [each["label"] for each in api.chart["lines"]] == ["Succeeded", "Retried", "Failed"]
+
+
+async def test_without_attempts_the_series_is_of_zeros(outbox: Outbox) -> None:
+    found = await series(outbox, "hour", NOW, "api")
+    assert (found.attempts, found.p95, sum(found.succeeded)) == (0, None, 0)
 
 
 async def test_a_store_without_rollups_has_none(outbox: Outbox) -> None:
-    async def rates(**_: Any) -> Any:
-        raise CallUnsupported(store="memory://", call="rates", instead="another store")
-
-    outbox.rates = rates  # type: ignore[attr-defined]
-    assert await series(outbox, RANGES["hour"]) is None
+    store = outbox.store
+    store.capabilities = attrs.evolve(store.capabilities, rollups=False)  # type: ignore[misc]
+    assert await attempts(outbox, RANGES["hour"], NOW) is None

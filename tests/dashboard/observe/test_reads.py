@@ -43,6 +43,20 @@ async def test_an_answer_ages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await shared.get("q", ask) == 1
 
 
+async def test_who_asks_says_how_long_an_answer_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, shared, answers = 0.0, Reads(), iter(range(10))
+    monkeypatch.setattr(reads, "monotonic", lambda: now)
+
+    async def ask() -> int:
+        return next(answers)
+
+    assert await shared.get("q", ask, fresh=60) == 0
+    now = 59.0
+    assert await shared.get("q", ask, fresh=60) == 0
+    now = 61.0
+    assert await shared.get("q", ask, fresh=60) == 1
+
+
 async def test_an_error_isn_t_kept() -> None:
     shared = Reads()
 

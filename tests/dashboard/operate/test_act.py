@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser
+from tests.dashboard.scene import acts
 from tests.dashboard.settling import ended
 
 from sp00ky_core import NewJob, Outbox
@@ -15,7 +16,7 @@ async def test_ticked_jobs_are_counted_confirmed_and_done(browser: Browser, outb
     assert {each.status for each in await outbox.find()} == {"failed"}
     assert "2 jobs retried." in await browser.act("redrive", id=ids[:2])
     assert len(await outbox.find(status="pending")) == 2
-    (entry,) = await outbox.audit()
+    (entry,) = await acts(outbox)
     assert (entry.action, entry.actor, entry.reason, entry.count) == ("redrive", "ada", "why not", 2)
 
 
@@ -62,7 +63,7 @@ async def test_bad_input_does_nothing(
     answer = await browser.post("/act", fields)
     assert answer.status_code == 400
     assert says in answer.text
-    assert await outbox.audit() == []
+    assert await acts(outbox) == []
 
 
 async def test_an_empty_match_says_so(browser: Browser) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from tests.dashboard.conftest import Browser, Open
+from tests.dashboard.scene import acts
 from tests.dashboard.settling import ended
 
 from sp00ky_core import NewJob, Outbox
@@ -19,7 +20,7 @@ async def test_a_copy_with_an_edited_payload(browser: Browser, outbox: Outbox) -
     assert "this is the new job" in page
     (new,) = await outbox.find(status="pending")
     assert (new.payload, new.assigned_to) == ({"id": "2"}, "thread:a")
-    (entry,) = await outbox.audit()
+    (entry,) = await acts(outbox)
     assert (entry.action, entry.actor, entry.reason) == ("copy", "ada", "again")
 
 

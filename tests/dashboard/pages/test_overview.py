@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from tests.dashboard.conftest import Browser, Open
-from tests.dashboard.scene import scripted_rates
+from tests.dashboard.scene import rollups
 
 from sp00ky_core import Outbox
 
@@ -17,7 +19,7 @@ async def test_each_backend_and_the_fleet_are_shown(browser: Browser, outbox: Ou
 
 
 async def test_charts_are_of_the_last_hour_or_day(open_browser: Open, outbox: Outbox) -> None:
-    outbox.rates = scripted_rates  # type: ignore[attr-defined]
+    await outbox.store.write_rollups(rollups(datetime.now(UTC), 60))
     browser = await open_browser()
     for query, title in (("", "last hour"), ("?range=day", "last day"), ("?range=nonsense", "last hour")):
         page = await browser.see(f"/{query}")

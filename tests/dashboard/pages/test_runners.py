@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.dashboard.conftest import Browser
+from tests.dashboard.scene import acts
 
 from sp00ky_core import Outbox
 from sp00ky_core.ports import RunnerInfo
@@ -20,7 +21,7 @@ async def test_without_any_it_says_what_to_do(browser: Browser) -> None:
 async def test_one_is_asked_to_drain(browser: Browser, outbox: Outbox) -> None:
     await outbox.store.beat("r1", RunnerInfo())
     assert "r1 is asked to drain." in await browser.act("drain", target="r1")
-    (entry,) = await outbox.audit()
+    (entry,) = await acts(outbox)
     assert (entry.action, entry.actor, entry.reason) == ("drain", "ada", "why not")
     gone = await browser.post("/act", {"action": "drain", "target": "nope", "confirmed": "1"})
     assert gone.status_code == 409

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.dashboard.conftest import Browser
+from tests.dashboard.scene import acts
 
 from sp00ky_core import Outbox
 
@@ -30,7 +31,7 @@ async def test_one_is_fired_paused_and_resumed(browser: Browser, outbox: Outbox)
     assert "This schedule can&#39;t fire" in refused.text
     assert "is resumed" in await browser.act("resume-schedule", target="heartbeat")
     assert "no key in quarantine" in await browser.act("release-schedule", target="heartbeat")
-    assert {each.actor for each in await outbox.audit()} == {"ada"}
+    assert {each.actor for each in await acts(outbox)} == {"ada"}
 
 
 async def test_an_unknown_one(browser: Browser) -> None:

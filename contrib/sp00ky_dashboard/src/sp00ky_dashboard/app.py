@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Hashable
-from time import time
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -20,7 +20,7 @@ from sp00ky_dashboard.access.authentication import Authenticate, Operator, ident
 from sp00ky_dashboard.access.guard import problem_of, with_headers
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.observe.live import Live
-from sp00ky_dashboard.observe.rates import stats
+from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.observe.reads import Reads
 from sp00ky_dashboard.operate.bulk import BulkWork
 from sp00ky_dashboard.pages import ROUTES
@@ -35,9 +35,6 @@ TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
 
 PATIENCE = 0.2
 """Seconds that a page waits for what it reads; then the browser gets a page that waits for it."""
-
-ROLLUP_SECONDS = 60
-"""Charts change that often."""
 
 
 class Dashboard:
@@ -151,4 +148,4 @@ class Dashboard:
         runners = await self._reads.get("runners", self._outbox.runners)
         numbers = {name: attrs.evolve(each, **TICKING) for name, each in queues.items()}
         fleet = [(each.id, each.state, each.info) for each in runners]
-        return repr(numbers), repr(fleet), int(time() // ROLLUP_SECONDS)
+        return repr(numbers), repr(fleet), written_until(datetime.now(UTC))

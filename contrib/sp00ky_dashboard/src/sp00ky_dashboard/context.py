@@ -11,7 +11,7 @@ from starlette.requests import Request
 from sp00ky_core import Outbox
 from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.observe.live import Live
-from sp00ky_dashboard.observe.reads import Reads
+from sp00ky_dashboard.observe.reads import FRESH_SECONDS, Reads
 from sp00ky_dashboard.operate.bulk import BulkWork
 
 Result = TypeVar("Result")
@@ -39,9 +39,11 @@ class Context:
     operator: Operator
     patience: float | None = None
 
-    async def read(self, question: Hashable, ask: Callable[[], Awaitable[Result]]) -> Result:
+    async def read(
+        self, question: Hashable, ask: Callable[[], Awaitable[Result]], *, fresh: float = FRESH_SECONDS
+    ) -> Result:
         """Return what is read, maybe for others too. Raises ``StillReading`` where it takes long."""
-        return await self.reads.get(question, ask, patience=self.patience)
+        return await self.reads.get(question, ask, fresh=fresh, patience=self.patience)
 
 
 def context_of(request: Request) -> Context:

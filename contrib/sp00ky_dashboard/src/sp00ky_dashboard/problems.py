@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -41,6 +42,12 @@ TITLES = {
     500: "Something went wrong",
 }
 
+TEXTS = {
+    404: "No page has this address.",
+    405: "Nothing is done at this address by that method: begin at a page.",
+}
+"""Where no more is known."""
+
 
 def problem_page(
     request: Request,
@@ -57,7 +64,10 @@ def problem_page(
 
 async def http_problem(request: Request, error: Any) -> Response:
     """Answer where a page, or a way to ask for it, doesn't exist."""
-    return problem_page(request, error.status_code, error.detail, error.headers)
+    status, text = error.status_code, error.detail
+    if text == HTTPStatus(status).phrase:
+        text = TEXTS.get(status, f"{text}.")
+    return problem_page(request, status, text, error.headers)
 
 
 async def outbox_problem(request: Request, error: Any) -> Response:

@@ -18,6 +18,7 @@ from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.cookies import set_cookie
+from sp00ky_dashboard.observe.rates import EXACT
 
 STATIC = Path(__file__).parent / "static"
 
@@ -33,6 +34,9 @@ PAGES = (
 DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 """Seconds, and their unit; from twice as much on it is written in that unit."""
 
+SIZES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
+"""Of large numbers, and their unit."""
+
 
 def page(
     request: Request,
@@ -42,7 +46,7 @@ def page(
     headers: Mapping[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:
-    """Return a page. What UTF-8 can't hold, in what a client has written, is replaced."""
+    """Return a page. What UTF-8 or HTML can't hold, in what a client has written, is replaced."""
     context = request.scope.get("sp00ky_dashboard.context")
     root = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(root) or "/"
@@ -59,7 +63,8 @@ def page(
         "done_line": line,
     }
     html = _templates.get_template(template).render({**known, **values})
-    response = HTMLResponse(html.encode(errors="replace"), status, headers)
+    body = html.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")
+    response = HTMLResponse(body, status, headers)
     if forms.COOKIE not in request.cookies:
         set_cookie(response, request, forms.COOKIE, token)
     if line:
@@ -108,6 +113,20 @@ def count(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
+def listed(value: object) -> str:
+    """Write a value; a list as its items."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def depth(value: int) -> str:
+    """Write a number of jobs; a large one is an estimate, of which three digits say enough."""
+    if value <= EXACT:
+        return count(value)
+    rounded = round(value, 3 - len(str(value)))
+    size, unit = next(each for each in SIZES if rounded >= each[0])
+    return f"\N{ALMOST EQUAL TO}{rounded / size:.3g} {unit}"
+
+
 def short_id(job_id: str) -> str:
     """Write an id's table and the end of its key, where it differs from its neighbours'."""
     table, _, key = job_id.partition(":")
@@ -126,9 +145,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        age=age, count=count, duration=duration, instant=instant_to_json, pretty=pretty, short_id=short_id
-    )
+    written = (age, count, depth, duration, listed, pretty, short_id)
+    environment.filters.update({each.__name__: each for each in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment
 

@@ -78,7 +78,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(target[:2], family=family)
     except (OSError, UnicodeError) as error:  # or a name that is longer than names can be
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = (getattr(error, "strerror", None) or str(error)).partition(" (while")[
+            0
+        ]  # it repeats the address
         raise CannotListen(f"{host}:{port}: {reason}; choose another with --host and --port") from error
     with listener:
         yield listener

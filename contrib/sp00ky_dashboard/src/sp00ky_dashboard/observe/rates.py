@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
 from sp00ky_core import BackendStats, Outbox
-from sp00ky_core.errors import CallUnsupported
+from sp00ky_core.metrics.rates import Rates, percentile
 from sp00ky_core.metrics.summing import step_of
 
 EXACT = 10_000
 """Numbers of jobs up to which they are counted; beyond it is an estimate, which doesn't scan."""
 
-LATE = timedelta(seconds=10)
-"""Runners write a minute's attempts within so long after it."""
+MINUTE = 60
+
+WRITTEN = timedelta(seconds=10)
+"""After the end of a minute its attempts are in the rollups."""
+
+REPEATED = ("retry", "throttled", "unknown")
+"""Outcomes after which a job is attempted again."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +53,7 @@ RANGES = {
 
 @attrs.frozen(kw_only=True)
 class Series:
-    """The attempts on one backend over time.
+    """The attempts on the backends of one table over time.
 
     Attributes:
         times: When each step begins, seconds since 1970.
@@ -72,7 +78,7 @@ class Series:
     @property
     def chart(self) -> dict[str, Any]:
         """Return what the browser draws."""
-        lines = (("Succeeded", "success"), ("To be repeated", "warning"), ("Failed", "failed"))
+        lines = (("Succeeded", "success"), ("Retried", "warning"), ("Failed", "failed"))
         values = (self.succeeded, self.repeated, self.failed)
         return {
             "times": self.times,
@@ -87,23 +93,24 @@ class Series:
         """Say what the chart shows, for those who don't see it."""
         peak = max(self.succeeded, default=0.0)
         return (
-            f"{self.attempts:,} attempts: {self.failures:,} failed, {self.retries:,} to be repeated; "
+            f"{self.attempts:,} attempts: {self.failures:,} failed, {self.retries:,} retried; "
             f"at most {peak:,.1f} succeeded a minute"
         )
 
 
-async def series(outbox: Outbox, within: Range) -> Mapping[str, Series] | None:
-    """Return each backend's attempts, in steps that have ended; None: the store keeps no rollups."""
-    now = datetime.now(UTC)
-    end = step_of(now - LATE, int(within.step.total_seconds()))  # else each line falls to zero at its end
-    try:
-        rows = await outbox.rates(since=end - within.length, until=end, step=within.step)
-        totals = {row.backend: row for row in await outbox.rates(since=now - within.length, until=now)}
-    except CallUnsupported:
+def written_until(now: datetime) -> datetime:
+    """Return the end of the last minute whose attempts are in the rollups."""
+    return step_of(now - WRITTEN, MINUTE)
+
+
+async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[Rates] | None:
+    """Return each backend's attempts in each step until a minute's end; None: the store keeps no rollups."""
+    if not outbox.store.capabilities.rollups:
         return None
-    return {
-        name: _series([row for row in rows if row.backend == name], total) for name, total in totals.items()
-    }
+    found = await outbox.rates(since=until - within.length, until=until, step=within.step)
+    return [
+        attrs.evolve(each, seconds=min(each.seconds, (until - each.at).total_seconds())) for each in found
+    ]
 
 
 async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
@@ -111,22 +118,33 @@ async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
     return await outbox.stats(limit=EXACT)
 
 
-def _series(rows: Sequence[Any], total: Any) -> Series:
-    outcomes = total.outcomes
+def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:
+    """Sum up the attempts on some backends."""
+    steps: dict[datetime, list[Rates]] = {}
+    for each in rates:
+        if each.backend in backends:
+            steps.setdefault(each.at, []).append(each)
+    chosen = [each for step in steps.values() for each in step]
+    total = _outcomes(chosen)
+    buckets = [sum(each) for each in zip(*(each.buckets for each in chosen), strict=True)]
     return Series(
-        times=tuple(int(row.at.timestamp()) for row in rows),
-        succeeded=_per_minute(rows, ("success",)),
-        repeated=_per_minute(rows, ("retry", "throttled", "unknown")),
-        failed=_per_minute(rows, ("failed",)),
-        attempts=total.attempts,
-        failures=outcomes["failed"],
-        retries=outcomes["retry"] + outcomes["throttled"] + outcomes["unknown"],
-        p95=total.p95_s,
+        times=tuple(int(at.timestamp()) for at in steps),
+        succeeded=_per_minute(steps, ("success",)),
+        repeated=_per_minute(steps, REPEATED),
+        failed=_per_minute(steps, ("failed",)),
+        attempts=total.total(),
+        failures=total["failed"],
+        retries=sum(total[each] for each in REPEATED),
+        p95=percentile(buckets, 0.95),
     )
 
 
-def _per_minute(rows: Iterable[Any], outcomes: Iterable[str]) -> tuple[float, ...]:
-    names = tuple(outcomes)
+def _per_minute(steps: Mapping[datetime, Sequence[Rates]], outcomes: Collection[str]) -> tuple[float, ...]:
     return tuple(
-        round(60 * sum(row.outcomes.get(each, 0) for each in names) / (row.seconds or 60), 3) for row in rows
+        round(MINUTE * sum(_outcomes(each)[name] for name in outcomes) / each[0].seconds, 3)
+        for each in steps.values()
     )
+
+
+def _outcomes(rates: Collection[Rates]) -> Counter[str]:
+    return sum((Counter(each.outcomes) for each in rates), Counter[str]())

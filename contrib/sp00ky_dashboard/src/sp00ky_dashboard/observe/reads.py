@@ -12,7 +12,10 @@ import attrs
 Result = TypeVar("Result")
 
 FRESH_SECONDS = 1.0
-"""An answer is given again for so long, and for five times as long as it took to find."""
+"""An answer is given again for so long where who asks says nothing else."""
+
+SLOW_TIMES = 5
+"""... and for so many times as long as it took to find."""
 
 MOST_KEPT = 200
 """Answers."""
@@ -35,16 +38,27 @@ class Reads:
         self._answers: dict[Hashable, _Answer] = {}
 
     async def get(
-        self, question: Hashable, ask: Callable[[], Awaitable[Result]], *, patience: float | None = None
+        self,
+        question: Hashable,
+        ask: Callable[[], Awaitable[Result]],
+        *,
+        fresh: float = FRESH_SECONDS,
+        patience: float | None = None,
     ) -> Result:
         """Return a fresh answer; ask for one, once for all who want it at that time. Errors aren't kept.
+
+        Args:
+            question: Who asks the same gets the same answer.
+            ask: Finds the answer.
+            fresh: Seconds for which it is given again.
+            patience: Seconds to wait for it; None: as long as it takes.
 
         Raises:
             StillReading: It takes longer than ``patience``; it goes on, and is there for who asks again.
         """
         answer = self._answers.get(question)
         if answer is None or monotonic() > answer.stale_at:
-            answer = self._asked(question, ask)
+            answer = self._asked(question, ask, fresh)
         # A browser that leaves doesn't take the answer from others.
         await asyncio.wait([answer.task], timeout=patience)
         if not answer.task.done():
@@ -55,7 +69,7 @@ class Reads:
         """Ask anew from now on: an operator has changed something."""
         self._answers.clear()
 
-    def _asked(self, question: Hashable, ask: Callable[[], Awaitable[Any]]) -> _Answer:
+    def _asked(self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float) -> _Answer:
         now = monotonic()
         old = [key for key, each in self._answers.items() if now > each.stale_at]
         for key in old or list(self._answers)[: len(self._answers) - MOST_KEPT + 1]:
@@ -65,12 +79,14 @@ class Reads:
             return await ask()
 
         answer = self._answers[question] = _Answer(asyncio.create_task(asking()), float("inf"))
-        answer.task.add_done_callback(lambda task: self._end(question, answer, monotonic() - now))
+        answer.task.add_done_callback(
+            lambda _task: self._end(question, answer, max(fresh, SLOW_TIMES * (monotonic() - now)))
+        )
         return answer
 
-    def _end(self, question: Hashable, answer: _Answer, took: float) -> None:
+    def _end(self, question: Hashable, answer: _Answer, fresh: float) -> None:
         if answer.task.cancelled() or answer.task.exception() is not None:
             if self._answers.get(question) is answer:
                 del self._answers[question]
         else:
-            answer.stale_at = monotonic() + max(FRESH_SECONDS, 5 * took)
+            answer.stale_at = monotonic() + fresh

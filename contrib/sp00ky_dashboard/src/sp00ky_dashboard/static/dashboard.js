@@ -177,13 +177,14 @@
       }
     }
     for (const chart of all(".chart")) {
+      sizes.observe(chart);
       const known = charts.get(chart);
       if (!anew && known?.drawn === chart.dataset.chart) continue;
       known?.plot.destroy();
       draw(chart);
     }
   };
-  addEventListener("resize", () => drawAll(true));
+  const sizes = new ResizeObserver(() => drawAll(true));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(true));
 
   const settle = () => {
@@ -192,6 +193,6 @@
     ages();
   };
   document.addEventListener("htmx:afterSettle", settle);
-  document.fonts.ready.then(settle);
+  document.fonts.load("11px Inter").then(() => drawAll(true));
   settle();
 })();

@@ -53,6 +53,27 @@ async def test_what_was_missed_is_made_up_for_once(bench: Bench) -> None:
     assert await bench.deliver() == 1
 
 
+async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    scheduler = bench.services(outbox).scheduler
+    bench.clock.move(86_400)
+    await bench.fire(outbox)
+    assert scheduler._begin(await bench.store.schedules()) > 0  # it has seen the row, and found it right
+    bench.clock.move(-86_400)
+    scheduler._begin(await bench.store.schedules())
+    await asyncio.gather(*scheduler._under_way.values())
+    record = await outbox.schedules.get("tick")
+    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
+    assert "the database's clock has gone back" in caplog.text
+    assert len(bench.witness.fires) == 1, "it doesn't fire for that"
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    assert len(bench.witness.fires) == 2
+
+
 async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(bench: Bench) -> None:
     outbox = bench.outbox(EACH_MINUTE)
     await bench.fire(outbox)

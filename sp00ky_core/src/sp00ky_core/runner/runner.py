@@ -152,8 +152,8 @@ class Runner(Drain):
     @property
     def is_ready(self) -> bool:
         """Whether it delivers: its store is reached, its claims go through, and it doesn't drain."""
-        goes_on = self._running and not (self._claimer.is_stopping or self.observer.claims_fail)
-        return goes_on and self._beat.is_fresh()
+        goes_on = self._running and not self._claimer.is_stopping
+        return goes_on and self.observer.claims_go_through and self._beat.is_fresh()
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:

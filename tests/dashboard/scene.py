@@ -17,7 +17,7 @@ import attrs
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import JobStatus, NewJob, Outbox
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import RunnerInfo
+from sp00ky_core.ports import BUCKETS, RunnerInfo
 from sp00ky_core.scheduler.changes import define, tables_of
 from sp00ky_core.stores.memory.store import MemoryStore
 
@@ -189,6 +189,7 @@ def scripted_row(at: datetime, step: timedelta, backend: str, load: float, place
     is_out = backend == "api" and 0.55 < place < 0.65
     failed, minutes = load * (0.55 if is_out else 0.01), step.total_seconds() / 60
     parts = {"success": load - failed, "retry": failed, "failed": failed / 4, "throttled": 0, "unknown": 0}
+    slowness = 6 if backend == "api" else 8  # a quarter to half a second, or one to two and a half
     outcomes = {name: int(value * minutes) for name, value in parts.items()}
     return SimpleNamespace(
         at=at,
@@ -198,5 +199,5 @@ def scripted_row(at: datetime, step: timedelta, backend: str, load: float, place
         attempts=sum(outcomes.values()),
         outcomes=outcomes,
         codes={500: outcomes["failed"]},
-        p95_s=0.34 if backend == "api" else 1.2,
+        buckets=tuple(sum(outcomes.values()) * (n == slowness) for n in range(BUCKETS)),
     )

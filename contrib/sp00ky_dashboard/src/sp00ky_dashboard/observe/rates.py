@@ -8,8 +8,9 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core import BackendStats, Outbox
+from sp00ky_core import BackendStats, Outbox, Rates
 from sp00ky_core.errors import CallUnsupported
+from sp00ky_core.metrics.rates import percentile
 from sp00ky_core.metrics.summing import step_of
 
 EXACT = 10_000
@@ -17,6 +18,10 @@ EXACT = 10_000
 
 LATE = timedelta(seconds=10)
 """Runners write a minute's attempts within so long after it."""
+
+
+REPEATED = ("retry", "throttled", "unknown")
+"""Outcomes after which a job is tried again, or may be."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +52,7 @@ RANGES = {
 
 @attrs.frozen(kw_only=True)
 class Series:
-    """The attempts on one backend over time.
+    """The attempts of one queue over time: those of all backends that share its table.
 
     Attributes:
         times: When each step begins, seconds since 1970.
@@ -93,17 +98,26 @@ class Series:
 
 
 async def series(outbox: Outbox, within: Range) -> Mapping[str, Series] | None:
-    """Return each backend's attempts, in steps that have ended; None: the store keeps no rollups."""
+    """Return each queue's attempts, in steps that have ended; None: the store keeps no rollups."""
     now = datetime.now(UTC)
     end = step_of(now - LATE, int(within.step.total_seconds()))  # else each line falls to zero at its end
     try:
         rows = await outbox.rates(since=end - within.length, until=end, step=within.step)
-        totals = {row.backend: row for row in await outbox.rates(since=now - within.length, until=now)}
+        totals = await outbox.rates(since=now - within.length, until=now)
     except CallUnsupported:
         return None
-    return {
-        name: _series([row for row in rows if row.backend == name], total) for name, total in totals.items()
-    }
+    steps, wholes = _by_queue(outbox, rows), _by_queue(outbox, totals)
+    return {name: _series(steps.get(name, []), found) for name, found in wholes.items()}
+
+
+def _by_queue(outbox: Outbox, rows: Iterable[Rates]) -> dict[str, list[Rates]]:
+    """Group rows by the backend that names their table: one queue may have several."""
+    found: dict[str, list[Rates]] = {}
+    for row in rows:
+        backend = outbox.backends.get(row.backend)
+        name = row.backend if backend is None else backend.table.backend
+        found.setdefault(name, []).append(row)
+    return found
 
 
 async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
@@ -111,22 +125,27 @@ async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
     return await outbox.stats(limit=EXACT)
 
 
-def _series(rows: Sequence[Any], total: Any) -> Series:
-    outcomes = total.outcomes
+def _series(rows: Iterable[Rates], wholes: Sequence[Rates]) -> Series:
+    steps: dict[datetime, list[Rates]] = {}
+    for row in rows:
+        steps.setdefault(row.at, []).append(row)
+    parts = list(steps.values())
+    buckets = list(map(sum, zip(*(each.buckets for each in wholes), strict=True)))
     return Series(
-        times=tuple(int(row.at.timestamp()) for row in rows),
-        succeeded=_per_minute(rows, ("success",)),
-        repeated=_per_minute(rows, ("retry", "throttled", "unknown")),
-        failed=_per_minute(rows, ("failed",)),
-        attempts=total.attempts,
-        failures=outcomes["failed"],
-        retries=outcomes["retry"] + outcomes["throttled"] + outcomes["unknown"],
-        p95=total.p95_s,
+        times=tuple(int(at.timestamp()) for at in steps),
+        succeeded=_per_minute(parts, ("success",)),
+        repeated=_per_minute(parts, REPEATED),
+        failed=_per_minute(parts, ("failed",)),
+        attempts=sum(each.attempts for each in wholes),
+        failures=_count(wholes, ("failed",)),
+        retries=_count(wholes, REPEATED),
+        p95=percentile(buckets, 0.95),
     )
 
 
-def _per_minute(rows: Iterable[Any], outcomes: Iterable[str]) -> tuple[float, ...]:
-    names = tuple(outcomes)
-    return tuple(
-        round(60 * sum(row.outcomes.get(each, 0) for each in names) / (row.seconds or 60), 3) for row in rows
-    )
+def _count(rows: Iterable[Rates], outcomes: Iterable[str]) -> int:
+    return sum(row.outcomes.get(each, 0) for row in rows for each in outcomes)
+
+
+def _per_minute(parts: Iterable[Sequence[Rates]], outcomes: Sequence[str]) -> tuple[float, ...]:
+    return tuple(round(60 * _count(rows, outcomes) / (rows[0].seconds or 60), 3) for rows in parts)

@@ -11,7 +11,7 @@ from tests.core.scheduler.conftest import FAILED, Bench
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import RunStatus
-from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing import ScriptedTransport
 
 EACH_MINUTE = "{tick: {every: 60s, backend: api, route: /a}}"
@@ -192,6 +192,24 @@ async def test_a_real_runner_fires_and_delivers(bench: Bench) -> None:
 
         assert await eventually(succeeded)
     assert bench.witness.fires == [("tick", 1)]
+
+
+async def test_what_fails_for_schedules_counts_among_the_runners_failures(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    failed = asyncio.Event()
+
+    async def fails(*_: object, **__: object) -> None:
+        failed.set()
+        raise StoreUnavailable(store="memory://", problem="away")
+
+    bench.store.schedules = fails
+    async with outbox.runner(transport=ScriptedTransport()) as runner:
+        await failed.wait()
+        assert await eventually(lambda: _counted(runner))
+
+
+async def _counted(runner: Runner) -> bool:
+    return runner.observer.tally.store_errors > 0
 
 
 async def test_an_outage_costs_time_and_no_fire(bench: Bench) -> None:

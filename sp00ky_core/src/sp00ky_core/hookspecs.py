@@ -94,8 +94,8 @@ def sp00ky_traceparent(job: NewJob, backend: BackendConfig) -> str | None:
     """Choose the trace context of a job that is enqueued without one: the first result that isn't None.
 
     Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many`` and
-    ``statement``. None leaves it without. Raising, or a result that is no W3C traceparent, is logged, and the
-    job has none. Synchronous: ``async def`` is refused at load.
+    ``statement``, and for no job that a schedule makes. None leaves it without. Raising, or a result that is
+    no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused at load.
     """
 
 
@@ -113,8 +113,9 @@ def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str
 def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
     """Observe an enqueue: jobs were added by this process's ``run`` or ``run_many``.
 
-    Fires after the write; with ``connection``, before the caller's commit, which may never come. The return
-    value is ignored. Raising changes nothing.
+    Fires after the write; with ``connection``, before the caller's commit, which may never come. Jobs that a
+    schedule makes fire ``sp00ky_schedule_fired`` instead. The return value is ignored. Raising changes
+    nothing.
     """
 
 

@@ -228,7 +228,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
             hooks=self._hooks,
             strategies=self.plugins.strategies,
             options=options,
-            schedules=self.schedules.services(served, options),
+            schedules=lambda store: self.schedules.services(served, options, store),
         )
         return self.measures.watched(runner)
 

@@ -9,8 +9,17 @@ import pytest
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
+from sp00ky_core.metrics.observer import HANGING, Observer
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
 
 OUTCOMES: dict[str, Outcome] = {
     "ok": Delivered(code=201),
@@ -79,6 +88,32 @@ async def test_failures_of_the_store_are_counted_and_no_runner_is_ready_then(mak
         failing = False
         await bench.ended(job)
         assert runner.is_ready
+
+
+async def test_no_runner_is_ready_while_its_claim_hangs(make_bench: Any) -> None:
+    bench = await make_bench()
+    began, lock, clock = asyncio.Event(), asyncio.Event(), Clock()
+
+    def fault(method: str) -> Fault | None:
+        if method != "claim":
+            return None
+        began.set()
+        return Fault(held_until=lock, fails=False)
+
+    store = FaultyStore(bench.store, fault)
+    observer = Observer(clock)
+    claim = asyncio.create_task(observer.watched(store).claim({"api": 1}, "r"))
+    await began.wait()
+    assert observer.claims_go_through
+    clock.now += HANGING
+    assert not observer.claims_go_through
+    async with bench.runner(store) as runner:
+        assert runner.is_ready
+        runner.observer.claiming_since = runner.observer.clock() - HANGING
+        assert not runner.is_ready
+        lock.set()
+        await claim
+        assert observer.claims_go_through
 
 
 @pytest.mark.parametrize("name", ["nothing_of_the_kind"])

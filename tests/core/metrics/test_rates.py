@@ -98,7 +98,16 @@ def test_each_backend_has_a_row_in_each_step() -> None:
     first = rates[0]
     assert first.outcomes == {"success": 6, "retry": 3, "failed": 1, "throttled": 0, "unknown": 0}
     assert (first.codes, first.seconds, first.per_second) == ({500: 4}, 600, 10 / 600)
+    assert [each.seconds for each in rates] == [600, 600, 600, 300, 300], "the last step is cut"
     assert (first.p50_s, first.p99_s) == (pytest.approx(0.75), pytest.approx(0.995))
+
+
+def test_the_last_step_is_cut_after_a_whole_minute_for_rollups_are_of_minutes() -> None:
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    rows = [rollup(start + timedelta(minutes=10), "success", 200, 60)]
+    query = RollupQuery(since=start, step=600)
+    last = rates_of(query, start + timedelta(minutes=10, seconds=1), rows, ["api"])[-1]
+    assert (last.seconds, last.per_second) == (60, 1)
 
 
 def test_routes_have_rows_where_attempts_ended() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import attrs
 import pytest
 from tests.core.schedule.situations import NOW, SECOND, config, stored
 
-from sp00ky_core.schedule.clock import is_due, next_fire, same_clock
+from sp00ky_core.schedule.clock import brought_back, is_due, next_fire, same_clock
 
 
 def test_every_is_measured_from_a_fire_and_cron_from_the_clock_of_its_zone() -> None:
@@ -35,3 +36,23 @@ def test_whether_two_definitions_fire_at_the_same_times() -> None:
     assert same_clock(config(), config(payload={"a": 1}))
     assert not same_clock(config(), config(every=61.0))
     assert not same_clock(config(), config(enabled=False))
+
+
+@pytest.mark.parametrize(
+    ("definition", "ahead", "expected"),
+    [
+        ({"every": 10.0}, 10, None),
+        ({"every": 10.0}, 70, None),
+        ({"every": 10.0}, 86_410, 10),
+        ({"cron": "0 6 * * *"}, 55 * 60, None),
+        ({"cron": "0 6 * * *"}, 55 * 60 + 86_400, 55 * 60),
+        ({"enabled": False}, 86_400, None),
+    ],
+)
+def test_a_next_fire_that_no_clock_can_have_given_is_computed_again(
+    definition: dict[str, object], ahead: int, expected: int | None
+) -> None:
+    row = stored(next_fire_at=NOW + ahead * SECOND)
+    found = brought_back(row, config(**definition), NOW)
+    assert (found and found.next_fire_at) == (expected and NOW + expected * SECOND)
+    assert brought_back(attrs.evolve(row, paused=True), config(**definition), NOW) is None

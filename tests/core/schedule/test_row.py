@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import attrs
+import pytest
 from tests.core.schedule.situations import NOW, run, stored
 
+from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import RunStatus, Spawn
 from sp00ky_core.schedule.fire import job_key
@@ -32,6 +34,18 @@ def test_a_run_is_read_as_it_was_written() -> None:
     failed = run(key="k", status=RunStatus.FAILED, error={"code": "x"}, finished_at=NOW)
     assert run_of(run_row(failed)) == failed
     assert run_of(run_row(run())) == run()
+
+
+@pytest.mark.parametrize("field", ["status", "trigger"])
+def test_a_run_of_a_later_version_is_named(field: str) -> None:
+    with pytest.raises(RunUnreadable) as caught:
+        run_of(run_row(run(key="k")) | {field: "haunted"})
+    error = caught.value
+    assert (error.schedule, error.fired_at, error.key) == ("nightly", run().fired_at, "k")
+    assert "run of schedule 'nightly' of 2026-05-05 05:04:00+00:00, key 'k': 'haunted' isn't" in str(
+        error
+    ).replace("is not", "isn't")
+    assert str(error).endswith("; upgrade sp00ky here, a later version wrote it")
 
 
 def test_the_run_of_a_job_that_was_inserted_or_refused() -> None:

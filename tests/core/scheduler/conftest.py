@@ -89,7 +89,7 @@ class Bench:
             await next(iter(scheduler._under_way.values()))
 
     def services(self, outbox: Outbox) -> Any:
-        return outbox.schedules.services(outbox.backends, RunnerOptions(random=lambda: 0.0))
+        return outbox.schedules.services(outbox.backends, RunnerOptions(random=lambda: 0.0), outbox.store)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.core.scheduler.conftest import FAILED, Bench
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import RunStatus
-from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing import ScriptedTransport
 
 EACH_MINUTE = "{tick: {every: 60s, backend: api, route: /a}}"
@@ -51,6 +51,27 @@ async def test_what_was_missed_is_made_up_for_once(bench: Bench) -> None:
     await bench.fire(outbox)
     await bench.fire(outbox)
     assert await bench.deliver() == 1
+
+
+async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    scheduler = bench.services(outbox).scheduler
+    bench.clock.move(86_400)
+    await bench.fire(outbox)
+    assert scheduler._begin(await bench.store.schedules()) > 0  # it has seen the row, and found it right
+    bench.clock.move(-86_400)
+    scheduler._begin(await bench.store.schedules())
+    await asyncio.gather(*scheduler._under_way.values())
+    record = await outbox.schedules.get("tick")
+    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
+    assert "the database's clock has gone back" in caplog.text
+    assert len(bench.witness.fires) == 1, "it doesn't fire for that"
+    bench.clock.move(60)
+    await bench.fire(outbox)
+    assert len(bench.witness.fires) == 2
 
 
 async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(bench: Bench) -> None:
@@ -171,6 +192,24 @@ async def test_a_real_runner_fires_and_delivers(bench: Bench) -> None:
 
         assert await eventually(succeeded)
     assert bench.witness.fires == [("tick", 1)]
+
+
+async def test_what_fails_for_schedules_counts_among_the_runners_failures(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    failed = asyncio.Event()
+
+    async def fails(*_: object, **__: object) -> None:
+        failed.set()
+        raise StoreUnavailable(store="memory://", problem="away")
+
+    bench.store.schedules = fails
+    async with outbox.runner(transport=ScriptedTransport()) as runner:
+        await failed.wait()
+        assert await eventually(lambda: _counted(runner))
+
+
+async def _counted(runner: Runner) -> bool:
+    return runner.observer.tally.store_errors > 0
 
 
 async def test_an_outage_costs_time_and_no_fire(bench: Bench) -> None:

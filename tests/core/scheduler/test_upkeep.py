@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.scheduler.conftest import FAILED, Bench
 
+from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun
 
@@ -87,6 +88,34 @@ async def test_retention_says_by_when_a_run_has_ended_where_its_schedule_does_no
     await bench.services(outbox).upkeep.close_runs()
     jobs = [await outbox.get(str(run.job_id)) for run in runs]
     assert [job.status for job in jobs] == [JobStatus.PENDING, JobStatus.FAILED]
+
+
+async def test_a_run_of_a_later_version_stops_no_upkeep(
+    bench: Bench,
+) -> None:
+    names = ("later", "tick")
+    definition = "{every: 60s, backend: api, route: /a, history: 1}"
+    outbox = bench.outbox(f"{{{', '.join(f'{name}: {definition}' for name in names)}}}")
+    await outbox.migrate()
+    for name in names:
+        for _ in range(2):
+            await outbox.schedules.trigger(name)
+            await bench.deliver()
+            await bench.services(outbox).upkeep.close_runs()
+            bench.clock.move(1)
+    whole = bench.store.runs
+
+    async def runs(query: RunQuery) -> list[ScheduleRun]:
+        if query.schedule != "tick":
+            raise RunUnreadable(schedule="later", fired_at=bench.clock.now, key="", problem="what?")
+        return await whole(query)  # type: ignore[no-any-return]
+
+    bench.store.runs = runs
+    upkeep = bench.services(outbox).upkeep
+    await upkeep.close_runs()
+    await upkeep._prune_all_schedules()
+    bench.store.runs = whole
+    assert [run.schedule for run in await outbox.schedules.runs()] == ["tick", "later", "later"]
 
 
 async def test_old_runs_are_deleted(bench: Bench) -> None:

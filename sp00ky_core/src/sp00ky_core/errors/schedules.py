@@ -6,7 +6,7 @@ import attrs
 
 from sp00ky_core.errors.base import Sp00kyError, nearest, shown
 
-__all__ = ["ScheduleInvalid", "ScheduleStopped", "UnknownSchedule"]
+__all__ = ["RunUnreadable", "ScheduleInvalid", "ScheduleStopped", "UnknownSchedule"]
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -60,3 +60,24 @@ class ScheduleStopped(Sp00kyError):
 
     def __str__(self) -> str:
         return f"schedule {shown(self.schedule)} makes no jobs: {self.problem}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class RunUnreadable(Sp00kyError):
+    """A row of a run has a value that this version doesn't know; the row stays as it is.
+
+    Attributes:
+        schedule: Its schedule's name.
+        fired_at: When that fired.
+        key: Its key.
+        problem: Which value isn't known.
+    """
+
+    schedule: str
+    fired_at: object
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        run = f"{shown(self.schedule)} of {shown(self.fired_at)}, key {shown(self.key)}"
+        return f"run of schedule {run}: {self.problem}; upgrade sp00ky here, a later version wrote it"

@@ -22,6 +22,10 @@ SUCCESS = JobStatus.SUCCESS
 """To look it up in its enumeration takes longer than to compare it."""
 
 
+HANGING = 10.0
+"""Seconds after which a claim counts as hanging: it takes milliseconds, a second on a busy database."""
+
+
 @attrs.define
 class Observer:
     """Counts what a runner does.
@@ -30,11 +34,19 @@ class Observer:
         clock: The runner's.
         tally: Where it is counted.
         claims_fail: The latest claim failed.
+        claiming_since: When the claim that is under way began; None: none is.
     """
 
     clock: Callable[[], float]
     tally: Tally = attrs.field(factory=Tally)
     claims_fail: bool = False
+    claiming_since: float | None = None
+
+    @property
+    def claims_go_through(self) -> bool:
+        """Whether the latest claim did, and the one under way doesn't hang, behind a lock say."""
+        since = self.claiming_since
+        return not self.claims_fail and (since is None or self.clock() - since < HANGING)
 
     def ended(self, held: Held, settlement: Settlement, outcome: Outcome | None) -> None:
         """Count an attempt that has ended; None: a fault in the runner has ended it."""
@@ -89,12 +101,15 @@ class Observed:
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
+        self._observer.claiming_since = self._observer.clock()
         try:
             with self._counted():
                 claim = await self._store.claim(slots_by_backend, runner_id)
         except StoreError:
             self._observer.claims_fail = True
             raise
+        finally:
+            self._observer.claiming_since = None
         self._observer.claims_fail = False
         return claim
 

@@ -31,7 +31,7 @@ class Rates:
 
     Attributes:
         at: When that part began.
-        seconds: How long it is.
+        seconds: How long it is; the last step is cut after the minute in which the whole time ends.
         backend: The backend's name.
         path: The route; None: all together; empty: what no document has.
         attempts: How many ended.
@@ -115,9 +115,17 @@ def rates_of(
     for each in rollups:
         key = (each.minute, each.backend, each.path if query.routes else None)
         parts.setdefault(key, []).append(each)
-    length = query.step or (until - query.since).total_seconds()
     ordered = sorted(parts.items(), key=lambda part: (part[0][0], part[0][1], part[0][2] or ""))
-    return [_rates(*key, length, found) for key, found in ordered]
+    return [_rates(*key, _length(query, key[0], until), found) for key, found in ordered]
+
+
+def _length(query: RollupQuery, at: datetime, until: datetime) -> float:
+    """Seconds of the step that began then: the last one is cut after the minute in which the whole ends.
+
+    Not within it, for a rollup is of a whole minute.
+    """
+    left = (until - at).total_seconds()
+    return left if query.step is None else min(query.step, -(-left // MINUTE) * MINUTE)
 
 
 def _steps(query: RollupQuery, until: datetime) -> list[datetime]:

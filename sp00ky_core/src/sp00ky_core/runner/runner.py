@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from typing import Self
 
@@ -56,7 +56,7 @@ class Runner(Drain):
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
-        schedules: ScheduleServices | None = None,
+        schedules: Callable[[Store], ScheduleServices | None] = lambda _: None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer = Observer(options.clock)
@@ -65,7 +65,7 @@ class Runner(Drain):
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._documents = {name: backend.contract.digest for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
-        self._schedules = schedules
+        self._schedules = schedules(self._store)  # so that their failures are counted, too
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
@@ -152,8 +152,8 @@ class Runner(Drain):
     @property
     def is_ready(self) -> bool:
         """Whether it delivers: its store is reached, its claims go through, and it doesn't drain."""
-        goes_on = self._running and not (self._claimer.is_stopping or self.observer.claims_fail)
-        return goes_on and self._beat.is_fresh()
+        goes_on = self._running and not self._claimer.is_stopping
+        return goes_on and self.observer.claims_go_through and self._beat.is_fresh()
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:

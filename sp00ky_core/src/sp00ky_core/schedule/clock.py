@@ -5,11 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import attrs
+
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.ports.schedules import StoredSchedule
 from sp00ky_core.schedule.cron import next_cron
 
-__all__ = ["can_not_fire", "is_due", "next_fire", "same_clock"]
+__all__ = ["brought_back", "can_not_fire", "is_due", "next_fire", "same_clock"]
+
+AHEAD = timedelta(seconds=60)
+"""By how much a next fire may lie after the one computed now: clocks are set by less in normal service."""
 
 
 def next_fire(definition: ScheduleConfig, after: datetime) -> datetime | None:
@@ -27,6 +32,18 @@ def next_fire(definition: ScheduleConfig, after: datetime) -> datetime | None:
 def is_due(stored: StoredSchedule, now: datetime) -> bool:
     """Return whether a schedule is to fire now by its own clock."""
     return not can_not_fire(stored) and stored.next_fire_at is not None and stored.next_fire_at <= now
+
+
+def brought_back(stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> StoredSchedule | None:
+    """Return the row with the next fire computed from now, where the stored one is too far ahead.
+
+    It is after the database's clock was ahead when it was computed, and has been set back since. None: the
+    row is as it should be.
+    """
+    at, computed = stored.next_fire_at, next_fire(definition, now)
+    if can_not_fire(stored) or at is None or computed is None or at - computed <= AHEAD:
+        return None
+    return attrs.evolve(stored, next_fire_at=computed)
 
 
 def can_not_fire(stored: StoredSchedule) -> bool:

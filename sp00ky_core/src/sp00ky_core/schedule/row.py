@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
 __all__ = ["run_of", "run_row", "run_with_job", "refused_run", "schedule_of", "schedule_row"]
@@ -55,14 +56,23 @@ def schedule_row(schedule: StoredSchedule) -> dict[str, Any]:
 
 
 def run_of(row: Mapping[str, Any]) -> ScheduleRun:
-    """Read a row of ``sp00ky_schedule_run``."""
+    """Read a row of ``sp00ky_schedule_run``.
+
+    Raises:
+        RunUnreadable: its status or its trigger isn't known here.
+    """
+    try:
+        trigger, status = Trigger(row["trigger"]), RunStatus(row["status"])
+    except ValueError as error:
+        named = {name: row[name] for name in ("schedule", "fired_at", "key")}
+        raise RunUnreadable(**named, problem=str(error)) from error
     return ScheduleRun(
         schedule=row["schedule"],
         fired_at=row["fired_at"],
         key=row["key"],
-        trigger=Trigger(row["trigger"]),
+        trigger=trigger,
         job_id=row["job_id"],
-        status=RunStatus(row["status"]),
+        status=status,
         error=_parsed(row["error"]),
         finished_at=row["finished_at"],
     )

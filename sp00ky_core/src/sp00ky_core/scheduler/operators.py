@@ -66,14 +66,16 @@ class ScheduleOperators:
         other._via = lambda: via
         return other
 
-    def services(self, served: Mapping[str, Any], options: RunnerOptions) -> ScheduleServices | None:
-        """Make what a runner of these backends does; None: the store keeps no schedules."""
-        if not self._store.capabilities.schedules:
+    def services(
+        self, served: Mapping[str, Any], options: RunnerOptions, store: Store
+    ) -> ScheduleServices | None:
+        """Make what a runner of these backends does, on its store; None: that keeps no schedules."""
+        if not store.capabilities.schedules:
             return None
-        return ScheduleServices.of(self._firing(served), self._config, options)
+        return ScheduleServices.of(self._firing(served, store), self._config, options)
 
-    def _firing(self, backends: Mapping[str, Any]) -> Firing:
-        return Firing(self._store, backends, self._hooks, self._trusted.__contains__)
+    def _firing(self, backends: Mapping[str, Any], store: Store) -> Firing:
+        return Firing(store, backends, self._hooks, self._trusted.__contains__)
 
     async def define(self, name: str, /, **definition: Any) -> None:
         """Define a schedule, or change it; keys as in sp00ky.yml, or in Python's spelling.
@@ -181,7 +183,7 @@ class ScheduleOperators:
             for _ in range(TRIES):
                 stored, now = await self._known(name)
                 definition = self._fit_to_fire(stored)
-                firing = self._firing(self._backends)
+                firing = self._firing(self._backends, self._store)
                 runs = await firing.fire(stored, definition, now, Trigger.MANUAL)
                 if runs is not None:
                     await record.reach(len(runs))
@@ -271,10 +273,10 @@ class ScheduleOperators:
             problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
         elif not definition.enabled:
             problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
-        elif not self._firing(self._backends).knows(stored, definition):
+        elif not self._firing(self._backends, self._store).knows(stored, definition):
             where = f" (with the table {stored.job_table!r})" if stored.job_table else ""
             problem = f"its backend {definition.backend!r}{where} isn't one of this configuration"
-        elif not self._firing(self._backends).can_fire(stored, definition):
+        elif not self._firing(self._backends, self._store).can_fire(stored, definition):
             problem = (
                 "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
             )

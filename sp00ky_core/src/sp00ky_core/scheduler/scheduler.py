@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import ScheduleSnapshot, StoredSchedule, Trigger
+from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.clock import can_not_fire, is_due
+from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due
 from sp00ky_core.scheduler.changes import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
 
@@ -61,6 +62,7 @@ class Scheduler:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._read: dict[tuple[str, str], ScheduleConfig | None] = {}  # by name and hash
+        self._right: dict[str, tuple[datetime | None, datetime]] = {}  # next fire, and when it was right
         self._said: set[str] = set()
         self._has_defined = False
         self._reading = asyncio.Lock()
@@ -126,11 +128,20 @@ class Scheduler:
             definition = self._definition(stored)
             if definition is None:
                 continue
-            if is_due(stored, snapshot.now):
+            if is_due(stored, snapshot.now) or not self._is_right(stored, definition, snapshot.now):
                 self._under_way[name] = asyncio.create_task(self._fire(name, definition))
             else:
                 wait = min(wait, (stored.next_fire_at - snapshot.now).total_seconds())
         return max(wait, SHORTEST_WAIT)
+
+    def _is_right(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> bool:
+        """Whether its next fire isn't too far ahead: once right, it stays so until the clock goes back."""
+        at, since = self._right.get(stored.name, (None, now))
+        if at != stored.next_fire_at or now < since:
+            if brought_back(stored, definition, now) is not None:
+                return False
+            self._right[stored.name] = stored.next_fire_at, now
+        return True
 
     def _turned(self, rows: list[Row]) -> list[Row]:
         """Begin anywhere, so that runners which wake at the same time rarely decide on the same schedule."""
@@ -162,12 +173,8 @@ class Scheduler:
                     await asyncio.sleep(APART * self._options.random())
                 snapshot = await self._latest()  # another runner may have fired it meanwhile
                 stored = snapshot.schedules.get(name)
-                if (
-                    stored is not None
-                    and self._definition(stored) == definition
-                    and is_due(stored, snapshot.now)
-                ):
-                    await self._firing.fire(stored, definition, snapshot.now, Trigger.CRON)
+                if stored is not None and self._definition(stored) == definition:
+                    await self._fire_or_bring_back(stored, definition, snapshot.now)
         except Sp00kyError as error:
             logger.warning("schedule %s: this fire is tried again: %s", name, error)
             await asyncio.sleep(AFTER_FAILURE)
@@ -177,6 +184,18 @@ class Scheduler:
         finally:
             del self._under_way[name]
             self.signal()
+
+    async def _fire_or_bring_back(
+        self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime
+    ) -> None:
+        if is_due(stored, now):
+            await self._firing.fire(stored, definition, now, Trigger.CRON)
+            return
+        wanted = brought_back(stored, definition, now)
+        if wanted is None or await self._schedules.change_schedule(ScheduleChange(schedule=wanted)) is None:
+            return
+        text = "schedule %s: its next fire was %s ahead, for the database's clock has gone back; it is now %s"
+        logger.warning(text, stored.name, (stored.next_fire_at or now) - now, wanted.next_fire_at)
 
     async def _wait(self, seconds: float) -> None:
         begin = self._options.clock()

@@ -101,12 +101,17 @@ class RunUpkeep:
         """Delete old runs; a fault is logged, and tried again with the next round."""
         try:
             snapshot = await self._schedules.schedules()
-            for stored in snapshot.schedules.values():
-                definition = self._known(stored)
-                if definition is not None:
-                    await self._prune(stored, definition, snapshot.now)
         except Sp00kyError as error:
             logger.debug("schedules' old runs can't be deleted: %s", error)
+            return
+        for stored in snapshot.schedules.values():
+            definition = self._known(stored)
+            if definition is None:
+                continue
+            try:
+                await self._prune(stored, definition, snapshot.now)
+            except Sp00kyError as error:
+                logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
 
     async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> None:
         definition = self._known(stored)

@@ -107,10 +107,7 @@ async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[R
     """Return each backend's attempts in each step until a minute's end; None: the store keeps no rollups."""
     if not outbox.store.capabilities.rollups:
         return None
-    found = await outbox.rates(since=until - within.length, until=until, step=within.step)
-    return [
-        attrs.evolve(each, seconds=min(each.seconds, (until - each.at).total_seconds())) for each in found
-    ]
+    return await outbox.rates(since=until - within.length, until=until, step=within.step)
 
 
 async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:

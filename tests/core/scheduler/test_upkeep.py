@@ -110,12 +110,21 @@ async def test_a_run_of_a_later_version_stops_no_upkeep(
             raise RunUnreadable(schedule="later", fired_at=bench.clock.now, key="", problem="what?")
         return await whole(query)  # type: ignore[no-any-return]
 
+    for name in names:
+        await outbox.schedules.trigger(name)
+    await bench.deliver()
     bench.store.runs = runs
     upkeep = bench.services(outbox).upkeep
     await upkeep.close_runs()
     await upkeep._prune_all_schedules()
     bench.store.runs = whole
-    assert [run.schedule for run in await outbox.schedules.runs()] == ["tick", "later", "later"]
+    found = [(run.schedule, run.status.value) for run in await bench.store.runs(RunQuery())]
+    assert sorted(found) == [
+        ("later", "running"),
+        ("later", "success"),
+        ("later", "success"),
+        ("tick", "success"),
+    ]
 
 
 async def test_old_runs_are_deleted(bench: Bench) -> None:

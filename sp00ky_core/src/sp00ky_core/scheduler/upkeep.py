@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.config.settings import TopRetentionConfig
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import RunUnreadable, Sp00kyError
 from sp00ky_core.ports import (
     OPEN_RUN,
     RunQuery,
@@ -85,13 +86,26 @@ class RunUpkeep:
     async def _open_runs(self, snapshot: ScheduleSnapshot) -> dict[str, list[OpenRun]]:
         """Read the runs that haven't ended, oldest first, of the schedules that are known here."""
         known = {name for name, each in snapshot.schedules.items() if self._known(each) is not None}
-        runs = await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
+        runs = await self._runs_of(known)
         jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
         found: dict[str, list[OpenRun]] = {}
         for run in reversed(runs):
             if run.schedule in known:
                 found.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
         return found
+
+    async def _runs_of(self, known: Collection[str]) -> list[ScheduleRun]:
+        """Read the open runs; those of a schedule with one that can't be read are left out."""
+        try:
+            return await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
+        except RunUnreadable:
+            runs: list[ScheduleRun] = []
+        for name in known:
+            try:
+                runs += await self._schedules.runs(RunQuery(schedule=name, statuses=OPEN_RUN, limit=None))
+            except RunUnreadable as error:
+                logger.debug("runs can't be closed: %s", error)
+        return runs
 
     def _known(self, stored: StoredSchedule) -> ScheduleConfig | None:
         definition = definition_of(stored)

@@ -72,7 +72,7 @@ class Live:
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.create_task(self._feed())
         try:
-            while await changed.wait() and not self._closed:
+            while not self._closed and await changed.wait() and not self._closed:
                 changed.clear()
                 yield
         finally:

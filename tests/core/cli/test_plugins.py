@@ -12,6 +12,17 @@ from sp00ky_core.plugins import registry
 
 POINTS = entry_points(group=registry.GROUP)
 
+KEYS = [
+    "name",
+    "distribution",
+    "version",
+    "stores",
+    "transports",
+    "retry_strategies",
+    "commands",
+    "hooks",
+]
+
 
 @pytest.fixture
 def only_core(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,16 +59,7 @@ def test_a_missing_transport_says_what_to_install(project: Path, sp00ky: Any) ->
 @pytest.mark.usefixtures("only_core")
 def test_only_what_is_there_is_listed(sp00ky: Any) -> None:
     (listed,) = sp00ky("plugins", "--json").json["plugins"]
-    assert list(listed) == [
-        "name",
-        "distribution",
-        "version",
-        "stores",
-        "transports",
-        "retry_strategies",
-        "commands",
-        "hooks",
-    ]
+    assert list(listed) == KEYS
     assert (listed["distribution"], listed["stores"]) == ("sp00ky-core", ["memory"])
 
 
@@ -76,17 +78,7 @@ def test_a_broken_plugin_names_its_distribution(
 def test_plugins_have_the_documented_keys(folder: Path, sp00ky: Any) -> None:
     listed = sp00ky("plugins", "--json").json
     assert list(listed) == ["plugins"]
-    keys = [
-        "name",
-        "distribution",
-        "version",
-        "stores",
-        "transports",
-        "retry_strategies",
-        "commands",
-        "hooks",
-    ]
-    assert all(list(plugin) == keys for plugin in listed["plugins"])
+    assert all(list(plugin) == KEYS for plugin in listed["plugins"])
     brought = {plugin["distribution"]: plugin for plugin in listed["plugins"]}
     assert brought["sp00ky-core"]["stores"] == ["memory"]
     assert {"mem", "surrealkv"} <= set(brought["sp00ky-store-surreal"]["stores"])

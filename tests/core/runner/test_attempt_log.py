@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-
 import pytest
+from tests.core.runner.throttling import Backend, throttled
 
-from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered
-from sp00ky_core.ports import Attempt
+from sp00ky_core.outcome import Undelivered
 from sp00ky_core.runner.attempt_log import MOST, MOST_OF, WINDOW
 
 
@@ -21,24 +18,6 @@ async def test_many_bad_rows_are_summed_up(make_bench, caplog: pytest.LogCapture
     told = [record.getMessage() for record in caplog.records if "invalid_path" in record.getMessage()]
     assert len(told) == MOST + 1
     assert told[-1] == f"7 more jobs of api failed within {WINDOW:.0f} s: invalid_path"
-
-
-def throttled(after: float | None = 0.01, code: int = 429) -> Undelivered:
-    return Undelivered(name=THROTTLED, code=code, reason="slow down", retry_after=after)
-
-
-class Backend:
-    """Answers with these outcomes in turn, then takes everything."""
-
-    def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
-        self.outcomes = deque(outcomes)
-        self.requests = 0
-
-    def __call__(self, attempt: Attempt) -> Outcome:
-        if attempt.backend.name != "api":
-            return Delivered()
-        self.requests += 1
-        return self.outcomes.popleft() if self.outcomes else Delivered()
 
 
 async def test_throttled_answers_are_summed_up_in_the_log(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 import attrs
 import pytest
+from tests.core.runner.throttling import Backend, throttled
 
 from sp00ky_conformance.cancellation import turns
 from sp00ky_core.breaker import BreakerState
@@ -20,24 +19,6 @@ from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 
 NEVER = 3_600.0
-
-
-def throttled(after: float | None = 0.01, code: int = 429) -> Undelivered:
-    return Undelivered(name=THROTTLED, code=code, reason="slow down", retry_after=after)
-
-
-class Backend:
-    """Answers with these outcomes in turn, then takes everything."""
-
-    def __init__(self, outcomes: Iterable[Outcome] = ()) -> None:
-        self.outcomes = deque(outcomes)
-        self.requests = 0
-
-    def __call__(self, attempt: Attempt) -> Outcome:
-        if attempt.backend.name != "api":
-            return Delivered()
-        self.requests += 1
-        return self.outcomes.popleft() if self.outcomes else Delivered()
 
 
 class Window:

@@ -14,5 +14,5 @@ __all__ = ["sp00ky_register_commands"]
 
 @hookimpl
 def sp00ky_register_commands() -> Mapping[str, click.Command]:
-    """``sp00ky dashboard``."""
+    """Register ``sp00ky dashboard``."""
     return {"dashboard": dashboard}

@@ -10,11 +10,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core import BackendStats, Outbox
+from sp00ky_core.metrics.measures import EXACT
 from sp00ky_core.metrics.rates import Rates, percentile
 from sp00ky_core.metrics.summing import step_of
-
-EXACT = 10_000
-"""Numbers of jobs up to which they are counted; beyond it is an estimate, which doesn't scan."""
 
 MINUTE = 60
 

@@ -23,7 +23,7 @@ ASKED = ("reason", "duration", "over", "resend_unknown")
 
 
 async def act(request: Request) -> Response:
-    """``POST /act``: ``action``, what it is done to, and ``confirmed``; else it is asked first."""
+    """Answer ``POST /act``: ``action``, what it is done to, and ``confirmed``; else it is asked first."""
     form = await form_of(request)
     if context_of(request).operator.read_only:
         raise HTTPException(403, "This dashboard is read-only.")

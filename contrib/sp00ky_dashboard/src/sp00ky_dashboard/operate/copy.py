@@ -19,7 +19,7 @@ from sp00ky_dashboard.render import job_link, page, pretty
 
 
 async def copy(request: Request) -> Response:
-    """``POST /copy``: ``id``, ``payload`` (left out: as it was), ``reason``."""
+    """Answer ``POST /copy``: ``id``, ``payload`` (left out: as it was), ``reason``."""
     context, form = context_of(request), await form_of(request)
     operator, outbox = context.operator, context.outbox
     if operator.read_only:

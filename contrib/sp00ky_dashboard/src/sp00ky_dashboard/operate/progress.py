@@ -12,7 +12,7 @@ from sp00ky_dashboard.render import page
 
 
 async def progress(request: Request) -> Response:
-    """``/progress/ID``."""
+    """Answer ``/progress/ID``."""
     operation = context_of(request).bulk.get(request.path_params["operation_id"])
     if operation is None:
         raise HTTPException(404, "This process doesn't know that operation: the audit says how far it came.")

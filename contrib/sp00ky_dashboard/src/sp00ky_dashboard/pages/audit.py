@@ -13,7 +13,7 @@ PAGE = 50
 
 
 async def audit(request: Request) -> Response:
-    """``/audit``."""
+    """Answer ``/audit``."""
     context, after = context_of(request), request.query_params.get("after")
     found = await context.read(("audit", after), lambda: context.outbox.audit(limit=PAGE + 1, after=after))
     following = link("/audit", after=found[PAGE - 1].id) if len(found) > PAGE else None

@@ -14,7 +14,7 @@ AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "": "All that a
 
 
 async def errors(request: Request) -> Response:
-    """``/errors``."""
+    """Answer ``/errors``."""
     context = context_of(request)
     since = request.query_params.get("since", "24h")
     since = since if since in AGES else "24h"

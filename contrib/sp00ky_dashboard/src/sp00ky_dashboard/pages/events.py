@@ -10,7 +10,7 @@ from sp00ky_dashboard.context import context_of
 
 
 async def events(request: Request) -> StreamingResponse:
-    """``/events``: changes of the queues, or with ``job`` of one job."""
+    """Answer ``/events``: changes of the queues, or with ``job`` of one job."""
     live = context_of(request).live
     if live.is_full:
         raise HTTPException(503, "Too many pages are open.", {"Retry-After": "30"})

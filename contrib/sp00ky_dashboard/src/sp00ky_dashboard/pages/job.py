@@ -58,7 +58,7 @@ class Neighbours:
 
 
 async def job(request: Request) -> Response:
-    """``/jobs/ID``; with ``part=payload`` or ``part=result`` that alone, as text."""
+    """Answer ``/jobs/ID``; with ``part=payload`` or ``part=result`` that alone, as text."""
     context, job_id = context_of(request), request.path_params["job_id"]
     found = await _found(context, job_id)
     part = request.query_params.get("part")

@@ -23,7 +23,7 @@ PAGE = 50
 
 
 async def jobs(request: Request) -> Response:
-    """``/jobs``."""
+    """Answer ``/jobs``."""
     context, written = context_of(request), written_in(request.query_params)
     after = request.query_params.get("after")
     found: list[Job] = []

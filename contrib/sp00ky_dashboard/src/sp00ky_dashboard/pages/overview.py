@@ -37,7 +37,7 @@ class Queue:
 
 
 async def overview(request: Request) -> Response:
-    """``/``."""
+    """Answer ``/``."""
     context = context_of(request)
     within = RANGES.get(request.query_params.get("range", "hour"), RANGES["hour"])
     outbox, read = context.outbox, context.read

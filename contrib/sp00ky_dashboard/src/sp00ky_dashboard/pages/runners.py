@@ -10,7 +10,7 @@ from sp00ky_dashboard.render import page
 
 
 async def runners(request: Request) -> Response:
-    """``/runners``."""
+    """Answer ``/runners``."""
     context = context_of(request)
     found = await context.read("runners", context.outbox.runners)
     return page(request, "runners.html", runners=found)

@@ -19,7 +19,7 @@ RUNS = 50
 
 
 async def schedules(request: Request) -> Response:
-    """``/schedules``; ``name`` and ``status`` choose runs."""
+    """Answer ``/schedules``; ``name`` and ``status`` choose runs."""
     context, query = context_of(request), request.query_params
     outbox, name, status = context.outbox, query.get("name") or None, query.get("status") or None
     if not outbox.store.capabilities.schedules:

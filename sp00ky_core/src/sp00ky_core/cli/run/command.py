@@ -16,7 +16,7 @@ from sp00ky_core.cli.arguments import ADDRESS, WORKERS, Seconds
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.live.deliveries import Deliveries
-from sp00ky_core.cli.run.listen import listening
+from sp00ky_core.cli.run.probes import listening
 from sp00ky_core.cli.run.reports import Reports, reporting
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.cli.run.startup import collect_seldom, open_for_runner, open_store
@@ -159,7 +159,7 @@ async def _seen(outbox: Outbox, order: Order, reports: Reports | None) -> AsyncI
         async with notified():
             yield
         return
-    outbox.measures.add(reports.tally, reports)
+    outbox.measures.add(reports.counters, reports)
     async with (
         listening(order.listen, outbox.measures, routes=order.metrics_routes),
         AsyncExitStack() as stack,

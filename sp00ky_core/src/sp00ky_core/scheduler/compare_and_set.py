@@ -11,7 +11,7 @@ from sp00ky_core.backend import Backend
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
 from sp00ky_core.errors import ScheduleInvalid, StoreError
 from sp00ky_core.ports import ScheduleChange, ScheduleRun, Schedules, Store, StoredSchedule
-from sp00ky_core.schedule import defining
+from sp00ky_core.schedule.definition import defined
 
 __all__ = ["change", "decide_definition", "define", "definition_of", "schedules_of", "tables_of"]
 
@@ -66,12 +66,10 @@ def decide_definition(
     origin: str = "file",
     only_new: bool = False,
 ) -> StoredSchedule | None:
-    """Decide how a row is to be; None: as it is. See ``defining.defined``."""
+    """Decide how a row is to be; None: as it is. See ``defined``."""
     before = None if stored is None else definition_of(stored)
     table = tables.get(definition.backend)
-    return defining.defined(
-        definition, stored, before, now=now, origin=origin, job_table=table, only_new=only_new
-    )
+    return defined(definition, stored, before, now=now, origin=origin, job_table=table, only_new=only_new)
 
 
 async def define(
@@ -89,7 +87,7 @@ async def define(
         definitions: By name.
         tables: The job tables of the backends that are known here, by their names.
         origin: Who defines them.
-        only_new: As a runner's start does, see ``defining.defined``.
+        only_new: As a runner's start does, see ``defined``.
     """
     before = await schedules_of(store).schedules()
     written = []

@@ -10,7 +10,7 @@ from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import OUTCOME_UNKNOWN
 from sp00ky_core.ports.rollups import BUCKET_BOUNDS, BUCKETS
 
-__all__ = ["Counts", "Kind", "Tally", "outcome_of"]
+__all__ = ["Counts", "Kind", "Counters", "outcome_of"]
 
 Kind = tuple[str, str, str, int]
 """Of attempts: their backend, path (a route, or empty), outcome and code."""
@@ -23,7 +23,7 @@ CODES = range(100, 600)
 """Any other one counts as 0, so that there are few."""
 
 
-class Tally:
+class Counters:
     """Keep what one process has counted since its start; numbers only grow.
 
     Attributes:

@@ -24,10 +24,10 @@ from sp00ky_core.ports import (
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
-from sp00ky_core.scheduler.changes import definition_of, schedules_of
+from sp00ky_core.scheduler.compare_and_set import definition_of, schedules_of
 from sp00ky_core.scheduler.firing import Firing, jobs_of, kill, open_runs
 
-__all__ = ["RunUpkeep"]
+__all__ = ["RunMaintenance"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ FAILURES = (RunStatus.FAILED, RunStatus.KILLED)
 PRUNE_BATCH = 1_000
 
 
-class RunUpkeep:
+class RunMaintenance:
     """Looks after the runs of the schedules whose backends are known here; in every runner, no leader.
 
     Args:

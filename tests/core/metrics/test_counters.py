@@ -6,7 +6,7 @@ import pytest
 
 from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.machine import Transition
-from sp00ky_core.metrics.tally import FIRST_BUCKET, Tally, outcome_of
+from sp00ky_core.metrics.counters import FIRST_BUCKET, Counters, outcome_of
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS
 
 KIND = ("api", "/spookify", "success", 200)
@@ -36,32 +36,32 @@ def test_an_outcome_is_what_becomes_of_the_job(transition: Transition, outcome: 
 
 @pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (0.005, 0), (0.0051, 1), (1.0, 7), (9_999.0, 14)])
 def test_a_duration_is_in_one_bucket(seconds: float, bucket: int) -> None:
-    tally = Tally()
-    tally.attempt(KIND, seconds)
-    counts = tally.attempts[KIND]
+    counters = Counters()
+    counters.attempt(KIND, seconds)
+    counts = counters.attempts[KIND]
     assert counts[:2] == [1, seconds]
     assert [n for n in range(BUCKETS) if counts[FIRST_BUCKET + n]] == [bucket]
     assert len(counts) == FIRST_BUCKET + len(BUCKET_BOUNDS) + 1
 
 
 def test_codes_that_are_none_are_counted_as_one() -> None:
-    tally = Tally()
+    counters = Counters()
     for code in range(2_000, 3_000):
-        tally.attempt(("api", "", "failed", code))
-    assert list(tally.attempts) == [("api", "", "failed", 0)]
-    assert tally.attempts["api", "", "failed", 0][0] == 1_000
+        counters.attempt(("api", "", "failed", code))
+    assert list(counters.attempts) == [("api", "", "failed", 0)]
+    assert counters.attempts["api", "", "failed", 0][0] == 1_000
 
 
 def test_what_has_changed_is_what_was_counted_since() -> None:
-    tally = Tally()
-    tally.attempt(KIND, 1.0)
-    before = tally.copy()
-    assert tally.since(before) == {}
-    tally.attempt(KIND, 2.0)
-    tally.attempt(("mail", "", "failed", 500), 1.0)
-    changed = tally.since(before)
+    counters = Counters()
+    counters.attempt(KIND, 1.0)
+    before = counters.copy()
+    assert counters.since(before) == {}
+    counters.attempt(KIND, 2.0)
+    counters.attempt(("mail", "", "failed", 500), 1.0)
+    changed = counters.since(before)
     assert changed[KIND][:2] == [1, 2.0]
-    other = Tally()
+    other = Counters()
     other.add(before.items())
     other.add(changed.items())
-    assert other.attempts == tally.attempts
+    assert other.attempts == counters.attempts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 from sp00ky_core.errors import MetricsMissing, Sp00kyError
-from sp00ky_core.metrics.tally import Tally
+from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.ports import BackendStats, Store
 
 if TYPE_CHECKING:
@@ -46,20 +46,20 @@ class Measures:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._tallies: list[Tally] = []  # also of those that have stopped
+        self._tallies: list[Counters] = []  # also of those that have stopped
         self._measured: WeakSet[Measured] = WeakSet()
         self._turn: asyncio.Lock = asyncio.Lock()
         self._stats: Mapping[str, BackendStats] | None = None
         self._read_at = float("-inf")
 
-    def add(self, tally: Tally, measured: Measured) -> None:
+    def add(self, counters: Counters, measured: Measured) -> None:
         """Measure what delivers, and what it counts."""
-        self._tallies.append(tally)
+        self._tallies.append(counters)
         self._measured.add(measured)
 
     def watched(self, runner: Runner) -> Runner:
         """Measure a runner."""
-        self.add(runner.observer.tally, runner)
+        self.add(runner.observer.counters, runner)
         return runner
 
     @property
@@ -72,14 +72,14 @@ class Measures:
         refuse_unmeasured()
         from sp00ky_core.metrics.families import exposition  # noqa: PLC0415  # optional
 
-        tally, in_flight = Tally(), Counter[str]()
+        counters, in_flight = Counters(), Counter[str]()
         for each in self._tallies:
-            tally.add(each.attempts.items())
-            tally.leases_lost += each.leases_lost
-            tally.store_errors += each.store_errors
+            counters.add(each.attempts.items())
+            counters.leases_lost += each.leases_lost
+            counters.store_errors += each.store_errors
         for measured in self._measured:
             in_flight.update(measured.in_flight_by_backend)
-        return exposition(tally, in_flight, await self._queue(), routes=routes)
+        return exposition(counters, in_flight, await self._queue(), routes=routes)
 
     async def _queue(self) -> Mapping[str, BackendStats] | None:
         async with self._turn:

@@ -12,7 +12,7 @@ import pytest
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import MetricsMissing
-from sp00ky_core.metrics.measures import Measures
+from sp00ky_core.metrics.outbox_metrics import Measures
 
 
 async def test_all_runners_of_a_process_are_one(make_bench: Any) -> None:

@@ -8,7 +8,7 @@ import attrs
 from tests.core.schedule.situations import NOW, config, stored
 
 from sp00ky_core.ports import StoredSchedule
-from sp00ky_core.schedule.defining import defined, paused, released, removed, resumed
+from sp00ky_core.schedule.definition import defined, paused, released, removed, resumed
 
 
 def new(**fields: object) -> StoredSchedule:

@@ -8,7 +8,7 @@ from tests.core.scheduler.conftest import Bench
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.ports import StoredSchedule
-from sp00ky_core.scheduler.changes import change, define, definition_of
+from sp00ky_core.scheduler.compare_and_set import change, define, definition_of
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
 

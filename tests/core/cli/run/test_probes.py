@@ -14,9 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from sp00ky_core.cli.run.listen import listening
+from sp00ky_core.cli.run.probes import listening
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.metrics.measures import Measures
+from sp00ky_core.metrics.outbox_metrics import Measures
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_dashboard.instants import duration_of, instant_of
+from sp00ky_dashboard.durations import duration_of, instant_of
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.cli.arguments import ADDRESS, WORKERS, Seconds
+from sp00ky_core.cli.arguments import ADDRESS, WORKERS, Seconds, backend_names
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.live.deliveries import Deliveries
@@ -41,6 +41,7 @@ logger = logging.getLogger("sp00ky")
 @click.option(
     "--backend",
     "backends",
+    shell_complete=backend_names,
     multiple=True,
     metavar="NAME",
     help="Serve this backend only, with those that share its table; repeat it for several.",

@@ -149,6 +149,7 @@ def project(
         "backend": backend,
         "connected": connected,
         "execute": execute,
+        "url": database_url,
     }
 
 

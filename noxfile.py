@@ -51,6 +51,7 @@ POOLER_TESTS = tuple(
 )
 
 DOCUMENTS_TESTS = (
+    "tests/documents",
     "tests/packaging/test_documents.py",
     "tests/packaging/test_configuration_document.py",
     "tests/packaging/test_row_contract.py",

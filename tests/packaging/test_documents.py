@@ -19,8 +19,8 @@ BESIDE = (
     *ROOT.glob("contrib/*/pyproject.toml"),
     *ROOT.glob("examples/*/sp00ky.yml"),
 )
-FOLDERS = (".", "docs", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
-DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
+FOLDERS = (".", "docs", "docs/*", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
+DOCUMENTS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

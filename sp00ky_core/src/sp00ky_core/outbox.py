@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import Self, Unpack, cast
 
 import attrs
 
 from sp00ky_core.backend import Backend, Backends, load_backends, serving, store_tables
 from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
 from sp00ky_core.contract.validation import TimeoutIgnored, validated
+from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import AdapterMissing, CallUnsupported, ConfigError, OptionInvalid, shown
 from sp00ky_core.job import Job, JobOptions, NewJob
 from sp00ky_core.operators.fleet import FleetOperators
@@ -117,7 +118,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         connection: object = _Transaction.OWN,
         **options: Unpack[JobOptions],
@@ -127,7 +128,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         Args:
             backend: its name in sp00ky.yml.
             path: a route of its OpenAPI document, exactly as written there.
-            payload: a JSON object, as the route's contract wants it.
+            payload: a JSON object or a model of one, as the route's contract wants it.
             connection: the caller's; the job is there when its transaction commits. Left out: at once.
             options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
 
@@ -161,11 +162,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         return jobs
 
     def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Mapping[str, Any] | None = None,
-        **options: Unpack[JobOptions],
+        self, backend: str, path: str, payload: Payload | None = None, **options: Unpack[JobOptions]
     ) -> Statement:
         """Return text and bindings that enqueue one call, for a transaction of your own.
 
@@ -265,7 +262,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         return {name: made[factory] for name, factory in factories.items()}
 
 
-def _new_job(backend: str, path: str, payload: Mapping[str, Any] | None, options: JobOptions) -> NewJob:
+def _new_job(backend: str, path: str, payload: Payload | None, options: JobOptions) -> NewJob:
     return NewJob(backend=backend, path=path, payload={} if payload is None else payload, **options)
 
 

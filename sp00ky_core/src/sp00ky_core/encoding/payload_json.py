@@ -19,11 +19,11 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadNotJson, shown
 
-__all__ = ["Payload", "encode_payload"]
+__all__ = ["Payload", "encode_payload", "json_value"]
 
 
 class _Dataclass(Protocol):
@@ -63,6 +63,11 @@ def encode_payload(payload: object) -> bytes:
         return text.encode()
     except (TypeError, ValueError, RecursionError, _RefusedError) as error:
         raise _located(payload, error) from error
+
+
+def json_value(value: object) -> Any:
+    """Return a value as it is read again once it was written in a payload. Raises ``PayloadNotJson``."""
+    return decode(encode_payload({"value": value}))["value"]
 
 
 def _object(payload: object) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def _named(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """What a request is answered.
+    """Answer a request.
 
     Attributes:
         status: The HTTP status. Only an answer from 200 to 299 is kept.

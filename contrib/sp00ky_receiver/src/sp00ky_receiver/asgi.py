@@ -26,7 +26,7 @@ class AsgiReceiver:
     """Lets the application do each request once, in a transaction of which it gets the connection.
 
     That is in ``scope["sp00ky_receiver"].connection`` (Starlette: ``request.scope[...]``). The whole
-    answer is held until the transaction has been committed: before that there is nothing to tell.
+    answer is held until the transaction has been committed: before that it isn't true.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ KEY = "sp00ky_receiver"
 
 @attrs.frozen(kw_only=True, eq=False)
 class Delivery:
-    """What a handler needs to do a call.
+    """Give a handler what it needs to do a call.
 
     Attributes:
         key: The call's, of an outbox the job's id.

@@ -25,7 +25,7 @@ _ROUNDS = 5  # a row may be pruned between two statements, but not again and aga
 
 @attrs.define(kw_only=True, eq=False)
 class Receipt:
-    """What is known of a call in its transaction.
+    """Know a call in its transaction, and take its answer.
 
     Attributes:
         key: The call's.
@@ -45,7 +45,7 @@ class Receipt:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Keeping:
-    """How long and how much is kept.
+    """Bound how long and how much is kept.
 
     Attributes:
         sender: Whose keys these are.

@@ -25,7 +25,7 @@ class WsgiReceiver:
     """Lets the application do each request once, in a transaction of which it gets the connection.
 
     That is in ``environ["sp00ky_receiver"].connection`` (Flask: ``request.environ[...]``). The whole
-    answer is held until the transaction has been committed: before that there is nothing to tell.
+    answer is held until the transaction has been committed: before that it isn't true.
     """
 
     def __init__(

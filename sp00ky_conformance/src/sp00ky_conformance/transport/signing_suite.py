@@ -24,7 +24,7 @@ _OLD = "whsec_" + b64encode(bytes(range(32))).decode()
 
 @pytest.mark.asyncio
 class SigningConformance(TransportConformance):
-    """What ``HttpTransportConformance`` asks of a backend's ``signingSecret``."""
+    """Ask of a backend's ``signingSecret`` what ``HttpTransportConformance`` does of the rest."""
 
     async def test_signs_the_body_by_each_secret_the_newest_first(
         self, delivering: Transport, server: MisbehavingBackend
@@ -79,9 +79,9 @@ class SigningConformance(TransportConformance):
     async def test_keeps_no_signing_secret_of_an_answer(
         self, delivering: Transport, server: MisbehavingBackend
     ) -> None:
-        attempt = attempt_for(server.url, "/echo", payload={"told": [_OLD, _NEW]})
+        attempt = attempt_for(server.url, "/echo", payload={"secrets": [_OLD, _NEW]})
         outcome = await delivering.deliver(_signed(attempt, _NEW, _OLD))
-        assert result_of(outcome)["body"] == '{"told":["***","***"]}'
+        assert result_of(outcome)["body"] == '{"secrets":["***","***"]}'
 
 
 def _signed(attempt: Attempt, *secrets: str) -> Attempt:

@@ -17,9 +17,11 @@ from tests.chaos.document import (
     DEPLOYS,
     DOCUMENT,
     OUTAGES,
+    RECEIVER,
     Record,
     deploys_text,
     outages_text,
+    received_text,
     table,
     with_text,
 )
@@ -127,10 +129,8 @@ async def _receiver(chosen: argparse.Namespace, store: str) -> bool:
         return False
     plan = {"seed": chosen.seed, "seconds": chosen.minutes * 60, "runners": chosen.runners}
     async with postgres() as database:
-        received = await run_received(**plan, database=database, folder=_folder(chosen, "receiver"))
-    print(received.figures(), flush=True)
-    for found in received.complaints():
-        print(f"BROKEN: {found}", flush=True)
+        received = await run_received(**plan, database=database, folder=_folder(chosen, RECEIVER))
+    _tell(chosen, RECEIVER, received_text(received, chosen.minutes, chosen.runners), received.complaints())
     return bool(received.complaints())
 
 

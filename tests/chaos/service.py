@@ -19,7 +19,7 @@ from tests.chaos.proxy import Proxy
 
 from sp00ky_receiver import table_statements
 
-__all__ = ["SECRET", "Service"]
+__all__ = ["PROCESSES", "SECRET", "Service"]
 
 SECRET = "whsec_" + "Y2hhb3M" * 8  # of this test's own
 

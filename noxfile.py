@@ -23,8 +23,9 @@ CONFORMANCE = "sp00ky_conformance"
 DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
+RECEIVER = "contrib/sp00ky_receiver"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -36,6 +37,7 @@ TESTS_OF = {
     SQLITE: ("tests/store_sqlite",),
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
+    RECEIVER: ("tests/receiver",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 

@@ -59,7 +59,7 @@ def document(request: pytest.FixtureRequest) -> Path:
 def test_all_documents_are_found() -> None:
     found = {name_of(each) for each in DOCUMENTS}
     assert {"README.md", "CONTRIBUTING.md", "docs/row-contract.md", "docs/architecture.md"} <= found
-    assert {f"examples/{name}/README.md" for name in ("fastapi", "aiohttp", "nightly")} <= found
+    assert {f"examples/{name}/README.md" for name in ("fastapi", "aiohttp", "nightly", "receiver")} <= found
 
 
 def test_links_lead_somewhere(document: Path) -> None:

@@ -181,6 +181,15 @@ DISTRIBUTIONS = [
         most_untested=0.25,
     ),
     Distribution(
+        source="contrib/sp00ky_receiver/src/sp00ky_receiver",
+        tests="tests/receiver",
+        untested={
+            "delivery.py": DATA,
+            "errors.py": "each is raised, and answered, in a test of what raises it",
+        },
+        most_untested=0.2,  # of eleven
+    ),
+    Distribution(
         source="contrib/sp00ky_dashboard/src/sp00ky_dashboard",
         tests="tests/dashboard",
         untested={

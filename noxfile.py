@@ -81,7 +81,7 @@ FUZZ_TESTS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, words, the map of the code, and that each changelog fragment can be rendered."""
+    """Check style, format, words, the map of the code, that each changelog fragment can be rendered, workflows."""
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -89,6 +89,10 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "tools.architecture", "--check")
     for distribution in DISTRIBUTIONS:
         session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
+    workflows = [str(each) for each in sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    session.run("actionlint", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session
@@ -168,12 +172,17 @@ def surreal3(session: nox.Session) -> None:
 
 
 @nox.session
-def build(session: nox.Session) -> None:
-    """Build an sdist, and a wheel from it, of each distribution, in ``dist/``; their metadata is checked."""
-    session.install("build", "twine")
-    for distribution in DISTRIBUTIONS:
-        session.run("python", "-m", "build", "--outdir", "dist", distribution, silent=True)
-    session.run("twine", "check", "--strict", *(str(each) for each in sorted((ROOT / "dist").iterdir())))
+def release(session: nox.Session) -> None:
+    """Make a release ready in ``dist/``: built twice, checked, installed on each Python here, with SBOM and changelogs."""
+    session.install(*_group("release"))
+    session.run("python", "-m", "tools.release", *session.posargs)
+
+
+@nox.session
+def changelogs(session: nox.Session) -> None:
+    """Move the fragments into the changelogs, under the version that the distributions have."""
+    session.install(*_group("release"))
+    session.run("python", "-m", "tools.release", "--render")
 
 
 @nox.session

@@ -50,6 +50,8 @@ POOLER_TESTS = tuple(
     )
 )
 
+MOVING_TESTS = ("tests/store_postgres/test_moving.py", "tests/e2e/test_moving_celery.py")
+
 DOCUMENTS_TESTS = (
     "tests/packaging/test_documents.py",
     "tests/packaging/test_configuration_document.py",
@@ -59,6 +61,7 @@ DOCUMENTS_TESTS = (
     "tests/e2e/test_plugins_document.py",
     "tests/e2e/test_operating_document.py",
     "tests/store_postgres/test_documents.py",
+    *MOVING_TESTS,
 )
 
 NOT_LOWEST = ("tests/store_postgres/test_cancellation.py",)
@@ -81,7 +84,7 @@ FUZZ_TESTS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, words, the map of the code, that each changelog fragment can be rendered, workflows."""
+    """Check style, format, words, the map of the code, changelog fragments and workflows."""
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -172,8 +175,18 @@ def surreal3(session: nox.Session) -> None:
 
 
 @nox.session
+def moving(session: nox.Session) -> None:
+    """Try the scripts of ``docs/moving`` on the others' own installations: needs ``npm``."""
+    session.install(*_group("test"))
+    _install_wheels(session, (CORE, CONFORMANCE, "sp00ky_store_postgres"))
+    folder = session.create_tmp()
+    session.run("npm", "install", "--silent", "--prefix", folder, "graphile-worker", external=True)
+    session.run("pytest", *(session.posargs or MOVING_TESTS), env={"SP00KY_TEST_GRAPHILE": folder})
+
+
+@nox.session
 def release(session: nox.Session) -> None:
-    """Make a release ready in ``dist/``: built twice, checked, installed on each Python here, with SBOM and changelogs."""
+    """Make a release ready in ``dist/`` and ``dist/records/``, and install it on each Python here."""
     session.install(*_group("release"))
     session.run("python", "-m", "tools.release", *session.posargs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ OURS = re.compile(r"^(sp00ky-[a-z-]+)(?:\[[a-z,]+\])?(.*)$")
 
 
 def pythons(project: dict[str, Any]) -> list[str]:
-    found = [re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each) for each in project["classifiers"]]
+    found = [
+        re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each) for each in project["classifiers"]
+    ]
     return [each[1] for each in found if each]
 
 
@@ -38,7 +41,9 @@ def matrix(job: str) -> dict[str, list[str]]:
 
 def supported(row: str) -> list[str]:
     """The versions in a row of the table of what is supported."""
-    (line,) = re.findall(rf"^\| {row} \| ([^|]*) \|", (ROOT / "docs" / "versions.md").read_text(), re.MULTILINE)
+    (line,) = re.findall(
+        rf"^\| {row} \| ([^|]*) \|", (ROOT / "docs" / "versions.md").read_text(), re.MULTILINE
+    )
     return [each.strip() for each in line.split(",")]
 
 
@@ -72,7 +77,7 @@ def test_what_all_have_in_common(distribution: str) -> None:
 
 def test_ranges_of_our_own_distributions_are_the_minor_version(distribution: str) -> None:
     project = PROJECTS[distribution]
-    needs = [*project["dependencies"], *sum(project.get("optional-dependencies", {}).values(), [])]
+    needs = [*project["dependencies"], *chain(*project.get("optional-dependencies", {}).values())]
     ranges = [found[2] for each in needs if (found := OURS.match(each))]
     major, minor, _ = map(int, VERSION.split("."))
     assert set(ranges) <= {f">={major}.{minor},<{major}.{minor + 1}"}
@@ -121,7 +126,9 @@ def test_only_publishing_may_sign() -> None:
     assert workflow("ci.yml")["permissions"] == {"contents": "read"}
 
 
-@pytest.mark.parametrize("session", ["lint", "types", "docs", "tests", "lowest", "postgres", "surreal3", "release"])
+@pytest.mark.parametrize(
+    "session", ["lint", "types", "docs", "tests", "lowest", "postgres", "surreal3", "release"]
+)
 def test_sessions_of_the_workflows_exist(session: str) -> None:
     used = "".join(file.read_text() for file in WORKFLOWS.glob("*.yml"))
     assert re.search(rf"(nox -s|sessions:)[^\n]*\b{session}\b", used)

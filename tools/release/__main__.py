@@ -57,7 +57,9 @@ def refuse_unready(distributions: list[Distribution], version: str, tag: str) ->
         raise SystemExit(f"the tag is {tag}, the distributions' version {version}: tag v{version}")
     left = record.fragments(distributions)
     if left:
-        raise SystemExit(f"{len(left)} changelog fragments are left: run nox -s changelogs, commit, and tag again")
+        raise SystemExit(
+            f"{len(left)} changelog fragments are left: run nox -s changelogs, commit, and tag again"
+        )
 
 
 def main() -> None:

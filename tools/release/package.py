@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from hashlib import sha256
@@ -30,8 +31,9 @@ def build_all(distributions: Iterable[Distribution]) -> None:
 
 
 def build(distribution: Distribution, folder: Path, epoch: str) -> None:
-    """Build an sdist, and a wheel from it."""
-    command = (tool("uv"), "build", "--quiet", "--no-create-gitignore", "--out-dir", folder)
+    """Build an sdist, and a wheel from it, with the backend that is installed here."""
+    backend = ("--no-build-isolation", "--python", sys.executable)
+    command = (tool("uv"), "build", "--quiet", *backend, "--no-create-gitignore", "--out-dir", folder)
     output(*command, distribution.folder, SOURCE_DATE_EPOCH=epoch)
 
 

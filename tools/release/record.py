@@ -37,8 +37,8 @@ def changelogs(distributions: list[Distribution]) -> None:
 def section(distribution: Distribution) -> str:
     """Return what a changelog says of this version; empty where it says nothing yet."""
     text = (distribution.folder / "CHANGELOG.md").read_text()
-    version = re.escape(distribution.version)
-    found = re.search(rf"^## \S+ {version} .*?(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    title = re.escape(f"# {distribution.name} {distribution.version} ")
+    found = re.search(rf"^{title}.*?(?=^# |\Z)", text, re.DOTALL | re.MULTILINE)
     return found[0] if found else ""
 
 

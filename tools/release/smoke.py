@@ -28,7 +28,7 @@ backends:
 class Backend(BaseHTTPRequestHandler):
     """Answer each job."""
 
-    def do_POST(self) -> None:  # noqa: N802  # the library's name
+    def do_POST(self) -> None:
         """Take a job."""
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)

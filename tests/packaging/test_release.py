@@ -89,7 +89,7 @@ def test_a_changelog_can_be_written(distribution: str) -> None:
     assert towncrier["name"] == PROJECTS[distribution]["name"]
     changelog = (ROOT / distribution / towncrier["filename"]).read_text()
     assert changelog.count("<!-- towncrier release notes start -->") == 1
-    assert (ROOT / distribution / towncrier["directory"]).is_dir()
+    assert (ROOT / distribution / towncrier["directory"] / ".gitkeep").is_file()  # git keeps no empty folder
     assert f"({distribution}/CHANGELOG.md)" in (ROOT / "CHANGELOG.md").read_text()
 
 

@@ -92,10 +92,7 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "tools.architecture", "--check")
     for distribution in DISTRIBUTIONS:
         session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
-    workflows = [str(each) for each in sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
-    session.run("actionlint", *workflows)
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("zizmor", "--offline", "--quiet", ".github")
+    _check_workflows(session)
 
 
 @nox.session
@@ -241,6 +238,17 @@ def docs(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)
+
+
+def _check_workflows(session: nox.Session) -> None:
+    """Check what GitHub reads: expressions and shell lines, shapes, what a workflow may do."""
+    github = ROOT / ".github"
+    workflows = [str(each) for each in sorted((github / "workflows").glob("*.yml"))]
+    forms = [str(github / "ISSUE_TEMPLATE" / name) for name in ("bug.yml", "feature.yml")]
+    session.run("actionlint", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
+    session.run("zizmor", "--offline", "--quiet", str(github))
 
 
 def _group(name: str) -> list[str]:

@@ -52,6 +52,8 @@ POOLER_TESTS = tuple(
     )
 )
 
+MOVING_TESTS = ("tests/store_postgres/test_moving.py", "tests/e2e/test_moving_celery.py")
+
 DOCUMENTS_TESTS = (
     "tests/documents",
     "tests/packaging/test_documents.py",
@@ -62,6 +64,7 @@ DOCUMENTS_TESTS = (
     "tests/e2e/test_plugins_document.py",
     "tests/e2e/test_operating_document.py",
     "tests/store_postgres/test_documents.py",
+    *MOVING_TESTS,
 )
 
 NOT_LOWEST = ("tests/store_postgres/test_cancellation.py",)
@@ -84,7 +87,7 @@ FUZZ_TESTS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, words, the map of the code, and that each changelog fragment can be rendered."""
+    """Check style, format, words, the map of the code, changelog fragments and workflows."""
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -92,6 +95,7 @@ def lint(session: nox.Session) -> None:
     session.run("python", "-m", "tools.architecture", "--check")
     for distribution in DISTRIBUTIONS:
         session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
+    _check_workflows(session)
 
 
 @nox.session
@@ -171,12 +175,27 @@ def surreal3(session: nox.Session) -> None:
 
 
 @nox.session
-def build(session: nox.Session) -> None:
-    """Build an sdist, and a wheel from it, of each distribution, in ``dist/``; their metadata is checked."""
-    session.install("build", "twine")
-    for distribution in DISTRIBUTIONS:
-        session.run("python", "-m", "build", "--outdir", "dist", distribution, silent=True)
-    session.run("twine", "check", "--strict", *(str(each) for each in sorted((ROOT / "dist").iterdir())))
+def moving(session: nox.Session) -> None:
+    """Try the scripts of ``docs/moving`` on the others' own installations: needs ``npm``."""
+    session.install(*_group("test"))
+    _install_wheels(session, (CORE, CONFORMANCE, "sp00ky_store_postgres"))
+    folder = session.create_tmp()
+    session.run("npm", "install", "--silent", "--prefix", folder, "graphile-worker", external=True)
+    session.run("pytest", *(session.posargs or MOVING_TESTS), env={"SP00KY_TEST_GRAPHILE": folder})
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Make a release ready in ``dist/`` and ``dist/records/``, and install it on each Python here."""
+    session.install(*_group("release"))
+    session.run("python", "-m", "tools.release", *session.posargs)
+
+
+@nox.session
+def changelogs(session: nox.Session) -> None:
+    """Move the fragments into the changelogs, under the version that the distributions have."""
+    session.install(*_group("release"))
+    session.run("python", "-m", "tools.release", "--render")
 
 
 @nox.session
@@ -222,6 +241,17 @@ def docs(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)
+
+
+def _check_workflows(session: nox.Session) -> None:
+    """Check what GitHub reads: expressions and shell lines, shapes, what a workflow may do."""
+    github = ROOT / ".github"
+    workflows = [str(each) for each in sorted((github / "workflows").glob("*.yml"))]
+    forms = [str(github / "ISSUE_TEMPLATE" / name) for name in ("bug.yml", "feature.yml")]
+    session.run("actionlint", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
+    session.run("zizmor", "--offline", "--quiet", str(github))
 
 
 def _group(name: str) -> list[str]:

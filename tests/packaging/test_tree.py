@@ -133,6 +133,7 @@ DISTRIBUTIONS = [
             "test_command_line.py": "the command line on this store",
             "test_conformance.py": "the conformance suite",
             "test_documents.py": "examples of the documents",
+            "test_moving.py": "the scripts that move other queues' rows over",
             "test_epochs.py": "what fences off a claim that was lost",
             "test_hostile.py": "rows that a client could write",
             "test_model.py": "the model of a store",

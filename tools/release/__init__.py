@@ -1,0 +1,1 @@
+"""Make a release ready in ``dist/`` and try it: ``python -m tools.release``."""

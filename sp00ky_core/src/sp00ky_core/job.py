@@ -36,6 +36,7 @@ class JobStatus(StrEnum):
 
 
 TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
+"""Statuses of jobs that have ended."""
 
 
 @attrs.frozen(kw_only=True)

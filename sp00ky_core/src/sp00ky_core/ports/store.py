@@ -292,3 +292,4 @@ class Grants(Protocol):
 
 
 StoreFactory = Callable[[StoreOptions], Store]
+"""Makes a store for a URL; a plugin registers one for each scheme."""

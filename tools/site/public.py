@@ -62,9 +62,7 @@ def sources() -> dict[str, Path]:
 def rooms() -> list[str]:
     """List the public modules, each package before its rooms."""
     packages = sorted((package.name for package in distributions()), key=lambda name: name != KITS[0])
-    inside = [
-        module for module in sources() if module.rpartition(".")[0] in KITS and module not in PRIVATE
-    ]
+    inside = [module for module in sources() if module.rpartition(".")[0] in KITS and module not in PRIVATE]
     found = [*packages, *inside, *DEEPER]
     return sorted(filter(_has_all, found), key=lambda module: (packages.index(module.split(".")[0]), module))
 

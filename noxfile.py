@@ -56,6 +56,7 @@ MOVING_TESTS = ("tests/store_postgres/test_moving.py", "tests/e2e/test_moving_ce
 
 DOCUMENTS_TESTS = (
     "tests/documents",
+    "tests/packaging/test_site.py",
     "tests/packaging/test_documents.py",
     "tests/packaging/test_configuration_document.py",
     "tests/packaging/test_row_contract.py",
@@ -223,10 +224,10 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Take the pictures of the dashboard that the documents show; needs ``chromium``."""
-    session.install(*_group("test"), *_group("browser"))
-    _install_wheels(session, (CORE, CONFORMANCE, DASHBOARD))
-    session.run("python", "-m", "tools.screenshots", *session.posargs)
+    """Make the documents' pictures: dashboard, terminal, diagrams; needs ``chromium`` and ``npm``."""
+    session.install(*_group("test"), *_group("browser"), *_group("pictures"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("python", "-m", "tools.pictures", *session.posargs)
 
 
 @nox.session
@@ -237,9 +238,10 @@ def vendor(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Whether the documents' links lead somewhere and their examples do what they say."""
-    session.install(*_group("test"))
+    """Build the site in ``build/site/html``, strictly and without a network; run the examples."""
+    session.install(*_group("test"), *_group("browser"), *_group("docs"))
     _install_wheels(session, DISTRIBUTIONS)
+    session.run("python", "-m", "tools.site")
     session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)
 
 

@@ -21,6 +21,8 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_dashboard",
 )
 
+sys.path.append(str(ROOT))  # `tools` is a package of the repository, not installed
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

@@ -35,6 +35,7 @@ class JobStatus(StrEnum):
 
 
 TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
+"""Statuses of jobs that have ended."""
 
 
 @attrs.frozen(kw_only=True)

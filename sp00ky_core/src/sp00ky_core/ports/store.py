@@ -295,3 +295,4 @@ class SynchronousEnqueue(Protocol):
 
 
 StoreFactory = Callable[[StoreOptions], Store]
+"""Makes a store for a URL; a plugin registers one for each scheme."""

@@ -18,6 +18,7 @@ __all__ = ["Access", "Is", "Either", "Both", "Operator", "Where", "Row", "Sessio
 
 T = TypeVar("T")
 Row = dict[str, Any]
+"""A row: values by column name."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 
@@ -69,6 +70,7 @@ class Both:
 
 
 Where = Is | Either | Both
+"""A condition on rows."""
 
 
 class Session(ABC):

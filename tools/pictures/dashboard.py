@@ -1,14 +1,10 @@
-"""Take the dashboard's pictures for the documents: ``python -m tools.screenshots [FOLDER]``.
-
-It needs Chromium, and the packages ``playwright`` and ``uvicorn``.
-"""
+"""Take pictures of the dashboard's pages, with a shop's jobs."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import socket
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +13,8 @@ from playwright.async_api import Page, async_playwright
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_dashboard import Dashboard
-from tools.sources import ROOT
+
+__all__ = ["take"]
 
 SIZE = {"width": 1180, "height": 760}
 PHONE = {"width": 390, "height": 760}
@@ -51,8 +48,7 @@ PICTURES = {
 }
 
 
-async def take(address: str, folder: Path) -> None:
-    """Take all pictures."""
+async def _photographed(address: str, folder: Path) -> None:
     async with async_playwright() as playwright:
         program = shutil.which("chromium")
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
@@ -66,7 +62,7 @@ async def take(address: str, folder: Path) -> None:
         await browser.close()
 
 
-async def main(folder: Path) -> None:
+async def take(folder: Path) -> None:
     """Serve the shop, and take its pictures."""
     with tempfile.TemporaryDirectory() as files, socket.create_server(("127.0.0.1", 0)) as listener:
         async with opened_shop(Path(files)) as outbox:
@@ -74,13 +70,7 @@ async def main(folder: Path) -> None:
             config = uvicorn.Config(dashboard, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            await take(f"http://127.0.0.1:{listener.getsockname()[1]}", folder)
+            await _photographed(f"http://127.0.0.1:{listener.getsockname()[1]}", folder)
             dashboard.close()
             server.should_exit = True
             await serving
-
-
-if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
-    target.mkdir(parents=True, exist_ok=True)
-    asyncio.run(main(target))

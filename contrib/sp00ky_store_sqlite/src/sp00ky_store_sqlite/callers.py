@@ -47,7 +47,10 @@ def _of_sqlalchemy(connection: Any, translate: Translate, *, reads: bool) -> Ses
     if not connection.in_transaction():
         connection.begin()
     _in_transaction(connection.connection.dbapi_connection, reads=reads)
-    return SqlalchemySession(connection, translate, reads=reads)
+    # SQLAlchemy's own error has the statement's parameters in its text, which may be secret.
+    return SqlalchemySession(
+        connection, lambda error: translate(getattr(error, "orig", None) or error), reads=reads
+    )
 
 
 def _in_transaction(connection: Any, *, reads: bool) -> Any:

@@ -1,4 +1,4 @@
-"""An enqueue as SQL: sent by each driver in its own way of parameters, it makes the job that ``add`` makes."""
+"""An enqueue as SQL: sent by each driver, in its own style of parameters, it makes what ``add`` makes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+"""Bring the tables to what the installed store needs, through the store's own numbered migrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from django.db import connections, transaction
+
+from sp00ky_core import MigrationStep, Outbox, Store
+from sp00ky_core.ports import MigratesWithin
+from sp00ky_django.app_settings import AppSettings
+from sp00ky_django.store_url import derived_store_url
+
+__all__ = ["bring_up_to_date", "lacking"]
+
+T = TypeVar("T")
+
+
+def lacking(app: AppSettings) -> Sequence[MigrationStep]:
+    """List the statements that the database lacks. Raises ``StoreError``."""
+    store = _store(app)
+    if not isinstance(store, MigratesWithin):
+        return asyncio.run(store.migration())
+    return _within(app, store.migration_within)
+
+
+def bring_up_to_date(app: AppSettings) -> Sequence[MigrationStep]:
+    """Run the statements that the database lacks, and return them. Raises ``StoreError``.
+
+    On PostgreSQL on a connection of the store's own, which locks other processes' migrations out and makes
+    indexes without holding up who writes; on SQLite on Django's, for a database in memory has no other.
+    """
+    store = _store(app)
+    if not isinstance(store, MigratesWithin):
+        return asyncio.run(store.migrate())
+    return _within(app, store.migrate_within)
+
+
+def _store(app: AppSettings) -> Store:
+    return Outbox.open(app.config, store=derived_store_url(app)).store
+
+
+def _within(app: AppSettings, call: Callable[[object], Awaitable[T]]) -> T:
+    connection = connections[app.database]
+
+    async def work() -> Any:
+        return await call(raw)
+
+    with transaction.atomic(using=app.database):
+        connection.ensure_connection()
+        raw = connection.connection
+        result: T = asyncio.run(work())
+        return result

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from django.db import connections, transaction
 
 from sp00ky_core import MigrationStep, Outbox, Store
-from sp00ky_core.ports import MigratesWithin
+from sp00ky_core.ports import SynchronousMigrate
 from sp00ky_django.app_settings import AppSettings
 from sp00ky_django.store_url import derived_store_url
 
@@ -21,9 +21,9 @@ T = TypeVar("T")
 def lacking(app: AppSettings) -> Sequence[MigrationStep]:
     """List the statements that the database lacks. Raises ``StoreError``."""
     store = _store(app)
-    if not isinstance(store, MigratesWithin):
-        return asyncio.run(store.migration())
-    return _within(app, store.migration_within)
+    if isinstance(store, SynchronousMigrate):
+        return _within(app, store.migration_in)
+    return asyncio.run(store.migration())
 
 
 def bring_up_to_date(app: AppSettings) -> Sequence[MigrationStep]:
@@ -33,23 +33,15 @@ def bring_up_to_date(app: AppSettings) -> Sequence[MigrationStep]:
     indexes without holding up who writes; on SQLite on Django's, for a database in memory has no other.
     """
     store = _store(app)
-    if not isinstance(store, MigratesWithin):
-        return asyncio.run(store.migrate())
-    return _within(app, store.migrate_within)
+    if isinstance(store, SynchronousMigrate):
+        return _within(app, store.migrate_in)
+    return asyncio.run(store.migrate())
 
 
 def _store(app: AppSettings) -> Store:
     return Outbox.open(app.config, store=derived_store_url(app)).store
 
 
-def _within(app: AppSettings, call: Callable[[object], Awaitable[T]]) -> T:
-    connection = connections[app.database]
-
-    async def work() -> Any:
-        return await call(raw)
-
+def _within(app: AppSettings, call: Callable[[object], T]) -> T:
     with transaction.atomic(using=app.database):
-        connection.ensure_connection()
-        raw = connection.connection
-        result: T = asyncio.run(work())
-        return result
+        return call(connections[app.database])

@@ -17,7 +17,7 @@ from sp00ky_core.ports.statement import Statement
 from sp00ky_core.ports.stats import BackendStats, BreakerResult, ErrorGroup
 from sp00ky_core.ports.tables import StoreCapabilities, StoreOptions
 
-__all__ = ["Store", "Statements", "Grants", "MigratesWithin", "StoreFactory"]
+__all__ = ["Store", "Statements", "Grants", "StoreFactory"]
 
 
 class Store(Protocol):
@@ -289,20 +289,6 @@ class Grants(Protocol):
 
         Does no IO, so it works on a store that isn't open. The roles' names are for the reader to replace.
         """
-
-
-@runtime_checkable
-class MigratesWithin(Protocol):
-    """Migrate in a caller's transaction: an ability beside ``Store``, for databases without another connection.
-
-    A database in memory, as a test has one, is such.
-    """
-
-    async def migration_within(self, connection: object) -> list[MigrationStep]:
-        """As ``Store.migration``, on the caller's connection; works on a store that isn't open."""
-
-    async def migrate_within(self, connection: object) -> list[MigrationStep]:
-        """As ``Store.migrate``, in the caller's transaction; works on a store that isn't open."""
 
 
 StoreFactory = Callable[[StoreOptions], Store]

@@ -86,16 +86,6 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         """See ``Store.migration``."""
         return await self._executor.read(lambda session: plan(session, self.options.tables, self.location))
 
-    async def migrate_within(self, connection: object) -> list[MigrationStep]:
-        """See ``MigratesWithin.migrate_within``."""
-        work = partial(migrate, tables=self.options.tables, location=self.location)
-        return await self._executor.within(self._adopted(connection), work)
-
-    async def migration_within(self, connection: object) -> list[MigrationStep]:
-        """See ``MigratesWithin.migration_within``."""
-        work = partial(plan, tables=self.options.tables, location=self.location)
-        return await self._executor.within(self._adopted(connection), work)
-
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
         return findings(await self.migration())
@@ -108,17 +98,14 @@ class TransactionalStore(ScheduleStore, DecidingStore):
             self._of_backend(each.backend)
         work = partial(add, tables=self._backends, new_jobs=new_jobs)
         if connection is not None:
-            return await self._executor.within(self._adopted(connection), partial(work, joined=True))
+            session = self.adopt(connection)
+            if session is None:
+                expected = f"a connection of a kind that {self.location} takes"
+                raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
+            return await self._executor.within(session, partial(work, joined=True))
         jobs = await self._executor.write(work) if new_jobs else []
         self._notifications.send(work=True)
         return jobs
-
-    def _adopted(self, connection: object) -> Session:
-        session = self.adopt(connection)
-        if session is None:
-            expected = f"a connection of a kind that {self.location} takes"
-            raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
-        return session
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""

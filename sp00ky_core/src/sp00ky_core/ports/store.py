@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, Unpack
+from typing import Protocol, runtime_checkable, Unpack
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
@@ -16,7 +16,7 @@ from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.stats import BackendStats, BreakerResult, ErrorGroup
 from sp00ky_core.ports.tables import StoreCapabilities, StoreOptions
 
-__all__ = ["Store", "SynchronousEnqueue", "StoreFactory"]
+__all__ = ["Store", "SynchronousEnqueue", "SynchronousMigrate", "StoreFactory"]
 
 
 class Store(Protocol):
@@ -292,6 +292,20 @@ class SynchronousEnqueue(Protocol):
 
     def find_in(self, connection: object, query: JobQuery) -> list[Job]:
         """List jobs as the connection sees them, newest first."""
+
+
+@runtime_checkable
+class SynchronousMigrate(Protocol):
+    """Migrate in a caller's transaction: an ability beside ``SynchronousEnqueue``, where DDL is transactional.
+
+    For databases without another connection, as one in memory, which a test has.
+    """
+
+    def migration_in(self, connection: object) -> list[MigrationStep]:
+        """List what ``migrate_in`` would do; see ``Store.migration``."""
+
+    def migrate_in(self, connection: object) -> list[MigrationStep]:
+        """Migrate in the connection's transaction; see ``Store.migrate``."""
 
 
 StoreFactory = Callable[[StoreOptions], Store]

@@ -86,6 +86,14 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         """See ``Store.migration``."""
         return await self._executor.read(lambda session: plan(session, self.options.tables, self.location))
 
+    def migration_in(self, connection: object) -> list[MigrationStep]:
+        """See ``SynchronousMigrate.migration_in``."""
+        return self._within(connection, partial(plan, tables=self.options.tables, location=self.location))
+
+    def migrate_in(self, connection: object) -> list[MigrationStep]:
+        """See ``SynchronousMigrate.migrate_in``."""
+        return self._within(connection, partial(migrate, tables=self.options.tables, location=self.location))
+
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
         return findings(await self.migration())

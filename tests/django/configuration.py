@@ -7,6 +7,7 @@ from pathlib import Path
 
 import django
 from django.conf import settings
+from django.test.utils import setup_test_environment
 
 PROJECT = Path(__file__).parent / "project"
 
@@ -54,3 +55,4 @@ def configure() -> None:
         SP00KY={"CONFIG": "sp00ky.yml"},
     )
     django.setup()
+    setup_test_environment()

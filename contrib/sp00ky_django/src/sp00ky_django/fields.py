@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,8 +42,8 @@ class InstantField(models.DateTimeField):
 
 
 class JsonTextField(models.TextField):
-    """JSON as text, whether the driver parses it or not."""
+    """JSON as the text that was stored, for drivers would parse it."""
 
-    def from_db_value(self, value: Any, *_: Any) -> str | None:
-        """Return the JSON."""
-        return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        """Return the expression that is selected."""
+        return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params

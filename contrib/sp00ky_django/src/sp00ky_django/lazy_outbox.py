@@ -100,13 +100,11 @@ class DjangoOutbox(SyncOutbox):
 
     def get(self, job_id: str, *, connection: object = DJANGOS) -> Job:
         """Return one job, as Django's transaction sees it. Raises ``JobNotFound``."""
-        with self._reading(connection) as (opened, reading):
-            return opened.get(job_id, connection=reading)
+        return self._current().get(job_id, connection=_reading(connection))
 
     def find(self, *, connection: object = DJANGOS, **conditions: Unpack[FindOptions]) -> list[Job]:
         """List jobs, newest first, as Django's transaction sees them; see ``Outbox.find``."""
-        with self._reading(connection) as (opened, reading):
-            return opened.find(connection=reading, **conditions)
+        return self._current().find(connection=_reading(connection), **conditions)
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Return the job once it has ended; see ``Outbox.wait``. Raises ``TimeoutError``, ``JobNotFound``."""
@@ -171,14 +169,8 @@ class DjangoOutbox(SyncOutbox):
         with _joined(alias):
             yield opened, connections[alias]
 
-    @contextmanager
-    def _reading(self, connection: object) -> Iterator[tuple[SyncOutbox, object]]:
-        if connection is not DJANGOS:
-            yield self._current(), connection
-            return
-        alias = app_settings().database
-        with _joined(alias):
-            yield self._current(), connections[alias]
+def _reading(connection: object) -> object:
+    return connections[app_settings().database] if connection is DJANGOS else connection
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from sp00ky_core.ports import (
     Claim,
     Finding,
     MigrationStep,
+    ParamStyle,
     Settlement,
     SettleResult,
+    SqlStatement,
     StoreCapabilities,
     StoreOptions,
 )
@@ -30,6 +32,7 @@ from sp00ky_store_postgres.jobs.reclaim import LostClaims
 from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
+from sp00ky_store_postgres.jobs.statement import sql_statement
 from sp00ky_store_postgres.observe.announcements import Announcements
 from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
@@ -73,6 +76,7 @@ class PostgresStore(
 
     capabilities = StoreCapabilities(
         transactions=True,
+        sql_statements=True,
         synchronous=True,
         shared=True,
         signals_across_processes=True,
@@ -159,6 +163,10 @@ class PostgresStore(
         """
         jobs: list[Job] = finished(self._enqueues.add_within(new_jobs, blocking_fetch_of(connection)))
         return jobs
+
+    def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
+        """See ``SqlStatements.sql_statement``."""
+        return sql_statement(self._tables, new_job, paramstyle)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""

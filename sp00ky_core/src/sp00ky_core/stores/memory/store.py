@@ -84,7 +84,7 @@ class MemoryStore(TransactionalStore):
         """See ``TransactionalStore.translate``."""
         return error
 
-    def adopt(self, connection: object) -> Session | None:
+    def adopt(self, connection: object, access: Access) -> Session | None:
         """See ``TransactionalStore.adopt``: an open ``transaction`` of this store's, or one that reads."""
         if is_foreign(connection):
             return MemorySession(self._rows)

@@ -27,7 +27,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.callers import finished, unknown_kind
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.operations import DecidingStore
-from sp00ky_core.stores.transactional.connection.session import Session, Work
+from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.fleet.heartbeat import beats
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
@@ -106,7 +106,9 @@ class TransactionalStore(ScheduleStore, DecidingStore):
             self._of_backend(each.backend)
         work = partial(add, tables=self._backends, new_jobs=new_jobs)
         if connection is not None:
-            return await self._executor.within(self._adopted(connection), partial(work, joined=True))
+            return await self._executor.within(
+                self._adopted(connection, Access.WRITE), partial(work, joined=True)
+            )
         jobs = await self._executor.write(work) if new_jobs else []
         self._notifications.send(work=True)
         return jobs
@@ -115,25 +117,27 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         """See ``SynchronousEnqueue.add_in``: here, and in the calls beside it, where a session ``blocks``."""
         for each in new_jobs:
             self._of_backend(each.backend)
-        return self._within(connection, partial(add, tables=self._backends, new_jobs=new_jobs, joined=True))
+        return self._within(
+            connection, Access.WRITE, partial(add, tables=self._backends, new_jobs=new_jobs, joined=True)
+        )
 
     def get_in(self, connection: object, job_id: str) -> Job:
         """See ``SynchronousEnqueue.get_in``."""
-        return self._within(connection, partial(one, tables=self._tables, job_id=job_id))
+        return self._within(connection, Access.READ, partial(one, tables=self._tables, job_id=job_id))
 
     def find_in(self, connection: object, query: JobQuery) -> list[Job]:
         """See ``SynchronousEnqueue.find_in``."""
-        return self._within(connection, partial(self._found, query=query))
+        return self._within(connection, Access.READ, partial(self._found, query=query))
 
-    def _within(self, connection: object, work: Work[T]) -> T:
-        session = self._adopted(connection)
+    def _within(self, connection: object, access: Access, work: Work[T]) -> T:
+        session = self._adopted(connection, access)
         if not session.blocks:
             raise unknown_kind(connection, "a synchronous one; with this one, use Outbox and await its calls")
         result: T = finished(self._executor.within(session, work))
         return result
 
-    def _adopted(self, connection: object) -> Session:
-        session = self.adopt(connection)
+    def _adopted(self, connection: object, access: Access) -> Session:
+        session = self.adopt(connection, access)
         if session is None:
             raise unknown_kind(connection, f"a connection of a kind that {self.location} takes")
         return session
@@ -219,7 +223,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     async def _read(self, connection: object, work: Work[T]) -> T:
         if connection is None:
             return await self._executor.read(work)
-        return await self._executor.within(self._adopted(connection), work)
+        return await self._executor.within(self._adopted(connection, Access.READ), work)
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
         after = None if query.after is None else await one(session, self._tables, query.after)

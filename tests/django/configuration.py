@@ -25,7 +25,7 @@ TEMPLATES = {
 
 
 def configure() -> None:
-    """Configure it; ``default`` is PostgreSQL, whose address a fixture fills in, ``lite`` SQLite in memory."""
+    """Configure it; ``default`` is PostgreSQL, whose address a fixture fills in, the others SQLite in memory."""
     if settings.configured:
         return
     own = ["sp00ky_django"] if find_spec("sp00ky_django") else []
@@ -50,7 +50,7 @@ def configure() -> None:
         TEMPLATES=[TEMPLATES],
         DATABASES={
             "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "django"},
-            "lite": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+            **dict.fromkeys(("lite", "fresh", "other"), {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}),
         },
         SP00KY={"CONFIG": "sp00ky.yml"},
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import attrs
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from sp00ky_core import ConfigError, find_config
 from sp00ky_core.errors import nearest
@@ -32,6 +35,7 @@ class AppSettings:
     options: Mapping[str, str] = attrs.field(factory=dict)
 
 
+@cache
 def app_settings() -> AppSettings:
     """Read and check ``settings.SP00KY``; all of it may be left out.
 
@@ -48,6 +52,13 @@ def app_settings() -> AppSettings:
         database=_database(given.get("DATABASE", "default")),
         options={key: str(value) for key, value in given.get("OPTIONS", {}).items()},
     )
+
+
+@receiver(setting_changed)
+def _forget(*, setting: str, **_: Any) -> None:
+    """Read the settings again after a test has changed one."""
+    if setting in {"SP00KY", "BASE_DIR", "DATABASES"}:
+        app_settings.cache_clear()
 
 
 def wrong_setting(key: str, problem: str, fix: str = "") -> ConfigError:

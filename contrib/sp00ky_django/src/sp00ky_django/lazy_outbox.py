@@ -22,6 +22,9 @@ __all__ = ["DjangoOutbox", "outbox"]
 
 T = TypeVar("T")
 
+ADDRESS = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
+"""Keys of ``DATABASES`` that a test's database has others of."""
+
 DJANGOS: object = object()
 """Stands for Django's connection, where no other is given."""
 
@@ -37,7 +40,7 @@ class DjangoOutbox(SyncOutbox):
     def __init__(self) -> None:
         self._lock = Lock()
         self._opened: SyncOutbox | None = None
-        self._key: tuple[int, str] | None = None
+        self._key: tuple[Any, ...] = ()
 
     @property
     def asynchronous(self) -> Outbox:  # type: ignore[override]  # read only, for it is opened late
@@ -147,17 +150,17 @@ class DjangoOutbox(SyncOutbox):
     def close(self) -> None:
         """Let go of what is open; the next call opens it again."""
         with self._lock:
-            opened, self._opened, self._key = self._opened, None, None
+            opened, self._opened, self._key = self._opened, None, ()
         if opened is not None:
             opened.close()
 
     def _current(self) -> SyncOutbox:
         """Return the outbox of this process and of the database that Django uses now."""
         app = app_settings()
-        key = (os.getpid(), derived_store_url(app))
+        key = (os.getpid(), app, *map(connections[app.database].settings_dict.get, ADDRESS))
         with self._lock:
             if self._opened is None or self._key != key:
-                self._opened, self._key = SyncOutbox.open(app.config, store=key[1]), key
+                self._opened, self._key = SyncOutbox.open(app.config, store=derived_store_url(app)), key
             return self._opened
 
     @contextmanager

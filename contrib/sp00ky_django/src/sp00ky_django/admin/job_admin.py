@@ -51,6 +51,7 @@ class JobAdmin(admin.ModelAdmin):
     sortable_by = ()
     list_per_page = 50
     show_full_result_count = False
+    show_facets = getattr(getattr(admin, "ShowFacets", None), "NEVER", None)  # of Django 5: they count the table
     paginator = EstimatingPaginator
     actions = ("retry", "kill")
     fieldsets = (

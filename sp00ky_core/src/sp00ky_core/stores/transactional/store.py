@@ -88,11 +88,13 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     def migration_in(self, connection: object) -> list[MigrationStep]:
         """See ``SynchronousMigrate.migration_in``."""
-        return self._within(connection, partial(plan, tables=self.options.tables, location=self.location))
+        work = partial(plan, tables=self.options.tables, location=self.location)
+        return self._within(connection, Access.READ, work)
 
     def migrate_in(self, connection: object) -> list[MigrationStep]:
         """See ``SynchronousMigrate.migrate_in``."""
-        return self._within(connection, partial(migrate, tables=self.options.tables, location=self.location))
+        work = partial(migrate, tables=self.options.tables, location=self.location)
+        return self._within(connection, Access.WRITE, work)
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""

@@ -13,6 +13,7 @@ from django.db import connections, transaction
 from sp00ky_core import Finding, Job, JobOptions, MigrationStep, NewJob, OptionInvalid, Outbox
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
+from sp00ky_core.enqueue import Transaction
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.sync.outbox import FindOptions
 from sp00ky_django.app_settings import app_settings, wrong_setting
@@ -24,9 +25,6 @@ T = TypeVar("T")
 
 ADDRESS = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
 """Keys of ``DATABASES`` that a test's database has others of."""
-
-DJANGOS: object = object()
-"""Stands for Django's connection, where no other is given."""
 
 
 class DjangoOutbox(SyncOutbox):
@@ -63,7 +61,7 @@ class DjangoOutbox(SyncOutbox):
         path: str,
         payload: Mapping[str, Any] | None = None,
         *,
-        connection: object = DJANGOS,
+        connection: object = Transaction.OWN,
         autocommit: bool = False,
         **options: Unpack[JobOptions],
     ) -> Job:
@@ -81,7 +79,7 @@ class DjangoOutbox(SyncOutbox):
             OptionInvalid: it is called outside ``transaction.atomic()``; and as ``SyncOutbox.run``.
             Sp00kyError: as ``SyncOutbox.run``.
         """
-        if connection is not DJANGOS:
+        if connection is not Transaction.OWN:
             given: dict[str, Any] = {"connection": connection, "autocommit": autocommit, **options}
             return self._current().run(backend, path, payload, **given)
         with self._writing(autocommit=autocommit) as (opened, django):
@@ -92,20 +90,20 @@ class DjangoOutbox(SyncOutbox):
         backend: str,
         new_jobs: Iterable[NewJob],
         *,
-        connection: object = DJANGOS,
+        connection: object = Transaction.OWN,
         autocommit: bool = False,
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip. Raises as ``run``."""
-        if connection is not DJANGOS:
+        if connection is not Transaction.OWN:
             return self._current().run_many(backend, new_jobs, connection=connection, autocommit=autocommit)
         with self._writing(autocommit=autocommit) as (opened, django):
             return opened.run_many(backend, new_jobs, connection=django)
 
-    def get(self, job_id: str, *, connection: object = DJANGOS) -> Job:
+    def get(self, job_id: str, *, connection: object = Transaction.OWN) -> Job:
         """Return one job, as Django's transaction sees it. Raises ``JobNotFound``."""
         return self._current().get(job_id, connection=_reading(connection))
 
-    def find(self, *, connection: object = DJANGOS, **conditions: Unpack[FindOptions]) -> list[Job]:
+    def find(self, *, connection: object = Transaction.OWN, **conditions: Unpack[FindOptions]) -> list[Job]:
         """List jobs, newest first, as Django's transaction sees them; see ``Outbox.find``."""
         return self._current().find(connection=_reading(connection), **conditions)
 
@@ -173,7 +171,7 @@ class DjangoOutbox(SyncOutbox):
             yield opened, connections[alias]
 
 def _reading(connection: object) -> object:
-    return connections[app_settings().database] if connection is DJANGOS else connection
+    return connections[app_settings().database] if connection is Transaction.OWN else connection
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from django.test.utils import setup_test_environment
 
 PROJECT = Path(__file__).parent / "project"
 
+IN_MEMORY = ("lite", "fresh", "other")
+
 TEMPLATES = {
     "BACKEND": "django.template.backends.django.DjangoTemplates",
     "APP_DIRS": True,
@@ -25,7 +27,7 @@ TEMPLATES = {
 
 
 def configure() -> None:
-    """Configure it; ``default`` is PostgreSQL, whose address a fixture fills in, the others SQLite in memory."""
+    """Configure it; ``default`` is PostgreSQL, whose address a fixture fills in, others are in memory."""
     if settings.configured:
         return
     own = ["sp00ky_django"] if find_spec("sp00ky_django") else []
@@ -50,7 +52,7 @@ def configure() -> None:
         TEMPLATES=[TEMPLATES],
         DATABASES={
             "default": {"ENGINE": "django.db.backends.postgresql", "NAME": "django"},
-            **dict.fromkeys(("lite", "fresh", "other"), {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}),
+            **{alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"} for alias in IN_MEMORY},
         },
         SP00KY={"CONFIG": "sp00ky.yml"},
     )

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 from tests.django.configuration import PROJECT
 
-from sp00ky_core import JobNotFound, NewJob, OptionInvalid, PayloadInvalid
+from sp00ky_core import JobNotFound, NewJob, OptionInvalid, PayloadInvalid, Sp00kyError
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_django import DjangoOutbox, outbox
-from sp00ky_django.models import job_models
 from sp00ky_django.testing import delete_jobs
 
 SPOOKIFY: tuple[Any, ...] = ("api", "/spookify", {"id": "thread:1"})
+
+
+def end_connection() -> None:
+    """As a failover does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    other = connections.create_connection("default")
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
 
 
 def enqueued() -> Any:
@@ -45,13 +53,17 @@ class TestInATest(TestCase):
         assert outbox.find() == []
 
     def test_that_atomic_is_forgotten_is_found_out(self) -> None:
-        with pytest.raises(OptionInvalid, match=r"outside a transaction; expected a call inside transaction.atomic"):
+        with pytest.raises(
+            OptionInvalid, match=r"outside a transaction; expected a call inside transaction.atomic"
+        ):
             outbox.run(*SPOOKIFY)
         assert outbox.find() == []
 
     def test_many(self) -> None:
         with transaction.atomic():
-            jobs = outbox.run_many("charges", [NewJob(path="/charge", payload={"id": str(n)}) for n in range(3)])
+            jobs = outbox.run_many(
+                "charges", [NewJob(path="/charge", payload={"id": str(n)}) for n in range(3)]
+            )
         assert [each.backend for each in jobs] == ["charges"] * 3
         assert len(outbox.find(backend="charges")) == 3
         assert outbox.run_many("charges", [], autocommit=True) == []
@@ -94,17 +106,17 @@ class TestCommitted(TransactionTestCase):
         assert [each.id for each in outbox.find()] == [job.id]
 
     def test_a_rollback_leaves_neither(self) -> None:
-        with pytest.raises(RuntimeError, match="changed its mind"), transaction.atomic():
+        with suppress(RuntimeError), transaction.atomic():
             Group.objects.create(name="ghosts")
             outbox.run(*SPOOKIFY)
-            raise RuntimeError("changed its mind")
+            raise RuntimeError
         assert outbox.find() == []
         assert not Group.objects.exists()
 
     def test_a_savepoint_that_is_rolled_back_leaves_no_job(self) -> None:
         with transaction.atomic():
             kept = outbox.run(*SPOOKIFY)
-            with pytest.raises(RuntimeError), transaction.atomic():
+            with suppress(RuntimeError), transaction.atomic():
                 outbox.run(*SPOOKIFY)
                 raise RuntimeError
         assert [each.id for each in outbox.find()] == [kept.id]
@@ -132,9 +144,9 @@ class TestCommitted(TransactionTestCase):
     def test_no_connection_of_the_store_is_left(self) -> None:
         """So that Django can drop and copy a test's database."""
         outbox.kill(enqueued().id)
-        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        own = "datname = current_database() AND application_name LIKE 'sp00ky%'"
         with connection.cursor() as cursor:
-            cursor.execute(f"{others} AND application_name LIKE 'sp00ky%'")
+            cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {own}")  # noqa: S608  # a constant
             assert cursor.fetchone() == (0,)
 
     def test_an_asynchronous_view_calls_it_in_a_thread(self) -> None:
@@ -152,17 +164,13 @@ class TestCommitted(TransactionTestCase):
             asyncio.run(view())
 
     def test_a_connection_that_the_server_has_ended_commits_nothing(self) -> None:
-        with pytest.raises(Exception, match=r".") as raised, transaction.atomic():
-            with connections["default"].cursor() as cursor:
-                cursor.execute("SELECT pg_backend_pid()")
-                (pid,) = cursor.fetchone()
-            ended = connections.create_connection("default")
-            with ended.cursor() as cursor:
-                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
-            ended.close()
-            outbox.run(*SPOOKIFY)
-        assert "\n" not in str(raised.value).strip()
-        connections["default"].close()
+        with suppress(DatabaseError), transaction.atomic():
+            end_connection()
+            with pytest.raises((Sp00kyError, DatabaseError)):
+                outbox.run(*SPOOKIFY)
+            with pytest.raises((Sp00kyError, DatabaseError)):
+                outbox.run(*SPOOKIFY)  # not on a connection that Django has made anew
+        connection.close()
         assert outbox.find() == []
 
 
@@ -170,7 +178,7 @@ class TestCommitted(TransactionTestCase):
 class TestInAnotherDatabase(TestCase):
     """The alias of ``SP00KY["DATABASE"]``: SQLite in memory, as Django's tests have it by default."""
 
-    databases = {"default", "lite"}
+    databases = ("default", "lite")
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -188,7 +196,9 @@ class TestInAnotherDatabase(TestCase):
         assert outbox.get(job.id).status == "pending"
 
     def test_what_can_t_be_done_in_memory_is_said(self) -> None:
-        with pytest.raises(ConfigError, match="'lite' is in memory, where only run, run_many, get and find work"):
+        with pytest.raises(
+            ConfigError, match="'lite' is in memory, where only run, run_many, get and find work"
+        ):
             outbox.kill("job:1")
 
 

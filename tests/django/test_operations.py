@@ -7,7 +7,6 @@ import io
 import re
 from typing import Any
 
-import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
@@ -41,7 +40,7 @@ def latest() -> MigrateStore:
 
 
 def test_the_latest_migration_is_of_the_stores_latest_version() -> None:
-    """Where this fails, the tables have changed: add a migration, so that ``manage.py migrate`` has one to run."""
+    """Where this fails, the tables have changed: add a migration, for ``manage.py migrate`` to run."""
     assert (latest().postgres, latest().transactional) == (postgres.VERSION, transactional.VERSION)
 
 
@@ -66,7 +65,10 @@ def test_the_plan_says_what_it_does(migrated: Any) -> None:
     assert "Bring the outbox's tables to the installed store's version" in plan
     assert {"job", "charge_job"} <= tables()  # backwards nothing is lost
     call_command("migrate", "sp00ky_django", verbosity=0)
-    assert said("migrate", "sp00ky_django", plan=True).splitlines()[-1].strip() == "No planned migration operations."
+    assert (
+        said("migrate", "sp00ky_django", plan=True).splitlines()[-1].strip()
+        == "No planned migration operations."
+    )
 
 
 def test_its_statements_can_be_printed(migrated: Any) -> None:
@@ -102,5 +104,8 @@ def test_a_router_is_heeded(migrated: Any) -> None:
 
 def test_the_models_of_the_migrations_are_those_of_the_file(migrated: Any) -> None:
     state = MigrationLoader(connections["default"]).project_state().apps
-    assert {each.__name__ for each in state.get_app_config("sp00ky_django").get_models()} == {"Job", "ChargeJob"}
+    assert {each.__name__ for each in state.get_app_config("sp00ky_django").get_models()} == {
+        "Job",
+        "ChargeJob",
+    }
     assert PROJECT.is_dir()

@@ -29,9 +29,8 @@ def test_a_table_of_another_application_is_refused(migrated: Any) -> None:
     with connections["default"].cursor() as cursor:
         cursor.execute("CREATE SCHEMA other; CREATE TABLE other.job (id integer)")
         try:
-            with override_settings(SP00KY={"OPTIONS": {"schema": "other"}}):
-                with pytest.raises(SchemaError):
-                    bring_up_to_date(app_settings())
+            with override_settings(SP00KY={"OPTIONS": {"schema": "other"}}), pytest.raises(SchemaError):
+                bring_up_to_date(app_settings())
         finally:
             cursor.execute("DROP SCHEMA other CASCADE")
 

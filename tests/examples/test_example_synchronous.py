@@ -71,7 +71,9 @@ async def test_a_row_and_its_job_are_written_and_delivered(
         assert await counts() == (1, 1)
 
 
-async def test_what_fails_leaves_neither_row_nor_job(serving: Any, example: str, sql: Any, counts: Any) -> None:
+async def test_what_fails_leaves_neither_row_nor_job(
+    serving: Any, example: str, sql: Any, counts: Any
+) -> None:
     """Whether the contract refuses it, or the commit does."""
     async with serving(*SERVE[example]) as service:
         status, refusal = await service.post("x" * 101)
@@ -137,9 +139,7 @@ class TestDjango:
             assert response.status == 200
             return await response.text()
 
-    async def test_without_a_database_it_runs_on_sqlite(
-        self, spawn: Any, project: Any, backend: Any
-    ) -> None:
+    async def test_without_a_database_it_runs_on_sqlite(self, spawn: Any, project: Any, backend: Any) -> None:
         """As the README has it."""
 
         async def managed(*arguments: str) -> str:

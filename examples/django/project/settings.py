@@ -31,7 +31,8 @@ if url := os.environ.get("DATABASE_URL"):
             "NAME": parts.path[1:],
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),
-            "HOST": dict(parse_qsl(parts.query)).get("host") or parts.hostname,  # a socket's folder, or a name
+            "HOST": dict(parse_qsl(parts.query)).get("host")
+            or parts.hostname,  # a socket's folder, or a name
             "PORT": parts.port or "",
         }
     }

@@ -3,10 +3,10 @@ from __future__ import annotations
 from django.db import connection
 from django.http import HttpResponse
 from django.test import TestCase
-from sp00ky_django import outbox
-from threads.models import Thread
 
 from sp00ky_core.testing import assert_enqueued, perform_jobs, refute_enqueued
+from sp00ky_django import outbox
+from threads.models import Thread
 
 
 class TestThreads(TestCase):
@@ -17,28 +17,28 @@ class TestThreads(TestCase):
 
     def test_a_thread_is_to_be_spookified(self) -> None:
         response = self.post("Boo")
-        self.assertEqual(response.status_code, 202)
+        assert response.status_code == 202
         thread = Thread.objects.get()
         (job,) = assert_enqueued(outbox, "api", "/spookify", {"id": f"thread:{thread.id}", "title": "Boo"})
-        self.assertEqual(response.json(), {"thread_id": thread.id, "job_id": job.id})
+        assert response.json() == {"thread_id": thread.id, "job_id": job.id}
 
     def test_a_title_that_the_backend_refuses_leaves_nothing(self) -> None:
         response = self.post("x" * 101)
-        self.assertEqual(response.status_code, 422)
-        self.assertIn("/title", str(response.json()))
-        self.assertFalse(Thread.objects.exists())
+        assert response.status_code == 422
+        assert "/title" in str(response.json())
+        assert not Thread.objects.exists()
         refute_enqueued(outbox)
 
     def test_an_answer_of_the_backend(self) -> None:
         self.post("Boo")
         (job,) = perform_jobs(outbox, {"/spookify": (503, {"spooky": True})}, connection=connection)
-        self.assertEqual((job.status, job.retries, job.result), ("success", 1, {"spooky": True}))
+        assert (job.status, job.retries, job.result) == ("success", 1, {"spooky": True})
 
     def test_the_asynchronous_view(self) -> None:
-        self.assertEqual(self.post("Boo", "/async/threads").status_code, 202)
+        assert self.post("Boo", "/async/threads").status_code == 202
         assert_enqueued(outbox, "api", "/spookify", {"title": "Boo"})
 
     def test_what_is_no_title(self) -> None:
         for title in (None, 1, "a\0b"):
             with self.subTest(title=title):
-                self.assertEqual(self.post(title).status_code, 400)
+                assert self.post(title).status_code == 400

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
-from sp00ky_django import outbox
-from threads.models import Thread
 
 from sp00ky_core import Job, JobNotFound, PayloadInvalid
+from sp00ky_django import outbox
+from threads.models import Thread
 
 
 def save(title: str) -> tuple[Thread, Job]:
@@ -52,5 +52,5 @@ def title_of(request: HttpRequest) -> str:
     body = json.loads(request.body)
     title = body.get("title") if isinstance(body, dict) else None
     if not isinstance(title, str) or "\0" in title or not title.isprintable():
-        raise ValueError("expected {\"title\": TEXT}")
+        raise ValueError('expected {"title": TEXT}')
     return title

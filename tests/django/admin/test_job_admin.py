@@ -19,7 +19,7 @@ from sp00ky_django.models import job_models
 from sp00ky_django.testing import delete_jobs
 
 LIST = "/admin/sp00ky_django/job/"
-DIED = """[{"at": "2030-01-01T00:00:00Z", "attempt": 1, "code": 503, "name": "http_status", "reason": "<b>down</b>"}]"""
+DIED = """[{"at": "2030-01-01T00:00:00Z", "code": 503, "name": "http_status", "reason": "<b>down</b>"}]"""
 
 
 def client_of(*permissions: str) -> Client:
@@ -64,7 +64,9 @@ class TestReading(TestCase):
         with CaptureQueriesContext(connection) as many:
             assert len(self.listed()) == 31
         assert len(few) == len(many)
-        (listing,) = [each["sql"] for each in many if '"payload"' in each["sql"] or '"created_at"' in each["sql"]]
+        (listing,) = [
+            each["sql"] for each in many if '"payload"' in each["sql"] or '"created_at"' in each["sql"]
+        ]
         assert '"payload"' not in listing
 
     def test_a_list_shows_what_matters(self) -> None:
@@ -112,7 +114,9 @@ class TestReading(TestCase):
     def test_each_table_has_permissions_of_its_own(self) -> None:
         assert self.client.get("/admin/sp00ky_django/chargejob/").status_code == 403
         found = Permission.objects.filter(content_type__app_label="sp00ky_django")
-        names = {f"{action}_{model._meta.model_name}" for model in job_models() for action in ("view", "change")}
+        names = {
+            f"{action}_{model._meta.model_name}" for model in job_models() for action in ("view", "change")
+        }
         assert {each.codename for each in found} == names
 
 
@@ -167,5 +171,8 @@ def test_an_outcome_says_what_was_refused_and_why() -> None:
         OperatorResult(job_id="job:2", fate=OperatorFate.NOT_FOUND),
         OperatorResult(job_id="job:3", fate=OperatorFate.ILLEGAL, problem="it has ended"),
     ]
-    assert outcome(results, "killed") == ("1 job killed. Refused: 1 not found, 1 illegal. it has ended.", False)
+    assert outcome(results, "killed") == (
+        "1 job killed. Refused: 1 not found, 1 illegal. it has ended.",
+        False,
+    )
     assert outcome(results[:1], "killed") == ("1 job killed.", True)

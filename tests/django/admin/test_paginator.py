@@ -1,10 +1,10 @@
 """Pages of large tables: counted up to a number, then estimated."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
-from django.contrib.auth.models import Group
 
 from sp00ky_django.admin import paginator
 from sp00ky_django.admin.paginator import EstimatingPaginator

@@ -41,6 +41,15 @@ class TestOnPostgres(TestCase):
         assert self.found(f"job:{key[:1]}") == both
 
     def test_what_is_no_id_finds_nothing(self) -> None:
-        terms: tuple[Any, ...] = ("job:", "job:xyz", f"job:{'a' * 33}", "charge_job:1", "thread", "%", "--", "-" * 36)
+        terms: tuple[Any, ...] = (
+            "job:",
+            "job:xyz",
+            f"job:{'a' * 33}",
+            "charge_job:1",
+            "thread",
+            "%",
+            "--",
+            "-" * 36,
+        )
         for term in terms:
             assert self.found(term) == set(), term

@@ -87,5 +87,7 @@ def _config(given: str | Path | None) -> Path:
     if given is None:
         return find_config(folder)
     if not (folder / given).is_file():
-        raise wrong_setting("CONFIG", f"no file {folder / given}", "name your sp00ky.yml, or run `sp00ky init`")
+        raise wrong_setting(
+            "CONFIG", f"no file {folder / given}", "name your sp00ky.yml, or run `sp00ky init`"
+        )
     return folder / given

@@ -28,9 +28,9 @@ ADDRESS = ("NAME", "HOST", "PORT", "USER", "PASSWORD")
 
 
 class DjangoOutbox(SyncOutbox):
-    """The outbox of ``settings.SP00KY``, opened when it is used first, anew in each process and test database.
+    """The outbox of ``settings.SP00KY``, opened when it is used first, in each process and test database.
 
-    ``run``, ``run_many``, ``get`` and ``find`` work on Django's connection, and see what its transaction sees.
+    ``run``, ``run_many``, ``get`` and ``find`` work on Django's connection, and see what it sees.
     ``wait``, ``kill``, ``redrive`` and the others see what is committed: they open connections of the store's
     own, and close them.
     """
@@ -165,10 +165,13 @@ class DjangoOutbox(SyncOutbox):
     def _writing(self, *, autocommit: bool) -> Iterator[tuple[SyncOutbox, Any]]:
         opened, alias = self._current(), app_settings().database
         if not autocommit and not _is_in_atomic(alias):
-            expected = f"a call inside {_atomic(alias)}; or autocommit=True, if no other write belongs to the job"
+            expected = (
+                f"a call inside {_atomic(alias)}; or autocommit=True, if no other write belongs to the job"
+            )
             raise OptionInvalid(option="connection", value="outside a transaction", expected=expected)
         with _joined(alias):
             yield opened, connections[alias]
+
 
 def _reading(connection: object) -> object:
     return connections[app_settings().database] if connection is Transaction.OWN else connection

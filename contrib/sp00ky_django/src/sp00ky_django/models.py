@@ -69,6 +69,8 @@ class AbstractJob(models.Model):
     objects = JobManager()
 
     class Meta:
+        """Make no table of it."""
+
         abstract = True
 
     def __str__(self) -> str:

@@ -39,7 +39,9 @@ def derived_store_url(app: AppSettings) -> str:
     if connection.vendor == "sqlite":
         return _sqlite_url(app, connection)
     kept = "jobs are kept in PostgreSQL and SQLite"
-    raise _wrong(app, "ENGINE", f"{kept}, not in {connection.display_name}", "let SP00KY['DATABASE'] name one")
+    raise _wrong(
+        app, "ENGINE", f"{kept}, not in {connection.display_name}", "let SP00KY['DATABASE'] name one"
+    )
 
 
 def is_in_memory(alias: str) -> bool:

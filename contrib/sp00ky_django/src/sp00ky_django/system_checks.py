@@ -59,7 +59,9 @@ def _error(error: Sp00kyError) -> Error:
 
 def _warnings(app: AppSettings, outbox: Outbox) -> Iterator[CheckMessage]:
     if outbox.config.store is not None:
-        problem = f"`store` in {app.config} has no effect here: DATABASES[{app.database!r}] says where jobs are"
+        problem = (
+            f"`store` in {app.config} has no effect here: DATABASES[{app.database!r}] says where jobs are"
+        )
         yield Warning(problem, hint="remove it, if no other program reads the file", id="sp00ky.W001")
     for name, reason in outbox.backends.left_out.items():
         yield Warning(f"the backend {name} is left out: {reason}", hint=None, id="sp00ky.W002")

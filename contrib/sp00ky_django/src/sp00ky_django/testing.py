@@ -8,7 +8,7 @@ __all__ = ["delete_jobs"]
 
 
 def delete_jobs() -> None:
-    """Delete every job, as Django's ``flush`` between such tests deletes all other rows; call it in ``setUp``.
+    """Delete every job, as ``flush`` after such tests deletes all other rows; call it in ``tearDown``.
 
     ``TestCase`` rolls jobs back, and needs none of this.
     """

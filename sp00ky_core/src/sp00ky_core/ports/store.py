@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable, Unpack
+from typing import Protocol, Unpack, runtime_checkable
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
@@ -296,9 +296,9 @@ class SynchronousEnqueue(Protocol):
 
 @runtime_checkable
 class SynchronousMigrate(Protocol):
-    """Migrate in a caller's transaction: an ability beside ``SynchronousEnqueue``, where DDL is transactional.
+    """Migrate in a caller's transaction: an ability beside ``SynchronousEnqueue``.
 
-    For databases without another connection, as one in memory, which a test has.
+    For databases that have no other connection: one in memory, as tests have.
     """
 
     def migration_in(self, connection: object) -> list[MigrationStep]:

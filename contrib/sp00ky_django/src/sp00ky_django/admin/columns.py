@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.db.models import F, Func, TextField
@@ -20,7 +21,7 @@ COLUMNS = ("at", "attempt", "name", "code", "reason", "runner_id")
 
 
 def last_error(vendor: str) -> Func:
-    """Return the expression for the name of the last entry in ``errors``, so that a list reads no more of it."""
+    """Return the expression for the name of the last entry in ``errors``: a list reads no more of it."""
     return Func(F("errors"), template=LAST_NAME[vendor], output_field=TextField())
 
 
@@ -28,10 +29,8 @@ def pretty(text: str | None) -> Any:
     """Indent JSON; what is none is shown as it is."""
     if text is None:
         return "-"
-    try:
+    with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        pass
     return format_html("<pre>{}</pre>", text)
 
 

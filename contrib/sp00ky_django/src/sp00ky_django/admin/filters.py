@@ -14,7 +14,7 @@ __all__ = ["BackendFilter", "PathFilter", "backends_of"]
 
 
 def backends_of(table: str) -> Mapping[str, Backend]:
-    """Return the backends whose jobs are in a table, by name; the first one has what no document describes."""
+    """Return the backends whose jobs are in a table; the first one has what no document describes."""
     return {name: each for name, each in outbox.backends.items() if each.table.table == table}
 
 

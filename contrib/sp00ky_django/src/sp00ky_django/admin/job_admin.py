@@ -24,6 +24,9 @@ __all__ = ["JobAdmin"]
 MOST_AT_ONCE = 1_000
 """Jobs of one action in the admin; ``sp00ky jobs`` has filters and progress for more."""
 
+SHORT = 20
+"""Characters of a key that is shown whole."""
+
 LONG = ("payload", "result", "errors")
 
 
@@ -39,11 +42,20 @@ class JobList(ChangeList):
 class JobAdmin(admin.ModelAdmin):
     """The jobs of one table.
 
-    ``view_...`` lets a user see them, payloads included, ``change_...`` lets them retry and kill. Whoever does
-    is written into the outbox's audit.
+    ``view_...`` lets a user see them, payloads included, ``change_...`` lets them retry and kill; who did is
+    written into the outbox's audit.
     """
 
-    list_display = ("short_id", "backend", "path", "status", "attempts", "assigned_to", "created_at", "run_at")
+    list_display = (
+        "short_id",
+        "backend",
+        "path",
+        "status",
+        "attempts",
+        "assigned_to",
+        "created_at",
+        "run_at",
+    )
     list_display += ("last_error",)
     list_filter = ("status", BackendFilter, PathFilter)
     search_fields = ("assigned_to",)
@@ -51,11 +63,16 @@ class JobAdmin(admin.ModelAdmin):
     sortable_by = ()
     list_per_page = 50
     show_full_result_count = False
-    show_facets = getattr(getattr(admin, "ShowFacets", None), "NEVER", None)  # of Django 5: they count the table
+    show_facets = getattr(
+        getattr(admin, "ShowFacets", None), "NEVER", None
+    )  # of Django 5: they count the table
     paginator = EstimatingPaginator
     actions = ("retry", "kill")
     fieldsets = (
-        (None, {"fields": ("job_id", "backend", "path", "status", "attempts", "payload_json", "result_json")}),
+        (
+            None,
+            {"fields": ("job_id", "backend", "path", "status", "attempts", "payload_json", "result_json")},
+        ),
         ("Attempts that failed", {"fields": ("error_entries",)}),
         (
             "When",
@@ -131,7 +148,9 @@ class JobAdmin(admin.ModelAdmin):
     ) -> None:
         keys = list(queryset.order_by().values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
         if len(keys) > MOST_AT_ONCE:
-            text = f"Nothing was done: select at most {MOST_AT_ONCE:,} jobs, or use `sp00ky jobs` with filters."
+            text = (
+                f"Nothing was done: select at most {MOST_AT_ONCE:,} jobs, or use `sp00ky jobs` with filters."
+            )
             self.message_user(request, text, messages.ERROR)
             return
         ids = [f"{self.model.table}:{key}" for key in keys]
@@ -149,7 +168,7 @@ class JobAdmin(admin.ModelAdmin):
     def short_id(self, job: Any) -> str:
         """Return the key's beginning and end: keys of the same time begin alike."""
         key = str(job.pk)
-        return key if len(key) <= 20 else f"{key[:8]}…{key[-6:]}"
+        return key if len(key) <= SHORT else f"{key[:8]}…{key[-6:]}"
 
     @admin.display(description="backend")
     def backend(self, job: Any) -> str:

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     """Run, migrate, check, and all else that the ``sp00ky`` command does."""
 
     help = "Run, migrate, check and operate the outbox: `manage.py sp00ky --help` lists all commands."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Hand all arguments on but those that Django has heeded already."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, TypeVar, Unpack
 
 from django.db import connections, transaction
 
-from sp00ky_core import Finding, Job, JobOptions, MigrationStep, NewJob, OptionInvalid, Outbox
+from sp00ky_core import Finding, Job, JobOptions, MigrationStep, NewJob, OptionInvalid, Outbox, Payload
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.enqueue import Transaction
@@ -59,7 +59,7 @@ class DjangoOutbox(SyncOutbox):
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         connection: object = Transaction.OWN,
         autocommit: bool = False,

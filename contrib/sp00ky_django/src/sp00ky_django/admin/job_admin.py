@@ -47,16 +47,9 @@ class JobAdmin(admin.ModelAdmin):
     """
 
     list_display = (
-        "short_id",
-        "backend",
-        "path",
-        "status",
-        "attempts",
-        "assigned_to",
-        "created_at",
-        "run_at",
+        *("short_id", "backend", "path", "status", "attempts", "assigned_to", "created_at", "run_at"),
+        "last_error",
     )
-    list_display += ("last_error",)
     list_filter = ("status", BackendFilter, PathFilter)
     search_fields = ("assigned_to",)
     search_help_text = "What it is assigned to, its dedup key, or the beginning of its id"

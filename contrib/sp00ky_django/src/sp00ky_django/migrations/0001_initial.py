@@ -10,5 +10,5 @@ class Migration(migrations.Migration):
 
     initial = True
     atomic = False
-    dependencies = []
+    dependencies: list[tuple[str, str]] = []
     operations = [MigrateStore(postgres=8, transactional=4)]

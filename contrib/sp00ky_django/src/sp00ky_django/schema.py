@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from django.db import connections, transaction
 
@@ -15,14 +14,12 @@ from sp00ky_django.store_url import derived_store_url
 
 __all__ = ["bring_up_to_date", "lacking"]
 
-T = TypeVar("T")
-
 
 def lacking(app: AppSettings) -> Sequence[MigrationStep]:
     """List the statements that the database lacks. Raises ``StoreError``."""
     store = _store(app)
     if isinstance(store, SynchronousMigrate):
-        return _within(app, store.migration_in)
+        return _migrate_in(store, app, only_plan=True)
     return asyncio.run(store.migration())
 
 
@@ -34,7 +31,7 @@ def bring_up_to_date(app: AppSettings) -> Sequence[MigrationStep]:
     """
     store = _store(app)
     if isinstance(store, SynchronousMigrate):
-        return _within(app, store.migrate_in)
+        return _migrate_in(store, app, only_plan=False)
     return asyncio.run(store.migrate())
 
 
@@ -42,6 +39,6 @@ def _store(app: AppSettings) -> Store:
     return Outbox.open(app.config, store=derived_store_url(app)).store
 
 
-def _within(app: AppSettings, call: Callable[[object], T]) -> T:
+def _migrate_in(store: SynchronousMigrate, app: AppSettings, *, only_plan: bool) -> Sequence[MigrationStep]:
     with transaction.atomic(using=app.database):
-        return call(connections[app.database])
+        return store.migrate_in(connections[app.database], only_plan=only_plan)

@@ -16,7 +16,7 @@ from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.stats import BackendStats, BreakerResult, ErrorGroup
 from sp00ky_core.ports.tables import StoreCapabilities, StoreOptions
 
-__all__ = ["Store", "SynchronousEnqueue", "SynchronousMigrate", "StoreFactory"]
+__all__ = ["Store", "SynchronousEnqueue", "StoreFactory"]
 
 
 class Store(Protocol):
@@ -292,20 +292,6 @@ class SynchronousEnqueue(Protocol):
 
     def find_in(self, connection: object, query: JobQuery) -> list[Job]:
         """List jobs as the connection sees them, newest first."""
-
-
-@runtime_checkable
-class SynchronousMigrate(Protocol):
-    """Migrate in a caller's transaction: an ability beside ``SynchronousEnqueue``.
-
-    For databases that have no other connection: one in memory, as tests have.
-    """
-
-    def migration_in(self, connection: object) -> list[MigrationStep]:
-        """List what ``migrate_in`` would do; see ``Store.migration``."""
-
-    def migrate_in(self, connection: object) -> list[MigrationStep]:
-        """Migrate in the connection's transaction; see ``Store.migrate``."""
 
 
 StoreFactory = Callable[[StoreOptions], Store]

@@ -181,6 +181,15 @@ DISTRIBUTIONS = [
         most_untested=0.25,
     ),
     Distribution(
+        source="contrib/sp00ky_django/src/sp00ky_django",
+        tests="tests/django",
+        untested={
+            "apps.py": "test_system_checks.py and test_operations.py run what it registers",
+            "migrations/0001_initial.py": "test_operations.py runs it",
+        },
+        most_untested=0.15,
+    ),
+    Distribution(
         source="contrib/sp00ky_dashboard/src/sp00ky_dashboard",
         tests="tests/dashboard",
         untested={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from sp00ky_core.testing.expectation import ExpectedOptions
 
-TEXT = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "testing.md").read_text()
 SIX_LINES = 6
 
 
@@ -29,7 +31,7 @@ def run(folder: Path, *command: str) -> str:
         [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -65,9 +67,16 @@ def test_each_test_passes(project: Path) -> None:
     assert "6 passed" in run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
 
 
-@pytest.mark.parametrize("heading", ["FastAPI", "A plain script"])
+def test_the_one_of_django_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    project = shutil.copytree(ROOT / "examples" / "django", tmp_path / "django")
+    (project / "threads" / "tests.py").write_text(examples("Django")[0])
+    assert "Ran 1 test" in run(project, "-W", "error", "manage.py", "test")
+
+
+@pytest.mark.parametrize("heading", ["FastAPI", "Django", "A plain script"])
 def test_six_lines_are_enough(heading: str) -> None:
-    test = re.split(r"^(?=(?:async )?def test_)", examples(heading)[-1], flags=re.MULTILINE)[-1]
+    test = re.split(r"^(?=\s*(?:async )?def test_)", examples(heading)[-1], flags=re.MULTILINE)[-1]
     assert len(test.splitlines()) <= SIX_LINES
 
 
@@ -77,4 +86,4 @@ def test_each_option_is_named() -> None:
 
 
 def test_every_example_is_run() -> None:
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 7
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 8

@@ -43,7 +43,7 @@ def memory_outbox(config: str | Path | Config | None = None, *, plugins: Plugins
 
 
 def commits_at_once(outbox: Outbox, connection: object) -> bool:
-    """Tell whether jobs of a caller's connection are there before it commits: in memory, unless it's its own."""
+    """Tell whether jobs of a caller's connection are there before it commits: in memory, but for its own."""
     return outbox.store.location == MEMORY and not isinstance(connection, MemoryTransaction)
 
 

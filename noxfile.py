@@ -24,8 +24,9 @@ DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 RECEIVER = "contrib/sp00ky_receiver"
+DJANGO = "contrib/sp00ky_django"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -38,11 +39,15 @@ TESTS_OF = {
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
     RECEIVER: ("tests/receiver",),
+    DJANGO: ("tests/django",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
+
+BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE)}
+"""Those whose tests need others: it works on databases that Django has, too."""
 
 POOLER_TESTS = tuple(
     f"tests/store_postgres/{name}"
@@ -63,6 +68,7 @@ DOCUMENTS_TESTS = (
     "tests/e2e/test_readme.py",
     "tests/e2e/test_python_document.py",
     "tests/e2e/test_plugins_document.py",
+    "tests/e2e/test_testing_document.py",
     "tests/e2e/test_operating_document.py",
     "tests/store_postgres/test_documents.py",
     *MOVING_TESTS,
@@ -123,7 +129,8 @@ def tests(session: nox.Session) -> None:
 def tests_of(session: nox.Session, distribution: str) -> None:
     """One distribution's tests; only its wheel, the core's and the conformance kit's are installed."""
     session.install(*_group("test"))
-    wheels = _install_wheels(session, dict.fromkeys((CORE, CONFORMANCE, distribution)))
+    needed = (CORE, CONFORMANCE, *BESIDE.get(distribution, ()), distribution)
+    wheels = _install_wheels(session, dict.fromkeys(needed))
     session.run("pytest", *(session.posargs or TESTS_OF[distribution]), env={"SP00KY_WHEELS": str(wheels)})
 
 

@@ -19,6 +19,7 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_opentelemetry",
     "contrib/sp00ky_receiver",
     "contrib/sp00ky_dashboard",
+    "contrib/sp00ky_django",
 )
 
 sys.path.append(str(ROOT))  # `tools` is a package of the repository, not installed

@@ -137,6 +137,7 @@ DISTRIBUTIONS = [
             "test_epochs.py": "what fences off a claim that was lost",
             "test_hostile.py": "rows that a client could write",
             "test_model.py": "the model of a store",
+            "test_testing.py": "tests of applications, in a transaction that is rolled back",
         },
     ),
     Distribution(
@@ -189,6 +190,15 @@ DISTRIBUTIONS = [
             "errors.py": "each is raised, and answered, in a test of what raises it",
         },
         most_untested=0.2,  # of eleven
+    ),
+    Distribution(
+        source="contrib/sp00ky_django/src/sp00ky_django",
+        tests="tests/django",
+        untested={
+            "apps.py": "test_system_checks.py and test_operations.py run what it registers",
+            "migrations/0001_initial.py": "test_operations.py runs it",
+        },
+        most_untested=0.15,
     ),
     Distribution(
         source="contrib/sp00ky_dashboard/src/sp00ky_dashboard",

@@ -22,8 +22,9 @@ PACKAGES = {
     "sp00ky_opentelemetry": "[sp00ky]\nopentelemetry = sp00ky_opentelemetry.",
     "sp00ky_receiver": "",
     "sp00ky_dashboard": "[sp00ky]\ndashboard = sp00ky_dashboard.",
+    "sp00ky_django": "",
 }
-"""Import names, and how each one's entry point begins, where it has one."""
+"""Import names, and how each one's entry point begins; empty: it has none."""
 
 
 @pytest.fixture(params=PACKAGES)
@@ -63,6 +64,7 @@ def test_a_wheel_says_what_it_is(package: str, members: dict[str, str]) -> None:
     assert "Apache License" in members[f"{info}/licenses/LICENSE"]
     entry_points = members.get(f"{info}/entry_points.txt", "")
     assert PACKAGES[package] in entry_points
+    assert bool(PACKAGES[package]) == bool(entry_points)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,15 @@ def test_synchronous_code_calls_it(sync_outbox: SyncOutbox) -> None:
     assert sync_outbox.get(added.id) == job
 
 
+async def test_an_open_transaction_s_jobs_are_performed_as_copies(outbox: Outbox) -> None:
+    async with outbox.store.transaction() as transaction:  # type: ignore[attr-defined]  # the memory store's
+        added = await outbox.run("api", "/spookify", connection=transaction)
+        (job,) = await perform_jobs(outbox, connection=transaction)
+        assert (job.id, job.status) == (added.id, "success")
+        assert await outbox.find(connection=transaction) == [added]
+        assert await perform_jobs(outbox) == []
+
+
 async def test_copies_leave_their_jobs_alone(outbox: Outbox) -> None:
     added = await outbox.run("api", "/spookify", {"id": "1"}, assigned_to="thread:a", ordering_key="k")
     (job,) = await perform_jobs(outbox_of_jobs(outbox, [added]), responses={"/spookify": 500})

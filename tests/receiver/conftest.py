@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from tests.receiver.stacks import Place
 
-from sp00ky_receiver import Receiver
+from sp00ky_receiver import UNSIGNED, Receiver
 
 
 @pytest.fixture(scope="session")
@@ -48,4 +48,4 @@ def place(databases: Place) -> Place:
 @pytest.fixture
 def receiver() -> Receiver:
     """One whose requests aren't signed."""
-    return Receiver(None)
+    return Receiver(UNSIGNED)

@@ -64,9 +64,10 @@ async def test_what_is_not_signed_reaches_nothing(place: Place, client: httpx.As
     assert place.effects() == 0
 
 
-async def test_a_long_body_is_not_read(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/spookify", content=b"x" * 101)
-    assert (answer.status_code, answer.text) == (413, "the body is longer than 100 bytes\n")
+async def test_a_long_body_is_not_read_to_its_end(app: AsgiReceiver) -> None:
+    piece = {"type": "http.request", "body": b"x" * 60, "more_body": True}
+    start, body = await run(app, "http", piece, piece)
+    assert (start["status"], body["body"]) == (413, b"the body is longer than 100 bytes\n")
 
 
 async def test_an_application_that_fails_is_rolled_back(place: Place, client: httpx.AsyncClient) -> None:

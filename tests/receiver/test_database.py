@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -28,6 +31,8 @@ async def refused_async(receiver: Receiver, connection: Any) -> str:
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
+
+ROOT = Path(__file__).parents[2]
 
 AUTOCOMMIT = "outside a transaction (autocommit)"
 
@@ -59,6 +64,46 @@ async def test_autocommit_is_refused_async(place: Place, receiver: Receiver) -> 
     )
     async with engine.connect() as alchemy:
         assert AUTOCOMMIT in await refused_async(receiver, alchemy)
+
+
+DJANGO = """
+import sys
+import django
+from django.conf import settings
+from tests.receiver.stacks import DONE, REPEATED, request
+from sp00ky_receiver import ConnectionInvalid, Receiver, UNSIGNED
+
+host = sys.argv[1].partition("host=")[2]
+postgres = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres", "HOST": host}
+sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[2]}
+settings.configure(DATABASES={"default": sqlite, **({"postgres": postgres} if host else {})})
+django.setup()
+from django.db import connections, transaction
+
+for alias in connections:
+    for expected in (DONE, REPEATED):
+        receiver = Receiver(UNSIGNED)
+        with transaction.atomic(using=alias):
+            with receiver.once(connections[alias].connection, receiver.verify(request())) as receipt:
+                if not receipt.is_repeated:
+                    with connections[alias].cursor() as cursor:
+                        cursor.execute("INSERT INTO effect (name) VALUES ('done')")
+                    receipt.keep(DONE)
+        assert receipt.answer == expected, receipt.answer
+    try:
+        receiver.once(connections[alias].connection, receiver.verify(request())).__enter__()
+    except ConnectionInvalid:
+        continue
+    raise AssertionError(alias)
+"""
+
+
+def test_djangos_connections_can_be_used(place: Place) -> None:
+    """In a process of its own, for Django is set up once for each."""
+    command = [sys.executable, "-c", DJANGO, place.postgres, str(place.sqlite)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert place.effects() == (2 if "host=" in place.postgres else 1)
 
 
 async def test_other_connections_are_refused(place: Place, receiver: Receiver) -> None:

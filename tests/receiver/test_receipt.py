@@ -26,7 +26,7 @@ from tests.receiver.stacks import (
     request,
 )
 
-from sp00ky_receiver import Answer, AnswerMissing, Call, KeyReused, ReceiptLost, Receiver
+from sp00ky_receiver import UNSIGNED, Answer, AnswerMissing, Call, KeyReused, ReceiptLost, Receiver
 
 Transaction = Callable[[], AbstractContextManager[Any]]
 AsyncTransaction = Callable[[], AbstractAsyncContextManager[Any]]
@@ -184,9 +184,13 @@ def test_another_request_with_the_same_key_is_refused(
 
 
 def test_senders_have_keys_of_their_own(place: Place, plain: Transaction) -> None:
-    for sender in ("billing", "orders"):
-        assert Receiver(None, sender=sender).answer(request(), plain, done) == DONE
-    assert place.effects() == 2
+    senders = {name: Receiver(UNSIGNED, sender=name) for name in ("billing", "orders")}
+    for status, receiver in enumerate(senders.values(), 200):
+        own = Answer(status=status)
+        assert receiver.answer(request(), plain, lambda *_, own=own: own) == own
+    for status, receiver in enumerate(senders.values(), 200):
+        assert receiver.answer(request(), plain, done).status == status
+    assert place.effects() == 0
 
 
 def test_what_is_older_than_the_retention_counts_no_more_and_is_pruned(
@@ -194,7 +198,7 @@ def test_what_is_older_than_the_retention_counts_no_more_and_is_pruned(
 ) -> None:
     now = 1_000_000.0
     monkeypatch.setattr("time.time", lambda: now)
-    receiver = Receiver(None, retention=100)
+    receiver = Receiver(UNSIGNED, retention=100)
     old = request(**{"Idempotency-Key": "old"})
     receiver.answer(request(), plain, done)
     receiver.answer(old, plain, done)
@@ -208,7 +212,7 @@ def test_what_is_older_than_the_retention_counts_no_more_and_is_pruned(
 
 
 def test_of_a_long_answer_no_body_is_kept(place: Place, plain: Transaction) -> None:
-    receiver = Receiver(None, max_answer_bytes=4)
+    receiver = Receiver(UNSIGNED, max_answer_bytes=4)
     assert receiver.answer(request(), plain, done) == DONE
     again = receiver.answer(request(), plain, done)
     assert again == Answer(status=201, headers=[("idempotent-replayed", "true")])

@@ -17,7 +17,7 @@ from tests.receiver.stacks import (
     request,
 )
 
-from sp00ky_receiver import Answer, BodyTooLong, Call, KeyMissing, Receiver, SettingInvalid
+from sp00ky_receiver import UNSIGNED, Answer, BodyTooLong, Call, KeyMissing, Receiver, SettingInvalid
 
 
 @pytest.mark.parametrize("key", ["", "k" * 1_001, "a\tb"])
@@ -28,7 +28,7 @@ def test_a_request_without_a_key_is_refused(key: str, receiver: Receiver) -> Non
 
 
 def test_a_long_body_is_refused() -> None:
-    receiver = Receiver(None, max_body_bytes=10)
+    receiver = Receiver(UNSIGNED, max_body_bytes=10)
     assert receiver.verify(request(b"x" * 10)).key == "job:1"
     with pytest.raises(BodyTooLong) as caught:
         receiver.verify(request(b"x" * 11))
@@ -38,7 +38,7 @@ def test_a_long_body_is_refused() -> None:
 @pytest.mark.parametrize("settings", [{"tolerance": 0}, {"retention": -1}, {"max_body_bytes": 0}])
 def test_a_number_out_of_its_range_is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(SettingInvalid, match="expected a number over 0"):
-        Receiver(None, **settings)
+        Receiver(UNSIGNED, **settings)
 
 
 def test_a_handler_is_a_function_of_requests(place: Place, receiver: Receiver) -> None:

@@ -87,7 +87,17 @@ def test_a_request_of_another_time_is_refused(off: int) -> None:
     assert Receiver(NEW, tolerance=400).verify(request).key == "job:1"
 
 
-NONE = [[], "", "s3cret", "whsec_s3cret", [NEW, "whsec_"], [None], NEW.removeprefix("whsec_"), NEW.encode()]
+NONE = [
+    None,
+    [],
+    "",
+    "s3cret",
+    "whsec_s3cret",
+    [NEW, "whsec_"],
+    [None],
+    NEW.removeprefix("whsec_"),
+    NEW.encode(),
+]
 
 
 @pytest.mark.parametrize("secrets", NONE)

@@ -113,6 +113,11 @@ def test_an_answer_is_taken_whole_and_closed(place: Place) -> None:
     assert parts.is_closed
 
 
+def test_a_long_body_is_not_read(place: Place) -> None:
+    started, _ = call(behind(place), CONTENT_LENGTH="101", **{"wsgi.input": None})
+    assert started == ["413 Request Entity Too Large"]
+
+
 def test_a_server_that_ends_chunked_bodies_itself_is_read_to_the_end(place: Place) -> None:
     started, body = call(behind(place), CONTENT_LENGTH="", **{"wsgi.input_terminated": True})
     assert (started, body) == (["201 Created"], signed().body)

@@ -18,6 +18,7 @@ from sp00ky_receiver.errors import (
 from sp00ky_receiver.receipt import Once, Receipt
 from sp00ky_receiver.receiver import Receiver
 from sp00ky_receiver.request import Call, Request
+from sp00ky_receiver.signature import UNSIGNED, Unsigned
 from sp00ky_receiver.table import table_statements
 from sp00ky_receiver.wsgi import WsgiReceiver
 
@@ -40,6 +41,8 @@ __all__ = [
     "Request",
     "SettingInvalid",
     "SignatureInvalid",
+    "UNSIGNED",
+    "Unsigned",
     "WsgiReceiver",
     "table_statements",
 ]

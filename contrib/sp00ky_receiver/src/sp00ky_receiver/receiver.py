@@ -12,7 +12,7 @@ from sp00ky_receiver.answer import Answer
 from sp00ky_receiver.errors import BodyTooLong, KeyMissing, Refused, SettingInvalid
 from sp00ky_receiver.receipt import Keeping, Once
 from sp00ky_receiver.request import Call, Request
-from sp00ky_receiver.signature import Verifier
+from sp00ky_receiver.signature import Unsigned, Verifier
 
 __all__ = ["Receiver"]
 
@@ -33,7 +33,7 @@ class Receiver:
 
     def __init__(
         self,
-        secrets: str | Sequence[str] | None,
+        secrets: str | Sequence[str] | Unsigned,
         *,
         sender: str = "outbox",
         tolerance: float = 300.0,
@@ -44,8 +44,8 @@ class Receiver:
         """Take what to expect of the sender.
 
         Args:
-            secrets: Its ``signingSecret``, or several while one is replaced. None: its requests aren't
-                signed, and whoever reaches this service is believed; their key is ``Idempotency-Key``.
+            secrets: Its ``signingSecret``, or several while one is replaced. ``UNSIGNED``: its requests
+                aren't signed, and whoever reaches this service is believed; their key is ``Idempotency-Key``.
             sender: Its name, where several senders' receipts are in one table.
             tolerance: Seconds that a request may be old, or our clock be behind.
             max_body_bytes: Longest body that is read.
@@ -62,7 +62,7 @@ class Receiver:
                 raise SettingInvalid(setting=setting, problem="expected a number over 0")
         self.sender = sender
         self.max_body_bytes = max_body_bytes
-        self._verifier = None if secrets is None else Verifier(secrets, tolerance)
+        self._verifier = None if isinstance(secrets, Unsigned) else Verifier(secrets, tolerance)
         self._max_answer_bytes = max_answer_bytes
         self._retention = retention
         self._pruning_at = 0.0  # by time.monotonic()

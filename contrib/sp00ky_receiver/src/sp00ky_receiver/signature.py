@@ -7,13 +7,23 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 
 from standardwebhooks import Webhook
 
 from sp00ky_receiver.errors import SettingInvalid, SignatureInvalid
 from sp00ky_receiver.request import Request
 
-__all__ = ["Verifier"]
+__all__ = ["UNSIGNED", "Unsigned", "Verifier"]
+
+
+class Unsigned(Enum):
+    """Say that requests aren't signed; ``None`` doesn't, for that is what an unset variable gives too."""
+
+    UNSIGNED = "unsigned"
+
+
+UNSIGNED = Unsigned.UNSIGNED
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _PREFIX = "whsec_"
@@ -30,11 +40,13 @@ class Verifier:
         Raises:
             SettingInvalid: a secret is none; it isn't quoted.
         """
-        each = [secrets] if isinstance(secrets, str) else list(secrets)
+        each = [secrets] if isinstance(secrets, str) else list(secrets or ())
         self._webhooks = [Webhook(_key(secret)) for secret in each]
         self._tolerance = tolerance
         if not self._webhooks:
-            raise SettingInvalid(setting="secrets", problem="there is none; give the sender's signingSecret")
+            raise SettingInvalid(
+                setting="secrets", problem="there is none; give the sender's signingSecret, or UNSIGNED"
+            )
 
     def verify(self, request: Request, now: float) -> str:
         """Return the id that was signed.

@@ -23,8 +23,9 @@ CONFORMANCE = "sp00ky_conformance"
 DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
+RECEIVER = "contrib/sp00ky_receiver"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -36,6 +37,7 @@ TESTS_OF = {
     SQLITE: ("tests/store_sqlite",),
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
+    RECEIVER: ("tests/receiver",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
@@ -53,6 +55,8 @@ POOLER_TESTS = tuple(
 MOVING_TESTS = ("tests/store_postgres/test_moving.py", "tests/e2e/test_moving_celery.py")
 
 DOCUMENTS_TESTS = (
+    "tests/documents",
+    "tests/packaging/test_site.py",
     "tests/packaging/test_documents.py",
     "tests/packaging/test_configuration_document.py",
     "tests/packaging/test_row_contract.py",
@@ -220,10 +224,10 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Take the pictures of the dashboard that the documents show; needs ``chromium``."""
-    session.install(*_group("test"), *_group("browser"))
-    _install_wheels(session, (CORE, CONFORMANCE, DASHBOARD))
-    session.run("python", "-m", "tools.screenshots", *session.posargs)
+    """Make the documents' pictures: dashboard, terminal, diagrams; needs ``chromium`` and ``npm``."""
+    session.install(*_group("test"), *_group("browser"), *_group("pictures"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("python", "-m", "tools.pictures", *session.posargs)
 
 
 @nox.session
@@ -234,9 +238,10 @@ def vendor(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Whether the documents' links lead somewhere and their examples do what they say."""
-    session.install(*_group("test"), *_group("moving"))
+    """Build the site in ``build/site/html``, strictly and without a network; run the examples."""
+    session.install(*_group("test"), *_group("moving"), *_group("browser"), *_group("docs"))
     _install_wheels(session, DISTRIBUTIONS)
+    session.run("python", "-m", "tools.site")
     session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)
 
 

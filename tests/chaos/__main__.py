@@ -17,9 +17,11 @@ from tests.chaos.document import (
     DEPLOYS,
     DOCUMENT,
     OUTAGES,
+    RECEIVER,
     Record,
     deploys_text,
     outages_text,
+    received_text,
     table,
     with_text,
 )
@@ -28,6 +30,7 @@ from tests.chaos.frail import KINDS
 from tests.chaos.outage_figures import Outage
 from tests.chaos.outages import OutagePlan, run_outages
 from tests.chaos.postgres import postgres
+from tests.chaos.received import run_received
 from tests.chaos.schedules import run_schedules
 from tests.chaos.session import Ending, Plan
 from tests.chaos.steering import steering_plan
@@ -121,12 +124,23 @@ async def _schedules(chosen: argparse.Namespace, store: str) -> bool:
     return bool(fired.complaints())
 
 
+async def _receiver(chosen: argparse.Namespace, store: str) -> bool:
+    if store != "postgres":
+        return False
+    plan = {"seed": chosen.seed, "seconds": chosen.minutes * 60, "runners": chosen.runners}
+    async with postgres() as database:
+        received = await run_received(**plan, database=database, folder=_folder(chosen, RECEIVER))
+    _tell(chosen, RECEIVER, received_text(received, chosen.minutes, chosen.runners), received.complaints())
+    return bool(received.complaints())
+
+
 SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "chaos": _chaos,
     "steering": _steering,
     "deploys": _deploys,
     "outages": _outages,
     "schedules": _schedules,
+    "receiver": _receiver,
 }
 
 

@@ -5,14 +5,28 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import attrs
 from tests.chaos.checker import lost, repeated
 from tests.chaos.deploys import EVERY, GRACE, Deployed
 from tests.chaos.figures import Figures, KindFigures, summary
 from tests.chaos.outage_figures import Outage
+from tests.chaos.received import Received
+from tests.chaos.service import PROCESSES
 
-__all__ = ["Record", "table", "deploys_text", "outages_text", "with_text", "DOCUMENT", "DEPLOYS", "OUTAGES"]
+__all__ = [
+    "Record",
+    "table",
+    "deploys_text",
+    "outages_text",
+    "received_text",
+    "with_text",
+    "DOCUMENT",
+    "DEPLOYS",
+    "OUTAGES",
+    "RECEIVER",
+]
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "guarantees.md"
 
@@ -21,6 +35,9 @@ DEPLOYS = "deploys"
 
 OUTAGES = "outages"
 """The place of backends that go away."""
+
+RECEIVER = "receiver"
+"""The place of effects, counted behind the receiver."""
 
 BEGIN, END = "<!-- chaos: {place} -->", "<!-- /chaos: {place} -->"
 
@@ -72,6 +89,14 @@ def table(record: Record) -> str:
 
 def _row(each: KindFigures) -> str:
     return f"| {each.kind} | {each.count} | {each.repeated} | {summary(each.recovery)} |"
+
+
+def received_text(received: Received, minutes: float, runners: int) -> str:
+    """The figures in one paragraph."""
+    about = (
+        f"{minutes:g} minutes, {runners} runner processes, {PROCESSES} of the service: {received.figures()}."
+    )
+    return fill(about, width=118)
 
 
 def deploys_text(deployed: Deployed, seconds: float) -> str:

@@ -48,9 +48,13 @@ def write_project(
     timeout: float = TIMEOUT,
     concurrency: int = CONCURRENCY,
     limits: Iterable[Limit] = (),
+    more: str = "",
     extra: str = "",
 ) -> Path:
-    """The sp00ky.yml of a new project in a folder, ``extra`` at its end; the store is left to ``--store``."""
+    """The sp00ky.yml of a new project in a folder; the store is left to ``--store``.
+
+    ``more`` are lines of each backend, ``extra`` those at the file's end.
+    """
     tables = zip(BACKENDS, TABLES, strict=True)
     blocks = [
         BACKEND.format(
@@ -61,7 +65,7 @@ def write_project(
             concurrency=concurrency,
             given_up_on=GIVEN_UP_ON,
             breaker=BREAKERS[name],
-            limits="".join(_limits_of(each) for each in limits if each.path == f"/{name}"),
+            limits="".join(_limits_of(each) for each in limits if each.path == f"/{name}") + more,
         )
         for name, table in tables
     ]

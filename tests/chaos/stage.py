@@ -7,14 +7,14 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
-from tests.chaos.backend import TIMEOUT, ChaoticBackend
+from tests.chaos.backend import TIMEOUT
 from tests.chaos.database import Database
 from tests.chaos.enqueuer import Enqueuer
 from tests.chaos.fleet import Fleet
-from tests.chaos.history import Disturbance, History, Limit, write_history
+from tests.chaos.history import Disturbance, History, Limit, Request, write_history
 from tests.chaos.operators import Operator
 from tests.chaos.project import write_project
 from tests.chaos.proxy import Proxy
@@ -28,12 +28,23 @@ LAST_JOBS = 120.0
 """Seconds without the end of any job, when everything has been mended, after which what is left is lost."""
 
 
+class Backend(Protocol):
+    """What jobs are sent to."""
+
+    requests: list[Request]
+    """Those that it has recorded."""
+
+    @property
+    def server(self) -> Any:
+        """An asynchronous context manager with the ``url``."""
+
+
 @attrs.frozen(kw_only=True)
 class Stage:
     """Everything that runs."""
 
     database: Database
-    backend: ChaoticBackend
+    backend: Backend
     outbox: Outbox
     fleet: Fleet
     enqueuer: Enqueuer
@@ -68,7 +79,7 @@ class Stage:
 async def staged(
     database: Database,
     folder: Path,
-    backend: ChaoticBackend,
+    backend: Backend,
     *,
     runners: int,
     grace: float,

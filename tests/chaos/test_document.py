@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.chaos.databases import DATABASES
-from tests.chaos.document import DEPLOYS, DOCUMENT, OUTAGES, Record, table, with_text
+from tests.chaos.document import DEPLOYS, DOCUMENT, OUTAGES, RECEIVER, Record, table, with_text
 from tests.chaos.figures import figures_of
 from tests.chaos.history import Disturbance, History, Move
 
@@ -34,7 +34,7 @@ def move(before: str, after: str, *, at: float, epoch: int, grows: int, job: str
 
 def test_the_document_has_a_place_for_each_session() -> None:
     document = DOCUMENT.read_text()
-    for place in (*DATABASES, DEPLOYS, OUTAGES):
+    for place in (*DATABASES, DEPLOYS, OUTAGES, RECEIVER):
         written = with_text(document, place, "all is well")
         assert written != document
         assert with_text(written, place, "or not").count("all is well") == 0

@@ -17,8 +17,11 @@ DISTRIBUTIONS = (
     "sp00ky_transport_http",
     "contrib/sp00ky_store_sqlite",
     "contrib/sp00ky_opentelemetry",
+    "contrib/sp00ky_receiver",
     "contrib/sp00ky_dashboard",
 )
+
+sys.path.append(str(ROOT))  # `tools` is a package of the repository, not installed
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict
+from uuid import UUID
+
+import attrs
+from fastapi import FastAPI
+from pydantic import BaseModel
 
 from sp00ky_conformance import StoreConformance, store_model
 from sp00ky_core import (
@@ -21,6 +28,8 @@ from sp00ky_core import (
     OperatorFate,
     Outbox,
     Outcome,
+    Payload,
+    PayloadError,
     PayloadInvalid,
     RetryPolicy,
     RunnerOptions,
@@ -30,6 +39,7 @@ from sp00ky_core import (
     load_config,
     load_plugins,
 )
+from sp00ky_core.asgi import payload_error_response
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
@@ -74,6 +84,43 @@ async def enqueue(outbox: Outbox) -> Job:
     except PayloadInvalid as error:
         print([violation.pointer for violation in error.violations])
         raise
+
+
+@attrs.frozen
+class AttrsThread:
+    id: UUID
+
+
+@dataclass
+class DataThread:
+    id: UUID
+
+
+class ModelThread(BaseModel):
+    id: UUID
+
+
+class TypedThread(TypedDict):
+    id: UUID
+
+
+def payloads(key: UUID) -> list[Payload]:
+    typed: TypedThread = {"id": key}
+    return [AttrsThread(key), DataThread(key), ModelThread(id=key), typed, {"id": key}]
+
+
+async def enqueue_models(outbox: Outbox, key: UUID) -> None:
+    for payload in payloads(key):
+        await outbox.run("api", "/spookify", payload)
+    await outbox.run_many("api", [NewJob(path="/spookify", payload=ModelThread(id=key))])
+    await outbox.run("api", "/spookify", [key])  # type: ignore[arg-type]  # a list is no payload
+    await outbox.run("api", "/spookify", "text")  # type: ignore[arg-type]
+
+
+def application() -> FastAPI:
+    app = FastAPI()
+    app.add_exception_handler(PayloadError, payload_error_response)
+    return app
 
 
 async def look_after(outbox: Outbox, job: Job) -> Sequence[AttemptError]:

@@ -14,8 +14,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.cli.app import cli
+from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.metrics.families import STATUSES, exposition
-from sp00ky_core.metrics.tally import Tally
 from sp00ky_core.ports import OUTCOMES, BackendStats
 from sp00ky_health import DEFAULT
 
@@ -25,10 +25,10 @@ PORT = DEFAULT.rpartition(":")[2]
 
 def served() -> dict[str, set[str]]:
     """The metrics that a runner serves, each with its labels."""
-    tally = Tally()
+    counters = Counters()
     for outcome in OUTCOMES:
-        tally.attempt(("api", "/spookify", outcome, 200), 0.1)
-    text = exposition(tally, {"api": 1}, {"api": BackendStats()})
+        counters.attempt(("api", "/spookify", outcome, 200), 0.1)
+    text = exposition(counters, {"api": 1}, {"api": BackendStats()})
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         for each in family.samples:

@@ -79,3 +79,4 @@ class Redriven:
 
 
 Event = Claimed | Delivered | Undelivered | Lost | Released | Deferred | Expired | Killed | Redriven
+"""Anything that may happen to a job, which ``decide`` is asked about."""

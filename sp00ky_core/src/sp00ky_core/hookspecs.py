@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["PROJECT", "hookspec", "hookimpl"]
 
 PROJECT = "sp00ky"
+"""The group of entry points that plugins are found by, and pluggy's name of the project."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
+"""Declares a hook: for this module."""
+
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a plugin's implementation of a hook."""
 
 
 @hookspec

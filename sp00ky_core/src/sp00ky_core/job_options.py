@@ -132,8 +132,13 @@ def is_plain_text(value: str) -> bool:
 
 MAX_TIMEOUT = 86_400  # seconds; DESIGN.md section 9
 MAX_DELAY = timedelta(days=3_650)
-EARLIEST_RUN_AT, LATEST_RUN_AT = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
-"""In every time zone they are within the calendar of every client and database."""
+"""The longest delay of a job."""
+
+EARLIEST_RUN_AT = datetime(1, 1, 2, tzinfo=UTC)
+"""The first instant that is within the calendar of every client and database, in every time zone."""
+
+LATEST_RUN_AT = datetime(9999, 12, 30, tzinfo=UTC)
+"""The last one."""
 
 
 _REQUIRED = object()  # the default of what has none

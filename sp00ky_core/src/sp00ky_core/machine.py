@@ -40,6 +40,7 @@ MAX_ERRORS = 50
 """Entries kept in ``errors``: the first and the latest 49."""
 
 MAX_REASON_BYTES = 2_048
+"""Bytes of an error entry's ``reason``; what is longer is cut."""
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job

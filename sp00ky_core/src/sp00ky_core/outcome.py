@@ -29,19 +29,47 @@ __all__ = [
 ]
 
 HTTP_STATUS = "http_status"
+"""The backend answered, and not with 2xx."""
+
 TIMEOUT = "timeout"
+"""No whole response head came in time."""
+
 CONNECT = "connect"
+"""No connection could be made."""
+
 TLS = "tls"
-RESET = "reset"  # closed before a whole response head
-PROTOCOL = "protocol"  # bytes that aren't HTTP
+"""The connection was made, and no secure one on it."""
+
+RESET = "reset"
+"""The connection closed before a whole response head."""
+
+PROTOCOL = "protocol"
+"""What came wasn't HTTP."""
+
 INVALID_PATH = "invalid_path"
+"""The path would leave the backend's origin; nothing was sent."""
+
 UNKNOWN_ROUTE = "unknown_route"
+"""The path is no route of the backend's document; nothing was sent."""
+
 INVALID_PAYLOAD = "invalid_payload"
+"""The payload can't be sent to its route; nothing was sent."""
+
 INVALID_ROW = "invalid_row"
+"""The row breaks the contract; nothing was sent."""
+
 OUTCOME_UNKNOWN = "outcome_unknown"
+"""The claim was lost, and it can't be known whether the request arrived."""
+
 KILLED = "killed"
-THROTTLED = "throttled"  # answered 429, or 503 with `Retry-After`: the backend says that it did nothing
+"""An operator ended the job."""
+
+THROTTLED = "throttled"
+"""The backend answered 429, or 503 with ``Retry-After``: it says that it did nothing."""
+
 EXPIRED = "expired"
+"""``expires_at`` had passed; nothing was sent."""
+
 
 PERMANENT_NAMES = frozenset({INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW})
 """Never retried: nothing about them can change. (An unknown route may be known to a newer runner.)"""
@@ -85,3 +113,4 @@ class Undelivered:
 
 
 Outcome = Delivered | Undelivered
+"""Either of both: what came of one attempt."""

@@ -13,6 +13,7 @@ from sp00ky_core.errors import OptionInvalid, UnknownStrategy, shown
 __all__ = ["MAX_RETRIES", "RetryPolicy", "Strategy", "STRATEGIES", "linear", "exponential", "next_delay"]
 
 MAX_RETRIES = 1_000
+"""The most retries that a job may be allowed."""
 
 
 def check_max_retries(_instance: object, _field: object, value: object) -> None:
@@ -74,6 +75,7 @@ def exponential(policy: RetryPolicy, n: int) -> float:
 
 
 STRATEGIES: Mapping[str, Strategy] = {"linear": linear, "exponential": exponential}
+"""The built-in strategies by name; plugins register others."""
 
 
 def next_delay(

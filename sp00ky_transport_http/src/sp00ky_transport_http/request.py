@@ -15,7 +15,7 @@ from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Route
-from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE
+from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job import Job
 from sp00ky_core.job_options import TRACEPARENT
@@ -101,6 +101,8 @@ class RequestBuilder:
             **_shared_headers(self.token, base_url),
         }
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
+        if backend.signing_secrets:
+            self._closed = self._closed.union(SIGNATURE_HEADERS)
         self._common = self._headers()
         self.redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
@@ -257,7 +259,7 @@ def _basic(url: URL) -> str:
 
 
 def _secrets(backend: BackendConfig, token: Secret | None) -> list[str]:
-    secrets = [token.value] if token else []
+    secrets = [each.value for each in (token, *backend.signing_secrets) if each]
     for url in (backend.base_url, backend.proxy.value if backend.proxy else ""):
         if password := URL(url).password:
             secrets += [password, _basic(URL(url))]

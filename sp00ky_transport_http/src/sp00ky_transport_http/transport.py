@@ -18,6 +18,7 @@ from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.request import RequestBuilder
+from sp00ky_transport_http.signing import Signer
 
 __all__ = ["HttpTransport"]
 
@@ -59,6 +60,8 @@ class HttpTransport:
             request = target.builder.build(attempt)
             if isinstance(request, Undelivered):
                 return request
+            if target.signer is not None:
+                request = target.signer.signed(request, datetime.now(UTC))
             exchange = Exchange(
                 request=request,
                 origin=target.origin,
@@ -114,6 +117,7 @@ class _Target:
         self.engine = engine
         self.builder = RequestBuilder(backend)
         self.origin = _origin(backend)
+        self.signer = Signer(backend.signing_secrets) if backend.signing_secrets else None
 
     def outcome(self, exchange: Exchange, failure: Exception | None) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""

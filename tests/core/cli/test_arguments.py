@@ -13,6 +13,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from sp00ky_core.cli.app import cli
 from sp00ky_core.cli.arguments import DURATION, INSTANT, LATER, WORKERS, Seconds, act_options, usable_cpus
 
 
@@ -154,3 +155,19 @@ def test_the_environment_says_another_and_an_option_yet_another(monkeypatch: pyt
     monkeypatch.setenv("SP00KY_ACTOR", "deploy-bot")
     assert said("--reason", "a deploy") == "deploy-bot: a deploy"
     assert said("--actor", "eve") == "eve: None"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["call", "backends pause", "backends resume", "run --backend", "jobs list --backend", "plan --backend"],
+)
+def test_backends_are_completed_by_the_shell(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed = f"sp00ky {words} ap"
+    place = str(len(typed.split()) - 1)
+    asking = CliRunner(env={"_SP00KY_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": place})
+    assert asking.invoke(cli, prog_name="sp00ky").stdout.strip() == ""  # there is no configuration
+    assert CliRunner().invoke(cli, ["init"]).exit_code == 0
+    assert asking.invoke(cli, prog_name="sp00ky").stdout.strip() == "plain,api"

@@ -148,7 +148,7 @@ def test_a_backends_retries_are_those_of_a_job_that_says_nothing(project: Path, 
         ("retry: {base: 0.01}", "rate: {limit: 10, per: 2d}", "rate.per"),
         ("retry: {base: 0.01}", "rate: {per: 1s}", "it has no `limit`"),
         ("retry: {base: 0.01}", "maxInFlight: 0", "maxInFlight"),
-        ("retry: {base: 0.01}", "signingSecret: x", "backends.api.signingSecret: not in this version"),
+        ("retry: {base: 0.01}", "signingSecret: s3cret", "backends.api.signingSecret: expected whsec_"),
     ],
 )
 def test_what_would_be_ignored_is_refused(project: Path, sp00ky: Any, old: str, new: str, says: str) -> None:

@@ -32,7 +32,7 @@ def _dump_section(section: Any, show_secrets: bool) -> dict[str, Any]:
         within, _, leaf = key.places[0].rpartition(".")
         if key.switch and value is None:
             value = False
-        if value not in (None, {}):
+        if value not in (None, {}, []):
             into = dumped.setdefault(within, {"type": TYPES[within]}) if within else dumped
             into[leaf] = value
     return dumped
@@ -44,7 +44,8 @@ def _dump(value: Any, show_secrets: bool) -> Any:
     if isinstance(value, str | Path):
         return escaped(str(value))
     if isinstance(value, frozenset | tuple):
-        return [_dump(each, show_secrets) for each in sorted(value)]
+        ordered = value if isinstance(value, tuple) else sorted(value)
+        return [_dump(each, show_secrets) for each in ordered]
     if isinstance(value, float) and math.isinf(value):
         return "never"  # a duration, the only place for infinity
     return _dump_section(value, show_secrets) if attrs.has(type(value)) else value

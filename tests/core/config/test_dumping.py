@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ ROOTS = st.sampled_from([Path("/project/shared"), Path("/${X}/schemas")])
 
 LIMITS = st.integers(1, 1_000_000)
 RATES = st.builds(RateConfig, limit=LIMITS, per=st.floats(0.001, 86_400), burst=LIMITS)
+SIGNING = st.lists(st.binary(min_size=24, max_size=64), max_size=2).map(
+    lambda keys: tuple(Secret("whsec_" + b64encode(key).decode()) for key in keys)
+)
 ENGINES = st.fixed_dictionaries({"engine": st.sampled_from(["auto", "aiohttp", "httptools"])}) | (
     st.fixed_dictionaries(
         {
@@ -99,6 +103,7 @@ def backends(draw: st.DrawFn, name: str, number: int) -> BackendConfig:
         ref_roots=tuple(sorted(draw(st.lists(ROOTS, max_size=2)))),
         transport=draw(st.none() | TEXT),
         tls=draw(st.none() | TLS),
+        signing_secrets=draw(SIGNING),
         **draw(ENGINES),
     )
 
@@ -146,6 +151,7 @@ def test_without_being_asked_a_dump_shows_no_secret(config: Config) -> None:
     shown = [auth["token"] for auth in auths if "token" in auth]
     shown += [dumped[key] for key in ("store",) if key in dumped]
     shown += [dumped["surrealdb"]["password"]] if config.surrealdb and config.surrealdb.password else []
+    shown += [each for backend in dumped["backends"].values() for each in backend.get("signingSecret", [])]
     assert set(shown) <= {"***"}
 
 
@@ -168,6 +174,7 @@ KEYS = [
     "path",
     "vault",
     "rate",
+    "signingSecret",
 ]
 KEYS += [
     "base",

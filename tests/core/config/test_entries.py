@@ -221,8 +221,14 @@ def test_retries_of_a_backend(load: Load) -> None:
         ("rate: {limit: 5, per: 2d}", "backends.api.rate.per: expected a duration from 1ms to 1d"),
         ("rate: {limit: 5, burst: 0}", "backends.api.rate.burst: expected a whole number from 1"),
         ("rate: {limit: 5, burts: 1}", "did you mean 'burst'?"),
-        ("signing_secret: x", "did you mean 'signingSecret'? Remove it"),
-        ("signingSecret: {}", "backends.api.signingSecret: not in this version; remove it"),
+        ("signing_secret: x", "did you mean 'signingSecret'? Rename it"),
+        ("signingSecret: {}", "backends.api.signingSecret: expected text, or {vault: NAME}"),
+        ("signingSecret: []", "signingSecret: expected a secret, or a list of at least one"),
+        ("signingSecret: s3cret", "signingSecret: expected whsec_ and 24 to 64 random bytes in base64"),
+        ("signingSecret: whsec_s3cret", "expected whsec_ and 24 to 64 random bytes"),
+        ("signingSecret: [whsec_s3cret]", "signingSecret: item 1: expected whsec_"),
+        (f"signingSecret: {'s3cret00' * 6}", "expected whsec_ and 24 to 64 random bytes"),
+        ("signingSecret: [{vault: SP00KY_STORE}]", "signingSecret: SP00KY_... are sp00ky's own settings"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_key(load: Load, value: str, says: str) -> None:
@@ -294,6 +300,29 @@ def test_a_missing_token_is_an_error_of_what_sends_it(load: Load, token: str) ->
         refuse_unready(config)
     assert caught.value.key == "backends.api.auth.token"
     assert "TOKEN is not set" in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("'${NEW}'", ["NEW"]),
+        ("{vault: NEW}", ["NEW"]),
+        ("['${NEW}', {vault: OLD}]", ["NEW", "OLD"]),
+    ],
+)
+def test_signing_secrets_are_read_and_never_shown(load: Load, written: str, read: list[str]) -> None:
+    environ = {"NEW": "whsec_" + "s3cret00" * 4, "OLD": "whsec_" + "s3cret11" * 5 + "s3cr"}
+    backend = load(f"backends: {{api: {{{SOUND}, signingSecret: {written}}}}}", environ).backends["api"]
+    assert backend.signing_secrets == tuple(Secret(environ[name]) for name in read)
+    assert "s3cret" not in repr(backend)
+
+
+def test_a_missing_signing_secret_is_an_error_of_what_signs(load: Load) -> None:
+    config = load(f"backends: {{api: {{{SOUND}, signingSecret: ['${{NEW}}']}}}}", {})
+    with pytest.raises(ConfigError) as caught:
+        refuse_unready(config)
+    assert caught.value.key == "backends.api.signingSecret"
+    assert "NEW is not set" in caught.value.problem
 
 
 def test_all_that_a_runner_lacks_is_said_at_once(load: Load, tmp_path: Path) -> None:

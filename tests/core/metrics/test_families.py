@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.metrics.families import exposition
-from sp00ky_core.metrics.tally import Tally
 from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 
 
@@ -18,8 +18,8 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
     }
 
 
-def tally() -> Tally:
-    made = Tally()
+def counters() -> Counters:
+    made = Counters()
     made.attempt(("api", "/a", "success", 200), 0.2)
     made.attempt(("api", "/b", "success", 200), 0.02)
     made.attempt(("api", "", "failed", 0))
@@ -28,7 +28,7 @@ def tally() -> Tally:
 
 
 def test_what_a_process_counts() -> None:
-    found = samples(exposition(tally(), {"api": 7}, None))
+    found = samples(exposition(counters(), {"api": 7}, None))
     assert found["sp00ky_attempts_total", "api", "200", "success"] == 2
     assert found["sp00ky_attempts_total", "api", "0", "failed"] == 1
     assert found["sp00ky_attempt_seconds_bucket", "api", "0.025"] == 1
@@ -41,7 +41,7 @@ def test_what_a_process_counts() -> None:
 
 
 def test_a_route_is_a_label_where_it_is_asked_for() -> None:
-    found = samples(exposition(tally(), {}, None, routes=True))
+    found = samples(exposition(counters(), {}, None, routes=True))
     assert found["sp00ky_attempts_total", "api", "200", "success", "/a"] == 1
     assert found["sp00ky_attempts_total", "api", "0", "failed", ""] == 1
 
@@ -51,7 +51,7 @@ def test_the_whole_queue() -> None:
         "api": BackendStats(pending=5, processing=4, success=3, failed=2, stalled=1, oldest_due_s=9.5),
         "mail": BackendStats(breaker=BreakerStats(state="half_open"), paused=Pause(), deferred=6),
     }
-    found = samples(exposition(Tally(), {}, stats))
+    found = samples(exposition(Counters(), {}, stats))
     jobs = {key[2]: value for key, value in found.items() if key[:2] == ("sp00ky_jobs", "api")}
     assert jobs == {"pending": 5, "processing": 4, "success": 3, "failed": 2}
     for name, api, mail in (

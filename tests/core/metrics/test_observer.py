@@ -39,7 +39,7 @@ async def test_each_attempt_is_counted_by_its_outcome(make_bench: Any) -> None:
     async with bench.runner() as runner:
         await asyncio.gather(*(bench.ended(job) for job in (*jobs[:2], nowhere)))
         await bench.until(jobs[2], lambda job: job.deferred_since is not None)
-        counted = runner.observer.tally.attempts
+        counted = runner.observer.counters.attempts
         assert runner.is_ready
     assert {kind: counts[0] for kind, counts in counted.items()} == {
         ("api", "/spookify", "success", 201): 1,
@@ -64,7 +64,7 @@ async def test_what_another_runner_lost_is_unknown(make_bench: Any) -> None:
     )
     async with bench.runner() as runner:
         await bench.ended(job)
-        assert {kind: counts[0] for kind, counts in runner.observer.tally.attempts.items()} == {
+        assert {kind: counts[0] for kind, counts in runner.observer.counters.attempts.items()} == {
             ("api", "", "unknown", 0): 1
         }
 
@@ -82,7 +82,7 @@ async def test_failures_of_the_store_are_counted_and_no_runner_is_ready_then(mak
     async with bench.runner(FaultyStore(bench.store, fault)) as runner:
         job = await bench.add()
         await failed.wait()
-        while not runner.observer.tally.store_errors:  # noqa: ASYNC110  # the runner's next step
+        while not runner.observer.counters.store_errors:  # noqa: ASYNC110  # the runner's next step
             await asyncio.sleep(0)
         assert not runner.is_ready
         failing = False

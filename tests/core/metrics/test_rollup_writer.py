@@ -7,8 +7,8 @@ from typing import Any
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
+from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.metrics.rollup_writer import MOST_UNWRITTEN, RollupWriter
-from sp00ky_core.metrics.tally import Tally
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions
 
@@ -16,8 +16,8 @@ KIND = ("api", "/spookify", "success", 200)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def writer_of(store: Store, tally: Tally) -> RollupWriter:
-    return RollupWriter(store, tally, RunnerOptions(runner_id="r1"))
+def writer_of(store: Store, counters: Counters) -> RollupWriter:
+    return RollupWriter(store, counters, RunnerOptions(runner_id="r1"))
 
 
 async def test_a_runner_that_stops_has_written_its_last_minute(make_bench: Any) -> None:
@@ -33,10 +33,10 @@ async def test_a_runner_that_stops_has_written_its_last_minute(make_bench: Any) 
 
 
 async def test_minutes_are_the_databases(make_bench: Any) -> None:
-    bench, tally = await make_bench(), Tally()
-    writer = writer_of(bench.store, tally)
+    bench, counters = await make_bench(), Counters()
+    writer = writer_of(bench.store, counters)
     await writer._write()  # which reads the clock
-    tally.attempt(KIND, 0.1)
+    counters.attempt(KIND, 0.1)
     await writer.stop()
     (row,) = await bench.store.rollups(RollupQuery(since=LONG_AGO, step=60))
     now = await bench.store.write_rollups([])
@@ -44,11 +44,11 @@ async def test_minutes_are_the_databases(make_bench: Any) -> None:
 
 
 async def test_a_clock_that_goes_back_costs_no_row_and_dates_none_ahead(make_bench: Any) -> None:
-    bench, tally = await make_bench(), Tally()
-    writer = writer_of(bench.store, tally)
+    bench, counters = await make_bench(), Counters()
+    writer = writer_of(bench.store, counters)
     day, half = timedelta(days=1), timedelta(seconds=30)
     for at in (LONG_AGO, LONG_AGO + day, LONG_AGO, LONG_AGO + half, LONG_AGO + 2 * half):
-        tally.attempt(KIND, 0.1)
+        counters.attempt(KIND, 0.1)
         writer._date(at)
     writer._date(LONG_AGO + timedelta(hours=1))  # in which nothing ended
     await writer._write()
@@ -58,27 +58,27 @@ async def test_a_clock_that_goes_back_costs_no_row_and_dates_none_ahead(make_ben
 
 
 async def test_what_cannot_be_written_is_written_later(make_bench: Any) -> None:
-    bench, tally, failing = await make_bench(), Tally(), False
+    bench, counters, failing = await make_bench(), Counters(), False
 
     def fault(method: str) -> Fault | None:
         return Fault(lost_reply=True) if failing and method == "write_rollups" else None
 
-    writer = writer_of(FaultyStore(bench.store, fault), tally)
+    writer = writer_of(FaultyStore(bench.store, fault), counters)
     await writer._write()  # which reads the clock
     failing = True
-    tally.attempt(KIND, 0.1)
+    counters.attempt(KIND, 0.1)
     await writer.stop()
     failing = False
-    tally.attempt(KIND, 0.1)
+    counters.attempt(KIND, 0.1)
     await writer.stop()
     rows = await bench.store.rollups(RollupQuery(since=LONG_AGO))
     assert [row.count for row in rows] == [2], "a write that is repeated counts nothing twice"
 
 
 async def test_as_long_as_the_databases_clock_is_not_known_nothing_is_dated(make_bench: Any) -> None:
-    bench, tally, failing = await make_bench(), Tally(), True
-    writer = writer_of(FaultyStore(bench.store, lambda method: Fault() if failing else None), tally)
-    tally.attempt(KIND, 0.1)
+    bench, counters, failing = await make_bench(), Counters(), True
+    writer = writer_of(FaultyStore(bench.store, lambda method: Fault() if failing else None), counters)
+    counters.attempt(KIND, 0.1)
     await writer.stop()
     failing = False
     await writer.stop()
@@ -87,12 +87,12 @@ async def test_as_long_as_the_databases_clock_is_not_known_nothing_is_dated(make
 
 
 def test_few_rows_wait_for_a_database_that_is_away(make_bench: Any) -> None:
-    tally = Tally()
+    counters = Counters()
     for code in range(100, 600):
-        tally.attempt(("api", "/spookify", "failed", code))
-    writer = RollupWriter(None, tally, RunnerOptions())  # type: ignore[arg-type]  # it isn't asked
+        counters.attempt(("api", "/spookify", "failed", code))
+    writer = RollupWriter(None, counters, RunnerOptions())  # type: ignore[arg-type]  # it isn't asked
     for n in range(30):
         writer._date(LONG_AGO + timedelta(minutes=n))
         for code in range(100, 600):
-            tally.attempt(("api", "/spookify", "failed", code))
+            counters.attempt(("api", "/spookify", "failed", code))
     assert len(writer._unwritten) == MOST_UNWRITTEN

@@ -209,7 +209,7 @@ async def test_what_fails_for_schedules_counts_among_the_runners_failures(bench:
 
 
 async def _counted(runner: Runner) -> bool:
-    return runner.observer.tally.store_errors > 0
+    return runner.observer.counters.store_errors > 0
 
 
 async def test_an_outage_costs_time_and_no_fire(bench: Bench) -> None:

@@ -19,12 +19,12 @@ from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard.access.authentication import Authenticate, Operator, identified
 from sp00ky_dashboard.access.guard import problem_of, with_headers
 from sp00ky_dashboard.context import SCOPE_KEY, Context
+from sp00ky_dashboard.error_pages import HANDLERS, problem_page, unexpected_problem
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.observe.reads import Reads
 from sp00ky_dashboard.operate.bulk import BulkWork
 from sp00ky_dashboard.pages import ROUTES
-from sp00ky_dashboard.problems import HANDLERS, problem_page, unexpected_problem
 
 __all__ = ["Dashboard"]
 

@@ -17,7 +17,8 @@ import pytest_asyncio
 from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import WITHOUT_A_RESULT
-from sp00ky_conformance.transport.suite import TransportConformance, result_of
+from sp00ky_conformance.transport.signing_suite import SigningConformance
+from sp00ky_conformance.transport.suite import result_of
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import Transport
 
@@ -25,7 +26,7 @@ __all__ = ["HttpTransportConformance"]
 
 
 @pytest.mark.asyncio
-class HttpTransportConformance(TransportConformance):
+class HttpTransportConformance(SigningConformance):
     """Subclass it, with a fixture ``transport`` that returns a transport that isn't open yet."""
 
     @pytest_asyncio.fixture

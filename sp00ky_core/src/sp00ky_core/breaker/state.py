@@ -25,6 +25,7 @@ LONGEST_INTERVAL = 30.0
 """Seconds between two probes, at most: the interval doubles up to it."""
 
 LONGEST_PAUSE = 10 * 365 * 86_400.0  # ten years: what every database's clock can add
+"""Seconds for which a backend may be paused at most."""
 
 
 class BreakerState(StrEnum):
@@ -115,6 +116,7 @@ class ProbeWithoutNews:
 
 
 BreakerEvent = Failed | Answered | ProbeFailed | ProbeAnswered | ProbeWithoutNews
+"""Anything that may happen to a breaker."""
 
 
 @attrs.frozen(kw_only=True)

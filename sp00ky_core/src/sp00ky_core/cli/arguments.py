@@ -14,9 +14,10 @@ from typing import Any
 import click
 
 from sp00ky_core.cli.context import Command, with_options
+from sp00ky_core.config import find_config, load_config
 from sp00ky_core.config.values import duration
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.errors import PayloadNotJson, Sp00kyError
 from sp00ky_core.job_options import MAX_DELAY
 from sp00ky_health import address_of
 
@@ -165,3 +166,12 @@ def _login_name() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         return f"uid {os.getuid()}"
+
+
+def backend_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a backend; none where the nearest sp00ky.yml can't be read."""
+    try:
+        config = load_config(find_config())
+    except Sp00kyError:
+        return []
+    return [name for name in config.backends if name.startswith(incomplete)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.arguments import DURATION, LATER, read_payload
+from sp00ky_core.cli.arguments import DURATION, LATER, backend_names, read_payload
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped
@@ -27,7 +27,7 @@ LONG = 10.0
 
 
 @command()
-@click.argument("backend")
+@click.argument("backend", shell_complete=backend_names)
 @click.argument("path")
 @click.argument("payload", default="{}")
 @click.option("--assigned-to", metavar="RECORD", help="The record that the job belongs to: thread:abc.")

@@ -68,11 +68,6 @@ _BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
 """Mappings with a ``type`` that has but one value."""
 
-NOT_YET: Mapping[str, frozenset[str]] = {
-    "backend": frozenset({"signingSecret"}),
-}
-"""Keys that a later version has: to ignore one would be to break its promise."""
-
 OPEN = frozenset({"", "backend", "backend.method", "backend.deploy", "surrealdb"})
 """Mappings that other tools have keys in too; in all others an unknown key is an error."""
 

@@ -37,6 +37,9 @@ __all__ = [
 
 _TIMEOUT = read.number(0, 86_400, above=True)
 _CONCURRENCY = read.whole(1, 10_000)
+_OVERRIDABLE = ("timeoutOverridable", "deploy.timeoutOverridable")
+_ROOTS = read.listed(read.path, "[./shared]")
+_SIGNING = key(read.signing_secrets, "signingSecret", secret=True)
 _STATUSES = read.listed(read.whole(100, 599), "[400, 422]", frozenset)
 
 
@@ -198,6 +201,7 @@ class BackendConfig:
         engine: HTTP library of the HTTP transport: ``auto``, ``aiohttp`` or ``httptools``.
         tls: How TLS is spoken; None: with the system's authorities, and no certificate.
         proxy: URL of the HTTP proxy that requests go through; may hold a user and a password.
+        signing_secrets: Requests are signed with each, as Standard Webhooks has it; empty: they aren't.
     """
 
     name: str
@@ -208,10 +212,7 @@ class BackendConfig:
     token: Secret | None = field(default=None, metadata=key(read.token, "auth.token", secret=True))
     token_file: Path | None = field(default=None, metadata=key(read.path, "auth.tokenFile"))
     timeout: float = field(default=10.0, metadata=key(_TIMEOUT, "timeout", "deploy.timeout"))
-    timeout_overridable: bool = field(
-        default=False,
-        metadata=key(read.boolean, "timeoutOverridable", "deploy.timeoutOverridable", needed=True),
-    )
+    timeout_overridable: bool = field(default=False, metadata=key(read.boolean, *_OVERRIDABLE, needed=True))
     concurrency: int = field(default=50, metadata=key(_CONCURRENCY, "concurrency", "method.concurrency"))
     max_in_flight: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))
     rate: RateConfig | None = field(default=None, metadata=key(RateConfig))
@@ -221,13 +222,12 @@ class BackendConfig:
     retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
     max_response_bytes: int = field(default=1_048_576, metadata=key(read.whole(1)))
     max_payload_bytes: int = field(default=1_048_576, metadata=key(read.whole(1), needed=True))
-    ref_roots: tuple[Path, ...] = field(
-        default=(), metadata=key(read.listed(read.path, "[./shared]"), needed=True)
-    )
+    ref_roots: tuple[Path, ...] = field(default=(), metadata=key(_ROOTS, needed=True))
     transport: str | None = field(default=None, metadata=key(read.text))
     engine: str = field(default="auto", metadata=key(read.engine))
     tls: TlsConfig | None = field(default=None, metadata=key(TlsConfig))
     proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
+    signing_secrets: tuple[Secret, ...] = field(default=(), metadata=_SIGNING)
 
     def current_token(self) -> Secret | None:
         """Return the bearer token as it is now; ``tokenFile`` is read again if it has changed.

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from sp00ky_core.config.keys import FOREIGN, NOT_YET, OPEN, TYPES, Key, keys_of, near_miss, written_keys
+from sp00ky_core.config.keys import FOREIGN, OPEN, TYPES, Key, keys_of, near_miss, written_keys
 from sp00ky_core.config.settings import Notice
 from sp00ky_core.config.values import ReadProblem, boolean, path, secret, text
 from sp00ky_core.config.variables import VariableProblem, VariableUnset, expanded, from_vault
@@ -111,19 +111,17 @@ class SectionReader:
 
     def _check_keys(self, mapping: Mapping[Any, Any], ours: Iterable[str], at: str, kind: str) -> None:
         """Refuse an unknown key where none may be, and a misspelt one; take note of other unknown ones."""
-        later, foreign = NOT_YET.get(kind, frozenset()), FOREIGN.get(kind, frozenset())
+        foreign = FOREIGN.get(kind, frozenset())
         for key in mapping:
             if key in ours or key in (foreign or ()):
                 continue
-            if key in later:
-                raise KeyProblem(f"{at}.{key}", "not in this version; remove it")
             if kind not in OPEN:
                 # Not quoted in `auth`: it may be the token itself.
                 named = "" if kind == "backend.auth" else f" {key!r:.80}"
                 raise KeyProblem(at, f"unknown key{named}; {nearest(str(key), ours)}")
-            if meant := near_miss(key, [*ours, *later]):
-                fix = "Remove it: that isn't in this version" if meant in later else "Rename it, or remove it"
-                raise KeyProblem(at, f"unknown key {key!r:.80}; did you mean {meant!r}? {fix}")
+            if meant := near_miss(key, ours):
+                problem = f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
+                raise KeyProblem(at, problem)
             if foreign is not None:
                 self.notices.append(_unknown(_dotted(at, f"{key!s:.80}")))
 

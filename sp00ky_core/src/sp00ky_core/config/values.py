@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ _AUTHORITY = re.compile(r"([\w.~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _NOT_IN_A_URL = re.compile(r"""[ <>"{}|\\^`]""")
 _HTTP = ("http", "https")
 _PROXY = re.compile(r"http://([^\s/?#@]+@)?(?P<place>[^\s/?#@]+)/?")
+_SIGNING = "whsec_"
+_SIGNING_BYTES = range(24, 65)  # as Standard Webhooks has it
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
@@ -178,6 +181,31 @@ def listed(read: Reader, example: str, into: Callable[[list[Any]], Any] = tuple)
         return into(found)
 
     return read_each
+
+
+def signing_secrets(value: Any) -> tuple[Secret, ...]:
+    """Read a secret of Standard Webhooks signatures, or a list of them, the newest first."""
+    if value == []:
+        raise ReadProblem("expected a secret, or a list of at least one")
+    if not isinstance(value, list):
+        return (_signing_secret(value),)
+    secrets: tuple[Secret, ...] = listed(_signing_secret, "")(value)
+    return secrets
+
+
+def _signing_secret(value: Any) -> Secret:
+    found = secret(value)
+    encoded = found.value.removeprefix(_SIGNING)
+    try:
+        size = len(b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
+    except ValueError:
+        size = 0
+    if not found.value.startswith(_SIGNING) or size not in _SIGNING_BYTES:
+        raise ReadProblem(
+            "expected whsec_ and 24 to 64 random bytes in base64; make one by "
+            '`echo "whsec_$(openssl rand -base64 32)"`'
+        )
+    return found
 
 
 def table_name(value: Any) -> str:

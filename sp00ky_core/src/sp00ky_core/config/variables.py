@@ -39,11 +39,13 @@ def expanded(value: Any, environ: Mapping[str, str]) -> Any:
 
 
 def from_vault(value: Any, environ: Mapping[str, str]) -> Any:
-    """Resolve ``{vault: NAME}`` to the environment variable NAME, as a text; else as ``expanded``.
+    """Resolve ``{vault: NAME}``, also in a list, to the environment variable NAME; else as ``expanded``.
 
     Raises:
         VariableProblem: it isn't set, or is one of our own settings.
     """
+    if isinstance(value, list):
+        return [from_vault(item, environ) for item in value]
     if not isinstance(value, dict):
         return expanded(value, environ)
     name = value.get("vault")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CLOSED_HEADERS", "HEADER_NAME", "HEADER_VALUE"]
+__all__ = ["CLOSED_HEADERS", "HEADER_NAME", "HEADER_VALUE", "SIGNATURE_HEADERS"]
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
@@ -19,3 +19,6 @@ CLOSED_HEADERS = frozenset(
     }
 )
 """What a request is made of and what belongs to its connection, in lower case."""
+
+SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+"""Headers of a signed request, as Standard Webhooks names them."""

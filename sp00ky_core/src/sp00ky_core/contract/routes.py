@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
-from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
+from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_HEADERS
 from sp00ky_core.contract.path_safety import path_problem
 
 __all__ = ["Route", "RouteParts", "described_routes"]
@@ -19,7 +19,10 @@ _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
 # OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
-_NOT_FILLED = CLOSED_HEADERS | {"accept", "content-type", "idempotency-key", "sp00ky-attempt"}
+_NOT_FILLED = CLOSED_HEADERS.union(
+    ("accept", "content-type", "idempotency-key", "sp00ky-attempt"),
+    SIGNATURE_HEADERS,
+)
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from sp00ky_core.metrics.tally import COUNT, FIRST_BUCKET, SECONDS, Counts, Tally
+from sp00ky_core.metrics.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, BackendStats
 
 __all__ = ["exposition"]
@@ -24,7 +24,7 @@ BOUNDS = (*map(str, BUCKET_BOUNDS), "+Inf")
 
 
 def exposition(
-    tally: Tally,
+    counters: Counters,
     in_flight: Mapping[str, int],
     stats: Mapping[str, BackendStats] | None,
     *,
@@ -33,13 +33,13 @@ def exposition(
     """Write the text of ``/metrics``.
 
     Args:
-        tally: What this process has counted.
+        counters: What this process has counted.
         in_flight: Attempts that it makes now, by backend.
         stats: The queue; None: it can't be read now, and its metrics are left out.
         routes: Label attempts with their route, too.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*_counted(tally, in_flight, routes=routes), *_queue(stats or {})]))
+    registry.register(_Families([*_counted(counters, in_flight, routes=routes), *_queue(stats or {})]))
     return generate_latest(registry).decode()
 
 
@@ -51,20 +51,20 @@ class _Families(Collector):
         return self._families
 
 
-def _counted(tally: Tally, in_flight: Mapping[str, int], *, routes: bool) -> Iterator[Metric]:
-    yield _attempts(tally, routes=routes)
-    yield _seconds(tally)
+def _counted(counters: Counters, in_flight: Mapping[str, int], *, routes: bool) -> Iterator[Metric]:
+    yield _attempts(counters, routes=routes)
+    yield _seconds(counters)
     yield _gauge("in_flight", "Jobs that this process holds.", in_flight)
     lost = "Outcomes that weren't written, for the job's lease was lost."
-    yield CounterMetricFamily("sp00ky_lease_lost", lost, value=tally.leases_lost)
+    yield CounterMetricFamily("sp00ky_lease_lost", lost, value=counters.leases_lost)
     failed = "Calls of the store that failed."
-    yield CounterMetricFamily("sp00ky_store_errors", failed, value=tally.store_errors)
+    yield CounterMetricFamily("sp00ky_store_errors", failed, value=counters.store_errors)
 
 
-def _attempts(tally: Tally, *, routes: bool) -> Metric:
+def _attempts(counters: Counters, *, routes: bool) -> Metric:
     labels = ["backend", "outcome", "code", *["path"] * routes]
     sums: dict[tuple[str, ...], float] = {}
-    for (backend, path, outcome, code), counts in tally.attempts.items():
+    for (backend, path, outcome, code), counts in counters.attempts.items():
         key = (backend, outcome, str(code), *[path] * routes)
         sums[key] = sums.get(key, 0) + counts[COUNT]
     family = CounterMetricFamily("sp00ky_attempts", "Attempts that have ended.", labels=labels)
@@ -73,9 +73,9 @@ def _attempts(tally: Tally, *, routes: bool) -> Metric:
     return family
 
 
-def _seconds(tally: Tally) -> Metric:
+def _seconds(counters: Counters) -> Metric:
     sums: dict[str, Counts] = {}
-    for (backend, *_), counts in tally.attempts.items():
+    for (backend, *_), counts in counters.attempts.items():
         known = sums.get(backend, [0.0] * len(counts))
         sums[backend] = [one + other for one, other in zip(known, counts, strict=True)]
     family = HistogramMetricFamily("sp00ky_attempt_seconds", "How long attempts took.", labels=["backend"])

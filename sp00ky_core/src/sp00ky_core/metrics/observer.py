@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import JobStatus
-from sp00ky_core.metrics.tally import Tally, outcome_of
+from sp00ky_core.metrics.counters import Counters, outcome_of
 from sp00ky_core.outcome import OUTCOME_UNKNOWN, Outcome
 from sp00ky_core.ports import Claim, SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.in_flight import Held
@@ -32,13 +32,13 @@ class Observer:
 
     Attributes:
         clock: The runner's.
-        tally: Where it is counted.
+        counters: Where it is counted.
         claims_fail: The latest claim failed.
         claiming_since: When the claim that is under way began; None: none is.
     """
 
     clock: Callable[[], float]
-    tally: Tally = attrs.field(factory=Tally)
+    counters: Counters = attrs.field(factory=Counters)
     claims_fail: bool = False
     claiming_since: float | None = None
 
@@ -59,13 +59,13 @@ class Observer:
         if started is None and held.backend.contract.route(path) is None:
             path = ""
         seconds = None if started is None else self.clock() - started
-        self.tally.attempt((held.job.backend, path, how, 0 if outcome is None else outcome.code), seconds)
+        self.counters.attempt((held.job.backend, path, how, 0 if outcome is None else outcome.code), seconds)
 
     def reclaimed(self, settlement: Settlement) -> None:
         """Count an attempt that another runner has lost."""
         error = settlement.transition.error
         if error is not None and error.name == OUTCOME_UNKNOWN:
-            self.tally.attempt((settlement.backend, "", "unknown", 0))
+            self.counters.attempt((settlement.backend, "", "unknown", 0))
 
     def watched(self, store: Store) -> Store:
         """Return the store, with its failures and lost leases counted."""
@@ -96,7 +96,7 @@ class Observed:
         try:
             yield
         except StoreError:
-            self._observer.tally.store_errors += 1
+            self._observer.counters.store_errors += 1
             raise
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
@@ -117,5 +117,5 @@ class Observed:
         """See ``Store.settle``."""
         with self._counted():
             results = await self._store.settle(settlements)
-        self._observer.tally.leases_lost += sum(each.fate is SettleFate.LEASE_LOST for each in results)
+        self._observer.counters.leases_lost += sum(each.fate is SettleFate.LEASE_LOST for each in results)
         return results

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
+from sp00ky_core.metrics.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
 from sp00ky_core.metrics.summing import step_of
-from sp00ky_core.metrics.tally import COUNT, FIRST_BUCKET, SECONDS, Counts, Kind, Tally
 from sp00ky_core.ports import Rollup, Rollups, Store
 from sp00ky_core.runner.options import RunnerOptions
 
@@ -36,13 +36,13 @@ class RollupWriter:
 
     Args:
         store: One with ``capabilities.rollups``.
-        tally: What the runner counts.
+        counters: What the runner counts.
         options: The runner's.
     """
 
-    def __init__(self, store: Store, tally: Tally, options: RunnerOptions) -> None:
+    def __init__(self, store: Store, counters: Counters, options: RunnerOptions) -> None:
         self._store = cast("Rollups", store)
-        self._tally = tally
+        self._counters = counters
         self._options = options
         self._counted: dict[Kind, Counts] = {}  # when a minute last ended
         self._unwritten: list[Rollup] = []
@@ -86,10 +86,10 @@ class RollupWriter:
     def _date(self, at: datetime) -> None:
         """Make rows of what was counted, each once: a clock that has gone back makes rows of another key."""
         minute = step_of(at, int(MINUTE))
-        counted = self._tally.since(self._counted)
+        counted = self._counters.since(self._counted)
         if counted:
             self._times_back += self._minute is not None and minute <= self._minute
-            self._minute, self._counted = minute, self._tally.copy()
+            self._minute, self._counted = minute, self._counters.copy()
             rows = [_rollup(minute, self._writer_id(), kind, counts) for kind, counts in counted.items()]
             self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
 

@@ -46,6 +46,7 @@ def _status(status: JobStatus | str | None) -> JobStatus | None:
 
 
 MAX_LIMIT = 2**63 - 1
+"""The most jobs that may be asked for at once."""
 MAX_CODE = 2**31 - 1
 
 

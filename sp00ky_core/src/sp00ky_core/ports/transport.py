@@ -59,3 +59,4 @@ class Transport(Protocol):
 
 
 TransportFactory = Callable[[], Transport]
+"""Makes a transport; a plugin registers one for each scheme."""

@@ -61,7 +61,7 @@ class Runner(Drain):
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer = Observer(options.clock)
         self._store, self._hooks = self.observer.watched(store), hooks
-        self._rollups = RollupWriter(self._store, self.observer.tally, options)
+        self._rollups = RollupWriter(self._store, self.observer.counters, options)
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._documents = {name: backend.contract.digest for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}

@@ -11,7 +11,7 @@ from sp00ky_core.contract.validation import check_job, check_options, ignores_ti
 from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownRoute
 from sp00ky_core.ports import Finding, Store, StoredSchedule
 from sp00ky_core.schedule.fire import new_job
-from sp00ky_core.scheduler.changes import schedules_of
+from sp00ky_core.scheduler.compare_and_set import schedules_of
 
 __all__ = ["check_definition", "definition_findings", "store_findings"]
 

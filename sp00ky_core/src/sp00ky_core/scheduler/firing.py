@@ -24,10 +24,10 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.schedule.defining import is_others
+from sp00ky_core.schedule.definition import is_others
 from sp00ky_core.schedule.fan_out import FanOut, fan_out
 from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
-from sp00ky_core.scheduler.changes import schedules_of
+from sp00ky_core.scheduler.compare_and_set import schedules_of
 
 __all__ = ["Firing", "jobs_of", "kill", "open_runs"]
 

@@ -28,9 +28,9 @@ from sp00ky_core.ports import (
     check_limit,
 )
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule import defining
+from sp00ky_core.schedule.definition import paused, released, removed, resumed
 from sp00ky_core.schedule.run_end import ended
-from sp00ky_core.scheduler.changes import (
+from sp00ky_core.scheduler.compare_and_set import (
     TRIES,
     change,
     define,
@@ -145,31 +145,31 @@ class ScheduleOperators:
     async def pause(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """Keep a schedule from firing until it is resumed, by hand too; whether it wasn't paused."""
         return await self._change(
-            "pause", name, lambda stored, _: None if stored.paused else defining.paused(stored), **act
+            "pause", name, lambda stored, _: None if stored.paused else paused(stored), **act
         )
 
     async def resume(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """End a pause; whether there was one. What was missed meanwhile is left out."""
 
-        def resumed(stored: StoredSchedule, now: datetime) -> StoredSchedule | None:
-            return defining.resumed(stored, definition_of(stored), now) if stored.paused else None
+        def decide(stored: StoredSchedule, now: datetime) -> StoredSchedule | None:
+            return resumed(stored, definition_of(stored), now) if stored.paused else None
 
-        return await self._change("resume", name, resumed, **act)
+        return await self._change("resume", name, decide, **act)
 
     async def remove(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """Remove a schedule; jobs that it has made are delivered. One of the file comes back with a sync."""
         return await self._change(
-            "remove", name, lambda stored, _: None if stored.removed else defining.removed(stored), **act
+            "remove", name, lambda stored, _: None if stored.removed else removed(stored), **act
         )
 
     async def release(self, name: str, *keys: str, **act: Unpack[ActOptions]) -> bool:
         """End the quarantine of these keys, or without any of all; whether there was something to end."""
 
-        def released(stored: StoredSchedule, _: datetime) -> StoredSchedule | None:
-            after = defining.released(stored, keys or None)
+        def decide(stored: StoredSchedule, _: datetime) -> StoredSchedule | None:
+            after = released(stored, keys or None)
             return None if after == stored else after
 
-        return await self._change("release", name, released, keys=keys, **act)
+        return await self._change("release", name, decide, keys=keys, **act)
 
     async def trigger(self, name: str, **act: Unpack[ActOptions]) -> Sequence[ScheduleRun]:
         """Fire a schedule now; its runs. Its clock goes on as it would have; a quarantine doesn't count.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun, Store
-from sp00ky_core.scheduler.changes import change, schedules_of
+from sp00ky_core.scheduler.compare_and_set import change, schedules_of
 
 __all__ = ["reopen_runs"]
 

@@ -13,7 +13,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due
-from sp00ky_core.scheduler.changes import define, definition_of, schedules_of, tables_of
+from sp00ky_core.scheduler.compare_and_set import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
 
 __all__ = ["Scheduler"]

@@ -7,8 +7,8 @@ import attrs
 from sp00ky_core.config import Config
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.scheduler.firing import Firing
+from sp00ky_core.scheduler.run_maintenance import RunMaintenance
 from sp00ky_core.scheduler.scheduler import Scheduler
-from sp00ky_core.scheduler.upkeep import RunUpkeep
 
 __all__ = ["ScheduleServices"]
 
@@ -23,10 +23,10 @@ class ScheduleServices:
     """
 
     scheduler: Scheduler
-    upkeep: RunUpkeep
+    upkeep: RunMaintenance
 
     @classmethod
     def of(cls, firing: Firing, config: Config, options: RunnerOptions) -> ScheduleServices:
         """Make them for the backends of ``firing``, with the schedules that a file has of these."""
         own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
-        return cls(Scheduler(firing, own, options), RunUpkeep(firing, config.retention, options))
+        return cls(Scheduler(firing, own, options), RunMaintenance(firing, config.retention, options))

@@ -10,8 +10,8 @@ import attrs
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import ScheduleSnapshot, Store, StoredSchedule
-from sp00ky_core.schedule import defining
-from sp00ky_core.scheduler.changes import change, decide_definition, define, schedules_of
+from sp00ky_core.schedule.definition import is_others, removed
+from sp00ky_core.scheduler.compare_and_set import change, decide_definition, define, schedules_of
 from sp00ky_core.scheduler.records import SyncResult
 
 __all__ = ["Sync"]
@@ -65,8 +65,8 @@ class Sync:
 
     def _is_the_files(self, stored: StoredSchedule) -> bool:
         table = self.tables.get(str(stored.definition.get("backend")))
-        return stored.origin == "file" and table is not None and not defining.is_others(stored, table)
+        return stored.origin == "file" and table is not None and not is_others(stored, table)
 
 
 def _removed(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
-    return None if stored is None or stored.removed else defining.removed(stored)
+    return None if stored is None or stored.removed else removed(stored)

@@ -8,7 +8,7 @@ import signal
 from typing import Any
 
 import pytest
-from tests.core.cli.run.test_listen import get, port_of
+from tests.core.cli.run.test_probes import get, port_of
 from tests.core.cli.run.test_workers import comes_true, runners
 
 from sp00ky_core.cli.run.reports import Reports
@@ -38,12 +38,12 @@ def test_what_workers_report_is_summed_up_also_of_those_that_have_ended() -> Non
     reports.add(1, report(3, in_flight=4))
     reports.add(2, report(5, in_flight=6))
     reports.add(1, report(1, in_flight=1, ready=False))
-    assert reports.tally.attempts["api", "/a", "success", 200][:2] == [9, 4.5]
-    assert (reports.tally.leases_lost, reports.tally.store_errors) == (3, 6)
+    assert reports.counters.attempts["api", "/a", "success", 200][:2] == [9, 4.5]
+    assert (reports.counters.leases_lost, reports.counters.store_errors) == (3, 6)
     assert (reports.is_ready, reports.in_flight_by_backend) == (True, {"api": 7})
     reports.ended(2)
     assert (reports.is_ready, reports.in_flight_by_backend) == (False, {"api": 1})
-    assert reports.tally.attempts["api", "/a", "success", 200][0] == 9
+    assert reports.counters.attempts["api", "/a", "success", 200][0] == 9
 
 
 @pytest.mark.parametrize("line", [b"a plugin says hello\n", b"\xff\n", b"[1]\n", b'{"ready": true}\n', b""])
@@ -51,7 +51,7 @@ def test_what_a_plugin_prints_is_no_report(line: bytes) -> None:
     reports = Reports()
     reports.add(1, line)
     assert not reports.is_ready
-    assert not reports.tally.attempts
+    assert not reports.counters.attempts
 
 
 @pytest.mark.usefixtures("shared")

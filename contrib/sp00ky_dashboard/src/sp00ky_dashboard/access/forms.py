@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_dashboard.instants import duration_of
+from sp00ky_dashboard.durations import duration_of
 
 COOKIE = "sp00ky_form"
 FIELD = "form_token"

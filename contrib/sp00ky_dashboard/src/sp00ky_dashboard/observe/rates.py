@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core import BackendStats, Outbox
-from sp00ky_core.metrics.measures import EXACT
+from sp00ky_core.metrics.outbox_metrics import EXACT
 from sp00ky_core.metrics.rates import Rates, percentile
 from sp00ky_core.metrics.summing import step_of
 

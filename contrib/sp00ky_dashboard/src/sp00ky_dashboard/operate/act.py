@@ -11,8 +11,8 @@ from starlette.responses import RedirectResponse, Response
 from sp00ky_dashboard.access.forms import FIELD, Form, form_of
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.flash import flashed
-from sp00ky_dashboard.operate.fleet_acts import FLEET_ACTS, FleetAct
-from sp00ky_dashboard.operate.job_acts import JOB_ACTS, JobAct, Selection, ended_line, selected
+from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, FleetAct
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, Selection, ended_line, selected
 from sp00ky_dashboard.render import page
 
 PATIENCE = 1.0

@@ -13,8 +13,8 @@ from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, Stor
 from sp00ky_core.operators.copy import copy_job
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.flash import flashed
-from sp00ky_dashboard.problems import BAD_REQUEST
 from sp00ky_dashboard.render import job_link, page, pretty
 
 

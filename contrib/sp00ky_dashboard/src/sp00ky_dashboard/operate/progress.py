@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.operate.job_acts import ended_line
+from sp00ky_dashboard.operate.job_actions import ended_line
 from sp00ky_dashboard.render import page
 
 

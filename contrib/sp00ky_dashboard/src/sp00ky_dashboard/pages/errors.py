@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from sp00ky_core import ErrorGroup
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.instants import instant_of
+from sp00ky_dashboard.durations import instant_of
 from sp00ky_dashboard.render import link, page
 
 AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "": "All that are kept"}

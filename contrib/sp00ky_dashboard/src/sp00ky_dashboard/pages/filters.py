@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_dashboard.instants import instant_of
+from sp00ky_dashboard.durations import instant_of
 
 NAMES = tuple(field.name for field in attrs.fields(JobFilter))
 """Of the fields of a query and of a form: those of ``JobFilter``."""

@@ -13,9 +13,9 @@ from sp00ky_core import Job, JobStatus
 from sp00ky_core.backend import queues
 from sp00ky_core.errors import JobNotFound, Sp00kyError, StoreError
 from sp00ky_dashboard.context import Context, context_of
+from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.observe import rates
 from sp00ky_dashboard.pages.filters import conditions_of, written_in
-from sp00ky_dashboard.problems import BAD_REQUEST
 from sp00ky_dashboard.render import link, page
 
 PAGE = 50

@@ -9,7 +9,7 @@ import attrs
 import click
 
 from sp00ky_core.backend import store_tables
-from sp00ky_core.cli.arguments import DURATION, act_options
+from sp00ky_core.cli.arguments import DURATION, act_options, backend_names
 from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.terminal.output import as_json, show_list
@@ -58,7 +58,7 @@ def _limits_text(table: JobTable) -> str:
 
 
 @command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
-@click.argument("name")
+@click.argument("name", shell_complete=backend_names)
 @click.option("--for", "duration", type=DURATION, help="So long: 10m, 2h; by default until it is resumed.")
 @act_options
 def pause(settings: Settings, *, name: str, duration: timedelta | None, **act: Any) -> None:
@@ -77,7 +77,7 @@ async def _pause(outbox: Outbox, name: str, duration: timedelta | None, **act: U
 
 
 @command(backends, name="resume", short_help="End a pause.")
-@click.argument("name")
+@click.argument("name", shell_complete=backend_names)
 @act_options
 def resume(settings: Settings, *, name: str, **act: Any) -> None:
     """End the pause of the backend NAME: its jobs are claimed again at once."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from sp00ky_core.cli.arguments import INSTANT, act_options
+from sp00ky_core.cli.arguments import INSTANT, act_options, backend_names
 from sp00ky_core.cli.context import with_options
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.terminal.output import as_json
@@ -25,7 +25,7 @@ _FIELDS = tuple(field.name for field in attrs.fields(JobFilter))
 def filter_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
     """Add an option for each condition; their values are what ``conditions_of`` takes."""
     return with_options(
-        click.option("--backend", help="Only this backend's."),
+        click.option("--backend", shell_complete=backend_names, help="Only this backend's."),
         click.option("--status", type=click.Choice([each.value for each in statuses]), help="Only these."),
         click.option("--path", help="Only this route's, as written in the document."),
         click.option("--error-name", metavar="NAME", help="Only those whose last error has this name."),

@@ -12,7 +12,7 @@ import attrs
 import click
 
 from sp00ky_core.backend import load_backends
-from sp00ky_core.cli.arguments import DURATION, Seconds
+from sp00ky_core.cli.arguments import DURATION, Seconds, backend_names
 from sp00ky_core.cli.context import Settings, command, with_options
 from sp00ky_core.cli.plan.table import forecast_lines
 from sp00ky_core.cli.terminal.output import as_json, show_json
@@ -36,7 +36,12 @@ _retry_options = with_options(
 
 
 @command(short_help="Forecast which jobs an outage of a backend costs.")
-@click.option("--backend", metavar="NAME", help="Take what isn't given here from sp00ky.yml.")
+@click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=backend_names,
+    help="Take what isn't given here from sp00ky.yml.",
+)
 @_retry_options
 @click.option("--outage", type=DURATION, default="30m", show_default=True, help="How long it lasts.")
 @click.option(

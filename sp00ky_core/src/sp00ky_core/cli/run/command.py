@@ -12,11 +12,11 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.cli.arguments import ADDRESS, WORKERS, Seconds
+from sp00ky_core.cli.arguments import ADDRESS, WORKERS, Seconds, backend_names
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.live.deliveries import Deliveries
-from sp00ky_core.cli.run.listen import listening
+from sp00ky_core.cli.run.probes import listening
 from sp00ky_core.cli.run.reports import Reports, reporting
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.cli.run.startup import collect_seldom, open_for_runner, open_store
@@ -41,6 +41,7 @@ logger = logging.getLogger("sp00ky")
 @click.option(
     "--backend",
     "backends",
+    shell_complete=backend_names,
     multiple=True,
     metavar="NAME",
     help="Serve this backend only, with those that share its table; repeat it for several.",
@@ -159,7 +160,7 @@ async def _seen(outbox: Outbox, order: Order, reports: Reports | None) -> AsyncI
         async with notified():
             yield
         return
-    outbox.measures.add(reports.tally, reports)
+    outbox.measures.add(reports.counters, reports)
     async with (
         listening(order.listen, outbox.measures, routes=order.metrics_routes),
         AsyncExitStack() as stack,

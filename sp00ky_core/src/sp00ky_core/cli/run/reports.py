@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sp00ky_core.metrics.tally import Tally
+from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.runner import Runner
 
 __all__ = ["LONGEST_REPORT", "Reports", "reporting"]
@@ -45,7 +45,7 @@ async def reporting(runner: Runner) -> AsyncIterator[Callable[[], None]]:
 class _Reporter:
     def __init__(self, runner: Runner, pipe: asyncio.WriteTransport) -> None:
         self._runner, self._pipe = runner, pipe
-        self._reported = Tally()
+        self._reported = Counters()
 
     async def run(self) -> None:
         while True:
@@ -56,28 +56,28 @@ class _Reporter:
         """Write what is new, unless the report before hasn't been taken yet."""
         if self._pipe.get_write_buffer_size():
             return
-        tally, before = self._runner.observer.tally, self._reported
+        counters, before = self._runner.observer.counters, self._reported
         document = {
             "ready": self._runner.is_ready,
             "in_flight": dict(self._runner.in_flight_by_backend),
-            "attempts": list(tally.since(before.attempts).items()),
-            "leases_lost": tally.leases_lost - before.leases_lost,
-            "store_errors": tally.store_errors - before.store_errors,
+            "attempts": list(counters.since(before.attempts).items()),
+            "leases_lost": counters.leases_lost - before.leases_lost,
+            "store_errors": counters.store_errors - before.store_errors,
         }
         self._pipe.write(json.dumps(document).encode() + b"\n")
-        before.attempts = tally.copy()
-        before.leases_lost, before.store_errors = tally.leases_lost, tally.store_errors
+        before.attempts = counters.copy()
+        before.leases_lost, before.store_errors = counters.leases_lost, counters.store_errors
 
 
 class Reports:
     """Sum up what all workers have reported, and what they hold now.
 
     Attributes:
-        tally: Also of those that have ended.
+        counters: Also of those that have ended.
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.counters = Counters()
         self._latest: dict[int, Mapping[str, Any]] = {}
 
     def add(self, worker: int, line: bytes) -> None:
@@ -88,9 +88,9 @@ class Reports:
             return
         if not (isinstance(report, dict) and report.keys() == REPORT_KEYS):
             return
-        self.tally.add((tuple(kind), counts) for kind, counts in report["attempts"])
-        self.tally.leases_lost += report["leases_lost"]
-        self.tally.store_errors += report["store_errors"]
+        self.counters.add((tuple(kind), counts) for kind, counts in report["attempts"])
+        self.counters.leases_lost += report["leases_lost"]
+        self.counters.store_errors += report["store_errors"]
         self._latest[worker] = report
 
     def ended(self, worker: int) -> None:

@@ -25,6 +25,8 @@ class Secrets:
         """Hide what this configuration holds."""
         self._backends = tuple(config.backends.values())
         self._remember_tokens()
+        for backend in self._backends:
+            self._texts.update(each.value for each in backend.signing_secrets)
         if config.surrealdb and config.surrealdb.password:
             self._texts.update(_password(config.surrealdb.password.value))
         self._texts.update(_of_url(store_url))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import attrs
 
@@ -18,6 +18,7 @@ __all__ = ["Access", "Is", "Either", "Both", "Operator", "Where", "Row", "Sessio
 
 T = TypeVar("T")
 Row = dict[str, Any]
+"""A row: values by column name."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 
@@ -69,6 +70,7 @@ class Both:
 
 
 Where = Is | Either | Both
+"""A condition on rows."""
 
 
 class Session(ABC):
@@ -76,7 +78,14 @@ class Session(ABC):
 
     Instants are ``datetime`` in UTC, JSON is text. Errors of the driver are translated by the store's
     ``translate``, so that a refused row is a ``RowRefused`` here already.
+
+    Attributes:
+        blocks: Its calls never suspend, so that no event loop is needed.
+        undoes_statements: A refused statement leaves the transaction as it was, without a savepoint.
     """
+
+    blocks: ClassVar[bool] = False
+    undoes_statements: ClassVar[bool] = False
 
     @abstractmethod
     async def now(self) -> datetime:

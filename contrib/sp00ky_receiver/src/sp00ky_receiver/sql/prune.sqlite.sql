@@ -1,0 +1,3 @@
+DELETE FROM sp00ky_receipt WHERE (sender, key) IN (
+    SELECT sender, key FROM sp00ky_receipt WHERE kept_at < :expired ORDER BY kept_at LIMIT 500
+)

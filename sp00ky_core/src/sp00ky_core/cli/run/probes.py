@@ -1,0 +1,99 @@
+"""Serve ``sp00ky run --listen``: is it alive, is it ready, what does it count."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from ipaddress import ip_address
+from socket import gaierror
+
+from sp00ky_core.errors import MetricsMissing, OptionInvalid
+from sp00ky_core.metrics.outbox_metrics import Measures, refuse_unmeasured
+from sp00ky_core.metrics.server import Answer, TextServer
+from sp00ky_health import address_of
+
+__all__ = ["listening"]
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+EXPECTED = {
+    errno.EADDRINUSE: "a port that no other process has",
+    errno.EADDRNOTAVAIL: "an address of this host, such as 127.0.0.1 or 0.0.0.0",
+    errno.EACCES: "a port that this user may have: 1024 or above",
+}
+
+logger = logging.getLogger("sp00ky")
+
+
+@asynccontextmanager
+async def listening(address: str | None, measures: Measures, *, routes: bool = False) -> AsyncIterator[None]:
+    """Serve ``/livez``, ``/readyz`` and ``/metrics``, where an address is given.
+
+    Raises:
+        OptionInvalid: it can't be listened on.
+    """
+    if address is None:
+        yield
+        return
+    server = TextServer(_pages(measures, routes=routes))
+    host, port = address_of(address)
+    try:
+        port = await server.open(host, port)
+    except (OSError, UnicodeError) as error:
+        raise OptionInvalid(option="--listen", value=address, expected=_expected(error)) from error
+    try:
+        _log(host, port)
+        yield
+    finally:
+        await server.close()
+
+
+def _expected(error: OSError | UnicodeError) -> str:
+    if isinstance(error, gaierror | UnicodeError):  # a name that is longer than names can be
+        return "a host's name or address"
+    return EXPECTED.get(error.errno or 0) or f"an address to listen on: {error.strerror}"
+
+
+class _Pages:
+    def __init__(self, measures: Measures, *, routes: bool) -> None:
+        self._measures, self._routes = measures, routes
+
+    async def livez(self) -> Answer:
+        return Answer("alive\n")  # the loop runs, or this wouldn't
+
+    async def readyz(self) -> Answer:
+        if self._measures.is_ready:
+            return Answer("ready\n")
+        problem = "not ready: it drains, or its database isn't reached\n"
+        return Answer(problem, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    async def metrics(self) -> Answer:
+        try:
+            return Answer(await self._measures.text(routes=self._routes), kind=PROMETHEUS)
+        except MetricsMissing as error:
+            return Answer(f"{error}\n", HTTPStatus.NOT_IMPLEMENTED)
+
+
+def _pages(measures: Measures, *, routes: bool) -> dict[str, Callable[[], Awaitable[Answer]]]:
+    pages = _Pages(measures, routes=routes)
+    return {"/livez": pages.livez, "/readyz": pages.readyz, "/metrics": pages.metrics}
+
+
+def _log(host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    others = "" if _is_loopback(host) else ", for other hosts too"
+    logger.info("health and metrics: http://%s:%d/readyz, /livez, /metrics%s", shown, port, others)
+    try:
+        refuse_unmeasured()
+    except MetricsMissing as error:
+        logger.warning("/metrics has nothing: %s", error)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,178 @@
+"""Write down how runs have ended, kill those past their deadline, delete old ones."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import attrs
+
+from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.config.settings import TopRetentionConfig
+from sp00ky_core.errors import RunUnreadable, Sp00kyError
+from sp00ky_core.ports import (
+    OPEN_RUN,
+    RunQuery,
+    RunStatus,
+    ScheduleChange,
+    ScheduleRun,
+    ScheduleSnapshot,
+    StoredSchedule,
+)
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.schedule.fire import OpenRun
+from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
+from sp00ky_core.scheduler.compare_and_set import definition_of, schedules_of
+from sp00ky_core.scheduler.firing import Firing, jobs_of, kill, open_runs
+
+__all__ = ["RunMaintenance"]
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 5.0
+"""Seconds between two looks at the runs."""
+
+KEPT_SUCCESS, KEPT_FAILED = 86_400.0, 30 * 86_400.0
+"""Seconds that runs are kept, where ``retention`` doesn't say."""
+
+DEADLINE = 3_600.0
+"""Seconds after a fire when its jobs are killed, where neither its schedule nor ``retention`` says."""
+
+SUCCESSES = (RunStatus.SUCCESS, RunStatus.SKIPPED, RunStatus.REPLACED)
+FAILURES = (RunStatus.FAILED, RunStatus.KILLED)
+PRUNE_BATCH = 1_000
+
+
+class RunMaintenance:
+    """Looks after the runs of the schedules whose backends are known here; in every runner, no leader.
+
+    Args:
+        firing: Knows the store and the backends.
+        retention: How long runs are kept.
+        options: The runner's.
+    """
+
+    def __init__(self, firing: Firing, retention: TopRetentionConfig, options: RunnerOptions) -> None:
+        self._firing = firing
+        self._store, self._schedules = firing.store, schedules_of(firing.store)
+        self._retention = retention
+        self._options = options
+        self._next_prune = options.clock() + options.prune_interval * options.random()
+
+    async def run(self) -> None:
+        """Look after the runs until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL * (0.75 + 0.5 * self._options.random()))
+            await self.close_runs()
+            if self._options.clock() >= self._next_prune:
+                self._next_prune = self._options.clock() + self._options.prune_interval
+                await self._prune_all_schedules()
+
+    async def close_runs(self) -> None:
+        """Write down how runs have ended; before ``prune`` takes their jobs, too.
+
+        The schedules are read first: of what another runner has closed since, the guard keeps this one off.
+        All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
+        """
+        try:
+            snapshot = await self._schedules.schedules()
+            for name, found in (await self._open_runs(snapshot)).items():
+                await self._close(snapshot.schedules[name], found, snapshot.now)
+        except Sp00kyError as error:
+            logger.debug("schedules' runs can't be closed: %s", error)
+
+    async def _open_runs(self, snapshot: ScheduleSnapshot) -> dict[str, list[OpenRun]]:
+        """Read the runs that haven't ended, oldest first, of the schedules that are known here."""
+        known = {name for name, each in snapshot.schedules.items() if self._known(each) is not None}
+        runs = await self._runs_of(known)
+        jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
+        found: dict[str, list[OpenRun]] = {}
+        for run in reversed(runs):
+            if run.schedule in known:
+                found.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
+        return found
+
+    async def _runs_of(self, known: Collection[str]) -> list[ScheduleRun]:
+        """Read the open runs; those of a schedule with one that can't be read are left out."""
+        try:
+            return await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
+        except RunUnreadable:
+            runs: list[ScheduleRun] = []
+        for name in known:
+            try:
+                runs += await self._schedules.runs(RunQuery(schedule=name, statuses=OPEN_RUN, limit=None))
+            except RunUnreadable as error:
+                logger.debug("runs can't be closed: %s", error)
+        return runs
+
+    def _known(self, stored: StoredSchedule) -> ScheduleConfig | None:
+        definition = definition_of(stored)
+        return definition if definition is not None and self._firing.knows(stored, definition) else None
+
+    async def _prune_all_schedules(self) -> None:
+        """Delete old runs; a fault is logged, and tried again with the next round."""
+        try:
+            snapshot = await self._schedules.schedules()
+        except Sp00kyError as error:
+            logger.debug("schedules' old runs can't be deleted: %s", error)
+            return
+        for stored in snapshot.schedules.values():
+            definition = self._known(stored)
+            if definition is None:
+                continue
+            try:
+                await self._prune(stored, definition, snapshot.now)
+            except Sp00kyError as error:
+                logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
+
+    async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> None:
+        definition = self._known(stored)
+        if definition is None:
+            return
+        deadline = self._deadline(definition)
+        late = [
+            job.id
+            for run, job in found
+            if job is not None and not job.is_terminal and is_late(run, deadline, now)
+        ]
+        if late:
+            await kill(self._store, dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
+            found = await open_runs(self._store, stored.name)
+        runs = _ended(found, now)
+        if runs:
+            counted = definition.quarantine_after is not None
+            failures = failures_after(stored.failures, runs) if counted else {}
+            after = attrs.evolve(stored, failures=failures)
+            await self._schedules.change_schedule(ScheduleChange(schedule=after, runs=runs))
+
+    def _deadline(self, definition: ScheduleConfig) -> float:
+        given = (definition.deadline, self._retention.run_deadline)
+        return next((seconds for seconds in given if seconds is not None), DEADLINE)
+
+    async def _prune(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
+        kept = self._retention
+        await self._prune_until(stored.name, SUCCESSES, now, kept.run_success, KEPT_SUCCESS)
+        await self._prune_until(stored.name, FAILURES, now, kept.run_failed, KEPT_FAILED)
+        if definition.history is not None:
+            query = RunQuery(schedule=stored.name, limit=definition.history)
+            latest = await self._schedules.runs(query)
+            if len(latest) == definition.history:
+                await self._prune_all(stored.name, (*SUCCESSES, *FAILURES), latest[-1].fired_at)
+
+    async def _prune_until(
+        self, name: str, statuses: tuple[RunStatus, ...], now: datetime, kept: float | None, default: float
+    ) -> None:
+        seconds = default if kept is None else kept
+        if seconds != float("inf"):
+            await self._prune_all(name, statuses, now - timedelta(seconds=seconds))
+
+    async def _prune_all(self, name: str, statuses: tuple[RunStatus, ...], until: datetime) -> None:
+        prune = self._schedules.prune_runs
+        while await prune(name, statuses=statuses, until=until, limit=PRUNE_BATCH) == PRUNE_BATCH:
+            pass
+
+
+def _ended(found: list[OpenRun], now: datetime) -> list[ScheduleRun]:
+    return [end for run, job in found if (end := ended(run, job, now)) is not None]

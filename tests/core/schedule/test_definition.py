@@ -1,0 +1,98 @@
+"""Decide what definitions and operators make of a schedule's row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import attrs
+from tests.core.schedule.situations import NOW, config, stored
+
+from sp00ky_core.ports import StoredSchedule
+from sp00ky_core.schedule.definition import defined, paused, released, removed, resumed
+
+
+def new(**fields: object) -> StoredSchedule:
+    found = defined(config(**fields), None, None, now=NOW)
+    assert found is not None
+    return found
+
+
+def test_a_new_schedule_fires_first_after_now() -> None:
+    found = new(cron="0 6 * * *")
+    assert found.next_fire_at == NOW.replace(hour=6, minute=0)
+    assert found.definition == {"cron": "0 6 * * *", "backend": "api", "route": "/report"}
+    assert (found.seen, found.revision) == ((found.hash,), 0)
+
+
+def test_one_that_is_not_enabled_has_no_next_fire() -> None:
+    assert new(enabled=False).next_fire_at is None
+
+
+def test_the_same_definition_changes_nothing() -> None:
+    before = attrs.evolve(new(), next_fire_at=NOW - timedelta(hours=1))
+    assert defined(config(), before, config(), now=NOW) is None
+
+
+def test_who_defines_it_last_is_who_removes_it() -> None:
+    moved = defined(config(), new(), config(), now=NOW + timedelta(seconds=1), origin="python")
+    assert moved is not None
+    assert (moved.origin, moved.next_fire_at, moved.seen) == ("python", new().next_fire_at, new().seen)
+    assert defined(config(), moved, config(), now=NOW, only_new=True) is None
+    back = defined(config(), moved, config(), now=NOW)
+    assert back is not None
+    assert back.origin == "file"
+
+
+def test_what_was_wrong_with_the_definition_before_is_forgotten() -> None:
+    before = attrs.evolve(new(), last_error="the query is refused")
+    moved = defined(config(), before, config(), now=NOW, origin="python")
+    changed = defined(config(payload={"a": 1}), before, config(), now=NOW)
+    assert moved is not None
+    assert changed is not None
+    assert (moved.last_error, changed.last_error) == (before.last_error, None)
+
+
+def test_a_new_payload_keeps_the_clock_and_the_pause_a_new_clock_does_not() -> None:
+    overdue = attrs.evolve(new(), next_fire_at=NOW - timedelta(hours=1), paused=True, revision=3)
+    found = defined(config(payload={"a": 1}), overdue, config(), now=NOW)
+    assert found is not None
+    assert (found.next_fire_at, found.paused, found.revision) == (overdue.next_fire_at, True, 3)
+    assert len(found.seen) == 2
+    changed = defined(config(every=90.0), overdue, config(), now=NOW)
+    assert changed is not None
+    assert changed.next_fire_at == NOW + timedelta(seconds=90)
+
+
+def test_a_runner_of_an_older_deploy_changes_nothing_back() -> None:
+    older, newer = config(), config(every=90.0)
+    row = defined(newer, new(), older, now=NOW)
+    assert row is not None
+    assert defined(older, row, newer, now=NOW, only_new=True) is None
+    rolled_back = defined(older, row, newer, now=NOW)
+    assert rolled_back is not None
+    assert rolled_back.hash == row.seen[0]
+    assert defined(config(every=95.0), row, newer, now=NOW, only_new=True) is not None
+
+
+def test_what_was_removed_comes_back_by_a_deploy_but_not_by_an_older_runner() -> None:
+    gone = removed(new())
+    assert (gone.removed, gone.next_fire_at) == (True, None)
+    assert defined(config(), gone, None, now=NOW, only_new=True) is None
+    found = defined(config(), gone, None, now=NOW)
+    assert found is not None
+    assert (found.removed, found.next_fire_at) == (False, NOW + timedelta(seconds=60))
+
+
+def test_what_is_missed_in_a_pause_is_left_out() -> None:
+    row = paused(stored(next_fire_at=NOW - timedelta(hours=9)))
+    assert row.paused
+    found = resumed(row, config(), NOW)
+    assert (found.paused, found.next_fire_at) == (False, NOW + timedelta(seconds=60))
+    later = NOW + timedelta(seconds=5)
+    assert resumed(stored(next_fire_at=later), config(), NOW).next_fire_at == later
+
+
+def test_keys_are_released() -> None:
+    row = stored(failures={"a": 3, "b": 1})
+    assert released(row, ["a"]).failures == {"b": 1}
+    assert released(row, None).failures == {}

@@ -1,0 +1,95 @@
+"""Run the documents: each block in Python, shell, SQL and YAML, or it says why it isn't run.
+
+``<!-- not run: REASON -->`` on the line before a fence leaves that block out. An invisible block of Sybil's
+holds what a page needs to be tried, and what is asserted of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sybil import Document, Example
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+ROOT = Path(__file__).parents[2]
+RECIPES = ROOT / "docs" / "recipes"
+
+FENCE = re.compile(r"^```(?:python|sh|sql|yaml)\n", re.MULTILINE)
+NOT_RUN = re.compile(r"^(<!-- not run: [^\n]+ -->\n+```)(?:python|sh|sql|yaml)\n", re.MULTILINE)
+
+RUN_ELSEWHERE = {
+    "README.md": "tests/e2e/test_readme.py",
+    "docs/configuration.md": "tests/packaging/test_configuration_document.py",
+    "docs/from-sp00ky.md": "tests/packaging/test_from_sp00ky.py",
+    "docs/operating.md": "tests/e2e/test_operating_document.py",
+    "docs/plugins.md": "tests/e2e/test_plugins_document.py",
+    "docs/python.md": "tests/e2e/test_python_document.py",
+    "docs/row-contract.md": "tests/packaging/test_row_contract.py",
+}
+"""Pages whose blocks have a test of their own, for they need more than a block after the other."""
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+WITH_BLOCKS = [
+    page
+    for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
+    if FENCE.search(page.read_text())
+]
+PAGES = [page for page in WITH_BLOCKS if name_of(page) not in RUN_ELSEWHERE]
+
+
+def run_sql(example: Example) -> None:
+    """Execute a block in the page's database."""
+    example.namespace["execute"](str(example.parsed))
+
+
+def write_configuration(example: Example) -> None:
+    """Take a block as the project's sp00ky.yml."""
+    text = str(example.parsed).replace("http://127.0.0.1:3660", example.namespace["backend"].url)
+    Path("sp00ky.yml").write_text(text)
+
+
+def run_shell(example: Example) -> None:
+    """Run a block's commands; each must succeed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "-euo", "pipefail", "-c", str(example.parsed)]
+    subprocess.run(command, check=True, env=os.environ | {"PATH": path})
+
+
+PARSERS = (
+    PythonCodeBlockParser(),
+    CodeBlockParser("sql", run_sql),
+    CodeBlockParser("yaml", write_configuration),
+    CodeBlockParser("sh", run_shell),
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of, indirect=True)
+def test_a_page_does_what_it_says(page: Path, project: dict[str, Any], tmp_path: Path) -> None:
+    copy = tmp_path / page.name
+    copy.write_text(NOT_RUN.sub(r"\1text\n", page.read_text()))
+    document = Document.parse(str(copy), *PARSERS)
+    document.namespace.update(project)
+    for example in document.examples():
+        example.evaluate()
+
+
+def test_each_recipe_asserts_something_and_is_listed() -> None:
+    pages = [page for page in RECIPES.glob("*.md") if page.name != "index.md"]
+    assert all(re.search(r"^ *assert ", page.read_text(), re.MULTILINE) for page in pages)
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (RECIPES / "index.md").read_text()))
+    assert listed == {page.name for page in pages}
+
+
+def test_pages_that_are_run_elsewhere_are_named_there() -> None:
+    for page, test in RUN_ELSEWHERE.items():
+        assert Path(page).name in (ROOT / test).read_text(), page

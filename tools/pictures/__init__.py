@@ -1,0 +1,1 @@
+"""Draw and take the documents' pictures: ``python -m tools.pictures``."""

@@ -1,0 +1,1 @@
+"""Build the documents' site: ``python -m tools.site [FOLDER]``; nothing is fetched."""

@@ -1,0 +1,117 @@
+"""Write the reference's pages: what the sources declare, so that no page can be out of date."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+
+from tools.site.markdown import escaped, relative, table
+from tools.site.public import PublicName, first_line, names, rooms
+from tools.site.schema import columns_page, configuration_page, metrics_page
+
+__all__ = ["FOLDER", "pages", "places"]
+
+FOLDER = Path("reference")
+
+HOOKS = "sp00ky_core.hookspecs"
+ERRORS = "sp00ky_core.errors"
+OUTCOMES = "sp00ky_core.outcome"
+
+TITLES = {HOOKS: "Hooks", ERRORS: "Errors"}
+"""Rooms whose page has another title than their name."""
+
+COMMAND_LINE = """\
+# Command line
+
+Each command, its arguments and its options, as `--help` has them. Exit codes: 0 done, 1 the thing asked for
+failed, 2 usage or configuration.
+
+::: mkdocs-click
+    :module: sp00ky_core.cli.app
+    :command: cli
+    :prog_name: sp00ky
+    :depth: 1
+    :style: table
+"""
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Yield each page of the reference: its path below the documents' folder, and its Markdown."""
+    shown = places()
+    for room in rooms():
+        yield page_of(room), _room(room, shown)
+    yield FOLDER / "command-line.md", COMMAND_LINE
+    yield FOLDER / "configuration.md", configuration_page()
+    yield FOLDER / "columns.md", columns_page()
+    yield FOLDER / "metrics.md", metrics_page()
+
+
+def page_of(room: str) -> Path:
+    """Return where the page of a public room is."""
+    title = TITLES.get(room)
+    return FOLDER / (f"{title.lower()}.md" if title else f"python/{room}.md")
+
+
+def places() -> Mapping[str, str]:
+    """Map each public definition to the room on whose page it is described.
+
+    That is the room that it is defined in, if that one is public and exports it; else the first that does.
+    """
+    found: dict[str, str] = {}
+    for room in rooms():
+        for each in names(room):
+            known = found.get(each.target)
+            if known is None or (_is_in(each.target, room) and not _is_in(each.target, known, room)):
+                found[each.target] = room
+    return found
+
+
+def _is_in(target: str, room: str, than: str = "") -> bool:
+    """Say whether a definition is inside of a room, and that room is deeper than another."""
+    return target.startswith(f"{room}.") and len(room) > len(than)
+
+
+def _room(room: str, shown: Mapping[str, str]) -> str:
+    exported = _exported(room)
+    lines = [f"# {TITLES.get(room, room)}", "", inspect.getdoc(importlib.import_module(room)) or "", ""]
+    lines += table(
+        ["Name", "Description"],
+        [(_link(each, room, shown), escaped(first_line(each.text))) for each in exported],
+    )
+    if room == ERRORS:
+        lines += ["", f"What stands in a job's `errors` is listed in [`{OUTCOMES}`](python/{OUTCOMES}.md)."]
+    for each in exported:
+        if shown.get(each.target, room) == room:
+            lines += ["", f"::: {each.target}", *_options(each)]
+    return "\n".join(lines) + "\n"
+
+
+def _options(each: PublicName) -> list[str]:
+    """Have an enumeration's members shown, which have no docstring each."""
+    found = getattr(importlib.import_module(each.room), each.name, None)
+    if inspect.isclass(found) and issubclass(found, Enum):
+        return ["    options:", "      show_if_no_docstring: true"]
+    return []
+
+
+def _exported(room: str) -> list[PublicName]:
+    """List a room's names; of the hooks' room its hooks, too, which are found by their mark."""
+    found = names(room)
+    if room != HOOKS:
+        return found
+    module = importlib.import_module(room)
+    hooks = [name for name, value in vars(module).items() if hasattr(value, f"{module.PROJECT}_spec")]
+    texts = {name: inspect.getdoc(getattr(module, name)) for name in hooks}
+    return [
+        *(PublicName(room=room, name=name, target=f"{room}.{name}", text=texts[name]) for name in hooks),
+        *found,
+    ]
+
+
+def _link(each: PublicName, room: str, shown: Mapping[str, str]) -> str:
+    owner = shown.get(each.target, room)
+    page = "" if owner == room else relative(page_of(owner), page_of(room))
+    return f"[`{each.name}`]({page}#{each.target})"

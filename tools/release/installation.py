@@ -97,7 +97,7 @@ def modules(wheel: Path) -> list[str]:
 
 
 def smoke(python: Path, version: str, arguments: Iterable[str]) -> None:
-    """Import what was installed; where it brings the command line, ask for its version and load every plugin."""
+    """Import what was installed; where it has the command line, ask its version, load every plugin."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)  # where no folder of the repository can be imported
         output(python, "-I", "-W", "error", SMOKE, *arguments, folder=folder)

@@ -119,7 +119,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The whole suite against the installed wheels; pytest gets what stands after ``--``, or ``WORKERS``."""
-    session.install(*_group("test"), *_browser_group())
+    session.install(*_group("test"), *_group("moving"), *_browser_group())
     wheels = _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *(session.posargs or WORKERS), env={"SP00KY_WHEELS": str(wheels)})
 
@@ -185,7 +185,7 @@ def surreal3(session: nox.Session) -> None:
 @nox.session
 def moving(session: nox.Session) -> None:
     """Try the scripts of ``docs/moving`` on the others' own installations: needs ``npm``."""
-    session.install(*_group("test"))
+    session.install(*_group("test"), *_group("moving"))
     _install_wheels(session, (CORE, CONFORMANCE, "sp00ky_store_postgres"))
     folder = session.create_tmp()
     session.run("npm", "install", "--silent", "--prefix", folder, "graphile-worker", external=True)
@@ -246,7 +246,7 @@ def vendor(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the site in ``build/site/html``, strictly and without a network; run the examples."""
-    session.install(*_group("test"), *_group("browser"), *_group("docs"))
+    session.install(*_group("test"), *_group("moving"), *_group("browser"), *_group("docs"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("python", "-m", "tools.site")
     session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.config import BackendConfig, Config, ScheduleConfig
 from sp00ky_core.config.keys import keys_of
+from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.metrics.families import exposition
-from sp00ky_core.metrics.tally import Tally
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
@@ -164,7 +164,7 @@ def _column_default(column: Column | None) -> str:
 
 def metrics_page() -> str:
     """Return the page of the metrics' families."""
-    tally = Tally()
+    tally = Counters()
     tally.attempt(("api", "/spookify", "success", 200), 0.1)
     text = exposition(tally, {"api": 1}, {"api": BackendStats()})
     rows = [

@@ -19,7 +19,8 @@ BESIDE = (
     *ROOT.glob("contrib/*/pyproject.toml"),
     *ROOT.glob("examples/*/sp00ky.yml"),
 )
-FOLDERS = (".", "docs", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
+SECTIONS = sorted(str(each.relative_to(ROOT)) for each in (ROOT / "docs").iterdir() if each.is_dir())
+FOLDERS = (".", "docs", *SECTIONS, *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
 DOCUMENTS = sorted(path for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -186,7 +186,7 @@ async def _screens(work: Path, folder: Path) -> None:
             await outbox.run_many("shop", JOBS)
         stats, watch, run = ["jobs", "stats", "--watch"], ["jobs", "watch"], ["run"]
         async with opened(stats, work) as one, opened(watch, work) as other, opened(run, work) as runner:
-            await asyncio.sleep(8)  # so that rates have something to be of
+            await asyncio.sleep(25)  # so that rates have something to be of
             for terminal, command in ((one, stats), (other, watch), (runner, run)):
                 name = f"terminal-{command[-1].strip('-') if command is run else command[1]}"
                 title = " ".join(["sp00ky", *command])

@@ -24,6 +24,9 @@ FOLDER = ROOT / "build" / "site"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """Zensical colours its messages wherever they go."""
 
+STACK = re.compile(r"^Traceback .*\n(?:[ \t].*\n)*", re.MULTILINE)
+"""The frames of its own code, above the line that says what is wrong."""
+
 
 def staged(folder: Path) -> list[str]:
     """Write all that Zensical reads; return what is wrong, a line each."""
@@ -47,7 +50,8 @@ def generated(folder: Path) -> int:
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # fixed
     if done.returncode:
-        print(COLOUR.sub("", done.stdout + done.stderr), file=sys.stderr)
+        said = COLOUR.sub("", done.stdout + done.stderr)
+        print(STACK.sub("", said).strip(), file=sys.stderr)
     return done.returncode
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -44,6 +45,15 @@ CHEAP_ROOT = """
 """Its password ``root`` is hashed so that to sign in, as each test does, takes 0.5 ms of CPU, not 25."""
 
 NO_SURREAL = "no `surreal` on PATH: a SurrealDB server can't be started"
+
+
+gc.disable()  # until the tests are collected: there are millions of objects, all of which stay
+
+
+def pytest_collection_finish() -> None:
+    """What is collected stays until the end: no search for garbage has to look at it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -159,7 +159,7 @@ def pooler(dsn: str) -> Iterator[str]:
             [PGBOUNCER, str(folder / "ini")], stderr=subprocess.DEVNULL, user=account_for(host)
         )
         try:
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while not (folder / ".s.PGSQL.6432").exists():
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until

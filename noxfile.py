@@ -134,7 +134,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def slow(session: nox.Session) -> None:
-    """Run what is marked slow: chaos, faults at full size, the benchmarks' smoke test; ``-m ''``: all tests."""
+    """Run what is marked slow: chaos, faults at full size, the benchmarks' smoke test."""
     session.install(*_group("test"), *_browser_group())
     wheels = _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", "-m", "slow", *(session.posargs or WORKERS), env={"SP00KY_WHEELS": str(wheels)})

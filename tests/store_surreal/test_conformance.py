@@ -14,7 +14,7 @@ import attrs
 import pytest
 import pytest_asyncio
 from surrealdb import AsyncSurreal, RecordID
-from tests.conftest import as_root
+from tests.conftest import SurrealServer, as_root
 
 from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
@@ -36,6 +36,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable, Statement, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection import reconnecting, signin, websocket
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.schema.definition import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
@@ -164,6 +165,28 @@ class TestMemoryEngine(
     url = "mem://"
 
 
+LARGE = (
+    "test_a_beat_waits_for_no_queue_of_claims",
+    "test_a_beat_waits_for_no_queue_of_settles",
+    "test_keys_that_wait_hide_no_other",
+    "test_ten_thousand_jobs_are_one_fire",
+)
+"""Tests with hundreds of rows in a transaction.
+
+In memory a server (3.3) takes four times as long for a transaction that is twice as long.
+"""
+
+
+@pytest.fixture(scope="module")
+def server_with_a_file(
+    surreal_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SurrealServer]:
+    server = SurrealServer(f"surrealkv://{tmp_path_factory.mktemp('server') / 'db'}")
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="module")
 def migrated_url(surreal_address: str) -> Iterator[str]:
     """A database that tests have one after the other."""
@@ -188,12 +211,16 @@ class TestServer(SurrealHarness, StoreConformance):
         await as_root(surreal_address, f"USE NS {name} DB {name}; {deletes}")
 
     @pytest.fixture(autouse=True)
-    def _server(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    def _server(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module, seconds in (
+            (reconnecting, "PATIENCE"),
+            (signin, "CONNECT_SECONDS"),
+            (websocket, "SILENT_TICKS"),
+        ):
+            monkeypatch.setattr(module, seconds, 60)  # nothing is away here: the machine is busy
         self.is_migrated = False
-        if request.node.name.startswith("test_ten_thousand"):
-            # In memory a server (3.3) takes four times as long for a transaction that is twice as long.
-            server = request.getfixturevalue("new_surreal_server")(f"surrealkv://{tmp_path / 'db'}")
-            self.url = server.url()
+        if request.node.originalname in LARGE:
+            self.url = f"{request.getfixturevalue('server_with_a_file').url(uuid4().hex)}"
         elif is_defining(request):
             self.url = request.getfixturevalue("surreal_url")
         else:

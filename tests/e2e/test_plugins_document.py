@@ -94,7 +94,7 @@ def sp00ky(project: Path, site: Path, *arguments: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -129,7 +129,7 @@ def test_its_own_test_passes(project: Path, site: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 

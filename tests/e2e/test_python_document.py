@@ -28,7 +28,7 @@ def example(heading: str, language: str = "python") -> str:
 def run(folder: Path, *command: str) -> str:
     """What a command prints; it must succeed, and say nothing on stderr."""
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
     assert (done.returncode, complaints(done.stderr)) == (0, ""), done.stdout
     return done.stdout

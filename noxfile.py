@@ -118,7 +118,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole suite against the installed wheels; pytest gets what stands after ``--``, or ``WORKERS``."""
+    """The suite against the installed wheels; pytest gets what stands after ``--``, or ``WORKERS``.
+
+    What is marked slow is left to the session ``slow``.
+    """
     session.install(*_group("test"), *_group("moving"), *_browser_group())
     wheels = _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *(session.posargs or WORKERS), env={"SP00KY_WHEELS": str(wheels)})
@@ -141,7 +144,15 @@ def lowest(session: nox.Session) -> None:
     folders = [f"./{distribution}" for distribution in DISTRIBUTIONS]  # what they need counts as direct
     session.run("uv", "pip", "install", "--quiet", "--reinstall", "--resolution", "lowest-direct", *folders)
     session.install(*_group("test"))
-    session.run("pytest", "-m", "not slow", *(f"--deselect={each}" for each in NOT_LOWEST), *session.posargs)
+    session.run("pytest", *(f"--deselect={each}" for each in NOT_LOWEST), *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run what is marked slow: chaos, faults at full size, the benchmarks' smoke test."""
+    session.install(*_group("test"), *_browser_group())
+    wheels = _install_wheels(session, DISTRIBUTIONS)
+    session.run("pytest", "-m", "slow", *(session.posargs or WORKERS), env={"SP00KY_WHEELS": str(wheels)})
 
 
 @nox.session
@@ -150,7 +161,7 @@ def fuzz(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     count, *arguments = session.posargs or ["2000"]
-    session.run("pytest", "--timeout=7200", *FUZZ_TESTS, *arguments, env={"SP00KY_FUZZ": count})
+    session.run("pytest", "-m", "", "--timeout=7200", *FUZZ_TESTS, *arguments, env={"SP00KY_FUZZ": count})
 
 
 @nox.session
@@ -179,7 +190,7 @@ def surreal3(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.install(SURREAL_SDK3)
-    session.run("pytest", *(session.posargs or SURREAL_TESTS))
+    session.run("pytest", *(session.posargs or ("-m", "", *SURREAL_TESTS)))
 
 
 @nox.session

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from base64 import b64encode
@@ -46,6 +48,31 @@ CHEAP_ROOT = """
 NO_SURREAL = "no `surreal` on PATH: a SurrealDB server can't be started"
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108  # whose folders in it are made by tempfile and pytest
+ENOUGH = 4 * 1024**3
+"""Bytes; a run takes less than a tenth of it for each process."""
+
+
+def in_memory() -> bool:
+    """Whether a file system in memory can have the databases: none has to outlive the machine."""
+    if not MEMORY.is_dir() or "TMPDIR" in os.environ:
+        return False
+    found = os.statvfs(MEMORY)
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize > ENOUGH
+
+
+if in_memory():
+    os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None  # also for processes that tests start
+
+gc.disable()  # until the tests are collected: there are millions of objects, all of which stay
+
+
+def pytest_collection_finish() -> None:
+    """What is collected stays until the end: no search for garbage has to look at it."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Skips are summed up by what is missing here, one line each, not by each test that misses it."""
@@ -53,6 +80,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     if report.skipped and isinstance(report.longrepr, tuple):
         report.longrepr = (str(Path(__file__).parent), None, report.longrepr[2])
     return report
+
+
+def complaints(stderr: str) -> str:
+    """What a command said on stderr; what takes it more than a second, as on a busy machine, is none."""
+    return "".join(line for line in stderr.splitlines(keepends=True) if not line.endswith(" ...\n"))
 
 
 def free_port() -> int:

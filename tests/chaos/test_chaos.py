@@ -13,10 +13,14 @@ from tests.chaos.session import Plan
 
 SEED = 6
 
+ALWAYS = "postgres"
+"""The database whose session is in the default run."""
 
-@pytest.mark.slow
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("store", list(DATABASES))
+@pytest.mark.parametrize(
+    "store", [each if each == ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in DATABASES]
+)
 async def test_nothing_is_lost_whatever_breaks(store: str, tmp_path: Path) -> None:
     choice = DATABASES[store]
     if choice.why_not():

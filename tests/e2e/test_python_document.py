@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.conftest import complaints
 
 import sp00ky_core
 from sp00ky_core import OperatorFate, Outbox, RunnerOptions, Sp00kyError
@@ -32,9 +33,9 @@ def examples(heading: str, language: str = "python") -> list[str]:
 def run(folder: Path, *command: str) -> str:
     """What a command prints; it must succeed, and say nothing on stderr."""
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=240
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert (done.returncode, complaints(done.stderr)) == (0, ""), done.stdout
     return done.stdout
 
 

@@ -57,7 +57,7 @@ def test_the_example_is_ten_lines() -> None:
 def test_a_backend_whose_port_is_taken_says_so(backend_url: str) -> None:
     port = backend_url.rpartition(":")[2]
     command = [sys.executable, str(EXAMPLE / "backend.py"), port]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"can't listen on 127.0.0.1:{port}: ")
@@ -72,7 +72,7 @@ def test_the_example_delivers_its_job(project: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr
         lines = done.stdout.splitlines()

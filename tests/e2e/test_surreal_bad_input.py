@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from surrealdb.data.cbor import decode, encode
+from tests.conftest import complaints
 from websockets import ConnectionClosed, Subprotocol
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -62,13 +63,13 @@ async def apart(url: str, *arguments: str) -> tuple[int | None, str, str]:
         if process.returncode is None:  # a service that waits for a database that is there
             process.kill()
             await process.wait()
-    return process.returncode, out.decode(), err.decode()
+    return process.returncode, out.decode(), complaints(err.decode())
 
 
 async def complaint(capsys: Shown, url: str, *arguments: str, code: int = 1) -> str:
     """The one line."""
     returned, out, err = await sp00ky(capsys, url, *arguments)
-    (line,) = err.splitlines()
+    (line,) = complaints(err).splitlines()
     assert (returned, out) == (code, "")
     assert "hunter2" not in line
     return line

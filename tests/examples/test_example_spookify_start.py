@@ -29,7 +29,7 @@ def start(project: Path) -> subprocess.CompletedProcess[str]:
     """Start it where no program is on PATH."""
     command = [sys.executable, str(project / "serve.py")]
     return subprocess.run(
-        command, env={"PATH": str(project)}, capture_output=True, text=True, check=False, timeout=60
+        command, env={"PATH": str(project)}, capture_output=True, text=True, check=False, timeout=240
     )
 
 

@@ -24,7 +24,7 @@ from tests.hostile.surreal import ANY, SPEC, EmbeddedVictim, SurrealVictim
 
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 
-EXAMPLES = int(os.environ.get("SP00KY_FUZZ", "100")) // 10 or 1
+EXAMPLES = int(os.environ.get("SP00KY_FUZZ", "30")) // 10 or 1
 ROWS = 30
 """Statements of an example, at most."""
 

@@ -33,7 +33,7 @@ def sp00ky(without_transport: Path, tmp_path: Path) -> Sp00ky:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(without_transport / "sp00ky"), *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
 
     return run
 

@@ -19,6 +19,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
+from tests.store_postgres.shelf import Shelf
 
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
@@ -116,20 +117,47 @@ def dsn() -> Iterator[str]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def all_kept(dsn: str) -> Iterator[Shelf]:
+    shelf = Shelf()
+    yield shelf
+
+    async def clear() -> None:
+        connection = await asyncpg.connect(dsn)
+        await shelf.clear(connection)
+        await connection.close()
+
+    asyncio.run(clear())
+
+
 @pytest.fixture
-def schema() -> str:
-    """A schema of this test's own; its name needs quoting."""
+def kept(all_kept: Shelf) -> Shelf:
+    """Schemas that are migrated, for a test that asks for ``store``."""
+    return all_kept
+
+
+@pytest.fixture
+def schema(request: pytest.FixtureRequest) -> str:
+    """A schema that nobody else has now; its name needs quoting."""
+    if "kept" in request.fixturenames:
+        name: str = request.getfixturevalue("kept").take(request.getfixturevalue("table"))
+        return name
     return f'Test "{new_key()[-12:]}"'
 
 
 @pytest_asyncio.fixture
-async def sql(dsn: str, schema: str) -> AsyncIterator[asyncpg.Connection[Any]]:
-    """A connection past the store; drops the test's schema at the end."""
+async def sql(
+    dsn: str, schema: str, request: pytest.FixtureRequest
+) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A connection past the store; what the test leaves in its schema is gone at the end."""
     connection = await asyncpg.connect(dsn)
+    kept = request.getfixturevalue("kept") if "kept" in request.fixturenames else None
+    table = request.getfixturevalue("table")
     try:
         yield connection
-        quoted = schema.replace('"', '""')
-        await connection.execute(f'DROP SCHEMA IF EXISTS "{quoted}" CASCADE')
+        if kept is None or not await kept.put_back(connection, schema, table):
+            quoted = schema.replace('"', '""')
+            await connection.execute(f'DROP SCHEMA IF EXISTS "{quoted}" CASCADE')
     finally:
         await connection.close()
 
@@ -159,7 +187,7 @@ def pooler(dsn: str) -> Iterator[str]:
             [PGBOUNCER, str(folder / "ini")], stderr=subprocess.DEVNULL, user=account_for(host)
         )
         try:
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while not (folder / ".s.PGSQL.6432").exists():
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until
@@ -205,11 +233,13 @@ def make(url: str, table: JobTable) -> Any:
 
 
 @pytest_asyncio.fixture
-async def store(make: Any) -> AsyncIterator[PostgresStore]:
+async def store(make: Any, kept: Shelf, sql: Any, schema: str) -> AsyncIterator[PostgresStore]:
     """A store that is open and migrated."""
     store = make()
     await store.open()
-    await store.migrate()
+    if not kept.is_migrated(schema):
+        await store.migrate()
+        await kept.migrated(sql, schema)
     yield store
     await store.close()
 

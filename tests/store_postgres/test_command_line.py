@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.conftest import complaints
 
 from sp00ky_core.cli import call
 from sp00ky_core.cli.context import Settings
@@ -60,7 +61,7 @@ def sp00ky(project: Path, url: str) -> Run:
         process = await start(project, store, *arguments)
         out, err = await process.communicate(stdin)
         assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        return Ended(process.returncode, out.decode(), complaints(err.decode()))
 
     return run
 

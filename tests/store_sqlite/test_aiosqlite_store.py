@@ -1,4 +1,4 @@
-"""``TransactionalStore`` on a driver with ``async`` calls, of a few lines: the whole suite."""
+"""``TransactionalStore`` on a driver with ``async`` calls, of a few lines."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ from typing import Any, TypeVar
 
 import aiosqlite
 import attrs
-from tests.store_sqlite.test_store import SqliteConformance
+import pytest
+from tests.store_sqlite.test_store import SqliteConformance, SqliteHarness
 
+from sp00ky_conformance.store.connection.errors import ErrorConformance
+from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
+from sp00ky_conformance.store.connection.processes import ProcessConformance
+from sp00ky_conformance.store.flags import FlagConformance
+from sp00ky_conformance.store.jobs.claim import ClaimConformance, ClaimersConformance
+from sp00ky_conformance.store.jobs.enqueue import EnqueueConformance, TransactionConformance
+from sp00ky_conformance.store.jobs.reclaim import ReclaimConformance
+from sp00ky_conformance.store.jobs.settle import FencingConformance, ReleaseConformance, SettleConformance
+from sp00ky_conformance.store.observe.liveness import BeatConformance, SignalConformance, WatchConformance
+from sp00ky_conformance.store.observe.reading import LifeConformance
+from sp00ky_conformance.store.steering.exclusion import CompetitionConformance
+from sp00ky_conformance.store.steering.in_flight import InFlightSharedConformance
+from sp00ky_conformance.store.steering.rate import RateSharedConformance
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.transactional import Access, Reply, Work
 from sp00ky_store_sqlite import SqliteStore
@@ -73,10 +87,43 @@ class AsyncStore(SqliteStore):
         return connection
 
 
-class TestAsyncStore(SqliteConformance):
+class AsyncHarness(SqliteHarness):
     make = AsyncStore
 
     async def sever(self, store: Store) -> None:
         assert isinstance(store, AsyncStore)
         for each in store.connections.values():
             await each.close()
+
+
+class TestAsyncStore(
+    AsyncHarness,
+    EnqueueConformance,
+    TransactionConformance,
+    ClaimConformance,
+    ClaimersConformance,
+    SettleConformance,
+    FencingConformance,
+    ReleaseConformance,
+    ReclaimConformance,
+    CompetitionConformance,
+    RateSharedConformance,
+    InFlightSharedConformance,
+    BeatConformance,
+    SignalConformance,
+    WatchConformance,
+    LifeConformance,
+    InterruptionConformance,
+    ErrorConformance,
+    ProcessConformance,
+    FlagConformance,
+):
+    """Transactions at once, what becomes of them, and lives of a store.
+
+    What a statement does is the same as with ``TestSqliteStore``, which passes the whole suite.
+    """
+
+
+@pytest.mark.slow
+class TestWholeAsyncStore(AsyncHarness, SqliteConformance):
+    """The whole suite."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused
@@ -18,7 +19,9 @@ from sp00ky_store_sqlite import SqliteStore
 from sp00ky_store_sqlite.session import to_microseconds
 
 
-class SqliteConformance(StoreConformance):
+class SqliteHarness(StoreHarness):
+    """What the suite needs of an adapter."""
+
     make = SqliteStore
 
     def make_store(self, options: StoreOptions) -> Store:
@@ -83,6 +86,10 @@ class SqliteConformance(StoreConformance):
         for lane in store._lanes.values():
             if lane._session is not None:
                 lane._session.connection.close()
+
+
+class SqliteConformance(SqliteHarness, StoreConformance):
+    """The whole suite, whatever store ``make`` makes."""
 
 
 class TestSqliteStore(SqliteConformance):

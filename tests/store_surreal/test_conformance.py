@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import attrs
 import pytest
+import pytest_asyncio
 from surrealdb import AsyncSurreal, RecordID
+from tests.conftest import SurrealServer, as_root
 
 from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
 from sp00ky_conformance.store.connection.processes import ProcessConformance
 from sp00ky_conformance.store.flags import FlagConformance
-from sp00ky_conformance.store.harness import StoreHarness
+from sp00ky_conformance.store.harness import API, MAIL, StoreHarness
 from sp00ky_conformance.store.jobs.claim import ClaimConformance, ClaimersConformance
 from sp00ky_conformance.store.jobs.enqueue import EnqueueConformance
 from sp00ky_conformance.store.jobs.reclaim import ReclaimConformance
+from sp00ky_conformance.store.jobs.refusals import RefusalConformance
 from sp00ky_conformance.store.jobs.settle import FencingConformance, ReleaseConformance, SettleConformance
 from sp00ky_conformance.store.observe.liveness import BeatConformance, SignalConformance, WatchConformance
 from sp00ky_conformance.store.observe.reading import LifeConformance
@@ -27,17 +33,44 @@ from sp00ky_conformance.store.steering.in_flight import InFlightSharedConformanc
 from sp00ky_conformance.store.steering.rate import RateSharedConformance
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import Statement, Store, StoreOptions
+from sp00ky_core.ports import JobTable, Statement, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection import reconnecting, signin, websocket
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.schema.definition import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
+
+TABLES = tuple(JobTable(backend=each, table=f"{each}_job") for each in (API, MAIL))
+
+WITHOUT_TABLES = "test_a_missing_table_is_said_in_our_words"
+
+DEFINING = (LifeConformance, ProcessConformance, RefusalConformance)
+"""Tests that migrate, or change definitions. Others find their tables migrated, and without rows."""
 
 
 class SurrealHarness(StoreHarness):
     """What the suite needs of an adapter."""
 
     url = ""
+    is_migrated = False
+
+    @pytest.fixture
+    def options(self, tmp_path: Path) -> StoreOptions:
+        """The same two tables for each test."""
+        return StoreOptions(url="conformance://", tables=TABLES, directory=tmp_path)
+
+    @asynccontextmanager
+    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
+        tables = tuple(attrs.evolve(each, **table) for each in options.tables)
+        store = self.make_store(attrs.evolve(options, tables=tables))
+        await store.open()
+        try:
+            if not self.is_migrated:
+                await store.migrate()
+            yield store
+        finally:
+            await store.close()
 
     def make_store(self, options: StoreOptions) -> Store:
         return SurrealStore(attrs.evolve(options, url=self.url))
@@ -73,8 +106,33 @@ class SurrealHarness(StoreHarness):
         }[what]
 
 
+def is_defining(request: pytest.FixtureRequest) -> bool:
+    name = request.node.originalname
+    return name == WITHOUT_TABLES or any(name in vars(each) for each in DEFINING)
+
+
+async def migrate(url: str, folder: Path) -> None:
+    store = SurrealStore(StoreOptions(url=url, tables=TABLES, directory=folder))
+    await store.open()
+    await store.migrate()
+    await store.close()
+
+
+@pytest.fixture(scope="module")
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("migrated")
+    asyncio.run(migrate(TestFileEngine.url, folder))
+    return folder
+
+
 class TestFileEngine(SurrealHarness, StoreConformance):
     url = "surrealkv://jobs.db"
+
+    @pytest.fixture(autouse=True)
+    def _copy(self, migrated_folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+        self.is_migrated = not is_defining(request)
+        if self.is_migrated:
+            shutil.copytree(migrated_folder, tmp_path, dirs_exist_ok=True)
 
 
 class TestMemoryEngine(
@@ -107,15 +165,67 @@ class TestMemoryEngine(
     url = "mem://"
 
 
+LARGE = (
+    "test_a_beat_waits_for_no_queue_of_claims",
+    "test_a_beat_waits_for_no_queue_of_settles",
+    "test_keys_that_wait_hide_no_other",
+    "test_ten_thousand_jobs_are_one_fire",
+)
+"""Tests with hundreds of rows in a transaction.
+
+In memory a server (3.3) takes four times as long for a transaction that is twice as long.
+"""
+
+
+@pytest.fixture(scope="module")
+def server_with_a_file(
+    surreal_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SurrealServer]:
+    server = SurrealServer(f"surrealkv://{tmp_path_factory.mktemp('server') / 'db'}")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def migrated_url(surreal_address: str) -> Iterator[str]:
+    """A database that tests have one after the other."""
+    name = f"test_{uuid4().hex[:12]}"
+    url = f"ws://{surreal_address}/{name}/{name}"
+    asyncio.run(migrate(url, Path()))
+    yield url
+    asyncio.run(as_root(surreal_address, f"REMOVE NAMESPACE {name}"))
+
+
 class TestServer(SurrealHarness, StoreConformance):
+    @pytest_asyncio.fixture
+    async def emptied_url(self, surreal_address: str, migrated_url: str) -> AsyncIterator[str]:
+        """Its URL; what the test leaves in it is deleted."""
+        yield migrated_url
+        name = migrated_url.rpartition("/")[2]
+        tables = [
+            *(each.table for each in TABLES),
+            *(each for each in OWN_TABLES if each != "sp00ky_migration"),
+        ]
+        deletes = "".join(f"DELETE {each} RETURN NONE;" for each in tables)
+        await as_root(surreal_address, f"USE NS {name} DB {name}; {deletes}")
+
     @pytest.fixture(autouse=True)
-    def _server(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-        if request.node.name.startswith("test_ten_thousand"):
-            # In memory a server (3.3) takes four times as long for a transaction that is twice as long.
-            server = request.getfixturevalue("new_surreal_server")(f"surrealkv://{tmp_path / 'db'}")
-            self.url = server.url()
-        else:
+    def _server(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        for module, seconds in (
+            (reconnecting, "PATIENCE"),
+            (signin, "CONNECT_SECONDS"),
+            (websocket, "SILENT_TICKS"),
+        ):
+            monkeypatch.setattr(module, seconds, 60)  # nothing is away here: the machine is busy
+        self.is_migrated = False
+        if request.node.originalname in LARGE:
+            self.url = f"{request.getfixturevalue('server_with_a_file').url(uuid4().hex)}"
+        elif is_defining(request):
             self.url = request.getfixturevalue("surreal_url")
+        else:
+            self.url = request.getfixturevalue("emptied_url")
+            self.is_migrated = True
 
     @asynccontextmanager
     async def transaction(self, store: Store) -> AsyncIterator[object]:

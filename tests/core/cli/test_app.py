@@ -82,7 +82,7 @@ def test_a_reader_that_leaves_is_no_error(migrated: Path, sp00ky: Any, start: An
     os.close(reading)
     with os.fdopen(writing, "wb") as pipe:
         process = start("jobs", "list", "--json", stdout=pipe)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (1, "")
 
 

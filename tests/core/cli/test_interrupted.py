@@ -15,7 +15,7 @@ import pytest
 
 def ended(process: subprocess.Popen[str]) -> str:
     """What it says on stderr, as an interrupted command."""
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     return err.strip()

@@ -65,7 +65,7 @@ def test_check_names_what_has_no_effect(today: Path, sp00ky: Any) -> None:
 def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start: Any) -> None:
     job_id = sp00ky("call", "api", "/json").out.strip()
     process = start("run", "--until-empty")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "success"
     for said in ("backend web: left out", "workflows: not in this version"):
@@ -78,7 +78,7 @@ def test_the_others_schedules_make_jobs(today: Path, sp00ky: Any, start: Any) ->
     assert [each["name"] for each in sp00ky("schedules", "list", "--json").json["schedules"]] == ["nightly"]
     assert sp00ky("schedules", "trigger", "nightly").code == 0
     process = start("run", "--until-empty")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     (run,) = sp00ky("schedules", "runs", "nightly", "--json").json["runs"]
     assert sp00ky("jobs", "get", run["job_id"], "--json").json["status"] == "success"
@@ -192,5 +192,5 @@ def test_every_key_that_init_writes_has_a_comment() -> None:
 
 def test_running_it_with_the_installed_command_warns_once(today: Path, start: Any) -> None:
     process: subprocess.Popen[str] = start("run", "--until-empty")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert err.count("backend web: left out") == 1

@@ -33,9 +33,9 @@ WRITES = {
     "a parameter": "SELECT $1::text",
     "a missing table": "SELECT * FROM nowhere",
     "a failing row": "SELECT 1 / (2 - n) FROM generate_series(1, 3) AS n",
-    "too long a row": "SELECT repeat('x', 100000000) AS x",
+    "too long a row": "SELECT repeat(repeat('x', 1000000), 100) AS x",
     "rows too long together": "SELECT repeat('x', 100000) AS x FROM generate_series(1, 10001)",
-    "too long for PostgreSQL": "SELECT repeat('x', 900000000) || repeat('x', 900000000)",
+    "too long for PostgreSQL": "SELECT repeat(repeat('x', 999999), 600) || repeat(repeat('x', 999999), 600)",
     "no JSON that Python reads": "SELECT repeat('[', 100000)::json AS deep",
 }
 

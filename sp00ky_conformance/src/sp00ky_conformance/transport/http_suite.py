@@ -170,7 +170,7 @@ class HttpTransportConformance(SigningConformance):
     async def test_a_body_that_outlasts_the_attempt_is_delivered(
         self, delivering: Transport, server: MisbehavingBackend
     ) -> None:
-        outcome = await delivering.deliver(attempt_for(server.url, "/trickle", timeout=0.3))
+        outcome = await delivering.deliver(attempt_for(server.url, "/trickle", timeout=1.0))
         assert outcome == Delivered(code=200, result=None)
 
     @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ class HttpTransportConformance(SigningConformance):
     async def test_no_answer_is_undelivered_and_not_resent(
         self, delivering: Transport, server: MisbehavingBackend, path: str, name: str, method: str
     ) -> None:
-        timeout = 0.2 if name == "timeout" else 5.0
+        timeout = 1.0 if name == "timeout" else 30.0  # to connect may take a busy machine a while
         outcome = await delivering.deliver(attempt_for(server.url, path, method=method, timeout=timeout))
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, name, True)

@@ -128,7 +128,7 @@ class TransportConformance:
         self, delivering: Transport, server: Peer
     ) -> None:
         async with asyncio.timeout(60):
-            outcome = await delivering.deliver(attempt_for(server.url, "/hang", timeout=0.3))
+            outcome = await delivering.deliver(attempt_for(server.url, "/hang", timeout=1.0))
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "timeout", True)
         assert len(server.requests) == 1

@@ -51,7 +51,7 @@ class ScriptedTransport:
         finally:
             self.in_flight -= 1
 
-    async def began(self, count: int, *, within: float = 10.0) -> list[Attempt]:
+    async def began(self, count: int, *, within: float = 60.0) -> list[Attempt]:
         """Wait until so many attempts have begun; all of them. Raises ``TimeoutError``."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self.attempts) >= count)

@@ -42,7 +42,7 @@ def test_lines_in_a_pipe(migrated: Path, start: Any) -> None:
         process = start("jobs", "stats", "--watch", *options)
         lines = [process.stdout.readline() for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
         assert (process.returncode, err.strip()) == (130, "")
         assert "\x1b" not in "".join(lines) + out
         if options:

@@ -25,7 +25,7 @@ def test_until_empty_waits_for_delayed_jobs_too(migrated: Path, sp00ky: Any, sta
     soon = sp00ky("call", "api", "/json").out.strip()
     later = sp00ky("call", "api", "/json", "--delay", "1").out.strip()
     process = start("run", "--until-empty", "--log-level", "debug")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert out == ""
     assert all(RECORD.match(line) for line in err.splitlines())
@@ -37,7 +37,7 @@ def test_until_empty_waits_for_delayed_jobs_too(migrated: Path, sp00ky: Any, sta
 def test_until_empty_exits_1_when_a_job_failed(migrated: Path, sp00ky: Any, start: Any) -> None:
     sp00ky("call", "api", "/fails", "--max-retries", "2")
     process = start("run", "--until-empty", "--log-level", "error")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (1, "")
 
 
@@ -46,7 +46,7 @@ def test_attempts_are_logged_as_json_without_payloads(migrated: Path, sp00ky: An
     for path in ("/json", "/fails"):
         sp00ky("call", "api", path, payload, "--max-retries", "1")
     process = start("run", "--until-empty", "--log-level=debug", "--log-format=json", "--log-attempts")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 1, err
     lines = [json.loads(line) for line in err.splitlines()]
     assert all({"ts", "level", "event", "message"} <= line.keys() for line in lines)

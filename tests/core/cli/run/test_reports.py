@@ -72,5 +72,5 @@ def test_the_parent_serves_and_sums(start: Any, sp00ky: Any) -> None:
     sp00ky("call", "api", "/json", "--wait")
     comes_true(lambda: delivered(6))
     process.terminate()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err

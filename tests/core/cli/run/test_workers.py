@@ -64,7 +64,7 @@ def test_they_share_the_work_and_drain_together(start: Any, sp00ky: Any, number:
     assert sp00ky("call", "api", "/json", "--wait", "--json").json["status"] == "success"
     assert len({each["pid"] for each in runners(sp00ky)} - {process.pid}) == 2
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert "draining 2 workers" in err
     assert err.count("stopped:") == 2
@@ -78,7 +78,7 @@ def test_one_that_dies_is_started_again(start: Any, sp00ky: Any) -> None:
     os.kill(runners(sp00ky)[0]["pid"], signal.SIGKILL)
     assert "ended with -9 and is started again" in "".join(until(process, "delivers for api"))
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     assert process.returncode == 0
 
 
@@ -90,7 +90,7 @@ def test_one_that_was_drained_is_not_started_again(start: Any, sp00ky: Any) -> N
     assert sp00ky("runners", "drain", one["id"]).code == 0
     comes_true(lambda: [each["id"] for each in runners(sp00ky)] == [other["id"]])
     assert sp00ky("runners", "drain", other["id"]).code == 0
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0
     assert "started again" not in err
 
@@ -107,7 +107,7 @@ def test_a_signal_to_one_drains_it_however_often(start: Any, sp00ky: Any, misbeh
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(worker["pid"], number)
     process.terminate()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
 
 
@@ -121,7 +121,7 @@ def test_a_second_signal_ends_all_at_once(start: Any, sp00ky: Any, misbehaving: 
     process.terminate()
     until(process, "draining 2 workers")
     process.terminate()
-    process.communicate(timeout=60)  # until no worker holds its stderr
+    process.communicate(timeout=240)  # until no worker holds its stderr
     assert process.returncode == 143
 
 
@@ -130,7 +130,7 @@ def test_they_drain_when_their_parent_dies(start: Any, sp00ky: Any) -> None:
     process = start("run", "--workers", "2")
     until(process, "delivers for api", 2)
     process.kill()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert err.count("stopped:") == 2
     assert runners(sp00ky) == []
 
@@ -138,7 +138,7 @@ def test_they_drain_when_their_parent_dies(start: Any, sp00ky: Any) -> None:
 @pytest.mark.usefixtures("shared")
 def test_what_keeps_one_from_starting_ends_all(start: Any) -> None:
     process = start("run", "--workers", "2")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "sp00ky migrate" in err
     assert "started again" not in err
@@ -149,7 +149,7 @@ def test_what_keeps_one_from_starting_ends_all(start: Any) -> None:
 def test_they_end_when_nothing_is_left(start: Any, sp00ky: Any, path: str, code: int) -> None:
     sp00ky("call", "api", path)
     process = start("run", "--workers", "2", "--until-empty")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == code, err
     assert "started again" not in err
 

@@ -265,12 +265,17 @@ async def test_a_runner_that_only_watched_goes_on_at_once_when_another_one_close
     bench = await make_bench(Backend(AWAY), concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
     await bench.add(max_retries=9)
     probing, back, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    answered: list[Attempt] = []
 
-    async def answer(_attempt: Attempt) -> Outcome:
+    async def answer(attempt: Attempt) -> Outcome:
         gate = over if probing.is_set() else back
+        answered.append(attempt)
         probing.set()
         await gate.wait()
         return Delivered()
+
+    async def both_go_on() -> bool:
+        return len(answered) == 1 + 2  # the probe before
 
     async with bench.runner(poll=60), bench.runner(poll=60):
         await until(lambda: is_open(bench))
@@ -278,7 +283,7 @@ async def test_a_runner_that_only_watched_goes_on_at_once_when_another_one_close
         await probing.wait()
         jobs = [await bench.add() for _ in range(5)]
         back.set()
-        await bench.transport.began(2 + 2)
+        await until(both_go_on)
         assert bench.transport.in_flight == 2  # of two runners, for each has one place
         over.set()
         for job in jobs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, Unpack, runtime_checkable
+from typing import Protocol, Unpack
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob

@@ -130,6 +130,18 @@ class TestCommitted(TransactionTestCase):
         job = outbox.run(*SPOOKIFY, autocommit=True)
         assert outbox.get(job.id) == job
 
+    def test_transactions_that_the_application_manages(self) -> None:
+        transaction.set_autocommit(False)
+        try:
+            outbox.run(*SPOOKIFY)
+            transaction.rollback()
+            job = outbox.run(*SPOOKIFY)
+            transaction.commit()
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+        assert [each.id for each in outbox.find()] == [job.id]
+
     def test_operators_calls_are_written_down(self) -> None:
         job = enqueued()
         (killed,) = outbox.kill(job.id, actor="ada", reason="a test")

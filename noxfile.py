@@ -62,6 +62,7 @@ DOCUMENTS_TESTS = (
     "tests/e2e/test_readme.py",
     "tests/e2e/test_python_document.py",
     "tests/e2e/test_plugins_document.py",
+    "tests/e2e/test_testing_document.py",
     "tests/e2e/test_operating_document.py",
     "tests/store_postgres/test_documents.py",
 )

@@ -61,7 +61,7 @@ def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
 def test_every_example_is_run_by_a_test() -> None:
     # The two that need PostgreSQL are run by tests/store_postgres/test_documents.py,
     # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 13
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 12
 
 
 def test_enqueue(project: Path) -> None:
@@ -127,12 +127,6 @@ def test_a_service_runs_its_jobs_itself(project: Path) -> None:
     """
     program = example("Running jobs in your service") + textwrap.dedent(served)
     assert run(project, "-W", "error", "-c", program) == "success\n"
-
-
-def test_testing_your_application(project: Path) -> None:
-    (project / "pyproject.toml").write_text(example("Testing your application", "toml"))
-    (project / "test_mine.py").write_text(example("Testing your application"))
-    assert "3 passed" in run(project, "-m", "pytest", "-q", "-W", "error", "test_mine.py")
 
 
 async def test_an_embedded_file_is_one_process_s(project: Path) -> None:

@@ -42,7 +42,15 @@ from sp00ky_core import (
 from sp00ky_core.asgi import payload_error_response
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.testing import ScriptedTransport
+from sp00ky_core.sync import SyncOutbox
+from sp00ky_core.testing import (
+    Response,
+    ScriptedTransport,
+    assert_enqueued,
+    memory_outbox,
+    perform_jobs,
+    refute_enqueued,
+)
 
 
 @hookimpl
@@ -146,6 +154,25 @@ class TestMyStore(StoreConformance):
 
 
 TestMyModel = store_model(MemoryStore)
+
+
+async def test_awaiting(outbox: Outbox) -> None:
+    enqueued: list[Job] = await assert_enqueued(outbox, "api", "/spookify", {"id": "1"}, priority=1)
+    await refute_enqueued(outbox, "api", status=JobStatus.FAILED, delay=timedelta(minutes=5))
+    await assert_enqueued(outbox, "api", "/a", asigned_to="x")  # type: ignore[call-overload]  # misspelt
+    responses: dict[str, Response] = {"/a": 500, "/b": (503, {"ok": True}), "/c": Delivered(), "/d": None}
+    performed: list[Job] = await perform_jobs(outbox, responses)
+    await perform_jobs(outbox, {"/a": lambda job: {"id": job.payload["id"]}})
+    print(enqueued, performed)
+
+
+def test_blocking(outbox: SyncOutbox, connection: object) -> None:
+    enqueued: list[Job] = assert_enqueued(outbox, "api", "/spookify", count=2, connection=connection)
+    refute_enqueued(outbox)
+    performed: list[Job] = perform_jobs(
+        SyncOutbox(memory_outbox("sp00ky.yml")), {"/a": ModelThread(id=UUID(int=1))}
+    )
+    print(enqueued, performed)
 
 
 def deliveries() -> ScriptedTransport:

@@ -136,6 +136,7 @@ DISTRIBUTIONS = [
             "test_epochs.py": "what fences off a claim that was lost",
             "test_hostile.py": "rows that a client could write",
             "test_model.py": "the model of a store",
+            "test_testing.py": "tests of applications, in a transaction that is rolled back",
         },
     ),
     Distribution(

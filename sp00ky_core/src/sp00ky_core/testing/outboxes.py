@@ -17,7 +17,7 @@ from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory.store import MemoryStore, MemoryTransaction
 
 __all__ = ["memory_outbox", "outbox_over"]
 
@@ -42,9 +42,9 @@ def memory_outbox(config: str | Path | Config | None = None, *, plugins: Plugins
     return _over_memory(loaded, load_backends(loaded, frozenset(plugins.strategies)), plugins)
 
 
-def is_in_memory(outbox: Outbox) -> bool:
-    """Tell whether an outbox's jobs are in memory."""
-    return outbox.store.location == MEMORY
+def commits_at_once(outbox: Outbox, connection: object) -> bool:
+    """Tell whether jobs of a caller's connection are there before it commits: in memory, but for its own."""
+    return outbox.store.location == MEMORY and not isinstance(connection, MemoryTransaction)
 
 
 def outbox_of_jobs(outbox: Outbox, jobs: Iterable[Job]) -> Outbox:

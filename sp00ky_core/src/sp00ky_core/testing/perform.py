@@ -22,7 +22,7 @@ from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.answers import AnsweringTransport, Response
 from sp00ky_core.testing.expectation import check_route
-from sp00ky_core.testing.outboxes import is_in_memory, outbox_of_jobs
+from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
 __all__ = ["perform_jobs"]
 
@@ -79,7 +79,7 @@ def perform_jobs(
     asynchronous = outbox.asynchronous if isinstance(outbox, SyncOutbox) else outbox
     for path in responses:
         check_route(asynchronous.backends, None, path)
-    if connection is Transaction.OWN or is_in_memory(asynchronous):
+    if connection is Transaction.OWN or commits_at_once(asynchronous, connection):
         if isinstance(outbox, SyncOutbox):
             return outbox.do(lambda each: _Performance(each, responses).run())
         return _Performance(outbox, responses).run()

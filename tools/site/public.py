@@ -115,7 +115,13 @@ def definition(module: str, name: str) -> tuple[str, str | None]:
 @cache
 def _body(module: str) -> list[ast.stmt]:
     body = ast.parse(sources()[module].read_text()).body
-    return [inner for node in body for inner in _guarded(node)]
+    return [inner for node in body for inner in _guarded(node) if not _is_overload(inner)]
+
+
+def _is_overload(node: ast.stmt) -> bool:
+    """Tell a signature of a function, which says nothing, from the function."""
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    return any(isinstance(each, ast.Name) and each.id == "overload" for each in decorators)
 
 
 def _guarded(node: ast.stmt) -> Iterator[ast.stmt]:

@@ -204,3 +204,4 @@ def _atomic(alias: str) -> str:
 
 
 outbox = DjangoOutbox()
+"""The outbox of the settings, opened at its first use."""

@@ -24,6 +24,7 @@ class Unsigned(Enum):
 
 
 UNSIGNED = Unsigned.UNSIGNED
+"""Given instead of secrets, it says that requests aren't signed."""
 
 _HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _PREFIX = "whsec_"

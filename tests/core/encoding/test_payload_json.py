@@ -164,6 +164,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"a": {"b": {None: 1}}}, "/a/b/None", "its key is NoneType, not text"),
     ({"a": [OrderedDict({2: 3})]}, "/a/0/2", "its key is int, not text"),
     ({"a": MappingProxyType({3: 4})}, "/a/3", "its key is int, not text"),
+    ({"a": [Attrs({4: 5})]}, "/a/0/value/4", "its key is int, not text"),
     ({"a": {UUID(int=1): 1}}, f"/a/{UUID(int=1)!r}", "its key is UUID, not text"),
     ({Odd(): 1}, "/Odd", "its key is Odd, not text"),
     ({"a": ["x", "\ud800"]}, "/a/1", "it has a lone surrogate"),

@@ -71,7 +71,7 @@ def json_value(value: object) -> Any:
 
 
 def _object(payload: object) -> dict[str, Any]:
-    form = _json_form(payload) if _is_model(payload) or isinstance(payload, Mapping) else None
+    form = _form(payload) if _is_model(payload) or isinstance(payload, Mapping) else None
     if isinstance(form, dict):
         return form
     written = "" if form is None else f", which is written as {type(form).__name__}"
@@ -83,10 +83,17 @@ def _is_model(value: object) -> bool:
     return attrs.has(kind) or hasattr(kind, "__dataclass_fields__") or hasattr(kind, "model_dump")
 
 
-def _json_form(value: Any) -> Any:
+def _checked_form(value: Any) -> Any:
+    """Return what the encoder writes for a value that it doesn't know."""
+    form = _form(value)
+    _check_keys(form)
+    return form
+
+
+def _form(value: Any) -> Any:
     """Return what Pydantic writes for a value that JSON has no form for; parts of it may need that too."""
     if isinstance(value, Mapping):
-        return _checked(dict(value))
+        return dict(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime | time):
@@ -97,7 +104,7 @@ def _json_form(value: Any) -> Any:
     if isinstance(value, UUID | Decimal):
         return str(value)
     if _is_model(value):
-        return _checked(_dumped(value))
+        return _dumped(value)
     raise _RefusedError(_problem_of(value))
 
 
@@ -140,14 +147,9 @@ _encoder = json.JSONEncoder(
     allow_nan=False,
     check_circular=False,  # a cycle is a RecursionError, which costs nothing where there is none
     separators=(",", ":"),
-    default=_json_form,
+    default=_checked_form,
 )
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-def _checked(form: Any) -> Any:
-    _check_keys(form)
-    return form
 
 
 def _check_keys(value: Any) -> None:
@@ -198,7 +200,7 @@ def _problems(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tupl
 
 def _problems_of_form(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tuple[_Steps, str]]:
     try:
-        form = dict(value) if isinstance(value, Mapping) else _json_form(value)
+        form = _form(value)
     except _RefusedError as error:
         yield (*path, *error.steps), str(error)
     else:

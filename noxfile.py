@@ -152,7 +152,7 @@ def postgres(session: nox.Session) -> None:
         session.error("set SP00KY_TEST_POSTGRES, as in postgresql://postgres@127.0.0.1:5432/postgres")
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
-    session.run("pytest", *(session.posargs or ("tests/store_postgres", "tests/examples")))
+    session.run("pytest", *(session.posargs or ("tests/store_postgres", "tests/django", "tests/examples")))
 
 
 @nox.session

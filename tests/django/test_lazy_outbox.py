@@ -76,7 +76,7 @@ class TestInATest(TestCase):
         job = outbox.run(*SPOOKIFY, autocommit=True)
         assert outbox.get(job.id).status == "pending"
         with pytest.raises(JobNotFound):
-            outbox.wait(job.id, timeout=0.1)  # others don't see it
+            outbox.wait(job.id, timeout=60)  # others don't see it
 
     def test_it_is_a_synchronous_outbox(self) -> None:
         assert isinstance(outbox, SyncOutbox)
@@ -129,6 +129,18 @@ class TestCommitted(TransactionTestCase):
         assert outbox.find() == []
         job = outbox.run(*SPOOKIFY, autocommit=True)
         assert outbox.get(job.id) == job
+
+    def test_transactions_that_the_application_manages(self) -> None:
+        transaction.set_autocommit(False)
+        try:
+            outbox.run(*SPOOKIFY)
+            transaction.rollback()
+            job = outbox.run(*SPOOKIFY)
+            transaction.commit()
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+        assert [each.id for each in outbox.find()] == [job.id]
 
     def test_operators_calls_are_written_down(self) -> None:
         job = enqueued()

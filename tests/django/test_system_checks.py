@@ -72,7 +72,7 @@ class TestTables(TestCase):
         with override_settings(SP00KY={"CONFIG": str(file)}):
             (found,) = check_tables(databases=["default"])
             assert check_tables(databases=["lite"]) == []
-        assert found.msg == "the table late_job lacks something that the installed store needs"
+        assert found.msg == "the installed store needs what isn't in the database yet, of late_job"
         assert found.hint == "run: python manage.py sp00ky migrate"
 
     def test_before_the_migration_there_is_nothing_to_say(self) -> None:

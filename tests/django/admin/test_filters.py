@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import django
 import pytest
 from django.db import connection
 from django.test import TestCase
@@ -18,7 +19,7 @@ PATHS = ("/spookify", "/send", "/of-no-document")
 
 def chosen(kind: Any, model: Any = Job, **given: str) -> Any:
     admin: Any = SimpleNamespace(model=model)
-    parameters = {key: [value] for key, value in given.items()}
+    parameters = {key: [value] if django.VERSION >= (5,) else value for key, value in given.items()}
     return kind(SimpleNamespace(), parameters, model, admin)
 
 

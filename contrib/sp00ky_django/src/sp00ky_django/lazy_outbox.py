@@ -164,7 +164,7 @@ class DjangoOutbox(SyncOutbox):
     @contextmanager
     def _writing(self, *, autocommit: bool) -> Iterator[tuple[SyncOutbox, Any]]:
         opened, alias = self._current(), app_settings().database
-        if not autocommit and not _is_in_atomic(alias):
+        if not autocommit and not _is_in_transaction(alias):
             expected = (
                 f"a call inside {_atomic(alias)}; or autocommit=True, if no other write belongs to the job"
             )
@@ -187,16 +187,16 @@ def _joined(alias: str) -> Iterator[None]:
         yield
 
 
-def _is_in_atomic(alias: str) -> bool:
+def _is_in_transaction(alias: str) -> bool:
     """Tell whether the application has begun a transaction: that of ``TestCase`` around a test is none.
 
     So that a test finds out that ``transaction.atomic()`` is forgotten.
     """
     connection: Any = connections[alias]
+    if not connection.in_atomic_block:
+        return not connection.get_autocommit()  # the application manages transactions itself
     blocks = getattr(connection, "atomic_blocks", ())
-    return bool(connection.in_atomic_block) and not (
-        blocks and all(getattr(block, "_from_testcase", False) for block in blocks)
-    )
+    return not blocks or not all(getattr(block, "_from_testcase", False) for block in blocks)
 
 
 def _atomic(alias: str) -> str:

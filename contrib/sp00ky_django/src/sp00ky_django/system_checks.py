@@ -17,6 +17,9 @@ from sp00ky_django.store_url import derived_store_url
 
 __all__ = ["check_settings", "check_tables"]
 
+MOST_NAMED = 3
+"""Tables that a warning names."""
+
 
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Check ``SP00KY``, the file and the documents that it names, and that the database can hold jobs."""
@@ -41,9 +44,10 @@ def check_tables(databases: Sequence[str] | None = None, **_: Any) -> list[Check
         tables = sorted({step.table for step in lacking(app)})
     except (Sp00kyError, DatabaseError):
         return []  # of the settings: see above; of the database: Django says so
+    problem = f"the installed store needs what isn't in the database yet, of {', '.join(tables[:MOST_NAMED])}"
+    problem += " and others" if len(tables) > MOST_NAMED else ""
     hint = "run: python manage.py sp00ky migrate"
-    problem = "lacks something that the installed store needs"
-    return [Warning(f"the table {name} {problem}", hint=hint, id="sp00ky.W003") for name in tables]
+    return [Warning(problem, hint=hint, id="sp00ky.W003")] if tables else []
 
 
 def _has_migrated(app: AppSettings) -> bool:

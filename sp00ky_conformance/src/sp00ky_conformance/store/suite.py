@@ -35,6 +35,7 @@ from sp00ky_conformance.store.jobs.settle import (
     SettleConformance,
 )
 from sp00ky_conformance.store.jobs.statements import StatementConformance
+from sp00ky_conformance.store.jobs.synchronous import SynchronousConformance
 from sp00ky_conformance.store.jobs.upkeep import UpkeepConformance
 from sp00ky_conformance.store.observe.filters import (
     ClearMatchingConformance,
@@ -81,6 +82,7 @@ class StoreConformance(
     DedupConformance,
     TransactionConformance,
     StatementConformance,
+    SynchronousConformance,
     ClaimConformance,
     ClaimersConformance,
     BreakerConformance,
@@ -137,10 +139,10 @@ class StoreConformance(
 ):
     """Every promise of ``Store``.
 
-    An adapter writes ``make_store``, and ``write_row``, ``transaction`` and ``transact`` where its database
-    can hold any row, joins the caller's transactions, and has statements for them; and, so that faults can
-    be tested, ``refuse``, ``sever``, ``backdate_beat``, ``backdate_audit`` and ``delete_row``; and
-    ``query_of`` where it keeps schedules.
+    An adapter writes ``make_store``, and ``write_row``, ``transaction``, ``transact`` and ``blocking`` where
+    its database can hold any row, joins the caller's transactions, has statements for them, and takes
+    blocking connections; and, so that faults can be tested, ``refuse``, ``sever``, ``backdate_beat``,
+    ``backdate_audit`` and ``delete_row``; and ``query_of`` where it keeps schedules.
 
     Stores differ in what their ``capabilities`` say, and in nothing else. No test is skipped: where a flag is
     false it is asserted that the store doesn't have what it says it hasn't, and a row that the database

@@ -147,6 +147,28 @@ class SyncOutbox:
         checked = self._checks.checked(backend, new_jobs)
         return self._add(checked, connection, autocommit=autocommit) if checked else []
 
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = ...,
+        *,
+        paramstyle: None = ...,
+        **options: Unpack[JobOptions],
+    ) -> Statement: ...
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = ...,
+        *,
+        paramstyle: ParamStyle,
+        **options: Unpack[JobOptions],
+    ) -> SqlStatement: ...
+
     def statement(
         self,
         backend: str,

@@ -137,7 +137,7 @@ def test_without_asyncio(project: Path) -> None:
     enqueue, in_django = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     assert run(project, "-W", "error", "-c", enqueue) == "True\npending\n"
     program = textwrap.dedent(DJANGO).replace("# the example", in_django)
-    assert run(project, "-W", "error", "-c", program) == "1 0\n"
+    assert run(project, "-W", "error", "-c", program) == "2 0\n"
 
 
 def test_a_service_runs_its_jobs_itself(project: Path) -> None:

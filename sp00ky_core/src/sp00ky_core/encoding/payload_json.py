@@ -116,21 +116,21 @@ def _dumped(model: Any) -> Any:
         fields: Iterable[Any] = attrs.fields(kind) if attrs.has(kind) else dataclasses.fields(model)
         return {field.name: getattr(model, field.name) for field in fields}
     except Exception as error:  # a serializer of the model's own may raise anything
-        raise _RefusedError(_model_problem(kind, error), *_failing_field(model)) from error
+        # The error's own text may hold a value: it is chained, and not repeated.
+        for name, value in _failing_field(model):
+            text = f"{type(value).__name__} in the model {kind.__name__} can't be written as JSON"
+            raise _RefusedError(text, name) from error
+        problem = f"the model {kind.__name__} can't be written as JSON: {type(error).__name__}"
+        raise _RefusedError(problem) from error
 
 
-def _model_problem(kind: type, error: Exception) -> str:
-    line = " ".join(str(error).split())[:200]
-    return f"the model {kind.__name__} can't be written as JSON: {line or type(error).__name__}"
-
-
-def _failing_field(model: Any) -> Iterator[str]:
-    """Yield the alias of the first field that a Pydantic model can't write."""
+def _failing_field(model: Any) -> Iterator[tuple[str, object]]:
+    """Yield the alias and the value of the first field that a Pydantic model can't write."""
     for name, field in getattr(type(model), "model_fields", {}).items():
         try:
             model.model_dump(mode="json", include={name})
         except Exception:  # noqa: BLE001  # the same as above, of this field alone
-            yield field.serialization_alias or field.alias or name
+            yield field.serialization_alias or field.alias or name, getattr(model, name, None)
             return
 
 

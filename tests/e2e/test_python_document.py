@@ -61,7 +61,7 @@ def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
 def test_every_example_is_run_by_a_test() -> None:
     # The three that need PostgreSQL are run by tests/store_postgres/test_documents.py,
     # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 12
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 13
 
 
 def test_enqueue(project: Path) -> None:

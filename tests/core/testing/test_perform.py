@@ -11,8 +11,11 @@ import pytest
 from sp00ky_core.errors import UnknownRoute
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job
+from sp00ky_core.machine import Transition
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import Attempt
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import memory_outbox, perform_jobs
 from sp00ky_core.testing.outboxes import outbox_of_jobs
@@ -82,30 +85,31 @@ async def test_a_paused_backend_keeps_its_jobs(outbox: Outbox) -> None:
 async def test_observers_hear_and_what_they_enqueue_is_performed(sp00ky_config: Path) -> None:
     class Callback:
         @hookimpl
-        def sp00ky_jobs_claimed(self, jobs: list[Job]) -> None:
-            claimed.extend(job.path for job in jobs)
+        def sp00ky_jobs_claimed(self, jobs: list[Job], runner_id: str) -> None:
+            claimed.extend(job.path for job in jobs if job.runner_id == runner_id)
 
         @hookimpl
-        async def sp00ky_attempt_finished(self) -> None:
+        async def sp00ky_attempt_finished(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
             await asyncio.sleep(0)
-            finished.append(1)
+            finished.append((attempt.number, outcome, seconds >= 0))
 
         @hookimpl
-        async def sp00ky_job_settled(self, job: Job) -> None:
+        async def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+            assert transition.to == "success"
             heard.append(job.path)
             if job.path == "/spookify":
                 await outbox.run("api", "/boo")
 
     heard: list[str] = []
     claimed: list[str] = []
-    finished: list[int] = []
+    finished: list[tuple[int, Outcome, bool]] = []
     plugins = Plugins()
     plugins.register(Callback(), name="callback", distribution="these-tests")
     outbox = memory_outbox(sp00ky_config, plugins=plugins)
     await outbox.run("api", "/spookify")
     jobs = await perform_jobs(outbox)
     assert [job.path for job in jobs] == heard == claimed == ["/spookify", "/boo"]
-    assert len(finished) == len(jobs)
+    assert finished == [(1, Delivered(), True)] * 2
 
 
 async def test_what_a_response_raises_is_the_tests(outbox: Outbox) -> None:

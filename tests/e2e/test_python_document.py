@@ -61,7 +61,7 @@ def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
 def test_every_example_is_run_by_a_test() -> None:
     # The three that need PostgreSQL are run by tests/store_postgres/test_documents.py,
     # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 12
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 13
 
 
 def test_enqueue(project: Path) -> None:
@@ -137,7 +137,7 @@ def test_without_asyncio(project: Path) -> None:
     enqueue, in_django = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     assert run(project, "-W", "error", "-c", enqueue) == "True\npending\n"
     program = textwrap.dedent(DJANGO).replace("# the example", in_django)
-    assert run(project, "-W", "error", "-c", program) == "1 0\n"
+    assert run(project, "-W", "error", "-c", program) == "2 0\n"
 
 
 def test_a_service_runs_its_jobs_itself(project: Path) -> None:

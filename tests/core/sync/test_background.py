@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,21 @@ def test_a_failure_to_open_comes_as_it_is_and_may_be_repeated(outbox: Outbox, mo
     monkeypatch.setattr(outbox.store, "open", opening)
     assert background.run(lambda outbox: outbox.find()) == []
     background.close()
+
+
+def test_a_call_of_another_thread_ends_with_it(outbox: Outbox) -> None:
+    background, begun = Background(outbox), threading.Event()
+
+    async def work(_: Outbox) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with ThreadPoolExecutor(1) as thread:
+        call = thread.submit(background.run, work)
+        begun.wait()
+        background.close()
+        with pytest.raises(StoreClosed):
+            call.result()
 
 
 def in_the_child(background: Background, said: Any) -> None:

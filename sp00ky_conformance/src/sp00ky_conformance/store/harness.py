@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -184,15 +183,6 @@ class StoreHarness:
         To be overridden where ``capabilities.statements``.
         """
         raise NotImplementedError("override the suite's transact(), or say statements = False")
-
-    def blocking(self, store: Store) -> AbstractContextManager[object]:
-        """Begin a transaction of a caller's blocking connection, committed at the end of the block.
-
-        To be overridden where ``capabilities.synchronous``; a store in memory takes any connection.
-        """
-        if store.capabilities.durable:
-            raise NotImplementedError("override the suite's blocking(), or say synchronous = False")
-        return closing(sqlite3.connect(":memory:"))
 
     async def refuse(self, store: Store, table: str, what: str) -> None:
         """Have the database refuse rows whose path is ``REFUSED``, by a constraint, an ASSERT, a trigger.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
 from sp00ky_conformance.store.connection.processes import ProcessConformance
+from sp00ky_conformance.store.connection.synchronous import SynchronousConformance
 from sp00ky_conformance.store.flags import FlagConformance
 from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs.breaker import BreakerConformance
@@ -35,7 +36,6 @@ from sp00ky_conformance.store.jobs.settle import (
     SettleConformance,
 )
 from sp00ky_conformance.store.jobs.statements import StatementConformance
-from sp00ky_conformance.store.jobs.synchronous import SynchronousConformance
 from sp00ky_conformance.store.jobs.upkeep import UpkeepConformance
 from sp00ky_conformance.store.observe.filters import (
     ClearMatchingConformance,

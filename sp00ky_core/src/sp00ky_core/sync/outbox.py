@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class FindOptions(TypedDict, total=False):
-    """What ``find`` is asked for; see ``JobFilter`` and ``JobQuery``."""
+    """Choose the jobs that ``find`` lists, as ``JobFilter`` and ``JobQuery`` say."""
 
     backend: str | None
     status: JobStatus | str | None

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -22,6 +24,15 @@ T = TypeVar("T")
 
 class SynchronousConformance(StoreHarness):
     """``capabilities.synchronous``: ``add_in``, ``get_in`` and ``find_in`` need no event loop."""
+
+    def blocking(self, store: Store) -> AbstractContextManager[object]:
+        """Begin a transaction of a caller's blocking connection, committed at the end of the block.
+
+        To be overridden where ``capabilities.synchronous``; a store in memory takes any connection.
+        """
+        if store.capabilities.durable:
+            raise NotImplementedError("override the suite's blocking(), or say synchronous = False")
+        return closing(sqlite3.connect(":memory:"))
 
     async def blocked(self, store: Store, work: Callable[[SynchronousEnqueue, Any], T]) -> T:
         """Do something in a transaction of a blocking connection, in another thread; it is committed."""

@@ -23,8 +23,9 @@ CONFORMANCE = "sp00ky_conformance"
 DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
+DJANGO = "contrib/sp00ky_django"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, DJANGO)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -36,11 +37,15 @@ TESTS_OF = {
     SQLITE: ("tests/store_sqlite",),
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
+    DJANGO: ("tests/django",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
+
+BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE)}
+"""Those whose tests need others: it works on databases that Django has, too."""
 
 POOLER_TESTS = tuple(
     f"tests/store_postgres/{name}"
@@ -57,6 +62,7 @@ DOCUMENTS_TESTS = (
     "tests/e2e/test_readme.py",
     "tests/e2e/test_python_document.py",
     "tests/e2e/test_plugins_document.py",
+    "tests/e2e/test_testing_document.py",
     "tests/e2e/test_operating_document.py",
     "tests/store_postgres/test_documents.py",
 )
@@ -115,7 +121,8 @@ def tests(session: nox.Session) -> None:
 def tests_of(session: nox.Session, distribution: str) -> None:
     """One distribution's tests; only its wheel, the core's and the conformance kit's are installed."""
     session.install(*_group("test"))
-    wheels = _install_wheels(session, dict.fromkeys((CORE, CONFORMANCE, distribution)))
+    needed = (CORE, CONFORMANCE, *BESIDE.get(distribution, ()), distribution)
+    wheels = _install_wheels(session, dict.fromkeys(needed))
     session.run("pytest", *(session.posargs or TESTS_OF[distribution]), env={"SP00KY_WHEELS": str(wheels)})
 
 
@@ -145,7 +152,7 @@ def postgres(session: nox.Session) -> None:
         session.error("set SP00KY_TEST_POSTGRES, as in postgresql://postgres@127.0.0.1:5432/postgres")
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
-    session.run("pytest", *(session.posargs or ("tests/store_postgres", "tests/examples")))
+    session.run("pytest", *(session.posargs or ("tests/store_postgres", "tests/django", "tests/examples")))
 
 
 @nox.session

@@ -23,7 +23,8 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from sp00ky_core import Job, JobNotFound, JobStatus, Outbox, PayloadInvalid, RunnerOptions
+from sp00ky_core import Job, JobNotFound, JobStatus, Outbox, PayloadError, RunnerOptions
+from sp00ky_core.asgi import payload_error_response
 
 CONFIG = Path(__file__).with_name("sp00ky.yml")
 STREAMS, GRACE = 5, 20  # seconds for open streams, then for attempts; together less than Kubernetes' 30
@@ -144,10 +145,8 @@ async def unreadable(_request: Request, error: RequestValidationError) -> JSONRe
     return JSONResponse({"detail": detail}, status_code=422)
 
 
-@app.exception_handler(PayloadInvalid)
-async def refused(_request: Request, error: PayloadInvalid) -> JSONResponse:
-    """The backend's contract says no. Nothing of the request was kept."""
-    return JSONResponse({"detail": [str(violation) for violation in error.violations]}, status_code=422)
+# The backend's contract says no. Nothing of the request was kept.
+app.add_exception_handler(PayloadError, payload_error_response)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import attrs
 import pytest
@@ -19,6 +20,7 @@ from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import (
     ConfigError,
     OptionInvalid,
+    PayloadError,
     PayloadNotJson,
     PayloadTooLarge,
     StoreClosed,
@@ -59,6 +61,26 @@ async def test_it_is_refused_and_nothing_is_written(outbox: Outbox, payload: Any
     with pytest.raises(PayloadNotJson):
         await outbox.run_many("api", [NewJob(path="/a"), NewJob(path="/a", payload=payload)])
     assert await outbox.find() == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [({"a": [1, {"b": "\0"}]}, "/a/1/b"), ({"a": {"b\0": 1}}, "/a/b\\0"), (JsonText(b"{"), "")],
+)
+async def test_what_no_database_can_hold_is_named(outbox: Outbox, payload: Any, pointer: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        await outbox.run("api", "/a", payload)
+    assert caught.value.pointer == pointer
+    assert [each.pointer for each in caught.value.violations] == [pointer]
+
+
+async def test_a_model_is_a_payload(outbox: Outbox) -> None:
+    @attrs.frozen
+    class Spook:
+        id: UUID
+
+    job = await outbox.run("api", "/a", Spook(id=UUID(int=1)))
+    assert job.payload == {"id": str(UUID(int=1))}
 
 
 async def test_a_hundred_megabytes_are_refused_by_size(outbox: Outbox) -> None:

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import django
 import httpx
-from django.conf import settings
 from django.contrib.auth import aget_user
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.asgi import get_asgi_application
 from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
 from django.urls import path
 from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.applications import Starlette
@@ -18,6 +17,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount
 from tests.dashboard.conftest import Browser, Serve
 from tests.dashboard.scene import acts
+from tests.django.configuration import configure
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard import Dashboard
@@ -86,18 +86,16 @@ async def staff(request: Any) -> Any:
 
 
 async def test_in_django_its_sign_in_decides(serve: Serve, outbox: Outbox) -> None:
-    if not settings.configured:
-        settings.configure(
-            SECRET_KEY="of-the-test",
-            ROOT_URLCONF=__name__,
-            ALLOWED_HOSTS=["*"],
-            INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
-            SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
-        )
-        django.setup()
+    configure()
     dashboard = Dashboard(outbox, auth=staff)
-    routes = [Mount("/outbox", dashboard), Mount("/", get_asgi_application())]
-    async with visited(await serve(Starlette(routes=routes))) as browser:
+    with override_settings(ROOT_URLCONF=__name__):
+        await visit_both(
+            await serve(Starlette(routes=[Mount("/outbox", dashboard), Mount("/", get_asgi_application())]))
+        )
+
+
+async def visit_both(address: str) -> None:
+    async with visited(address) as browser:
         assert await browser.see("/hello") == "hello from django"
         answer = await browser.get("/outbox/jobs")
         assert (answer.status_code, answer.headers["location"]) == (307, "/admin/login/")

@@ -20,8 +20,13 @@ TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
 
 def example(heading: str, language: str = "python") -> str:
     """The last example under a heading."""
+    return examples(heading, language)[-1]
+
+
+def examples(heading: str, language: str = "python") -> list[str]:
+    """All examples under a heading."""
     section = re.split(r"\n## ", TEXT.partition(f"\n## {heading}\n")[2])[0]
-    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[-1]
+    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
 def run(folder: Path, *command: str) -> str:
@@ -56,13 +61,20 @@ def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
 def test_every_example_is_run_by_a_test() -> None:
     # The three that need PostgreSQL are run by tests/store_postgres/test_documents.py,
     # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 12
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 13
 
 
 def test_enqueue(project: Path) -> None:
     first, count = run(project, "-W", "error", "-c", example("Enqueue")).splitlines()
     assert re.fullmatch(r"job:[\w-]+ pending", first)
     assert count == "100"
+
+
+def test_payloads(project: Path) -> None:
+    written, refused = run(project, "-W", "error", "-c", "\n".join(examples("Payloads"))).splitlines()
+    assert re.fullmatch(r"\{'id': '[0-9a-f-]{36}'\}", written)
+    assert "/id: it is bytes" in refused
+    assert "[('/id', 'it is bytes; write it as text, base64 for instance')]" in refused
 
 
 def test_look_and_wait(project: Path) -> None:
@@ -142,12 +154,6 @@ def test_a_service_runs_its_jobs_itself(project: Path) -> None:
     """
     program = example("Running jobs in your service") + textwrap.dedent(served)
     assert run(project, "-W", "error", "-c", program) == "success\n"
-
-
-def test_testing_your_application(project: Path) -> None:
-    (project / "pyproject.toml").write_text(example("Testing your application", "toml"))
-    (project / "test_mine.py").write_text(example("Testing your application"))
-    assert "3 passed" in run(project, "-m", "pytest", "-q", "-W", "error", "test_mine.py")
 
 
 async def test_an_embedded_file_is_one_process_s(project: Path) -> None:

@@ -170,10 +170,13 @@ async def make_template(server: Any, server_dsn: str, example: str) -> str:
     name = f"example_{new_key()[-12:]}"
     await server.execute(f"CREATE DATABASE {name}")
     variables = {"PATH": os.environ["PATH"], "DATABASE_URL": url_of(server_dsn, name)}
+    folder = ROOT / "examples" / example
+    is_django = (folder / "manage.py").exists()
+    program = ("manage.py", "migrate", "--verbosity=0") if is_django else ("migrate.py",)
     for _ in range(2):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-B", "-W", "error", "migrate.py"),
-            cwd=ROOT / "examples" / example,
+            *(sys.executable, "-B", "-W", "error", *program),
+            cwd=folder,
             env=variables,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -18,6 +18,7 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_store_sqlite",
     "contrib/sp00ky_opentelemetry",
     "contrib/sp00ky_dashboard",
+    "contrib/sp00ky_django",
 )
 
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TypedDict
+from uuid import UUID
+
+import attrs
+from fastapi import FastAPI
+from pydantic import BaseModel
 
 from sp00ky_conformance import StoreConformance, store_model
 from sp00ky_core import (
@@ -21,6 +28,8 @@ from sp00ky_core import (
     OperatorFate,
     Outbox,
     Outcome,
+    Payload,
+    PayloadError,
     PayloadInvalid,
     RetryPolicy,
     RunnerOptions,
@@ -30,9 +39,18 @@ from sp00ky_core import (
     load_config,
     load_plugins,
 )
+from sp00ky_core.asgi import payload_error_response
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.testing import ScriptedTransport
+from sp00ky_core.sync import SyncOutbox
+from sp00ky_core.testing import (
+    Response,
+    ScriptedTransport,
+    assert_enqueued,
+    memory_outbox,
+    perform_jobs,
+    refute_enqueued,
+)
 
 
 @hookimpl
@@ -76,6 +94,43 @@ async def enqueue(outbox: Outbox) -> Job:
         raise
 
 
+@attrs.frozen
+class AttrsThread:
+    id: UUID
+
+
+@dataclass
+class DataThread:
+    id: UUID
+
+
+class ModelThread(BaseModel):
+    id: UUID
+
+
+class TypedThread(TypedDict):
+    id: UUID
+
+
+def payloads(key: UUID) -> list[Payload]:
+    typed: TypedThread = {"id": key}
+    return [AttrsThread(key), DataThread(key), ModelThread(id=key), typed, {"id": key}]
+
+
+async def enqueue_models(outbox: Outbox, key: UUID) -> None:
+    for payload in payloads(key):
+        await outbox.run("api", "/spookify", payload)
+    await outbox.run_many("api", [NewJob(path="/spookify", payload=ModelThread(id=key))])
+    await outbox.run("api", "/spookify", [key])  # type: ignore[arg-type]  # a list is no payload
+    await outbox.run("api", "/spookify", "text")  # type: ignore[arg-type]
+
+
+def application() -> FastAPI:
+    app = FastAPI()
+    app.add_exception_handler(PayloadError, payload_error_response)
+    return app
+
+
 async def look_after(outbox: Outbox, job: Job) -> Sequence[AttemptError]:
     latest: list[Job] = await outbox.find(assigned_to="thread:abc", path="/spookify", limit=1)
     await outbox.run_many("api", [NewJob(path="/spookify", payload={"id": 1})])
@@ -99,6 +154,25 @@ class TestMyStore(StoreConformance):
 
 
 TestMyModel = store_model(MemoryStore)
+
+
+async def test_awaiting(outbox: Outbox) -> None:
+    enqueued: list[Job] = await assert_enqueued(outbox, "api", "/spookify", {"id": "1"}, priority=1)
+    await refute_enqueued(outbox, "api", status=JobStatus.FAILED, delay=timedelta(minutes=5))
+    await assert_enqueued(outbox, "api", "/a", asigned_to="x")  # type: ignore[call-overload]  # misspelt
+    responses: dict[str, Response] = {"/a": 500, "/b": (503, {"ok": True}), "/c": Delivered(), "/d": None}
+    performed: list[Job] = await perform_jobs(outbox, responses)
+    await perform_jobs(outbox, {"/a": lambda job: {"id": job.payload["id"]}})
+    print(enqueued, performed)
+
+
+def test_blocking(outbox: SyncOutbox, connection: object) -> None:
+    enqueued: list[Job] = assert_enqueued(outbox, "api", "/spookify", count=2, connection=connection)
+    refute_enqueued(outbox)
+    performed: list[Job] = perform_jobs(
+        SyncOutbox(memory_outbox("sp00ky.yml")), {"/a": ModelThread(id=UUID(int=1))}
+    )
+    print(enqueued, performed)
 
 
 def deliveries() -> ScriptedTransport:

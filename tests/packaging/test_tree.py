@@ -136,6 +136,7 @@ DISTRIBUTIONS = [
             "test_epochs.py": "what fences off a claim that was lost",
             "test_hostile.py": "rows that a client could write",
             "test_model.py": "the model of a store",
+            "test_testing.py": "tests of applications, in a transaction that is rolled back",
         },
     ),
     Distribution(
@@ -179,6 +180,15 @@ DISTRIBUTIONS = [
         tests="tests/opentelemetry",
         untested={"attributes.py": "names alone; test_tracing.py and test_metrics.py compare them"},
         most_untested=0.25,
+    ),
+    Distribution(
+        source="contrib/sp00ky_django/src/sp00ky_django",
+        tests="tests/django",
+        untested={
+            "apps.py": "test_system_checks.py and test_operations.py run what it registers",
+            "migrations/0001_initial.py": "test_operations.py runs it",
+        },
+        most_untested=0.15,
     ),
     Distribution(
         source="contrib/sp00ky_dashboard/src/sp00ky_dashboard",

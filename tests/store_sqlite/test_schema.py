@@ -190,3 +190,20 @@ async def test_the_switch_to_wal_waits_for_another_process(
         await store.open()
         await store.migrate()
     await store.close()
+
+
+def test_a_caller_s_connection_is_migrated_in_its_transaction(options: StoreOptions) -> None:
+    """The only way to a database in memory; nothing is opened for it."""
+    store = SqliteStore(options)
+    with closing(sqlite3.connect(":memory:")) as callers:
+        planned = store.migrate_in(callers, only_plan=True)
+        assert callers.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+        callers.execute("BEGIN")
+        assert store.migrate_in(callers) == planned
+        callers.rollback()
+        assert store.migrate_in(callers, only_plan=True) == planned
+        store.migrate_in(callers)
+        callers.commit()
+        assert store.migrate_in(callers) == []
+        (job,) = store.add_in(callers, [NewJob(backend="api", path="/a", payload={})])
+        assert store.get_in(callers, job.id) == job

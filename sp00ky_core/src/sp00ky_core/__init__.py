@@ -22,6 +22,7 @@ from sp00ky_core.config import (
 )
 from sp00ky_core.contract import Contract, Route, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
+from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.errors import configuration as _configuration
 from sp00ky_core.errors import jobs as _jobs
@@ -88,6 +89,7 @@ __all__ = [
     "JobQuery",
     "JobFilter",
     "BulkResult",
+    "Payload",
     "JsonText",
     "JsonObject",
     "Statement",

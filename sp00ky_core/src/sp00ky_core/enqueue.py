@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Any, cast
+from typing import cast
 
 import attrs
 
 from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.contract.validation import validated
+from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
 from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
@@ -31,7 +32,7 @@ def check_given(connection: object) -> None:
         raise OptionInvalid(option="connection", value="None", expected=expected)
 
 
-def new_job_of(path: str, payload: Mapping[str, Any] | None, options: JobOptions) -> NewJob:
+def new_job_of(path: str, payload: Payload | None, options: JobOptions) -> NewJob:
     """Make the job of one call, for a backend that ``EnqueueChecks.checked`` sets."""
     return NewJob(path=path, payload={} if payload is None else payload, **options)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import JsonText, decode, encode
-from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.encoding.payload_json import Payload, encode_payload
 from sp00ky_core.job_options import JobOptions, check_options, is_plain_text
 
 __all__ = [
@@ -149,18 +148,6 @@ def _parsed(text: bytes) -> Any:
         return text.decode(errors="replace")
 
 
-def _json_object(payload: object) -> bytes:
-    if not isinstance(payload, dict | JsonText | Mapping):
-        raise PayloadNotJson(problem=f"it is {type(payload).__name__}")
-    try:
-        text = encode(payload if isinstance(payload, dict | JsonText) else dict(payload))
-    except UnicodeEncodeError as error:
-        raise PayloadNotJson(problem="it has a lone surrogate, which is no Unicode text") from error
-    except (TypeError, ValueError) as error:
-        raise PayloadNotJson(problem=str(error)) from error
-    return text
-
-
 @attrs.frozen(kw_only=True, slots=False)  # for_backend copies its __dict__
 class NewJob:
     """A job to be enqueued, checked and encoded when it is made.
@@ -170,7 +157,7 @@ class NewJob:
 
     Attributes:
         path: A route of the backend's OpenAPI document.
-        payload: A JSON object.
+        payload: A JSON object: a mapping, an attrs class, a dataclass or a Pydantic model.
         assigned_to: The record that the job belongs to.
         timeout: Seconds.
         delay: From now to when it is due.
@@ -189,7 +176,7 @@ class NewJob:
     """
 
     path: str
-    payload: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+    payload: Payload = attrs.field(factory=dict, eq=False, repr=False)
     assigned_to: str | None = None
     _max_retries: int | None = attrs.field(default=None, alias="max_retries")
     _retry_strategy: str | None = attrs.field(default=None, alias="retry_strategy")
@@ -206,7 +193,7 @@ class NewJob:
 
     def __attrs_post_init__(self) -> None:
         check_options(self)
-        object.__setattr__(self, "payload_json", _json_object(self.payload))
+        object.__setattr__(self, "payload_json", encode_payload(self.payload))
 
     @property
     def max_retries(self) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack, overload
+from typing import Self, Unpack, overload
 
 import attrs
 
 from sp00ky_core.backend import Backend, Backends, load_backends, serving, store_tables
 from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
 from sp00ky_core.contract.validation import TimeoutIgnored
+from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import EnqueueChecks, Transaction, check_given, new_job_of
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job import Job, JobOptions, NewJob
@@ -113,7 +114,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         connection: object = Transaction.OWN,
         **options: Unpack[JobOptions],
@@ -123,7 +124,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         Args:
             backend: its name in sp00ky.yml.
             path: a route of its OpenAPI document, exactly as written there.
-            payload: a JSON object, as the route's contract wants it.
+            payload: a JSON object or a model of one, as the route's contract wants it.
             connection: the caller's; the job is there when its transaction commits. Left out: at once.
             options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
 
@@ -162,7 +163,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = ...,
+        payload: Payload | None = ...,
         *,
         paramstyle: None = ...,
         **options: Unpack[JobOptions],
@@ -173,7 +174,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = ...,
+        payload: Payload | None = ...,
         *,
         paramstyle: ParamStyle,
         **options: Unpack[JobOptions],
@@ -183,7 +184,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         paramstyle: ParamStyle | None = None,
         **options: Unpack[JobOptions],

@@ -10,12 +10,57 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sp00ky_core.outbox import Outbox
     from sp00ky_core.ports import JobTable
     from sp00ky_core.stores.memory.store import MemoryStore
+    from sp00ky_core.sync import SyncOutbox
     from sp00ky_core.testing.clock import FakeClock
     from sp00ky_core.testing.scripted import ScriptedTransport
 
-__all__ = ["job_tables", "memory_store", "scripted_transport", "fake_clock"]
+__all__ = [
+    "sp00ky_config",
+    "outbox",
+    "sync_outbox",
+    "job_tables",
+    "memory_store",
+    "scripted_transport",
+    "fake_clock",
+]
+
+
+@pytest.fixture
+def sp00ky_config(request: pytest.FixtureRequest) -> str | Path:
+    """Return the sp00ky.yml of ``outbox``; override it where yours isn't found.
+
+    The nearest one, from the folder of the test's file upward, or else from the current folder.
+    """
+    from sp00ky_core.config import find_config  # noqa: PLC0415  # only where the fixture is used
+    from sp00ky_core.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        return find_config(request.path.parent)
+    except ConfigError:
+        return find_config()
+
+
+@pytest.fixture
+def outbox(sp00ky_config: str | Path) -> Outbox:
+    """Return an outbox whose jobs are in memory, ready to be used; it takes any database's connection."""
+    from sp00ky_core.testing.outboxes import memory_outbox  # noqa: PLC0415  # only where it is used
+
+    return memory_outbox(sp00ky_config)
+
+
+@pytest.fixture
+def sync_outbox(outbox: Outbox) -> Iterator[SyncOutbox]:
+    """Yield the same for synchronous code: its jobs are those of ``outbox``."""
+    from sp00ky_core.sync import SyncOutbox  # noqa: PLC0415  # only where the fixture is used
+
+    with SyncOutbox(outbox) as made:
+        yield made
 
 
 @pytest.fixture

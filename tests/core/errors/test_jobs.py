@@ -10,6 +10,7 @@ from sp00ky_core.errors.jobs import (
     JobIdAmbiguous,
     JobNotFound,
     OptionInvalid,
+    PayloadError,
     PayloadInvalid,
     PayloadNotJson,
     PayloadTooLarge,
@@ -31,6 +32,11 @@ VIOLATIONS = (
             2,
         ),
         (PayloadNotJson(problem="NaN"), "the payload must be a JSON object: NaN", 2),
+        (
+            PayloadNotJson(pointer="/a/0", problem="it is bytes"),
+            "the payload must be a JSON object: /a/0: it is bytes",
+            2,
+        ),
         (OptionInvalid(option="delay", value="-1", expected="more"), "delay is -1; expected more", 2),
         (
             IllegalTransition(job_id="job:1", status="pending", event="redriven"),
@@ -58,6 +64,19 @@ def test_what_is_too_large_says_by_how_much() -> None:
     text = str(PayloadTooLarge(size=12, limit=10))
     assert "12 bytes of JSON, over the limit of 10" in text
     assert "maxPayloadBytes" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "pointers"),
+    [
+        (PayloadInvalid(backend="api", path="/a", violations=VIOLATIONS), ["/id", ""]),
+        (PayloadNotJson(pointer="/a/0", problem="it is bytes"), ["/a/0"]),
+        (PayloadTooLarge(size=12, limit=10), [""]),
+    ],
+)
+def test_what_is_wrong_with_a_payload_has_pointers(error: PayloadError, pointers: list[str]) -> None:
+    assert [each.pointer for each in error.violations] == pointers
+    assert error.pointer == pointers[0]
 
 
 def test_an_option_is_a_value_error_too() -> None:

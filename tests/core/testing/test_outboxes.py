@@ -9,7 +9,7 @@ import pytest
 from sp00ky_core.errors import UnknownRoute
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.outboxes import memory_outbox, outbox_over
 
 
 async def test_its_backends_are_those_of_the_tables(
@@ -23,3 +23,11 @@ async def test_its_backends_are_those_of_the_tables(
             await outbox.run("api", "/spookify")
     assert outbox.backends["api"].config.timeout == 3.0
     assert outbox.backends["api"].table is job_tables[0]
+
+
+async def test_in_memory_it_is_ready_and_has_no_limits(sp00ky_config: Path) -> None:
+    outbox = memory_outbox(sp00ky_config)
+    jobs = [await outbox.run("api", "/spookify") for _ in range(3)]
+    assert len(await outbox.store.claim({"api": 3}, "r")) == 3
+    async with outbox:
+        assert len(await outbox.find()) == len(jobs)

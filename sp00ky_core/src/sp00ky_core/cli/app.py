@@ -31,6 +31,8 @@ from sp00ky_core.cli.terminal.logs import logged
 from sp00ky_core.errors import PluginLoadError
 from sp00ky_core.plugins.registry import load_plugins
 
+__all__ = ["cli", "main"]
+
 STDERR = 2
 
 BROUGHT = {"dashboard": "./contrib/sp00ky_dashboard"}

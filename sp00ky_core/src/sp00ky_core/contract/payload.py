@@ -13,6 +13,7 @@ from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.path_safety import segment_problem
 from sp00ky_core.contract.routes import Route, RouteParts
 from sp00ky_core.contract.schema import Schemas
+from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
 
 _LONGEST_MESSAGE = 300  # characters
@@ -93,8 +94,8 @@ class PayloadCheck:
             problems = {**dict.fromkeys(payload, _query_problem), **problems}
         for name, problem_of in problems.items():
             problem = problem_of(payload[name]) if name in payload else None
-            if problem and _pointer([name]) not in known:
-                yield Violation(pointer=_pointer([name]), message=problem)
+            if problem and pointer_of([name]) not in known:
+                yield Violation(pointer=pointer_of([name]), message=problem)
 
 
 def _problem_finders(route: Route) -> dict[str, ProblemOf]:
@@ -115,18 +116,18 @@ def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
     kind = error.kind.name
     if kind == "required":
         missing = error.kind.as_dict()["property"]
-        yield Violation(pointer=_pointer([*error.instance_path, missing]), message="it is missing")
+        yield Violation(pointer=pointer_of([*error.instance_path, missing]), message="it is missing")
     elif kind in _UNEXPECTED:
         yield from _unexpected(error, frozenset())
     else:
         nearest = _nearest(error) if kind in {"anyOf", "oneOf"} else ""
-        yield Violation(pointer=_pointer(error.instance_path), message=_short(error.message + nearest))
+        yield Violation(pointer=pointer_of(error.instance_path), message=_short(error.message + nearest))
 
 
 def _unexpected(error: jsonschema_rs.ValidationError, allowed: frozenset[str]) -> Iterator[Violation]:
     for name in error.kind.as_dict()["unexpected"]:
         if name not in allowed:
-            pointer = _pointer([*error.instance_path, name])
+            pointer = pointer_of([*error.instance_path, name])
             yield Violation(pointer=pointer, message="the contract knows no such property")
 
 
@@ -165,10 +166,6 @@ def _header_problem(value: object) -> str | None:
 
 def _is_nested(value: object) -> bool:
     return any(isinstance(item, dict | list) for item in (value if isinstance(value, list) else [value]))
-
-
-def _pointer(path: Iterable[str | int]) -> str:
-    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
 
 
 def _short(message: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
 
@@ -100,14 +101,21 @@ def _decoded(text: bytes) -> Any:
         payload = decode(text.decode())
     except ValueError as error:
         raise PayloadNotJson(problem=str(error)) from error
-    if ESCAPED_NUL in text and _holds_nul(payload):
-        raise PayloadNotJson(problem="a text in it holds NUL, which no database can look into")
+    if ESCAPED_NUL in text:
+        for steps in _places_of_nul(payload, ()):
+            problem = "the text holds NUL, which no database can look into"
+            raise PayloadNotJson(pointer=pointer_of(steps), problem=problem)
     return payload
 
 
-def _holds_nul(value: Any) -> bool:
+def _places_of_nul(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
     if isinstance(value, dict):
-        return any("\0" in key or _holds_nul(each) for key, each in value.items())
-    if isinstance(value, list):
-        return any(map(_holds_nul, value))
-    return isinstance(value, str) and "\0" in value
+        for key, each in value.items():
+            if "\0" in key:
+                yield (*path, key.replace("\0", "\\0"))
+            yield from _places_of_nul(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _places_of_nul(each, (*path, index))
+    elif isinstance(value, str) and "\0" in value:
+        yield path

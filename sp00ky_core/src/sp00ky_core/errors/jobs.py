@@ -19,6 +19,8 @@ __all__ = [
     "BackendPaused",
 ]
 
+_LONGEST_POINTER = 300  # characters shown; a payload's keys may be of any length
+
 
 @attrs.frozen(kw_only=True)
 class Violation:
@@ -37,9 +39,24 @@ class Violation:
 
 
 class PayloadError(Sp00kyError):
-    """The base of what can be wrong with a payload; nothing was written."""
+    """The base of what can be wrong with a payload; nothing was written.
+
+    Attributes:
+        violations: What is wrong, each with its JSON pointer; at least one.
+        pointer: JSON Pointer (RFC 6901) of the first of them; empty for the payload itself.
+    """
 
     exit_code = 2
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """List what is wrong, and where."""
+        return (Violation(pointer="", message=str(self)),)
+
+    @property
+    def pointer(self) -> str:
+        """Say where the first violation is."""
+        return self.violations[0].pointer
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -67,12 +84,20 @@ class PayloadNotJson(PayloadError):
 
     Attributes:
         problem: What is wrong, in words.
+        pointer: JSON Pointer of the first value that can't be written; empty for the payload itself.
     """
 
     problem: str
+    pointer: str = ""
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """See ``PayloadError.violations``: the first."""
+        return (Violation(pointer=self.pointer, message=self.problem),)
 
     def __str__(self) -> str:
-        return f"the payload must be a JSON object: {self.problem}"
+        where = f"{self.pointer[:_LONGEST_POINTER]}: " if self.pointer else ""
+        return f"the payload must be a JSON object: {where}{self.problem}"
 
 
 @attrs.define(kw_only=True, eq=False)

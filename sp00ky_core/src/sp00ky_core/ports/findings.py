@@ -6,7 +6,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
-__all__ = ["Finding", "MigrationStep", "Grants"]
+__all__ = ["Finding", "MigrationStep", "SynchronousMigrate", "Grants"]
 
 
 @attrs.frozen(kw_only=True)
@@ -53,6 +53,20 @@ class MigrationStep:
     statement: str
     why: str
     creates_table: bool = False
+
+
+@runtime_checkable
+class SynchronousMigrate(Protocol):
+    """Migrate on a caller's blocking connection: an ability beside ``SynchronousEnqueue``.
+
+    For databases that have no other connection: one in memory, as tests have.
+    """
+
+    def migrate_in(self, connection: object, *, only_plan: bool = False) -> list[MigrationStep]:
+        """Migrate in the connection's transaction, as ``Store.migrate``; the store needn't be open.
+
+        With ``only_plan`` only list what would be done, as ``Store.migration``.
+        """
 
 
 @runtime_checkable

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
 from sp00ky_core.config import Config
+from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import EnqueueChecks, Transaction, check_given, new_job_of
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
 from sp00ky_core.job import Job, JobOptions, JobStatus, NewJob
@@ -98,7 +99,7 @@ class SyncOutbox:
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         connection: object = Transaction.OWN,
         autocommit: bool = False,
@@ -109,7 +110,7 @@ class SyncOutbox:
         Args:
             backend: its name in sp00ky.yml.
             path: a route of its OpenAPI document, exactly as written there.
-            payload: a JSON object, as the route's contract wants it.
+            payload: a JSON object or a model of one, as the route's contract wants it.
             connection: yours, in a transaction; the job is there when that commits. A psycopg connection or
                 cursor, a SQLAlchemy ``Session`` or ``Connection``, Django's ``connections[...]``, a
                 ``sqlite3.Connection``.
@@ -151,7 +152,7 @@ class SyncOutbox:
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = ...,
+        payload: Payload | None = ...,
         *,
         paramstyle: None = ...,
         **options: Unpack[JobOptions],
@@ -162,7 +163,7 @@ class SyncOutbox:
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = ...,
+        payload: Payload | None = ...,
         *,
         paramstyle: ParamStyle,
         **options: Unpack[JobOptions],
@@ -172,7 +173,7 @@ class SyncOutbox:
         self,
         backend: str,
         path: str,
-        payload: Mapping[str, Any] | None = None,
+        payload: Payload | None = None,
         *,
         paramstyle: ParamStyle | None = None,
         **options: Unpack[JobOptions],

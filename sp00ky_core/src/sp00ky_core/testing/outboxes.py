@@ -1,21 +1,75 @@
-"""Open an outbox over a store that you have made, without a sp00ky.yml: for tests of runners."""
+"""Make an outbox for a test: in memory from a sp00ky.yml, or over a store that you have made."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
-from sp00ky_core.backend import load_backends
-from sp00ky_core.config import BackendConfig, Config
+from sp00ky_core.backend import Backend, load_backends, store_tables
+from sp00ky_core.config import BackendConfig, Config, find_config, load_config
+from sp00ky_core.encoding.job_json import job_to_json
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import JobTable, Store
+from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.ports import JobTable, Store, StoreOptions
+from sp00ky_core.stores.memory.store import MemoryStore, MemoryTransaction
 
-__all__ = ["outbox_over"]
+__all__ = ["memory_outbox", "outbox_over"]
+
+MEMORY = "memory://"
+
+
+def memory_outbox(config: str | Path | Config | None = None, *, plugins: Plugins | None = None) -> Outbox:
+    """Make an outbox of a sp00ky.yml whose jobs are in memory; it is ready, and needs no ``async with``.
+
+    It takes any database's connection as ``connection=``, adds at once, and takes nothing back. A backend's
+    ``rate`` and ``maxInFlight`` don't count, so that no test waits for them.
+
+    Args:
+        config: a file, or what ``load_config`` gave; by default the nearest sp00ky.yml upward.
+        plugins: by default, all that are installed.
+
+    Raises:
+        ConfigError: the file, or a backend's document, can't be used.
+    """
+    loaded = config if isinstance(config, Config) else load_config(Path(config or find_config()))
+    plugins = plugins or load_plugins()
+    return _over_memory(loaded, load_backends(loaded, frozenset(plugins.strategies)), plugins)
+
+
+def commits_at_once(outbox: Outbox, connection: object) -> bool:
+    """Tell whether jobs of a caller's connection are there before it commits: in memory, but for its own."""
+    return outbox.store.location == MEMORY and not isinstance(connection, MemoryTransaction)
+
+
+def outbox_of_jobs(outbox: Outbox, jobs: Iterable[Job]) -> Outbox:
+    """Make an outbox in memory that has copies of pending jobs, with their ids."""
+    copy = _over_memory(outbox.config, outbox.backends, outbox.plugins)
+    store = cast("MemoryStore", copy.store)
+    for job in jobs:
+        store.write_row(job.id.partition(":")[0], _row(job))
+    return copy
+
+
+def _over_memory(config: Config, backends: Mapping[str, Backend], plugins: Plugins) -> Outbox:
+    tables = tuple(attrs.evolve(each, rate=None, max_in_flight=None) for each in store_tables(backends))
+    store = MemoryStore(StoreOptions(url=MEMORY, tables=tables, directory=config.file.parent))
+    return Outbox(config, store=store, plugins=plugins, backends=backends)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    fields = {name: getattr(job, name) for name in _COPIED}
+    errors = encode(job_to_json(job)["errors"]).decode()
+    return {**fields, "payload": job.payload_json.decode(errors="replace"), "errors": errors}
+
+
+_NOT_COPIED = {"backend", "defect", "payload_json", "result_json", "errors"}
+_COPIED = [each.name for each in attrs.fields(Job) if each.name not in _NOT_COPIED]
 
 
 def outbox_over(

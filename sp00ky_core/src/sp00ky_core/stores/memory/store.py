@@ -114,7 +114,8 @@ class MemoryStore(TransactionalStore):
         return jobs
 
     def _holder(self, new_jobs: Sequence[NewJob], own: MemoryTransaction) -> MemoryTransaction | None:
-        keys = {(self._of_backend(each.backend).table, each.dedup_key) for each in new_jobs}
+        keyed = [each for each in new_jobs if each.dedup_key is not None]
+        keys = {(self._of_backend(each.backend).table, each.dedup_key) for each in keyed}
         others = (each for each in self._transactions if each is not own)
         return next((each for each in others if not keys.isdisjoint(each.keys())), None)
 

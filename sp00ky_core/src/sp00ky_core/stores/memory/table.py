@@ -71,11 +71,7 @@ class MemoryTable:
             found = (row for row in found if all(met(row, each) for each in rest))
         if chosen.turns or not order:
             return list(found if limit is None else islice(found, limit))
-        rows = list(found)
-        for each in reversed(order):
-            name = each.removeprefix("-")
-            rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=each.startswith("-"))
-        return rows[:limit]
+        return in_order(found, order, limit)
 
     def _found(self, chosen: Plan, where: Sequence[Where]) -> Iterator[Row]:
         equal: list[Any] = [where[n] for n in chosen.equal]
@@ -111,6 +107,15 @@ class MemoryTable:
             raise RowRefused(store="memory://", problem=f"another row of {self._name} has its unique values")
         for index, old, new in moves:
             index.replace(old, new)
+
+
+def in_order(found: Iterable[Row], order: Sequence[str], limit: int | None) -> list[Row]:
+    """Return the first of some rows in an order."""
+    rows = list(found)
+    for each in reversed(order):
+        name = each.removeprefix("-")
+        rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=each.startswith("-"))
+    return rows[:limit]
 
 
 @cache

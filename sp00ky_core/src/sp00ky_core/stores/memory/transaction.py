@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self
 
 from sp00ky_core.errors import StoreError
+from sp00ky_core.stores.memory.index import met
 from sp00ky_core.stores.memory.session import MemorySession, Tables
-from sp00ky_core.stores.transactional.connection.session import Row
+from sp00ky_core.stores.memory.table import in_order
+from sp00ky_core.stores.transactional.connection.session import Row, Where
 from sp00ky_core.stores.transactional.schema.definition import Table
 
 
@@ -76,6 +78,25 @@ class MemoryTransaction(MemorySession):
     def keys(self) -> set[tuple[str, str]]:
         """Return the dedup keys of its jobs, each with its table."""
         return {(table.name, self._tables[table].held[key]["dedup_key"]) for key, table in self.held.items()}
+
+    async def select(
+        self,
+        table: Table,
+        where: Sequence[Where] = (),
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        lock: bool = False,
+    ) -> list[Row]:
+        """See ``Session.select``: it sees its own jobs, too."""
+        stored = self._tables[table]
+        own = [stored.held[key] for key, of in self.held.items() if of is table]
+        own = [row for row in own if all(met(row, each) for each in where)]
+        if not own:
+            return await super().select(table, where, order=order, limit=limit)
+        rows = [*await super().select(table, where), *own]
+        return in_order({stored.key_of(row): row for row in rows}.values(), order, limit)
 
     def _insert(self, table: Table, row: Row) -> None:
         key = row[table.key[0]]

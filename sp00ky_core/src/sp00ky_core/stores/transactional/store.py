@@ -78,13 +78,17 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         if not await self.migration():  # so that what is up to date is left without a lock, and unwritten
             return []
         async with self.migrating():
-            return await self._executor.write(
-                lambda session: migrate(session, self.options.tables, self.location)
-            )
+            work = partial(migrate, tables=self.options.tables, location=self.location)
+            return await self._executor.write(work)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
         return await self._executor.read(lambda session: plan(session, self.options.tables, self.location))
+
+    def migrate_in(self, connection: object, *, only_plan: bool = False) -> list[MigrationStep]:
+        """See ``SynchronousMigrate.migrate_in``."""
+        work = partial(plan if only_plan else migrate, tables=self.options.tables, location=self.location)
+        return self._within(connection, Access.READ if only_plan else Access.WRITE, work)
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""

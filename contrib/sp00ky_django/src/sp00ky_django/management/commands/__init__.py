@@ -1,0 +1,1 @@
+"""Bring commands to ``manage.py``."""

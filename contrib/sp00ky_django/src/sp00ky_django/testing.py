@@ -1,0 +1,16 @@
+"""Help tests whose transactions are committed: ``TransactionTestCase``, ``LiveServerTestCase``."""
+
+from __future__ import annotations
+
+from sp00ky_django.models import job_models
+
+__all__ = ["delete_jobs"]
+
+
+def delete_jobs() -> None:
+    """Delete every job, as ``flush`` after such tests deletes all other rows; call it in ``tearDown``.
+
+    ``TestCase`` rolls jobs back, and needs none of this.
+    """
+    for model in job_models():
+        model.objects.all()._raw_delete(model.objects.db)

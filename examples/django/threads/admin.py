@@ -1,0 +1,5 @@
+from django.contrib import admin
+
+from threads.models import Thread
+
+admin.site.register(Thread)

@@ -1,0 +1,174 @@
+"""Compare jobs with what a test expects of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypedDict
+
+import attrs
+
+from sp00ky_core.backend import Backends
+from sp00ky_core.encoding.json_pointer import pointer_of
+from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
+from sp00ky_core.errors import PayloadNotJson, UnknownRoute, nearest, shown
+from sp00ky_core.job import Job, JobStatus
+
+TOLERANCE = timedelta(seconds=1)
+"""Instants and delays are the expected ones within this."""
+
+LONGEST = 200  # characters of a payload that are shown
+
+
+class ExpectedOptions(TypedDict, total=False):
+    """Expect more of a job; what is left out may be anything.
+
+    Attributes:
+        assigned_to: The record that it belongs to.
+        dedup_key: Its key.
+        ordering_key: Its key.
+        priority: 0 to 3.
+        max_retries: Attempts after the first.
+        retry_strategy: The strategy's name.
+        timeout: Seconds.
+        delay: From when it was enqueued to when it is due, within a second.
+        run_at: When it is due, within a second.
+        expires_at: When it expires, within a second.
+        traceparent: Its trace context.
+        status: ``pending``, for instance; a job of any status was enqueued.
+    """
+
+    assigned_to: str | None
+    dedup_key: str | None
+    ordering_key: str | None
+    priority: int
+    max_retries: int
+    retry_strategy: str
+    timeout: float | None
+    delay: timedelta
+    run_at: datetime
+    expires_at: datetime | None
+    traceparent: str | None
+    status: JobStatus | str
+
+
+@attrs.frozen(kw_only=True)
+class Expectation:
+    """A job as a test expects it.
+
+    Attributes:
+        backend: The backend's name; None: any.
+        path: The route; None: any.
+        payload: Each of these is in the payload; None: any payload.
+        options: Likewise.
+    """
+
+    backend: str | None
+    path: str | None
+    payload: Payload | None
+    options: Mapping[str, Any]
+
+    def check(self, backends: Backends) -> None:
+        """Refuse what no job can be: a misspelt name would never be found.
+
+        Raises:
+            UnknownBackend: no such backend.
+            UnknownRoute: no such route.
+            TypeError: no such option.
+        """
+        __tracebackhide__ = True
+        if self.backend is not None:
+            backends.named(self.backend)
+        if self.path is not None:
+            check_route(backends, self.backend, self.path)
+        for name in self.options:
+            if name not in ExpectedOptions.__annotations__:
+                hint = nearest(name, ExpectedOptions.__annotations__)
+                raise TypeError(f"a job has no option {name!r} that can be expected; {hint}")
+
+    def differences(self, job: Job) -> list[str]:
+        """List in what a job isn't as expected; nothing: it is."""
+        return list(self._differences(job))
+
+    def _differences(self, job: Job) -> Iterator[str]:
+        for name in ("backend", "path"):
+            expected, actual = getattr(self, name), getattr(job, name)
+            if expected is not None and actual != expected:
+                yield f"{name} is {actual}, expected {expected}"
+        if self.payload is not None:
+            yield from _payload_differences(self.payload, job.payload, ())
+        for name, expected in self.options.items():
+            if not _is_as_expected(name, expected, _option(job, name)):
+                yield f"{name} is {shown(_option(job, name))}, expected {shown(expected)}"
+
+    def __str__(self) -> str:
+        parts = [name for name in (self.backend, self.path) if name is not None]
+        if self.payload is not None:
+            parts.append(_payload_text(self.payload))
+        return " ".join(parts + [f"{name}={shown(value)}" for name, value in self.options.items()])
+
+
+def check_route(backends: Backends, backend: str | None, path: str) -> None:
+    """Raise ``UnknownRoute`` for a path that a backend, or (None) every one of them, lacks."""
+    __tracebackhide__ = True
+    named = backends if backend is None else {backend: backends[backend]}
+    if all(each.contract.route(path) is None for each in named.values()):
+        known = [route for each in named.values() for route in each.contract.routes]
+        raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
+
+
+def text_of(job: Job) -> str:
+    """Show a job in one line."""
+    named = [(name, getattr(job, name)) for name in ("assigned_to", "dedup_key", "ordering_key")]
+    options = [f"{name}={shown(value)}" for name, value in named if value is not None]
+    payload = _cut(job.payload_json.decode(errors="replace"))
+    return " ".join([job.backend, job.path, payload, *options, f"({job.status}, {job.id})"])
+
+
+def _option(job: Job, name: str) -> Any:
+    if name == "delay":
+        return None if job.run_at is None or job.created_at is None else job.run_at - job.created_at
+    return getattr(job, name)
+
+
+def _is_as_expected(name: str, expected: Any, actual: Any) -> bool:
+    if name in {"delay", "run_at", "expires_at"} and expected is not None and actual is not None:
+        return bool(abs(actual - expected) <= TOLERANCE)
+    return bool(expected == actual)
+
+
+def _payload_differences(expected: Any, actual: Any, path: tuple[str | int, ...]) -> Iterator[str]:
+    """Yield in what a value of a payload isn't as expected; of an object, only what is named counts."""
+    expected = _plain(expected)
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key, each in expected.items():
+            if key in actual:
+                yield from _payload_differences(each, actual[key], (*path, key))
+            else:
+                yield f"payload {pointer_of((*path, key))} is missing, expected {shown(_plain(each))}"
+    elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        for index, (each, found) in enumerate(zip(expected, actual, strict=True)):
+            yield from _payload_differences(each, found, (*path, index))
+    elif expected != actual or isinstance(expected, bool) is not isinstance(actual, bool):
+        yield f"payload {pointer_of(path)} is {shown(actual)}, expected {shown(expected)}"
+
+
+def _plain(expected: Any) -> Any:
+    """Return a value as JSON has it; one that JSON lacks is as it is: ``mock.ANY``, for instance."""
+    if isinstance(expected, dict | list):
+        return expected
+    try:
+        return json_value(expected)
+    except PayloadNotJson:
+        return dict(expected) if isinstance(expected, Mapping) else expected
+
+
+def _payload_text(payload: Payload) -> str:
+    try:
+        return _cut(encode_payload(payload).decode())
+    except PayloadNotJson:
+        return _cut(shown(payload))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

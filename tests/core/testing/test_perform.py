@@ -1,0 +1,157 @@
+"""Jobs are delivered at once, as a runner would deliver them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core.errors import UnknownRoute
+from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.job import Job
+from sp00ky_core.machine import Transition
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import Attempt
+from sp00ky_core.sync import SyncOutbox
+from sp00ky_core.testing import memory_outbox, perform_jobs
+from sp00ky_core.testing.outboxes import outbox_of_jobs
+
+
+async def test_what_is_due_ends_and_the_rest_waits(outbox: Outbox) -> None:
+    due = await outbox.run("api", "/spookify", {"id": "1"})
+    later = await outbox.run("api", "/spookify", delay=timedelta(hours=1))
+    (job,) = await perform_jobs(outbox, responses={"/spookify": {"spooky": "1"}})
+    assert (job.id, job.status, job.result) == (due.id, "success", {"spooky": "1"})
+    assert await outbox.get(due.id) == job
+    assert (await outbox.get(later.id)).status == "pending"
+    await outbox.reschedule(later.id, now=True)
+    (job,) = await perform_jobs(outbox)
+    assert (job.id, job.status) == (later.id, "success")
+    assert await perform_jobs(outbox) == []
+
+
+async def test_retries_wait_for_nothing(outbox: Outbox) -> None:
+    await outbox.run("api", "/spookify", max_retries=100, retry_strategy="exponential")
+    (job,) = await perform_jobs(outbox, responses={"/spookify": 503})
+    assert (job.status, job.retries, job.errors[-1].attempt) == ("failed", 100, 101)
+    assert (await outbox.stats())["api"].breaker.state == "closed"
+
+
+async def test_a_throttled_job_is_tried_again_and_gives_up(outbox: Outbox) -> None:
+    await outbox.run("api", "/spookify", max_retries=1)
+    (job,) = await perform_jobs(outbox, responses={"/spookify": (429, 429, {"ok": 1})})
+    assert (job.status, job.retries, job.errors[0].count) == ("success", 0, 2)
+    await outbox.run("api", "/spookify", max_retries=1)
+    (job,) = await perform_jobs(outbox, responses={"/spookify": 429})
+    assert (job.status, job.retries, job.errors[-1].name) == ("failed", 1, "throttled")
+
+
+async def test_backends_that_share_a_table_have_their_own_rules(outbox: Outbox) -> None:
+    await outbox.run("api", "/spookify")
+    await outbox.run("shop", "/order")
+    jobs = await perform_jobs(outbox, responses={"/order": 422, "/spookify": 422})
+    assert [(job.backend, job.retries, job.errors[-1].code) for job in jobs] == [
+        ("api", 0, 422),  # giveUpOn
+        ("shop", 2, 422),
+    ]
+
+
+async def test_order_priority_and_expiry_are_heeded(outbox: Outbox) -> None:
+    performed: list[str] = []
+
+    def note(job: Job) -> int:
+        performed.append(job.payload["id"])
+        return 500 if performed == ["urgent", "1"] else 200
+
+    for number in ("1", "2"):
+        await outbox.run("api", "/spookify", {"id": number}, ordering_key="k")
+    await outbox.run("api", "/spookify", {"id": "urgent"}, priority=3)
+    late = await outbox.run("api", "/spookify", expires_at=datetime(2020, 1, 1, tzinfo=UTC))
+    await perform_jobs(outbox, responses={"/spookify": note})
+    assert performed == ["urgent", "1", "1", "2"]
+    assert [error.name for error in (await outbox.get(late.id)).errors] == ["expired"]
+
+
+async def test_a_paused_backend_keeps_its_jobs(outbox: Outbox) -> None:
+    await outbox.run("api", "/spookify")
+    await outbox.pause("api")
+    assert await perform_jobs(outbox) == []
+
+
+async def test_observers_hear_and_what_they_enqueue_is_performed(sp00ky_config: Path) -> None:
+    class Callback:
+        @hookimpl
+        def sp00ky_jobs_claimed(self, jobs: list[Job], runner_id: str) -> None:
+            claimed.extend(job.path for job in jobs if job.runner_id == runner_id)
+
+        @hookimpl
+        async def sp00ky_attempt_finished(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
+            await asyncio.sleep(0)
+            finished.append((attempt.number, outcome, seconds >= 0))
+
+        @hookimpl
+        async def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+            assert transition.to == "success"
+            heard.append(job.path)
+            if job.path == "/spookify":
+                await outbox.run("api", "/boo")
+
+    heard: list[str] = []
+    claimed: list[str] = []
+    finished: list[tuple[int, Outcome, bool]] = []
+    plugins = Plugins()
+    plugins.register(Callback(), name="callback", distribution="these-tests")
+    outbox = memory_outbox(sp00ky_config, plugins=plugins)
+    await outbox.run("api", "/spookify")
+    jobs = await perform_jobs(outbox)
+    assert [job.path for job in jobs] == heard == claimed == ["/spookify", "/boo"]
+    assert finished == [(1, Delivered(), True)] * 2
+
+
+async def test_what_a_response_raises_is_the_tests(outbox: Outbox) -> None:
+    def fail(job: Job) -> None:
+        raise KeyError(job.path)
+
+    def stop(_job: Job) -> None:
+        pytest.fail("stop")
+
+    added = await outbox.run("api", "/spookify", max_retries=0)
+    with pytest.raises(KeyError, match="/spookify"):
+        await perform_jobs(outbox, responses={"/spookify": fail})
+    with pytest.raises(pytest.fail.Exception):
+        await perform_jobs(outbox, responses={"/spookify": stop})
+    job = await outbox.get(added.id)
+    assert (job.status, job.retries, job.errors) == ("pending", 0, ())
+
+
+async def test_a_misspelt_response_is_refused(outbox: Outbox) -> None:
+    with pytest.raises(UnknownRoute, match="did you mean '/spookify'"):
+        await perform_jobs(outbox, responses={"/spookfy": None})
+
+
+def test_synchronous_code_calls_it(sync_outbox: SyncOutbox) -> None:
+    added = sync_outbox.run("api", "/spookify", autocommit=True)
+    (job,) = perform_jobs(sync_outbox, responses={"/spookify": {"spooky": "1"}})
+    assert (job.id, job.result) == (added.id, {"spooky": "1"})
+    assert sync_outbox.get(added.id) == job
+
+
+async def test_an_open_transaction_s_jobs_are_performed_as_copies(outbox: Outbox) -> None:
+    async with outbox.store.transaction() as transaction:  # type: ignore[attr-defined]  # the memory store's
+        added = await outbox.run("api", "/spookify", connection=transaction)
+        (job,) = await perform_jobs(outbox, connection=transaction)
+        assert (job.id, job.status) == (added.id, "success")
+        assert await outbox.find(connection=transaction) == [added]
+        assert await perform_jobs(outbox) == []
+
+
+async def test_copies_leave_their_jobs_alone(outbox: Outbox) -> None:
+    added = await outbox.run("api", "/spookify", {"id": "1"}, assigned_to="thread:a", ordering_key="k")
+    (job,) = await perform_jobs(outbox_of_jobs(outbox, [added]), responses={"/spookify": 500})
+    assert (job.id, job.assigned_to, job.ordering_key) == (added.id, "thread:a", "k")
+    assert (job.status, job.retries) == ("failed", 2)
+    assert await outbox.get(added.id) == added

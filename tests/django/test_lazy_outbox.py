@@ -1,0 +1,226 @@
+"""``outbox.run`` in ``transaction.atomic()``: the job is there if, and only if, the rest is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from typing import Any
+from unittest import mock
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group
+from django.db import DatabaseError, connection, connections, transaction
+from django.test import TestCase, TransactionTestCase, override_settings
+from tests.django.configuration import PROJECT
+
+from sp00ky_core import JobNotFound, NewJob, OptionInvalid, PayloadInvalid, Sp00kyError
+from sp00ky_core.errors import ConfigError
+from sp00ky_core.sync import SyncOutbox
+from sp00ky_django import DjangoOutbox, outbox
+from sp00ky_django.testing import delete_jobs
+
+SPOOKIFY: tuple[Any, ...] = ("api", "/spookify", {"id": "thread:1"})
+
+
+def end_connection() -> None:
+    """As a failover does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    other = connections.create_connection("default")
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+    other.close()
+
+
+def enqueued() -> Any:
+    with transaction.atomic():
+        return outbox.run(*SPOOKIFY, assigned_to="thread:1")
+
+
+@pytest.mark.usefixtures("migrated")
+class TestInATest(TestCase):
+    """In ``TestCase``, whose own transaction is rolled back."""
+
+    def test_a_job_is_found_by_whoever_shares_the_connection(self) -> None:
+        job = enqueued()
+        assert outbox.get(job.id).payload == {"id": "thread:1"}
+        assert [each.id for each in outbox.find(assigned_to="thread:1")] == [job.id]
+
+    def test_all_jobs_of_before_are_gone(self) -> None:
+        assert outbox.find() == []
+
+    def test_that_atomic_is_forgotten_is_found_out(self) -> None:
+        with pytest.raises(
+            OptionInvalid, match=r"outside a transaction; expected a call inside transaction.atomic"
+        ):
+            outbox.run(*SPOOKIFY)
+        assert outbox.find() == []
+
+    def test_many(self) -> None:
+        with transaction.atomic():
+            jobs = outbox.run_many(
+                "charges", [NewJob(path="/charge", payload={"id": str(n)}) for n in range(3)]
+            )
+        assert [each.backend for each in jobs] == ["charges"] * 3
+        assert len(outbox.find(backend="charges")) == 3
+        assert outbox.run_many("charges", [], autocommit=True) == []
+
+    def test_the_contract_is_checked_first(self) -> None:
+        with transaction.atomic(), pytest.raises(PayloadInvalid):
+            outbox.run("api", "/spookify", {})
+
+    def test_autocommit_is_of_the_connection_that_the_test_rolls_back(self) -> None:
+        job = outbox.run(*SPOOKIFY, autocommit=True)
+        assert outbox.get(job.id).status == "pending"
+        with pytest.raises(JobNotFound):
+            outbox.wait(job.id, timeout=60)  # others don't see it
+
+    def test_it_is_a_synchronous_outbox(self) -> None:
+        assert isinstance(outbox, SyncOutbox)
+        assert list(outbox.backends) == ["api", "mail", "charges"]
+        assert outbox.config.file == PROJECT / "sp00ky.yml"
+
+    def test_another_connection_can_be_given(self) -> None:
+        with transaction.atomic():
+            job = outbox.run(*SPOOKIFY, connection=connection)
+            assert outbox.run_many("api", [], connection=connection) == []
+        assert outbox.get(job.id, connection=connection) == job
+        with pytest.raises(OptionInvalid):
+            outbox.run(*SPOOKIFY, connection=None)
+
+
+@pytest.mark.usefixtures("migrated")
+class TestCommitted(TransactionTestCase):
+    """Outside of any transaction of a test's."""
+
+    def tearDown(self) -> None:
+        delete_jobs()
+
+    def test_a_commit(self) -> None:
+        with transaction.atomic():
+            Group.objects.create(name="ghosts")
+            job = outbox.run(*SPOOKIFY)
+        assert [each.id for each in outbox.find()] == [job.id]
+
+    def test_a_rollback_leaves_neither(self) -> None:
+        with suppress(RuntimeError), transaction.atomic():
+            Group.objects.create(name="ghosts")
+            outbox.run(*SPOOKIFY)
+            raise RuntimeError
+        assert outbox.find() == []
+        assert not Group.objects.exists()
+
+    def test_a_savepoint_that_is_rolled_back_leaves_no_job(self) -> None:
+        with transaction.atomic():
+            kept = outbox.run(*SPOOKIFY)
+            with suppress(RuntimeError), transaction.atomic():
+                outbox.run(*SPOOKIFY)
+                raise RuntimeError
+        assert [each.id for each in outbox.find()] == [kept.id]
+
+    def test_outside_it_is_refused_unless_it_is_meant(self) -> None:
+        with pytest.raises(OptionInvalid, match="autocommit=True"):
+            outbox.run(*SPOOKIFY)
+        with pytest.raises(OptionInvalid, match="autocommit=True"):
+            outbox.run_many("api", [NewJob(path="/spookify", payload={"id": "1"})])
+        assert outbox.find() == []
+        job = outbox.run(*SPOOKIFY, autocommit=True)
+        assert outbox.get(job.id) == job
+
+    def test_transactions_that_the_application_manages(self) -> None:
+        transaction.set_autocommit(False)
+        try:
+            outbox.run(*SPOOKIFY)
+            transaction.rollback()
+            job = outbox.run(*SPOOKIFY)
+            transaction.commit()
+        finally:
+            transaction.rollback()
+            transaction.set_autocommit(True)
+        assert [each.id for each in outbox.find()] == [job.id]
+
+    def test_operators_calls_are_written_down(self) -> None:
+        job = enqueued()
+        (killed,) = outbox.kill(job.id, actor="ada", reason="a test")
+        (redriven,) = outbox.redrive(job.id, actor="ada")
+        assert (killed.fate, redriven.fate) == ("killed", "redriven")
+        entries = outbox.do(lambda opened: opened.audit(limit=2))
+        assert {(each.actor, each.via, each.action) for each in entries} == {
+            ("ada", "django", "kill"),
+            ("ada", "django", "redrive"),
+        }
+
+    def test_no_connection_of_the_store_is_left(self) -> None:
+        """So that Django can drop and copy a test's database."""
+        outbox.kill(enqueued().id)
+        own = "datname = current_database() AND application_name LIKE 'sp00ky%'"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {own}")  # noqa: S608  # a constant
+            assert cursor.fetchone() == (0,)
+
+    def test_an_asynchronous_view_calls_it_in_a_thread(self) -> None:
+        async def view() -> Any:
+            return await sync_to_async(enqueued)()
+
+        job = asyncio.run(view())
+        assert outbox.get(job.id) == job
+
+    def test_called_in_an_event_loop_it_says_so(self) -> None:
+        async def view() -> None:
+            outbox.run(*SPOOKIFY, autocommit=True)
+
+        with pytest.raises(Exception, match="sync_to_async"):
+            asyncio.run(view())
+
+    def test_a_connection_that_the_server_has_ended_commits_nothing(self) -> None:
+        with suppress(DatabaseError), transaction.atomic():
+            end_connection()
+            with pytest.raises((Sp00kyError, DatabaseError)):
+                outbox.run(*SPOOKIFY)
+            with pytest.raises((Sp00kyError, DatabaseError)):
+                outbox.run(*SPOOKIFY)  # not on a connection that Django has made anew
+        connection.close()
+        assert outbox.find() == []
+
+
+@pytest.mark.usefixtures("migrated")
+class TestInAnotherDatabase(TestCase):
+    """The alias of ``SP00KY["DATABASE"]``: SQLite in memory, as Django's tests have it by default."""
+
+    databases = ("default", "lite")
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.enterClassContext(override_settings(SP00KY={"DATABASE": "lite"}))
+        from django.core.management import call_command  # noqa: PLC0415
+
+        call_command("migrate", "sp00ky_django", database="lite", verbosity=0)
+        super().setUpClass()
+
+    def test_the_transaction_is_that_database_s(self) -> None:
+        with transaction.atomic(), pytest.raises(OptionInvalid, match=r"transaction.atomic\(using='lite'\)"):
+            outbox.run(*SPOOKIFY)
+        with transaction.atomic(using="lite"):
+            job = outbox.run(*SPOOKIFY)
+        assert outbox.get(job.id).status == "pending"
+
+    def test_what_can_t_be_done_in_memory_is_said(self) -> None:
+        with pytest.raises(
+            ConfigError, match="'lite' is in memory, where only run, run_many, get and find work"
+        ):
+            outbox.kill("job:1")
+
+
+def test_it_is_opened_late_and_once_in_each_process() -> None:
+    mine = DjangoOutbox()
+    with override_settings(SP00KY={"CONFIG": "none.yml"}), pytest.raises(ConfigError):
+        _ = mine.config
+    first = mine.asynchronous
+    assert mine.asynchronous is first
+    with mock.patch.object(os, "getpid", return_value=1):
+        assert mine.asynchronous is not first
+    mine.close()
+    assert mine.asynchronous is not first

@@ -1,0 +1,89 @@
+"""docs/testing.md: each of its tests passes, in a project made by ``sp00ky init`` and nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sp00ky_core.testing.expectation import ExpectedOptions
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "testing.md").read_text()
+SIX_LINES = 6
+
+
+def examples(heading: str, language: str = "python") -> list[str]:
+    """All examples under a heading."""
+    section = TEXT.partition(f"\n## {heading}\n")[2] if heading else TEXT.partition("\n## ")[0]
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", re.split(r"\n## ", section)[0], re.DOTALL | re.MULTILINE
+    )
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command prints; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """What ``sp00ky init`` leaves in ``app``, and the document's configuration of pytest beside it."""
+    (tmp_path / "app").mkdir()
+    run(tmp_path / "app", "-c", "from sp00ky_core.cli import main; main()", "init")
+    (tmp_path / "conftest.py").write_text(examples("")[0])
+    (tmp_path / "pyproject.toml").write_text(examples("", "toml")[0])
+    return tmp_path
+
+
+OWN_DATABASE = """
+import pytest
+from sp00ky_core.testing import memory_outbox
+
+@pytest.fixture
+async def connection(outbox):
+    async with outbox.store.transaction() as transaction:
+        yield transaction
+
+"""
+
+
+def test_each_test_passes(project: Path) -> None:
+    application, test = examples("FastAPI")
+    (project / "app.py").write_text(application)
+    (project / "test_fastapi.py").write_text(test)
+    (project / "test_script.py").write_text(examples("A plain script")[0])
+    (project / "test_performed.py").write_text(examples("What becomes of it")[0])
+    (project / "test_runner.py").write_text(examples("With a runner")[0])
+    (project / "test_database.py").write_text(OWN_DATABASE + examples("On your own database")[0])
+    assert "6 passed" in run(project, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider")
+
+
+def test_the_one_of_django_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    project = shutil.copytree(ROOT / "examples" / "django", tmp_path / "django")
+    (project / "threads" / "tests.py").write_text(examples("Django")[0])
+    assert "Ran 1 test" in run(project, "-W", "error", "manage.py", "test")
+
+
+@pytest.mark.parametrize("heading", ["FastAPI", "Django", "A plain script"])
+def test_six_lines_are_enough(heading: str) -> None:
+    test = re.split(r"^(?=\s*(?:async )?def test_)", examples(heading)[-1], flags=re.MULTILINE)[-1]
+    assert len(test.splitlines()) <= SIX_LINES
+
+
+def test_each_option_is_named() -> None:
+    section = TEXT.partition("\n## What was enqueued\n")[2].partition("\n## ")[0]
+    assert set(ExpectedOptions.__annotations__) <= set(re.findall(r"`(\w+)`", section))
+
+
+def test_every_example_is_run() -> None:
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 8

@@ -37,7 +37,9 @@ def test_a_table_of_another_application_is_refused(migrated: Any) -> None:
 
 def test_sqlite_in_memory_is_migrated_on_django_s_connection(migrated: Any) -> None:
     with override_settings(SP00KY={"DATABASE": "fresh"}):
+        planned = lacking(app_settings())
         made = bring_up_to_date(app_settings())
+        assert made == planned
         assert {each.table for each in made} >= {"job", "charge_job", "sp00ky_runner"}
         assert lacking(app_settings()) == []
     with connections["fresh"].cursor() as cursor:

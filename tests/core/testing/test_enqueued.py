@@ -47,6 +47,13 @@ async def test_a_failure_says_what_was_and_what_is_nearest(outbox: Outbox) -> No
     assert len(text) == 7
 
 
+async def test_the_nearest_one_is_of_the_same_route(outbox: Outbox) -> None:
+    near = await outbox.run("api", "/spookify", {"a": 1, "b": 1, "c": 1})
+    await outbox.run("api", "/boo", {"a": 2, "b": 2, "c": 2})
+    with pytest.raises(AssertionError, match=f"the nearest one is {near.id}"):
+        await assert_enqueued(outbox, "api", "/spookify", payload={"a": 2, "b": 2, "c": 2})
+
+
 async def test_a_failure_of_one_that_must_not_be(outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify")
     with pytest.raises(AssertionError) as caught:

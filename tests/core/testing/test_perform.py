@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 from sp00ky_core.errors import UnknownRoute
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job
+from sp00ky_core.machine import Transition
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import Attempt
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import memory_outbox, perform_jobs
 from sp00ky_core.testing.outboxes import outbox_of_jobs
@@ -50,9 +54,9 @@ async def test_backends_that_share_a_table_have_their_own_rules(outbox: Outbox) 
     await outbox.run("api", "/spookify")
     await outbox.run("shop", "/order")
     jobs = await perform_jobs(outbox, responses={"/order": 422, "/spookify": 422})
-    assert [(job.backend, job.status, job.retries) for job in jobs] == [
-        ("api", "failed", 0),  # giveUpOn
-        ("shop", "failed", 2),
+    assert [(job.backend, job.retries, job.errors[-1].code) for job in jobs] == [
+        ("api", 0, 422),  # giveUpOn
+        ("shop", 2, 422),
     ]
 
 
@@ -69,7 +73,7 @@ async def test_order_priority_and_expiry_are_heeded(outbox: Outbox) -> None:
     late = await outbox.run("api", "/spookify", expires_at=datetime(2020, 1, 1, tzinfo=UTC))
     await perform_jobs(outbox, responses={"/spookify": note})
     assert performed == ["urgent", "1", "1", "2"]
-    assert (await outbox.get(late.id)).errors[-1].name == "expired"
+    assert [error.name for error in (await outbox.get(late.id)).errors] == ["expired"]
 
 
 async def test_a_paused_backend_keeps_its_jobs(outbox: Outbox) -> None:
@@ -81,18 +85,31 @@ async def test_a_paused_backend_keeps_its_jobs(outbox: Outbox) -> None:
 async def test_observers_hear_and_what_they_enqueue_is_performed(sp00ky_config: Path) -> None:
     class Callback:
         @hookimpl
-        async def sp00ky_job_settled(self, job: Job) -> None:
+        def sp00ky_jobs_claimed(self, jobs: list[Job], runner_id: str) -> None:
+            claimed.extend(job.path for job in jobs if job.runner_id == runner_id)
+
+        @hookimpl
+        async def sp00ky_attempt_finished(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
+            await asyncio.sleep(0)
+            finished.append((attempt.number, outcome, seconds >= 0))
+
+        @hookimpl
+        async def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+            assert transition.to == "success"
             heard.append(job.path)
             if job.path == "/spookify":
                 await outbox.run("api", "/boo")
 
     heard: list[str] = []
+    claimed: list[str] = []
+    finished: list[tuple[int, Outcome, bool]] = []
     plugins = Plugins()
     plugins.register(Callback(), name="callback", distribution="these-tests")
     outbox = memory_outbox(sp00ky_config, plugins=plugins)
     await outbox.run("api", "/spookify")
     jobs = await perform_jobs(outbox)
-    assert [job.path for job in jobs] == heard == ["/spookify", "/boo"]
+    assert [job.path for job in jobs] == heard == claimed == ["/spookify", "/boo"]
+    assert finished == [(1, Delivered(), True)] * 2
 
 
 async def test_what_a_response_raises_is_the_tests(outbox: Outbox) -> None:

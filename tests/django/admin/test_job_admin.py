@@ -102,7 +102,9 @@ class TestReading(TestCase):
         assert outbox.get(self.job.id).path == "/spookify"
 
     def test_who_may_only_see_has_no_actions(self) -> None:
-        assert "Retry the selected" not in self.client.get(LIST).content.decode()
+        page = self.client.get(LIST).content.decode()
+        assert "Retry the selected" not in page
+        assert "Kill the selected" not in page
         self.client.post(LIST, {"action": "retry", "_selected_action": [key_of(self.job)]})
         assert outbox.get(self.job.id).status == "failed"
 

@@ -71,7 +71,7 @@ def json_value(value: object) -> Any:
 
 
 def _object(payload: object) -> dict[str, Any]:
-    form = _json_form(payload) if _is_model(payload) or isinstance(payload, Mapping) else None
+    form = _form(payload) if _is_model(payload) or isinstance(payload, Mapping) else None
     if isinstance(form, dict):
         return form
     written = "" if form is None else f", which is written as {type(form).__name__}"
@@ -83,10 +83,17 @@ def _is_model(value: object) -> bool:
     return attrs.has(kind) or hasattr(kind, "__dataclass_fields__") or hasattr(kind, "model_dump")
 
 
-def _json_form(value: Any) -> Any:
+def _checked_form(value: Any) -> Any:
+    """Return what the encoder writes for a value that it doesn't know."""
+    form = _form(value)
+    _check_keys(form)
+    return form
+
+
+def _form(value: Any) -> Any:
     """Return what Pydantic writes for a value that JSON has no form for; parts of it may need that too."""
     if isinstance(value, Mapping):
-        return _checked(dict(value))
+        return dict(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime | time):
@@ -97,7 +104,7 @@ def _json_form(value: Any) -> Any:
     if isinstance(value, UUID | Decimal):
         return str(value)
     if _is_model(value):
-        return _checked(_dumped(value))
+        return _dumped(value)
     raise _RefusedError(_problem_of(value))
 
 
@@ -109,21 +116,21 @@ def _dumped(model: Any) -> Any:
         fields: Iterable[Any] = attrs.fields(kind) if attrs.has(kind) else dataclasses.fields(model)
         return {field.name: getattr(model, field.name) for field in fields}
     except Exception as error:  # a serializer of the model's own may raise anything
-        raise _RefusedError(_model_problem(kind, error), *_failing_field(model)) from error
+        # The error's own text may hold a value: it is chained, and not repeated.
+        for name, value in _failing_field(model):
+            text = f"{type(value).__name__} in the model {kind.__name__} can't be written as JSON"
+            raise _RefusedError(text, name) from error
+        problem = f"the model {kind.__name__} can't be written as JSON: {type(error).__name__}"
+        raise _RefusedError(problem) from error
 
 
-def _model_problem(kind: type, error: Exception) -> str:
-    line = " ".join(str(error).split())[:200]
-    return f"the model {kind.__name__} can't be written as JSON: {line or type(error).__name__}"
-
-
-def _failing_field(model: Any) -> Iterator[str]:
-    """Yield the alias of the first field that a Pydantic model can't write."""
+def _failing_field(model: Any) -> Iterator[tuple[str, object]]:
+    """Yield the alias and the value of the first field that a Pydantic model can't write."""
     for name, field in getattr(type(model), "model_fields", {}).items():
         try:
             model.model_dump(mode="json", include={name})
         except Exception:  # noqa: BLE001  # the same as above, of this field alone
-            yield field.serialization_alias or field.alias or name
+            yield field.serialization_alias or field.alias or name, getattr(model, name, None)
             return
 
 
@@ -140,14 +147,9 @@ _encoder = json.JSONEncoder(
     allow_nan=False,
     check_circular=False,  # a cycle is a RecursionError, which costs nothing where there is none
     separators=(",", ":"),
-    default=_json_form,
+    default=_checked_form,
 )
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-def _checked(form: Any) -> Any:
-    _check_keys(form)
-    return form
 
 
 def _check_keys(value: Any) -> None:
@@ -198,7 +200,7 @@ def _problems(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tupl
 
 def _problems_of_form(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tuple[_Steps, str]]:
     try:
-        form = dict(value) if isinstance(value, Mapping) else _json_form(value)
+        form = _form(value)
     except _RefusedError as error:
         yield (*path, *error.steps), str(error)
     else:

@@ -131,7 +131,7 @@ class _Performance:
 
     async def _perform(self, job: Job) -> None:
         held = self._held(job)
-        await self._hooks.dispatch("sp00ky_jobs_claimed", jobs=[held.job])
+        await self._hooks.dispatch("sp00ky_jobs_claimed", jobs=[held.job], runner_id=job.runner_id)
         outcome = await self._attempts.attempt(held)
         if self._transport.error is not None:
             raise self._transport.error

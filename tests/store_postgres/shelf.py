@@ -42,9 +42,9 @@ class Shelf:
         self._waiting: defaultdict[str, list[str]] = defaultdict(list)
         self._definitions: dict[str, str] = {}
 
-    def take(self, table: JobTable) -> str:
-        """The name of a schema with that table, or of one that isn't there yet."""
-        waiting = self._waiting[repr(table)]
+    def take(self, *tables: JobTable) -> str:
+        """The name of a schema with those tables, or of one that isn't there yet."""
+        waiting = self._waiting[repr(tables)]
         return waiting.pop() if waiting else f'Test "{new_key()[-12:]}"'
 
     def is_migrated(self, schema: str) -> bool:
@@ -54,7 +54,7 @@ class Shelf:
         """Note what it has now."""
         self._definitions[schema] = await self._fingerprint(sql, schema)
 
-    async def put_back(self, sql: Any, schema: str, table: JobTable) -> bool:
+    async def put_back(self, sql: Any, schema: str, *tables: JobTable) -> bool:
         """Delete its rows and keep it; False: there were many, or what it has was changed."""
         noted = self._definitions.get(schema)
         if noted is None or noted != await self._fingerprint(sql, schema):
@@ -67,7 +67,7 @@ class Shelf:
         ]
         if sum(int(each.rpartition(" ")[2]) for each in replies) > MANY:
             return False
-        self._waiting[repr(table)].append(schema)
+        self._waiting[repr(tables)].append(schema)
         return True
 
     async def clear(self, sql: Any) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ import psycopg
 import pytest
 import pytest_asyncio
 from tests.store_postgres.conftest import with_query
+from tests.store_postgres.shelf import Shelf
 
 from sp00ky_conformance.store.connection.processes import ProcessConformance
 from sp00ky_conformance.store.harness import API, MAIL
-from sp00ky_conformance.store.jobs.refusals import REFUSED, RefusalConformance
+from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.observe.reading import LifeConformance
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused
@@ -29,77 +29,35 @@ TABLES = tuple(JobTable(backend=each, table=f"{each}_job") for each in (API, MAI
 
 WITHOUT_TABLES = "test_a_missing_table_is_said_in_our_words"
 
-DEFINING = (LifeConformance, ProcessConformance, RefusalConformance)
-"""Tests that migrate, or change definitions: each has a schema of its own. Others find one without rows."""
-
-MANY = 500
-"""Rows that were deleted are in the way of the next tests; so many cost more than new tables."""
-
-
-class Kept:
-    """A schema that is migrated once and emptied after each test."""
-
-    def __init__(self) -> None:
-        self.schema = f'Test "{new_key()[-12:]}"'
-        self.is_migrated = False
-
-    @property
-    def quoted(self) -> str:
-        return '"' + self.schema.replace('"', '""') + '"'
-
-    async def migrate(self, dsn: str) -> None:
-        """Migrate it, if it isn't."""
-        if not self.is_migrated:
-            await PostgresStore(
-                StoreOptions(url=with_query(dsn, schema=self.schema), tables=TABLES)
-            ).migrate()
-            self.is_migrated = True
-
-    async def empty(self, sql: asyncpg.Connection[Any]) -> None:
-        """Delete all rows; after many, the schema itself."""
-        found = await sql.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", self.schema)
-        names = [each["tablename"] for each in found if each["tablename"] != "sp00ky_migration"]
-        replies = [await sql.execute(f'DELETE FROM {self.quoted}."{name}"') for name in names]
-        if sum(int(each.rpartition(" ")[2]) for each in replies) > MANY:
-            await self.drop(sql)
-
-    async def drop(self, sql: asyncpg.Connection[Any]) -> None:
-        await sql.execute(f"DROP SCHEMA IF EXISTS {self.quoted} CASCADE")
-        self.is_migrated = False
-
-
-@pytest.fixture(scope="module")
-def all_kept(dsn: str) -> Iterator[Kept]:
-    kept = Kept()
-    yield kept
-    asyncio.run(_drop(dsn, kept))
+DEFINING = (LifeConformance, ProcessConformance)
+"""Tests that migrate: each has a schema of its own. Others find one that is migrated and has no rows."""
 
 
 class TestPostgresStore(StoreConformance):
     @pytest.fixture
-    def kept(self, all_kept: Kept, request: pytest.FixtureRequest) -> Kept | None:
-        """The schema that tests share, one after the other; None: this one has its own."""
+    def shelf(self, all_kept: Shelf, request: pytest.FixtureRequest) -> Shelf | None:
+        """Where a schema comes from that is migrated; None: the test needs one that isn't."""
         name = request.node.originalname
         defining = name == WITHOUT_TABLES or any(name in vars(each) for each in DEFINING)
         return None if defining else all_kept
 
     @pytest.fixture
-    def schema(self, kept: Kept | None) -> str:
-        return (kept or Kept()).schema
+    def schema(self, shelf: Shelf | None) -> str:
+        return f'Test "{new_key()[-12:]}"' if shelf is None else shelf.take(*TABLES)
 
     @pytest_asyncio.fixture
-    async def sql(self, dsn: str, schema: str, kept: Kept | None) -> AsyncIterator[asyncpg.Connection[Any]]:
+    async def sql(self, dsn: str, schema: str, shelf: Shelf | None) -> AsyncIterator[asyncpg.Connection[Any]]:
         """A connection past the store."""
         connection = await asyncpg.connect(dsn)
         try:
-            if kept is not None:
-                await kept.migrate(dsn)
+            if shelf is not None and not shelf.is_migrated(schema):
+                options = StoreOptions(url=with_query(dsn, schema=schema), tables=TABLES)
+                await PostgresStore(options).migrate()
+                await shelf.migrated(connection, schema)
             yield connection
-            if kept is None:
+            if shelf is None or not await shelf.put_back(connection, schema, *TABLES):
                 quoted = schema.replace('"', '""')
                 await connection.execute(f'DROP SCHEMA IF EXISTS "{quoted}" CASCADE')
-            else:
-                await kept.empty(connection)
         finally:
             await connection.close()
 
@@ -121,8 +79,8 @@ class TestPostgresStore(StoreConformance):
             await store.close()
 
     @pytest.fixture(autouse=True)
-    def _server(self, url: str, dsn: str, sql: Any, schema: str, kept: Kept | None) -> None:
-        self.url, self.dsn, self.sql, self.is_migrated = url, dsn, sql, kept is not None
+    def _server(self, url: str, dsn: str, sql: Any, schema: str, shelf: Shelf | None) -> None:
+        self.url, self.dsn, self.sql, self.is_migrated = url, dsn, sql, shelf is not None
         self.schema = '"' + schema.replace('"', '""') + '"'
 
     def make_store(self, options: StoreOptions) -> Store:
@@ -183,9 +141,3 @@ class TestPostgresStore(StoreConformance):
     async def sever(self, store: Store) -> None:
         ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         await self.sql.execute(f"{ending} WHERE pid <> pg_backend_pid() AND datname = current_database()")
-
-
-async def _drop(dsn: str, kept: Kept) -> None:
-    connection = await asyncpg.connect(dsn)
-    await kept.drop(connection)
-    await connection.close()

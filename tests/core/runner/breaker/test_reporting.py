@@ -483,16 +483,15 @@ class LosesProbes(FaultyStore):
         return claim
 
 
-@pytest.mark.timeout(30)  # shorter than a probe's lease
 async def test_a_probe_whose_claim_was_lost_goes_to_the_next_before_its_lease_is_over(
     make_bench, caplog
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     backend = Backend(AWAY)
-    bench = await make_bench(backend, timeout=60, breaker=BreakerConfig(failures=1, interval=0.05))
+    bench = await make_bench(backend, timeout=600, breaker=BreakerConfig(failures=1, interval=0.05))
     store = LosesProbes(bench.store, Scripted())
     job = await bench.add(max_retries=1)
-    async with bench.runner(store):
+    async with asyncio.timeout(120), bench.runner(store):  # shorter than a probe's lease
         await backend.answered.wait()
         backend.come_back()
         ended = await bench.ended(job)

@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
-import django  # type: ignore[import-untyped]  # it carries no types
+import django
 import psycopg
 import sqlalchemy
-from django.conf import settings  # type: ignore[import-untyped]  # likewise
-from django.db import connections, transaction  # type: ignore[import-untyped]  # likewise
+from django.conf import settings
+from django.db import connections, transaction
 from sqlalchemy.orm import Session
 
 from benchmarks.measure import Sample, Stopwatch, median_ratio

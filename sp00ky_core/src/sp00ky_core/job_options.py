@@ -10,7 +10,7 @@ from operator import attrgetter, is_not
 from typing import Any, TypedDict
 
 from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_core.retry import check_max_retries
+from sp00ky_core.retry import StrategyName, check_max_retries
 
 __all__ = [
     "JobOptions",
@@ -39,7 +39,7 @@ class JobOptions(TypedDict, total=False):
     Attributes:
         assigned_to: The record that the job belongs to, as in ``thread:abc``.
         max_retries: Attempts after the first, from 0 to 1,000; by default the backend's (3).
-        retry_strategy: ``linear``, ``exponential``, or a plugin's; by default the backend's (``linear``).
+        retry_strategy: ``linear``, ``exponential``, or a ``PluginStrategy``; by default the backend's.
         timeout: Seconds for an attempt; counts only where the backend is ``timeoutOverridable``.
         delay: From now to when it is due.
         run_at: When it is due; either this or ``delay``.
@@ -53,7 +53,7 @@ class JobOptions(TypedDict, total=False):
 
     assigned_to: str | None
     max_retries: int | None
-    retry_strategy: str | None
+    retry_strategy: StrategyName | None
     timeout: float | None
     delay: timedelta | None
     run_at: datetime | None

@@ -18,15 +18,8 @@ from sp00ky_core.job import Job, JobOptions, NewJob
 from sp00ky_core.operators.fleet import FleetOperators
 from sp00ky_core.operators.jobs import JobOperators
 from sp00ky_core.plugins.registry import Plugins, load_plugins
-from sp00ky_core.ports import (
-    MigrationStep,
-    Statement,
-    Statements,
-    Store,
-    StoreOptions,
-    Transport,
-    TransportFactory,
-)
+from sp00ky_core.ports import CallerConnection, MigrationStep, Statement, Statements, Store, StoreOptions
+from sp00ky_core.ports.transport import Transport, TransportFactory
 from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.scheduler.operators import ScheduleOperators
@@ -51,11 +44,13 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
     ) -> None:
         self.config = config
-        self.store = with_shared_tables(store, backends)
+        self.store: Store = with_shared_tables(store, backends)
         self.plugins = plugins
-        self.backends = Backends(backends, getattr(backends, "left_out", config.left_out))
+        self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
-        self.schedules = ScheduleOperators(config, self.store, self.backends, self._hooks, lambda: self.via)
+        self.schedules: ScheduleOperators = ScheduleOperators(
+            config, self.store, self.backends, self._hooks, lambda: self.via
+        )
 
     @classmethod
     def open(
@@ -119,7 +114,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         path: str,
         payload: Mapping[str, Any] | None = None,
         *,
-        connection: object = _Transaction.OWN,
+        connection: CallerConnection = _Transaction.OWN,
         **options: Unpack[JobOptions],
     ) -> Job:
         """Enqueue one call of a backend.
@@ -146,7 +141,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         return (await self.run_many(backend, [new_job], connection=connection))[0]
 
     async def run_many(
-        self, backend: str, new_jobs: Iterable[NewJob], *, connection: object = _Transaction.OWN
+        self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = _Transaction.OWN
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip.
 

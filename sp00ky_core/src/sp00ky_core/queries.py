@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import CallUnsupported, StoreClosed
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
 from sp00ky_core.metrics.measures import Metered
 from sp00ky_core.metrics.rates import Rates, query_of, rates_of
@@ -45,7 +45,7 @@ class Queries(Metered):
         self,
         *,
         backend: str | None = None,
-        status: JobStatus | str | None = None,
+        status: JobStatus | StatusName | None = None,
         path: str | None = None,
         assigned_to: str | None = None,
         error_name: str | None = None,

@@ -68,7 +68,7 @@ class PostgresStore(
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """
 
-    capabilities = StoreCapabilities(
+    capabilities: StoreCapabilities = StoreCapabilities(
         transactions=True,
         shared=True,
         signals_across_processes=True,

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError, StoreError, StoreUnavailable, shown
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
@@ -36,7 +36,7 @@ POLL = 0.05
 class SqliteStore(TransactionalStore):
     """Jobs in a file of SQLite, for any number of processes on one machine."""
 
-    capabilities = StoreCapabilities(
+    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
         shared=True,
         signals_across_processes=True,

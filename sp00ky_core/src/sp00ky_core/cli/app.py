@@ -69,8 +69,8 @@ COMMANDS = (
     *(jobs, backends, runners, schedules, audit),
 )
 
-for command in COMMANDS:
-    cli.add_command(command)
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

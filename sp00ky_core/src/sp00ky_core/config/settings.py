@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 from attrs import field
@@ -225,7 +225,7 @@ class BackendConfig:
         default=(), metadata=key(read.listed(read.path, "[./shared]"), needed=True)
     )
     transport: str | None = field(default=None, metadata=key(read.text))
-    engine: str = field(default="auto", metadata=key(read.engine))
+    engine: Literal["auto", "aiohttp", "httptools"] = field(default="auto", metadata=key(read.engine))
     tls: TlsConfig | None = field(default=None, metadata=key(TlsConfig))
     proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
 

@@ -41,7 +41,7 @@ class Contract:
                 self.unusable[path] = found
             else:
                 self._parts[path] = found
-        self.routes = {path: parts.route for path, parts in self._parts.items()}
+        self.routes: dict[str, Route] = {path: parts.route for path, parts in self._parts.items()}
 
     def route(self, path: str) -> Route | None:
         """Return the route of a path; None if there is none, or if ``unusable`` says why it can't be used."""

@@ -77,7 +77,7 @@ class Reports:
     """
 
     def __init__(self) -> None:
-        self.tally = Tally()
+        self.tally: Tally = Tally()
         self._latest: dict[int, Mapping[str, Any]] = {}
 
     def add(self, worker: int, line: bytes) -> None:

@@ -93,7 +93,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types: mypy --strict on the sources, and what mypy and pyright say to who has nothing but the wheels."""
+    """Types: mypy --strict on the sources; what mypy and pyright say to who has nothing but the wheels."""
     session.install(*_group("types"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("mypy", *SOURCES, "benchmarks")

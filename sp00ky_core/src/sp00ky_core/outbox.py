@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack, cast
+from typing import Any, Self, Unpack
 
 import attrs
 
 from sp00ky_core.backend import Backend, Backends, load_backends, serving, store_tables
 from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
-from sp00ky_core.contract.validation import TimeoutIgnored, validated
-from sp00ky_core.errors import AdapterMissing, CallUnsupported, ConfigError, OptionInvalid, shown
+from sp00ky_core.contract.validation import TimeoutIgnored
+from sp00ky_core.enqueue import EnqueueChecks, Transaction, check_given, new_job_of
+from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job import Job, JobOptions, NewJob
 from sp00ky_core.operators.fleet import FleetOperators
 from sp00ky_core.operators.jobs import JobOperators
 from sp00ky_core.plugins.registry import Plugins, load_plugins
-from sp00ky_core.ports import CallerConnection, MigrationStep, Statement, Statements, Store, StoreOptions
-from sp00ky_core.ports.transport import Transport, TransportFactory
+from sp00ky_core.ports import (
+    CallerConnection,
+    MigrationStep,
+    ParamStyle,
+    SqlStatement,
+    Statement,
+    Store,
+    StoreOptions,
+    Transport,
+    TransportFactory,
+)
 from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.scheduler.operators import ScheduleOperators
 from sp00ky_core.stores.shared_tables import with_shared_tables
 
 __all__ = ["Outbox", "TimeoutIgnored"]
-
-
-class _Transaction(Enum):
-    """Stands for a transaction that wasn't given."""
-
-    OWN = "the store's own transaction"
 
 
 class Outbox(JobOperators, FleetOperators, Queries):
@@ -48,6 +51,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self.plugins = plugins
         self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
+        self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
         self.schedules: ScheduleOperators = ScheduleOperators(
             config, self.store, self.backends, self._hooks, lambda: self.via
         )
@@ -114,7 +118,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         path: str,
         payload: Mapping[str, Any] | None = None,
         *,
-        connection: CallerConnection = _Transaction.OWN,
+        connection: CallerConnection = Transaction.OWN,
         **options: Unpack[JobOptions],
     ) -> Job:
         """Enqueue one call of a backend.
@@ -137,19 +141,20 @@ class Outbox(JobOperators, FleetOperators, Queries):
             OptionInvalid: an option out of its range, or None as ``connection``: a transaction that was lost.
             StoreError: the store refused it, or can't be reached.
         """
-        new_job = _new_job(backend, path, payload, options)
+        new_job = new_job_of(path, payload, options)
         return (await self.run_many(backend, [new_job], connection=connection))[0]
 
     async def run_many(
-        self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = _Transaction.OWN
+        self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = Transaction.OWN
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip.
 
         Raises as ``run``, and ``OptionInvalid`` for what is no ``NewJob``, or one for another backend;
         nothing was written.
         """
-        target, given = self.backends.named(backend), _given(connection)
-        checked = [self._checked(target, new_job) for new_job in _checked(target.name, new_jobs)]
+        check_given(connection)
+        given = None if connection is Transaction.OWN else connection
+        checked = self._checks.checked(backend, new_jobs)
         jobs = await self.store.add(checked, connection=given) if checked else []
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
@@ -160,26 +165,22 @@ class Outbox(JobOperators, FleetOperators, Queries):
         backend: str,
         path: str,
         payload: Mapping[str, Any] | None = None,
+        *,
+        paramstyle: ParamStyle | None = None,
         **options: Unpack[JobOptions],
-    ) -> Statement:
+    ) -> Statement | SqlStatement:
         """Return text and bindings that enqueue one call, for a transaction of your own.
 
-        The arguments are those of ``run``, and are checked as there; nothing is sent. SurrealDB only, where
-        transactions are text (``BEGIN; ...; COMMIT;``). A part of a second in ``timeout`` is rounded up.
-        ``sp00ky_job_enqueued`` doesn't fire: whether it was committed isn't known here.
+        The arguments are those of ``run``, and are checked as there; nothing is sent. On SurrealDB, where
+        transactions are text, a ``Statement``: a part of a second in ``timeout`` is rounded up. On PostgreSQL
+        an ``SqlStatement``, with parameters in a ``paramstyle`` (``pyformat``); where a ``dedup_key`` is
+        taken it returns no row. ``sp00ky_job_enqueued`` doesn't fire: no commit is seen here.
 
         Raises:
             CallUnsupported: the store has no such thing; says what to use instead.
             Sp00kyError: as ``run``.
         """
-        new_job, target = _new_job(backend, path, payload, options), self.backends.named(backend)
-        return _statements_of(self.store).statement(self._checked(target, new_job))
-
-    def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
-        if new_job.ordering_key is not None and not self.store.capabilities.ordering:
-            expected = f"none: {self.store.location} keeps no order"
-            raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
-        return self._hooks.traced(validated(backend, new_job), backend.config)
+        return self._checks.statement(backend, new_job_of(path, payload, options), paramstyle)
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables, and make the schedules what the file says; return what was done.
@@ -258,38 +259,3 @@ class Outbox(JobOperators, FleetOperators, Queries):
         factories = self.transport_factories(backends)
         made = {factory: factory() for factory in set(factories.values())}
         return {name: made[factory] for name, factory in factories.items()}
-
-
-def _new_job(backend: str, path: str, payload: Mapping[str, Any] | None, options: JobOptions) -> NewJob:
-    return NewJob(backend=backend, path=path, payload={} if payload is None else payload, **options)
-
-
-def _given(connection: object) -> object:
-    if connection is None:
-        expected = "your connection; leave it out where the job is no part of a transaction of yours"
-        raise OptionInvalid(option="connection", value="None", expected=expected)
-    return None if connection is _Transaction.OWN else connection
-
-
-def _checked(backend: str, new_jobs: object) -> Iterator[NewJob]:
-    if not isinstance(new_jobs, Iterable):
-        raise OptionInvalid(option="new_jobs", value=shown(new_jobs), expected="a list of NewJob")
-    for index, new_job in enumerate(new_jobs):
-        if not isinstance(new_job, NewJob):
-            given = type(new_job).__name__
-            raise OptionInvalid(option=f"new_jobs[{index}]", value=f"of type {given}", expected="a NewJob")
-        if new_job.backend not in ("", backend):
-            expected = f"{backend!r}, which the call names, or nothing"
-            raise OptionInvalid(
-                option=f"new_jobs[{index}].backend", value=shown(new_job.backend), expected=expected
-            )
-        yield new_job
-
-
-def _statements_of(store: Store) -> Statements:
-    if store.capabilities.statements:
-        return cast("Statements", store)
-    joins = "pass your connection to outbox.run(..., connection=...)"
-    later = "call outbox.run(...) once your transaction has committed"
-    instead = joins if store.capabilities.transactions else later
-    raise CallUnsupported(store=store.location, call="statement()", instead=instead)

@@ -11,6 +11,7 @@ from typing import cast
 import attrs
 
 from sp00ky_core.backend import Backends
+from sp00ky_core.enqueue import Transaction, check_given
 from sp00ky_core.errors import CallUnsupported, StoreClosed
 from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
@@ -21,6 +22,7 @@ from sp00ky_core.operators.matching_jobs import pages
 from sp00ky_core.ports import (
     AuditEntry,
     BackendStats,
+    CallerConnection,
     ErrorGroup,
     Finding,
     JobFilter,
@@ -36,10 +38,16 @@ class Queries(Metered):
 
     backends: Backends
 
-    async def get(self, job_id: str) -> Job:
-        """Return one job. Raises ``JobNotFound``, and ``OptionInvalid`` for an id that is no text."""
+    async def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
+        """Return one job, as your ``connection`` sees it if you give one.
+
+        Raises ``JobNotFound``, and ``OptionInvalid`` for an id that is no text.
+        """
         check_id(job_id)
-        return await self.store.get(job_id)
+        check_given(connection)
+        if connection is Transaction.OWN:
+            return await self.store.get(job_id)
+        return await self.store.get(job_id, connection=connection)
 
     async def find(
         self,
@@ -56,8 +64,12 @@ class Queries(Metered):
         runner_id: str | None = None,
         limit: int = 50,
         after: str | None = None,
+        connection: CallerConnection = Transaction.OWN,
     ) -> list[Job]:
-        """List jobs, newest first; what the arguments mean is said at ``JobFilter`` and ``JobQuery``."""
+        """List jobs, newest first; what the arguments mean is said at ``JobFilter`` and ``JobQuery``.
+
+        With ``connection``, those that your transaction sees, which it has enqueued itself included.
+        """
         if backend is not None:
             self.backends.named(backend)
         query = JobQuery(
@@ -74,7 +86,10 @@ class Queries(Metered):
             limit=limit,
             after=after,
         )
-        return await self.store.find(query)
+        check_given(connection)
+        if connection is Transaction.OWN:
+            return await self.store.find(query)
+        return await self.store.find(query, connection=connection)
 
     def pages(self, conditions: JobFilter, *, limit: int | None = None) -> AsyncGenerator[list[Job], None]:
         """Yield all jobs that meet conditions, newest first, 1,000 at a time: however many, in little memory.

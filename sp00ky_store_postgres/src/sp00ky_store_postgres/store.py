@@ -9,15 +9,20 @@ from sp00ky_core.ports import (
     Claim,
     Finding,
     MigrationStep,
+    ParamStyle,
     Settlement,
     SettleResult,
+    SqlStatement,
     StoreCapabilities,
     StoreOptions,
 )
+from sp00ky_core.stores import finished
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.external import fetch_of
+from sp00ky_store_postgres.connection.synchronous import blocking_fetch_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
 from sp00ky_store_postgres.ids import canonical
@@ -27,6 +32,7 @@ from sp00ky_store_postgres.jobs.reclaim import LostClaims
 from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
+from sp00ky_store_postgres.jobs.statement import sql_statement
 from sp00ky_store_postgres.observe.announcements import Announcements
 from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
@@ -70,6 +76,8 @@ class PostgresStore(
 
     capabilities: StoreCapabilities = StoreCapabilities(
         transactions=True,
+        sql_statements=True,
+        synchronous=True,
         shared=True,
         signals_across_processes=True,
         ordering=True,
@@ -137,12 +145,28 @@ class PostgresStore(
         ``connection`` is an asyncpg connection, a SQLAlchemy AsyncConnection or AsyncSession (on asyncpg or
         psycopg), or a psycopg AsyncConnection.
         """
-        jobs = await self._enqueues.add(new_jobs, connection)
+        if connection is not None:
+            jobs = await self._enqueues.add_within(new_jobs, fetch_of(connection))
+        else:
+            jobs = await self._enqueues.add(new_jobs)
         if any(new_job.run_at is not None for new_job in new_jobs):
             self._claims.start_over()
         if connection is None:
             self._changes.send()
         return jobs
+
+    def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
+        """See ``SynchronousEnqueue.add_in``.
+
+        ``connection`` is a psycopg connection or cursor, a SQLAlchemy Session or Connection (on psycopg or
+        psycopg2), or Django's.
+        """
+        jobs: list[Job] = finished(self._enqueues.add_within(new_jobs, blocking_fetch_of(connection)))
+        return jobs
+
+    def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
+        """See ``SqlStatements.sql_statement``."""
+        return sql_statement(self._tables, new_job, paramstyle)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from sp00ky_core.ports import QUERY_SECONDS
-from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Reply, Table
+from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Table
 
-__all__ = ["SqliteSession", "AiosqliteSession"]
+__all__ = ["SqliteSession"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -46,6 +46,7 @@ def _reads(action: int, _: str | None, value: str | None, *__: str | None) -> in
 class SqliteSession(BlockingSession):
     """A session on a ``sqlite3.Connection``."""
 
+    undoes_statements = True
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.TEXT: "TEXT",
         Kind.INTEGER: "INTEGER",
@@ -93,33 +94,3 @@ class SqliteSession(BlockingSession):
         """See ``Session.indexes_of``."""
         rows, _ = await self.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
         return frozenset(name for (name,) in rows)
-
-
-class CallersSession(SqliteSession):
-    """A session on a caller's ``sqlite3.Connection``, in the transaction that its next commit ends."""
-
-    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        """See ``SqlSession.execute``."""
-        cursor = self.connection.cursor()
-        cursor.row_factory = None  # the caller's may make anything of a row
-        if not self.connection.in_transaction:
-            cursor.execute("BEGIN IMMEDIATE")
-        cursor.execute(text, parameters)
-        return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
-
-
-class AiosqliteSession(SqliteSession):
-    """The same on an ``aiosqlite.Connection``."""
-
-    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        """See ``SqlSession.execute``."""
-        cursor = await self.connection.cursor()
-        cursor.row_factory = None
-        if not self.connection.in_transaction:
-            await cursor.execute("BEGIN IMMEDIATE")
-        await cursor.execute(text, parameters)
-        return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
-
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """See ``SqlSession.execute_many``."""
-        await (await self.connection.cursor()).executemany(text, parameters)

@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
-from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError, StoreError, StoreUnavailable, shown
+from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.transactional import (
     Access,
@@ -19,7 +19,8 @@ from sp00ky_core.stores.transactional import (
     Work,
     WriterGate,
 )
-from sp00ky_store_sqlite.session import AiosqliteSession, CallersSession, SqliteSession
+from sp00ky_store_sqlite.callers import callers_session
+from sp00ky_store_sqlite.session import SqliteSession
 from sp00ky_store_sqlite.url import path_of
 
 __all__ = ["SqliteStore"]
@@ -38,6 +39,7 @@ class SqliteStore(TransactionalStore):
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
+        synchronous=True,
         shared=True,
         signals_across_processes=True,
         concurrent_writes=False,
@@ -71,16 +73,9 @@ class SqliteStore(TransactionalStore):
         for lane in self._lanes.values():
             await lane.close()
 
-    def adopt(self, connection: object) -> Session | None:
-        """See ``TransactionalStore.adopt``: a connection of sqlite3's, or of aiosqlite's."""
-        is_aiosqlite = type(connection).__module__.partition(".")[0] == "aiosqlite"
-        if not is_aiosqlite and not isinstance(connection, sqlite3.Connection):
-            return None
-        known: Any = connection
-        if not known.in_transaction and known.isolation_level is None:
-            expected = "one in a transaction: it commits each statement on its own; execute BEGIN first"
-            raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
-        return (AiosqliteSession if is_aiosqlite else CallersSession)(known, self.translate)
+    def adopt(self, connection: object, access: Access) -> Session | None:
+        """See ``TransactionalStore.adopt``: of sqlite3, aiosqlite, SQLAlchemy on sqlite3, or Django."""
+        return callers_session(connection, self.translate, reads=access is Access.READ)
 
     def translate(self, error: Exception) -> Exception:
         """See ``TransactionalStore.translate``."""

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, cast
 
 import pluggy
@@ -79,6 +79,13 @@ class Hooks:
             task = asyncio.ensure_future(_bounded(answer, impl.plugin_name, name))
             observing.add(task)
             task.add_done_callback(observing.discard)
+
+    def dispatch_blocking(
+        self, name: str, later: Callable[[Coroutine[Any, Any, None]], object], **facts: Any
+    ) -> None:
+        """Call every observer from synchronous code; the coroutines of asynchronous ones go to ``later``."""
+        for impl, answer in self._call_each(name, facts):
+            later(_bounded(answer, impl.plugin_name, name))
 
     async def flush(self) -> None:
         """Wait for the observers still at work, but not for those that don't end when they are cancelled."""

@@ -1,12 +1,12 @@
-"""Carry what ``check`` finds and ``migrate`` does."""
+"""Carry what ``check`` finds and ``migrate`` does, and the privileges that a role needs."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Protocol, Self, runtime_checkable
 
 import attrs
 
-__all__ = ["Finding", "MigrationStep"]
+__all__ = ["Finding", "MigrationStep", "Grants"]
 
 
 @attrs.frozen(kw_only=True)
@@ -53,3 +53,14 @@ class MigrationStep:
     statement: str
     why: str
     creates_table: bool = False
+
+
+@runtime_checkable
+class Grants(Protocol):
+    """Grant privileges: an ability beside ``Store``, where its database has roles."""
+
+    def grants(self) -> list[str]:
+        """Return statements that give three roles what they need: to enqueue, to run, to operate.
+
+        Does no IO, so it works on a store that isn't open. The roles' names are for the reader to replace.
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, Unpack, runtime_checkable
+from typing import Protocol, Unpack
 
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
@@ -13,11 +13,11 @@ from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, OperatorRes
 from sp00ky_core.ports.query import JobFilter, JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
-from sp00ky_core.ports.statement import CallerConnection, Statement
+from sp00ky_core.ports.statement import CallerConnection
 from sp00ky_core.ports.stats import BackendStats, BreakerResult, ErrorGroup
 from sp00ky_core.ports.tables import StoreCapabilities, StoreOptions
 
-__all__ = ["Store", "Statements", "Grants", "StoreFactory"]
+__all__ = ["Store", "SynchronousEnqueue", "StoreFactory"]
 
 
 class Store(Protocol):
@@ -241,11 +241,15 @@ class Store(Protocol):
         entries go after ``AUDIT_KEPT``, uncounted.
         """
 
-    async def get(self, job_id: str) -> Job:
-        """Return one job. Raises ``JobNotFound``."""
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
+        """Return one job, as a caller's connection sees it if one is given. Raises ``JobNotFound``."""
 
-    async def find(self, query: JobQuery) -> list[Job]:
-        """List jobs, newest first."""
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
+        """List jobs, newest first; with ``connection``, those that its transaction sees, its own included.
+
+        Raises:
+            OptionInvalid: ``connection`` is of no kind that this store knows.
+        """
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """Return each backend's numbers; with ``limit``, those up to it are exact.
@@ -271,26 +275,26 @@ class Store(Protocol):
         """
 
 
-class Statements(Protocol):
-    """A store with ``capabilities.statements``, whose callers' transactions are text."""
+class SynchronousEnqueue(Protocol):
+    """A store with ``capabilities.synchronous``: it works on callers' blocking connections.
 
-    def statement(self, new_job: NewJob) -> Statement:
-        """Return statements that insert one pending job, as ``add`` would, in the caller's transaction.
+    Its calls block the thread that they are made in, need no event loop and start no thread, and may be made
+    in several threads at once, each with its connection; the store needn't be open.
+    """
 
-        Does no IO, so it works on a store that isn't open. ``dedup_key`` is honoured. If the transaction is
-        rolled back nothing is left.
+    def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
+        """Insert pending jobs in the connection's transaction; see ``Store.add``.
+
+        Raises:
+            OptionInvalid: ``connection`` is of no kind that this store knows, is asynchronous, closed, or
+                outside a transaction.
         """
 
+    def get_in(self, connection: object, job_id: str) -> Job:
+        """Return one job as the connection sees it. Raises ``JobNotFound``."""
 
-@runtime_checkable
-class Grants(Protocol):
-    """Grant privileges: an ability beside ``Store``, where its database has roles."""
-
-    def grants(self) -> list[str]:
-        """Return statements that give three roles what they need: to enqueue, to run, to operate.
-
-        Does no IO, so it works on a store that isn't open. The roles' names are for the reader to replace.
-        """
+    def find_in(self, connection: object, query: JobQuery) -> list[Job]:
+        """List jobs as the connection sees them, newest first."""
 
 
 StoreFactory = Callable[[StoreOptions], Store]

@@ -108,6 +108,8 @@ class StoreCapabilities:
     Attributes:
         transactions: Add(connection=...) joins a transaction of the caller's.
         statements: It is a ``Statements`` too.
+        sql_statements: It is an ``SqlStatements`` too.
+        synchronous: It is a ``SynchronousEnqueue`` too.
         exact_order: Claims are oldest due first, even where runners compete.
         shared: Several processes may open it at once.
         signals_across_processes: `work_signal()` reports other processes' jobs.
@@ -123,6 +125,8 @@ class StoreCapabilities:
 
     transactions: bool = False
     statements: bool = False
+    sql_statements: bool = False
+    synchronous: bool = False
     exact_order: bool = True
     shared: bool = False
     signals_across_processes: bool = False

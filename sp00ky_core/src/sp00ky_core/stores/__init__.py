@@ -16,6 +16,10 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   what ``add`` inserts, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
   columns.
 - Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``.
+- Callers' connections: ``kinds_of`` recognises one without importing its library, ``sqlalchemy_of`` and
+  ``django_of`` reach what is in SQLAlchemy's and Django's, ``refuse_unfit``, ``refuse_asynchronous``,
+  ``refuse_synchronous`` and ``unknown_kind`` say what is wrong with one; ``finished`` runs a coroutine that
+  never waits.
 - Ids: ``new_key``, ``new_keys``, ``key_at``, ``job_id``, ``table_of``. JSON: ``encode``, ``decode``.
 """
 
@@ -26,6 +30,7 @@ from sp00ky_core.stores import (
     apply,
     backoff,
     broadcast,
+    callers,
     filters,
     ids,
     isolation,
@@ -37,6 +42,7 @@ from sp00ky_core.stores.allowance import *
 from sp00ky_core.stores.apply import *
 from sp00ky_core.stores.backoff import *
 from sp00ky_core.stores.broadcast import *
+from sp00ky_core.stores.callers import *
 from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
 from sp00ky_core.stores.isolation import *
@@ -50,6 +56,7 @@ __all__ += allowance.__all__
 __all__ += apply.__all__
 __all__ += backoff.__all__
 __all__ += broadcast.__all__
+__all__ += callers.__all__
 __all__ += filters.__all__
 __all__ += ids.__all__
 __all__ += isolation.__all__

@@ -5,7 +5,7 @@ The store knows such a table by the name of the first of its backends; callers k
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ import attrs
 from sp00ky_core.backend import Backend, queues
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import BackendStats, ErrorGroup, JobQuery, ScheduleChange, Store
+from sp00ky_core.stores.callers.blocking import finished
 
 PAGE = 500
 """Jobs that are read at a time where those of one backend are sought among those of its table."""
@@ -60,17 +61,38 @@ class _SharedTables:
     def statement(self, new_job: NewJob) -> Any:
         return self._any.statement(self._stored(new_job))
 
-    async def get(self, job_id: str) -> Job:
-        return self._named(await self._store.get(job_id))
+    def sql_statement(self, new_job: NewJob, paramstyle: str) -> Any:
+        return self._any.sql_statement(self._stored(new_job), paramstyle)
 
-    async def find(self, query: JobQuery) -> list[Job]:
+    def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
+        jobs = self._any.add_in(connection, [self._stored(each) for each in new_jobs])
+        return [self._named(job) for job in jobs]
+
+    async def get(self, job_id: str, **options: Any) -> Job:
+        return self._named(await self._store.get(job_id, **options))
+
+    def get_in(self, connection: object, job_id: str) -> Job:
+        return self._named(self._any.get_in(connection, job_id))
+
+    async def find(self, query: JobQuery, **options: Any) -> list[Job]:
+        return await self._found(query, lambda page: self._store.find(page, **options))
+
+    def find_in(self, connection: object, query: JobQuery) -> list[Job]:
+        async def find(page: JobQuery) -> list[Job]:
+            jobs: list[Job] = self._any.find_in(connection, page)
+            return jobs
+
+        found: list[Job] = finished(self._found(query, find))
+        return found
+
+    async def _found(self, query: JobQuery, find: Callable[[JobQuery], Awaitable[list[Job]]]) -> list[Job]:
         of_table = self._table_of(query)
         if query.backend is None:
-            return self._wanted(query, await self._store.find(of_table))
+            return self._wanted(query, await find(of_table))
         found: list[Job] = []
         page = attrs.evolve(of_table, limit=max(min(query.limit, PAGE), 1))
         while len(found) < query.limit:
-            jobs = await self._store.find(page)
+            jobs = await find(page)
             found += self._wanted(query, jobs)
             if len(jobs) < page.limit:
                 break

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, StoreError
+from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreError
+from sp00ky_core.stores import kinds_of, refuse_synchronous, refuse_unfit, unknown_kind
 from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.errors import CONFLICTS, NO_WRITES, state_of, translated
 
@@ -25,22 +27,38 @@ _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 """A parameter; or a quoted name, in which nothing is one."""
 
 
-async def fetch_of(connection: object) -> Fetch:
+async def fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
     """Return what runs a statement on a caller's connection, within the transaction that it is in.
+
+    Args:
+        connection: The caller's.
+        reads: Nothing is written, so that it may be outside a transaction.
 
     Raises:
         OptionInvalid: it is of no kind that is known here, closed, or outside a transaction.
     """
-    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(connection).__mro__}
+    kinds = kinds_of(connection)
     if isinstance(connection, asyncpg.Connection) or "asyncpg.PoolConnectionProxy" in kinds:
-        return _of_asyncpg(connection)
+        return _of_asyncpg(connection, reads=reads)
     if "sqlalchemy.AsyncSession" in kinds:
-        return await _of_sqlalchemy(await connection.connection())  # type: ignore[attr-defined]  # a session's
+        return await _of_sqlalchemy(await connection.connection(), reads=reads)
     if "sqlalchemy.AsyncConnection" in kinds:
-        return await _of_sqlalchemy(connection)
+        return await _of_sqlalchemy(connection, reads=reads)
     if "psycopg.AsyncConnection" in kinds:
-        return _of_psycopg(connection)
-    raise _unknown(connection)
+        return _of_psycopg(connection, reads=reads)
+    refuse_synchronous(connection)
+    raise unknown_kind(connection, EXPECTED)
+
+
+@contextmanager
+def callers_errors(store: str) -> Iterator[None]:
+    """Translate what a caller's connection raises; see ``caller_error``."""
+    try:
+        yield
+    except Sp00kyError:
+        raise
+    except Exception as error:
+        raise caller_error(error, store) from error
 
 
 def caller_error(error: BaseException, store: str) -> Sp00kyError:
@@ -55,65 +73,54 @@ def caller_error(error: BaseException, store: str) -> Sp00kyError:
     elif state == NO_WRITES:
         hint = ": begin one that may write, on a server that takes writes"
     else:
-        return translated(error, store)
+        said = translated(error, store)
+        return elsewhere(said) if isinstance(said, SchemaError) else said
     said = translated(error, store, hint=hint)
     return StoreError(store=store, problem=said.problem) if isinstance(said, StoreError) else said
 
 
-def _unknown(connection: object) -> OptionInvalid:
-    # Not its repr: a connection's may hold a DSN.
-    kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
-    return OptionInvalid(option="connection", value=f"of type {kind}"[:80], expected=EXPECTED)
+def elsewhere(error: SchemaError) -> SchemaError:
+    """Add what a missing table may mean on a caller's connection: that it is to another database."""
+    hint = f"if your connection is to the database of {error.store}"
+    return SchemaError(store=error.store, problem=f"{error.problem}, {hint}")
 
 
-def _refuse(*, closed: bool, alone: bool) -> None:
-    """Refuse before anything is written: a job that can't be rolled back is none of a transaction's."""
-    if closed:
-        raise OptionInvalid(option="connection", value="closed", expected="an open one")
-    if alone:
-        raise OptionInvalid(
-            option="connection",
-            value="outside a transaction (autocommit)",
-            expected="one within a transaction; without `connection` the job is committed at once",
-        )
-
-
-def _of_asyncpg(connection: Any) -> Fetch:
+def _of_asyncpg(connection: Any, *, reads: bool) -> Fetch:
     try:
         closed = connection.is_closed()
         alone = not closed and not connection.is_in_transaction()
     except asyncpg.InterfaceError:  # it was given back to its pool
         closed, alone = True, False
-    _refuse(closed=closed, alone=alone)
+    refuse_unfit(closed=closed, alone=alone and not reads)
     fetch: Fetch = connection.fetch
     return fetch
 
 
-async def _of_sqlalchemy(connection: Any) -> Fetch:
+async def _of_sqlalchemy(connection: Any, *, reads: bool) -> Fetch:
     """Ask by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
     driver = connection.dialect.driver
     if driver not in {"asyncpg", "psycopg", "psycopg_async"}:
         raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=EXPECTED)
-    _refuse(closed=connection.closed, alone=False)
+    refuse_unfit(closed=connection.closed, alone=False)
     raw = await connection.get_raw_connection()
-    _refuse(closed=False, alone=raw.dbapi_connection.autocommit)
+    refuse_unfit(closed=False, alone=raw.dbapi_connection.autocommit and not reads)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
         if driver == "asyncpg":
             result = await connection.exec_driver_sql(statement, arguments)
         else:
-            result = await connection.exec_driver_sql(_named(statement), _by_name(arguments))
+            result = await connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
         rows: Sequence[Row] = result.fetchall()
         return rows
 
     return fetch
 
 
-def _of_psycopg(connection: Any) -> Fetch:
+def _of_psycopg(connection: Any, *, reads: bool) -> Fetch:
     """Fetch by psycopg: without autocommit the first statement begins the transaction."""
     closed = connection.closed
     idle = not closed and connection.info.transaction_status.name == "IDLE"
-    _refuse(closed=closed, alone=idle and connection.autocommit)
+    refuse_unfit(closed=closed, alone=idle and connection.autocommit and not reads)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
         from psycopg import AsyncCursor  # noqa: PLC0415  # only such a caller has it installed
@@ -121,7 +128,7 @@ def _of_psycopg(connection: Any) -> Fetch:
 
         # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
         async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
-            await cursor.execute(_named(statement), _by_name(arguments))
+            await cursor.execute(named(statement), parameters_by_name(arguments))
             rows: Sequence[Row] = await cursor.fetchall()
             return rows
 
@@ -129,9 +136,11 @@ def _of_psycopg(connection: Any) -> Fetch:
 
 
 @lru_cache(maxsize=64)
-def _named(statement: str) -> str:
+def named(statement: str) -> str:
+    """Return a statement with ``%(p1)s`` instead of ``$1``, and so on."""
     return _PLACE.sub(lambda found: found[1] or f"%(p{found[2]})s", statement.replace("%", "%%"))
 
 
-def _by_name(arguments: Sequence[object]) -> dict[str, object]:
+def parameters_by_name(arguments: Sequence[object]) -> dict[str, object]:
+    """Return the parameters of such a statement."""
     return {f"p{number}": argument for number, argument in enumerate(arguments, 1)}

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any
 
-from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
+from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import new_keys
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.external import Fetch, caller_error, fetch_of
+from sp00ky_store_postgres.connection.external import Fetch, callers_errors
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import hyphenated
 from sp00ky_store_postgres.rows import WHOLE, whole_jobs
@@ -57,19 +57,17 @@ class Enqueues:
         spare = max(options.connections // 4, 1)
         self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
 
-    async def add(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
+    async def add(self, new_jobs: Sequence[NewJob]) -> list[Job]:
         """See ``Store.add``."""
-        if connection is None:
-            return await self._add(new_jobs, self._insert_ours)
-        try:
-            fetch = await fetch_of(connection)
+        return await self._add(new_jobs, self._insert_ours)
+
+    async def add_within(self, new_jobs: Sequence[NewJob], fetching: Awaitable[Fetch]) -> list[Job]:
+        """Insert in the transaction of a caller's connection, of which this is the ``fetch_of``."""
+        with callers_errors(self._options.location):
+            fetch = await fetching
             if not self._options.notify:
                 await fetch(QUIET)
             return await self._add(new_jobs, lambda batch: self._insert(batch, fetch))
-        except Sp00kyError:
-            raise
-        except Exception as error:
-            raise caller_error(error, self._options.location) from error
 
     async def _add(
         self, new_jobs: Sequence[NewJob], insert: Callable[[_Batch], Awaitable[dict[str, Job]]]

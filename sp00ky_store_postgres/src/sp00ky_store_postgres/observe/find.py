@@ -3,44 +3,87 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobFilter, JobQuery
+from sp00ky_core.stores import finished
 from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.ids import job_id as id_of
+from sp00ky_store_postgres.connection.executor import Row
+from sp00ky_store_postgres.connection.external import Fetch, callers_errors, fetch_of
+from sp00ky_store_postgres.connection.synchronous import blocking_fetch_of
+from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import canonical, with_canonical_ids
 from sp00ky_store_postgres.observe.filters import select, select_count, tables_of
 from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.rows import LIGHT, WHOLE, whole_jobs
 
+T = TypeVar("T")
+
 
 class Reads(StorePart):
     """A part of the store: what reads jobs."""
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``."""
-        jobs = await self._jobs([canonical(job_id)])
+        if connection is None:
+            self._executor.check_open()  # an id that names no row is looked up nowhere
+            return await self._one(job_id, self._fetch)
+        return await self._within(fetch_of(connection, reads=True), partial(self._one, job_id))
+
+    def get_in(self, connection: object, job_id: str) -> Job:
+        """See ``SynchronousEnqueue.get_in``."""
+        fetching = blocking_fetch_of(connection, reads=True)
+        job: Job = finished(self._within(fetching, partial(self._one, job_id)))
+        return job
+
+    async def _one(self, job_id: str, fetch: Fetch) -> Job:
+        jobs = await self._jobs([canonical(job_id)], fetch)
         if not jobs:
             raise JobNotFound(job_id=job_id)
         return jobs[0]
 
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
         """Return the jobs, without payload and result: enough to decide about them."""
+        self._executor.check_open()
         return await self._jobs(job_ids, columns=LIGHT)
 
-    async def _jobs(self, job_ids: Sequence[str], *, columns: str = WHOLE) -> list[Job]:
-        self._executor.check_open()  # an id that names no row is looked up nowhere
+    async def _jobs(
+        self, job_ids: Sequence[str], fetch: Fetch | None = None, *, columns: str = WHOLE
+    ) -> list[Job]:
         jobs: list[Job] = []
         for table, keys in self._executor.tables.named(job_ids):
-            jobs += whole_jobs(await self._executor.query("load", keys, table=table, columns=columns), table)
+            statement = self._executor.tables.statement("load", table, columns=columns)
+            jobs += whole_jobs(await (fetch or self._fetch)(statement, keys), table)
         return jobs
 
-    async def find(self, query: JobQuery) -> list[Job]:
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
-        after = None if query.after is None else await self.get(query.after)
-        return await self._page(with_canonical_ids(query), after=after)
+        if connection is None:
+            return await self._found(query, self._fetch)
+        return await self._within(fetch_of(connection, reads=True), partial(self._found, query))
+
+    def find_in(self, connection: object, query: JobQuery) -> list[Job]:
+        """See ``SynchronousEnqueue.find_in``."""
+        fetching = blocking_fetch_of(connection, reads=True)
+        jobs: list[Job] = finished(self._within(fetching, partial(self._found, query)))
+        return jobs
+
+    async def _found(self, query: JobQuery, fetch: Fetch) -> list[Job]:
+        after = None if query.after is None else await self._one(query.after, fetch)
+        return await self._page(with_canonical_ids(query), after=after, fetch=fetch)
+
+    async def _within(self, fetching: Awaitable[Fetch], read: Callable[[Fetch], Awaitable[T]]) -> T:
+        """Read on a caller's connection."""
+        with callers_errors(self._executor.location):
+            return await read(await fetching)
+
+    async def _fetch(self, statement: str, *arguments: object) -> Sequence[Row]:
+        return await self._executor.fetch(Workload.REST, statement, *arguments)
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Store.count``."""
@@ -62,12 +105,18 @@ class Reads(StorePart):
         return [id_of(name, str(row[0])) for row in rows]
 
     async def _page(
-        self, query: JobQuery, *, after: Job | None = None, oldest_first: bool = False
+        self,
+        query: JobQuery,
+        *,
+        after: Job | None = None,
+        oldest_first: bool = False,
+        fetch: Fetch | None = None,
     ) -> list[Job]:
         """Return a page of jobs beyond another one."""
         jobs: list[Job] = []
         tables = self._executor.tables
         for table in tables_of(query, tables):
             selection = select(query, table, tables, after=after, oldest_first=oldest_first)
-            jobs += whole_jobs(await selection.fetch(self._executor), table)
+            rows = await (fetch or self._fetch)(selection.statement, *selection.arguments)
+            jobs += whole_jobs(rows, table)
         return sorted(jobs, key=age_of, reverse=not oldest_first)[: query.limit]

@@ -38,7 +38,7 @@ class Store(TransactionalStore):
     async def disconnect(self) -> None:
         await self._lane.close()
 
-    def adopt(self, connection: object) -> SqliteSession | None:
+    def adopt(self, connection: object, access: Access) -> SqliteSession | None:
         return SqliteSession(connection, refused) if isinstance(connection, sqlite3.Connection) else None
 
     def translate(self, error: Exception) -> Exception:

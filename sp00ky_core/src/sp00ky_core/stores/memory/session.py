@@ -36,6 +36,8 @@ class Tables:
 class MemorySession(Session):
     """A transaction: nothing that it awaits ever waits, so that there is but one at a time."""
 
+    blocks = True
+
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._undo: list[Callable[[], object]] = []

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 from sp00ky_core.errors import StoreClosed, shown
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
+from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.ids import job_id, new_key
 from sp00ky_core.stores.memory.session import MemorySession, Tables
 from sp00ky_core.stores.memory.transaction import MemoryTransaction
@@ -46,7 +47,13 @@ class MemoryStore(TransactionalStore):
     """
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True, durable=False, ordering=True, limits=True, schedules=True, rollups=True
+        transactions=True,
+        synchronous=True,
+        durable=False,
+        ordering=True,
+        limits=True,
+        schedules=True,
+        rollups=True,
     )
     executor: ClassVar[type[Executor]] = AtOnce
 
@@ -77,8 +84,10 @@ class MemoryStore(TransactionalStore):
         """See ``TransactionalStore.translate``."""
         return error
 
-    def adopt(self, connection: object) -> Session | None:
-        """See ``TransactionalStore.adopt``: an open ``transaction`` of this store's."""
+    def adopt(self, connection: object, access: Access) -> Session | None:
+        """See ``TransactionalStore.adopt``: an open ``transaction`` of this store's, or one that reads."""
+        if is_foreign(connection):
+            return MemorySession(self._rows)
         return next((each for each in self._transactions if each is connection), None)
 
     def transaction(self) -> MemoryTransaction:
@@ -88,13 +97,21 @@ class MemoryStore(TransactionalStore):
         return transaction
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
-        """See ``Store.add``; it waits for other transactions that have its dedup keys."""
-        own = connection
+        """See ``Store.add``; it waits for other transactions that have its dedup keys.
+
+        Into any database's connection it adds at once, and takes nothing back where that is rolled back.
+        """
+        own = connection = None if is_foreign(connection) else connection
         if not isinstance(own, MemoryTransaction):
             own = MemoryTransaction(self._rows, self._ended)
         while (holder := self._holder(new_jobs, own)) is not None:
             await own.wait_for(holder)
         return await super().add(new_jobs, connection=connection)
+
+    def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
+        """See ``SynchronousEnqueue.add_in``, and ``add``."""
+        jobs: list[Job] = finished(self.add(new_jobs, connection=connection))
+        return jobs
 
     def _holder(self, new_jobs: Sequence[NewJob], own: MemoryTransaction) -> MemoryTransaction | None:
         keys = {(self._of_backend(each.backend).table, each.dedup_key) for each in new_jobs}
@@ -124,6 +141,12 @@ class MemoryStore(TransactionalStore):
         self._rows[stored].put(key, self._rows[stored].whole({**row, "id": key}, self._rows.now()))
         self._notifications.send(work=True)
         return job_id(table, key)
+
+
+def is_foreign(connection: object) -> bool:
+    """Tell whether it is some database's connection, by the calls that every library's has one of."""
+    calls = ("cursor", "execute", "query")
+    return not isinstance(connection, MemoryTransaction) and any(hasattr(connection, each) for each in calls)
 
 
 def _typed(kind: Kind | None, column: str, value: Any) -> Any:

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.breaker import BreakerChange
-from sp00ky_core.errors import JobNotFound, OptionInvalid, shown
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
@@ -25,9 +24,10 @@ from sp00ky_core.ports import (
     SettleResult,
     StoreCapabilities,
 )
+from sp00ky_core.stores.callers import finished, unknown_kind
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.operations import DecidingStore
-from sp00ky_core.stores.transactional.connection.session import Session, Work
+from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.fleet.heartbeat import beats
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
@@ -37,7 +37,7 @@ from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
 from sp00ky_core.stores.transactional.jobs.release import release
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.jobs.settle import settle
-from sp00ky_core.stores.transactional.observe.find import count, find, ids_starting_with, load
+from sp00ky_core.stores.transactional.observe.find import count, find, ids_starting_with, load, one
 from sp00ky_core.stores.transactional.observe.stats import stats
 from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.operate.reschedule import reschedule
@@ -98,14 +98,41 @@ class TransactionalStore(ScheduleStore, DecidingStore):
             self._of_backend(each.backend)
         work = partial(add, tables=self._backends, new_jobs=new_jobs)
         if connection is not None:
-            session = self.adopt(connection)
-            if session is None:
-                expected = f"a connection of a kind that {self.location} takes"
-                raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
-            return await self._executor.within(session, partial(work, joined=True))
+            return await self._executor.within(
+                self._adopted(connection, Access.WRITE), partial(work, joined=True)
+            )
         jobs = await self._executor.write(work) if new_jobs else []
         self._notifications.send(work=True)
         return jobs
+
+    def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
+        """See ``SynchronousEnqueue.add_in``: here, and in the calls beside it, where a session ``blocks``."""
+        for each in new_jobs:
+            self._of_backend(each.backend)
+        return self._within(
+            connection, Access.WRITE, partial(add, tables=self._backends, new_jobs=new_jobs, joined=True)
+        )
+
+    def get_in(self, connection: object, job_id: str) -> Job:
+        """See ``SynchronousEnqueue.get_in``."""
+        return self._within(connection, Access.READ, partial(one, tables=self._tables, job_id=job_id))
+
+    def find_in(self, connection: object, query: JobQuery) -> list[Job]:
+        """See ``SynchronousEnqueue.find_in``."""
+        return self._within(connection, Access.READ, partial(self._found, query=query))
+
+    def _within(self, connection: object, access: Access, work: Work[T]) -> T:
+        session = self._adopted(connection, access)
+        if not session.blocks:
+            raise unknown_kind(connection, "a synchronous one; with this one, use Outbox and await its calls")
+        result: T = finished(self._executor.within(session, work))
+        return result
+
+    def _adopted(self, connection: object, access: Access) -> Session:
+        session = self.adopt(connection, access)
+        if session is None:
+            raise unknown_kind(connection, f"a connection of a kind that {self.location} takes")
+        return session
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
@@ -177,17 +204,22 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     # Reading.
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``."""
-        for job in await self._load([job_id]):
-            return job
-        raise JobNotFound(job_id=job_id)
+        return await self._read(connection, partial(one, tables=self._tables, job_id=job_id))
 
-    async def find(self, query: JobQuery) -> list[Job]:
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
-        after = None if query.after is None else await self.get(query.after)
-        work = partial(find, tables=self.options.tables, query=query, after=after)
-        return await self._executor.read(work)
+        return await self._read(connection, partial(self._found, query=query))
+
+    async def _read(self, connection: object, work: Work[T]) -> T:
+        if connection is None:
+            return await self._executor.read(work)
+        return await self._executor.within(self._adopted(connection, Access.READ), work)
+
+    async def _found(self, session: Session, query: JobQuery) -> list[Job]:
+        after = None if query.after is None else await one(session, self._tables, query.after)
+        return await find(session, self.options.tables, query, after)
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Store.count``."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from threading import Condition
 from typing import Any, TypeVar, cast
 
+from sp00ky_core.stores.callers.blocking import finished
 from sp00ky_core.stores.transactional.connection.session import Session, Work
 from sp00ky_core.stores.transactional.connection.sql import Reply, SqlSession
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 class BlockingSession(SqlSession):
     """A session on a PEP 249 connection; its calls block the thread that they are made in."""
+
+    blocks = True
 
     def __init__(self, connection: Any, translate: Callable[[Exception], Exception]) -> None:
         super().__init__(translate)
@@ -155,14 +158,3 @@ class BlockingLane:
         if session is not None:
             with suppress(Exception):
                 session.connection.close()
-
-
-def finished(coroutine: Any) -> Any:
-    """Run a coroutine that awaits nothing but calls that never suspend, and return its result."""
-    running = cast("Coroutine[Any, Any, Any]", coroutine)
-    try:
-        running.send(None)
-    except StopIteration as end:
-        return end.value
-    running.close()
-    raise RuntimeError("a transaction's work has awaited something besides its session")

@@ -34,8 +34,10 @@ class Primitives(ABC):
         """Let go of every connection; ``run`` may connect again."""
 
     @abstractmethod
-    def adopt(self, connection: object) -> Session | None:
+    def adopt(self, connection: object, access: Access) -> Session | None:
         """Make a session of a caller's connection, in its transaction; None: it is of no kind known here.
+
+        With ``Access.READ`` it only reads, and the connection may be outside a transaction.
 
         Raises:
             OptionInvalid: It would commit each statement on its own.

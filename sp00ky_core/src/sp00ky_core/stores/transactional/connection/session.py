@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import attrs
 
@@ -76,7 +76,14 @@ class Session(ABC):
 
     Instants are ``datetime`` in UTC, JSON is text. Errors of the driver are translated by the store's
     ``translate``, so that a refused row is a ``RowRefused`` here already.
+
+    Attributes:
+        blocks: Its calls never suspend, so that no event loop is needed.
+        undoes_statements: A refused statement leaves the transaction as it was, without a savepoint.
     """
+
+    blocks: ClassVar[bool] = False
+    undoes_statements: ClassVar[bool] = False
 
     @abstractmethod
     async def now(self) -> datetime:

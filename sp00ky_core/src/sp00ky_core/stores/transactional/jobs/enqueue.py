@@ -42,7 +42,8 @@ async def add(
     Raises:
         RowRefused: The database refuses a row; a caller's transaction is as it was.
     """
-    undoes = joined or any(each.dedup_key is not None for each in new_jobs)  # it costs as much as the rows
+    undoes = joined and not (len(new_jobs) == 1 and session.undoes_statements)
+    undoes = undoes or any(each.dedup_key is not None for each in new_jobs)  # it costs as much as the rows
     for tries in range(TRIES):
         held = await _held(session, tables, new_jobs)
         jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), held, tables, await session.now())

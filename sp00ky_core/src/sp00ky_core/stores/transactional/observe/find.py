@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from heapq import nlargest
 
+from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import BEGINNING, age_of
@@ -74,6 +75,13 @@ async def load(session: Session, tables: Mapping[str, JobTable], ids: Sequence[s
     """Return the jobs of these ids that exist, in the order of the ids."""
     found = await load_rows(session, tables, ids)
     return [to_job(*found[each]) for each in dict.fromkeys(ids) if each in found]
+
+
+async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> Job:
+    """Return one job. Raises ``JobNotFound``."""
+    for job in await load(session, tables, [job_id]):
+        return job
+    raise JobNotFound(job_id=job_id)
 
 
 async def count(session: Session, tables: Sequence[JobTable], conditions: JobFilter) -> int:

@@ -1,0 +1,126 @@
+"""Run in the transactions of callers' connections: of sqlite3, aiosqlite, SQLAlchemy, Django."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.stores.callers import django_of, kinds_of, refuse_unfit, sqlalchemy_of, unknown_kind
+from sp00ky_core.stores.transactional import Reply, Session
+from sp00ky_store_sqlite.session import SqliteSession
+
+__all__ = ["callers_session", "CallersSession", "AiosqliteSession", "SqlalchemySession"]
+
+EXPECTED = "one on sqlite3: a sqlite3.Connection, SQLAlchemy's on sqlite+pysqlite, or Django's on SQLite"
+
+BEGIN = "BEGIN IMMEDIATE"
+"""As the store's own writes begin: it waits for other writers now, rather than failing at the first write."""
+
+Translate = Callable[[Exception], Exception]
+
+
+def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Session | None:
+    """Make a session of a caller's connection, in its transaction; None: it is of no kind known here.
+
+    Raises:
+        OptionInvalid: It would commit each statement on its own (unless it only ``reads``).
+    """
+    if isinstance(connection, sqlite3.Connection):
+        return CallersSession(_in_transaction(connection, reads=reads), translate, reads=reads)
+    if "aiosqlite.Connection" in kinds_of(connection):
+        return AiosqliteSession(_in_transaction(connection, reads=reads), translate, reads=reads)
+    if (known := sqlalchemy_of(connection)) is not None:
+        return _of_sqlalchemy(known, translate, reads=reads)
+    raw = django_of(connection, reads=reads)
+    if raw is None:
+        return None
+    if not isinstance(raw, sqlite3.Connection):
+        raise unknown_kind(connection, EXPECTED)
+    return CallersSession(raw, translate, reads=reads)
+
+
+def _of_sqlalchemy(connection: Any, translate: Translate, *, reads: bool) -> Session:
+    if connection.dialect.driver != "pysqlite":
+        raise unknown_kind(connection, EXPECTED)
+    if not connection.in_transaction():
+        connection.begin()
+    _in_transaction(connection.connection.dbapi_connection, reads=reads)
+    return SqlalchemySession(connection, translate, reads=reads)
+
+
+def _in_transaction(connection: Any, *, reads: bool) -> Any:
+    """Return a connection of sqlite3's, or of aiosqlite's, whose next statement doesn't commit itself."""
+    try:
+        alone = not connection.in_transaction and (
+            connection.isolation_level is None or getattr(connection, "autocommit", None) is True
+        )
+    except (sqlite3.ProgrammingError, ValueError):  # what each of them raises once it is closed
+        refuse_unfit(closed=True, alone=False)
+    if alone and not reads:
+        expected = "one in a transaction: it commits each statement on its own; execute BEGIN first"
+        raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
+    return connection
+
+
+class CallersSession(SqliteSession):
+    """A session on a caller's ``sqlite3.Connection``, in the transaction that its next commit ends."""
+
+    def __init__(self, connection: Any, translate: Translate, *, reads: bool) -> None:
+        super().__init__(connection, translate)
+        self._reads = reads
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        cursor = self._cursor()
+        cursor.execute(text, parameters)
+        return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        self._cursor().executemany(text, parameters)
+
+    def _cursor(self) -> sqlite3.Cursor:
+        cursor: sqlite3.Cursor = self.connection.cursor()
+        cursor.row_factory = None  # the caller's may make anything of a row
+        if not self._reads and not self.connection.in_transaction:
+            cursor.execute(BEGIN)
+        return cursor
+
+
+class SqlalchemySession(CallersSession):
+    """The same on SQLAlchemy's ``Connection``, which logs what is run, and knows of its transaction."""
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        result = self._begun().exec_driver_sql(text, tuple(parameters))
+        return (result.fetchall() if result.returns_rows else ()), result.rowcount
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        self._begun().exec_driver_sql(text, list(map(tuple, parameters)))
+
+    def _begun(self) -> Any:
+        if not self._reads and not self.connection.connection.dbapi_connection.in_transaction:
+            self.connection.exec_driver_sql(BEGIN)
+        return self.connection
+
+
+class AiosqliteSession(CallersSession):
+    """The same on an ``aiosqlite.Connection``."""
+
+    blocks = False
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        cursor = await self.connection.cursor()
+        cursor.row_factory = None
+        if not self._reads and not self.connection.in_transaction:
+            await cursor.execute(BEGIN)
+        await cursor.execute(text, parameters)
+        return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        await (await self.connection.cursor()).executemany(text, parameters)

@@ -1,0 +1,98 @@
+"""Check what is to be enqueued, for both outboxes; nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, cast
+
+import attrs
+
+from sp00ky_core.backend import Backend, Backends
+from sp00ky_core.contract.validation import validated
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
+from sp00ky_core.job import JobOptions, NewJob
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store
+
+__all__ = ["Transaction", "EnqueueChecks", "check_given", "new_job_of"]
+
+
+class Transaction(Enum):
+    """Stands for a transaction that wasn't given."""
+
+    OWN = "the store's own transaction"
+
+
+def check_given(connection: object) -> None:
+    """Refuse None, which a lost transaction is: it must not become a committed job."""
+    if connection is None:
+        expected = "your connection; leave it out where the job is no part of a transaction of yours"
+        raise OptionInvalid(option="connection", value="None", expected=expected)
+
+
+def new_job_of(path: str, payload: Mapping[str, Any] | None, options: JobOptions) -> NewJob:
+    """Make the job of one call, for a backend that ``EnqueueChecks.checked`` sets."""
+    return NewJob(path=path, payload={} if payload is None else payload, **options)
+
+
+@attrs.frozen(kw_only=True)
+class EnqueueChecks:
+    """Check new jobs against their backends' contracts, and give them their trace context.
+
+    Attributes:
+        backends: By name.
+        hooks: Of the plugins.
+        store: What the jobs are for.
+    """
+
+    backends: Backends
+    hooks: Hooks
+    store: Store
+
+    def checked(self, backend: str, new_jobs: Iterable[NewJob]) -> list[NewJob]:
+        """Return jobs as they are to be stored; raises as ``Outbox.run_many``."""
+        target = self.backends.named(backend)
+        return [self._checked(target, each) for each in _own(target.name, new_jobs)]
+
+    def statement(
+        self, backend: str, new_job: NewJob, paramstyle: ParamStyle | None
+    ) -> Statement | SqlStatement:
+        """Return a job as text and bindings; raises as ``Outbox.statement``."""
+        (checked,) = self.checked(backend, [new_job])
+        if self.store.capabilities.sql_statements:
+            return cast("SqlStatements", self.store).sql_statement(checked, paramstyle or "pyformat")
+        if paramstyle is not None and self.store.capabilities.statements:
+            expected = f"left out: statements of {self.store.location} have variables, and no style"
+            raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
+        return _statements_of(self.store).statement(checked)
+
+    def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
+        if new_job.ordering_key is not None and not self.store.capabilities.ordering:
+            expected = f"none: {self.store.location} keeps no order"
+            raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
+        return self.hooks.traced(validated(backend, new_job), backend.config)
+
+
+def _own(backend: str, new_jobs: object) -> Iterator[NewJob]:
+    if not isinstance(new_jobs, Iterable):
+        raise OptionInvalid(option="new_jobs", value=shown(new_jobs), expected="a list of NewJob")
+    for index, new_job in enumerate(new_jobs):
+        if not isinstance(new_job, NewJob):
+            given = type(new_job).__name__
+            raise OptionInvalid(option=f"new_jobs[{index}]", value=f"of type {given}", expected="a NewJob")
+        if new_job.backend not in ("", backend):
+            expected = f"{backend!r}, which the call names, or nothing"
+            raise OptionInvalid(
+                option=f"new_jobs[{index}].backend", value=shown(new_job.backend), expected=expected
+            )
+        yield new_job
+
+
+def _statements_of(store: Store) -> Statements:
+    if store.capabilities.statements:
+        return cast("Statements", store)
+    joins = "pass your connection to outbox.run(..., connection=...)"
+    later = "call outbox.run(...) once your transaction has committed"
+    instead = joins if store.capabilities.transactions else later
+    raise CallUnsupported(store=store.location, call="statement()", instead=instead)

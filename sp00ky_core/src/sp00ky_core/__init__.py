@@ -35,7 +35,7 @@ from sp00ky_core.errors.schedules import *
 from sp00ky_core.errors.store import *
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
-from sp00ky_core.job_options import JobOptions
+from sp00ky_core.job_options import CommonJobOptions, JobOptions
 from sp00ky_core.machine import Transition
 from sp00ky_core.metrics.rates import Rates
 from sp00ky_core.operators.bulk import BulkResult, Refusal
@@ -83,6 +83,7 @@ __all__ = [
     "Outbox",
     "Job",
     "NewJob",
+    "CommonJobOptions",
     "JobOptions",
     "JobStatus",
     "StatusName",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents
-from sp00ky_core.contract.payload import PayloadCheck, compiled
+from sp00ky_core.contract.payload import PayloadCheck, PayloadSchemas, compiled, described
 from sp00ky_core.contract.routes import Route, RouteParts, described_routes
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
@@ -67,6 +67,11 @@ class Contract:
         except DocumentProblem:
             for path in pending:
                 self._check(path)
+
+    def payload_schemas(self) -> PayloadSchemas:
+        """Describe the payloads of all routes that can be used."""
+        self.compile()
+        return described(self._parts.values(), self._schemas)
 
     def _check(self, path: str) -> PayloadCheck | None:
         parts = self._parts.get(path)

@@ -278,5 +278,5 @@ def test_every_folder_of_tests_is_a_distribution_s_or_crosses_them() -> None:
     assert folders - of_one == ACROSS
 
 
-ACROSS = {"benchmarks", "chaos", "e2e", "examples", "hostile", "packaging"}
+ACROSS = {"benchmarks", "chaos", "e2e", "examples", "hostile", "packaging", "types"}
 """Folders whose tests are of several distributions together, or of none."""

@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.core.generate import hostile
+
+from sp00ky_core import Outbox
+from sp00ky_core.generate.module import module_text
 
 collect_ignore_glob = [] if find_spec("mypy") and find_spec("pyright") else ["test_*.py"]
 
@@ -35,9 +39,7 @@ def mypy(*programs: Path, folder: Path) -> Errors:
     return {(Path(each["file"]).name, each["line"]) for each in found if each["severity"] == "error"}
 
 
-def pyright(*programs: Path, folder: Path) -> Errors:
-    for program in programs:
-        shutil.copy(program, folder)
+def pyright(*_programs: Path, folder: Path) -> Errors:
     (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
     found = json.loads(_output("-m", "pyright", "--outputjson", folder=folder))["generalDiagnostics"]
     return {(Path(each["file"]).name, each["range"]["start"]["line"] + 1) for each in found}
@@ -65,8 +67,24 @@ def _output(*arguments: str, folder: Path) -> str:
 CHECKERS: dict[str, Callable[..., Errors]] = {"mypy": mypy, "pyright": pyright}
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The programs, copied to where they find modules generated of their document and of a hostile one."""
+    folder = tmp_path_factory.mktemp("programs")
+    for file in (*PROGRAMS.glob("*.py"), *PROGRAMS.glob("*.yml")):
+        shutil.copy(file, folder)
+    _generate(folder, "typed_outbox.py")
+    (folder / "openapi.yml").write_text(json.dumps(hostile.document()))
+    _generate(folder, "hostile_outbox.py")
+    return sorted(folder.glob("*.py"))
+
+
+def _generate(folder: Path, name: str) -> None:
+    outbox = Outbox.open(folder / "sp00ky.yml")
+    (folder / name).write_text(module_text(outbox.backends, outbox.plugins.strategies))
+
+
 @pytest.fixture(scope="session", params=CHECKERS)
-def errors(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Errors:
+def errors(request: pytest.FixtureRequest, programs: list[Path]) -> Errors:
     """What each checker finds in the programs here."""
-    programs = sorted(PROGRAMS.glob("*.py"))
-    return CHECKERS[request.param](*programs, folder=tmp_path_factory.mktemp(request.param))
+    return CHECKERS[request.param](*programs, folder=programs[0].parent)

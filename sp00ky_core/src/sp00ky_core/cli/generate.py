@@ -35,6 +35,8 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
         raise Sp00kyError(
             f"{out} wasn't written by `sp00ky generate`, and stays as it is; choose another name"
         )
+    if check and not there:
+        raise Sp00kyError(f"there is no {out}; run `sp00ky generate --out {out}`")
     if check and there != text:
         outdated = module.changed(outbox.backends, there) or outbox.config.file
         raise ModuleOutdated(module=str(out), document=str(outdated))

@@ -34,7 +34,7 @@ def payload_schema(parts: RouteParts, schemas: Schemas) -> dict[str, Any]:
 
 @attrs.frozen(kw_only=True)
 class PayloadSchema:
-    """What the payloads of a route are made of, as JSON Schema.
+    """Describe the payloads of a route, as JSON Schema.
 
     Attributes:
         route: The route.
@@ -51,7 +51,7 @@ class PayloadSchema:
 
 @attrs.frozen(kw_only=True)
 class PayloadSchemas:
-    """The schemas of all payloads of a document.
+    """Hold the schemas of all payloads of a document.
 
     Attributes:
         routes: By path.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ MARK = "# Written by `sp00ky generate`, which writes it anew: change nothing her
 HEAD = """\
 # ruff: noqa
 # fmt: off
+# pyright: reportUnusedImport=false
 from __future__ import annotations
 
 """
@@ -33,7 +33,7 @@ IMPORTS = {
     "sp00ky_core.generate": ("Calls", "SyncCalls", "TypedCalls", "check_documents"),
     "sp00ky_core.sync": ("SyncOutbox",),
 }
-"""What a module may need; it imports what it needs."""
+"""What a module may need."""
 
 OWN = ("DOCUMENTS", "Strategy", "Options", "SyncOptions", "TypedOutbox", "TypedSyncOutbox")
 """Names of a module that no document has a say in."""
@@ -106,13 +106,8 @@ def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> s
         statements += needed
         described.append(_Backend(name=name, attribute=attribute, calls_class=stem, calls=calls))
     body = "\n\n".join([_constants(backends, strategies), OPTIONS, *statements, *_classes(described)])
-    return f"{MARK}{HEAD}{_imports(body)}\n{body}"
-
-
-def _imports(body: str) -> str:
-    used = frozenset(re.findall(r"\w+", body))
-    needed = {module: [name for name in names if name in used] for module, names in IMPORTS.items()}
-    return "".join(f"from {module} import {', '.join(names)}\n" for module, names in needed.items() if names)
+    imports = "".join(f"from {module} import {', '.join(names)}\n" for module, names in IMPORTS.items())
+    return f"{MARK}{HEAD}{imports}\n{body}"
 
 
 def changed(backends: Mapping[str, Backend], module: str) -> Path | None:

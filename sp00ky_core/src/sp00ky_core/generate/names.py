@@ -9,6 +9,9 @@ from collections.abc import Iterable
 LONGEST = 60
 """Characters of an identifier."""
 
+HIDDEN = frozenset({"str", "int", "float", "bool", "datetime", "date"})
+"""Names in types that one of a class would hide there; the others begin with a capital."""
+
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _PUBLIC = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -33,17 +36,19 @@ def class_name(text: str) -> str:
     """Return a name for a class, as ``SpookifyPayload``."""
     words = _WORD.findall(text)
     name = "".join(word[0].upper() + word[1:] for word in words)[:LONGEST]
-    return name if name and name[0].isalpha() else f"T{name}"
+    return name if name and name[0].isalpha() and not keyword.iskeyword(name) else f"T{name}"
 
 
 def attribute_name(text: str) -> str:
     """Return a name for an attribute or a method, as ``users_id``."""
     name = "_".join(_WORD.findall(text))[:LONGEST] or "root"
-    name = name if name[0].isalpha() else f"n{name}"
-    return f"{name}_" if keyword.iskeyword(name) else name
+    name = name[0].lower() + name[1:] if name[0].isalpha() else f"n{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in HIDDEN else name
 
 
-def is_public(name: object) -> bool:
-    """Whether a name of a document can be a method's as it is."""
-    fits = isinstance(name, str) and len(name) <= LONGEST and _PUBLIC.fullmatch(name) is not None
-    return fits and not keyword.iskeyword(str(name))
+def method_name(operation_id: str | None) -> str | None:
+    """Return an ``operationId`` as a method's name, begun in lower case, as no class is; None: it is none."""
+    if operation_id is None or not _PUBLIC.fullmatch(operation_id) or len(operation_id) > LONGEST:
+        return None
+    name = operation_id[0].lower() + operation_id[1:]
+    return None if keyword.iskeyword(name) or name in HIDDEN else name

@@ -8,7 +8,7 @@ import attrs
 
 from sp00ky_core.contract.payload import PayloadSchema, PayloadSchemas
 from sp00ky_core.generate.annotation import ANY_OBJECT, Annotations
-from sp00ky_core.generate.names import Names, attribute_name, class_name, is_public
+from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
 from sp00ky_core.generate.shapes import Shape, Shapes
 from sp00ky_core.job_options import is_plain_text
 
@@ -50,14 +50,9 @@ def method_names(routes: Mapping[str, PayloadSchema]) -> Mapping[str, str]:
     is named by its document.
     """
     names = Names(separator="_")
-    paths = sorted(filter(is_plain_text, routes))
-    paths.sort(key=lambda path: not is_public(routes[path].operation_id))
-    found = {}
-    for path in paths:
-        operation_id, derived = str(routes[path].operation_id), attribute_name(path)
-        candidates = (operation_id, derived) if is_public(routes[path].operation_id) else (derived,)
-        found[path] = names.unique(*candidates)
-    return found
+    given = {path: method_name(routes[path].operation_id) for path in sorted(filter(is_plain_text, routes))}
+    found = {path: names.unique(name, attribute_name(path)) for path, name in given.items() if name}
+    return found | {path: names.unique(attribute_name(path)) for path, name in given.items() if not name}
 
 
 def _call(backend: str, schema: PayloadSchema, method: str, annotations: Annotations) -> Call:

@@ -120,7 +120,7 @@ def _own(schema: Mapping[str, Any]) -> Shape:
 
 
 def _is_usable(shape: Shape) -> bool:
-    return shape.is_listed and all(map(is_plain_text, {*shape.properties, *shape.required}))
+    return shape.is_listed and all(key and is_plain_text(key) for key in {*shape.properties, *shape.required})
 
 
 def _joined(ones: list[Shape] | None, others: list[Shape] | None) -> list[Shape] | None:

@@ -6,8 +6,7 @@ import keyword
 import re
 from collections.abc import Collection, Mapping
 
-RESERVED = frozenset({"str", "int", "float", "bool", "datetime", "date"})
-"""Names in types that a key would hide within a class; the others begin with a capital."""
+from sp00ky_core.generate.names import HIDDEN
 
 _PLAIN = re.compile(r"[a-z][A-Za-z0-9_]*")
 
@@ -23,4 +22,4 @@ def typed_dict(name: str, fields: Mapping[str, str], required: Collection[str]) 
 
 
 def _is_plain(key: str) -> bool:
-    return bool(_PLAIN.fullmatch(key)) and not keyword.iskeyword(key) and key not in RESERVED
+    return bool(_PLAIN.fullmatch(key)) and not keyword.iskeyword(key) and key not in HIDDEN

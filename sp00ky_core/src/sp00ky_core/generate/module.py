@@ -24,7 +24,7 @@ from __future__ import annotations
 
 """
 
-IMPORTS = {
+IMPORTS: Mapping[str, tuple[str, ...]] = {
     "collections.abc": ("Mapping", "Sequence"),
     "datetime": ("date", "datetime"),
     "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "Unpack", "overload"),

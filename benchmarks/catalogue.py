@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from benchmarks.on_postgres import backlog, churn, delivery, enqueue, growth, latency, notify, restart
+from benchmarks.on_postgres import (
+    backlog,
+    churn,
+    delivery,
+    enqueue,
+    growth,
+    latency,
+    notify,
+    restart,
+    synchronous,
+)
 from benchmarks.setting import Benchmark
 from benchmarks.surreal import backlog as surreal_backlog
 from benchmarks.surreal import delivery as surreal_delivery
@@ -19,6 +29,7 @@ ON_POSTGRES: dict[str, Benchmark] = {
     "noop": delivery.noop,
     "enqueue": enqueue.many,
     "enqueue-one": enqueue.one,
+    "synchronous": synchronous.run,
     "latency": latency.run,
     "backlog": backlog.run,
     "growth-waiting": growth.waiting,

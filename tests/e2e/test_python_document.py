@@ -54,9 +54,9 @@ def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    # The two that need PostgreSQL are run by tests/store_postgres/test_documents.py,
+    # The three that need PostgreSQL are run by tests/store_postgres/test_documents.py,
     # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 11
+    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 12
 
 
 def test_enqueue(project: Path) -> None:
@@ -97,8 +97,35 @@ def test_operate(project: Path) -> None:
     assert {fate.value for fate in OperatorFate} <= set(re.findall(r"`(\w+)`", section))
 
 
+DJANGO = """
+    import django
+    from django.conf import settings
+
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": "app.db"}
+    settings.configure(DATABASES={"default": database})
+    django.setup()
+    # the example
+    from sp00ky_core.sync import SyncOutbox
+
+    with SyncOutbox.open("sp00ky.yml", store="sqlite:///app.db") as outbox:
+        outbox.migrate()
+        with transaction.atomic():
+            job = spookify(outbox, "1")
+        before = len(outbox.find())
+        with transaction.atomic():
+            spookify(outbox, "2")
+            transaction.set_rollback(True)
+        print(before, len(outbox.find()) - before)
+    connection.close()
+"""
+
+
 def test_without_asyncio(project: Path) -> None:
-    assert run(project, "-W", "error", "-c", example("Without asyncio: Django, Flask")) == "pending\n"
+    section = TEXT.partition("\n## Without asyncio: Django, Flask\n")[2].partition("\n## ")[0]
+    enqueue, in_django = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    assert run(project, "-W", "error", "-c", enqueue) == "True\npending\n"
+    program = textwrap.dedent(DJANGO).replace("# the example", in_django)
+    assert run(project, "-W", "error", "-c", program) == "2 0\n"
 
 
 def test_a_service_runs_its_jobs_itself(project: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-CHEAP = ("delivery", "noop", "enqueue", "enqueue-one", "latency", "notify", "churn")
+CHEAP = ("delivery", "noop", "enqueue", "enqueue-one", "synchronous", "latency", "notify", "churn")
 
 
 ON_SURREAL = ("surreal-delivery", "surreal-noop", "surreal-enqueue", "surreal-latency", "surreal-backlog")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
+import psycopg
 import pytest
 
 from sp00ky_conformance.store.jobs.refusals import REFUSED
@@ -44,6 +45,9 @@ class TestPostgresStore(StoreConformance):
                 yield connection
         finally:
             await connection.close()
+
+    def blocking(self, store: Store) -> AbstractContextManager[object]:
+        return psycopg.connect(self.dsn)
 
     async def refuse(self, store: Store, table: str, what: str) -> None:
         event = "INSERT" if what == "insert" else "UPDATE"

@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
 from sp00ky_core import JobQuery, JobStatus, Outbox
@@ -63,7 +63,7 @@ async def test_an_insert_is_a_whole_enqueue(
 async def test_a_job_in_the_caller_s_transaction(
     store: PostgresStore, url: str, sql: Any, schema: str, project: Path
 ) -> None:
-    (example,) = [each for each in examples("docs/python.md", "python") if "asyncpg" in each]
+    (example,) = [each for each in examples("docs/python.md", "python") if "import asyncpg" in each]
     scope: dict[str, Any] = {}
     exec(example, scope)  # noqa: S102  # our own document
     await sql.execute("CREATE TEMP TABLE thread (id text PRIMARY KEY)")
@@ -75,21 +75,13 @@ async def test_a_job_in_the_caller_s_transaction(
         assert len(await outbox.find()) == 1
 
 
-async def test_a_synchronous_insert(store: PostgresStore, dsn: str, schema: str, project: Path) -> None:
-    (example,) = [each for each in examples("docs/python.md", "python") if "DB-API" in each]
-    scope: dict[str, Any] = {}
+async def test_sql_of_an_enqueue(store: PostgresStore, url: str, sql: Any, project: Path) -> None:
+    (example,) = [each for each in examples("docs/python.md", "python") if "paramstyle=" in each]
+    scope: dict[str, Any] = {"asyncpg": asyncpg}
     exec(example, scope)  # noqa: S102  # our own document
-    with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('search_path', %s, true)", ('"{}"'.format(schema.replace('"', '""')),)
-        )
-        scope["enqueue"](cursor, "/spookify", {"id": "thread:abc"})
-        with pytest.raises(ValueError, match="id"):
-            scope["enqueue"](cursor, "/spookify", {})
-        with pytest.raises(ValueError, match="/spokify"):
-            scope["enqueue"](cursor, "/spokify", {})
-    (job,) = await store.find(JobQuery())
-    assert job.payload == {"id": "thread:abc"}
+    async with Outbox.open("sp00ky.yml", store=url) as outbox:
+        key = await scope["spookify"](outbox, sql, "thread:abc")
+        assert (await outbox.get(f"job:{key}")).payload == {"id": "thread:abc"}
 
 
 def test_retention_is_the_one_that_is_said() -> None:

@@ -173,8 +173,10 @@ def test_the_adapter_names_no_column() -> None:
 
 
 def test_the_adapter_is_small() -> None:
-    lines = [line.strip() for file in SOURCE.glob("*.py") for line in file.read_text().splitlines()]
-    assert len([line for line in lines if line and not line.startswith("#")]) < 250
+    """``callers.py`` takes connections of three more libraries; for its own an adapter needs 20 lines."""
+    files = [file for file in SOURCE.glob("*.py") if file.name != "callers.py"]
+    lines = [line.strip() for file in files for line in file.read_text().splitlines()]
+    assert len([line for line in lines if line and not line.startswith("#")]) < 250 - 20
 
 
 async def test_the_switch_to_wal_waits_for_another_process(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,11 @@ class SqliteConformance(StoreConformance):
 
     @asynccontextmanager
     async def transaction(self, store: Store) -> AsyncIterator[object]:
+        with closing(self.connect(store)) as connection, connection:
+            yield connection
+
+    @contextmanager
+    def blocking(self, store: Store) -> Iterator[object]:
         with closing(self.connect(store)) as connection, connection:
             yield connection
 

@@ -55,11 +55,15 @@ class EnqueueChecks:
         target = self.backends.named(backend)
         return [self._checked(target, each) for each in _own(target.name, new_jobs)]
 
+    def one(self, backend: str, new_job: NewJob) -> NewJob:
+        """Return one job that has no backend yet as ``checked`` does."""
+        return self._checked(self.backends.named(backend), new_job)
+
     def statement(
         self, backend: str, new_job: NewJob, paramstyle: ParamStyle | None
     ) -> Statement | SqlStatement:
         """Return a job as text and bindings; raises as ``Outbox.statement``."""
-        (checked,) = self.checked(backend, [new_job])
+        checked = self.one(backend, new_job)
         if self.store.capabilities.sql_statements:
             return cast("SqlStatements", self.store).sql_statement(checked, paramstyle or "pyformat")
         if paramstyle is not None and self.store.capabilities.statements:

@@ -114,8 +114,9 @@ def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
     """Observe an enqueue: jobs were added by this process's ``run`` or ``run_many``.
 
     Fires after the write; with ``connection``, before the caller's commit, which may never come. Jobs that a
-    schedule makes fire ``sp00ky_schedule_fired`` instead. The return value is ignored. Raising changes
-    nothing.
+    schedule makes fire ``sp00ky_schedule_fired`` instead. In a ``SyncOutbox`` it is called in the thread of
+    the enqueue; an asynchronous one runs on the outbox's event loop then, which is started for it, and the
+    enqueue doesn't wait for it. The return value is ignored. Raising changes nothing.
     """
 
 

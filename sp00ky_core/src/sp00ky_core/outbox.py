@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, overload
 
 import attrs
 
@@ -159,6 +159,28 @@ class Outbox(JobOperators, FleetOperators, Queries):
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Mapping[str, Any] | None = ...,
+        *,
+        paramstyle: None = ...,
+        **options: Unpack[JobOptions],
+    ) -> Statement: ...
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Mapping[str, Any] | None = ...,
+        *,
+        paramstyle: ParamStyle,
+        **options: Unpack[JobOptions],
+    ) -> SqlStatement: ...
 
     def statement(
         self,

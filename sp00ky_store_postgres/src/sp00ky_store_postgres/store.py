@@ -16,13 +16,11 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.stores import finished
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import fetch_of
-from sp00ky_store_postgres.connection.synchronous import blocking_fetch_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
 from sp00ky_store_postgres.ids import canonical
@@ -161,8 +159,7 @@ class PostgresStore(
         ``connection`` is a psycopg connection or cursor, a SQLAlchemy Session or Connection (on psycopg or
         psycopg2), or Django's.
         """
-        jobs: list[Job] = finished(self._enqueues.add_within(new_jobs, blocking_fetch_of(connection)))
-        return jobs
+        return self._enqueues.add_in(new_jobs, connection)
 
     def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
         """See ``SqlStatements.sql_statement``."""

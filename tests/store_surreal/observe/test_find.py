@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
@@ -132,3 +133,11 @@ async def test_the_newest_job_of_a_parent_and_a_path(migrated: SurrealStore) -> 
     jobs = await migrated.add(new_jobs)
     found = await migrated.find(JobQuery(assigned_to="thread:0", path="/1", limit=1))
     assert [job.id for job in found] == [jobs[9].id]
+
+
+async def test_a_caller_s_transaction_is_not_looked_into(migrated: SurrealStore) -> None:
+    (job,) = await migrated.add([NewJob(backend="api", path="/a")])
+    with pytest.raises(CallUnsupported, match=r"no get\(connection=\): leave the connection out, once"):
+        await migrated.get(job.id, connection=object())
+    with pytest.raises(CallUnsupported, match=r"no find\(connection=\)"):
+        await migrated.find(JobQuery(), connection=object())

@@ -47,7 +47,12 @@ def _of_sqlalchemy(connection: Any, translate: Translate, *, reads: bool) -> Ses
     if not connection.in_transaction():
         connection.begin()
     _in_transaction(connection.connection.dbapi_connection, reads=reads)
-    return SqlalchemySession(connection, translate, reads=reads)
+
+    def of_driver(error: Exception) -> Exception:
+        # SQLAlchemy's own has the statement's parameters in its text, which may be secret.
+        return translate(getattr(error, "orig", None) or error)
+
+    return SqlalchemySession(connection, of_driver, reads=reads)
 
 
 def _in_transaction(connection: Any, *, reads: bool) -> Any:

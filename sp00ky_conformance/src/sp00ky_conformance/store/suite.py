@@ -10,6 +10,7 @@ from __future__ import annotations
 from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
 from sp00ky_conformance.store.connection.processes import ProcessConformance
+from sp00ky_conformance.store.connection.synchronous import SynchronousConformance
 from sp00ky_conformance.store.flags import FlagConformance
 from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs.breaker import BreakerConformance
@@ -81,6 +82,7 @@ class StoreConformance(
     DedupConformance,
     TransactionConformance,
     StatementConformance,
+    SynchronousConformance,
     ClaimConformance,
     ClaimersConformance,
     BreakerConformance,
@@ -137,10 +139,10 @@ class StoreConformance(
 ):
     """Every promise of ``Store``.
 
-    An adapter writes ``make_store``, and ``write_row``, ``transaction`` and ``transact`` where its database
-    can hold any row, joins the caller's transactions, and has statements for them; and, so that faults can
-    be tested, ``refuse``, ``sever``, ``backdate_beat``, ``backdate_audit`` and ``delete_row``; and
-    ``query_of`` where it keeps schedules.
+    An adapter writes ``make_store``, and ``write_row``, ``transaction``, ``transact`` and ``blocking`` where
+    its database can hold any row, joins the caller's transactions, has statements for them, and takes
+    blocking connections; and, so that faults can be tested, ``refuse``, ``sever``, ``backdate_beat``,
+    ``backdate_audit`` and ``delete_row``; and ``query_of`` where it keeps schedules.
 
     Stores differ in what their ``capabilities`` say, and in nothing else. No test is skipped: where a flag is
     false it is asserted that the store doesn't have what it says it hasn't, and a row that the database

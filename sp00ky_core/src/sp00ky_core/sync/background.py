@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
@@ -45,7 +45,10 @@ class Background:
             if not self._is_open:
                 _wait_for(self._outbox.__aenter__(), loop)
                 self._is_open = True
-        return _wait_for(_called(call, self._outbox), loop)
+        try:
+            return _wait_for(_called(call, self._outbox), loop)
+        except CancelledError:
+            raise StoreClosed(store=self._outbox.store.location, problem=CLOSED) from None
 
     def leave(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Begin something that no one waits for, but ``close``."""
@@ -86,11 +89,9 @@ class Background:
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        loop.run_forever()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        loop.close()
+    """Run the loop until it is stopped; what is at work then is cancelled."""
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop().run_forever()
 
 
 async def _called(call: Callable[[Outbox], Awaitable[T]], outbox: Outbox) -> T:

@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class FindOptions(TypedDict, total=False):
-    """What ``find`` is asked for; see ``JobFilter`` and ``JobQuery``."""
+    """Choose the jobs that ``find`` lists, as ``JobFilter`` and ``JobQuery`` say."""
 
     backend: str | None
     status: JobStatus | StatusName | None
@@ -130,8 +130,9 @@ class SyncOutbox:
             CallUnsupported: the store takes no blocking connection.
             StoreError: the store refused it, or can't be reached.
         """
-        new_jobs = [new_job_of(path, payload, options)]
-        return self.run_many(backend, new_jobs, connection=connection, autocommit=autocommit)[0]
+        _check_mode(connection, autocommit=autocommit)
+        checked = self._checks.one(backend, new_job_of(path, payload, options))
+        return self._add([checked], connection, autocommit=autocommit)[0]
 
     def run_many(
         self,
@@ -144,15 +145,29 @@ class SyncOutbox:
         """Enqueue calls of a backend, all or none, in one round trip. Raises as ``run``."""
         _check_mode(connection, autocommit=autocommit)
         checked = self._checks.checked(backend, new_jobs)
-        if not checked:
-            return []
-        if autocommit:
-            jobs = self._background.run(lambda outbox: outbox.store.add(checked))
-        else:
-            jobs = self._store("run(connection=)").add_in(connection, checked)
-        if self._hooks.observes("sp00ky_job_enqueued"):
-            self._hooks.dispatch_blocking("sp00ky_job_enqueued", self._background.leave, jobs=jobs)
-        return jobs
+        return self._add(checked, connection, autocommit=autocommit) if checked else []
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Mapping[str, Any] | None = ...,
+        *,
+        paramstyle: None = ...,
+        **options: Unpack[JobOptions],
+    ) -> Statement: ...
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Mapping[str, Any] | None = ...,
+        *,
+        paramstyle: ParamStyle,
+        **options: Unpack[JobOptions],
+    ) -> SqlStatement: ...
 
     def statement(
         self,
@@ -241,6 +256,15 @@ class SyncOutbox:
     def do(self, call: Callable[[Outbox], Awaitable[T]]) -> T:
         """Do something else with the outbox, on its event loop, and wait for it."""
         return self._background.run(call)
+
+    def _add(self, checked: list[NewJob], connection: object, *, autocommit: bool) -> list[Job]:
+        if autocommit:
+            jobs = self._background.run(lambda outbox: outbox.store.add(checked))
+        else:
+            jobs = self._store("run(connection=)").add_in(connection, checked)
+        if self._hooks.observes("sp00ky_job_enqueued"):
+            self._hooks.dispatch_blocking("sp00ky_job_enqueued", self._background.leave, jobs=jobs)
+        return jobs
 
     def _store(self, call: str) -> SynchronousEnqueue:
         store = self._checks.store

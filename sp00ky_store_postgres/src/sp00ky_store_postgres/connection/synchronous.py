@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,12 +23,21 @@ EXPECTED = (
     "or Django's connections[...]"
 )
 
-Run = Callable[[str, Mapping[str, object]], Sequence[Row]]
-"""A statement with ``%(p1)s``... and its parameters, to rows."""
+Run = Callable[[str, Sequence[object]], Sequence[Row]]
+"""A statement with ``$1``... and its arguments, to rows."""
 
 
-async def blocking_fetch_of(connection: object, *, reads: bool = False) -> Fetch:
-    """Return what runs a statement on a caller's blocking connection; neither it nor that ever suspends.
+async def blocking_fetch(run: Run) -> Fetch:
+    """Return the same as it is called in asynchronous code; it never suspends."""
+
+    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
+        return run(statement, arguments)
+
+    return fetch
+
+
+def run_of(connection: Any, *, reads: bool = False) -> Run:
+    """Return what runs a statement on a caller's blocking connection.
 
     Args:
         connection: The caller's.
@@ -37,15 +46,6 @@ async def blocking_fetch_of(connection: object, *, reads: bool = False) -> Fetch
     Raises:
         OptionInvalid: it is of no kind that is known here, closed, or outside a transaction.
     """
-    run = _run_of(connection, reads=reads)
-
-    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
-        return run(named(statement), parameters_by_name(arguments))
-
-    return fetch
-
-
-def _run_of(connection: Any, *, reads: bool) -> Run:
     kinds = kinds_of(connection)
     if "psycopg.Cursor" in kinds:
         return _of_psycopg(connection.connection, reads=reads)
@@ -60,17 +60,16 @@ def _run_of(connection: Any, *, reads: bool) -> Run:
 
 
 def _of_psycopg(connection: Any, *, reads: bool) -> Run:
-    from psycopg import Cursor  # noqa: PLC0415  # only such a caller has it installed
+    from psycopg import RawCursor  # noqa: PLC0415  # only such a caller has it installed
     from psycopg.rows import tuple_row  # noqa: PLC0415
 
     closed = connection.closed
     alone = not reads and not closed and connection.autocommit and not _is_in_transaction(connection)
     refuse_unfit(closed=closed, alone=alone)
 
-    def run(statement: str, parameters: Mapping[str, object]) -> Sequence[Row]:
-        # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
-        with Cursor(connection, row_factory=tuple_row) as cursor:
-            return cursor.execute(statement, parameters).fetchall()
+    def run(statement: str, arguments: Sequence[object]) -> Sequence[Row]:
+        # Not connection.cursor(), whose kind and whose rows are the caller's choice.
+        return RawCursor(connection, row_factory=tuple_row).execute(statement, arguments).fetchall()
 
     return run
 
@@ -89,21 +88,25 @@ def _of_sqlalchemy(connection: Any, *, reads: bool) -> Run:
         raise unknown_kind(connection, EXPECTED)
     refuse_unfit(closed=False, alone=not reads and connection.connection.dbapi_connection.autocommit)
 
-    def run(statement: str, parameters: Mapping[str, object]) -> Sequence[Row]:
-        rows: Sequence[Row] = connection.exec_driver_sql(statement, parameters).fetchall()
+    def run(statement: str, arguments: Sequence[object]) -> Sequence[Row]:
+        result = connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
+        rows: Sequence[Row] = result.fetchall()
         return rows
 
     return run
 
 
 def _of_django(connection: Any, raw: Any) -> Run:
-    """Run by Django's cursor, so that its log, and what counts queries, has the statement."""
+    """Run by the driver; by Django's cursor, which takes longer, where Django logs or counts statements."""
+    is_plain = not connection.queries_logged and not connection.execute_wrappers
+    if is_plain and connection.timezone is not None and "psycopg.Connection" in kinds_of(raw):
+        return _of_psycopg(raw, reads=True)
 
-    def run(statement: str, parameters: Mapping[str, object]) -> Sequence[Row]:
+    def run(statement: str, arguments: Sequence[object]) -> Sequence[Row]:
         with connection.cursor() as cursor:
             # It may have found the connection dead, and made another one, outside the transaction.
             refuse_unfit(closed=connection.connection is not raw, alone=False)
-            cursor.execute(statement, parameters)
+            cursor.execute(named(statement), parameters_by_name(arguments))
             rows: Sequence[Row] = cursor.fetchall()
         return rows if connection.timezone is not None else _aware(rows, connection.timezone_name)
 

@@ -8,12 +8,14 @@ from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any
 
-from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.ids import new_keys
-from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.external import Fetch, callers_errors
+from sp00ky_core.stores import finished
+from sp00ky_core.stores.ids import new_key, new_keys
+from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.external import Fetch, caller_error, callers_errors
+from sp00ky_store_postgres.connection.synchronous import Run, blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import hyphenated
 from sp00ky_store_postgres.rows import WHOLE, whole_jobs
@@ -69,6 +71,26 @@ class Enqueues:
                 await fetch(QUIET)
             return await self._add(new_jobs, lambda batch: self._insert(batch, fetch))
 
+    def add_in(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
+        """Insert in the transaction of a caller's blocking connection."""
+        try:
+            run = run_of(connection)
+            if len(new_jobs) == 1 and new_jobs[0].dedup_key is None and self._options.notify:
+                return [self._add_one(new_jobs[0], run)]
+            jobs: list[Job] = finished(self.add_within(new_jobs, blocking_fetch(run)))
+        except Sp00kyError:
+            raise
+        except Exception as error:
+            raise caller_error(error, self._options.location) from error
+        return jobs
+
+    def _add_one(self, new_job: NewJob, run: Run) -> Job:
+        """Insert as ``_insert`` does; this is nearly every call, and as fast as it can be."""
+        table, key, plain = self._tables.of(new_job.backend), hyphenated(new_key()), is_plain(new_job)
+        statement = self._statement("add_one_plain" if plain else "add_one", table)
+        rows = run(statement, one_arguments(key, new_job, plain=plain))
+        return self._stored_one(rows, table, key, new_job, plain=plain)
+
     async def _add(
         self, new_jobs: Sequence[NewJob], insert: Callable[[_Batch], Awaitable[dict[str, Job]]]
     ) -> list[Job]:
@@ -122,12 +144,17 @@ class Enqueues:
         plain = is_plain(new_job)
         statement = self._statement("add_one_plain" if plain else "add_one", table)
         rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
+        return {key: self._stored_one(rows, table, key, new_job, plain=plain)}
+
+    def _stored_one(
+        self, rows: Sequence[Row], table: JobTable, key: str, new_job: NewJob, *, plain: bool
+    ) -> Job:
         if not rows:
             raise RowRefused(store=self._options.location, problem=UNKEPT)
         instants = map(as_utc, rows[0][1:])
         if plain:
-            return stored_plain([(key, new_job)], table, instants)
-        return {key: stored(new_job, table, key, instants)}
+            return stored_plain([(key, new_job)], table, instants)[key]
+        return stored(new_job, table, key, instants)
 
     async def _insert_plain(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
         ((at,),) = await fetch(self._statement("add_plain", table), *plain_arguments(pairs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job
@@ -15,7 +15,7 @@ from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.connection.external import Fetch, callers_errors, fetch_of
-from sp00ky_store_postgres.connection.synchronous import blocking_fetch_of
+from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import canonical, with_canonical_ids
 from sp00ky_store_postgres.observe.filters import select, select_count, tables_of
@@ -37,8 +37,7 @@ class Reads(StorePart):
 
     def get_in(self, connection: object, job_id: str) -> Job:
         """See ``SynchronousEnqueue.get_in``."""
-        fetching = blocking_fetch_of(connection, reads=True)
-        job: Job = finished(self._within(fetching, partial(self._one, job_id)))
+        job: Job = self._read_in(connection, partial(self._one, job_id))
         return job
 
     async def _one(self, job_id: str, fetch: Fetch) -> Job:
@@ -69,9 +68,13 @@ class Reads(StorePart):
 
     def find_in(self, connection: object, query: JobQuery) -> list[Job]:
         """See ``SynchronousEnqueue.find_in``."""
-        fetching = blocking_fetch_of(connection, reads=True)
-        jobs: list[Job] = finished(self._within(fetching, partial(self._found, query)))
+        jobs: list[Job] = self._read_in(connection, partial(self._found, query))
         return jobs
+
+    def _read_in(self, connection: object, read: Callable[[Fetch], Awaitable[Any]]) -> Any:
+        with callers_errors(self._executor.location):
+            fetching = blocking_fetch(run_of(connection, reads=True))
+        return finished(self._within(fetching, read))
 
     async def _found(self, query: JobQuery, fetch: Fetch) -> list[Job]:
         after = None if query.after is None else await self._one(query.after, fetch)

@@ -11,5 +11,5 @@ VALUES (
     $11::int, $12::text, CASE WHEN $12::text IS NOT NULL THEN clock_timestamp() END, $13::timestamptz
 )
 RETURNING
-    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}: ' || id)::uuid END, created_at, updated_at, run_at,
+    CASE WHEN id = $1::text::uuid THEN true ELSE ('{{unkept}}: ' || id)::boolean END, created_at, updated_at, run_at,
     ordering_at

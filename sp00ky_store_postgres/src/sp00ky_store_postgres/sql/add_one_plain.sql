@@ -11,4 +11,4 @@ VALUES (
     NULL, NULL, NULL
 )
 RETURNING
-    CASE WHEN id = $1::text::uuid THEN id ELSE ('{{unkept}}: ' || id)::uuid END, created_at, updated_at, run_at
+    CASE WHEN id = $1::text::uuid THEN true ELSE ('{{unkept}}: ' || id)::boolean END, created_at, updated_at, run_at

@@ -50,8 +50,9 @@ def is_plain(new_job: NewJob) -> bool:
 
 def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
     """Return the arguments of ``add_one_plain.sql``, or of ``add_one.sql``."""
-    values = _values(key, new_job)
-    return values[:3] if plain else values
+    if plain:
+        return key, new_job.path, new_job.payload_json.decode()
+    return _values(key, new_job)
 
 
 def _values(key: str, new_job: NewJob) -> tuple[Any, ...]:
@@ -166,4 +167,6 @@ def as_utc(instant: object) -> datetime | None:
 
     What a codec makes something else of is None: the row is there all the same.
     """
-    return instant if isinstance(instant, datetime) and instant.tzinfo is UTC else instant_of(instant)
+    if isinstance(instant, datetime) and instant.tzinfo is not None:
+        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return instant_of(instant)

@@ -8,7 +8,7 @@ from datetime import datetime
 import attrs
 from surrealdb import RecordID
 
-from sp00ky_core.errors import JobNotFound
+from sp00ky_core.errors import CallUnsupported, JobNotFound
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import age_of
@@ -30,19 +30,26 @@ _AFTER = "created_at <= $last_created AND (created_at != $last_created OR id < $
 class Reads(StorePart):
     """A part of the store: jobs by their ids, and by what they must meet."""
 
-    async def get(self, job_id: str) -> Job:
-        """See ``Store.get``."""
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
+        """See ``Store.get``; it doesn't look into a caller's transaction."""
+        self._refuse(connection, "get(connection=)")
         jobs = await self._load([job_id])
         if not jobs:
             raise JobNotFound(job_id=job_id)
         return jobs[0]
 
-    async def find(self, query: JobQuery) -> list[Job]:
-        """See ``Store.find``."""
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
+        """See ``Store.find``; it doesn't look into a caller's transaction."""
+        self._refuse(connection, "find(connection=)")
         await self._ready.ensure()
         if query.after is not None:
             await self.get(query.after)
         return await find(self._connection, self._tables, query)
+
+    def _refuse(self, connection: object, call: str) -> None:
+        if connection is not None:
+            later = "leave the connection out, once your transaction has committed"
+            raise CallUnsupported(store=self._connection.target.location, call=call, instead=later)
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Store.count``."""

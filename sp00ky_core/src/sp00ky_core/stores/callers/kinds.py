@@ -79,7 +79,7 @@ def django_of(connection: Any, *, reads: bool = False) -> Any | None:
         return None
     before = connection.connection
     _connect_django(connection)
-    refuse_unfit(closed=False, alone=not reads and connection.get_autocommit())
+    refuse_unfit(closed=False, alone=not reads and connection.autocommit)
     refuse_unfit(closed=connection.connection is not before and not reads, alone=False)
     if connection.needs_rollback:
         expected = "one without an error before: leave the atomic() block, and repeat it"

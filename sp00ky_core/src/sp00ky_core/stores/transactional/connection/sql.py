@@ -18,6 +18,11 @@ Reply = tuple[Sequence[Sequence[Any]], int]
 
 Codec = Callable[[Any], Any]
 
+Insertion = tuple[str, Sequence[tuple[int, Codec]]]
+
+_insertions: dict[type, dict[tuple[str, tuple[str, ...]], Insertion]] = {}
+"""Texts of INSERTs and their encoders, by the session's class, the table's name, and the columns."""
+
 
 class SqlSession(Session):
     """A session whose primitives are texts; its class attributes are the dialect.
@@ -89,15 +94,24 @@ class SqlSession(Session):
         """See ``Session.insert``."""
         if not rows:
             return
-        names = tuple(rows[0])
-        places = ", ".join([self.placeholder] * len(names))
-        text = f"INSERT INTO {self._name(table.name)} ({self._list(names)}) VALUES ({places})"
-        encoders = ((n, self.encoders.get(table.kinds[name])) for n, name in enumerate(names))
-        parameters = _parameters(rows, [(n, encode) for n, encode in encoders if encode is not None])
+        text, encoders = self._insertion(table, tuple(rows[0]))
+        parameters = _parameters(rows, encoders)
         try:
             await self.execute_many(text, parameters)
         except Exception as error:
             raise self._translate(error) from error
+
+    def _insertion(self, table: Table, names: tuple[str, ...]) -> Insertion:
+        """Return the INSERT of these columns, and their encoders by number; most enqueues have the same."""
+        known = _insertions.setdefault(type(self), {})
+        found = known.get((table.name, names))
+        if found is None:
+            places = ", ".join([self.placeholder] * len(names))
+            text = f"INSERT INTO {self._name(table.name)} ({self._list(names)}) VALUES ({places})"
+            encoders = ((n, self.encoders.get(table.kinds[name])) for n, name in enumerate(names))
+            found = text, [(n, encode) for n, encode in encoders if encode is not None]
+            known[table.name, names] = found
+        return found
 
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """See ``Session.update``."""

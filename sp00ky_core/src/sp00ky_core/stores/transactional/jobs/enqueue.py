@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from operator import attrgetter
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, NewJob
@@ -85,7 +86,7 @@ def _jobs(
     jobs: list[Job] = []
     added: dict[str, list[Row]] = {tables[each.backend].table: [] for each in new_jobs}
     held = dict(held)
-    options = [name for name in OPTIONS if any(getattr(each, name) for each in new_jobs)]
+    options = [name for name in OPTIONS if any(map(attrgetter(name), new_jobs))]
     options += ["ordering_at"] if "ordering_key" in options else []
     for new_job, key in zip(new_jobs, keys, strict=True):
         table, dedup = tables[new_job.backend].table, new_job.dedup_key

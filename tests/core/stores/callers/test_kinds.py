@@ -1,0 +1,69 @@
+"""Connections are recognised by their classes' names; what is wrong with one is one line."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+import sqlalchemy
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.stores.callers import (
+    django_of,
+    kinds_of,
+    refuse_asynchronous,
+    refuse_synchronous,
+    refuse_unfit,
+    sqlalchemy_of,
+    unknown_kind,
+)
+
+
+class Mine(sqlite3.Connection):
+    """As an application may have it."""
+
+
+def test_a_kind_is_that_of_its_bases_too() -> None:
+    with closing(sqlite3.connect(":memory:", factory=Mine)) as connection:
+        assert {"sqlite3.Connection", "tests.Mine"} <= kinds_of(connection)
+    assert kinds_of(7) == {"builtins.int", "builtins.object"}
+
+
+def test_sqlalchemy_s_connection_is_reached_in_each_session() -> None:
+    engine = sqlalchemy.create_engine("sqlite://")
+    scoped = scoped_session(sessionmaker(engine))
+    with engine.connect() as connection, Session(connection) as session:
+        assert sqlalchemy_of(connection) is connection
+        assert sqlalchemy_of(session) is connection
+        assert sqlalchemy_of(scoped) is scoped.connection()
+        assert sqlalchemy_of(7) is None
+        assert django_of(7) is None
+        connection.invalidate()
+        with pytest.raises(OptionInvalid, match=r"invalidated; expected .* its transaction is lost"):
+            sqlalchemy_of(connection)
+    with pytest.raises(OptionInvalid, match="closed"):
+        sqlalchemy_of(connection)
+    scoped.remove()
+    engine.dispose()
+
+
+def test_each_outbox_is_named_for_the_other_s_connections() -> None:
+    asynchronous = type("AsyncConnection", (), {"__module__": "psycopg"})()
+    with closing(sqlite3.connect(":memory:")) as synchronous:
+        refuse_asynchronous(synchronous)
+        refuse_synchronous(asynchronous)
+        with pytest.raises(OptionInvalid, match="use SyncOutbox"):
+            refuse_synchronous(synchronous)
+    with pytest.raises(OptionInvalid, match="use Outbox and await"):
+        refuse_asynchronous(asynchronous)
+
+
+def test_what_is_unfit_is_refused() -> None:
+    refuse_unfit(closed=False, alone=False)
+    with pytest.raises(OptionInvalid, match="closed"):
+        refuse_unfit(closed=True, alone=True)
+    with pytest.raises(OptionInvalid, match="outside a transaction"):
+        refuse_unfit(closed=False, alone=True)
+    assert str(unknown_kind(7, "a connection")) == "connection is of type builtins.int; expected a connection"

@@ -1,0 +1,307 @@
+"""Enqueue in the transaction of a caller's blocking connection, on each kind that is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy
+from django.db import connections, transaction
+from sqlalchemy.orm import Session
+from tests.store_postgres.blocking_callers import KINDS, Begin, django_alias, engine_of
+from tests.store_postgres.conftest import with_query
+
+from sp00ky_core.errors import JobNotFound, OptionInvalid, RowRefused, SchemaError, Sp00kyError
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
+from sp00ky_core.stores.ids import new_key
+from sp00ky_store_postgres import PostgresStore
+
+
+@pytest.fixture(scope="module")
+def module_store(dsn: str) -> Iterator[PostgresStore]:
+    """A store that is migrated, and closed: callers' connections are enough."""
+    schema = f"sync_{new_key()[-12:]}"
+    options = StoreOptions(url=with_query(dsn, schema=schema), tables=(JobTable(backend="api", table="job"),))
+    store = PostgresStore(options)
+    asyncio.run(store.migrate())
+    yield store
+    with psycopg.connect(dsn) as connection:
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+def job_table(module_store: PostgresStore) -> str:
+    """The name of its table in SQL."""
+    return module_store.sql_statement(NewJob(backend="api", path="/"), "format").text.split()[2]
+
+
+@pytest.fixture
+def store(module_store: PostgresStore, dsn: str, job_table: str) -> Iterator[PostgresStore]:
+    """The same without a job."""
+    yield module_store
+    with psycopg.connect(dsn) as connection:
+        connection.execute(
+            f"TRUNCATE {job_table}; ALTER TABLE {job_table} DROP CONSTRAINT IF EXISTS assigned"
+        )
+
+
+@pytest.fixture
+def committed(store: PostgresStore, dsn: str) -> Any:
+    """Reads what is committed."""
+
+    def committed() -> list[Job]:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            return store.find_in(connection, JobQuery())
+
+    return committed
+
+
+@pytest.fixture(params=KINDS, ids=str)
+def begin(request: pytest.FixtureRequest, dsn: str) -> Any:
+    kind = KINDS[request.param]
+    return lambda: kind(dsn)
+
+
+def test_jobs_are_there_when_it_commits_and_not_before(
+    store: PostgresStore, begin: Any, new_job: Any, committed: Any
+) -> None:
+    run_at = datetime(2042, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+    options = {"dedup_key": "k", "timeout": 5, "assigned_to": "t:1", "ordering_key": "o", "priority": 2}
+    with begin() as connection:
+        added = store.add_in(connection, [new_job(payload={"%s": "100 % $1 \u00fc"})])
+        added += store.add_in(connection, [new_job(delay=timedelta(hours=1), expires_at=run_at)])
+        added += store.add_in(connection, [new_job() for _ in range(3)])
+        keyed = store.add_in(connection, [new_job(**options), new_job(dedup_key="k"), new_job(run_at=run_at)])
+        added += keyed[1:]
+        assert committed() == []
+        assert store.get_in(connection, keyed[0].id) == keyed[0]
+        found = store.find_in(connection, JobQuery(limit=3))
+        assert {job.id: job for job in found}.items() <= {job.id: job for job in added}.items()
+        assert len(store.find_in(connection, JobQuery(after=found[-1].id))) == 4
+    assert keyed[0] == keyed[1]
+    assert {job.id: job for job in committed()} == {job.id: job for job in added}
+
+
+def test_jobs_are_gone_when_it_rolls_back(
+    store: PostgresStore, begin: Any, new_job: Any, committed: Any
+) -> None:
+    with pytest.raises(ZeroDivisionError), begin() as connection:  # noqa: PT012  # the block is rolled back
+        store.add_in(connection, [new_job()])
+        store.add_in(connection, [new_job(dedup_key="k"), new_job()])
+        raise ZeroDivisionError
+    assert committed() == []
+
+
+def kill(dsn: str) -> None:
+    """End the server's side of the transaction that is open."""
+    with psycopg.connect(dsn, autocommit=True) as other:
+        open_ones = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+        rows = other.execute(f"SELECT pg_terminate_backend(pid, 5000) {open_ones}").fetchall()
+    assert rows == [(True,)]
+
+
+def test_a_lost_transaction_takes_no_job_outside_of_itself(
+    store: PostgresStore, begin: Any, new_job: Any, committed: Any, dsn: str
+) -> None:
+    refused: list[str] = []
+    with suppress(Exception), begin() as connection:  # how a library leaves the block is its own affair
+        store.add_in(connection, [new_job()])
+        kill(dsn)
+        for _ in range(3):
+            try:
+                store.add_in(connection, [new_job()])
+            except Sp00kyError as error:
+                refused.append(str(error))
+    assert len(refused) == 3
+    assert "\n" not in "".join(refused)
+    assert committed() == []
+
+
+def test_a_connection_that_django_finds_dead_is_refused(
+    store: PostgresStore, new_job: Any, committed: Any, dsn: str
+) -> None:
+    """It makes another one then, which would commit the job by itself."""
+    with suppress(Exception), KINDS["django"](dsn) as connection:
+        kill(dsn)
+        connection.health_check_done = False  # as at the end of a request
+        with pytest.raises(OptionInvalid, match="closed"):
+            store.add_in(connection, [new_job()])
+        raise ZeroDivisionError
+    assert committed() == []
+
+
+def test_what_the_database_refuses_is_said(
+    store: PostgresStore, begin: Any, new_job: Any, dsn: str, job_table: str
+) -> None:
+    with psycopg.connect(dsn) as other:
+        other.execute(f"ALTER TABLE {job_table} ADD CONSTRAINT assigned CHECK (assigned_to IS NOT NULL)")
+    with suppress(Exception), begin() as connection:
+        with pytest.raises(RowRefused, match="check"):
+            store.add_in(connection, [new_job()])
+        raise ZeroDivisionError
+
+
+@contextmanager
+def psycopg_alone(dsn: str) -> Iterator[Any]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def psycopg_alone_in_a_pipeline(dsn: str) -> Iterator[Any]:
+    with psycopg.connect(dsn, autocommit=True) as connection, connection.pipeline():
+        yield connection
+
+
+@contextmanager
+def sqlalchemy_alone(dsn: str) -> Iterator[Any]:
+    with engine_of(dsn, "psycopg", isolation_level="AUTOCOMMIT") as engine, engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def session_alone(dsn: str) -> Iterator[Any]:
+    with engine_of(dsn, "psycopg2", isolation_level="AUTOCOMMIT") as engine, Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def django_alone(dsn: str) -> Iterator[Any]:
+    connection = connections[django_alias(dsn)]
+    yield connection
+    connection.close()
+
+
+ALONE: dict[str, Begin] = {
+    "psycopg": psycopg_alone,
+    "psycopg in a pipeline": psycopg_alone_in_a_pipeline,
+    "sqlalchemy": sqlalchemy_alone,
+    "session": session_alone,
+    "django": django_alone,
+}
+
+
+@pytest.mark.parametrize("begin", ALONE.values(), ids=ALONE)
+def test_a_connection_that_commits_by_itself_only_reads(
+    store: PostgresStore, dsn: str, new_job: Any, begin: Begin, committed: Any
+) -> None:
+    with begin(dsn) as connection:
+        with pytest.raises(OptionInvalid, match="outside a transaction"):
+            store.add_in(connection, [new_job()])
+        assert store.find_in(connection, JobQuery()) == []
+        with pytest.raises(JobNotFound):
+            store.get_in(connection, "job:1")
+    assert committed() == []
+
+
+def test_a_transaction_that_was_begun_by_hand_is_one(
+    store: PostgresStore, dsn: str, new_job: Any, committed: Any
+) -> None:
+    with psycopg_alone(dsn) as plain, psycopg_alone_in_a_pipeline(dsn) as piped:
+        for connection in (plain, piped):
+            connection.execute("BEGIN")
+            store.add_in(connection, [new_job()])
+            connection.execute("COMMIT")
+    assert len(committed()) == 2
+
+
+def test_a_closed_connection_is_refused(store: PostgresStore, dsn: str, new_job: Any) -> None:
+    with psycopg.connect(dsn) as plain, KINDS["sqlalchemy psycopg"](dsn) as known:
+        pass
+    for connection in (plain, plain.cursor, known):
+        with pytest.raises(OptionInvalid, match=r"closed|of type"):
+            store.add_in(connection, [new_job()])
+
+
+async def test_each_outbox_names_the_other_for_a_connection_of_the_other_kind(
+    store: PostgresStore, dsn: str, new_job: Any
+) -> None:
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        with pytest.raises(OptionInvalid, match=r"AsyncConnection; expected a synchronous one.*use Outbox"):
+            store.add_in(connection, [new_job()])
+    with psycopg.connect(dsn) as blocking, engine_of(dsn, "psycopg") as engine, Session(engine) as session:
+        for each in (blocking, session):
+            with pytest.raises(OptionInvalid, match=r"expected an asynchronous one.*use SyncOutbox"):
+                await store.add([new_job()], connection=each)
+
+
+@pytest.mark.parametrize("connection", [object(), "postgresql://", 7])
+def test_other_kinds_are_refused(store: PostgresStore, new_job: Any, connection: object) -> None:
+    with pytest.raises(OptionInvalid, match="a psycopg connection or cursor, a SQLAlchemy"):
+        store.add_in(connection, [new_job()])
+
+
+def test_an_engine_of_another_database_is_refused(store: PostgresStore, new_job: Any) -> None:
+    engine = sqlalchemy.create_engine("sqlite://")
+    with engine.begin() as connection, pytest.raises(OptionInvalid, match="on psycopg or psycopg2"):
+        store.add_in(connection, [new_job()])
+    engine.dispose()
+
+
+def test_a_connection_to_another_database_is_said(make: Any, dsn: str, new_job: Any) -> None:
+    said = "run: sp00ky migrate, if your connection is to the database of postgresql://"
+    with psycopg.connect(dsn) as connection, pytest.raises(SchemaError, match=said):
+        make(schema="elsewhere").add_in(connection, [new_job()])
+
+
+def test_in_asynchronous_code_django_s_guard_is_one_line(
+    store: PostgresStore, dsn: str, new_job: Any
+) -> None:
+    connection = connections[django_alias(dsn)]
+
+    async def enqueue() -> None:
+        store.add_in(connection, [new_job()])
+
+    with pytest.raises(OptionInvalid, match=r"in asynchronous code; expected .*sync_to_async"):
+        asyncio.run(enqueue())
+
+
+def test_in_django_under_asyncio(store: PostgresStore, dsn: str, new_job: Any, committed: Any) -> None:
+    from asgiref.sync import sync_to_async  # noqa: PLC0415  # Django's
+
+    alias = django_alias(dsn)
+
+    def view() -> None:
+        with transaction.atomic(using=alias):
+            store.add_in(connections[alias], [new_job()])
+        connections[alias].close()
+
+    asyncio.run(sync_to_async(view)())
+    assert len(committed()) == 1
+
+
+def test_a_django_transaction_that_failed_is_refused(store: PostgresStore, dsn: str, new_job: Any) -> None:
+    with suppress(Exception), KINDS["django"](dsn) as connection:
+        connection.set_rollback(True)
+        with pytest.raises(OptionInvalid, match="in a transaction that failed; expected"):
+            store.add_in(connection, [new_job()])
+
+
+def test_instants_are_right_where_django_uses_no_time_zones(
+    store: PostgresStore, dsn: str, new_job: Any, settings_without_zones: None
+) -> None:
+    with KINDS["django"](dsn) as connection:
+        (job,) = store.add_in(connection, [new_job()])
+        assert store.get_in(connection, job.id) == job
+        assert job.created_at is not None
+        assert abs(datetime.now(UTC) - job.created_at) < timedelta(minutes=5)
+
+
+@pytest.fixture
+def settings_without_zones(dsn: str) -> Iterator[None]:
+    from django.test.utils import override_settings  # noqa: PLC0415  # reads the settings
+
+    connections[django_alias(dsn)].close()
+    with override_settings(USE_TZ=False, TIME_ZONE="Asia/Kolkata"):
+        wrapper = connections[django_alias(dsn)]
+        for name in ("timezone", "timezone_name"):
+            wrapper.__dict__.pop(name, None)
+        yield
+    for name in ("timezone", "timezone_name"):
+        wrapper.__dict__.pop(name, None)

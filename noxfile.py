@@ -107,13 +107,14 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, by mypy --strict: the sources, and a consumer who has nothing but the wheels."""
+    """Types: mypy --strict on the sources; what mypy and pyright say to who has nothing but the wheels."""
     session.install(*_group("types"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("mypy", *SOURCES, "benchmarks")
     with session.chdir(session.create_tmp()):  # where no folder of the repository can be imported
         consumer = ROOT / "tests" / "packaging" / "consumer.py"
         session.run("mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(consumer))
+    session.run("pytest", "tests/types", *session.posargs)
 
 
 @nox.session

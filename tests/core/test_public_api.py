@@ -12,7 +12,7 @@ import pytest
 import sp00ky_core
 
 NAMES = [name for name in sp00ky_core.__all__ if name != "__version__"]
-ALIASES = {"Outcome", "Strategy", "StoreFactory", "TransportFactory"}
+ALIASES = {"Outcome", "Refusal", "StatusName", "StoreFactory", "Strategy", "StrategyName", "TransportFactory"}
 """Names of types that have no docstring of their own."""
 
 

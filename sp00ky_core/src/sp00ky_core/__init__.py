@@ -35,11 +35,11 @@ from sp00ky_core.errors.runners import *
 from sp00ky_core.errors.schedules import *
 from sp00ky_core.errors.store import *
 from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-from sp00ky_core.job_options import JobOptions
+from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
+from sp00ky_core.job_options import CommonJobOptions, JobOptions
 from sp00ky_core.machine import Transition
 from sp00ky_core.metrics.rates import Rates
-from sp00ky_core.operators.bulk import BulkResult
+from sp00ky_core.operators.bulk import BulkResult, Refusal
 from sp00ky_core.outbox import Outbox, TimeoutIgnored
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.registry import PluginInfo, Plugins, load_plugins
@@ -50,6 +50,7 @@ from sp00ky_core.ports import (
     BackendStats,
     BreakerResult,
     BreakerStats,
+    CallerConnection,
     Claim,
     ErrorGroup,
     Finding,
@@ -75,7 +76,7 @@ from sp00ky_core.ports import (
     Transport,
     TransportFactory,
 )
-from sp00ky_core.retry import RetryPolicy, Strategy
+from sp00ky_core.retry import PluginStrategy, RetryPolicy, Strategy, StrategyName
 from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = [
@@ -83,13 +84,19 @@ __all__ = [
     "Outbox",
     "Job",
     "NewJob",
+    "CommonJobOptions",
     "JobOptions",
     "JobStatus",
+    "StatusName",
+    "StrategyName",
+    "PluginStrategy",
+    "CallerConnection",
     "AttemptError",
     "JobQuery",
     "JobFilter",
     "BulkResult",
     "Payload",
+    "Refusal",
     "JsonText",
     "JsonObject",
     "Statement",

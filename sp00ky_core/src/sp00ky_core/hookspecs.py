@@ -27,10 +27,10 @@ __all__ = ["PROJECT", "hookspec", "hookimpl"]
 PROJECT = "sp00ky"
 """The group of entry points that plugins are found by, and pluggy's name of the project."""
 
-hookspec = pluggy.HookspecMarker(PROJECT)
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
 """Declares a hook: for this module."""
 
-hookimpl = pluggy.HookimplMarker(PROJECT)
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker(PROJECT)
 """Marks a plugin's implementation of a hook."""
 
 

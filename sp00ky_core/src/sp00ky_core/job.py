@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.encoding.payload_json import Payload, encode_payload
 from sp00ky_core.job_options import JobOptions, check_options, is_plain_text
+from sp00ky_core.retry import StrategyName
 
 __all__ = [
     "JobStatus",
+    "StatusName",
     "TERMINAL",
     "AttemptError",
     "Job",
@@ -33,6 +35,9 @@ class JobStatus(StrEnum):
 
     __hash__ = str.__hash__  # Enum's is written in Python, and each decision looks a status up
 
+
+StatusName = Literal["pending", "processing", "success", "failed"]
+"""A status by its name, which is taken wherever a ``JobStatus`` is."""
 
 TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 """Statuses of jobs that have ended."""
@@ -180,7 +185,7 @@ class NewJob:
     payload: Payload = attrs.field(factory=dict, eq=False, repr=False)
     assigned_to: str | None = None
     _max_retries: int | None = attrs.field(default=None, alias="max_retries")
-    _retry_strategy: str | None = attrs.field(default=None, alias="retry_strategy")
+    _retry_strategy: StrategyName | None = attrs.field(default=None, alias="retry_strategy")
     timeout: float | None = None
     delay: timedelta | None = None
     run_at: datetime | None = None

@@ -10,9 +10,10 @@ from operator import attrgetter, is_not
 from typing import Any, TypedDict
 
 from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_core.retry import check_max_retries
+from sp00ky_core.retry import StrategyName, check_max_retries
 
 __all__ = [
+    "CommonJobOptions",
     "JobOptions",
     "HIGHEST_PRIORITY",
     "EARLIEST_RUN_AT",
@@ -33,13 +34,12 @@ HIGHEST_PRIORITY = 3
 """The others are 2, 1 and 0, the default."""
 
 
-class JobOptions(TypedDict, total=False):
-    """The options of one enqueue, all of which may be left out.
+class CommonJobOptions(TypedDict, total=False):
+    """The options of one enqueue that mean the same in each configuration; all of them may be left out.
 
     Attributes:
         assigned_to: The record that the job belongs to, as in ``thread:abc``.
         max_retries: Attempts after the first, from 0 to 1,000; by default the backend's (3).
-        retry_strategy: ``linear``, ``exponential``, or a plugin's; by default the backend's (``linear``).
         timeout: Seconds for an attempt; counts only where the backend is ``timeoutOverridable``.
         delay: From now to when it is due.
         run_at: When it is due; either this or ``delay``.
@@ -53,7 +53,6 @@ class JobOptions(TypedDict, total=False):
 
     assigned_to: str | None
     max_retries: int | None
-    retry_strategy: str | None
     timeout: float | None
     delay: timedelta | None
     run_at: datetime | None
@@ -62,6 +61,16 @@ class JobOptions(TypedDict, total=False):
     ordering_key: str | None
     expires_at: datetime | None
     traceparent: str | None
+
+
+class JobOptions(CommonJobOptions, total=False):
+    """The options of one enqueue, all of which may be left out.
+
+    Attributes:
+        retry_strategy: ``linear``, ``exponential``, or a ``PluginStrategy``; by default the backend's.
+    """
+
+    retry_strategy: StrategyName | None
 
 
 Check = Callable[[Any, str, Any], None]

@@ -20,6 +20,7 @@ from sp00ky_core.operators.fleet import FleetOperators
 from sp00ky_core.operators.jobs import JobOperators
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import (
+    CallerConnection,
     MigrationStep,
     ParamStyle,
     SqlStatement,
@@ -47,12 +48,14 @@ class Outbox(JobOperators, FleetOperators, Queries):
         self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
     ) -> None:
         self.config = config
-        self.store = with_shared_tables(store, backends)
+        self.store: Store = with_shared_tables(store, backends)
         self.plugins = plugins
-        self.backends = Backends(backends, getattr(backends, "left_out", config.left_out))
+        self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
         self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
-        self.schedules = ScheduleOperators(config, self.store, self.backends, self._hooks, lambda: self.via)
+        self.schedules: ScheduleOperators = ScheduleOperators(
+            config, self.store, self.backends, self._hooks, lambda: self.via
+        )
 
     @classmethod
     def open(
@@ -116,7 +119,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         path: str,
         payload: Payload | None = None,
         *,
-        connection: object = Transaction.OWN,
+        connection: CallerConnection = Transaction.OWN,
         **options: Unpack[JobOptions],
     ) -> Job:
         """Enqueue one call of a backend.
@@ -143,7 +146,7 @@ class Outbox(JobOperators, FleetOperators, Queries):
         return (await self.run_many(backend, [new_job], connection=connection))[0]
 
     async def run_many(
-        self, backend: str, new_jobs: Iterable[NewJob], *, connection: object = Transaction.OWN
+        self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = Transaction.OWN
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip.
 

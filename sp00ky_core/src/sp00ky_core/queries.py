@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core.backend import Backends
 from sp00ky_core.enqueue import Transaction, check_given
 from sp00ky_core.errors import CallUnsupported, StoreClosed
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
 from sp00ky_core.metrics.outbox_metrics import Metered
 from sp00ky_core.metrics.rates import Rates, query_of, rates_of
@@ -22,6 +22,7 @@ from sp00ky_core.operators.matching_jobs import pages
 from sp00ky_core.ports import (
     AuditEntry,
     BackendStats,
+    CallerConnection,
     ErrorGroup,
     Finding,
     JobFilter,
@@ -37,7 +38,7 @@ class Queries(Metered):
 
     backends: Backends
 
-    async def get(self, job_id: str, *, connection: object = Transaction.OWN) -> Job:
+    async def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one.
 
         Raises ``JobNotFound``, and ``OptionInvalid`` for an id that is no text.
@@ -52,7 +53,7 @@ class Queries(Metered):
         self,
         *,
         backend: str | None = None,
-        status: JobStatus | str | None = None,
+        status: JobStatus | StatusName | None = None,
         path: str | None = None,
         assigned_to: str | None = None,
         error_name: str | None = None,
@@ -63,7 +64,7 @@ class Queries(Metered):
         runner_id: str | None = None,
         limit: int = 50,
         after: str | None = None,
-        connection: object = Transaction.OWN,
+        connection: CallerConnection = Transaction.OWN,
     ) -> list[Job]:
         """List jobs, newest first; what the arguments mean is said at ``JobFilter`` and ``JobQuery``.
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, NewType
 
 import attrs
 
 from sp00ky_core.errors import OptionInvalid, UnknownStrategy, shown
 
-__all__ = ["MAX_RETRIES", "RetryPolicy", "Strategy", "STRATEGIES", "linear", "exponential", "next_delay"]
+__all__ = [
+    "MAX_RETRIES",
+    "RetryPolicy",
+    "Strategy",
+    "StrategyName",
+    "PluginStrategy",
+    "STRATEGIES",
+    "linear",
+    "exponential",
+    "next_delay",
+]
 
 MAX_RETRIES = 1_000
 """The most retries that a job may be allowed."""
@@ -59,6 +69,14 @@ class RetryPolicy:
     cap: float = attrs.field(default=900.0, validator=_number(0))
     jitter: float = attrs.field(default=0.1, validator=_number(0, 1))
 
+
+PluginStrategy = NewType("PluginStrategy", str)
+"""The name of a strategy that a plugin registers: ``PluginStrategy("fibonacci")``, so that a type checker
+finds each other name that is misspelt."""
+
+StrategyName = Literal["linear", "exponential"] | PluginStrategy
+"""The name of how a job's retries are spaced, as whoever enqueues it gives it. What was read from a row, a
+file or a terminal is a ``str``: whether there is such a strategy is known when the name is used."""
 
 Strategy = Callable[[RetryPolicy, int], float]
 """Seconds before the n-th retry (n from 1), before the cap and the jitter; may overflow or be infinite."""

@@ -72,7 +72,7 @@ class PostgresStore(
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """
 
-    capabilities = StoreCapabilities(
+    capabilities: StoreCapabilities = StoreCapabilities(
         transactions=True,
         sql_statements=True,
         synchronous=True,

@@ -31,7 +31,7 @@ class Redaction:
         longest_first = sorted(patterns, key=len, reverse=True)
         self._sought = [form.casefold() for form in longest_first]
         self._pattern = re.compile("|".join(patterns[form] for form in longest_first), re.IGNORECASE)
-        self.longest = max(map(len, patterns), default=0)
+        self.longest: int = max(map(len, patterns), default=0)
         self._shortest = min(map(len, self._sought), default=math.inf)
 
     def text(self, text: str) -> str:

@@ -94,7 +94,7 @@ class RequestBuilder:
     def __init__(self, backend: BackendConfig) -> None:
         base_url = URL(backend.base_url)
         self.backend = backend
-        self.token = backend.current_token()
+        self.token: Secret | None = backend.current_token()
         self._place = Place.of(base_url)
         self._shared = {
             "Host": base_url.host_port_subcomponent or "",
@@ -104,7 +104,7 @@ class RequestBuilder:
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
         self._common = self._headers()
-        self.redaction = Redaction(_secrets(backend, self.token))
+        self.redaction: Redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:

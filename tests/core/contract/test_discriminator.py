@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from tests.core.contract.small import CAT, DOG, PETS, field, pointers
 
+from sp00ky_core.contract.discriminator import alternatives
+
 BOTH = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}]
 
 
@@ -78,3 +80,18 @@ def test_a_discriminator_that_says_nothing_is_left_out(tmp_path: Path, discrimin
     schema = field({"oneOf": BOTH, "discriminator": discriminator})
     assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **schemas) == []
     assert pointers(tmp_path, schema, {"a": {"kind": "d", "lives": 9}}, **schemas) != []
+
+
+def test_a_choice_shows_what_it_is_made_among() -> None:
+    every = {"oneOf": [{}, {"type": "object"}]}
+    choice = {"if": {"type": "object", "required": ["kind"]}, "then": {"allOf": [{}]}, "else": every}
+    assert alternatives(choice) == every
+    absent = {"if": {"type": "object"}, "then": {"required": ["kind"]}, "else": every}
+    assert alternatives({**choice, "else": absent}) == every
+    others = (
+        {},
+        {**choice, "if": {"required": ["kind"]}},
+        {**choice, "then": {}},
+        {**choice, "else": {"allOf": []}},
+    )
+    assert [alternatives(each) for each in others] == [None] * 4

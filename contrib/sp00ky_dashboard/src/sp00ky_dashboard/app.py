@@ -28,7 +28,7 @@ from sp00ky_dashboard.pages import ROUTES
 
 __all__ = ["Dashboard"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
 """Numbers that change with the clock alone."""

@@ -62,5 +62,5 @@ class OpenTelemetry:
         self._tracing.forget(job)
 
 
-plugin = OpenTelemetry()
+plugin: OpenTelemetry = OpenTelemetry()
 """What the entry point names."""

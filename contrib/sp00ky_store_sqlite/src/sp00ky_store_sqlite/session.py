@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -46,19 +47,19 @@ class SqliteSession(BlockingSession):
     """A session on a ``sqlite3.Connection``."""
 
     undoes_statements = True
-    types: ClassVar = {
+    types: ClassVar[Mapping[Kind, str]] = {
         Kind.TEXT: "TEXT",
         Kind.INTEGER: "INTEGER",
         Kind.REAL: "REAL",
         Kind.JSON: "TEXT",
         Kind.INSTANT: "INTEGER",
     }
-    defaults: ClassVar = {
+    defaults: ClassVar[Mapping[Default, str]] = {
         Default.KEY: "(lower(hex(randomblob(16))))",
         Default.NOW: "(CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))",
     }
-    encoders: ClassVar = {Kind.INSTANT: to_microseconds}
-    decoders: ClassVar = {Kind.INSTANT: from_microseconds}
+    encoders: ClassVar[Mapping[Kind, Callable[[Any], Any]]] = {Kind.INSTANT: to_microseconds}
+    decoders: ClassVar[Mapping[Kind, Callable[[Any], Any]]] = {Kind.INSTANT: from_microseconds}
 
     async def now(self) -> datetime:
         """Read this machine's clock, which is that of every process that can open the file."""

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
@@ -37,7 +37,7 @@ POLL = 0.05
 class SqliteStore(TransactionalStore):
     """Jobs in a file of SQLite, for any number of processes on one machine."""
 
-    capabilities = StoreCapabilities(
+    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
         synchronous=True,
         shared=True,

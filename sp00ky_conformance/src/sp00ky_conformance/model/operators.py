@@ -32,7 +32,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 class OperatorRules(TwoStores):
     """The rules of operators; ``StoreModel`` adds those of runners."""
 
-    jobs = Bundle("jobs")
+    jobs: Bundle[Any] = Bundle("jobs")
 
     @rule(chosen=st.lists(jobs, min_size=1, max_size=3))
     def kill(self, chosen: list[Pair]) -> None:

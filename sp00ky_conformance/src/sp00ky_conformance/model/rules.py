@@ -60,8 +60,8 @@ DEFERRALS: Sequence[Deferred] = tuple(
 class StoreModel(OperatorRules):
     """Drives a store and the memory store alike, and compares what they hold after each step."""
 
-    jobs = OperatorRules.jobs
-    claims = Bundle("claims")
+    jobs: Bundle[Any] = OperatorRules.jobs
+    claims: Bundle[Any] = Bundle("claims")
 
     @initialize(target=jobs, backend=st.sampled_from(BACKENDS))
     def enqueue_first(self, backend: str) -> MultipleResults[Pair]:
@@ -103,7 +103,7 @@ class StoreModel(OperatorRules):
         ]
         assert read[0] == read[1]
         assert real.paused.keys() == reference.paused.keys()
-        self.breakers |= {name: reference.breakers.get(name, Breaker()) for name in wanted}
+        self.breakers.update({name: reference.breakers.get(name, Breaker()) for name in wanted})
         for job in real:
             self._count_attempt(self.number(job.id))
         return multiple(

@@ -36,7 +36,9 @@ class TwoStores(RuleBasedStateMachine):
         self._loop = asyncio.Runner()
         self._folder = tempfile.TemporaryDirectory()
         suffix = new_key()[-12:]
-        self.names = {each: f"{each}-{suffix}" for each in BACKENDS}  # breakers are kept by them
+        self.names: dict[str, str] = {
+            each: f"{each}-{suffix}" for each in BACKENDS
+        }  # breakers are kept by them
         options = StoreOptions(
             url="model://",
             tables=tuple(
@@ -45,7 +47,7 @@ class TwoStores(RuleBasedStateMachine):
             directory=Path(self._folder.name),
         )
         options = _limited(options, type(self).make_store(options).capabilities)
-        self.real = type(self).make_store(options)
+        self.real: Store = type(self).make_store(options)
         self.reference: Store = MemoryStore(options)
         self.pairs: list[Pair] = []
         self.breakers: dict[str, Breaker] = {}  # as they were last seen

@@ -131,7 +131,7 @@ def is_close(one: datetime | None, other: datetime | None) -> bool:
 class StoreHarness:
     """The part of the suite that an adapter fills in."""
 
-    pytestmark = pytest.mark.asyncio
+    pytestmark: pytest.MarkDecorator = pytest.mark.asyncio
 
     def make_store(self, options: StoreOptions) -> Store:
         """Make a store, not open yet, for these tables: the one method that an adapter must write.

@@ -33,7 +33,7 @@ class MisbehavingBackend:
         self._choose = choose
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-        self.accepted = 0  # connections
+        self.accepted: int = 0  # connections
         self._arrival = asyncio.Condition()
 
     @property

@@ -20,6 +20,7 @@ from sp00ky_core.cli.errors import INTERRUPTED, complain, complain_usage, warnin
 from sp00ky_core.cli.fleet.backends import backends
 from sp00ky_core.cli.fleet.runners import runners
 from sp00ky_core.cli.fleet.schedules import schedules
+from sp00ky_core.cli.generate import generate
 from sp00ky_core.cli.health import health
 from sp00ky_core.cli.init import init
 from sp00ky_core.cli.jobs import jobs
@@ -67,12 +68,12 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(demo, init, check, migrate, run, health, call, plan, plugins),
+    *(demo, init, check, migrate, run, health, call, plan, generate, plugins),
     *(jobs, backends, runners, schedules, audit),
 )
 
-for command in COMMANDS:
-    cli.add_command(command)
+for _command in COMMANDS:
+    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

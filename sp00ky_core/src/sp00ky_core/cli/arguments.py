@@ -9,7 +9,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,11 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadNotJson, Sp00kyError
 from sp00ky_core.job_options import MAX_DELAY
 from sp00ky_health import address_of
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic in newer clicks only
 
 
 class Seconds(click.FloatRange):
@@ -35,7 +40,7 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer clicks
+class _Duration(_ParamType):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
@@ -62,7 +67,7 @@ DURATION = _Duration()
 _DURATION = re.compile(r"[0-9.]+[a-z]+")
 
 
-class _Instant(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer clicks
+class _Instant(_ParamType):
     name = "instant"
 
     def __init__(self, kind: str, direction: int) -> None:
@@ -132,7 +137,7 @@ def usable_cpus() -> int:
 WORKERS = _Workers(1, MOST)
 
 
-class _Address(click.ParamType):  # type: ignore[type-arg, unused-ignore]  # generic in newer clicks
+class _Address(_ParamType):
     name = "address"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:

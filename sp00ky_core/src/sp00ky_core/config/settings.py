@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 from attrs import field
@@ -224,7 +224,7 @@ class BackendConfig:
     max_payload_bytes: int = field(default=1_048_576, metadata=key(read.whole(1), needed=True))
     ref_roots: tuple[Path, ...] = field(default=(), metadata=key(_ROOTS, needed=True))
     transport: str | None = field(default=None, metadata=key(read.text))
-    engine: str = field(default="auto", metadata=key(read.engine))
+    engine: Literal["auto", "aiohttp", "httptools"] = field(default="auto", metadata=key(read.engine))
     tls: TlsConfig | None = field(default=None, metadata=key(TlsConfig))
     proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
     signing_secrets: tuple[Secret, ...] = field(default=(), metadata=_SIGNING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -161,3 +161,14 @@ def _is_first(node: Node, seen: set[Place]) -> bool:
 def _inner(node: Node, keyword: str) -> list[Node]:
     inner = node.get(keyword)
     return [each for _, each in inner.each()] if inner and isinstance(inner.value, list) else []
+
+
+def alternatives(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the ``oneOf`` or ``anyOf`` that ``chosen`` made a choice of; None: it is no such choice."""
+    condition, then, every = (schema.get(key) for key in ("if", "then", "else"))
+    if not isinstance(condition, dict) or condition.keys() != {"type", "required"}:
+        return None
+    if not isinstance(then, dict) or then.keys() != {"allOf"} or not isinstance(every, dict):
+        return None
+    every = every.get("else", every)
+    return every if isinstance(every, dict) and len(every) == 1 and set(every) <= set(_ALTERNATIVES) else None

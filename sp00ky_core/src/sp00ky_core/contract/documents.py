@@ -56,7 +56,7 @@ class Documents:
             raise DocumentProblem("", str(error)) from None
         self._problems: dict[str, str] = {}  # of neighbours that can't be had
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
-        self.minor = _minor_version(self._read[self._uri])
+        self.minor: int = _minor_version(self._read[self._uri])
         self._read_neighbours()
 
     @property

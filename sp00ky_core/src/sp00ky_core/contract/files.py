@@ -26,8 +26,8 @@ class Files:
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
-        self.folders = tuple(Path(os.path.realpath(folder)) for folder in folders)
-        self.left = MOST_BYTES
+        self.folders: tuple[Path, ...] = tuple(Path(os.path.realpath(folder)) for folder in folders)
+        self.left: int = MOST_BYTES
 
     def read(self, file: Path) -> Any:
         """Read a YAML or JSON file, wherever it is; every key is a text. Raises ``FileProblem``."""

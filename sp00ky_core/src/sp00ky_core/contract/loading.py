@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents
-from sp00ky_core.contract.payload import PayloadCheck, compiled
+from sp00ky_core.contract.payload import PayloadCheck, PayloadSchemas, compiled, described
 from sp00ky_core.contract.routes import Route, RouteParts, described_routes
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
@@ -41,7 +41,7 @@ class Contract:
                 self.unusable[path] = found
             else:
                 self._parts[path] = found
-        self.routes = {path: parts.route for path, parts in self._parts.items()}
+        self.routes: dict[str, Route] = {path: parts.route for path, parts in self._parts.items()}
 
     def route(self, path: str) -> Route | None:
         """Return the route of a path; None if there is none, or if ``unusable`` says why it can't be used."""
@@ -67,6 +67,11 @@ class Contract:
         except DocumentProblem:
             for path in pending:
                 self._check(path)
+
+    def payload_schemas(self) -> PayloadSchemas:
+        """Describe the payloads of all routes that can be used."""
+        self.compile()
+        return described(self._parts.values(), self._schemas)
 
     def _check(self, path: str) -> PayloadCheck | None:
         parts = self._parts.get(path)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import attrs
 import jsonschema_rs
 
-from sp00ky_core.contract.documents import DocumentProblem
+from sp00ky_core.contract.documents import DocumentProblem, Node
 from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.path_safety import segment_problem
 from sp00ky_core.contract.routes import Route, RouteParts
@@ -32,6 +33,61 @@ def payload_schema(parts: RouteParts, schemas: Schemas) -> dict[str, Any]:
     }
 
 
+@attrs.frozen(kw_only=True)
+class PayloadSchema:
+    """Describe the payloads of a route, as JSON Schema.
+
+    Attributes:
+        route: The route.
+        operation_id: What the document calls it.
+        body: Of the whole payload; None: anything.
+        parameters: Of each parameter, by name.
+    """
+
+    route: Route
+    operation_id: str | None
+    body: Any
+    parameters: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class PayloadSchemas:
+    """Hold the schemas of all payloads of a document.
+
+    Attributes:
+        routes: By path.
+        definitions: What a ``$ref`` means, by the last part of it.
+        places: Where in the document each of these is.
+    """
+
+    routes: Mapping[str, PayloadSchema]
+    definitions: Mapping[str, Any]
+    places: Mapping[str, str]
+
+
+def described(routes: Iterable[RouteParts], schemas: Schemas) -> PayloadSchemas:
+    """Describe the payloads of routes that can be compiled."""
+    needed = list(routes)
+    definitions = schemas.bundle({}, _nodes(needed))["$defs"]
+    return PayloadSchemas(
+        routes={
+            parts.route.path: PayloadSchema(
+                route=parts.route,
+                operation_id=parts.operation_id,
+                body=schemas.reference(parts.body) if parts.body else None,
+                parameters={name: schemas.reference(node) for name, node in parts.parameters.items()},
+            )
+            for parts in needed
+        },
+        definitions=definitions,
+        places={name: schemas.shown(["$defs", name]) for name in definitions},
+    )
+
+
+def _nodes(routes: Iterable[RouteParts]) -> list[Node]:
+    return [node for parts in routes for node in (parts.body, *parts.parameters.values()) if node]
+
+
 def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Draft202012Validator:
     """Return a validator of a route's payloads; of several, one that only shows that they can be compiled.
 
@@ -39,9 +95,8 @@ def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Dr
         DocumentProblem: a schema that is none, or refers to what can't be had; the text says where.
     """
     needed = list(routes)
-    nodes = [node for parts in needed for node in (parts.body, *parts.parameters.values()) if node]
     each = [payload_schema(parts, schemas) for parts in needed]
-    schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, nodes)
+    schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, _nodes(needed))
     try:
         return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, mask="the value")
     except jsonschema_rs.ValidationError as error:

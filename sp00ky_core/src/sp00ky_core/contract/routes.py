@@ -60,11 +60,13 @@ class RouteParts:
         route: the route.
         body: the schema of its JSON body; None where anything goes.
         parameters: the schema of each parameter, by name.
+        operation_id: what the document calls it; None: nothing that is a text.
     """
 
     route: Route
     body: Node | None
     parameters: Mapping[str, Node]
+    operation_id: str | None = None
 
 
 def described_routes(documents: Documents) -> Iterator[tuple[str, RouteParts | str]]:
@@ -95,7 +97,10 @@ def _route_parts(path: str, item: Node) -> RouteParts:
     if not isinstance(operation.value, dict):
         raise DocumentProblem("", f"expected a mapping under {method!r}")
     body, has_body = _body(method, operation)
-    return _with_parameters(path, method.upper(), _parameters([*reversed(items), operation]), body, has_body)
+    parameters = _parameters([*reversed(items), operation])
+    parts = _with_parameters(path, method.upper(), parameters, body, has_body)
+    operation_id = operation.value.get("operationId")
+    return attrs.evolve(parts, operation_id=operation_id if isinstance(operation_id, str) else None)
 
 
 def _template_problem(path: str) -> str | None:

@@ -12,6 +12,7 @@ __all__ = [
     "PluginLoadError",
     "AdapterMissing",
     "MetricsMissing",
+    "ModuleOutdated",
     "UnknownBackend",
     "UnknownRoute",
     "UnknownStrategy",
@@ -99,6 +100,22 @@ class MetricsMissing(Sp00kyError):
 
     def __str__(self) -> str:
         return f"metrics aren't installed: {install_hint('sp00ky-core[metrics]')}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class ModuleOutdated(Sp00kyError):
+    """A generated module that is older than a document that it was made of.
+
+    Attributes:
+        module: The module's file.
+        document: The document's file.
+    """
+
+    module: str
+    document: str
+
+    def __str__(self) -> str:
+        return f"{self.module} is older than {self.document}; run `sp00ky generate --out {self.module}`"
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from sp00ky_core.runner.options import RunnerOptions
 
 __all__ = ["RollupWriter"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MINUTE = 60.0
 SPREAD = 5.0

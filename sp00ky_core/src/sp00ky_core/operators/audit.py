@@ -17,7 +17,7 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
 from sp00ky_core.job_options import is_plain_text
 from sp00ky_core.ports import Act, ActOptions, JobFilter, Store
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MOST_IDS = 100
 """Ids that an entry holds; of more there is a count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from typing import Literal, cast
 
 import attrs
 
@@ -15,6 +16,7 @@ from sp00ky_core.ports import MAX_LIMIT, JobFilter, OperatorFate, OperatorResult
 
 __all__ = [
     "BulkResult",
+    "Refusal",
     "Action",
     "KILL",
     "REDRIVE",
@@ -32,8 +34,12 @@ CLEAR_BATCH = 10_000
 DONE = frozenset({OperatorFate.KILLED, OperatorFate.REDRIVEN, OperatorFate.CLEARED, OperatorFate.RESCHEDULED})
 
 
-def _no_refusals() -> Mapping[str, int]:
-    return {OperatorFate.DUPLICATE.value: 0, OperatorFate.ILLEGAL.value: 0}
+Refusal = Literal["duplicate", "illegal", "changed"]
+"""Why a job was refused: the ``OperatorFate`` of that name."""
+
+
+def _no_refusals() -> Mapping[Refusal, int]:
+    return {"duplicate": 0, "illegal": 0}
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +56,7 @@ class BulkResult:
 
     matched: int
     done: int = 0
-    refused: Mapping[str, int] = attrs.field(factory=_no_refusals)
+    refused: Mapping[Refusal, int] = attrs.field(factory=_no_refusals)
     problem: str | None = None
 
     @property
@@ -178,7 +184,7 @@ async def _operated(
 
 def _after(result: BulkResult, results: Sequence[OperatorResult]) -> BulkResult:
     undone = [each for each in results if each.fate not in DONE and each.fate is not OperatorFate.NOT_FOUND]
-    refused = Counter(each.fate.value for each in undone)
+    refused = Counter(cast("Refusal", each.fate.value) for each in undone)
     return attrs.evolve(
         result,
         done=result.done + sum(each.fate in DONE for each in results),

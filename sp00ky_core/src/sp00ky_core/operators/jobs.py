@@ -30,7 +30,7 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Act, ActOptions, JobFilter, JobQuery, OperatorResult, Store, check_limit
 from sp00ky_core.scheduler.reopening import reopen_runs
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class JobOperators:

@@ -33,7 +33,7 @@ class Gate:
     def __init__(self, backend: BackendConfig) -> None:
         self._backend = backend
         slots = min(backend.concurrency, backend.max_in_flight or math.inf)
-        self.ramp_up = RampUp(int(slots))
+        self.ramp_up: RampUp = RampUp(int(slots))
         self._breaker: Mapping[str, Any] = {}
         self._table = JobTable(backend=backend.name, table=backend.table, rate=backend.rate)
         self._tokens: float | None = None

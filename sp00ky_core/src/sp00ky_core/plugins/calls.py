@@ -21,7 +21,7 @@ from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins import defaults
 from sp00ky_core.retry import RetryPolicy
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
 MERGED = "sp00ky_request_headers"

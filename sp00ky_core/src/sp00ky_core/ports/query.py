@@ -7,7 +7,7 @@ from datetime import datetime
 import attrs
 
 from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job import JobStatus, StatusName
 from sp00ky_core.job_options import check_option, expect, is_plain_text, is_whole
 
 __all__ = ["MAX_LIMIT", "check_limit", "JobFilter", "JobQuery"]
@@ -37,7 +37,7 @@ def check_limit(option: str, value: object) -> None:
     expect(option, value, f"a whole number, 0 to {MAX_LIMIT}", met=is_whole(value, 0, MAX_LIMIT))
 
 
-def _status(status: JobStatus | str | None) -> JobStatus | None:
+def _status(status: JobStatus | StatusName | None) -> JobStatus | None:
     try:
         return None if status is None else JobStatus(status)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Hold an enqueue as text and bindings, for a transaction that is the caller's own."""
+"""Carry what joins a transaction of the caller: its connection, or an enqueue as text and bindings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import attrs
 
 from sp00ky_core.job import NewJob
 
-__all__ = ["Statement", "Statements", "SqlStatement", "SqlStatements", "ParamStyle"]
+__all__ = ["CallerConnection", "Statement", "Statements", "SqlStatement", "SqlStatements", "ParamStyle"]
+
+CallerConnection = object
+"""A caller's connection, session or transaction of any kind that its store knows: each store says which.
+
+Drivers have no base class in common, and a type that named them all would need them installed. One that the
+store doesn't know is an ``OptionInvalid``."""
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.breaker import Breaker, BreakerState
 from sp00ky_core.ports.operators import Pause
 
 __all__ = ["BreakerResult", "BreakerStats", "BackendStats", "ErrorGroup"]
@@ -30,11 +30,11 @@ class BreakerStats:
     """A backend's breaker, as the fleet sees it.
 
     Attributes:
-        state: A BreakerState's value.
+        state: Whether jobs are sent.
         paused_for_s: Seconds until jobs are sent again.
     """
 
-    state: str = "closed"
+    state: BreakerState = BreakerState.CLOSED
     paused_for_s: float = 0.0
 
 

@@ -13,6 +13,7 @@ from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, OperatorRes
 from sp00ky_core.ports.query import JobFilter, JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
+from sp00ky_core.ports.statement import CallerConnection
 from sp00ky_core.ports.stats import BackendStats, BreakerResult, ErrorGroup
 from sp00ky_core.ports.tables import StoreCapabilities, StoreOptions
 
@@ -57,7 +58,9 @@ class Store(Protocol):
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
 
-    async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
+    async def add(
+        self, new_jobs: Sequence[NewJob], *, connection: CallerConnection | None = None
+    ) -> list[Job]:
         """Insert pending jobs, all or none, in one round trip; the stored jobs, in order.
 
         ``connection`` is the caller's, with its transaction: the jobs are there when that commits. Of jobs

@@ -26,7 +26,7 @@ from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False, slots=False)

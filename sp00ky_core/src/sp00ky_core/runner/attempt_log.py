@@ -19,7 +19,7 @@ from sp00ky_core.metrics.counters import outcome_of
 from sp00ky_core.outcome import Undelivered
 from sp00ky_core.runner.in_flight import Held
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 WINDOW = 10.0
 """Seconds."""

@@ -25,7 +25,7 @@ from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.stores.backoff import Backoff
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 1.0
 """Seconds that a claim may wait for a place before it is given back."""

@@ -17,7 +17,7 @@ from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _ANY = RetryPolicy()  # what is delivered isn't retried
 

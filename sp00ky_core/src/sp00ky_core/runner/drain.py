@@ -22,7 +22,7 @@ from sp00ky_core.runner.steering.pause import refuse_paused
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.stores.backoff import Backoff
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 UNTIL_EMPTY_POLL = 0.1
 """Seconds between two looks at the whole queue."""

@@ -87,9 +87,9 @@ class Holdings:
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
         self._attempts = 0  # those whose outcome isn't known
-        self.emptied = asyncio.Event()
+        self.emptied: asyncio.Event = asyncio.Event()
         self.emptied.set()
-        self.attempts_over = asyncio.Event()
+        self.attempts_over: asyncio.Event = asyncio.Event()
         self.attempts_over.set()
 
     def __len__(self) -> int:

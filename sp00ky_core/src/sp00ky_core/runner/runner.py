@@ -38,7 +38,7 @@ from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.scheduler.services import ScheduleServices
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Runner(Drain):
@@ -59,7 +59,7 @@ class Runner(Drain):
         schedules: Callable[[Store], ScheduleServices | None] = lambda _: None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
-        self.observer = Observer(options.clock)
+        self.observer: Observer = Observer(options.clock)
         self._store, self._hooks = self.observer.watched(store), hooks
         self._rollups = RollupWriter(self._store, self.observer.counters, options)
         self._transports = list({id(each): each for each in transports.values()}.values())
@@ -71,9 +71,9 @@ class Runner(Drain):
         self._abandoned = False  # a drain was cut off
         self._turn = asyncio.Lock()  # of the start, and of each drain
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.drain_requested = asyncio.Event()  # an operator asks this runner to drain
-        self.succeeded = 0  # jobs that this runner has settled as success
-        self.failed = 0  # ... and as failed
+        self.drain_requested: asyncio.Event = asyncio.Event()  # an operator asks this runner to drain
+        self.succeeded: int = 0  # jobs that this runner has settled as success
+        self.failed: int = 0  # ... and as failed
         self._attempts = Attempts(transports, hooks, options)
         self._decider = Decider(hooks, strategies, options)
         self._build(queues(backends))

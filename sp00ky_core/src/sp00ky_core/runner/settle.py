@@ -18,7 +18,7 @@ from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 BUSY_PAUSE = 0.05
 """Seconds until a row that couldn't be written is tried again, doubled each time..."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 
 from sp00ky_core.backend import Backend, stored_table
+from sp00ky_core.ports import JobTable
 from sp00ky_core.runner.breaker.ramp_up import RampUp
 from sp00ky_core.runner.in_flight import Held
 
@@ -40,9 +41,9 @@ class Slots:
         self, backend: Backend, perform: Perform, freed: Callable[[], None], *, unanswered: float
     ) -> None:
         self.backend = backend
-        self.table = stored_table(backend)
+        self.table: JobTable = stored_table(backend)
         self._is_limited = self.table.has_limits
-        self.ramp_up = RampUp(backend.config.concurrency)
+        self.ramp_up: RampUp = RampUp(backend.config.concurrency)
         self._perform = perform
         self._freed = freed  # called when a claim has become worth while
         self._unanswered = unanswered  # seconds; see RunnerOptions

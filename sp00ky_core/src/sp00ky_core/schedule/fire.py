@@ -28,6 +28,7 @@ from sp00ky_core.ports.schedules import (
     StoredSchedule,
     Trigger,
 )
+from sp00ky_core.retry import PluginStrategy
 from sp00ky_core.schedule.clock import next_fire
 from sp00ky_core.schedule.fan_out import FanOut
 from sp00ky_core.schedule.run_end import REPLACED, ended, failures_after, kill_reason
@@ -186,12 +187,13 @@ def new_job(definition: ScheduleConfig, row: Mapping[str, Any] | None) -> NewJob
     """Build the job of a row; None: of a schedule without ``forEach``. Raises ``OptionInvalid``."""
     payload = definition.payload if row is None else {**definition.payload, "row": dict(row)}
     retry = definition.retry
+    strategy = None if retry.strategy is None else PluginStrategy(retry.strategy)  # or a built-in one
     return NewJob(
         path=definition.route,
         payload=payload,
         timeout=definition.timeout,
         max_retries=None if retry.max is None else retry.max - 1,
-        retry_strategy=retry.strategy,
+        retry_strategy=strategy,
     )
 
 

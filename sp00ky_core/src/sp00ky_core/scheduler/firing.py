@@ -31,7 +31,7 @@ from sp00ky_core.scheduler.compare_and_set import schedules_of
 
 __all__ = ["Firing", "jobs_of", "kill", "open_runs"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 PAGE = 500
 """Jobs that are read at a time."""

@@ -29,7 +29,7 @@ from sp00ky_core.scheduler.firing import Firing, jobs_of, kill, open_runs
 
 __all__ = ["RunMaintenance"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 INTERVAL = 5.0
 """Seconds between two looks at the runs."""

@@ -18,7 +18,7 @@ from sp00ky_core.scheduler.firing import Firing
 
 __all__ = ["Scheduler"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Fires at a time: a slow query holds up no other schedule."""

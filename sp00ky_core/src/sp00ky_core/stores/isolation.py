@@ -20,7 +20,7 @@ from sp00ky_core.ports import Settlement, SettleResult
 
 __all__ = ["Quarantine", "bisect", "is_refusal", "lesser_transitions", "settle_with_less", "write_around"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
 _Key = TypeVar("_Key", bound=Hashable)

@@ -15,7 +15,7 @@ from sp00ky_core.stores.broadcast import Broadcast
 
 __all__ = ["Subscription"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 Listen = Callable[[Callable[[], None]], Awaitable[None]]
 """Subscribes, calls its argument once that is done, and ends (mostly by raising) when it is lost."""

@@ -12,13 +12,14 @@ from sp00ky_core.config import Config
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import EnqueueChecks, Transaction, check_given, new_job_of
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
-from sp00ky_core.job import Job, JobOptions, JobStatus, NewJob
+from sp00ky_core.job import Job, JobOptions, JobStatus, NewJob, StatusName
 from sp00ky_core.operators.bulk import BulkResult
 from sp00ky_core.operators.jobs import check_id
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import (
     ActOptions,
+    CallerConnection,
     Finding,
     JobFilter,
     JobQuery,
@@ -40,7 +41,7 @@ class FindOptions(TypedDict, total=False):
     """Choose the jobs that ``find`` lists, as ``JobFilter`` and ``JobQuery`` say."""
 
     backend: str | None
-    status: JobStatus | str | None
+    status: JobStatus | StatusName | None
     path: str | None
     assigned_to: str | None
     error_name: str | None
@@ -101,7 +102,7 @@ class SyncOutbox:
         path: str,
         payload: Payload | None = None,
         *,
-        connection: object = Transaction.OWN,
+        connection: CallerConnection = Transaction.OWN,
         autocommit: bool = False,
         **options: Unpack[JobOptions],
     ) -> Job:
@@ -139,7 +140,7 @@ class SyncOutbox:
         backend: str,
         new_jobs: Iterable[NewJob],
         *,
-        connection: object = Transaction.OWN,
+        connection: CallerConnection = Transaction.OWN,
         autocommit: bool = False,
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip. Raises as ``run``."""
@@ -181,7 +182,7 @@ class SyncOutbox:
         """Return text and bindings that enqueue one call; see ``Outbox.statement``."""
         return self._checks.statement(backend, new_job_of(path, payload, options), paramstyle)
 
-    def get(self, job_id: str, *, connection: object = Transaction.OWN) -> Job:
+    def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one. Raises ``JobNotFound``."""
         check_id(job_id)
         check_given(connection)
@@ -189,7 +190,9 @@ class SyncOutbox:
             return self._background.run(lambda outbox: outbox.get(job_id))
         return self._store("get(connection=)").get_in(connection, job_id)
 
-    def find(self, *, connection: object = Transaction.OWN, **conditions: Unpack[FindOptions]) -> list[Job]:
+    def find(
+        self, *, connection: CallerConnection = Transaction.OWN, **conditions: Unpack[FindOptions]
+    ) -> list[Job]:
         """List jobs, newest first; with ``connection``, those that your transaction sees."""
         check_given(connection)
         if connection is Transaction.OWN:

@@ -25,9 +25,9 @@ class ScriptedTransport:
     def __init__(self, script: Script = deliver_all) -> None:
         self.script = script
         self.attempts: list[Attempt] = []
-        self.in_flight = 0
-        self.most_in_flight = 0
-        self.is_open = False
+        self.in_flight: int = 0
+        self.most_in_flight: int = 0
+        self.is_open: bool = False
         self._changed = asyncio.Condition()
 
     async def open(self) -> None:

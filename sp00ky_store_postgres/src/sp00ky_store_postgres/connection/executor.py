@@ -21,7 +21,7 @@ from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
 

@@ -33,7 +33,7 @@ SETTINGS = (
 """Options of a socket, of which each platform has some."""
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc]  # as above
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # as above
     """The driver's, on a socket that notices when its peer is gone.
 
     Otherwise a statement that is sent after a failover without RST waits for its whole timeout.
@@ -82,7 +82,7 @@ async def _connect(
 ) -> asyncpg.Connection[Any]:
     return await asyncpg.connect(
         dsn,
-        connection_class=Connection,
+        connection_class=_Connection,
         timeout=CONNECT_SECONDS,
         command_timeout=seconds,
         statement_cache_size=cached,

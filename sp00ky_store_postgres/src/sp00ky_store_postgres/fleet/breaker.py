@@ -44,7 +44,7 @@ class Breakers(StorePart):
         rows = await self._executor.query("breakers")
         read = (breaker_of(row[0]) for row in rows)
         return {
-            backend: BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
+            backend: BreakerStats(state=breaker.state, paused_for_s=breaker.paused_for)
             for backend, breaker in read
         }
 

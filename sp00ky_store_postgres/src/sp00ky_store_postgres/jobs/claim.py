@@ -32,7 +32,7 @@ from sp00ky_store_postgres.rows import KEY, PATH, PRIORITY, RUN_AT, claimed_jobs
 from sp00ky_store_postgres.schema.definition import object_name
 from sp00ky_store_postgres.sql.claim_statements import ClaimStatements
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.observe.notifications import NOTIFY
 from sp00ky_store_postgres.url import PostgresOptions
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @attrs.frozen

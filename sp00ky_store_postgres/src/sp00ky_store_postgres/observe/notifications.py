@@ -22,7 +22,7 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.url import PostgresOptions
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 CHANNEL = "sp00ky"
 NOTIFY = "SELECT pg_notify('sp00ky', $1)"

@@ -29,7 +29,7 @@ from sp00ky_store_postgres.observe.filters import select_changed, tables_of
 from sp00ky_store_postgres.observe.find import Reads
 from sp00ky_store_postgres.rows import WHOLE, whole_jobs
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

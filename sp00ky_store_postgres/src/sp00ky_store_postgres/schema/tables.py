@@ -14,19 +14,19 @@ class Tables:
     """The store's tables, by backend and by name, and their quoted, qualified names."""
 
     def __init__(self, tables: Sequence[JobTable], schema: str) -> None:
-        self.all = tuple(tables)
+        self.all: tuple[JobTable, ...] = tuple(tables)
         self.schema = schema
-        self.by_name = {table.table: table for table in tables}
+        self.by_name: dict[str, JobTable] = {table.table: table for table in tables}
         self._by_backend = {table.backend: table for table in tables}
         self._names = {table.table: quoted(schema, table.table) for table in tables}
-        self.runner = quoted(schema, "sp00ky_runner")
-        self.breaker = quoted(schema, "sp00ky_breaker")
-        self.control = quoted(schema, "sp00ky_control")
-        self.audit = quoted(schema, "sp00ky_audit")
-        self.schedule = quoted(schema, "sp00ky_schedule")
-        self.schedule_run = quoted(schema, "sp00ky_schedule_run")
-        self.rollup = quoted(schema, "sp00ky_rollup")
-        self.migration = quoted(schema, "sp00ky_migration")
+        self.runner: str = quoted(schema, "sp00ky_runner")
+        self.breaker: str = quoted(schema, "sp00ky_breaker")
+        self.control: str = quoted(schema, "sp00ky_control")
+        self.audit: str = quoted(schema, "sp00ky_audit")
+        self.schedule: str = quoted(schema, "sp00ky_schedule")
+        self.schedule_run: str = quoted(schema, "sp00ky_schedule_run")
+        self.rollup: str = quoted(schema, "sp00ky_rollup")
+        self.migration: str = quoted(schema, "sp00ky_migration")
         self._shared = {
             "runner": self.runner,
             "breaker": self.breaker,

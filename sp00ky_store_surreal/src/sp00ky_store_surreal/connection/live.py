@@ -52,8 +52,10 @@ class Live:
         self._lost = lost
         self._resting: set[str] = set()
         self._turned = asyncio.Event()  # a table rests, or doesn't any more
-        self.subscription = Subscription(broadcast, self._listen, describe=self._describe, name="LIVE")
-        self.is_live = False
+        self.subscription: Subscription = Subscription(
+            broadcast, self._listen, describe=self._describe, name="LIVE"
+        )
+        self.is_live: bool = False
         """Whether notifications come."""
 
     def rest(self, table: str) -> None:

@@ -25,7 +25,7 @@ class Lanes:
 
     def __init__(self, target: Target) -> None:
         self._lines = {lane: Line(target, lane.value) for lane in Lane}
-        self.is_open = False
+        self.is_open: bool = False
 
     async def open(self) -> None:
         """Connect once. Raises ``StoreUnavailable``."""

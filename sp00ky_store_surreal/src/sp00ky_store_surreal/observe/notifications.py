@@ -29,7 +29,7 @@ class Changed:
         self._ids: OrderedDict[str, None] = OrderedDict()
         self._any = asyncio.Event()
         self._missed = asyncio.Event()
-        self.is_closed = False
+        self.is_closed: bool = False
 
     def add(self, ids: Iterable[str]) -> None:
         """Add jobs that may have changed."""

@@ -91,7 +91,7 @@ def _stats(reply: list[Any], *, bounded: bool) -> BackendStats:
 
 def _breaker(row: Mapping[str, Any]) -> BreakerStats:
     breaker = breaker_of(row)
-    return BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
+    return BreakerStats(state=breaker.state, paused_for_s=breaker.paused_for)
 
 
 def _counts_up_to(_connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:

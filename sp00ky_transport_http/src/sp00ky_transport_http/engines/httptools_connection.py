@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -35,8 +35,9 @@ class Connection(asyncio.Protocol):
         lost: Done when the connection is closed.
     """
 
-    is_open = is_reusable = False
-    kept_since = 0.0
+    is_open: bool = False
+    is_reusable: bool = False
+    kept_since: float = 0.0
     _transport: asyncio.Transport
     _waiter: asyncio.Future[ExchangeFailed | None]
     _exchange: Exchange | None = None
@@ -48,7 +49,9 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._opened = opened  # of its pool: it is in there while it isn't closed
         self._fields: dict[bytes, bytes] = {}  # of several headers with the same name the first counts
-        self.on_header = self._fields.setdefault  # the parser's call: of trailers too, which no one reads
+        self.on_header: Callable[[bytes, bytes], bytes] = (
+            self._fields.setdefault
+        )  # the parser's call: of trailers too, which no one reads
         self._parser = _parser(self)
         self.lost: asyncio.Future[None] = self._loop.create_future()
 

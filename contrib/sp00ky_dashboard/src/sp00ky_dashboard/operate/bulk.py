@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core import BulkResult
 from sp00ky_core.errors import Sp00kyError
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 MOST_KEPT = 50
 """Operations whose end can be looked at."""

@@ -25,7 +25,7 @@ class Meter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.total = 0
+        self.total: int = 0
         self._samples = deque([(clock(), 0)])
 
     def add(self, count: int = 1) -> None:

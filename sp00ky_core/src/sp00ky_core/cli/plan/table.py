@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -22,7 +22,7 @@ WORDS = {
     "500": "says 500",
     "429": "says 429",
 }
-BREAKER = {True: "on", False: "off", None: "either"}
+BREAKER: Mapping[bool | None, str] = {True: "on", False: "off", None: "either"}
 
 BAR_COLUMN = COLUMNS.index("")
 

@@ -31,7 +31,7 @@ from sp00ky_core.runner import Runner, RunnerOptions
 
 DAY = 86_400
 
-logger = logging.getLogger("sp00ky")
+logger: logging.Logger = logging.getLogger("sp00ky")
 
 
 @command(short_help="Deliver jobs until stopped.")

@@ -25,7 +25,7 @@ EXPECTED = {
     errno.EACCES: "a port that this user may have: 1024 or above",
 }
 
-logger = logging.getLogger("sp00ky")
+logger: logging.Logger = logging.getLogger("sp00ky")
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ class Reports:
     """
 
     def __init__(self) -> None:
-        self.counters = Counters()
+        self.counters: Counters = Counters()
         self._latest: dict[int, Mapping[str, Any]] = {}
 
     def add(self, worker: int, line: bytes) -> None:

@@ -19,7 +19,7 @@ YOUNG = 10_000
 """New objects after which Python's garbage collector looks at them. By default 700: a claim of 200 jobs makes
 more, which are freed without it, and looking at them took a seventh of a runner's time."""
 
-logger = logging.getLogger("sp00ky")
+logger: logging.Logger = logging.getLogger("sp00ky")
 
 
 async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str, *, patient: bool) -> None:

@@ -16,7 +16,7 @@ from sp00ky_core.stores.backoff import Backoff
 LONGEST_WAIT = 30.0
 """Seconds between two starts of a worker; one that lived as long is started again soon."""
 
-logger = logging.getLogger("sp00ky")
+logger: logging.Logger = logging.getLogger("sp00ky")
 
 
 class Supervisor:

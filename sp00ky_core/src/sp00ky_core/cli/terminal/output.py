@@ -13,8 +13,11 @@ from typing import Any, TextIO, TypeVar
 import click
 
 Record = TypeVar("Record")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-as_json = click.option("--json", "json_wanted", is_flag=True, help="Print JSON.")
+as_json: Callable[[Command], Command] = click.option(
+    "--json", "json_wanted", is_flag=True, help="Print JSON."
+)
 
 
 def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:

@@ -26,7 +26,7 @@ class RampUp:
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
-        self.limit = concurrency
+        self.limit: int = concurrency
         self._reach = concurrency  # up to here each 2xx allows one more
         self._taken = 0  # 2xx since the last pause
         self._credit = 0  # 2xx since the limit was last raised, beyond the reach

@@ -28,7 +28,7 @@ from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 SHORTEST = 0.001
 """Seconds that are worth waiting: what is left of a pause may be less than a clock can measure."""

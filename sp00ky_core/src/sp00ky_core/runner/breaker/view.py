@@ -37,8 +37,8 @@ class SeenBreaker:
         self._config = config
         self._clock = clock
         self._poll = poll  # seconds after which it is read again, whatever was known of it
-        self.stored = NEW  # as it was last read
-        self.view = NEW  # as it is once all is written
+        self.stored: Breaker = NEW  # as it was last read
+        self.view: Breaker = NEW  # as it is once all is written
         self._as_of = 0.0  # when both were so
         self._looked_at = 0.0
         self._signalled = False

@@ -18,7 +18,7 @@ from sp00ky_core.runner.maintenance.overdue import Overdue
 from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 RECLAIM_BATCH = 500
 RECLAIM_ROUNDS = 20

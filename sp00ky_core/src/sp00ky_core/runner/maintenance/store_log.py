@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 AGAIN = 60.0
 """Seconds until it is said again, for a database that stays away."""

@@ -10,7 +10,7 @@ from sp00ky_core.ports import BackendStats, Claim
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.steering.limit import Waits
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 LOOK_AGAIN = 0.05
 """Seconds between two looks at a paused backend while signals come in: one may be of its resume."""

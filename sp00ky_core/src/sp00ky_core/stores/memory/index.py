@@ -50,9 +50,9 @@ class SortedIndex:
     """
 
     def __init__(self, table: Table, index: Index) -> None:
-        self.columns = tuple(dict.fromkeys((*index.columns, *table.key)))
+        self.columns: tuple[str, ...] = tuple(dict.fromkeys((*index.columns, *table.key)))
         self.where: Sequence[Any] = index.where
-        self.is_unique = index.unique
+        self.is_unique: bool = index.unique
         self.entries: list[Entry] = []
         self._values = 2 * len(index.columns)
         self._key_of = operator.itemgetter(*(2 * self.columns.index(name) + 1 for name in table.key))

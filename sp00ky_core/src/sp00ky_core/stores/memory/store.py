@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.errors import StoreClosed, shown
 from sp00ky_core.job import Job, NewJob
@@ -46,7 +46,7 @@ class MemoryStore(TransactionalStore):
     too, and keeps its jobs when it is closed.
     """
 
-    capabilities = StoreCapabilities(
+    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
         synchronous=True,
         durable=False,
@@ -55,7 +55,7 @@ class MemoryStore(TransactionalStore):
         schedules=True,
         rollups=True,
     )
-    executor = AtOnce
+    executor: ClassVar[type[Executor]] = AtOnce
 
     def __init__(self, options: StoreOptions, *, now: Callable[[], datetime] = utc_now) -> None:
         super().__init__(options)

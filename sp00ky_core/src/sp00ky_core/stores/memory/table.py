@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -27,7 +27,7 @@ class MemoryTable:
     def __init__(self, table: Table) -> None:
         self.rows: dict[Any, Row] = {}
         self.held: dict[Any, Row] = {}
-        self.key_of = itemgetter(*table.key)
+        self.key_of: Callable[[Row], Any] = itemgetter(*table.key)
         self._name = table.name
         self._key = table.key
         self._declared = table.indexes if len(table.key) == 1 else (*table.indexes, Index("key", table.key))

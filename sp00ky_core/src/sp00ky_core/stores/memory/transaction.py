@@ -31,7 +31,7 @@ class MemoryTransaction(MemorySession):
     def __init__(self, tables: Tables, end: Callable[[MemoryTransaction], None]) -> None:
         super().__init__(tables)
         self.held: dict[str, Table] = {}
-        self.ended = asyncio.Event()
+        self.ended: asyncio.Event = asyncio.Event()
         self.waits_for: MemoryTransaction | None = None
         self._end = end
 

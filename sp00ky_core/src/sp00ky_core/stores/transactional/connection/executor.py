@@ -34,7 +34,7 @@ class Executor:
         self._run = run
         self._translate = translate
         self._location = location
-        self.is_open = False
+        self.is_open: bool = False
         self._running: set[asyncio.Future[Any]] = set()
         self._claiming: set[asyncio.Future[Any]] = set()
 

@@ -19,7 +19,7 @@ from sp00ky_core.stores.transactional.jobs.due import next_without_key
 from sp00ky_core.stores.transactional.jobs.ordering import has_keys
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)

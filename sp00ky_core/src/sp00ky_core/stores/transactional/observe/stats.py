@@ -46,7 +46,7 @@ async def stats(
 
 
 def _breaker(breaker: Breaker) -> BreakerStats:
-    return BreakerStats(state=breaker.state.value, paused_for_s=breaker.paused_for)
+    return BreakerStats(state=breaker.state, paused_for_s=breaker.paused_for)
 
 
 async def _stats(session: Session, table: JobTable, now: datetime, limit: int | None) -> BackendStats:

@@ -14,7 +14,7 @@ from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS
 
-NO_PAUSE = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
+NO_PAUSE: Row = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
 
 
 async def pause(session: Session, backend: str, *, seconds: float | None, **act: Unpack[ActOptions]) -> bool:

@@ -1,0 +1,59 @@
+"""``sp00ky generate``: a typed module from the OpenAPI documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sp00ky_core.cli.context import Settings, command
+from sp00ky_core.errors import ModuleOutdated, Sp00kyError
+
+DEFAULT = Path("typed_outbox.py")
+
+
+@command(short_help="Write a typed module from the OpenAPI documents.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=DEFAULT,
+    show_default=True,
+    help="The module's file.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if the file isn't what would be written.")
+def generate(settings: Settings, *, out: Path, check: bool) -> None:
+    """Write a module with a method and a type for each route of the OpenAPI documents.
+
+    A type checker then finds a misspelt backend, route, field or strategy, and so does an editor.
+    """
+    from sp00ky_core.generate import module  # noqa: PLC0415  # only this command needs it
+
+    outbox = settings.outbox()
+    text = module.module_text(outbox.backends, outbox.plugins.strategies)
+    there = _read(out)
+    if there and not there.startswith(module.MARK):
+        raise Sp00kyError(
+            f"{out} wasn't written by `sp00ky generate`, and stays as it is; choose another name"
+        )
+    if check and not there:
+        raise Sp00kyError(f"there is no {out}; run `sp00ky generate --out {out}`")
+    if check and there != text:
+        outdated = module.changed(outbox.backends, there) or outbox.config.file
+        raise ModuleOutdated(module=str(out), document=str(outdated))
+    if not check:
+        _write(out, text)
+    click.echo(f"{out} is up to date" if check else f"wrote {out}")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    except OSError as error:
+        raise Sp00kyError(f"{file} can't be read: {error.strerror}") from None
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise Sp00kyError(f"{file} can't be written: {error.strerror}") from None

@@ -1,0 +1,201 @@
+"""Express JSON Schemas as types of Python: a wider one where none says the same, never a narrower one.
+
+Whatever comes from a document is written by ``ascii`` or as an identifier that was made of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sp00ky_core.contract.discriminator import alternatives
+from sp00ky_core.generate.names import Names, class_name
+from sp00ky_core.generate.shapes import DEEPEST, Shape, Shapes, kinds, nullable, referred
+from sp00ky_core.generate.typed_dict import typed_dict
+from sp00ky_core.job_options import is_plain_text
+
+ANY, ANY_OBJECT = "Any", "Mapping[str, Any]"
+
+MOST_VALUES = 500
+"""Values of an ``enum`` that are listed; one with more is its values' type."""
+
+MOST_FIELDS = 50_000
+"""Fields of all objects of a module, so that no document makes an endless one."""
+
+_FORMATS = {"date-time": "str | datetime", "date": "str | date", "uuid": "str | UUID"}
+"""What is taken beside text, for it is written as such in JSON."""
+
+
+class Annotations:
+    """Types of the schemas of one document, and the classes and aliases that those need.
+
+    Attributes:
+        statements: The text of each class and alias.
+    """
+
+    def __init__(self, definitions: Mapping[str, Any], places: Mapping[str, str], names: Names) -> None:
+        self._definitions = definitions
+        self._places = places
+        self._names = names
+        self._shapes = Shapes(definitions)
+        self._known: dict[str, str] = {}
+        self._pending: deque[tuple[str, Shape]] = deque()
+        self._fields = 0
+        self.statements: list[str] = []
+
+    def of_shapes(self, shapes: Sequence[Shape], *names: str) -> str:
+        """Return the type of objects of these shapes, which get one of the names."""
+        self._fields += sum(len({*shape.properties, *shape.required}) for shape in shapes)
+        if self._fields > MOST_FIELDS:
+            return ANY_OBJECT
+        whole = self._names.unique(*names)
+        if len(shapes) == 1:
+            self._pending.append((whole, shapes[0]))
+            return whole
+        made = [self._names.unique(f"{whole}{number}") for number in range(1, len(shapes) + 1)]
+        self._pending.extend(zip(made, shapes, strict=True))
+        return self._aliased(whole, " | ".join(made))
+
+    def _aliased(self, alias: str, text: str) -> str:
+        self.statements.append(f"{alias}: TypeAlias = {text!a}\n")
+        return alias
+
+    def shapes_of(self, schema: Any) -> Sequence[Shape] | None:
+        """Return the shapes that an object may have; None where its keys can't be listed."""
+        return self._shapes.of(schema)
+
+    def finish(self) -> None:
+        """Write the classes that are needed, and those that those need."""
+        while self._pending:
+            name, shape = self._pending.popleft()
+            fields = {
+                key: self.of(shape.properties.get(key, True), f"{name} {key}")
+                for key in sorted({*shape.properties, *shape.required})
+            }
+            self.statements.append(typed_dict(name, fields, shape.required))
+
+    def of(self, schema: Any, name: str, depth: int = 0) -> str:
+        """Return the type of a schema's values; ``name`` is for what needs one."""
+        if not isinstance(schema, dict) or depth > DEEPEST:
+            return ANY
+        for read in (self._literal, self._reference, self._nullable, self._object, self._composed):
+            found: str | None = read(schema, name, depth + 1)
+            if found is not None and found != ANY:
+                return found
+        return self._by_type(schema, name, depth + 1)
+
+    def _literal(self, schema: Mapping[str, Any], _name: str, _depth: int) -> str | None:
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        return literal(values) if isinstance(values, list) and values else None
+
+    def _reference(self, schema: Mapping[str, Any], _name: str, depth: int) -> str | None:
+        if "$ref" not in schema or {"properties", "allOf", "oneOf", "anyOf"} & schema.keys():
+            return None
+        key = schema["$ref"].rpartition("/")[2]
+        if key not in self._known:
+            self._known[key] = ANY  # an alias that contains itself
+            self._known[key] = self._defined(referred(schema, self._definitions), self._title(key), depth)
+        return self._known[key]
+
+    def _title(self, key: str) -> str:
+        steps = [each for each in self._places.get(key, "").split("/") if each not in {"#", "schema"}]
+        return class_name(steps[-1] if "components" in steps else " ".join(steps[-3:]))
+
+    def _defined(self, schema: Any, name: str, depth: int) -> str:
+        shapes = self._shapes.of(schema) if isinstance(schema, dict) and is_object(schema) else None
+        if shapes:
+            return self.of_shapes(shapes, name)
+        text = self.of(schema, name, depth)
+        if "[" not in text:
+            return text
+        return self._aliased(self._names.unique(name), text)
+
+    def _nullable(self, schema: Mapping[str, Any], name: str, depth: int) -> str | None:
+        inner = nullable(schema)
+        return None if inner is None else union([self.of(inner, name, depth), "None"])
+
+    def _object(self, schema: Mapping[str, Any], name: str, depth: int) -> str | None:
+        shapes = self._shapes.of(schema) if is_object(schema) else None
+        if not shapes:
+            return None
+        others = [each for each in kinds(schema) if each != "object"]
+        made = self.of_shapes(shapes, class_name(name))
+        return union([made, *(self._of_kind(each, schema, name, depth) for each in others)])
+
+    def _composed(self, schema: Mapping[str, Any], name: str, depth: int) -> str | None:
+        """Take what ``oneOf`` or ``anyOf`` say together, else the part of ``allOf`` that says something."""
+        chosen = alternatives(schema) or schema
+        branches = chosen.get("oneOf") or chosen.get("anyOf")
+        if branches:
+            found = union(self.of(each, f"{name} {n}", depth) for n, each in enumerate(branches, 1))
+            if found != ANY:
+                return found
+        parts = [self.of(each, name, depth) for each in schema.get("allOf", ())]
+        return next((each for each in parts if each != ANY), None)
+
+    def _by_type(self, schema: Mapping[str, Any], name: str, depth: int) -> str:
+        found = [self._of_kind(each, schema, name, depth) for each in kinds(schema)]
+        return union(found) if found else ANY
+
+    def _of_kind(self, kind: Any, schema: Mapping[str, Any], name: str, depth: int) -> str:
+        make = _KINDS.get(kind) if isinstance(kind, str) else None
+        return make(self, schema, name, depth) if make else ANY
+
+    def _text(self, schema: Mapping[str, Any], _name: str, _depth: int) -> str:
+        kind = schema.get("format")
+        return _FORMATS.get(kind, "str") if isinstance(kind, str) else "str"
+
+    def _list(self, schema: Mapping[str, Any], name: str, depth: int) -> str:
+        if "prefixItems" in schema:
+            return f"Sequence[{ANY}]"
+        return f"Sequence[{self.of(schema.get('items'), f'{name} item', depth)}]"
+
+    def _mapping(self, schema: Mapping[str, Any], name: str, depth: int) -> str:
+        others = schema.get("additionalProperties")
+        if not isinstance(others, dict) or {"properties", "patternProperties"} & schema.keys():
+            return ANY_OBJECT
+        return f"Mapping[str, {self.of(others, f'{name} value', depth)}]"
+
+
+_KINDS: Mapping[str, Callable[[Annotations, Mapping[str, Any], str, int], str]] = {
+    "string": Annotations._text,
+    "integer": lambda *_: "int",
+    "number": lambda *_: "float",
+    "boolean": lambda *_: "bool",
+    "null": lambda *_: "None",
+    "array": Annotations._list,
+    "object": Annotations._mapping,
+}
+
+
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema is meant for objects: says so, or names keys, or joins such schemas."""
+    return "object" in kinds(schema) or (
+        "type" not in schema and bool({"properties", "allOf"} & schema.keys())
+    )
+
+
+def union(types: Iterable[str]) -> str:
+    """Return the type of values that are of any of these."""
+    found = dict.fromkeys(types)
+    return ANY if ANY in found or not found else " | ".join(found)
+
+
+def literal(values: Sequence[Any]) -> str:
+    """Return the type that has these values, or of which they are."""
+    found = list(dict.fromkeys(map(_literal_of, values)))
+    if ANY in found:
+        return ANY
+    listed = [each for each in found if each != "float"]
+    if len(listed) > MOST_VALUES:
+        return union(sorted({type(value).__name__ if value is not None else "None" for value in values}))
+    return union([f"Literal[{', '.join(listed)}]"] * bool(listed) + ["float"] * ("float" in found))
+
+
+def _literal_of(value: Any) -> str:
+    if isinstance(value, float):
+        return "float"
+    if value is None or isinstance(value, bool | int):
+        return ascii(value)
+    return ascii(value) if isinstance(value, str) and is_plain_text(value) else ANY

@@ -1,0 +1,71 @@
+"""Make the calls of a generated module, and refuse one that is older than its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from sp00ky_core.backend import Backends
+from sp00ky_core.errors import ModuleOutdated
+from sp00ky_core.job import Job
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.sync import SyncOutbox
+
+__all__ = ["Calls", "SyncCalls", "TypedCalls", "check_documents"]
+
+AnyOutbox = TypeVar("AnyOutbox", Outbox, SyncOutbox)
+
+
+class Calls:
+    """Enqueue calls of one backend; a generated class adds a method for each route."""
+
+    def __init__(self, outbox: Outbox, backend: str) -> None:
+        self._outbox = outbox
+        self._backend = backend
+
+    async def _run(self, path: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Job:
+        return await self._outbox.run(self._backend, path, payload, **options)
+
+
+class SyncCalls:
+    """Enqueue calls of one backend from synchronous code; a generated class adds a method for each route."""
+
+    def __init__(self, outbox: SyncOutbox, backend: str) -> None:
+        self._outbox = outbox
+        self._backend = backend
+
+    def _run(self, path: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Job:
+        return self._outbox.run(self._backend, path, payload, **options)
+
+
+class TypedCalls(Generic[AnyOutbox]):
+    """Enqueue calls of all backends; a generated class adds each backend, and the overloads of ``run``.
+
+    Attributes:
+        outbox: The outbox that it enqueues into; everything else is asked of that.
+    """
+
+    def __init__(self, outbox: AnyOutbox) -> None:
+        self.outbox: AnyOutbox = outbox
+
+
+def check_documents(outbox: Outbox, module: str, documents: Mapping[str, str]) -> None:
+    """Compare the digests of the documents that a module was made of with those that an outbox has read.
+
+    Raises:
+        ModuleOutdated: one differs; names it.
+        UnknownBackend: the configuration has no such backend any more.
+    """
+    outdated = changed_document(outbox.backends, documents)
+    if outdated is not None:
+        raise ModuleOutdated(module=Path(module).name, document=str(outdated))
+
+
+def changed_document(backends: Backends, documents: Mapping[str, str]) -> Path | None:
+    """Return the first document whose digest isn't the given one; by backend. Raises ``UnknownBackend``."""
+    for name, digest in documents.items():
+        backend = backends.named(name)
+        if backend.contract.digest != digest:
+            return backend.config.spec
+    return None

@@ -1,0 +1,54 @@
+"""Turn names of a document into identifiers: ASCII, public, no keywords, each once."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable
+
+LONGEST = 60
+"""Characters of an identifier."""
+
+HIDDEN = frozenset({"str", "int", "float", "bool", "datetime", "date"})
+"""Names in types that one of a class would hide there; the others begin with a capital."""
+
+_WORD = re.compile(r"[A-Za-z0-9]+")
+_PUBLIC = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+class Names:
+    """The identifiers of one scope. ``separator`` stands before the number of one that was taken."""
+
+    def __init__(self, taken: Iterable[str] = (), *, separator: str = "") -> None:
+        self._taken = set(taken)
+        self._separator = separator
+
+    def unique(self, *candidates: str) -> str:
+        """Return the first candidate that is free, else the last one with a number, and take it."""
+        last = f"{candidates[-1]}{self._separator}"
+        numbered = (f"{last}{number}" for number in range(2, len(self._taken) + 3))
+        name = next(each for each in (*candidates, *numbered) if each not in self._taken)
+        self._taken.add(name)
+        return name
+
+
+def class_name(text: str) -> str:
+    """Return a name for a class, as ``SpookifyPayload``."""
+    words = _WORD.findall(text)
+    name = "".join(word[0].upper() + word[1:] for word in words)[:LONGEST]
+    return name if name and name[0].isalpha() and not keyword.iskeyword(name) else f"T{name}"
+
+
+def attribute_name(text: str) -> str:
+    """Return a name for an attribute or a method, as ``users_id``."""
+    name = "_".join(_WORD.findall(text))[:LONGEST] or "root"
+    name = name[0].lower() + name[1:] if name[0].isalpha() else f"n{name}"
+    return f"{name}_" if keyword.iskeyword(name) or name in HIDDEN else name
+
+
+def method_name(operation_id: str | None) -> str | None:
+    """Return an ``operationId`` as a method's name, begun in lower case, as no class is; None: it is none."""
+    if operation_id is None or not _PUBLIC.fullmatch(operation_id) or len(operation_id) > LONGEST:
+        return None
+    name = operation_id[0].lower() + operation_id[1:]
+    return None if keyword.iskeyword(name) or name in HIDDEN else name

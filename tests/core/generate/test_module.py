@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from tests.core.generate import hostile
+from tests.core.generate.conftest import CONFIG, Written, document_of, generated
+
+from sp00ky_core import Outbox
+from sp00ky_core.generate.module import MARK, changed
+
+SHARED = Path(__file__).parents[4] / "shared" / "openapi"
+THING = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+
+
+def imported(folder: Path, text: str) -> ModuleType:
+    file = folder / "typed_outbox.py"
+    file.write_text(text, encoding="ascii")
+    spec = importlib.util.spec_from_file_location("typed_outbox", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_module_has_what_the_document_has(written: Written, tmp_path: Path) -> None:
+    module = imported(tmp_path, generated(written(document_of({"a": THING, "b": {"type": "object"}}))))
+    assert module.APayload.__required_keys__ == {"id"}
+    assert {name for name in vars(module.ApiCalls) if not name.startswith("_")} == {"a", "b"}
+    assert {name for name in vars(module.SyncApiCalls) if not name.startswith("_")} == {"a", "b"}
+    assert module.ApiCalls.a.__doc__ == "Enqueue POST /a."
+
+
+def test_the_same_documents_make_the_same_module(written: Written) -> None:
+    document = document_of({"b": THING, "a": THING})
+    text = generated(written(document))
+    assert text == generated(written(document))
+    assert text.startswith(MARK)
+    document["paths"] = dict(reversed(document["paths"].items()))
+    same = [line for line in generated(written(document)).splitlines() if "'api':" not in line]
+    assert same == [line for line in text.splitlines() if "'api':" not in line]  # but for the digest
+
+
+def test_the_changed_document_is_named(written: Written, tmp_path: Path) -> None:
+    backends = Outbox.open(written(document_of({"a": THING}))).backends
+    text = generated(tmp_path / "sp00ky.yml")
+    assert changed(backends, text) is None
+    assert (
+        changed(Outbox.open(written(document_of({"b": THING}))).backends, text) == tmp_path / "openapi.json"
+    )
+
+
+def test_names_of_backends_become_names(written: Written, tmp_path: Path) -> None:
+    config = written(document_of({"a": THING}))
+    names = ("run", "outbox", "class", "sync-api", "api", "Api", "1", "it's")
+    line = CONFIG.splitlines(keepends=True)[2]
+    backends = "".join(
+        line.replace("api:", f'"{name}":').replace("table: job", f"table: j{n}")
+        for n, name in enumerate(names)
+    )
+    config.write_text(f"store: memory://\nbackends:\n{backends}")
+    module = imported(tmp_path, generated(config))
+    made = vars(module.TypedOutbox(Outbox.open(config)))
+    assert set(made) == {"outbox", "run_", "outbox_", "class_", "sync_api", "api", "api_", "n1", "it_s"}
+    assert len({type(each) for each in made.values()}) == len(made)
+
+
+def test_nothing_of_a_hostile_document_becomes_code(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = generated(written(hostile.document()))
+    module = imported(tmp_path, text)
+    assert not (tmp_path / "owned").exists()
+    assert len(text) < 1_000_000
+    nodes = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    calls = {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert calls <= {"TypedDict", "super", "check_documents", "ApiCalls", "SyncApiCalls"}
+    methods = [name for name in vars(module.ApiCalls) if name not in vars(type("Empty", (), {}))]
+    assert len(methods) > 450
+    assert all(name.isascii() and name.isidentifier() and not name.startswith("_") for name in methods)
+
+
+@pytest.mark.parametrize("name", ["openai.yaml", "discord.json"])
+def test_a_published_document_makes_a_module(written: Written, tmp_path: Path, name: str) -> None:
+    if not (SHARED / name).exists():
+        pytest.skip(f"no {name} in ../shared/openapi beside the checkout")
+    config = written({})
+    config.write_text(CONFIG.replace("./openapi.json", str(SHARED / name)))
+    module = imported(tmp_path, generated(config))
+    assert len(vars(module.ApiCalls)) > 100

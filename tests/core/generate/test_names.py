@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import keyword
+
+import pytest
+from tests.core.generate.hostile import NAMES
+
+from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
+
+
+def test_the_first_free_name_is_taken() -> None:
+    names = Names({"Any"}, separator="_")
+    assert [names.unique("Any", "Other") for _ in range(3)] == ["Other", "Other_2", "Other_3"]
+    assert Names({"Any"}).unique("Any") == "Any2"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_text_makes_a_name(name: str) -> None:
+    for made in (class_name(name), attribute_name(name), method_name(name) or "none"):
+        assert made.isidentifier()
+        assert made.isascii()
+        assert not keyword.iskeyword(made)
+        assert not made.startswith("_")
+        assert len(made) <= 62
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("/users/{id}/mail", "users_id_mail"),
+        ("/", "root"),
+        ("/404", "n404"),
+        ("/class", "class_"),
+        ("int", "int_"),
+    ],
+)
+def test_a_path_makes_a_name(text: str, name: str) -> None:
+    assert attribute_name(text) == name
+
+
+def test_an_operation_is_called_as_its_document_does() -> None:
+    assert method_name("createThing") == "createThing"
+    assert method_name("CreateThing") == "createThing"  # no class can hide, or be hidden
+    assert [method_name(each) for each in ("a-b", "_a", "import", "str", "x" * 99, "", None)] == [None] * 7

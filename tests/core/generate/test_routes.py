@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tests.core.generate.conftest import Written, document_of
+
+from sp00ky_core import Outbox
+from sp00ky_core.generate.names import Names
+from sp00ky_core.generate.routes import Call, calls_of
+
+THING: dict[str, Any] = {"type": "object", "properties": {"id": {}}, "required": ["id"]}
+
+
+def calls(written: Written, document: dict[str, Any]) -> dict[str, Call]:
+    contract = Outbox.open(written(document)).backends["api"].contract
+    return {call.path: call for call in calls_of("api", contract.payload_schemas(), Names())[0]}
+
+
+def parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": required, "schema": {"type": "string"}}
+
+
+def test_a_method_is_named_by_its_operation_else_by_its_path(written: Written) -> None:
+    document = document_of({"b": THING, "c": THING, "d-e": THING, "f": THING})
+    names = {"/b": "doIt", "/c": "DoIt", "/f": "b"}
+    for path, name in names.items():
+        document["paths"][path]["post"]["operationId"] = name
+    found = {path: call.name for path, call in calls(written, document).items()}
+    assert found == {"/b": "doIt", "/c": "c", "/d-e": "d_e", "/f": "b"}
+
+
+def test_a_payload_holds_the_body_and_the_parameters(written: Written) -> None:
+    document = document_of({"things": THING})
+    item = document["paths"]["/things/{key}"] = document["paths"].pop("/things")
+    item["parameters"] = [parameter("key", "path"), parameter("X-Trace", "header")]
+    (call,) = calls(written, document).values()
+    assert (call.payload, call.may_be_empty) == ("ThingsKeyPayload", False)
+
+
+def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -> None:
+    get = {"get": {"parameters": [parameter("q", "query")]}}
+    document = document_of({"body": {**THING, "required": []}}, **{"/get": get, "/any": {"post": {}}})
+    document["paths"] |= {"/none": {"get": {}}, "/in/{x}": {"post": {}}, "/needs": {"get": dict(get["get"])}}
+    document["paths"]["/needs"]["get"]["parameters"] = [parameter("q", "query", required=True)]
+    found = {path: (call.payload, call.may_be_empty) for path, call in calls(written, document).items()}
+    assert found == {
+        "/any": ("Mapping[str, Any]", True),
+        "/body": ("BodyPayload", True),
+        "/get": ("GetPayload", True),
+        "/in/{x}": ("Mapping[str, Any]", False),
+        "/needs": ("NeedsPayload", False),
+        "/none": ("Mapping[str, Any]", True),
+    }
+
+
+def test_names_of_two_backends_do_not_collide(written: Written) -> None:
+    contract = Outbox.open(written(document_of({"a": THING}))).backends["api"].contract
+    names = Names()
+    payloads = [calls_of(each, contract.payload_schemas(), names)[0][0].payload for each in ("api", "b", "b")]
+    assert payloads == ["APayload", "BAPayload", "BAPayload2"]

@@ -1,0 +1,127 @@
+"""No type is narrower than its schema: what a validator takes has the type that was made of the schema."""
+
+from __future__ import annotations
+
+import ast
+import re
+import typing
+from types import NoneType, UnionType
+from typing import Any
+
+import jsonschema_rs
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from sp00ky_core.generate.annotation import Annotations
+from sp00ky_core.generate.module import HEAD, IMPORTS
+from sp00ky_core.generate.names import Names
+
+_ALIAS = re.compile(r"(\w+): TypeAlias = (.*)\n")
+KEYS = ("a", "b", "c")
+SCALARS = st.sampled_from([None, True, 0, 1, 0.5, "a", "b"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=3),
+    max_leaves=6,
+)
+KINDS = ("string", "integer", "number", "boolean", "null", "array", "object")
+REFERENCES = st.sampled_from([{"$ref": "#/$defs/0"}, {"$ref": "#/$defs/1"}])
+
+
+def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    listed = st.lists(inner, min_size=1, max_size=3)
+    objects = st.fixed_dictionaries(
+        {"type": st.just("object"), "properties": st.dictionaries(st.sampled_from(KEYS), inner, max_size=2)},
+        optional={
+            "required": st.lists(st.sampled_from(KEYS), unique=True),
+            "additionalProperties": inner,
+            **dict.fromkeys(("allOf", "anyOf", "oneOf"), listed),
+        },
+    )
+    return st.one_of(
+        objects,
+        st.builds(lambda items: {"type": "array", "items": items}, inner),
+        st.builds(lambda key, parts: {key: parts}, st.sampled_from(["allOf", "anyOf", "oneOf"]), listed),
+        st.builds(lambda each: {"if": {"type": "null"}, "else": each}, inner),
+        st.builds(lambda each, kind: {**each, "type": kind}, REFERENCES, st.sampled_from(KINDS)),
+    )
+
+
+SCHEMAS = st.recursive(
+    st.one_of(
+        st.booleans(),
+        st.just({}),
+        REFERENCES,
+        st.builds(lambda kinds: {"type": kinds}, st.lists(st.sampled_from(KINDS), min_size=1, unique=True)),
+        st.builds(lambda values: {"enum": values}, st.lists(SCALARS, min_size=1, max_size=3)),
+        st.builds(lambda value: {"const": value}, SCALARS),
+    ),
+    composed,
+    max_leaves=8,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.tuples(SCHEMAS, SCHEMAS), SCHEMAS, st.lists(VALUES, min_size=20, max_size=20))
+def test_what_fits_a_schema_has_its_type(definitions: Any, schema: Any, values: list[Any]) -> None:
+    named = {str(number): each for number, each in enumerate(definitions)}
+    whole = {"allOf": [schema], "$defs": named}
+    try:
+        validator = jsonschema_rs.Draft202012Validator(whole)
+        fitting = [value for value in values if validator.is_valid(value)]
+    except ValueError:
+        return  # a reference that goes in a circle
+    event(f"{len(fitting)} fit")
+    kind, names = evaluated(schema, named)
+    for value in fitting:
+        assert has_type(value, kind, names), (value, kind)
+
+
+def evaluated(schema: Any, definitions: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The type of a schema, and the names that a module has."""
+    annotations = Annotations(definitions, {"0": "#/components/schemas/zero"}, Names())
+    text = annotations.of(schema, "Thing")
+    annotations.finish()
+    aliases = dict(each.groups() for each in map(_ALIAS.fullmatch, annotations.statements) if each)
+    classes = [each for each in annotations.statements if not _ALIAS.fullmatch(each)]
+    imports = "".join(f"from {module} import {', '.join(names)}\n" for module, names in IMPORTS.items())
+    names: dict[str, Any] = {"__name__": "generated"}
+    source = HEAD + imports + expanded("\n".join(classes), aliases)
+    exec(compile(source, "generated", "exec"), names)  # noqa: S102
+    return eval(expanded(text, aliases), names), names  # noqa: S307
+
+
+def expanded(text: str, aliases: dict[str, Any]) -> str:
+    """A text without aliases, which are mere texts when they are run."""
+    while found := [name for name in aliases if re.search(rf"\b{name}\b", text)]:
+        text = re.sub(rf"\b{found[0]}\b", ast.literal_eval(aliases[found[0]]), text)
+    return text
+
+
+def has_type(value: Any, kind: Any, names: dict[str, Any]) -> bool:
+    """Whether a type checker would take a value."""
+    kind = eval(kind, names) if isinstance(kind, str) else kind  # noqa: S307
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return True
+    if origin in {typing.Union, UnionType}:
+        return any(has_type(value, each, names) for each in arguments)
+    if origin is typing.Literal:
+        return any(value == each and type(value) is type(each) for each in arguments)
+    if typing.is_typeddict(kind):
+        return isinstance(value, dict) and _has_fields(value, kind, names)
+    if origin is not None:  # Sequence, Mapping
+        inner = list(value.values()) if isinstance(value, dict) else value
+        of_kind = isinstance(value, list if origin.__name__ == "Sequence" else dict)
+        return of_kind and all(has_type(each, arguments[-1], names) for each in inner)
+    kinds = {float: (int, float), None: NoneType}.get(kind, kind)
+    return isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))
+
+
+def _has_fields(value: dict[str, Any], kind: Any, names: dict[str, Any]) -> bool:
+    """Whether it has the fields that it must; keys that a TypedDict doesn't have are passed over."""
+    hints = typing.get_type_hints(kind, names, include_extras=True)
+    optional = {key for key, each in hints.items() if typing.get_origin(each) is typing.NotRequired}
+    types = {key: typing.get_args(each)[0] if key in optional else each for key, each in hints.items()}
+    fields = [has_type(each, types[key], names) for key, each in value.items() if key in types]
+    return all(fields) and hints.keys() - optional <= value.keys()

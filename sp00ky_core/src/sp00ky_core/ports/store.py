@@ -24,11 +24,10 @@ class Store(Protocol):
     """A database that holds jobs.
 
     Times are the database's own: a transition carries delays, and ``run_at``, ``lease_until`` and
-    ``updated_at`` come from the database's clock. Every write of a status moves ``updated_at``; none moves
+    ``updated_at`` come from its clock. Every write of a status moves ``updated_at``; none moves
     ``created_at``. Any number of tasks may call at the same time. What a driver raises is translated:
-    ``StoreUnavailable`` where a connection could not be healed within the store's own backoff (at most 2 s
-    between tries), ``SchemaError`` where tables are missing or wrong, ``StoreError`` otherwise; the caller's
-    task is never cancelled by a lost connection.
+    ``StoreUnavailable`` where a connection isn't healed within the store's backoff (2 s at most between
+    tries), ``SchemaError`` for missing or wrong tables, else ``StoreError``. No lost connection cancels a task.
     """
 
     @property

@@ -27,7 +27,7 @@ class Store(Protocol):
     ``updated_at`` come from its clock. Every write of a status moves ``updated_at``; none moves
     ``created_at``. Any number of tasks may call at the same time. What a driver raises is translated:
     ``StoreUnavailable`` where a connection isn't healed within the store's backoff (2 s at most between
-    tries), ``SchemaError`` for missing or wrong tables, else ``StoreError``. No lost connection cancels a task.
+    tries), ``SchemaError`` for missing or wrong tables, else ``StoreError``. None cancels a task.
     """
 
     @property

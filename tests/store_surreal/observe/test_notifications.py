@@ -143,8 +143,6 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(reconnecting, "TICK", 0.1)
-    monkeypatch.setattr(reconnecting, "PATIENCE", 0.5)
     (job,) = await other.add([NewJob(path="/a", backend="api")])
     watching = [proxied.watch(each) for each in (JobQuery(ids=(job.id,)), JobQuery(backend="api"))]
     for each in watching:
@@ -152,6 +150,8 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
     following = [asyncio.ensure_future(anext(each)) for each in watching]
     proxy.hold()
     await other.claim({"api": 1}, "r")
+    monkeypatch.setattr(reconnecting, "TICK", 0.1)  # not sooner: a busy machine is slow to answer
+    monkeypatch.setattr(reconnecting, "PATIENCE", 0.5)
     async with asyncio.timeout(SOON):
         while caplog.text.count("looking again until it works") < 2:  # noqa: ASYNC110  # a log sends no event
             await asyncio.sleep(0.02)

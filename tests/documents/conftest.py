@@ -119,6 +119,7 @@ def project(
     That is the recipes' shop, elsewhere what ``sp00ky init`` writes, on PostgreSQL.
     """
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("SP00KY_STORE", database_url)
     if page.parent == SHOP.parent:

@@ -20,8 +20,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "docs" / "recipes"
 
-FENCE = re.compile(r"^```(?:python|sh|sql|yaml)\n", re.MULTILINE)
-NOT_RUN = re.compile(r"^(<!-- not run: [^\n]+ -->\n+```)(?:python|sh|sql|yaml)\n", re.MULTILINE)
+FENCE = re.compile(r"^ *```(?:python|sh|sql|yaml)\n", re.MULTILINE)
+NOT_RUN = re.compile(r"^( *<!-- not run: [^\n]+ -->\n+ *```)(?:python|sh|sql|yaml)\n", re.MULTILINE)
 
 RUN_ELSEWHERE = {
     "README.md": "tests/e2e/test_readme.py",
@@ -31,6 +31,9 @@ RUN_ELSEWHERE = {
     "docs/plugins.md": "tests/e2e/test_plugins_document.py",
     "docs/python.md": "tests/e2e/test_python_document.py",
     "docs/row-contract.md": "tests/packaging/test_row_contract.py",
+    "docs/testing.md": "tests/e2e/test_testing_document.py",
+    "docs/tutorials/postgresql.md": "tests/documents/test_tutorials.py",
+    "docs/tutorials/surrealdb.md": "tests/documents/test_tutorials.py",
 }
 """Pages whose blocks have a test of their own, for they need more than a block after the other."""
 

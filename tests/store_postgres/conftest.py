@@ -152,7 +152,7 @@ async def sql(
     """A connection past the store; what the test leaves in its schema is gone at the end."""
     connection = await asyncpg.connect(dsn)
     kept = request.getfixturevalue("kept") if "kept" in request.fixturenames else None
-    table = request.getfixturevalue("table")
+    table = None if kept is None else request.getfixturevalue("table")
     try:
         yield connection
         if kept is None or not await kept.put_back(connection, schema, table):

@@ -122,15 +122,9 @@ async def test_what_the_contract_refuses_is_no_statement(config: Path) -> None:
     assert outbox.statement("api", "/spookify", {"id": 1}).job_id.startswith("job:")
 
 
-@pytest.mark.parametrize(
-    ("store", "instead"),
-    [("memory://", "connection="), ("postgresql://localhost/none", "connection=")],
-)
-async def test_other_stores_say_what_to_use(config: Path, store: str, instead: str) -> None:
-    if store.startswith("postgresql"):
-        pytest.importorskip("sp00ky_store_postgres", reason="sp00ky-store-postgres isn't installed")
-    with pytest.raises(CallUnsupported, match=instead):
-        enqueue(Outbox.open(config, store=store))
+async def test_other_stores_say_what_to_use(config: Path) -> None:
+    with pytest.raises(CallUnsupported, match="connection="):
+        enqueue(Outbox.open(config, store="memory://"))
 
 
 async def test_a_client_transaction_takes_the_job_with_it(outbox: Outbox, db: Any, surreal_url: str) -> None:

@@ -144,3 +144,8 @@ def test_an_outdated_picture_is_named(tmp_path: Path) -> None:
         "docs/images/job-life.svg is older than docs/images/job-life.mmd: run nox -s screenshots",
         "docs/images/stranger.png: nothing makes it, see tools/pictures/manifest.py",
     ]
+
+
+def test_the_outbox_is_shown_with_what_its_bases_have(written: dict[str, str]) -> None:
+    shown = written["reference/python/sp00ky_core.outbox.md"]
+    assert "::: sp00ky_core.outbox.Outbox\n    options:\n      inherited_members: true" in shown

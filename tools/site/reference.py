@@ -90,11 +90,14 @@ def _room(room: str, shown: Mapping[str, str]) -> str:
 
 
 def _options(each: PublicName) -> list[str]:
-    """Have an enumeration's members shown, which have no docstring each."""
+    """Show an enumeration's members, which have no docstring each; of a class what its bases here have."""
     found = getattr(importlib.import_module(each.room), each.name, None)
-    if inspect.isclass(found) and issubclass(found, Enum):
+    if not inspect.isclass(found) or issubclass(found, Exception):
+        return []
+    if issubclass(found, Enum):
         return ["    options:", "      show_if_no_docstring: true"]
-    return []
+    is_joined = any(base.__module__.startswith("sp00ky_") for base in found.__bases__)
+    return ["    options:", "      inherited_members: true"] if is_joined else []
 
 
 def _exported(room: str) -> list[PublicName]:

@@ -1,4 +1,4 @@
-"""Check the words: first docstring lines, words that the field doesn't use, described fields, sizes.
+"""Check the words: first lines, words that the field doesn't use, described fields, sizes, long prose.
 
 ``python -m tools.words`` prints what it finds, a line each, and exits 1 where there is something. Arguments:
 the folders and files to look at (by default all); ``--without FOLDER`` leaves one out, and may be repeated.
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools import prose
 from tools.sources import ROOT, distributions, modules
 
 QUESTIONS = re.compile(r"(What|Whose|Where|How)\b")
@@ -39,10 +40,9 @@ MOST_MODULES, MOST_LINES = 12, 300
 
 
 def documents() -> list[Path]:
-    """List what people read: README files and documents; generated ones are checked where they come from."""
+    """List what people read: README files and documents, but for CHANGELOGs, which towncrier wraps."""
     readmes = [*ROOT.glob("*.md"), *ROOT.glob("sp00ky_*/README.md"), *ROOT.glob("contrib/*/README.md")]
-    docs = [each for each in ROOT.glob("docs/**/*.md") if each.name != "architecture.md"]
-    return [*readmes, *docs, *ROOT.glob("examples/**/README.md")]
+    return [*readmes, *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/README.md")]
 
 
 def forbidden(text: str, place: str) -> Iterator[str]:
@@ -103,7 +103,9 @@ def sizes(package: Path) -> Iterator[str]:
 def complaints() -> Iterator[str]:
     """Yield everything that is wrong, a line each."""
     for document in documents():
-        yield from forbidden(document.read_text(), str(document.relative_to(ROOT)))
+        text, place = document.read_text(), str(document.relative_to(ROOT))
+        yield from forbidden(text, place)
+        yield from (f"{place}:{number}: {complaint}" for number, complaint in prose.long(text))
     for package in distributions():
         yield from sizes(package)
         for module in modules(package):

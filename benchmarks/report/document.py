@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def _found(results: Results, benchmarks: Iterable[str]) -> list[Found]:
 
 def _part(found: Found) -> str:
     rounds = "1 round" if found.rounds == 1 else f"{found.rounds} rounds"
-    return "\n\n".join([f"### {found.title}", found_table(found, LESS), f"{found.note} {rounds}."])
+    note = textwrap.fill(f"{found.note} {rounds}.", 118, break_long_words=False, break_on_hyphens=False)
+    return "\n\n".join([f"### {found.title}", found_table(found, LESS), note])
 
 
 def write(results: Results, benchmarks: Iterable[str]) -> None:

@@ -66,7 +66,8 @@ class EnqueueChecks:
         """Return a job as text and bindings; raises as ``Outbox.statement``."""
         checked = self.one(backend, new_job)
         if self.store.capabilities.sql_statements:
-            return cast("SqlStatements", self.store).sql_statement(checked, paramstyle or "pyformat")
+            style: ParamStyle = "pyformat" if paramstyle is None else paramstyle
+            return cast("SqlStatements", self.store).sql_statement(checked, style)
         if paramstyle is not None and self.store.capabilities.statements:
             expected = f"left out: statements of {self.store.location} have variables, and no style"
             raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)

@@ -82,6 +82,15 @@ def test_a_definition_keeps_its_name_and_may_contain_itself() -> None:
     assert (found, statements) == ("Tree", "Tree: TypeAlias = 'Sequence[Any] | str'\n")
 
 
+@pytest.mark.timeout(20)
+def test_a_definition_may_contain_itself_by_an_all_of() -> None:
+    node = {"type": "object", "properties": {"next": {"allOf": [{"$ref": "#/$defs/0"}], "nullable": True}}}
+    annotations = Annotations({"0": node}, PLACES, Names())
+    assert annotations.of({"$ref": "#/$defs/0"}, "Thing") == "Node"
+    annotations.finish()
+    assert annotations.statements == ["class Node(TypedDict):\n    next: NotRequired[Node]\n"]
+
+
 def test_several_shapes_have_one_name() -> None:
     one = {"type": "object", "properties": {"a": {}}, "required": ["a"]}
     found, statements = annotation({"type": "object", "oneOf": [one, {**one, "properties": {"b": {}}}]})

@@ -74,6 +74,14 @@ async def test_one_too_many_is_a_failure(outbox: Outbox) -> None:
         await assert_enqueued(outbox, "api", "/spookify", count=3)
 
 
+async def test_an_older_job_counts_however_many_are_newer(outbox: Outbox) -> None:
+    await outbox.run("api", "/spookify", {"id": "first"})
+    await outbox.run_many("api", [NewJob(path="/spookify")] * 1_000)
+    await assert_enqueued(outbox, "api", "/spookify", payload={"id": "first"})
+    with pytest.raises(AssertionError, match="expected no job like"):
+        await refute_enqueued(outbox, "api", "/spookify", payload={"id": "first"})
+
+
 async def test_a_failure_is_short(outbox: Outbox) -> None:
     new_jobs = [NewJob(path="/spookify", payload={f"{n}": "x" * 300}) for n in range(1_001)]
     await outbox.run_many("api", new_jobs)

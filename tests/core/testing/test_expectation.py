@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.errors import UnknownBackend, UnknownRoute
+from sp00ky_core.errors import OptionInvalid, UnknownBackend, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.testing.expectation import Expectation, text_of
@@ -51,7 +51,7 @@ PAYLOAD = {"id": "1", "user": {"name": "Eve", "age": 7}, "tags": ["a", {"b": 1, 
     [
         ({}, []),
         ({"id": "1", "user": {"age": 7}, "tags": ["a", {"b": 1}]}, []),
-        ({"id": ANY, "user": ANY, "tags": [ANY, {"c": pytest.approx(2.0)}]}, []),
+        ({"id": ANY, "ok": ANY, "user": ANY, "tags": [ANY, {"c": pytest.approx(2.0)}]}, []),
         ({"id": 1}, ["payload /id is '1', expected 1"]),
         ({"ok": 1}, ["payload /ok is True, expected 1"]),
         ({"user": {"age": True}}, ["payload /user/age is 7, expected True"]),
@@ -126,6 +126,8 @@ def test_another_backend_or_path_differs() -> None:
         ({"path": "/order"}, UnknownRoute, "backend 'api' has no route '/order'"),
         ({"backend": None, "path": "/ordr"}, UnknownRoute, "did you mean '/order'"),
         ({"options": {"asigned_to": 1}}, TypeError, "did you mean 'assigned_to'"),
+        ({"options": {"status": "pendign"}}, OptionInvalid, "expected one of pending, processing"),
+        ({"options": {"retry_strategy": "linaer"}}, UnknownStrategy, "did you mean 'linear'"),
     ],
 )
 def test_what_no_job_can_be_is_refused(

@@ -27,6 +27,16 @@ _FORMATS = {"date-time": "str | datetime", "date": "str | date", "uuid": "str | 
 """What is taken beside text, for it is written as such in JSON."""
 
 
+_COMPOSING = frozenset({"$ref", "properties", "required", "oneOf", "anyOf", "if"})
+
+
+def _alone(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the one schema of an ``allOf``, as OpenAPI 3.0 describes a ``$ref``; else itself."""
+    parts = schema.get("allOf", ())
+    is_alone = len(parts) == 1 and isinstance(parts[0], dict) and not _COMPOSING & schema.keys()
+    return parts[0] if is_alone else schema
+
+
 class Annotations:
     """Types of the schemas of one document, and the classes and aliases that those need.
 
@@ -90,6 +100,7 @@ class Annotations:
         return literal(values) if isinstance(values, list) and values else None
 
     def _reference(self, schema: Mapping[str, Any], _name: str, depth: int) -> str | None:
+        schema = _alone(schema)
         if "$ref" not in schema or {"properties", "allOf", "oneOf", "anyOf"} & schema.keys():
             return None
         key = schema["$ref"].rpartition("/")[2]

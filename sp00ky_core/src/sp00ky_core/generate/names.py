@@ -22,14 +22,22 @@ class Names:
     def __init__(self, taken: Iterable[str] = (), *, separator: str = "") -> None:
         self._taken = set(taken)
         self._separator = separator
+        self._numbers: dict[str, int] = {}
 
     def unique(self, *candidates: str) -> str:
         """Return the first candidate that is free, else the last one with a number, and take it."""
         last = f"{candidates[-1]}{self._separator}"
-        numbered = (f"{last}{number}" for number in range(2, len(self._taken) + 3))
-        name = next(each for each in (*candidates, *numbered) if each not in self._taken)
+        name = next((each for each in candidates if each not in self._taken), None) or self._numbered(last)
         self._taken.add(name)
         return name
+
+    def _numbered(self, last: str) -> str:
+        """Return a free name; it goes on where it ended, so that many names alike take no long time."""
+        number = self._numbers.get(last, 2)
+        while f"{last}{number}" in self._taken:
+            number += 1
+        self._numbers[last] = number
+        return f"{last}{number}"
 
 
 def class_name(text: str) -> str:

@@ -11,13 +11,14 @@ from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import Transaction
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import MAX_LIMIT
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.expectation import Expectation, ExpectedOptions, text_of
 
 __all__ = ["assert_enqueued", "refute_enqueued"]
 
 MOST_JOBS = 1_000
-"""Jobs that are looked at, the newest."""
+"""Jobs that a failure looks at, the newest, to say what there is instead."""
 
 MOST_SHOWN = 10
 """Jobs, and differences, that a failure shows."""
@@ -77,6 +78,8 @@ def assert_enqueued(
         UnknownBackend: no such backend.
         UnknownRoute: no such route.
         TypeError: no such option.
+        OptionInvalid: no such status.
+        UnknownStrategy: no such strategy.
     """
     __tracebackhide__ = True
     expected = Expectation(backend=backend, path=path, payload=payload, options=options)
@@ -146,7 +149,7 @@ def _judge(
 def _judge_sync(outbox: SyncOutbox, verdict: _Verdict, connection: object) -> list[Job]:
     __tracebackhide__ = True
     expected = verdict.expected
-    found = outbox.find(backend=expected.backend, path=expected.path, limit=MOST_JOBS, connection=connection)
+    found = outbox.find(backend=expected.backend, path=expected.path, limit=MAX_LIMIT, connection=connection)
     if not verdict.is_met_by(found):
         verdict.fail(found, outbox.find(limit=MOST_JOBS, connection=connection), connection)
     return verdict.matching(found)
@@ -156,7 +159,7 @@ async def _judge_async(outbox: Outbox, verdict: _Verdict, connection: object) ->
     __tracebackhide__ = True
     expected = verdict.expected
     found = await outbox.find(
-        backend=expected.backend, path=expected.path, limit=MOST_JOBS, connection=connection
+        backend=expected.backend, path=expected.path, limit=MAX_LIMIT, connection=connection
     )
     if not verdict.is_met_by(found):
         verdict.fail(found, await outbox.find(limit=MOST_JOBS, connection=connection), connection)

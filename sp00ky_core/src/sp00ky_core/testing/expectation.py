@@ -11,8 +11,10 @@ import attrs
 from sp00ky_core.backend import Backends
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
-from sp00ky_core.errors import PayloadNotJson, UnknownRoute, nearest, shown
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy, nearest, shown
+from sp00ky_core.job import Job, JobStatus, StatusName
+from sp00ky_core.ports import JobFilter
+from sp00ky_core.retry import StrategyName
 
 TOLERANCE = timedelta(seconds=1)
 """Instants and delays are the expected ones within this."""
@@ -43,13 +45,13 @@ class ExpectedOptions(TypedDict, total=False):
     ordering_key: str | None
     priority: int
     max_retries: int
-    retry_strategy: str
+    retry_strategy: StrategyName
     timeout: float | None
     delay: timedelta
     run_at: datetime
     expires_at: datetime | None
     traceparent: str | None
-    status: JobStatus | str
+    status: JobStatus | StatusName
 
 
 @attrs.frozen(kw_only=True)
@@ -75,6 +77,8 @@ class Expectation:
             UnknownBackend: no such backend.
             UnknownRoute: no such route.
             TypeError: no such option.
+            OptionInvalid: no such status.
+            UnknownStrategy: no such strategy.
         """
         __tracebackhide__ = True
         if self.backend is not None:
@@ -85,6 +89,8 @@ class Expectation:
             if name not in ExpectedOptions.__annotations__:
                 hint = nearest(name, ExpectedOptions.__annotations__)
                 raise TypeError(f"a job has no option {name!r} that can be expected; {hint}")
+        JobFilter(status=self.options.get("status"))
+        _check_strategy(backends, self.options.get("retry_strategy"))
 
     def differences(self, job: Job) -> list[str]:
         """List in what a job isn't as expected; nothing: it is."""
@@ -115,6 +121,13 @@ def check_route(backends: Backends, backend: str | None, path: str) -> None:
     if all(each.contract.route(path) is None for each in named.values()):
         known = [route for each in named.values() for route in each.contract.routes]
         raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
+
+
+def _check_strategy(backends: Backends, strategy: str | None) -> None:
+    __tracebackhide__ = True
+    known = {each for backend in backends.values() for each in backend.table.strategies}
+    if strategy is not None and strategy not in known:
+        raise UnknownStrategy(strategy=strategy, known=tuple(sorted(known)))
 
 
 def text_of(job: Job) -> str:
@@ -149,8 +162,14 @@ def _payload_differences(expected: Any, actual: Any, path: tuple[str | int, ...]
     elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
         for index, (each, found) in enumerate(zip(expected, actual, strict=True)):
             yield from _payload_differences(each, found, (*path, index))
-    elif expected != actual or isinstance(expected, bool) is not isinstance(actual, bool):
+    elif expected != actual or _is_number_for_boolean(expected, actual):
         yield f"payload {pointer_of(path)} is {shown(actual)}, expected {shown(expected)}"
+
+
+def _is_number_for_boolean(expected: Any, actual: Any) -> bool:
+    """Tell what Python takes for equal and JSON doesn't: 1 and true."""
+    is_number = isinstance(expected, int | float)  # nothing else that equals a boolean, as ``mock.ANY`` does
+    return is_number and isinstance(expected, bool) is not isinstance(actual, bool)
 
 
 def _plain(expected: Any) -> Any:

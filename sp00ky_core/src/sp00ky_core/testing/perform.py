@@ -15,6 +15,7 @@ from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Deferred, Expired
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.outcome import EXPIRED, THROTTLED, Delivered, Outcome
+from sp00ky_core.ports import MAX_LIMIT
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Held
@@ -28,9 +29,6 @@ __all__ = ["perform_jobs"]
 
 MOST_THROTTLED = 10
 """Throttled answers to a job; those after them count as attempts, as they do after ``giveUpAfter``."""
-
-MOST_JOBS = 1_000
-"""Jobs of a transaction that are performed, the newest."""
 
 
 @overload
@@ -85,13 +83,13 @@ def perform_jobs(
         return _Performance(outbox, responses).run()
     if isinstance(outbox, Outbox):
         return _perform_copies(outbox, responses, connection)
-    jobs = outbox.find(status=JobStatus.PENDING, limit=MOST_JOBS, connection=connection)
+    jobs = outbox.find(status=JobStatus.PENDING, limit=MAX_LIMIT, connection=connection)
     with SyncOutbox(outbox_of_jobs(asynchronous, jobs)) as copy:
         return copy.do(lambda each: _Performance(each, responses).run())
 
 
 async def _perform_copies(outbox: Outbox, responses: Mapping[str, Response], connection: object) -> list[Job]:
-    jobs = await outbox.find(status=JobStatus.PENDING, limit=MOST_JOBS, connection=connection)
+    jobs = await outbox.find(status=JobStatus.PENDING, limit=MAX_LIMIT, connection=connection)
     return await _Performance(outbox_of_jobs(outbox, jobs), responses).run()
 
 

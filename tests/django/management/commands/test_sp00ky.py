@@ -26,7 +26,10 @@ def manage(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-def test_it_knows_where_the_jobs_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_knows_where_the_jobs_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "ignored.here")  # as Django sets it, and taken back
     job = outbox.run("api", "/spookify", {"id": "1"}, autocommit=True)
     assert manage("jobs", "list", "--json", "--settings", "ignored.here") == 0
     (listed,) = json.loads(capsys.readouterr().out)["jobs"]

@@ -138,8 +138,9 @@ def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sq
         outbox.run("api", "/b")
     with pytest.raises(OptionInvalid, match=r"autocommit is True; expected left out"):
         outbox.run("api", "/b", connection=connection, autocommit=True)
+    with pytest.raises(OptionInvalid, match=r"connection is None; .* or autocommit=True"):
+        outbox.run("api", "/b", connection=None)
     calls: list[Callable[[], object]] = [
-        lambda: outbox.run("api", "/b", connection=None),
         lambda: outbox.run_many("api", [], connection=None),
         lambda: outbox.get("job:1", connection=None),
         lambda: outbox.find(connection=None),

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.stores.callers import django_of, kinds_of, refuse_unfit, sqlalchemy_of, unknown_kind
 from sp00ky_core.stores.transactional import Reply, Session
 from sp00ky_store_sqlite.session import SqliteSession
@@ -65,7 +65,9 @@ def _in_transaction(connection: Any, *, reads: bool) -> Any:
         refuse_unfit(closed=True, alone=False)
     if alone and not reads:
         expected = "one in a transaction: it commits each statement on its own; execute BEGIN first"
-        raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
+        raise OptionInvalid(
+            option="connection", value="outside a transaction (autocommit)", expected=expected
+        )
     return connection
 
 

@@ -160,7 +160,7 @@ def test_jobs_are_steered_and_waited_for(outbox: SyncOutbox) -> None:
     assert killed.fate is OperatorFate.KILLED
     assert outbox.wait(job.id, timeout=5).status is JobStatus.FAILED
     assert outbox.redrive(filter=JobFilter(backend="api")).done == 1
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=f"{job.id} hasn't ended in 0.05 seconds"):
         outbox.wait(job.id, timeout=0.05)
     assert outbox.do(lambda outbox: outbox.stats())["api"].pending == 1
     assert outbox.check() == []

@@ -43,6 +43,12 @@ def test_a_job_gets_its_backend_and_that_s_defaults(checks: EnqueueChecks) -> No
     assert (one.backend, one.payload_json, one.max_retries, one.priority) == ("api", b"{}", 7, 2)
 
 
+def test_a_misspelt_option_is_named_with_the_nearest() -> None:
+    misspelt: Any = {"priority": 1, "dedupkey": "k"}
+    with pytest.raises(TypeError, match=r"^a job has no option 'dedupkey'; did you mean 'dedup_key'\?$"):
+        new_job_of("/a", None, misspelt)
+
+
 def test_what_the_contract_has_not_is_refused(checks: EnqueueChecks) -> None:
     with pytest.raises(UnknownBackend):
         checks.one("none", NewJob(path="/a"))

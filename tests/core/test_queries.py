@@ -60,6 +60,12 @@ async def test_a_watch_of_jobs_that_are_gone_ends(outbox: Outbox) -> None:
     assert [each.id async for each in watch] in ([], [job.id])
 
 
+async def test_a_wait_that_is_over_says_so(outbox: Outbox) -> None:
+    job = await added(outbox)
+    with pytest.raises(TimeoutError, match=f"{job.id} hasn't ended in 0 seconds; is a runner at work"):
+        await outbox.wait(job.id, timeout=0)
+
+
 async def test_rates_outlive_jobs_and_every_backend_has_some(outbox: Outbox) -> None:
     now = datetime.now(UTC)
     row = Rollup(minute=now, runner_id="r", backend="api", path="/a", outcome="failed", code=500, count=3)

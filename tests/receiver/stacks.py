@@ -52,6 +52,14 @@ class Place:
             file.execute("DELETE FROM sp00ky_receipt")
         file.close()
 
+    def drop(self) -> None:
+        """Drop the table of the receipts, which ``fresh`` makes again."""
+        with psycopg.connect(self.postgres, autocommit=True) as connection:
+            connection.execute("DROP TABLE sp00ky_receipt")
+        file = sqlite3.connect(self.sqlite)
+        file.execute("DROP TABLE sp00ky_receipt")
+        file.close()
+
     def fetch(self, statement: str) -> list[Any]:
         """Rows of both databases."""
         with psycopg.connect(self.postgres, autocommit=True) as connection:

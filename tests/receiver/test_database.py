@@ -66,6 +66,35 @@ async def test_autocommit_is_refused_async(place: Place, receiver: Receiver) -> 
         assert AUTOCOMMIT in await refused_async(receiver, alchemy)
 
 
+async def test_a_closed_connection_is_refused(place: Place, receiver: Receiver) -> None:
+    with psycopg.connect(place.postgres) as connection:
+        pass
+    assert refused(receiver, connection) == "connection: it is closed; give an open one"
+    async with await psycopg.AsyncConnection.connect(place.postgres) as other:
+        pass
+    assert "it is closed" in await refused_async(receiver, other)
+    third = await asyncpg.connect(place.postgres)
+    await third.close()
+    assert "it is closed" in await refused_async(receiver, third)
+
+
+async def test_a_missing_table_says_what_to_run(place: Place, receiver: Receiver) -> None:
+    said = "connection: its database has no table sp00ky_receipt; run the statements of table_statements("
+    place.drop()
+    for url in (place.with_driver("psycopg"), f"sqlite:///{place.sqlite}"):
+        engine = create_engine(url, poolclass=NullPool)
+        with engine.connect() as alchemy:
+            assert said in refused(receiver, alchemy)
+            alchemy.rollback()
+            assert said in refused(receiver, alchemy.connection.driver_connection)
+    other = create_async_engine(place.with_driver("asyncpg"), poolclass=NullPool)
+    async with other.connect() as alchemy_async:
+        assert said in await refused_async(receiver, alchemy_async)
+    raw = await asyncpg.connect(place.postgres)
+    assert said in await refused_async(receiver, raw)
+    await raw.close()
+
+
 DJANGO = """
 import sys
 import django

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from django.db import connections, transaction
 from sqlalchemy.orm import Session
 from tests.store_postgres.blocking_callers import configure_django
 
-from sp00ky_core.errors import OptionInvalid, RowRefused
+from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.callers import finished
@@ -206,7 +207,7 @@ ALONE: dict[str, Begin] = {"sqlite3": sqlite3_alone, "sqlalchemy": sqlalchemy_al
 @pytest.mark.parametrize("begin", ALONE.values(), ids=ALONE)
 def test_a_connection_that_commits_by_itself_only_reads(store: SqliteStore, begin: Begin, file: Path) -> None:
     with begin(file) as connection:
-        with pytest.raises(OptionInvalid, match=r"BEGIN first|outside a transaction"):
+        with pytest.raises(OptionInvalid, match=r"is outside a transaction \(autocommit\); expected one"):
             store.add_in(connection, [new_job()])
         assert store.find_in(connection, JobQuery()) == []
     assert committed(store, file) == []
@@ -230,8 +231,36 @@ async def test_an_asynchronous_connection_is_named(store: SqliteStore, file: Pat
 
 def test_other_kinds_are_refused(store: SqliteStore) -> None:
     for connection in (object(), 7, "app.db"):
-        with pytest.raises(OptionInvalid, match="a connection of a kind that sqlite:///"):
+        with pytest.raises(
+            OptionInvalid, match=r"of type .*; expected one on SQLite: a sqlite3\.Connection or"
+        ):
             store.add_in(connection, [new_job()])
+
+
+def test_a_connection_of_another_thread_is_refused(store: SqliteStore, file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection, ThreadPoolExecutor(1) as other:
+        for call in (
+            lambda: store.add_in(connection, [new_job()]),
+            lambda: store.get_in(connection, "job:1"),
+        ):
+            with pytest.raises(OptionInvalid, match="is of another thread; expected one that this thread"):
+                other.submit(call).result()
+
+
+def test_a_connection_that_may_not_write_is_refused(store: SqliteStore, file: Path) -> None:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        with pytest.raises(OptionInvalid, match="is read-only; expected one that may write"):
+            store.add_in(connection, [new_job()])
+        assert store.find_in(connection, JobQuery()) == []
+
+
+def test_a_database_without_the_table_is_the_connection_s(store: SqliteStore, tmp_path: Path) -> None:
+    said = "no such table: job in the database of your connection; connect to"
+    with sqlalchemy_connection(tmp_path / "other.db") as connection:
+        with pytest.raises(SchemaError, match=said):
+            store.add_in(connection, [new_job()])
+        with pytest.raises(SchemaError, match=said):
+            store.find_in(connection, JobQuery())
 
 
 def test_a_joined_add_needs_no_event_loop(store: SqliteStore, file: Path) -> None:

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.contract.validation import validated
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, nearest, shown
 from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store
@@ -33,8 +33,19 @@ def check_given(connection: object) -> None:
 
 
 def new_job_of(path: str, payload: Payload | None, options: JobOptions) -> NewJob:
-    """Make the job of one call, for a backend that ``EnqueueChecks.checked`` sets."""
-    return NewJob(path=path, payload={} if payload is None else payload, **options)
+    """Make the job of one call, for a backend that ``EnqueueChecks.checked`` sets.
+
+    Raises:
+        TypeError: no such option; names the nearest.
+    """
+    try:
+        return NewJob(path=path, payload={} if payload is None else payload, **options)
+    except TypeError:
+        for name in options:
+            if name not in JobOptions.__annotations__:
+                hint = nearest(name, JobOptions.__annotations__)
+                raise TypeError(f"a job has no option {name!r}; {hint}") from None
+        raise
 
 
 @attrs.frozen(kw_only=True)

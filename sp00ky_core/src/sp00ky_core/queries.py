@@ -128,8 +128,15 @@ class Queries(Metered):
             JobNotFound: there is none of that id, or it is gone.
             TimeoutError: it hasn't ended in time.
         """
-        async with asyncio.timeout(timeout), aclosing(self.watch(job_id)) as changes:
-            return [job async for job in changes][-1]
+        deadline = asyncio.timeout(timeout)
+        try:
+            async with deadline, aclosing(self.watch(job_id)) as changes:
+                return [job async for job in changes][-1]
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            problem = f"{job_id} hasn't ended in {timeout} seconds; is a runner at work? sp00ky runners list"
+            raise TimeoutError(problem) from error
 
     async def watch_all(
         self, query: JobQuery | None = None, *, history: int | None = None

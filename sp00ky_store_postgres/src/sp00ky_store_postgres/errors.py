@@ -26,6 +26,8 @@ LOST = ("08", "57P", "53", "25006", "25P03")
 """States of a server that is away, ending, full, no primary any more, or gave an idle transaction up."""
 CONFLICTS = frozenset({"40001", "40P01", "55P03"})
 """A serialization failure, a deadlock, a lock timeout: the same call may work at once."""
+ABORTED = "25P02"
+"""A statement of the transaction has failed before."""
 REFUSALS = ("22", "23", "P0", "54", "44")
 """Values that can't be, constraints, a trigger's RAISE or ASSERT, limits, a view's check."""
 RULES = frozenset({"exec_stmt_raise", "ExecWithCheckOptions"})

@@ -16,6 +16,15 @@ def test_a_module_is_written_and_checked(sp00ky: Cli, project: Path) -> None:
     assert (project / "other.py").read_bytes() == text
 
 
+def test_no_store_is_needed(sp00ky: Cli, project: Path) -> None:
+    config = project / "sp00ky.yml"
+    text = config.read_text()
+    for store in ("store: uninstalled://host/x", "store: ${UNSET}", ""):
+        config.write_text(text.replace(text.splitlines()[0], store))
+        assert sp00ky("generate").out == f"wrote {MODULE}\n"
+        assert sp00ky("generate", "--check").out == f"{MODULE} is up to date\n"
+
+
 def test_an_older_module_is_one_line(sp00ky: Cli, project: Path) -> None:
     sp00ky("generate")
     text = (project / MODULE).read_text()

@@ -43,6 +43,15 @@ def test_a_call_enqueues_from_synchronous_code(config: Path, module: Any) -> Non
             typed.api.a({"id": "1"})
 
 
+def test_the_other_outbox_is_refused(config: Path, module: Any) -> None:
+    with pytest.raises(
+        OptionInvalid, match=r"^TypedOutbox's outbox is of type SyncOutbox; .* TypedSyncOutbox$"
+    ):
+        module.TypedOutbox(SyncOutbox.open(config))
+    with pytest.raises(OptionInvalid, match=r"^TypedSyncOutbox's outbox is of type Outbox; .* TypedOutbox$"):
+        module.TypedSyncOutbox(Outbox.open(config))
+
+
 def test_a_module_that_is_older_than_its_document_is_refused(
     config: Path, module: Any, written: Written
 ) -> None:

@@ -138,8 +138,9 @@ def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sq
         outbox.run("api", "/b")
     with pytest.raises(OptionInvalid, match=r"autocommit is True; expected left out"):
         outbox.run("api", "/b", connection=connection, autocommit=True)
+    with pytest.raises(OptionInvalid, match=r"connection is None; .* or autocommit=True"):
+        outbox.run("api", "/b", connection=None)
     calls: list[Callable[[], object]] = [
-        lambda: outbox.run("api", "/b", connection=None),
         lambda: outbox.run_many("api", [], connection=None),
         lambda: outbox.get("job:1", connection=None),
         lambda: outbox.find(connection=None),
@@ -159,7 +160,7 @@ def test_jobs_are_steered_and_waited_for(outbox: SyncOutbox) -> None:
     assert killed.fate is OperatorFate.KILLED
     assert outbox.wait(job.id, timeout=5).status is JobStatus.FAILED
     assert outbox.redrive(filter=JobFilter(backend="api")).done == 1
-    with pytest.raises(TimeoutError):
+    with pytest.raises(TimeoutError, match=f"{job.id} hasn't ended in 0.05 seconds"):
         outbox.wait(job.id, timeout=0.05)
     assert outbox.do(lambda outbox: outbox.stats())["api"].pending == 1
     assert outbox.check() == []

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from sqlalchemy.orm import Session
 from tests.store_postgres.blocking_callers import KINDS, Begin, django_alias, engine_of
 from tests.store_postgres.conftest import with_query
 
-from sp00ky_core.errors import JobNotFound, OptionInvalid, RowRefused, SchemaError, Sp00kyError
+from sp00ky_core.errors import JobNotFound, OptionInvalid, RowRefused, SchemaError, Sp00kyError, StoreError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
@@ -192,7 +192,7 @@ def test_a_connection_that_commits_by_itself_only_reads(
     store: PostgresStore, dsn: str, new_job: Any, begin: Begin, committed: Any
 ) -> None:
     with begin(dsn) as connection:
-        with pytest.raises(OptionInvalid, match="outside a transaction"):
+        with pytest.raises(OptionInvalid, match=r"outside a transaction.* pass autocommit=True"):
             store.add_in(connection, [new_job()])
         assert store.find_in(connection, JobQuery()) == []
         with pytest.raises(JobNotFound):
@@ -280,6 +280,17 @@ def test_a_django_transaction_that_failed_is_refused(store: PostgresStore, dsn: 
     with suppress(Exception), KINDS["django"](dsn) as connection:
         connection.set_rollback(True)
         with pytest.raises(OptionInvalid, match="in a transaction that failed; expected"):
+            store.add_in(connection, [new_job()])
+
+
+@pytest.mark.parametrize("kind", ["psycopg", "django"])
+def test_a_transaction_that_was_aborted_says_what_to_do(
+    store: PostgresStore, dsn: str, new_job: Any, kind: str
+) -> None:
+    with suppress(psycopg.Error, DatabaseError), KINDS[kind](dsn) as connection:
+        with suppress(psycopg.Error, DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT nowhere")
+        with pytest.raises(StoreError, match=r"aborted.*; roll your transaction back and repeat it"):
             store.add_in(connection, [new_job()])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
@@ -26,6 +27,9 @@ ASYNCHRONOUS = (
     "an asyncpg connection, a psycopg AsyncConnection, or a SQLAlchemy AsyncConnection or AsyncSession"
 )
 
+NO_TABLE = "42P01"
+"""PostgreSQL's state where a table is missing, in whatever language its text is."""
+
 _PLACE = re.compile(r":(\w+)")
 
 
@@ -42,6 +46,19 @@ class _Database(Generic[AnyFetch]):
     dialect: Dialect
     fetch: AnyFetch
     driver: Any
+
+    @contextmanager
+    def claiming(self) -> Iterator[None]:
+        """Refuse one that is closed, and one whose database has no table. Raises ``ConnectionInvalid``."""
+        if _is_closed(self.driver):
+            raise ConnectionInvalid(problem="it is closed; give an open one")
+        try:
+            yield
+        except Exception as error:
+            if not _is_table_missing(error):
+                raise
+            run = f"run the statements of table_statements({self.dialect!r}) in a migration"
+            raise ConnectionInvalid(problem=f"its database has no table sp00ky_receipt; {run}") from error
 
     def refuse_autocommit(self) -> None:
         """Refuse a connection that has written, and is in no transaction. Raises ``ConnectionInvalid``."""
@@ -90,6 +107,17 @@ def _unknown(connection: object, expected: str, hint: str) -> ConnectionInvalid:
     # Not its repr: a connection's may hold a DSN.
     kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
     return ConnectionInvalid(problem=f"expected {expected}, not one of type {kind[:80]}{hint}")
+
+
+def _is_closed(driver: Any) -> bool:
+    if hasattr(driver, "is_closed"):  # asyncpg
+        return bool(driver.is_closed())
+    return bool(getattr(driver, "closed", False))  # psycopg; sqlite3 doesn't say
+
+
+def _is_table_missing(error: Exception) -> bool:
+    said = getattr(error, "orig", None) or error  # SQLAlchemy's is around the driver's
+    return getattr(said, "sqlstate", "") == NO_TABLE or str(said).startswith("no such table: sp00ky_receipt")
 
 
 def _in_transaction(driver: Any) -> bool:

@@ -79,7 +79,8 @@ class Once:
 
     def __enter__(self) -> Receipt:
         self._sync = synchronous(self._connection)
-        _run(self._claim(), self._sync)
+        with self._sync.claiming():
+            _run(self._claim(), self._sync)
         self._sync.refuse_autocommit()
         return self._receipt
 
@@ -91,7 +92,8 @@ class Once:
 
     async def __aenter__(self) -> Receipt:
         self._async = await asynchronous(self._connection)
-        await _run_async(self._claim(), self._async)
+        with self._async.claiming():
+            await _run_async(self._claim(), self._async)
         self._async.refuse_autocommit()
         return self._receipt
 

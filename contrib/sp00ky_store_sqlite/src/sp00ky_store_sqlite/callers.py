@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid, SchemaError
 from sp00ky_core.stores.callers import django_of, kinds_of, refuse_unfit, sqlalchemy_of, unknown_kind
 from sp00ky_core.stores.transactional import Reply, Session
 from sp00ky_store_sqlite.session import SqliteSession
 
 __all__ = ["callers_session", "CallersSession", "AiosqliteSession", "SqlalchemySession"]
 
-EXPECTED = "one on sqlite3: a sqlite3.Connection, SQLAlchemy's on sqlite+pysqlite, or Django's on SQLite"
+EXPECTED = (
+    "one on SQLite: a sqlite3.Connection or an aiosqlite.Connection, SQLAlchemy's on sqlite+pysqlite, "
+    "or Django's"
+)
+
+OTHER_THREAD = "SQLite objects created in a thread"
+"""Such an error begins so; it has no code."""
+
+PRIMARY = 0xFF
+"""The part of a code that extended ones share: https://sqlite.org/rescode.html"""
 
 BEGIN = "BEGIN IMMEDIATE"
 """As the store's own writes begin: it waits for other writers now, rather than failing at the first write."""
@@ -21,12 +31,29 @@ BEGIN = "BEGIN IMMEDIATE"
 Translate = Callable[[Exception], Exception]
 
 
-def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Session | None:
-    """Make a session of a caller's connection, in its transaction; None: it is of no kind known here.
+def caller_error(error: Exception, translate: Translate) -> Exception:
+    """Return the project's error for what a caller's connection raised; say what is wrong with it."""
+    if str(error).startswith(OTHER_THREAD):
+        expected = "one that this thread has opened: sqlite3 lets no other thread use it"
+        return OptionInvalid(option="connection", value="of another thread", expected=expected)
+    if (getattr(error, "sqlite_errorcode", None) or 0) & PRIMARY == sqlite3.SQLITE_READONLY:
+        expected = "one that may write: without mode=ro and PRAGMA query_only, to a file that can be written"
+        return OptionInvalid(option="connection", value="read-only", expected=expected)
+    known = translate(error)
+    if isinstance(known, SchemaError):
+        problem = f"{error} in the database of your connection; connect to this one, or run: sp00ky migrate"
+        return SchemaError(store=known.store, problem=problem)
+    return known
+
+
+def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Session:
+    """Make a session of a caller's connection, in its transaction.
 
     Raises:
-        OptionInvalid: It would commit each statement on its own (unless it only ``reads``).
+        OptionInvalid: It is of no kind known here, or would commit each statement on its own (unless it only
+            ``reads``).
     """
+    translate = partial(caller_error, translate=translate)
     if isinstance(connection, sqlite3.Connection):
         return CallersSession(_in_transaction(connection, reads=reads), translate, reads=reads)
     if "aiosqlite.Connection" in kinds_of(connection):
@@ -34,8 +61,6 @@ def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Se
     if (known := sqlalchemy_of(connection)) is not None:
         return _of_sqlalchemy(known, translate, reads=reads)
     raw = django_of(connection, reads=reads)
-    if raw is None:
-        return None
     if not isinstance(raw, sqlite3.Connection):
         raise unknown_kind(connection, EXPECTED)
     return CallersSession(raw, translate, reads=reads)
@@ -65,7 +90,9 @@ def _in_transaction(connection: Any, *, reads: bool) -> Any:
         refuse_unfit(closed=True, alone=False)
     if alone and not reads:
         expected = "one in a transaction: it commits each statement on its own; execute BEGIN first"
-        raise OptionInvalid(option="connection", value=shown(connection), expected=expected)
+        raise OptionInvalid(
+            option="connection", value="outside a transaction (autocommit)", expected=expected
+        )
     return connection
 
 

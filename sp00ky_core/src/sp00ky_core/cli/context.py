@@ -15,7 +15,7 @@ import click
 
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.cli.terminal.secrets import Secrets
-from sp00ky_core.config import find_config, load_config, store_url
+from sp00ky_core.config import Config, find_config, load_config, store_url
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.plugins.registry import load_plugins
 
@@ -40,6 +40,12 @@ class Settings:
     store: str | None = None
     debug: bool = False
     secrets: Secrets = attrs.field(factory=Secrets)
+
+    def configuration(self) -> Config:
+        """Read the configuration that is meant, without its store. Raises ``ConfigError``."""
+        config = load_config(self.config or find_config())
+        self.secrets.remember(config, "")
+        return config
 
     def outbox(self, observer: object | None = None) -> Outbox:
         """Open the outbox that is meant, observed by one more plugin. Raises what ``Outbox.open`` raises."""

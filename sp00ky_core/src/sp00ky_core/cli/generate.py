@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from sp00ky_core.backend import load_backends
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
+from sp00ky_core.plugins.registry import load_plugins
 
 DEFAULT = Path("typed_outbox.py")
 
@@ -28,8 +30,9 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
     """
     from sp00ky_core.generate import module  # noqa: PLC0415  # only this command needs it
 
-    outbox = settings.outbox()
-    text = module.module_text(outbox.backends, outbox.plugins.strategies)
+    config, strategies = settings.configuration(), frozenset(load_plugins().strategies)
+    backends = load_backends(config, strategies)  # no store: a machine that only checks types has none
+    text = module.module_text(backends, strategies)
     there = _read(out)
     if there and not there.startswith(module.MARK):
         raise Sp00kyError(
@@ -38,7 +41,7 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
     if check and not there:
         raise Sp00kyError(f"there is no {out}; run `sp00ky generate --out {out}`")
     if check and there != text:
-        outdated = module.changed(outbox.backends, there) or outbox.config.file
+        outdated = module.changed(backends, there) or config.file
         raise ModuleOutdated(module=str(out), document=str(outdated))
     if not check:
         _write(out, text)

@@ -41,6 +41,11 @@ Payload: TypeAlias = Mapping[str, object] | attrs.AttrsInstance | _Dataclass | _
 """A payload: a mapping, an instance of an attrs class, a dataclass or a Pydantic 2 model, or JSON text."""
 
 
+EXPECTED = "a dict, or an instance of an attrs class, a dataclass or a Pydantic model"
+
+BASE64 = "write it as text, base64 for instance"
+
+
 class _RefusedError(Exception):
     """A value has no JSON form; the steps lead from it to the part that has none."""
 
@@ -75,7 +80,7 @@ def _object(payload: object) -> dict[str, Any]:
     if isinstance(form, dict):
         return form
     written = "" if form is None else f", which is written as {type(form).__name__}"
-    raise _RefusedError(f"it is {type(payload).__name__}{written}")
+    raise _RefusedError(f"it is {type(payload).__name__}{written}; give {EXPECTED}")
 
 
 def _is_model(value: object) -> bool:
@@ -119,6 +124,7 @@ def _dumped(model: Any) -> Any:
         # The error's own text may hold a value: it is chained, and not repeated.
         for name, value in _failing_field(model):
             text = f"{type(value).__name__} in the model {kind.__name__} can't be written as JSON"
+            text += f"; {BASE64} (ser_json_bytes)" if isinstance(value, bytes) else ""
             raise _RefusedError(text, name) from error
         problem = f"the model {kind.__name__} can't be written as JSON: {type(error).__name__}"
         raise _RefusedError(problem) from error
@@ -136,7 +142,7 @@ def _failing_field(model: Any) -> Iterator[tuple[str, object]]:
 
 def _problem_of(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
-        return f"it is {type(value).__name__}; write it as text, base64 for instance"
+        return f"it is {type(value).__name__}; {BASE64}"
     if isinstance(value, AbstractSet):
         return f"it is {type(value).__name__}, which has no order; make it a list"
     return f"it is {type(value).__name__}, which has no JSON form"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from sp00ky_core.backend import Backends
-from sp00ky_core.errors import ModuleOutdated
+from sp00ky_core.errors import ModuleOutdated, OptionInvalid
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.sync import SyncOutbox
@@ -47,7 +47,19 @@ class TypedCalls(Generic[AnyOutbox]):
     """
 
     def __init__(self, outbox: AnyOutbox) -> None:
+        """Take the outbox. Raises ``OptionInvalid`` for one of the other kind."""
+        _refuse_other(outbox, type(self))
         self.outbox: AnyOutbox = outbox
+
+
+def _refuse_other(outbox: object, typed: type) -> None:
+    """Refuse the other kind of outbox; what only behaves as one, in a test, passes."""
+    kinds = {kind for base in getattr(typed, "__orig_bases__", ()) for kind in get_args(base)}
+    for expected, other in ((Outbox, SyncOutbox), (SyncOutbox, Outbox)):
+        if expected in kinds and isinstance(outbox, other):
+            option, value = f"Typed{expected.__name__}'s outbox", f"of type {type(outbox).__name__}"
+            instead = f"{expected.__name__}; with this one use Typed{other.__name__}"
+            raise OptionInvalid(option=option, value=value, expected=instead)
 
 
 def check_documents(outbox: Outbox, module: str, documents: Mapping[str, str]) -> None:

@@ -278,10 +278,10 @@ class SyncOutbox:
 
 
 def _check_mode(connection: object, *, autocommit: bool) -> None:
-    check_given(connection)
-    if connection is Transaction.OWN and not autocommit:
+    if connection is None or (connection is Transaction.OWN and not autocommit):
         expected = "your connection; or autocommit=True where the job is no part of a transaction of yours"
-        raise OptionInvalid(option="connection", value="left out", expected=expected)
+        value = "left out" if connection is Transaction.OWN else "None"
+        raise OptionInvalid(option="connection", value=value, expected=expected)
     if connection is not Transaction.OWN and autocommit:
         expected = "left out where a connection is given: its transaction decides"
         raise OptionInvalid(option="autocommit", value=shown(autocommit), expected=expected)

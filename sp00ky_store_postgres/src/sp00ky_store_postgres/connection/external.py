@@ -13,7 +13,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreError
 from sp00ky_core.stores import kinds_of, refuse_synchronous, refuse_unfit, unknown_kind
 from sp00ky_store_postgres.connection.executor import Row
-from sp00ky_store_postgres.errors import CONFLICTS, NO_WRITES, state_of, translated
+from sp00ky_store_postgres.errors import ABORTED, CONFLICTS, NO_WRITES, state_of, translated
 
 Fetch = Callable[..., Awaitable[Sequence[Row]]]
 """A statement with ``$1``... and its arguments, to rows."""
@@ -68,7 +68,7 @@ def caller_error(error: BaseException, store: str) -> Sp00kyError:
     same transaction can't work later.
     """
     state = state_of(error)
-    if state in CONFLICTS:
+    if state in CONFLICTS or state == ABORTED:
         hint = "; roll your transaction back and repeat it"
     elif state == NO_WRITES:
         hint = ": begin one that may write, on a server that takes writes"

@@ -65,7 +65,7 @@ def _of_psycopg(connection: Any, *, reads: bool) -> Run:
 
     closed = connection.closed
     alone = not reads and not closed and connection.autocommit and not _is_in_transaction(connection)
-    refuse_unfit(closed=closed, alone=alone)
+    refuse_unfit(closed=closed, alone=alone, blocking=True)
 
     def run(statement: str, arguments: Sequence[object]) -> Sequence[Row]:
         # Not connection.cursor(), whose kind and whose rows are the caller's choice.
@@ -86,7 +86,8 @@ def _of_sqlalchemy(connection: Any, *, reads: bool) -> Run:
     """Run by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
     if connection.dialect.driver not in {"psycopg", "psycopg2"}:
         raise unknown_kind(connection, EXPECTED)
-    refuse_unfit(closed=False, alone=not reads and connection.connection.dbapi_connection.autocommit)
+    alone = not reads and connection.connection.dbapi_connection.autocommit
+    refuse_unfit(closed=False, alone=alone, blocking=True)
 
     def run(statement: str, arguments: Sequence[object]) -> Sequence[Row]:
         result = connection.exec_driver_sql(named(statement), parameters_by_name(arguments))

@@ -64,6 +64,8 @@ def test_what_is_unfit_is_refused() -> None:
     refuse_unfit(closed=False, alone=False)
     with pytest.raises(OptionInvalid, match="closed"):
         refuse_unfit(closed=True, alone=True)
-    with pytest.raises(OptionInvalid, match="outside a transaction"):
+    with pytest.raises(OptionInvalid, match=r"outside a transaction.*leave `connection` out"):
         refuse_unfit(closed=False, alone=True)
+    with pytest.raises(OptionInvalid, match=r"outside a transaction.*pass autocommit=True"):
+        refuse_unfit(closed=False, alone=True, blocking=True)
     assert str(unknown_kind(7, "a connection")) == "connection is of type builtins.int; expected a connection"

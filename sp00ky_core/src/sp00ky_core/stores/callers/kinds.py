@@ -79,7 +79,7 @@ def django_of(connection: Any, *, reads: bool = False) -> Any | None:
         return None
     before = connection.connection
     _connect_django(connection)
-    refuse_unfit(closed=False, alone=not reads and connection.autocommit)
+    refuse_unfit(closed=False, alone=not reads and connection.autocommit, blocking=True)
     refuse_unfit(closed=connection.connection is not before and not reads, alone=False)
     if connection.needs_rollback:
         expected = "one without an error before: leave the atomic() block, and repeat it"
@@ -99,15 +99,19 @@ def _connect_django(connection: Any) -> None:
         raise OptionInvalid(option="connection", value="in asynchronous code", expected=expected) from error
 
 
-def refuse_unfit(*, closed: bool, alone: bool) -> None:
-    """Refuse before anything is written: a job that can't be rolled back is none of a transaction's."""
+def refuse_unfit(*, closed: bool, alone: bool, blocking: bool = False) -> None:
+    """Refuse before anything is written: a job that can't be rolled back is none of a transaction's.
+
+    Where it is ``blocking`` it is a ``SyncOutbox`` that was called, which wants `autocommit` instead of it.
+    """
     if closed:
         raise OptionInvalid(option="connection", value="closed", expected="an open one")
     if alone:
+        instead = "pass autocommit=True instead of it" if blocking else "leave `connection` out"
         raise OptionInvalid(
             option="connection",
             value="outside a transaction (autocommit)",
-            expected="one within a transaction; for a job that is no part of one, leave `connection` out",
+            expected=f"one within a transaction; for a job that is no part of one, {instead}",
         )
 
 

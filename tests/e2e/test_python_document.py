@@ -143,12 +143,11 @@ def test_without_asyncio(project: Path) -> None:
 
 def test_a_service_runs_its_jobs_itself(project: Path) -> None:
     served = """
-    import asyncio, types
+    import asyncio
     async def main():
-        app = types.SimpleNamespace(state=types.SimpleNamespace())
-        async with lifespan(app):
-            job = await app.state.outbox.run("api", "/spookify", {"id": "1"})
-            async for job in app.state.outbox.watch(job.id):
+        async with lifespan(None) as state:
+            job = await state["outbox"].run("api", "/spookify", {"id": "1"})
+            async for job in state["outbox"].watch(job.id):
                 pass
             print(job.status)
     asyncio.run(main())

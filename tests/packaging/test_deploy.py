@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -83,6 +84,20 @@ def test_the_alerts_that_an_operator_expects_are_there() -> None:
     assert all({"summary", "description"} <= rule["annotations"].keys() for rule in rules())
 
 
+def test_the_commands_that_an_alert_names_are_there() -> None:
+    described = " ".join(rule["annotations"]["description"] for rule in rules())
+    for group, name, options in re.findall(r"sp00ky (\w+) (\w+)((?: --[\w-]+(?: [^\s-]\S*)?)*)", described):
+        context = click.Context(cli)
+        command = cli.commands[group]
+        if isinstance(command, click.Group):  # else `name` is the sentence's next word
+            command = command.commands[name]
+        known = {option for each in command.get_params(context) for option in each.opts}
+        assert set(re.findall(r"--[\w-]+", options)) <= known
+        assert (group, name, "--since" in options) != ("jobs", "retry", True), (
+            "created since then, not failed"
+        )
+
+
 def test_kubernetes_probes_what_is_served() -> None:
     deployment, migration, _ = yaml.safe_load_all((DEPLOY / "kubernetes/sp00ky.yml").read_text())
     pod = deployment["spec"]["template"]["spec"]
@@ -93,7 +108,9 @@ def test_kubernetes_probes_what_is_served() -> None:
     probes = {name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("liveness", "readiness")}
     assert probes == {"liveness": "/livez", "readiness": "/readyz"}
     assert pod["terminationGracePeriodSeconds"] > 25 + 10
-    assert migration["spec"]["template"]["spec"]["containers"][0]["args"] == ["migrate"]
+    (migrate,) = migration["spec"]["template"]["spec"]["containers"]
+    assert migrate["args"] == ["migrate"]
+    assert migrate["envFrom"] != container["envFrom"]  # the tables' owner is another role
 
 
 def test_the_unit_notifies_and_leaves_time_for_a_drain() -> None:
@@ -113,3 +130,5 @@ def test_the_image_copies_folders_that_are_there() -> None:
     assert all((DEPLOY.parent / each / "pyproject.toml").exists() for each in folders)
     assert 'CMD ["sp00ky", "health"]' in text
     assert f"EXPOSE {PORT}" in text
+    sent = re.findall(r"^!(\w+)$", (DEPLOY.parent / ".dockerignore").read_text(), re.MULTILINE)
+    assert set(sent) == set(folders)

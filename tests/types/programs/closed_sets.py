@@ -46,5 +46,4 @@ async def operate(outbox: Outbox, backend: BackendConfig) -> None:
     print(done.refused["ilegal"])  # wrong
     engine: str = backend.engine
     print(engine)
-    if backend.engine == "httptool":  # wrong
-        print("never")
+    print(backend.engine == "httptool")  # wrong

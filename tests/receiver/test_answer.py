@@ -15,6 +15,11 @@ def test_json_is_an_answer() -> None:
     assert answer.sent_headers()[-1] == ("content-length", "14")
 
 
+def test_what_json_lacks_is_no_answer() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Answer.json({"done": float("nan")})
+
+
 @pytest.mark.parametrize(("status", "is_success"), [(199, False), (200, True), (299, True), (300, False)])
 def test_only_2xx_is_a_success(status: int, is_success: bool) -> None:
     assert Answer(status=status).is_success is is_success

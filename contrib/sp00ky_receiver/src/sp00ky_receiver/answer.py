@@ -43,9 +43,9 @@ class Answer:
 
     @classmethod
     def json(cls, value: Any, *, status: int = 200) -> Self:
-        """Return an answer whose body is a value's JSON."""
+        """Return an answer whose body is a value's JSON. Raises ``ValueError`` for NaN, which JSON lacks."""
         headers = (("content-type", "application/json"),)
-        return cls(status=status, headers=headers, body=json.dumps(value).encode())
+        return cls(status=status, headers=headers, body=json.dumps(value, allow_nan=False).encode())
 
     @property
     def is_success(self) -> bool:

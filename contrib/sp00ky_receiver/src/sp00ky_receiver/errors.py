@@ -65,10 +65,10 @@ class AnswerMissing(ReceiverError):
 
 
 class ReceiptLost(ReceiverError):
-    """A handler has ended its transaction itself: what it does after that must not be committed."""
+    """A handler has rolled its transaction back itself: what it does after that must not be committed."""
 
     def __str__(self) -> str:
-        return "the transaction was rolled back or committed within the block; leave that to who began it"
+        return "the transaction was rolled back within the block; leave its end to the code that began it"
 
 
 @attrs.define(kw_only=True, eq=False)

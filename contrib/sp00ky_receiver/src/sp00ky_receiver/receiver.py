@@ -19,7 +19,7 @@ __all__ = ["Receiver"]
 Connection = TypeVar("Connection")
 
 _DAY = 86_400.0
-_LONGEST_KEY = 1_000  # characters: an index's entry is bounded
+_LONGEST_KEY = 1_000  # bytes: an index's entry is bounded
 _PRUNING = 60.0  # seconds between two times that something is deleted, by each receiver
 
 
@@ -56,9 +56,14 @@ class Receiver:
         Raises:
             SettingInvalid: a secret is none, or a number is out of its range.
         """
-        numbers = {"tolerance": tolerance, "max_body_bytes": max_body_bytes, "retention": retention}
+        numbers = {
+            "tolerance": tolerance,
+            "max_body_bytes": max_body_bytes,
+            "max_answer_bytes": max_answer_bytes,
+            "retention": retention,
+        }
         for setting, value in numbers.items():
-            if not value > 0:
+            if not isinstance(value, int | float) or not value > 0:
                 raise SettingInvalid(setting=setting, problem="expected a number over 0")
         self.sender = sender
         self.max_body_bytes = max_body_bytes
@@ -86,8 +91,10 @@ class Receiver:
             raise KeyMissing(
                 reason="the header Idempotency-Key is missing; give each request a key of its own"
             )
-        if len(key) > _LONGEST_KEY or not key.isprintable():
-            raise KeyMissing(reason=f"expected a key of at most {_LONGEST_KEY} printable characters")
+        if len(key.encode(errors="replace")) > _LONGEST_KEY or not key.isprintable():
+            raise KeyMissing(
+                reason=f"expected a key of printable characters, of at most {_LONGEST_KEY} bytes"
+            )
         return Call(request=request, key=key)
 
     def body_too_long(self) -> BodyTooLong:

@@ -117,7 +117,7 @@ def test_it_does_its_work(project: Path, site: Path) -> None:
 def test_its_observer_tells_of_a_failure(project: Path, site: Path) -> None:
     done = sp00ky(project, site, "call", "api", "/chat", "--max-retries", "0", "--wait")
     assert done.returncode == 1
-    assert re.search(r"ERROR ghost_outbox: tell the ghosts: job:[\w-]+: HTTP 500", done.stderr)
+    assert re.search(r"ERROR ghost_outbox: tell the ghosts: job:[\w-]+: http_status", done.stderr)
 
 
 def test_its_own_test_passes(project: Path, site: Path) -> None:

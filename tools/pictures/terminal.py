@@ -113,7 +113,10 @@ async def opened(arguments: Sequence[str], folder: Path) -> AsyncIterator[Termin
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
     command = (sys.executable, "-m", "sp00ky_core", *arguments)
-    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
+    # `sp00ky` is on the path, so that no picture shows where it lies here.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    size = {"COLUMNS": str(COLUMNS), "LINES": str(LINES)}
+    environment = {**os.environ, "PATH": path, "TERM": "xterm-256color", **size}
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdin=inner, stdout=inner, stderr=inner
     )

@@ -111,7 +111,7 @@ def _section(looks: list[Look], period: float) -> Section:
             Bound(what="churn: size at the end to that at half time", measured=size, at_most=1.2),
         ],
         note=f"One process enqueues and settles, {PENDING:,} jobs wait, delivered ones are kept for "
-        f"{KEEP_SECONDS} s (`prune_interval=2`), and autovacuum does as the migration told it to.",
+        f"{KEEP_SECONDS} s (`prune_interval=2`), and autovacuum does as the migration sets it.",
         rounds=looks,
     )
 

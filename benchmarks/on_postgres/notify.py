@@ -41,7 +41,7 @@ async def run(setting: Setting) -> Section:
     return Section(
         title=f"NOTIFY: {WRITERS} writers",
         rows=rate_rows(samples, OFF),
-        note=f"Transactions of one INSERT each, for {seconds:.0f} s a round; somebody listens. "
+        note=f"Transactions of one INSERT each, for {seconds:.0f} s a round; one more listens. "
         f"NOTIFY leaves {ratio:.0%} of the rate.",
         rounds=samples,
     )

@@ -1,4 +1,4 @@
-"""The synchronous outbox: enqueue through a blocking connection, without an event loop or a thread."""
+"""Enqueue through a blocking connection, without an event loop or a thread."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import cast
+from typing import Unpack, cast, overload
 
 import attrs
 
@@ -16,7 +16,7 @@ from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store
 
-__all__ = ["Transaction", "EnqueueChecks", "check_given", "new_job_of"]
+__all__ = ["Transaction", "EnqueueChecks", "EnqueueStatements", "check_given", "new_job_of"]
 
 
 class Transaction(Enum):
@@ -89,6 +89,56 @@ class EnqueueChecks:
             expected = f"none: {self.store.location} keeps no order"
             raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
         return self.hooks.traced(validated(backend, new_job), backend.config)
+
+
+class EnqueueStatements:
+    """Make statements that enqueue in the caller's own transaction; a base of both outboxes."""
+
+    _checks: EnqueueChecks
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = ...,
+        *,
+        paramstyle: None = ...,
+        **options: Unpack[JobOptions],
+    ) -> Statement: ...
+
+    @overload
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = ...,
+        *,
+        paramstyle: ParamStyle,
+        **options: Unpack[JobOptions],
+    ) -> SqlStatement: ...
+
+    def statement(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = None,
+        *,
+        paramstyle: ParamStyle | None = None,
+        **options: Unpack[JobOptions],
+    ) -> Statement | SqlStatement:
+        """Return text and bindings that enqueue one call, for a transaction of your own.
+
+        The arguments are those of ``run``, and are checked as there; nothing is sent. On SurrealDB, where
+        transactions are text, a ``Statement``: a part of a second in ``timeout`` is rounded up. On PostgreSQL
+        an ``SqlStatement``, with parameters in a ``paramstyle`` (``pyformat``); where a ``dedup_key`` is
+        taken it returns no row. ``sp00ky_job_enqueued`` doesn't fire: no commit is seen here.
+
+        Raises:
+            CallUnsupported: the store has no such thing; says what to use instead.
+            Sp00kyError: as ``run``.
+        """
+        return self._checks.statement(backend, new_job_of(path, payload, options), paramstyle)
 
 
 def _own(backend: str, new_jobs: object) -> Iterator[NewJob]:

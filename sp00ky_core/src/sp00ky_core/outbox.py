@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack, overload
+from typing import Self, Unpack
 
 import attrs
 
@@ -13,7 +13,7 @@ from sp00ky_core.backend import Backend, Backends, load_backends, serving, store
 from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
 from sp00ky_core.contract.validation import TimeoutIgnored
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.enqueue import EnqueueChecks, Transaction, check_given, new_job_of
+from sp00ky_core.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job import Job, JobOptions, NewJob
 from sp00ky_core.operators.fleet import FleetOperators
@@ -22,9 +22,6 @@ from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import (
     CallerConnection,
     MigrationStep,
-    ParamStyle,
-    SqlStatement,
-    Statement,
     Store,
     StoreOptions,
     Transport,
@@ -38,7 +35,7 @@ from sp00ky_core.stores.shared_tables import with_shared_tables
 __all__ = ["Outbox", "TimeoutIgnored"]
 
 
-class Outbox(JobOperators, FleetOperators, Queries):
+class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
     """The jobs of one sp00ky.yml, in one store.
 
     Made by ``Outbox.open``; an asynchronous context manager. One outbox serves any number of tasks.
@@ -160,50 +157,6 @@ class Outbox(JobOperators, FleetOperators, Queries):
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs
-
-    @overload
-    def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Payload | None = ...,
-        *,
-        paramstyle: None = ...,
-        **options: Unpack[JobOptions],
-    ) -> Statement: ...
-
-    @overload
-    def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Payload | None = ...,
-        *,
-        paramstyle: ParamStyle,
-        **options: Unpack[JobOptions],
-    ) -> SqlStatement: ...
-
-    def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Payload | None = None,
-        *,
-        paramstyle: ParamStyle | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Statement | SqlStatement:
-        """Return text and bindings that enqueue one call, for a transaction of your own.
-
-        The arguments are those of ``run``, and are checked as there; nothing is sent. On SurrealDB, where
-        transactions are text, a ``Statement``: a part of a second in ``timeout`` is rounded up. On PostgreSQL
-        an ``SqlStatement``, with parameters in a ``paramstyle`` (``pyformat``); where a ``dedup_key`` is
-        taken it returns no row. ``sp00ky_job_enqueued`` doesn't fire: no commit is seen here.
-
-        Raises:
-            CallUnsupported: the store has no such thing; says what to use instead.
-            Sp00kyError: as ``run``.
-        """
-        return self._checks.statement(backend, new_job_of(path, payload, options), paramstyle)
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables, and make the schedules what the file says; return what was done.

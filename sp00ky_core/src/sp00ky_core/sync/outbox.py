@@ -10,7 +10,7 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.enqueue import EnqueueChecks, Transaction, check_given, new_job_of
+from sp00ky_core.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
 from sp00ky_core.job import Job, JobOptions, JobStatus, NewJob, StatusName
 from sp00ky_core.operators.bulk import BulkResult
@@ -25,9 +25,6 @@ from sp00ky_core.ports import (
     JobQuery,
     MigrationStep,
     OperatorResult,
-    ParamStyle,
-    SqlStatement,
-    Statement,
     SynchronousEnqueue,
 )
 from sp00ky_core.sync.background import Background
@@ -54,7 +51,7 @@ class FindOptions(TypedDict, total=False):
     after: str | None
 
 
-class SyncOutbox:
+class SyncOutbox(EnqueueStatements):
     """The jobs of one sp00ky.yml, for synchronous code: Django, Flask, scripts.
 
     ``run``, ``run_many``, ``get`` and ``find`` with your ``connection`` work on that connection, in the
@@ -147,40 +144,6 @@ class SyncOutbox:
         _check_mode(connection, autocommit=autocommit)
         checked = self._checks.checked(backend, new_jobs)
         return self._add(checked, connection, autocommit=autocommit) if checked else []
-
-    @overload
-    def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Payload | None = ...,
-        *,
-        paramstyle: None = ...,
-        **options: Unpack[JobOptions],
-    ) -> Statement: ...
-
-    @overload
-    def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Payload | None = ...,
-        *,
-        paramstyle: ParamStyle,
-        **options: Unpack[JobOptions],
-    ) -> SqlStatement: ...
-
-    def statement(
-        self,
-        backend: str,
-        path: str,
-        payload: Payload | None = None,
-        *,
-        paramstyle: ParamStyle | None = None,
-        **options: Unpack[JobOptions],
-    ) -> Statement | SqlStatement:
-        """Return text and bindings that enqueue one call; see ``Outbox.statement``."""
-        return self._checks.statement(backend, new_job_of(path, payload, options), paramstyle)
 
     def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one. Raises ``JobNotFound``."""

@@ -7,9 +7,10 @@ from typing import Any
 import attrs
 import pytest
 
+from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.testing import perform_jobs
 
 
@@ -44,6 +45,20 @@ async def test_a_success(outbox: Outbox, response: Any, result: Any) -> None:
     await outbox.run("api", "/spookify", {"id": "1"})
     (job,) = await perform_jobs(outbox, responses={"/spookify": response})
     assert (job.status, job.result) == ("success", result)
+
+
+async def test_a_plugin_gets_a_result_as_over_http(outbox: Outbox) -> None:
+    given: list[Any] = []
+
+    class Looking:
+        @hookimpl
+        def sp00ky_classify_outcome(self, outcome: Outcome) -> None:
+            given.append(outcome.result)
+
+    outbox.plugins.register(Looking(), name="looking", distribution="looking")
+    await outbox.run("api", "/spookify", {"id": "1"})
+    await perform_jobs(outbox, responses={"/spookify": {"ok": False}})
+    assert given == [b'{"ok":false}']
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import TypeAlias, cast
 
+from sp00ky_core.encoding.json_bytes import JsonText, encode
 from sp00ky_core.encoding.payload_json import Payload, json_value
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered
@@ -63,7 +64,7 @@ def _outcome(answer: Answer) -> Outcome:
     if isinstance(answer, Delivered | Undelivered):
         return answer
     if not isinstance(answer, int) or isinstance(answer, bool):
-        return Delivered(result=None if answer is None else json_value(answer))
+        return Delivered(result=None if answer is None else JsonText(encode(json_value(answer))))
     if 200 <= answer < 300:  # noqa: PLR2004  # HTTP's statuses of a success
         return Delivered(code=answer)
     name = THROTTLED if answer == THROTTLING_STATUS else HTTP_STATUS

@@ -119,7 +119,7 @@ class SurrealServer:
         where = ["--bind", f"127.0.0.1:{self.port}", "--log", "error", "--no-banner"]
         command = [program, "start", "--user", "root", "--pass", "root", *where, *self.options, self.path]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._answers():
             assert self.process.poll() is None, f"surreal ended with {self.process.returncode}"
             assert time.monotonic() < deadline, "surreal doesn't answer"

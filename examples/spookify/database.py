@@ -20,7 +20,7 @@ from sp00ky_core.config import SurrealdbConfig
 
 HERE = Path(__file__).parent
 SCHEMA = (HERE / "schema" / "app.surql", HERE / "schema" / "job.surql")
-PATIENCE = 20  # seconds for a server to start
+PATIENCE = 60  # seconds for a server to start
 MISSING = (
     "no SurrealDB server answers at {address}, and there is no `surreal` on PATH to start one: "
     "get it from https://surrealdb.com/install (version 3)"

@@ -179,7 +179,8 @@ class Unshielded(SqliteStore):
         session = lane._session
 
         async def statement(text: str) -> None:
-            await asyncio.to_thread(session.connection.execute, text)
+            session.connection.execute(text)  # in no thread: a busy machine would change the moment
+            await asyncio.sleep(0)
 
         await statement("BEGIN IMMEDIATE")
         result = await work(session)

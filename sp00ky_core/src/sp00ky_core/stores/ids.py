@@ -10,11 +10,12 @@ from collections.abc import Sequence
 __all__ = ["new_key", "new_keys", "key_at", "job_id", "table_of"]
 
 _TICKS_PER_MS = 4_096  # RFC 9562, section 6.2, method 3: the 12 bits after the milliseconds
+_ALL_TICKS = (1 << 60) - 1
 
 
 def new_key() -> str:
     """Return a new key, greater than every earlier one of this process."""
-    return new_keys(1)[0]
+    return key_at(_ticks.take(1), int.from_bytes(os.urandom(8)))
 
 
 def new_keys(count: int) -> Sequence[str]:
@@ -30,9 +31,8 @@ def key_at(ticks: int, random_bits: int) -> str:
         ticks: since the epoch, 4,096 to the millisecond.
         random_bits: 64 of them; 62 are used.
     """
-    now_ms, fraction = divmod(ticks, _TICKS_PER_MS)
-    head = (now_ms & ((1 << 48) - 1)) << 16 | 0x7000 | fraction
-    return f"{head:016x}{1 << 63 | random_bits >> 2:016x}"
+    head = (ticks & _ALL_TICKS) >> 12 << 16 | 0x7000 | ticks & 0xFFF
+    return (head << 64 | 1 << 63 | random_bits >> 2).to_bytes(16).hex()
 
 
 class _Ticks:
@@ -46,7 +46,7 @@ class _Ticks:
         """Return the first of so many ticks, which no other caller gets."""
         now = time.time_ns() * _TICKS_PER_MS // 1_000_000
         with self._lock:
-            first = max(self._last + 1, now)
+            first = now if now > self._last else self._last + 1
             self._last = first + count - 1
             return first
 

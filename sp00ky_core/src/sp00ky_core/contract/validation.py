@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sp00ky_core.backend import Backend
@@ -85,15 +85,14 @@ def _callers_level() -> int:
 
 def _check_contract(backend: Backend, new_job: NewJob) -> None:
     contract, path = backend.contract, new_job.path
-    if contract.route(path) is None:
+    check = contract.check(path)
+    if check is None:
         reason = contract.unusable.get(path, "")
         raise UnknownRoute(backend=backend.name, path=path, known=tuple(contract.routes), reason=reason)
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
-    payload = _decoded(new_job)
-    violations: Sequence[Any] = contract.violations(path, payload)
-    if violations:
+    if violations := check.violations(_decoded(new_job)):
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
 
 

@@ -51,7 +51,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_its_commands_run(project: Path) -> None:
-    ready, runners, pause, stats, errors, operate, _, audit = SHELL
+    ready, runners, pause, stats, errors, operate, *_, audit = SHELL
     assert run(project, "sh", "-c", ready).stdout.endswith("ok: nothing to fix\n")
     for each in (runners, pause, stats, errors, audit):
         shown = run(project, "sh", "-c", f"set -e\n{each}")
@@ -74,6 +74,16 @@ def test_its_filters_do_what_they_say(project: Path) -> None:
     done = run(project, "sh", "-c", f"set -e\n{filters}")
     assert done.stdout.splitlines() == ["would be redriven: 0", "killed: 2", "cleared: 0", "cleared: 2"]
     assert done.returncode == 0
+
+
+def test_jobs_that_must_not_be_sent_are_stopped_and_deleted(project: Path) -> None:
+    assert run(project, "sh", "-c", SHELL[0]).returncode == 0
+    assert run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').returncode == 0
+    done = run(project, "sh", "-c", f"set -e\n{SHELL[6]}")
+    assert (done.returncode, re.findall(r"(?:killed|cleared): \d", done.stdout)) == (
+        0,
+        ["killed: 1", "cleared: 1"],
+    )
 
 
 def test_every_number_and_every_result_is_described() -> None:

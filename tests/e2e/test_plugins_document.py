@@ -13,15 +13,15 @@ import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from tests.conftest import complaints
 
-from sp00ky_core import hookspecs
+from sp00ky_core import Delivered, JsonText, hookspecs
 
 TEXT = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text()
-PLUGIN, ITS_TEST = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+PLUGIN, REFUSING, ITS_TEST = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 (PROJECT,) = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 SPECS = {
@@ -143,3 +143,11 @@ def test_a_hook_is_told_in_its_own_words(name: str) -> None:
     arguments = ", ".join(inspect.signature(SPECS[name]).parameters)
     words = " ".join((inspect.getdoc(SPECS[name]) or "").split()).replace("``", "`")
     assert f"- `{name}({arguments})`: {words}" in " ".join(TEXT.split())
+
+
+def test_a_2xx_is_turned_into_a_failure() -> None:
+    written: dict[str, Any] = {}
+    exec(REFUSING, written)  # noqa: S102  # it is the document's
+    said = [Delivered(result=JsonText(text)) for text in (b'{"ok": false}', b'{"ok": true}', b"[1]")]
+    refused, *others = [written["sp00ky_classify_outcome"](each) for each in [*said, Delivered()]]
+    assert (refused.code, refused.name, others) == (200, "http_status", [None] * 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -160,6 +161,22 @@ def test_jobs_are_there_when_it_commits_and_not_before(store: SqliteStore, begin
         assert committed(store, file) == []
     assert keyed[0] == keyed[1]
     assert {job.id: job for job in committed(store, file)} == {job.id: job for job in added}
+
+
+def test_it_waits_for_another_writer(store: SqliteStore, begin: Any, file: Path) -> None:
+    with ThreadPoolExecutor(1) as other, closing(sqlite3.connect(file, check_same_thread=False)) as writer:
+        writer.execute("DELETE FROM job")
+
+        def commit_later() -> None:
+            time.sleep(0.2)
+            writer.execute("INSERT INTO job (path, payload) VALUES ('/spookify', '{}')")
+            writer.commit()
+
+        with begin() as connection:
+            committing = other.submit(commit_later)
+            store.add_in(connection, [new_job()])
+            assert committing.done()
+    assert len(committed(store, file)) == 2
 
 
 def test_jobs_are_gone_when_it_rolls_back(store: SqliteStore, begin: Any, file: Path) -> None:

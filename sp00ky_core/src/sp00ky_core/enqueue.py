@@ -88,7 +88,8 @@ class EnqueueChecks:
         if new_job.ordering_key is not None and not self.store.capabilities.ordering:
             expected = f"none: {self.store.location} keeps no order"
             raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
-        return self.hooks.traced(validated(backend, new_job), backend.config)
+        checked = validated(backend, new_job)
+        return self.hooks.traced(checked, backend.config) if self.hooks.traces else checked
 
 
 class EnqueueStatements:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import compress, count
+from itertools import compress
 from operator import attrgetter, is_not
 from typing import Any, TypedDict
 
@@ -155,8 +155,8 @@ _REQUIRED = object()  # the default of what has none
 _CHECKS: Sequence[tuple[str, object, Check]] = (
     ("path", _REQUIRED, _text_of(2_048)),
     ("assigned_to", None, _text_of(1_024)),
-    ("max_retries", 3, check_max_retries),
-    ("retry_strategy", "linear", _text_of(255)),
+    ("max_retries", None, check_max_retries),
+    ("retry_strategy", None, _text_of(255)),
     ("timeout", None, _check_timeout),
     ("delay", None, _check_delay),
     ("run_at", None, _check_run_at),
@@ -170,15 +170,14 @@ _CHECKS: Sequence[tuple[str, object, Check]] = (
 would be called for the defaults too, which nearly all of a thousand jobs have."""
 
 _DEFAULTS = tuple(default for _, default, _ in _CHECKS)
-_values_of = attrgetter(*(option for option, _, _ in _CHECKS))
+_BY_BACKEND = frozenset({"max_retries", "retry_strategy"})  # properties, over what was given
+_values_of = attrgetter(*(f"_{option}" if option in _BY_BACKEND else option for option, _, _ in _CHECKS))
 
 
 def check_options(job: Any) -> None:
     """Check the options of a new job that aren't at their default. Raises ``OptionInvalid``."""
-    values = _values_of(job)
-    for index in compress(count(), map(is_not, values, _DEFAULTS)):
-        option, _, check = _CHECKS[index]
-        check(job, option, values[index])
+    for option, _, check in compress(_CHECKS, map(is_not, _values_of(job), _DEFAULTS)):
+        check(job, option, getattr(job, option))
 
 
 def check_option(option: str, value: object, *, like: str | None = None) -> None:

@@ -67,6 +67,17 @@ def test_what_is_refused(backend: Backend, fields: dict[str, Any], error: type[E
         validated(backend, NewJob(**fields))
 
 
+@pytest.mark.parametrize("payload", [{"n": 1}, {"n": 1, "x": [1]}], ids=["flat", "nested"])
+def test_what_was_encoded_is_what_is_checked(backend: Backend, payload: dict[str, Any]) -> None:
+    sound, broken = NewJob(path="/a", payload=payload), {**payload, "n": "x"}
+    refused = NewJob(path="/a", payload=broken)
+    payload["n"], broken["n"] = "x", 1
+    assert validated(backend, sound).payload["n"] == "x"
+    assert b'"n":1' in validated(backend, sound).payload_json
+    with pytest.raises(PayloadInvalid, match="/n"):
+        validated(backend, refused)
+
+
 def test_an_escaped_backslash_before_a_number_is_no_nul(backend: Backend) -> None:
     assert validated(backend, NewJob(path="/a", payload={"x": "\\u0000"})).payload_json == rb'{"x":"\\u0000"}'
 

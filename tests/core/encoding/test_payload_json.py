@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, field_serializer
 
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.encoding.payload_json import encode_payload
+from sp00ky_core.encoding.payload_json import encode_payload, plain_copy
 from sp00ky_core.errors import PayloadNotJson
 
 
@@ -100,6 +100,23 @@ def test_a_value_is_written_as_pydantic_writes_it(value: Any) -> None:
 def test_any_such_value_is_written_as_pydantic_writes_it(value: Any) -> None:
     written = TypeAdapter(Any).dump_python(value, mode="json")
     assert json.loads(encode_payload({"value": value})) == {"value": written}
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.dictionaries(st.text(), PLAIN | st.text()))
+def test_a_plain_copy_is_what_is_read_again(payload: dict[str, Any]) -> None:
+    copy, read = plain_copy(payload), json.loads(encode_payload(payload))
+    assert copy == read
+    assert [*map(type, payload.values())] == [*map(type, read.values())]
+
+
+@pytest.mark.parametrize(
+    "payload", [{"a": []}, {"a": Kind.CAT}, {"a": Level.HIGH}, {Kind.CAT: 1}, {1: 1}, OrderedDict(a=1), 1]
+)
+def test_of_what_is_written_otherwise_there_is_no_plain_copy(payload: Any) -> None:
+    assert plain_copy(payload) is None
 
 
 def test_models_are_nested_anywhere() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from sp00ky_core.job import NewJob
-from sp00ky_core.stores.ids import key_at, new_key, new_keys, table_of
+from sp00ky_core.stores.ids import key_at, new_key, new_keys, new_uuids, table_of
 
 
 def job(**fields: Any) -> NewJob:
@@ -24,3 +24,12 @@ def test_ids_sort_by_age_and_are_uuids() -> None:
     assert key_at(4_096 + 4_095, 2**64 - 1) == "0000000000017fffbfffffffffffffff"
     assert key_at((2**48 - 1) * 4_096, 0) == "ffffffffffff70008000000000000000"
     assert [table_of(each) for each in ("job:1", "job:", "job", "")] == ["job", "job", "", ""]
+
+
+def test_keys_with_hyphens_are_such_uuids_too() -> None:
+    texts = [new_key(), *new_uuids(10_000), *new_uuids(1), new_key()]
+    made = list(map(UUID, texts))
+    assert made == sorted(set(made))
+    assert {(each.version, each.variant) for each in made} == {(7, "specified in RFC 4122")}
+    assert texts[1:-1] == list(map(str, made[1:-1]))
+    assert new_uuids(0) == []

@@ -45,6 +45,12 @@ def test_plain_jobs_name_their_first_and_last_key(new_job: Any) -> None:
     assert plain_arguments(pairs)[3:] == ("a", "b")
 
 
+def test_plain_jobs_name_a_path_that_all_have_once(new_job: Any) -> None:
+    jobs = [new_job(path=path) for path in ("/a", "/a", "/b")]
+    assert plain_arguments([("a", jobs[0]), ("b", jobs[1])])[1] == ["/a"]
+    assert plain_arguments([("a", jobs[0]), ("b", jobs[2])])[1] == ["/a", "/b"]
+
+
 def test_plain_jobs_are_told_as_if_each_were_made_alone(new_job: Any, table: JobTable) -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     pairs = [("a", new_job(path="/a", payload={"n": 1})), ("b", new_job(path="/b", payload={"n": 2}))]

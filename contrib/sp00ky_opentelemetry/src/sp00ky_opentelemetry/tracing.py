@@ -86,6 +86,8 @@ def outcome_name(outcome: Outcome) -> str:
 
 
 def _traceparent(span: Span) -> str | None:
+    if not span.get_span_context().is_valid:  # as everywhere without an SDK
+        return None
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier, context=in_context(span, Context()))
     return carrier.get(TRACEPARENT)

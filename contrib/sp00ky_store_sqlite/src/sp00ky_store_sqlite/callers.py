@@ -105,20 +105,21 @@ class CallersSession(SqliteSession):
 
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""
-        cursor = self._cursor()
+        cursor = self._begun().cursor()
+        cursor.row_factory = None  # the caller's may make anything of a row
         cursor.execute(text, parameters)
         return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
-        self._cursor().executemany(text, parameters)
+        if self.connection.isolation_level is None:
+            self._begun()
+        self.connection.executemany(text, parameters)  # begins: a transaction's first write waits for others
 
-    def _cursor(self) -> sqlite3.Cursor:
-        cursor: sqlite3.Cursor = self.connection.cursor()
-        cursor.row_factory = None  # the caller's may make anything of a row
+    def _begun(self) -> Any:
         if not self._reads and not self.connection.in_transaction:
-            cursor.execute(BEGIN)
-        return cursor
+            self.connection.execute(BEGIN)
+        return self.connection
 
 
 class SqlalchemySession(CallersSession):
@@ -131,7 +132,9 @@ class SqlalchemySession(CallersSession):
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
-        self._begun().exec_driver_sql(text, list(map(tuple, parameters)))
+        if self.connection.connection.dbapi_connection.isolation_level is None:
+            self._begun()
+        self.connection.exec_driver_sql(text, list(map(tuple, parameters)))
 
     def _begun(self) -> Any:
         if not self._reads and not self.connection.connection.dbapi_connection.in_transaction:

@@ -45,8 +45,12 @@ class Contract:
 
     def route(self, path: str) -> Route | None:
         """Return the route of a path; None if there is none, or if ``unusable`` says why it can't be used."""
-        check = self._checks.get(path) or self._check(path)
+        check = self.check(path)
         return check.route if check else None
+
+    def check(self, path: str) -> PayloadCheck | None:
+        """Return the check of a route's payloads; None where ``route`` returns that."""
+        return self._checks.get(path) or self._check(path)
 
     def violations(self, path: str, payload: Mapping[str, Any]) -> list[Violation]:
         """Every way in which a payload breaks the contract of a route; values are not quoted.
@@ -54,7 +58,7 @@ class Contract:
         Raises:
             KeyError: the document has no such path.
         """
-        check = self._checks.get(path) or self._check(path)
+        check = self.check(path)
         if check is None:
             return [Violation(pointer="", message=self.unusable[path])]
         return check.violations(payload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from sp00ky_core.backend import Backend
@@ -27,7 +27,8 @@ class TimeoutIgnored(UserWarning):
 def validated(backend: Backend, new_job: NewJob) -> NewJob:
     """Check a new job as ``check_job`` does. Warnings name the line of the code that enqueues."""
     checked = check_job(backend, new_job)
-    warn_of_ignored_timeout(backend, checked.timeout, "the job's timeout")
+    if checked.timeout is not None:
+        warn_of_ignored_timeout(backend, checked.timeout, "the job's timeout")
     return checked
 
 
@@ -84,19 +85,21 @@ def _callers_level() -> int:
 
 def _check_contract(backend: Backend, new_job: NewJob) -> None:
     contract, path = backend.contract, new_job.path
-    if contract.route(path) is None:
+    check = contract.check(path)
+    if check is None:
         reason = contract.unusable.get(path, "")
         raise UnknownRoute(backend=backend.name, path=path, known=tuple(contract.routes), reason=reason)
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
-    payload = _decoded(new_job.payload_json)
-    violations: Sequence[Any] = contract.violations(path, payload)
-    if violations:
+    if violations := check.violations(_decoded(new_job)):
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
 
 
-def _decoded(text: bytes) -> Any:
+def _decoded(new_job: NewJob) -> Any:
+    text = new_job.payload_json
+    if new_job.plain is not None and ESCAPED_NUL not in text:
+        return new_job.plain
     try:
         payload = decode(text.decode())
     except ValueError as error:

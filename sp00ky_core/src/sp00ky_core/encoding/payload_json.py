@@ -23,7 +23,7 @@ from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadNotJson, shown
 
-__all__ = ["Payload", "encode_payload", "json_value"]
+__all__ = ["Payload", "encode_payload", "plain_copy", "json_value"]
 
 
 class _Dataclass(Protocol):
@@ -68,6 +68,15 @@ def encode_payload(payload: object) -> bytes:
         return text.encode()
     except (TypeError, ValueError, RecursionError, _RefusedError) as error:
         raise _located(payload, error) from error
+
+
+def plain_copy(payload: object) -> dict[str, Any] | None:
+    """Copy a flat dict of plain values, which its JSON gives back as they are; None: another payload."""
+    if type(payload) is not dict:
+        return None
+    copy = payload.copy()
+    is_plain = _TEXT.issuperset(map(type, copy)) and _PLAIN.issuperset(map(type, copy.values()))
+    return copy if is_plain else None
 
 
 def json_value(value: object) -> Any:
@@ -155,6 +164,7 @@ _encoder = json.JSONEncoder(
     separators=(",", ":"),
     default=_checked_form,
 )
+_TEXT = frozenset({str})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 

@@ -42,7 +42,11 @@ MAX_OBSERVING = 1_000
 
 
 class Hooks:
-    """The hooks of one set of plugins; those without an implementation cost an empty loop."""
+    """The hooks of one set of plugins; those without an implementation cost an empty loop.
+
+    Attributes:
+        traces: Whether any plugin gives jobs a trace context.
+    """
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._hook = manager.hook
@@ -51,6 +55,7 @@ class Hooks:
             name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
             for name in OBSERVERS | DECISIONS | {MERGED, TRACED}
         }
+        self.traces = bool(self._impls[TRACED])
         self._observing: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
 
     def observes(self, name: str) -> bool:
@@ -126,7 +131,7 @@ class Hooks:
 
     def traced(self, new_job: NewJob, backend: BackendConfig) -> NewJob:
         """Return a job with the trace context that a plugin gives it, if it has none."""
-        if not self._impls[TRACED] or new_job.traceparent is not None:
+        if not self.traces or new_job.traceparent is not None:
             return new_job
         decided = self._decide(TRACED, {"job": new_job, "backend": backend}, (str, type(None)))
         if decided is None:

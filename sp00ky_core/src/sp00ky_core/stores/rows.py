@@ -111,6 +111,7 @@ def job_of(
 
 def new_row(new_job: NewJob, job_id: str, now: datetime) -> Job:
     """Return the pending job that a new one becomes when the database's clock says ``now``."""
+    run_at = now if new_job.delay is None else now + new_job.delay
     return Job(
         id=job_id,
         backend=new_job.backend,
@@ -129,7 +130,7 @@ def new_row(new_job: NewJob, job_id: str, now: datetime) -> Job:
         traceparent=new_job.traceparent,
         created_at=now,
         updated_at=now,
-        run_at=instant_of(new_job.run_at) or (now if new_job.delay is None else now + new_job.delay),
+        run_at=run_at if new_job.run_at is None else instant_of(new_job.run_at),
     )
 
 

@@ -12,7 +12,7 @@ from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import finished
-from sp00ky_core.stores.ids import new_key, new_keys
+from sp00ky_core.stores.ids import new_key, new_uuids
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.connection.external import Fetch, caller_error, callers_errors
 from sp00ky_store_postgres.connection.synchronous import Run, blocking_fetch, run_of
@@ -96,7 +96,7 @@ class Enqueues:
     ) -> list[Job]:
         if not new_jobs:
             return []
-        pairs = list(zip(map(hyphenated, new_keys(len(new_jobs))), new_jobs, strict=True))
+        pairs = list(zip(new_uuids(len(new_jobs)), new_jobs, strict=True))
         jobs = await insert(self._batch_of(pairs))
         return [jobs[key] for key, _ in pairs]
 

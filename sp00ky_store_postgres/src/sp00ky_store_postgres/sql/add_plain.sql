@@ -2,7 +2,10 @@
 -- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
 -- The clock is read once, so that one row says it of all. It fails as a whole where a row is missing, or has
 -- another key than the one that it was given: the keys are in order, and no other's are between them.
-WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
+-- A path that all of them have is given once.
+WITH common AS MATERIALIZED (
+    SELECT clock_timestamp() AS at, ($2::text[])[1] AS path, $4::text::uuid AS first_id, $5::text::uuid AS last_id
+),
 added AS (
     INSERT INTO {{table}} (
         id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
@@ -10,16 +13,18 @@ added AS (
         priority, ordering_key, ordering_at, expires_at
     )
     SELECT
-        given.id, given.path, given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL, '[]', NULL,
-        NULL, NULL, clock.at, clock.at, clock.at, 0, NULL, NULL,
+        given.id, coalesce(given.path, common.path), given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL,
+        '[]', NULL, NULL, NULL, common.at, common.at, common.at, 0, NULL, NULL,
         0, NULL, NULL, NULL
-    FROM clock, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
+    FROM common, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
     RETURNING id
 ),
-kept AS (SELECT count(*) AS rows FROM added WHERE added.id BETWEEN $4::text::uuid AND $5::text::uuid)
+kept AS (
+    SELECT count(*) AS rows FROM added, common WHERE added.id BETWEEN common.first_id AND common.last_id
+)
 SELECT
     CASE
-        WHEN kept.rows = cardinality($1::text[]) THEN clock.at
+        WHEN kept.rows = cardinality($1::text[]) THEN common.at
         ELSE ('{{unkept}}: ' || kept.rows)::timestamptz
     END
-FROM clock, kept
+FROM common, kept

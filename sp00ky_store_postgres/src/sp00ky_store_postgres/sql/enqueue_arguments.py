@@ -75,9 +75,11 @@ def _values(key: str, new_job: NewJob) -> tuple[Any, ...]:
 
 def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
     """Return the arguments of ``add_plain.sql``; the keys are in order."""
+    first = pairs[0][1].path
+    paths = [new_job.path for _, new_job in pairs]
     return (
         [key for key, _ in pairs],
-        [new_job.path for _, new_job in pairs],
+        [first] if paths.count(first) == len(paths) else paths,
         [new_job.payload_json.decode() for _, new_job in pairs],
         pairs[0][0],
         pairs[-1][0],

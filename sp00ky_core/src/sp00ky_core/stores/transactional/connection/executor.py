@@ -88,9 +88,9 @@ class Executor:
         while self._claiming:
             await asyncio.wait(self._claiming)
 
-    async def within(self, session: Session, work: Work[T]) -> T:
+    def within(self, session: Session, work: Work[T]) -> Coroutine[Any, Any, T]:
         """Do work in a caller's transaction, which goes on."""
-        return await self._translated(work(session))
+        return self._translated(work(session))
 
     async def _translated(self, running: Awaitable[T]) -> T:
         try:

@@ -234,12 +234,11 @@ class SqlSession(Session):
 def _parameters(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
     """Make a list of each row; the same object, such as the time of the whole batch, is encoded once."""
     parameters = [list(row.values()) for row in rows]
+    last, by, text = None, None, None
     for n, encode in encoded:
-        last: Any = None
-        text: Any = None
         for values in parameters:
-            if values[n] is not last:
-                last = values[n]
+            if values[n] is not last or encode is not by:
+                last, by = values[n], encode
                 text = None if last is None else encode(last)
             values[n] = text
     return parameters

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
+from itertools import compress
 from operator import attrgetter
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.ids import new_keys
+from sp00ky_core.stores.ids import new_key, new_keys
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.rows import CHUNK, to_job
@@ -43,21 +43,42 @@ async def add(
     Raises:
         RowRefused: The database refuses a row; a caller's transaction is as it was.
     """
-    undoes = joined and not (len(new_jobs) == 1 and session.undoes_statements)
-    undoes = undoes or any(each.dedup_key is not None for each in new_jobs)  # it costs as much as the rows
+    if len(new_jobs) == 1 and new_jobs[0].dedup_key is None and (not joined or session.undoes_statements):
+        return [await _add_one(session, tables, new_jobs[0], keys)]
+    if not joined and all(each.dedup_key is None for each in new_jobs):
+        return await _insert(session, tables, new_jobs, keys, {})  # a savepoint costs as much as the rows
     for tries in range(TRIES):
         held = await _held(session, tables, new_jobs)
-        jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), held, tables, await session.now())
         try:
-            async with session.savepoint() if undoes else nullcontext():
-                for table, rows in added.items():
-                    await session.insert(job_table(table), rows)
+            async with session.savepoint():
+                return await _insert(session, tables, new_jobs, keys, held)
         except RowRefused:
-            if not undoes or tries == TRIES - 1 or await _held(session, tables, new_jobs) == held:
+            if tries == TRIES - 1 or await _held(session, tables, new_jobs) == held:
                 raise
-        else:
-            return jobs
     raise AssertionError("unreachable")
+
+
+async def _add_one(
+    session: Session, tables: Mapping[str, JobTable], new_job: NewJob, keys: Sequence[str] | None
+) -> Job:
+    """Insert one job, which is nearly every call: without what only several need."""
+    table, key = tables[new_job.backend].table, keys[0] if keys else new_key()
+    job = new_row(new_job, f"{table}:{key}", await session.now())
+    await session.insert(job_table(table), [_row(job, key, _options_given([new_job]))])
+    return job
+
+
+async def _insert(
+    session: Session,
+    tables: Mapping[str, JobTable],
+    new_jobs: Sequence[NewJob],
+    keys: Sequence[str] | None,
+    held: Held,
+) -> list[Job]:
+    jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), held, tables, await session.now())
+    for table, rows in added.items():
+        await session.insert(job_table(table), rows)
+    return jobs
 
 
 async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob]) -> Held:
@@ -84,20 +105,19 @@ def _jobs(
 ) -> tuple[list[Job], dict[str, list[Row]]]:
     """Return every job in order, and the rows that are to be inserted, by table."""
     jobs: list[Job] = []
-    added: dict[str, list[Row]] = {tables[each.backend].table: [] for each in new_jobs}
+    added: dict[str, list[Row]] = {}
     held = dict(held)
-    options = [name for name in OPTIONS if any(map(attrgetter(name), new_jobs))]
-    options += ["ordering_at"] if "ordering_key" in options else []
+    options = _options_given(new_jobs)
     for new_job, key in zip(new_jobs, keys, strict=True):
         table, dedup = tables[new_job.backend].table, new_job.dedup_key
         job = None if dedup is None else held.get((new_job.backend, dedup))
         if job is None:
             job = new_row(new_job, f"{table}:{key}", now)
-            added[table].append(_row(job, key, options))
+            added.setdefault(table, []).append(_row(job, key, options))
             if dedup is not None:
                 held[new_job.backend, dedup] = job
         jobs.append(job)
-    return jobs, {table: rows for table, rows in added.items() if rows}
+    return jobs, added
 
 
 OPTIONS = (
@@ -110,6 +130,17 @@ OPTIONS = (
     "expires_at",
 )
 """Columns that are at their default in most jobs; they are left out where they are in the whole batch."""
+
+_options_of = attrgetter(*OPTIONS)
+
+
+def _options_given(new_jobs: Sequence[NewJob]) -> list[str]:
+    """Name the columns that some job needs; mostly none does."""
+    given = list(map(_options_of, new_jobs))
+    if not any(map(any, given)):
+        return []
+    options = list(compress(OPTIONS, map(any, zip(*given, strict=True))))
+    return [*options, "ordering_at"] if "ordering_key" in options else options
 
 
 def _row(job: Job, key: str, options: Sequence[str]) -> Row:

@@ -12,7 +12,7 @@ from sp00ky_core.job import NewJob
 from sp00ky_core.ports import RunnerBeat
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.jobs import claim_offset
-from sp00ky_store_surreal.jobs.claim_offset import LIVELY, WINDOW, Peers
+from sp00ky_store_surreal.jobs.claim_offset import FEWEST, LIVELY, ROOM, UNLIMITED, WINDOW, Peers
 
 LONG_AGO = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -44,6 +44,35 @@ async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
     assert await paths(shared, 5, "a") == [f"/{n:02}" for n in range(5)]
     rest = await paths(shared, 10, "b") + await paths(shared, 10, "b")  # too few beyond its place
     assert rest == [f"/{n:02}" for n in (*range(5, 10), *range(14, 20))]
+
+
+async def test_a_claim_of_a_fleet_leaves_room_and_is_followed_by_another_at_once(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_offset, "FEWEST", 2)
+    monkeypatch.setattr(claim_offset, "WINDOW", 20)
+    for runner in ("a", "b", "a"):
+        await shared.beat(runner)
+    await shared.add(
+        [NewJob(path=f"/{n:02}", backend="api", run_at=LONG_AGO + timedelta(seconds=n)) for n in range(20)]
+    )
+    woken: list[str] = []
+    monkeypatch.setattr(shared._claimer._signals, "work", lambda: woken.append("b"))
+    assert await paths(shared, 5, "b") == ["/10", "/11"]
+    assert woken == ["b"]
+    assert await paths(shared, 2, "b") == ["/12", "/13"]
+    assert woken == ["b"]  # it has got all that it has places for
+
+
+def test_a_lone_runner_claims_as_much_as_it_has_places_for() -> None:
+    places, beat = Peers(), RunnerBeat(at=LONG_AGO)
+    assert places.most("a") == UNLIMITED
+    places.seen("a", {"a": beat, "b": beat})
+    assert places.most("a") == WINDOW // 2 // ROOM
+    places.seen("a", {f"{n:02}": beat for n in range(50)} | {"a": beat})
+    assert places.most("a") == FEWEST
+    places.seen("a", {"a": beat})
+    assert places.most("a") == UNLIMITED
 
 
 def test_a_runner_that_has_ended_takes_no_place() -> None:

@@ -97,9 +97,8 @@ def needs(method: str) -> Callable[[Test], Test]:
 def lacks(cls: type[object] | None, test: object) -> str | None:
     """Return the method that a test of a class ``needs`` and the class doesn't override."""
     method = getattr(test, "needs", None)
-    if method is None or cls is None or getattr(cls, method) is not getattr(StoreHarness, method):
-        return None
-    return str(method)
+    bases = [each for each in getattr(cls, "__mro__", ()) if method in vars(each)]
+    return str(method) if len(bases) == 1 else None
 
 
 def failure(name: str = "http_status", code: int = 500, **fields: Any) -> Undelivered:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -136,7 +137,9 @@ class Claimer:
             for rank in self._ranks(table):
                 await self._heads.keep_up(table, rank)
         await self._look_for_peers(runner_id)
-        claimed, empty = await self._claim_from_heads(slots, runner_id, state)
+        most = self._peers.most(runner_id)
+        fewer = [(table, min(count, most)) for table, count in slots]
+        claimed, empty = await self._claim_from_heads(fewer, runner_id, state)
         again = [
             (table, count)
             for table, count in empty
@@ -146,6 +149,9 @@ class Claimer:
         ]
         if again:
             claimed += (await self._claim_from_heads(again, runner_id, state))[0]
+        taken = Counter(job.backend for job in claimed)
+        if any(most <= taken[table.backend] < count for table, count in slots):
+            self._signals.work()  # there are places left, and there may be jobs
         return claimed
 
     def _ranks(self, table: JobTable) -> tuple[int, ...]:

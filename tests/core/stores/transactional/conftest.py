@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -65,6 +65,21 @@ class SqliteSession(BlockingSession):
             f"CREATE TRIGGER {name} BEFORE {operation} ON {table} WHEN {when} "
             "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
         )
+
+
+def overtaken(session: SqliteSession, table: Table, by: str) -> None:
+    """Have another transaction commit a statement once, just before this one first writes a table."""
+
+    def first(write: Callable[..., Awaitable[int]]) -> Callable[..., Awaitable[int]]:
+        async def commits_first(on: Table, *arguments: Any) -> int:
+            if on is table and vars(session).pop("update", None):
+                del vars(session)["delete"]
+                await session.execute(by)
+            return await write(on, *arguments)
+
+        return commits_first
+
+    vars(session).update(update=first(session.update), delete=first(session.delete))
 
 
 @pytest.fixture

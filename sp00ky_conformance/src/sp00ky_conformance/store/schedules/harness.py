@@ -38,7 +38,7 @@ class ScheduleHarness(StoreHarness):
         """Ask nothing of a store that says that it keeps no schedules."""
 
     def query_of(self, store: Store, table: str, what: str) -> str:
-        """Return a query, in the store's language.
+        """Return a query, in the store's language; of stores with ``capabilities.schedules``.
 
         Args:
             store: The store.
@@ -48,7 +48,7 @@ class ScheduleHarness(StoreHarness):
                 ``wrong``: one that the database can't parse; ``slow``: one that would take minutes.
                 ``CallUnsupported`` where there is none of a kind.
         """
-        raise NotImplementedError("override the suite's query_of(), or say schedules = False")
+        raise NotImplementedError("override the suite's query_of(): its tests need it")
 
     async def now(self, store: Store) -> datetime:
         """Read the database's clock."""

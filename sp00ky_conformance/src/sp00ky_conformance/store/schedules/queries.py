@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from sp00ky_conformance.store.harness import where
+from sp00ky_conformance.store.harness import needs, where
 from sp00ky_conformance.store.schedules.harness import ScheduleHarness, schedules_of
 from sp00ky_core.errors import CallUnsupported, QueryRefused
 from sp00ky_core.ports import Store, StoreOptions
@@ -29,6 +29,7 @@ class QueryConformance(ScheduleHarness):
             return None
 
     @where("schedules")
+    @needs("query_of")
     async def test_its_rows_are_json_objects(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "rows") or ""
         rows = await schedules_of(store).query_rows(query)
@@ -36,12 +37,14 @@ class QueryConformance(ScheduleHarness):
         assert json.loads(json.dumps(rows)) == rows
 
     @where("schedules")
+    @needs("query_of")
     async def test_it_gives_so_many_rows_at_most(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "rows") or ""
         rows = await schedules_of(store).query_rows(query, limit=1)
         assert [row["path"] for row in rows] == ["/a"]
 
     @where("schedules")
+    @needs("query_of")
     async def test_it_is_refused_where_it_writes(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "write")
         if query is not None:
@@ -50,6 +53,7 @@ class QueryConformance(ScheduleHarness):
         assert (await store.stats())["api"].pending == 2
 
     @where("schedules")
+    @needs("query_of")
     async def test_it_is_refused_where_it_is_wrong(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "wrong") or ""
         with pytest.raises(QueryRefused):
@@ -59,6 +63,7 @@ class QueryConformance(ScheduleHarness):
         )
 
     @where("schedules")
+    @needs("query_of")
     async def test_it_ends_after_a_while(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "slow")
         if query is not None:

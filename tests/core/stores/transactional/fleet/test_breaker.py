@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from tests.core.stores.transactional.conftest import SqliteSession
+from tests.core.stores.transactional.conftest import SqliteSession, overtaken
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker, read_breakers
+from sp00ky_core.stores.transactional.schema.definition import BREAKERS
 
 OPENED = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
 
@@ -35,6 +36,15 @@ async def test_a_row_that_another_transaction_has_locked_is_not_written_twice(se
     session.__class__ = Skipping
     result = await change_breaker(session, attrs.evolve(OPENED, failures=9))
     assert (result.written, result.breaker.failures) == (False, 3)
+
+
+async def test_a_change_that_is_overtaken_is_not_written(session: SqliteSession) -> None:
+    await change_breaker(session, OPENED)
+    before = Breaker(state=BreakerState.OPEN, failures=3)
+    closed = BreakerChange(backend="api", before=before, to=BreakerState.CLOSED, failures=0)
+    overtaken(session, BREAKERS, "UPDATE sp00ky_breaker SET failures = 4")
+    result = await change_breaker(session, closed)
+    assert (result.written, result.breaker.state, result.breaker.failures) == (False, BreakerState.OPEN, 4)
 
 
 async def test_a_pause_is_never_shortened(session: SqliteSession) -> None:

@@ -13,6 +13,7 @@ from tests.core.stores.transactional.conftest import (
     SqliteSession,
     added,
     claimed,
+    overtaken,
 )
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
@@ -25,7 +26,7 @@ from sp00ky_core.stores.transactional.jobs import claim as module
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.observe.find import load
 from sp00ky_core.stores.transactional.operate.pause import pause
-from sp00ky_core.stores.transactional.schema.definition import CONTROLS, job_table
+from sp00ky_core.stores.transactional.schema.definition import BREAKERS, CONTROLS, job_table
 
 LIMITED = attrs.evolve(API, rate=RateConfig(limit=1, per=10.0, burst=2), max_in_flight=4)
 
@@ -183,6 +184,34 @@ async def test_an_open_breaker_lets_one_probe_through_that_can_be_sent(session: 
     assert [each.id for each in claim] == [fit.id]
     assert claim.breakers["api"].state is BreakerState.HALF_OPEN
     assert await promising(session) == []
+
+
+async def opened(session: SqliteSession) -> None:
+    """Open the breaker; its pause is over, and a job waits."""
+    change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
+    await change_breaker(session, change)
+    session.pass_time(seconds=5)
+    await added(session)
+
+
+async def test_of_two_that_overlap_one_gets_the_probe(session: SqliteSession) -> None:
+    """Where readers take no lock, both have read a breaker that wants one."""
+    await opened(session)
+    by = "UPDATE sp00ky_breaker SET probe_runner = 'other', probe_until = '2026-02-01T12:00:00.000000+00:00'"
+    overtaken(session, BREAKERS, by)
+    claim = await claiming().claim(session)
+    assert (list(claim), claim.breakers["api"].probe_runner) == ([], "other")
+    (job,) = await session.select(job_table("job"))
+    assert job["status"] == JobStatus.PENDING
+
+
+async def test_a_probe_without_a_job_is_given_back(session: SqliteSession) -> None:
+    await opened(session)
+    overtaken(session, job_table("job"), "UPDATE job SET lease_epoch = 7")
+    claim = await claiming().claim(session)
+    assert (list(claim), claim.breakers["api"].state) == ([], BreakerState.OPEN)
+    assert claim.breakers["api"].probe_runner is None
+    assert len(await claiming().claim(session)) == 1
 
 
 async def test_a_refused_row_is_found_and_left_out(session: SqliteSession) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
+from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
 from sp00ky_core.stores.transactional.schema.definition import (
     AUDITS,
     BREAKERS,
@@ -16,7 +18,17 @@ from sp00ky_core.stores.transactional.schema.definition import (
     job_table,
 )
 
-TABLES = [job_table("job"), RUNNERS, BREAKERS, CONTROLS, AUDITS, MIGRATIONS]
+TABLES = [
+    job_table("job"),
+    RUNNERS,
+    BREAKERS,
+    CONTROLS,
+    AUDITS,
+    MIGRATIONS,
+    SCHEDULES,
+    SCHEDULE_RUNS,
+    ROLLUPS,
+]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda each: each.name)
@@ -56,3 +68,12 @@ def test_what_is_a_key_or_indexed_has_a_length() -> None:
         indexed = {*table.key, *(name for index in table.indexes for name in index.columns)}
         texts = [each for each in table.columns if each.kind is Kind.TEXT and each.name in indexed]
         assert all(each.length for each in texts), table.name
+
+
+def test_what_is_indexed_together_fits_a_key_of_mysql() -> None:
+    """InnoDB's have 3,072 bytes, and utf8mb4 four for a character."""
+    for table in TABLES:
+        sizes = {each.name: 4 * (each.length or 0) if each.kind is Kind.TEXT else 8 for each in table.columns}
+        for columns in (table.key, *(index.columns for index in table.indexes)):
+            if "assigned_to" not in columns:  # an adapter indexes its beginning
+                assert sum(sizes[name] for name in columns) <= 3_072, (table.name, columns)

@@ -140,7 +140,7 @@ class Session(ABC):
 
     @abstractmethod
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """Undo what is done in the block, and nothing else, if the block raises."""
+        """Undo what is done in the block, and nothing else, if the block raises. They nest, two deep."""
 
     @abstractmethod
     async def columns_of(self, table: Table) -> frozenset[str] | None:

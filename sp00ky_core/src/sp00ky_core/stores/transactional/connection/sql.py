@@ -49,6 +49,7 @@ class SqlSession(Session):
 
     def __init__(self, translate: Callable[[Exception], Exception]) -> None:
         self._translate = translate
+        self._savepoints = 0
 
     @abstractmethod
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
@@ -133,14 +134,19 @@ class SqlSession(Session):
 
     @asynccontextmanager
     async def _savepoint(self) -> AsyncIterator[None]:
-        await self._run("SAVEPOINT sp00ky")
+        self._savepoints += 1  # each depth has its own name: some databases know one savepoint of a name
+        name = f"sp00ky_{self._savepoints}"
         try:
-            yield
-        except BaseException:
-            await self._run("ROLLBACK TO SAVEPOINT sp00ky")
-            await self._run("RELEASE SAVEPOINT sp00ky")
-            raise
-        await self._run("RELEASE SAVEPOINT sp00ky")
+            await self._run(f"SAVEPOINT {name}")
+            try:
+                yield
+            except BaseException:
+                await self._run(f"ROLLBACK TO SAVEPOINT {name}")
+                await self._run(f"RELEASE SAVEPOINT {name}")
+                raise
+            await self._run(f"RELEASE SAVEPOINT {name}")
+        finally:
+            self._savepoints -= 1
 
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """See ``Session.definition``."""

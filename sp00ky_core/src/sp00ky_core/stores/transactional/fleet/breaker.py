@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sp00ky_core.breaker import Breaker, BreakerChange
 from sp00ky_core.breaker.row import breaker_of, changed, fits
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import BreakerResult
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS
 
 
@@ -30,9 +30,30 @@ async def change_breaker(session: Session, change: BreakerChange) -> BreakerResu
         if row is None:
             written = await _inserted(session, {"backend": change.backend, **values})
         else:
-            await session.update(BREAKERS, where, values)
+            written = await session.update(BREAKERS, _guard_of(row), values) > 0
     breakers = await read_breakers(session, [change.backend], now)
     return BreakerResult(written=written, breaker=breakers.get(change.backend, Breaker()))
+
+
+async def take_probe(session: Session, backend: str, runner_id: str, lease: float) -> Row | None:
+    """Give a runner the probe of an open breaker; its row as it was, None: another has it, or none is due."""
+    now = await session.now()
+    for row in await session.select(BREAKERS, [Is("backend", "=", backend)]):
+        values = {"probe_runner": runner_id, "probe_until": now + timedelta(seconds=lease)}
+        if breaker_of(row, now).wants_probe and await session.update(BREAKERS, _guard_of(row), values):
+            return row
+    return None
+
+
+async def give_back_probe(session: Session, before: Row) -> None:
+    """Undo ``take_probe``, in its transaction: there was no job to try."""
+    values = {name: before[name] for name in ("probe_runner", "probe_until")}
+    await session.update(BREAKERS, [Is("backend", "=", before["backend"])], values)
+
+
+def _guard_of(row: Row) -> list[Where]:
+    """Name the row, as long as it is as it was read: another transaction may have committed meanwhile."""
+    return [Is(name, "=", value) for name, value in row.items()]
 
 
 async def _inserted(session: Session, row: Row) -> bool:

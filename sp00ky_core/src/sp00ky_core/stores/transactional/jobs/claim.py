@@ -16,14 +16,14 @@ from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.fleet.breaker import read_breakers
+from sp00ky_core.stores.transactional.fleet.breaker import give_back_probe, read_breakers, take_probe
 from sp00ky_core.stores.transactional.fleet.limit import lock_control, read_allowance, spend
 from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
 from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
 from sp00ky_core.stores.transactional.observe.filters import PENDING
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left
 from sp00ky_core.stores.transactional.rows import guard_of, key_of, others_than, to_job
-from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
+from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
 @attrs.frozen(kw_only=True)
@@ -168,14 +168,14 @@ class Claiming:
         due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
         window = _first(PROBE_WINDOW, due, heads)
         best = max(window, key=lambda row: _fitness(row, table), default=None)
-        job = None if best is None else await self._claim_row(session, table, best, state.now)
-        if job is None:
+        if best is None:
             return []
-        until = state.now + timedelta(seconds=table.probe_lease)
-        values = {"probe_runner": self.runner_id, "probe_until": until}
-        await session.update(BREAKERS, [Is("backend", "=", table.backend)], values)
+        before = await take_probe(session, table.backend, self.runner_id, table.probe_lease)
+        job = None if before is None else await self._claim_row(session, table, best, state.now)
+        if before is not None and job is None:
+            await give_back_probe(session, before)
         state.breakers.update(await read_breakers(session, [table.backend], state.now))
-        return [job]
+        return [] if job is None else [job]
 
     async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
         if "payload" not in row:  # it was only looked at

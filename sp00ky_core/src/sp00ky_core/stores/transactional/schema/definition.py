@@ -65,7 +65,8 @@ class Column:
         kind: What it holds.
         default: A plain value, a ``Default``, or None for NULL.
         required: A row without it is refused.
-        length: Characters that it must be able to hold, of text that has a limit.
+        length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
+            whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
     """
 
     name: str

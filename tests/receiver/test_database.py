@@ -76,6 +76,9 @@ async def test_a_closed_connection_is_refused(place: Place, receiver: Receiver) 
     third = await asyncpg.connect(place.postgres)
     await third.close()
     assert "it is closed" in await refused_async(receiver, third)
+    lite = sqlite3.connect(place.sqlite)
+    lite.close()
+    assert "it is closed" in refused(receiver, lite)
 
 
 async def test_a_missing_table_says_what_to_run(place: Place, receiver: Receiver) -> None:

@@ -214,9 +214,11 @@ def test_what_is_no_json_is_named(payload: Any, pointer: str, problem: str) -> N
     assert str(caught.value).encode()
 
 
-def test_a_dataclass_that_was_never_filled_is_named() -> None:
-    with pytest.raises(PayloadNotJson, match="the model Unset can't be written as JSON"):
-        encode_payload(dataclasses.dataclass(init=False)(Unset)())
+@pytest.mark.parametrize("define", [dataclasses.dataclass(init=False), attrs.define(init=False)])
+def test_a_field_that_was_never_set_is_named(define: Any) -> None:
+    with pytest.raises(PayloadNotJson, match="it was never set in the model Unset") as caught:
+        encode_payload({"a": [define(Unset)()]})
+    assert caught.value.pointer == "/a/0/value"
 
 
 def test_what_a_model_s_own_serializer_says_is_not_repeated() -> None:

@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.errors import OptionInvalid, UnknownBackend, UnknownRoute, UnknownStrategy
+from sp00ky_core.errors import OptionInvalid, PayloadNotJson, UnknownBackend, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.testing.expectation import Expectation, text_of
@@ -126,6 +126,10 @@ def test_another_backend_or_path_differs() -> None:
         ({"path": "/order"}, UnknownRoute, "backend 'api' has no route '/order'"),
         ({"backend": None, "path": "/ordr"}, UnknownRoute, "did you mean '/order'"),
         ({"options": {"asigned_to": 1}}, TypeError, "did you mean 'assigned_to'"),
+        ({"options": {"run_at": datetime(2026, 1, 1)}}, OptionInvalid, "a datetime with a time zone"),
+        ({"options": {"expires_at": datetime(2026, 1, 1)}}, OptionInvalid, "a datetime with a time zone"),
+        ({"payload": {"a": [ANY, {"b": b"x"}]}}, PayloadNotJson, "/a/1/b: no payload holds bytes"),
+        ({"payload": {"a": {1}}}, PayloadNotJson, "/a: no payload holds set"),
         ({"options": {"status": "pendign"}}, OptionInvalid, "expected one of pending, processing"),
         ({"options": {"retry_strategy": "linaer"}}, UnknownStrategy, "did you mean 'linear'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -112,7 +113,12 @@ def _unknown(connection: object, expected: str, hint: str) -> ConnectionInvalid:
 def _is_closed(driver: Any) -> bool:
     if hasattr(driver, "is_closed"):  # asyncpg
         return bool(driver.is_closed())
-    return bool(getattr(driver, "closed", False))  # psycopg; sqlite3 doesn't say
+    if isinstance(driver, sqlite3.Connection):
+        try:
+            return driver.total_changes < 0  # never: one that is closed can't say
+        except sqlite3.ProgrammingError:
+            return True
+    return bool(getattr(driver, "closed", False))  # psycopg
 
 
 def _is_table_missing(error: Exception) -> bool:

@@ -130,6 +130,8 @@ def _dumped(model: Any) -> Any:
         fields: Iterable[Any] = attrs.fields(kind) if attrs.has(kind) else dataclasses.fields(model)
         return {field.name: getattr(model, field.name) for field in fields}
     except Exception as error:  # a serializer of the model's own may raise anything
+        if isinstance(error, AttributeError) and error.obj is model and not hasattr(kind, "model_dump"):
+            raise _RefusedError(f"it was never set in the model {kind.__name__}", str(error.name)) from error
         # The error's own text may hold a value: it is chained, and not repeated.
         for name, value in _failing_field(model):
             text = f"{type(value).__name__} in the model {kind.__name__} can't be written as JSON"

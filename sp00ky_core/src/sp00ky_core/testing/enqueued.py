@@ -78,8 +78,9 @@ def assert_enqueued(
         UnknownBackend: no such backend.
         UnknownRoute: no such route.
         TypeError: no such option.
-        OptionInvalid: no such status.
+        OptionInvalid: no such status; an instant without a time zone.
         UnknownStrategy: no such strategy.
+        PayloadNotJson: bytes or a set in the payload, which no job holds.
     """
     __tracebackhide__ = True
     expected = Expectation(backend=backend, path=path, payload=payload, options=options)

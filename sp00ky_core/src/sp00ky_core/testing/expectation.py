@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 import attrs
 
 from sp00ky_core.backend import Backends
+from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
 from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy, nearest, shown
 from sp00ky_core.job import Job, JobStatus, StatusName
+from sp00ky_core.job_options import check_option
 from sp00ky_core.ports import JobFilter
 from sp00ky_core.retry import StrategyName
 
@@ -77,10 +80,12 @@ class Expectation:
             UnknownBackend: no such backend.
             UnknownRoute: no such route.
             TypeError: no such option.
-            OptionInvalid: no such status.
+            OptionInvalid: no such status; an instant without a time zone.
             UnknownStrategy: no such strategy.
+            PayloadNotJson: bytes or a set in the payload.
         """
         __tracebackhide__ = True
+        _check_payload(self.payload, ())
         if self.backend is not None:
             backends.named(self.backend)
         if self.path is not None:
@@ -89,6 +94,9 @@ class Expectation:
             if name not in ExpectedOptions.__annotations__:
                 hint = nearest(name, ExpectedOptions.__annotations__)
                 raise TypeError(f"a job has no option {name!r} that can be expected; {hint}")
+        for name in ("run_at", "expires_at"):
+            if isinstance(self.options.get(name), datetime):
+                check_option(name, self.options[name], like="expires_at")
         JobFilter(status=self.options.get("status"))
         _check_strategy(backends, self.options.get("retry_strategy"))
 
@@ -121,6 +129,17 @@ def check_route(backends: Backends, backend: str | None, path: str) -> None:
     if all(each.contract.route(path) is None for each in named.values()):
         known = [route for each in named.values() for route in each.contract.routes]
         raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
+
+
+def _check_payload(expected: Any, path: tuple[str | int, ...]) -> None:
+    """Refuse what no payload holds, whatever it is compared with; ``mock.ANY`` equals what one may hold."""
+    __tracebackhide__ = True
+    value = _plain(expected)
+    if isinstance(value, bytes | bytearray | memoryview | AbstractSet) and not isinstance(value, JsonText):
+        raise PayloadNotJson(pointer=pointer_of(path), problem=f"no payload holds {type(value).__name__}")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, each in items:
+        _check_payload(each, (*path, step))
 
 
 def _check_strategy(backends: Backends, strategy: str | None) -> None:

@@ -22,7 +22,7 @@ from sp00ky_core.ports import (
     Settlement,
     SettleResult,
 )
-from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.ids import new_key, new_keys
 from sp00ky_core.stores.transactional import Access, BlockingLane, Is, Row
 from sp00ky_core.stores.transactional.jobs import (
     claim,
@@ -107,7 +107,8 @@ class LookedUpBefore(SqliteStore):
         await asyncio.sleep(0.01)
 
         async def write(session: Any) -> list[Job]:
-            jobs, added = enqueue._jobs(new_jobs, held, self._backends, await session.now())
+            keys = new_keys(len(new_jobs))
+            jobs, added = enqueue._jobs(new_jobs, keys, held, self._backends, await session.now())
             for table, rows in added.items():
                 await session.insert(job_table(table), rows)
             return jobs

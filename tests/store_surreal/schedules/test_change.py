@@ -14,6 +14,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.surql.loader import surql
 
 FIRES = 12
 
@@ -70,6 +71,15 @@ async def test_it_is_known_also_after_others_changes(migrated: SurrealStore) -> 
         assert await migrated.change_schedule(ScheduleChange(schedule=stored)) == []
     (changes,) = (await migrated._connection.read("SELECT VALUE changes FROM sp00ky_schedule"))[-1]
     assert len(changes) == len(set(changes)) == 16
+
+
+async def test_runners_do_not_read_the_marks_of_changes(migrated: SurrealStore) -> None:
+    """They are read at each fire, by each runner, and only a change looks at them."""
+    await define(migrated)
+    found = (await migrated._connection.read(surql("schedules")))[-1]
+    (row,) = found["schedules"]
+    assert row["revision"] == 1
+    assert "changes" not in row
 
 
 async def test_what_a_rule_refuses_costs_no_other(migrated: SurrealStore) -> None:

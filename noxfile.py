@@ -229,7 +229,10 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure beside all peers (90 minutes, can be resumed); after ``--``: ``quick``, names, ``--help``."""
     session.install(*_group("bench"))
-    _install_wheels(session, DISTRIBUTIONS)
+    # Not the observers: OpenTelemetry's plugin makes a span of each enqueue and attempt, which no peer does.
+    _install_wheels(session, (CORE, *ADAPTERS))
+    if "sp00ky-opentelemetry" in session.run("pip", "list", silent=True):
+        session.run("pip", "uninstall", "--yes", "--quiet", "sp00ky-opentelemetry")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

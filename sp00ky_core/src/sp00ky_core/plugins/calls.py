@@ -55,7 +55,7 @@ class Hooks:
             name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
             for name in OBSERVERS | DECISIONS | {MERGED, TRACED}
         }
-        self.traces = bool(self._impls[TRACED])
+        self.traces: bool = bool(self._impls[TRACED])
         self._observing: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
 
     def observes(self, name: str) -> bool:

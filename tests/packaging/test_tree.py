@@ -84,7 +84,6 @@ DISTRIBUTIONS = [
             "ports/store.py": PORT,
             "ports/transport.py": PORT,
             "scheduler/services.py": "joins the scheduler and the maintenance of runs, whose tests make it",
-            "stores/transactional/observe/rollups.py": "the conformance suite writes, reads and folds all",
             "stores/transactional/schedules/definition.py": "the tables alone",
             "stores/transactional/connection/primitives.py": "abstract: test_store.py has one",
             "stores/transactional/connection/session.py": "abstract: test_sql.py has one",

@@ -231,8 +231,7 @@ def bench(session: nox.Session) -> None:
     session.install(*_group("bench"))
     # Not the observers: OpenTelemetry's plugin makes a span of each enqueue and attempt, which no peer does.
     _install_wheels(session, (CORE, *ADAPTERS))
-    if "sp00ky-opentelemetry" in session.run("pip", "list", silent=True):
-        session.run("pip", "uninstall", "--yes", "--quiet", "sp00ky-opentelemetry")
+    session.run("pip", "uninstall", "--yes", "--quiet", "sp00ky-opentelemetry")  # of an earlier environment
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

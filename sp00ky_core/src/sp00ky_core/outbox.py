@@ -200,7 +200,7 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             hooks=self._hooks,
             strategies=self.plugins.strategies,
             options=options,
-            schedules=lambda store: self.schedules.services(served, options, store),
+            schedules=lambda store, place: self.schedules.services(served, options, store, place),
         )
         return self.measures.watched(runner)
 

@@ -18,6 +18,7 @@ from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.scheduler.share import Place, everything
 from sp00ky_core.stores.memory.store import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
@@ -81,15 +82,16 @@ class Bench:
         await self.store.settle([settlement(job, outcome or Delivered()) for job in jobs])
         return len(jobs)
 
-    async def fire(self, outbox: Outbox) -> None:
-        """Look once at what is due, as a runner does, and end what has begun."""
-        scheduler = self.services(outbox).scheduler
+    async def fire(self, outbox: Outbox, place: Place = everything) -> None:
+        """Look once at what is due, as a runner in this place does, and end what has begun."""
+        scheduler = self.services(outbox, place).scheduler
         await scheduler._look()
         while scheduler._under_way:
             await next(iter(scheduler._under_way.values()))
 
-    def services(self, outbox: Outbox) -> Any:
-        return outbox.schedules.services(outbox.backends, RunnerOptions(random=lambda: 0.0), outbox.store)
+    def services(self, outbox: Outbox, place: Place = everything) -> Any:
+        options = RunnerOptions(random=lambda: 0.0)
+        return outbox.schedules.services(outbox.backends, options, outbox.store, place)
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.core.scheduler.conftest import FAILED, Bench
 
+from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun
@@ -48,6 +51,28 @@ async def test_the_runs_of_all_schedules_are_read_at_once(
     await bench.services(outbox).upkeep.close_runs()
     assert len(reads) == 1
     assert await stored_statuses(bench) == ["success"] * 5
+
+
+async def test_a_runner_closes_runs_of_its_own_schedules_and_all_before_jobs_are_pruned(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = "{every: 60s, backend: api, route: /a}"
+    outbox = bench.outbox(f"{{a: {one}, b: {one}}}")
+    await outbox.migrate()
+    for name in ("a", "b"):
+        await outbox.schedules.trigger(name)
+    await bench.deliver()
+    monkeypatch.setattr("sp00ky_core.scheduler.run_maintenance.INTERVAL", 0.0)
+    upkeep = bench.services(outbox, lambda _: (1, 2)).upkeep
+    task = asyncio.create_task(upkeep.run())
+    assert await eventually(lambda: _has_closed(bench, {"a": "running", "b": "success"}))
+    task.cancel()
+    await upkeep.close_runs()
+    assert await _has_closed(bench, {"a": "success", "b": "success"})
+
+
+async def _has_closed(bench: Bench, statuses: dict[str, str]) -> bool:
+    return statuses == {run.schedule: run.status.value for run in await bench.store.runs(RunQuery())}
 
 
 async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:

@@ -44,6 +44,21 @@ async def test_four_runners_make_each_fire_once(bench: Bench) -> None:
     assert len(bench.witness.fires) == 100
 
 
+async def test_a_runner_fires_its_own_schedules_at_once_and_others_when_theirs_does_not(bench: Bench) -> None:
+    one = "{every: 60s, backend: api, route: /a}"
+    outbox = bench.outbox(f"{{a: {one}, b: {one}, c: {one}}}")
+    await bench.fire(outbox)
+    bench.clock.move(60)
+    await bench.fire(outbox, lambda _: (0, 2))
+    assert bench.witness.fires == [("a", 1), ("c", 1)]
+    bench.clock.move(0.49)
+    await bench.fire(outbox, lambda _: (0, 2))
+    assert len(bench.witness.fires) == 2
+    bench.clock.move(0.01)
+    await bench.fire(outbox, lambda _: (0, 2))
+    assert bench.witness.fires[2:] == [("b", 1)]
+
+
 async def test_what_was_missed_is_made_up_for_once(bench: Bench) -> None:
     outbox = bench.outbox(EACH_MINUTE)
     await bench.fire(outbox)

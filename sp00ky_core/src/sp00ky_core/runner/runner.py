@@ -37,6 +37,7 @@ from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
 from sp00ky_core.scheduler.services import ScheduleServices
+from sp00ky_core.scheduler.share import Place
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Runner(Drain):
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
-        schedules: Callable[[Store], ScheduleServices | None] = lambda _: None,
+        schedules: Callable[[Store, Place], ScheduleServices | None] = lambda *_: None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer: Observer = Observer(options.clock)
@@ -65,7 +66,6 @@ class Runner(Drain):
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._documents = {name: backend.contract.digest for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
-        self._schedules = schedules(self._store)  # so that their failures are counted, too
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
@@ -77,6 +77,7 @@ class Runner(Drain):
         self._attempts = Attempts(transports, hooks, options)
         self._decider = Decider(hooks, strategies, options)
         self._build(queues(backends))
+        self._schedules = schedules(self._store, self._beat.place)  # so that their failures are counted, too
         self._build_claims()
 
     def _build(self, tables: Mapping[str, Backend]) -> None:

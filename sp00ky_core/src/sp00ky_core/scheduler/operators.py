@@ -42,6 +42,7 @@ from sp00ky_core.scheduler.findings import check_definition, definition_findings
 from sp00ky_core.scheduler.firing import Firing, jobs_of
 from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult, statuses_of
 from sp00ky_core.scheduler.services import ScheduleServices
+from sp00ky_core.scheduler.share import Place
 from sp00ky_core.scheduler.sync import Sync
 
 __all__ = ["ScheduleOperators"]
@@ -67,12 +68,12 @@ class ScheduleOperators:
         return other
 
     def services(
-        self, served: Mapping[str, Any], options: RunnerOptions, store: Store
+        self, served: Mapping[str, Any], options: RunnerOptions, store: Store, place: Place
     ) -> ScheduleServices | None:
         """Make what a runner of these backends does, on its store; None: that keeps no schedules."""
         if not store.capabilities.schedules:
             return None
-        return ScheduleServices.of(self._firing(served, store), self._config, options)
+        return ScheduleServices.of(self._firing(served, store), self._config, options, place)
 
     def _firing(self, backends: Mapping[str, Any], store: Store) -> Firing:
         return Firing(store, backends, self._hooks, self._trusted.__contains__)

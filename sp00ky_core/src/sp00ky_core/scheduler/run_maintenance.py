@@ -26,6 +26,7 @@ from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
 from sp00ky_core.scheduler.compare_and_set import definition_of, schedules_of
 from sp00ky_core.scheduler.firing import Firing, jobs_of, kill, open_runs
+from sp00ky_core.scheduler.share import Place, everything, share
 
 __all__ = ["RunMaintenance"]
 
@@ -46,46 +47,55 @@ PRUNE_BATCH = 1_000
 
 
 class RunMaintenance:
-    """Looks after the runs of the schedules whose backends are known here; in every runner, no leader.
+    """Looks after the runs of a runner's own schedules, and now and then of all whose backends it knows.
 
     Args:
         firing: Knows the store and the backends.
         retention: How long runs are kept.
         options: The runner's.
+        place: See ``share``.
     """
 
-    def __init__(self, firing: Firing, retention: TopRetentionConfig, options: RunnerOptions) -> None:
+    def __init__(
+        self, firing: Firing, retention: TopRetentionConfig, options: RunnerOptions, place: Place
+    ) -> None:
         self._firing = firing
         self._store, self._schedules = firing.store, schedules_of(firing.store)
         self._retention = retention
         self._options = options
+        self._place = place
         self._next_prune = options.clock() + options.prune_interval * options.random()
 
     async def run(self) -> None:
         """Look after the runs until cancelled."""
         while True:
             await asyncio.sleep(INTERVAL * (0.75 + 0.5 * self._options.random()))
-            await self.close_runs()
+            await self._close_runs(self._place)
             if self._options.clock() >= self._next_prune:
                 self._next_prune = self._options.clock() + self._options.prune_interval
                 await self._prune_all_schedules()
 
     async def close_runs(self) -> None:
-        """Write down how runs have ended; before ``prune`` takes their jobs, too.
+        """Write down how all runs have ended, before ``prune`` takes their jobs."""
+        await self._close_runs(everything)
+
+    async def _close_runs(self, place: Place) -> None:
+        """Write down how runs of a runner's own schedules have ended.
 
         The schedules are read first: of what another runner has closed since, the guard keeps this one off.
         All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
         """
         try:
             snapshot = await self._schedules.schedules()
-            for name, found in (await self._open_runs(snapshot)).items():
+            for name, found in (await self._open_runs(snapshot, place)).items():
                 await self._close(snapshot.schedules[name], found, snapshot.now)
         except Sp00kyError as error:
             logger.debug("schedules' runs can't be closed: %s", error)
 
-    async def _open_runs(self, snapshot: ScheduleSnapshot) -> dict[str, list[OpenRun]]:
-        """Read the runs that haven't ended, oldest first, of the schedules that are known here."""
-        known = {name for name, each in snapshot.schedules.items() if self._known(each) is not None}
+    async def _open_runs(self, snapshot: ScheduleSnapshot, place: Place) -> dict[str, list[OpenRun]]:
+        """Read the runs that haven't ended, oldest first, of own schedules that are known here."""
+        own = share(snapshot.schedules, place)
+        known = {name for name in own if self._known(snapshot.schedules[name]) is not None}
         runs = await self._runs_of(known)
         jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
         found: dict[str, list[OpenRun]] = {}
@@ -118,7 +128,8 @@ class RunMaintenance:
         except Sp00kyError as error:
             logger.debug("schedules' old runs can't be deleted: %s", error)
             return
-        for stored in snapshot.schedules.values():
+        for name in share(snapshot.schedules, self._place):
+            stored = snapshot.schedules[name]
             definition = self._known(stored)
             if definition is None:
                 continue

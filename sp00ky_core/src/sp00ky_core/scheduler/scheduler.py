@@ -1,4 +1,4 @@
-"""Wake at the next fire, and fire what is due; each runner does, and one of them writes."""
+"""Wake at the next fire, and fire what is due: a runner its own schedules first, then what others leave."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
@@ -15,6 +15,7 @@ from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due
 from sp00ky_core.scheduler.compare_and_set import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
+from sp00ky_core.scheduler.share import Place, share
 
 __all__ = ["Scheduler"]
 
@@ -26,7 +27,7 @@ AT_ONCE = 8
 SHORTEST_WAIT = 0.002
 """Seconds between two looks, where the database's clock is a little behind."""
 
-AFTER_SIGNAL = 0.25
+AFTER_SIGNAL = 1.0
 """Seconds between two looks that signals cause: each new job gives one."""
 
 FRESH = 0.05
@@ -35,8 +36,11 @@ FRESH = 0.05
 AFTER_FAILURE = 1.0
 """Seconds until what failed is tried again."""
 
+HEAD_START = timedelta(seconds=0.5)
+"""For a due schedule's own runner; then the others fire it, too."""
+
 APART = 0.2
-"""Seconds over which runners are spread before they run a query that only one of them needs."""
+"""Seconds over which these are spread before they run a query that only one of them needs."""
 
 
 Row = tuple[str, StoredSchedule]
@@ -49,15 +53,21 @@ class Scheduler:
         firing: What fires one.
         definitions: Those of this process's file.
         options: The runner's.
+        place: See ``share``.
     """
 
     def __init__(
-        self, firing: Firing, definitions: Mapping[str, ScheduleConfig], options: RunnerOptions
+        self,
+        firing: Firing,
+        definitions: Mapping[str, ScheduleConfig],
+        options: RunnerOptions,
+        place: Place,
     ) -> None:
         self._firing = firing
         self._schedules = schedules_of(firing.store)
         self._definitions = definitions
         self._options = options
+        self._place = place
         self._signalled = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -122,16 +132,19 @@ class Scheduler:
     def _begin(self, snapshot: ScheduleSnapshot) -> float:
         """Begin what is due; seconds until more may be."""
         wait = self._options.poll * (0.9 + 0.2 * self._options.random())
+        own = share(snapshot.schedules, self._place)
         for name, stored in self._turned(list(snapshot.schedules.items())):
             if can_not_fire(stored) or stored.next_fire_at is None or name in self._under_way:
                 continue
             definition = self._definition(stored)
             if definition is None:
                 continue
-            if is_due(stored, snapshot.now) or not self._is_right(stored, definition, snapshot.now):
-                self._under_way[name] = asyncio.create_task(self._fire(name, definition))
+            turn = stored.next_fire_at + (timedelta() if name in own else HEAD_START)
+            if turn <= snapshot.now or not self._is_right(stored, definition, snapshot.now):
+                task = self._fire(name, definition, is_own=name in own)
+                self._under_way[name] = asyncio.create_task(task)
             else:
-                wait = min(wait, (stored.next_fire_at - snapshot.now).total_seconds())
+                wait = min(wait, (turn - snapshot.now).total_seconds())
         return max(wait, SHORTEST_WAIT)
 
     def _is_right(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> bool:
@@ -166,10 +179,10 @@ class Scheduler:
             return None
         return definition
 
-    async def _fire(self, name: str, definition: ScheduleConfig) -> None:
+    async def _fire(self, name: str, definition: ScheduleConfig, *, is_own: bool) -> None:
         try:
             async with self._slots:
-                if definition.for_each is not None:
+                if definition.for_each is not None and not is_own:
                     await asyncio.sleep(APART * self._options.random())
                 snapshot = await self._latest()  # another runner may have fired it meanwhile
                 stored = snapshot.schedules.get(name)

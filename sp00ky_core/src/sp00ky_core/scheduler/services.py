@@ -9,6 +9,7 @@ from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.scheduler.firing import Firing
 from sp00ky_core.scheduler.run_maintenance import RunMaintenance
 from sp00ky_core.scheduler.scheduler import Scheduler
+from sp00ky_core.scheduler.share import Place
 
 __all__ = ["ScheduleServices"]
 
@@ -26,7 +27,8 @@ class ScheduleServices:
     upkeep: RunMaintenance
 
     @classmethod
-    def of(cls, firing: Firing, config: Config, options: RunnerOptions) -> ScheduleServices:
+    def of(cls, firing: Firing, config: Config, options: RunnerOptions, place: Place) -> ScheduleServices:
         """Make them for the backends of ``firing``, with the schedules that a file has of these."""
         own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
-        return cls(Scheduler(firing, own, options), RunMaintenance(firing, config.retention, options))
+        upkeep = RunMaintenance(firing, config.retention, options, place)
+        return cls(Scheduler(firing, own, options, place), upkeep)

@@ -29,7 +29,7 @@ class Table:
     """The table of runners, which another one beats in too; it may be away."""
 
     def __init__(self) -> None:
-        self.other = START
+        self.other, self.info = START, RunnerInfo()
         self.away = False
         self.answer: Callable[[], None] = lambda: None  # called before it answers
 
@@ -37,7 +37,7 @@ class Table:
         if self.away:
             raise StoreUnavailable(store="here", problem="it is away")
         self.answer()
-        return {runner_id: RunnerBeat(at=START), "other": RunnerBeat(at=self.other)}
+        return {runner_id: RunnerBeat(at=START), "other": RunnerBeat(at=self.other, info=self.info)}
 
 
 class Watching:
@@ -199,3 +199,20 @@ async def test_after_the_last_beat_none_is_written() -> None:
     await watching.beat.stop()
     watching.table.away = True
     await watching.beat.beat()
+
+
+async def test_a_place_is_among_the_runners_that_beat_and_serve_the_backend() -> None:
+    watching = Watching()
+    await watching.go_on(2)
+    assert watching.beat.place("api") == (0, 1), "the other one serves nothing"
+    watching.table.info = RunnerInfo(documents={"api": "a digest"})
+    await watching.go_on(2)
+    assert (watching.beat.place("api"), watching.beat.place("mail")) == ((1, 2), (0, 1))
+    watching.table.info = RunnerInfo(documents={"api": "a digest"}, draining=True)
+    await watching.go_on(2)
+    assert watching.beat.place("api") == (0, 1)
+    watching.table.info = RunnerInfo(documents={"api": "a digest"})
+    await watching.go_on(2)
+    assert watching.beat.place("api") == (1, 2)
+    await watching.go_on(8, other_beats=False)
+    assert watching.beat.place("api") == (0, 1), "it is dead"

@@ -83,6 +83,13 @@ class Beat:
         dead = self.dead()
         return [self._options.runner_id, *(each for each in self._seen if each not in dead)]
 
+    def place(self, backend: str) -> tuple[int, int]:
+        """Where this runner stands among those that beat and serve a backend, and how many these are."""
+        own = self._options.runner_id
+        infos = {each: self._infos.get(each, NO_INFO) for each in self.beating() if each != own}
+        others = [each for each, info in infos.items() if backend in info.documents and not info.draining]
+        return sum(each < own for each in others), 1 + len(others)
+
     def has_looked_since(self, instant: float) -> bool:
         """Whether a beat that began after then, by this runner's clock, has read what the others say."""
         return self._last is not None and self._last > instant

@@ -26,7 +26,8 @@ def migrate(
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
     The schedules are made what the file says. Without --repair nothing else that is there is changed. What
-    --print prints can be piped into the database's own client.
+    --print prints can be piped into the database's own client; the schedules aren't in it, but for a comment:
+    run sp00ky schedules sync after it.
     """
     if print_grants:
         store = settings.outbox().store

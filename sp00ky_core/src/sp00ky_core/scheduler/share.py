@@ -15,8 +15,8 @@ Place = Callable[[str], tuple[int, int]]
 def share(schedules: Mapping[str, StoredSchedule], place: Place) -> set[str]:
     """Return the names of a runner's own schedules: of n runners each has every nth.
 
-    While runners don't see the same schedules and runners, one may be two runners' own, or nobody's: then the
-    guard of a change keeps them apart, and what its runner doesn't do in time the others do.
+    While runners don't see the same schedules and runners, one may be two runners' own, or no runner's: then
+    the guard of a change keeps them apart, and what its runner doesn't do in time the others do.
     """
     backends = [str(each.definition.get("backend")) for each in schedules.values()]
     places = {backend: place(backend) for backend in set(backends)}

@@ -84,7 +84,7 @@ class Beat:
         return [self._options.runner_id, *(each for each in self._seen if each not in dead)]
 
     def place(self, backend: str) -> tuple[int, int]:
-        """Where this runner stands among those that beat and serve a backend, and how many these are."""
+        """Return this runner's place among those that beat and serve a backend, and how many these are."""
         own = self._options.runner_id
         infos = {each: self._infos.get(each, NO_INFO) for each in self.beating() if each != own}
         others = [each for each, info in infos.items() if backend in info.documents and not info.draining]

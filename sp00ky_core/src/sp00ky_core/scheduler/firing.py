@@ -102,8 +102,8 @@ class Firing:
             checked=lambda new_job: check_job(self.backends[definition.backend], new_job),
         )
         fire = await self._decided(situation)
-        written = await schedules_of(self.store).change_schedule(fire.change)
-        if written is None:
+        written = None if fire is None else await schedules_of(self.store).change_schedule(fire.change)
+        if fire is None or written is None:
             return None
         runs = [*written, *(run for run in fire.change.runs if run.fired_at == now)]
         if trigger is Trigger.CRON:  # who fires it by hand looks at the runs
@@ -123,8 +123,11 @@ class Firing:
             return None, f"forEach.query: {error.problem}".replace("\0", "")[:2_048]
         return fan_out(definition.for_each, rows), None
 
-    async def _decided(self, situation: Situation) -> Fire:
-        """Decide; where jobs are to be killed, kill them and look again, for some may have ended first."""
+    async def _decided(self, situation: Situation) -> Fire | None:
+        """Decide; where jobs are to be killed, kill them and look again, for some may have ended first.
+
+        None, and nothing is killed: the row has changed meanwhile, so the jobs may be those of a later fire.
+        """
         name, definition = situation.stored.name, situation.definition
         if definition.concurrency == "allow" and definition.quarantine_after is None:
             return decide_fire(situation)  # whatever ran before
@@ -132,6 +135,9 @@ class Firing:
         fire = decide_fire(found)
         if not fire.kills:
             return fire
+        latest = (await schedules_of(self.store).schedules()).schedules.get(name)
+        if latest is None or latest.revision != situation.stored.revision:
+            return None
         await kill(self.store, fire.kills)
         return decide_fire(attrs.evolve(situation, open_runs=await open_runs(self.store, name)))
 

@@ -143,7 +143,7 @@ async def test_an_unknown_schedule_is_named(bench: Bench) -> None:
             await call("tock")
 
 
-async def test_a_payload_that_breaks_the_contract_is_a_run_that_failed(bench: Bench) -> None:
+async def test_a_job_that_the_contract_refuses_is_a_run_that_failed(bench: Bench) -> None:
     outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /none}}")
     await outbox.migrate()
     (run,) = await outbox.schedules.trigger("tick")

@@ -10,7 +10,8 @@ from tests.core.scheduler.conftest import FAILED, Bench
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import RunStatus
+from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import RunStatus, ScheduleChange, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing import ScriptedTransport
 
@@ -125,6 +126,41 @@ async def test_replace_kills_the_job_before(bench: Bench) -> None:
     killed = await outbox.get(str(replaced.job_id))
     assert killed.errors[-1].reason == "replaced: its schedule has fired again"
     assert await bench.deliver() == 1
+
+
+async def test_who_is_late_to_replace_kills_nothing_of_the_fire_that_was_faster(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
+    await bench.fire(outbox)
+    bench.clock.move(60)
+    late = bench.services(outbox).scheduler
+    seen = (await bench.store.schedules()).schedules["tick"]
+    await bench.fire(outbox)
+    (run,) = await outbox.schedules.runs("tick")
+    bench.clock.move(1)
+    definition = late._definition(seen)
+    assert await late._firing.fire(seen, definition, bench.clock.now, Trigger.CRON) is None
+    assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
+
+
+async def test_a_fire_that_a_change_kept_out_is_made_at_once(bench: Bench) -> None:
+    outbox = bench.outbox(EACH_MINUTE)
+    await bench.fire(outbox)
+    bench.clock.move(60)
+    scheduler = bench.services(outbox).scheduler
+    await scheduler._look()
+    stored = (await bench.store.schedules()).schedules["tick"]
+    assert await bench.store.change_schedule(ScheduleChange(schedule=stored)) is not None
+    await next(iter(scheduler._under_way.values()))
+    assert await bench.deliver() == 1
+
+
+async def test_a_runner_wakes_for_what_it_has_begun(bench: Bench) -> None:
+    outbox = bench.outbox('{tick: {cron: "* * * * * *", backend: api, route: /a}}')
+    await bench.fire(outbox)
+    bench.clock.move(1.25)
+    scheduler = bench.services(outbox).scheduler
+    assert await scheduler._look() == pytest.approx(0.75)
+    await next(iter(scheduler._under_way.values()))
 
 
 async def test_a_fan_out_makes_a_job_for_each_row(bench: Bench) -> None:

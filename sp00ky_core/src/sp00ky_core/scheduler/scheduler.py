@@ -12,7 +12,7 @@ from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due
+from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due, next_fire
 from sp00ky_core.scheduler.compare_and_set import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
 from sp00ky_core.scheduler.share import Place, share
@@ -143,7 +143,8 @@ class Scheduler:
             if turn <= snapshot.now or not self._is_right(stored, definition, snapshot.now):
                 task = self._fire(name, definition, is_own=name in own)
                 self._under_way[name] = asyncio.create_task(task)
-            else:
+                turn = next_fire(definition, snapshot.now) or turn
+            if turn > snapshot.now:
                 wait = min(wait, (turn - snapshot.now).total_seconds())
         return max(wait, SHORTEST_WAIT)
 
@@ -184,10 +185,13 @@ class Scheduler:
             async with self._slots:
                 if definition.for_each is not None and not is_own:
                     await asyncio.sleep(APART * self._options.random())
-                snapshot = await self._latest()  # another runner may have fired it meanwhile
-                stored = snapshot.schedules.get(name)
-                if stored is not None and self._definition(stored) == definition:
-                    await self._fire_or_bring_back(stored, definition, snapshot.now)
+                for fresh in (FRESH, 0.0, 0.0):  # another runner may have fired it meanwhile
+                    snapshot = await self._latest(fresh)
+                    stored = snapshot.schedules.get(name)
+                    if stored is None or self._definition(stored) != definition:
+                        return
+                    if await self._fire_or_bring_back(stored, definition, snapshot.now):
+                        return
         except Sp00kyError as error:
             logger.warning("schedule %s: this fire is tried again: %s", name, error)
             await asyncio.sleep(AFTER_FAILURE)
@@ -200,15 +204,18 @@ class Scheduler:
 
     async def _fire_or_bring_back(
         self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime
-    ) -> None:
+    ) -> bool:
+        """Do what is due; False: the row has changed meanwhile, and may be due still."""
         if is_due(stored, now):
-            await self._firing.fire(stored, definition, now, Trigger.CRON)
-            return
+            return await self._firing.fire(stored, definition, now, Trigger.CRON) is not None
         wanted = brought_back(stored, definition, now)
-        if wanted is None or await self._schedules.change_schedule(ScheduleChange(schedule=wanted)) is None:
-            return
+        if wanted is None:
+            return True
+        if await self._schedules.change_schedule(ScheduleChange(schedule=wanted)) is None:
+            return False
         text = "schedule %s: its next fire was %s ahead, for the database's clock has gone back; it is now %s"
         logger.warning(text, stored.name, (stored.next_fire_at or now) - now, wanted.next_fire_at)
+        return True
 
     async def _wait(self, seconds: float) -> None:
         begin = self._options.clock()

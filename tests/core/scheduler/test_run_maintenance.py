@@ -11,6 +11,7 @@ from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun
+from sp00ky_core.scheduler.share import everything
 
 TICK = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
 
@@ -141,7 +142,7 @@ async def test_a_run_of_a_later_version_stops_no_upkeep(
     bench.store.runs = runs
     upkeep = bench.services(outbox).upkeep
     await upkeep.close_runs()
-    await upkeep._prune_all_schedules()
+    await upkeep._prune_all_schedules(everything)
     bench.store.runs = whole
     found = [(run.schedule, run.status.value) for run in await bench.store.runs(RunQuery())]
     assert sorted(found) == [
@@ -161,8 +162,8 @@ async def test_old_runs_are_deleted(bench: Bench) -> None:
         bench.clock.move(1)
     await bench.deliver()
     await upkeep.close_runs()
-    await upkeep._prune_all_schedules()
+    await upkeep._prune_all_schedules(everything)
     assert await stored_statuses(bench) == ["success"] * 2
     bench.clock.move(86_400)
-    await upkeep._prune_all_schedules()
+    await upkeep._prune_all_schedules(everything)
     assert await stored_statuses(bench) == []

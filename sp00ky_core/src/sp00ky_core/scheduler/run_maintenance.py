@@ -45,6 +45,12 @@ SUCCESSES = (RunStatus.SUCCESS, RunStatus.SKIPPED, RunStatus.REPLACED)
 FAILURES = (RunStatus.FAILED, RunStatus.KILLED)
 PRUNE_BATCH = 1_000
 
+OF_ALL = 0.2
+"""Share of prunes that look at all schedules: a runner may not know those that are its own."""
+
+TRIES = 3
+"""How often runs of a schedule that changes meanwhile are closed before ``prune``."""
+
 
 class RunMaintenance:
     """Looks after the runs of a runner's own schedules, and now and then of all whose backends it knows.
@@ -73,30 +79,35 @@ class RunMaintenance:
             await self._close_runs(self._place)
             if self._options.clock() >= self._next_prune:
                 self._next_prune = self._options.clock() + self._options.prune_interval
-                await self._prune_all_schedules()
+                of_all = self._options.random() < OF_ALL
+                await self._prune_all_schedules(everything if of_all else self._place)
 
     async def close_runs(self) -> None:
         """Write down how all runs have ended, before ``prune`` takes their jobs."""
-        await self._close_runs(everything)
+        for _ in range(TRIES):
+            if await self._close_runs(everything):
+                return
 
-    async def _close_runs(self, place: Place) -> None:
-        """Write down how runs of a runner's own schedules have ended.
+    async def _close_runs(self, place: Place) -> bool:
+        """Write down how runs of a runner's own schedules have ended; False: some has changed meanwhile.
 
         The schedules are read first: of what another runner has closed since, the guard keeps this one off.
         All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
         """
+        written = True
         try:
             snapshot = await self._schedules.schedules()
             for name, found in (await self._open_runs(snapshot, place)).items():
-                await self._close(snapshot.schedules[name], found, snapshot.now)
+                written &= await self._close(snapshot.schedules[name], found, snapshot.now)
         except Sp00kyError as error:
             logger.debug("schedules' runs can't be closed: %s", error)
+        return written
 
     async def _open_runs(self, snapshot: ScheduleSnapshot, place: Place) -> dict[str, list[OpenRun]]:
         """Read the runs that haven't ended, oldest first, of own schedules that are known here."""
         own = share(snapshot.schedules, place)
         known = {name for name in own if self._known(snapshot.schedules[name]) is not None}
-        runs = await self._runs_of(known)
+        runs = await self._runs_of(known) if known else []
         jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
         found: dict[str, list[OpenRun]] = {}
         for run in reversed(runs):
@@ -121,14 +132,14 @@ class RunMaintenance:
         definition = definition_of(stored)
         return definition if definition is not None and self._firing.knows(stored, definition) else None
 
-    async def _prune_all_schedules(self) -> None:
-        """Delete old runs; a fault is logged, and tried again with the next round."""
+    async def _prune_all_schedules(self, place: Place) -> None:
+        """Delete old runs of own schedules; a fault is logged, and tried again with the next round."""
         try:
             snapshot = await self._schedules.schedules()
         except Sp00kyError as error:
             logger.debug("schedules' old runs can't be deleted: %s", error)
             return
-        for name in share(snapshot.schedules, self._place):
+        for name in share(snapshot.schedules, place):
             stored = snapshot.schedules[name]
             definition = self._known(stored)
             if definition is None:
@@ -138,10 +149,11 @@ class RunMaintenance:
             except Sp00kyError as error:
                 logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
 
-    async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> None:
+    async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> bool:
+        """Close runs of one schedule; False: it has changed meanwhile."""
         definition = self._known(stored)
         if definition is None:
-            return
+            return True
         deadline = self._deadline(definition)
         late = [
             job.id
@@ -152,11 +164,12 @@ class RunMaintenance:
             await kill(self._store, dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
             found = await open_runs(self._store, stored.name)
         runs = _ended(found, now)
-        if runs:
-            counted = definition.quarantine_after is not None
-            failures = failures_after(stored.failures, runs) if counted else {}
-            after = attrs.evolve(stored, failures=failures)
-            await self._schedules.change_schedule(ScheduleChange(schedule=after, runs=runs))
+        if not runs:
+            return True
+        counted = definition.quarantine_after is not None
+        failures = failures_after(stored.failures, runs) if counted else {}
+        change = ScheduleChange(schedule=attrs.evolve(stored, failures=failures), runs=runs)
+        return await self._schedules.change_schedule(change) is not None
 
     def _deadline(self, definition: ScheduleConfig) -> float:
         given = (definition.deadline, self._retention.run_deadline)

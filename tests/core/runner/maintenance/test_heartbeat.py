@@ -24,12 +24,15 @@ from sp00ky_core.testing import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
+SERVING = RunnerInfo(documents={"api": "a digest"})
+
 
 class Table:
     """The table of runners, which another one beats in too; it may be away."""
 
     def __init__(self) -> None:
-        self.other, self.info = START, RunnerInfo()
+        self.own = self.other = START
+        self.info = RunnerInfo()
         self.away = False
         self.answer: Callable[[], None] = lambda: None  # called before it answers
 
@@ -37,7 +40,7 @@ class Table:
         if self.away:
             raise StoreUnavailable(store="here", problem="it is away")
         self.answer()
-        return {runner_id: RunnerBeat(at=START), "other": RunnerBeat(at=self.other, info=self.info)}
+        return {runner_id: RunnerBeat(at=self.own), "other": RunnerBeat(at=self.other, info=self.info)}
 
 
 class Watching:
@@ -45,7 +48,8 @@ class Watching:
 
     def __init__(self) -> None:
         self.clock, self.table = FakeClock(START), Table()
-        self.beat = Beat(self.table, RunnerOptions(clock=self.clock.monotonic, runner_id="self"))  # type: ignore[arg-type]  # the one call that a beat makes
+        options = RunnerOptions(clock=self.clock.monotonic, runner_id="self")
+        self.beat = Beat(self.table, options, lambda: SERVING)  # type: ignore[arg-type]  # the one call that a beat makes
 
     async def go_on(self, seconds: float, *, other_beats: bool = True) -> None:
         for _ in range(int(seconds / 2)):
@@ -201,18 +205,26 @@ async def test_after_the_last_beat_none_is_written() -> None:
     await watching.beat.beat()
 
 
-async def test_a_place_is_among_the_runners_that_beat_and_serve_the_backend() -> None:
+@pytest.mark.parametrize(
+    ("info", "place"),
+    [
+        (SERVING, (1, 2)),
+        (RunnerInfo(), (0, 1)),
+        (RunnerInfo(documents={"api": "another one's"}), (0, 1)),
+        (RunnerInfo(documents=SERVING.documents, draining=True), (0, 1)),
+    ],
+)
+async def test_a_place_is_among_those_that_share_the_work(info: RunnerInfo, place: tuple[int, int]) -> None:
     watching = Watching()
-    await watching.go_on(2)
-    assert watching.beat.place("api") == (0, 1), "the other one serves nothing"
-    watching.table.info = RunnerInfo(documents={"api": "a digest"})
-    await watching.go_on(2)
-    assert (watching.beat.place("api"), watching.beat.place("mail")) == ((1, 2), (0, 1))
-    watching.table.info = RunnerInfo(documents={"api": "a digest"}, draining=True)
-    await watching.go_on(2)
     assert watching.beat.place("api") == (0, 1)
-    watching.table.info = RunnerInfo(documents={"api": "a digest"})
+    watching.table.info = info
     await watching.go_on(2)
-    assert watching.beat.place("api") == (1, 2)
-    await watching.go_on(8, other_beats=False)
-    assert watching.beat.place("api") == (0, 1), "it is dead"
+    assert watching.beat.place("api") == place
+    assert watching.beat.place("mail") == (0, 1)
+
+
+async def test_who_beats_no_more_has_no_place_from_the_first_look_on() -> None:
+    watching = Watching()
+    watching.table.info, watching.table.own = SERVING, START + timedelta(seconds=7)
+    await watching.go_on(2, other_beats=False)
+    assert watching.beat.place("api") == (0, 1)

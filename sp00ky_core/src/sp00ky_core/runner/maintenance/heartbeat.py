@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
@@ -38,7 +38,7 @@ class Beat:
         self._drain_requested = drain_requested  # called when an operator has asked this runner to drain
         self._turn = asyncio.Lock()  # of each beat
         self._stopped = False
-        self._infos: dict[str, RunnerInfo] = {}  # ... and the others, with their last beats
+        self._beats: Mapping[str, RunnerBeat] = {}  # the last ones, this runner's among them
         self._options = options
         self._last: float | None = None  # the latest successful beat
         self._since: float = 0.0  # the first of an uninterrupted row of beats
@@ -84,10 +84,16 @@ class Beat:
         return [self._options.runner_id, *(each for each in self._seen if each not in dead)]
 
     def place(self, backend: str) -> tuple[int, int]:
-        """Return this runner's place among those that beat and serve a backend, and how many these are."""
-        own = self._options.runner_id
-        infos = {each: self._infos.get(each, NO_INFO) for each in self.beating() if each != own}
-        others = [each for each, info in infos.items() if backend in info.documents and not info.draining]
+        """Return this runner's place among those that share a backend's work, and how many these are."""
+        own, document = self._options.runner_id, self._info().documents.get(backend)
+        latest = max((beat.at for beat in self._beats.values()), default=datetime.max)
+        dead_since = latest - timedelta(seconds=self._options.dead_after)
+        others = [
+            each
+            for each, beat in self._beats.items()
+            if each != own and beat.at >= dead_since and not beat.info.draining
+            if document is not None and beat.info.documents.get(backend) == document
+        ]
         return sum(each < own for each in others), 1 + len(others)
 
     def has_looked_since(self, instant: float) -> bool:
@@ -96,8 +102,8 @@ class Beat:
 
     def sees_another_document(self, backend: str, digest: str) -> bool:
         """Whether a runner that beats has another OpenAPI document of a backend than this digest's."""
-        infos = (self._infos.get(each, NO_INFO) for each in self.beating())
-        return any(info.documents.get(backend, digest) != digest for info in infos)
+        beats = (self._beats[each] for each in self.beating() if each in self._beats)
+        return any(beat.info.documents.get(backend, digest) != digest for beat in beats)
 
     async def beat(self) -> None:
         """Beat once. Raises what the store raises."""
@@ -125,7 +131,7 @@ class Beat:
         if own is not None and own.info.draining:
             self._drain_requested()
         before = self._seen
-        self._infos = {runner_id: beat.info for runner_id, beat in beats.items()}
+        self._beats = beats
         self._seen = {
             runner_id: before[runner_id]
             if runner_id in before and before[runner_id][0] == beat.at

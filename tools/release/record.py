@@ -48,9 +48,18 @@ def fragments(distributions: list[Distribution]) -> list[Path]:
 
 
 def render(distributions: list[Distribution]) -> None:
-    """Move the fragments into the changelogs."""
+    """Move the fragments into the changelogs; one that has its section of this version stays as it is.
+
+    Raises:
+        SystemExit: there are fragments beside such a section.
+    """
+    rendered = [each for each in distributions if section(each)]
+    if left := fragments(rendered):
+        names = ", ".join(str(file.relative_to(file.parents[2])) for file in left)
+        raise SystemExit(f"the section of this version is written already: move {names} into it by hand")
     for each in distributions:
-        towncrier(each, "--yes")
+        if each not in rendered:
+            towncrier(each, "--yes")
 
 
 def towncrier(distribution: Distribution, *options: str) -> str:

@@ -100,8 +100,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("python", "-m", "tools.words")
     session.run("python", "-m", "tools.architecture", "--check")
+    draft = ("--draft", "--config", "pyproject.toml", "--name", "draft", "--version", "next")
     for distribution in DISTRIBUTIONS:
-        session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
+        session.run("towncrier", "build", *draft, "--dir", distribution, silent=True)
     _check_workflows(session)
 
 

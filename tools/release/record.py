@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.release.distribution import DIST, Distribution
 from tools.release.installation import environment, together
 from tools.release.program import output, tool
+from tools.sources import ROOT
 
 __all__ = ["RECORDS", "changelogs", "fragments", "render", "sbom"]
 
@@ -64,5 +65,6 @@ def render(distributions: list[Distribution]) -> None:
 
 def towncrier(distribution: Distribution, *options: str) -> str:
     """Run towncrier in one distribution; what it prints."""
-    place = ("--dir", distribution.folder, "--version", distribution.version)
-    return output(tool("towncrier"), "build", *options, *place)
+    place = ("--config", ROOT / "pyproject.toml", "--dir", distribution.folder)
+    title = ("--name", distribution.name, "--version", distribution.version)
+    return output(tool("towncrier"), "build", *options, *place, *title)

@@ -102,13 +102,13 @@ def test_a_pattern_takes_one_folder() -> None:
 
 def test_links_lead_to_pages_and_to_copies_of_files(tmp_path: Path) -> None:
     document = ROOT / "docs" / "operating.md"
-    text = "[a](../README.md#license) [b](../noxfile.py) [c](retries.md) [d](https://sp00ky.invalid)\n"
+    text = (
+        "[a](../README.md#license) [b](../noxfile.py) [c](../deploy/README.md) [d](https://sp00ky.invalid)\n"
+    )
     fence = "```sh\n[e](nowhere.md)\n```\n"
     places = page_places()
     rewritten = collect(text + fence, document, places, tmp_path)
-    expected = (
-        "[a](index.md#license) [b](source/noxfile.py.txt) [c](retries.md) [d](https://sp00ky.invalid)\n"
-    )
+    expected = "[a](index.md#license) [b](source/noxfile.py.txt) [c](deploy.md) [d](https://sp00ky.invalid)\n"
     assert rewritten == expected + fence
     assert (tmp_path / "source" / "noxfile.py.txt").read_text() == (ROOT / "noxfile.py").read_text()
     assert links(fence) == []

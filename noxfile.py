@@ -275,6 +275,7 @@ def _check_workflows(session: nox.Session) -> None:
     session.run("actionlint", *workflows)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(github / "dependabot.yml"))
     session.run("zizmor", "--offline", "--quiet", str(github))
 
 

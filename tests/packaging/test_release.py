@@ -120,6 +120,11 @@ def test_actions_are_pinned(file: Path) -> None:
         assert re.fullmatch(r" # v[\d.]+", comment), action
 
 
+def test_the_pins_are_kept_up_to_date() -> None:
+    (update,) = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert (update["package-ecosystem"], update["schedule"]) == ("github-actions", {"interval": "weekly"})
+
+
 def test_only_publishing_may_sign() -> None:
     jobs = workflow("publish.yml")["jobs"]
     permissions = {name: job["permissions"] for name, job in jobs.items()}

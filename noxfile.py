@@ -100,8 +100,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("python", "-m", "tools.words")
     session.run("python", "-m", "tools.architecture", "--check")
+    draft = ("--draft", "--config", "pyproject.toml", "--name", "draft", "--version", "next")
     for distribution in DISTRIBUTIONS:
-        session.run("towncrier", "build", "--draft", "--version", "next", "--dir", distribution, silent=True)
+        session.run("towncrier", "build", *draft, "--dir", distribution, silent=True)
     _check_workflows(session)
 
 
@@ -274,6 +275,7 @@ def _check_workflows(session: nox.Session) -> None:
     session.run("actionlint", *workflows)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(github / "dependabot.yml"))
     session.run("zizmor", "--offline", "--quiet", str(github))
 
 

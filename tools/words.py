@@ -42,7 +42,8 @@ MOST_MODULES, MOST_LINES = 12, 300
 def documents() -> list[Path]:
     """List what people read: README files and documents, but for CHANGELOGs, which towncrier wraps."""
     readmes = [*ROOT.glob("*.md"), *ROOT.glob("sp00ky_*/README.md"), *ROOT.glob("contrib/*/README.md")]
-    return [*readmes, *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/README.md")]
+    deploy = ROOT / "deploy" / "README.md"
+    return [*readmes, deploy, *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/README.md")]
 
 
 def forbidden(text: str, place: str) -> Iterator[str]:

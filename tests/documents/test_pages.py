@@ -44,7 +44,7 @@ def name_of(page: Path) -> str:
 
 WITH_BLOCKS = [
     page
-    for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
+    for page in (ROOT / "README.md", ROOT / "deploy" / "README.md", *sorted(ROOT.glob("docs/**/*.md")))
     if FENCE.search(page.read_text())
 ]
 PAGES = [page for page in WITH_BLOCKS if name_of(page) not in RUN_ELSEWHERE]

@@ -19,7 +19,7 @@ BESIDE = (
     *ROOT.glob("contrib/*/pyproject.toml"),
     *ROOT.glob("examples/*/sp00ky.yml"),
 )
-FOLDERS = (".", "docs", "docs/*", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
+FOLDERS = (".", "deploy", "docs", "docs/*", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
 DOCUMENTS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

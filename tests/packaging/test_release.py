@@ -88,10 +88,11 @@ def test_ranges_of_our_own_distributions_are_the_minor_version(distribution: str
 
 
 def test_a_changelog_can_be_written(distribution: str) -> None:
-    towncrier = tomllib.loads((ROOT / distribution / "pyproject.toml").read_text())["tool"]["towncrier"]
-    assert towncrier["name"] == PROJECTS[distribution]["name"]
+    towncrier = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
     changelog = (ROOT / distribution / towncrier["filename"]).read_text()
     assert changelog.count("<!-- towncrier release notes start -->") == 1
+    assert max(map(len, changelog.splitlines())) <= towncrier["wrap"]
+    assert not re.search(r"^- #?\d+\S*$", changelog, re.MULTILINE)  # a number without its text
     assert (ROOT / distribution / towncrier["directory"] / ".gitkeep").is_file()  # git keeps no empty folder
     assert f"({distribution}/CHANGELOG.md)" in (ROOT / "CHANGELOG.md").read_text()
 
@@ -117,6 +118,11 @@ def test_actions_are_pinned(file: Path) -> None:
     for action, comment in used:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), action
         assert re.fullmatch(r" # v[\d.]+", comment), action
+
+
+def test_the_pins_are_kept_up_to_date() -> None:
+    (update,) = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert (update["package-ecosystem"], update["schedule"]) == ("github-actions", {"interval": "weekly"})
 
 
 def test_only_publishing_may_sign() -> None:

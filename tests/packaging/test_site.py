@@ -6,6 +6,7 @@ The site itself is built, and looked at in a browser, by ``nox -s docs``.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tools.site.markdown import relative
 from tools.site.pages import collect, links, page_places, stage
 
 ROOT = Path(__file__).parents[2]
+IMPORT = re.compile(r"\bfrom (sp00ky_\w+(?:\.\w+)+) import (\w+(?:, \w+)*)")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)  # what readers don't see
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,13 @@ def test_every_public_name_is_listed_and_described_once(written: dict[str, str])
             assert f"::: {each.target}" in described, each.target
 
 
+def test_what_the_documents_import_has_a_page() -> None:
+    for document in page_places():
+        for room, imported in IMPORT.findall(COMMENT.sub("", document.read_text())):
+            exported = {each.name for each in public.names(room)} if room in public.rooms() else set()
+            assert exported.issuperset(imported.split(", ")), f"{document.name}: {room}"
+
+
 def test_the_rooms_are_found() -> None:
     expected = {"sp00ky_core", "sp00ky_core.ports", "sp00ky_core.stores", "sp00ky_core.errors"}
     expected |= {"sp00ky_conformance", "sp00ky_dashboard", "sp00ky_store_postgres", "sp00ky_transport_http"}
@@ -62,6 +72,7 @@ def test_the_rooms_are_found() -> None:
         ("metrics", "| `sp00ky_attempts_total` | counter | `backend`, `code`, `outcome` |"),
         ("errors", "[`JobNotFound`](#sp00ky_core.errors.jobs.JobNotFound)"),
         ("command-line", ":command: cli"),
+        ("command-line", ":prog_name: sp00ky dashboard"),
     ],
 )
 def test_the_pages_say_what_the_sources_declare(written: dict[str, str], page: str, said: str) -> None:
@@ -91,13 +102,13 @@ def test_a_pattern_takes_one_folder() -> None:
 
 def test_links_lead_to_pages_and_to_copies_of_files(tmp_path: Path) -> None:
     document = ROOT / "docs" / "operating.md"
-    text = "[a](../README.md#license) [b](../noxfile.py) [c](retries.md) [d](https://sp00ky.invalid)\n"
+    text = (
+        "[a](../README.md#license) [b](../noxfile.py) [c](../deploy/README.md) [d](https://sp00ky.invalid)\n"
+    )
     fence = "```sh\n[e](nowhere.md)\n```\n"
     places = page_places()
     rewritten = collect(text + fence, document, places, tmp_path)
-    expected = (
-        "[a](index.md#license) [b](source/noxfile.py.txt) [c](retries.md) [d](https://sp00ky.invalid)\n"
-    )
+    expected = "[a](index.md#license) [b](source/noxfile.py.txt) [c](deploy.md) [d](https://sp00ky.invalid)\n"
     assert rewritten == expected + fence
     assert (tmp_path / "source" / "noxfile.py.txt").read_text() == (ROOT / "noxfile.py").read_text()
     assert links(fence) == []
@@ -118,11 +129,14 @@ def test_the_built_pages_are_checked(tmp_path: Path) -> None:
     (tmp_path / "b.html").write_text(
         '<p id="there"><script src="https://cdn.invalid/x.js"></script><img src="x.png">'
     )
+    (tmp_path / "d.html").write_text("<td>Sentinel.UNSET</td><td>&lt;function f at 0x7f&gt;</td>")
     assert built.problems(tmp_path) == [
         "a.html: the link to b.html#no leads to a page without that anchor",
         "a.html: the link to c.html leads nowhere",
         "b.html: it loads https://cdn.invalid/x.js",
         "b.html: it shows x.png, which is missing",
+        "d.html: it shows an object as Python prints it: 'Sentinel.'",
+        "d.html: it shows an object as Python prints it: 'at 0x'",
     ]
 
 

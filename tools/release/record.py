@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.release.distribution import DIST, Distribution
 from tools.release.installation import environment, together
 from tools.release.program import output, tool
+from tools.sources import ROOT
 
 __all__ = ["RECORDS", "changelogs", "fragments", "render", "sbom"]
 
@@ -48,12 +49,22 @@ def fragments(distributions: list[Distribution]) -> list[Path]:
 
 
 def render(distributions: list[Distribution]) -> None:
-    """Move the fragments into the changelogs."""
+    """Move the fragments into the changelogs; one that has its section of this version stays as it is.
+
+    Raises:
+        SystemExit: there are fragments beside such a section.
+    """
+    rendered = [each for each in distributions if section(each)]
+    if left := fragments(rendered):
+        names = ", ".join(str(file.relative_to(file.parents[2])) for file in left)
+        raise SystemExit(f"the section of this version is written already: move {names} into it by hand")
     for each in distributions:
-        towncrier(each, "--yes")
+        if each not in rendered:
+            towncrier(each, "--yes")
 
 
 def towncrier(distribution: Distribution, *options: str) -> str:
     """Run towncrier in one distribution; what it prints."""
-    place = ("--dir", distribution.folder, "--version", distribution.version)
-    return output(tool("towncrier"), "build", *options, *place)
+    place = ("--config", ROOT / "pyproject.toml", "--dir", distribution.folder)
+    title = ("--name", distribution.name, "--version", distribution.version)
+    return output(tool("towncrier"), "build", *options, *place, *title)

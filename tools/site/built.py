@@ -1,4 +1,7 @@
-"""Check the pages that were built: each link and anchor leads somewhere, nothing is loaded from elsewhere."""
+"""Check the pages that were built: links and anchors lead somewhere, nothing is loaded from elsewhere.
+
+Nor may a page show an object as Python prints it, whose address differs in each build.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,19 @@ __all__ = ["problems"]
 LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "srcset"}
 """Elements by which a browser loads something, and the attribute that says what."""
 
+PRINTED = ("Sentinel.", " at 0x")
+"""Pieces of Python's own text for an object, where a generator had none to show."""
+
 
 class _Page(HTMLParser):
-    """One page's anchors, links, and what it loads."""
+    """One page's anchors, links, what it loads, and what Python has printed in it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.anchors: set[str] = set()
         self.links: set[str] = set()
         self.loaded: set[str] = set()
+        self.printed = [each for each in PRINTED if each in text]
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -34,13 +41,13 @@ class _Page(HTMLParser):
 
 
 def problems(folder: Path) -> list[str]:
-    """Return a line for each link that leads nowhere, and for each file that isn't the site's own."""
+    """Return a line for each link that leads nowhere, file of another site, and object that is printed."""
     pages = {file: _Page(file.read_text()) for file in sorted(folder.rglob("*.html"))}
     return [
         f"{file.relative_to(folder)}: {problem}"
         for file, page in pages.items()
         if file.name != "404.html"  # served for any address, so its links begin at the root
-        for problem in (*_broken(file, page, pages), *_foreign(file, page))
+        for problem in (*_broken(file, page, pages), *_foreign(file, page), *_printed(page))
     ]
 
 
@@ -64,3 +71,8 @@ def _foreign(file: Path, page: _Page) -> Iterator[str]:
             yield f"it loads {source}"
         elif address.scheme != "data" and not (file.parent / unquote(address.path)).exists():
             yield f"it shows {source}, which is missing"
+
+
+def _printed(page: _Page) -> Iterator[str]:
+    for each in page.printed:
+        yield f"it shows an object as Python prints it: {each.strip()!r}"

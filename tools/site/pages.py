@@ -31,6 +31,7 @@ def page_places() -> Mapping[Path, Path]:
     found |= {each: each.relative_to(DOCS) for each in sorted(DOCS.rglob("*.md")) if not _is_input(each)}
     readmes = [*ROOT.glob("sp00ky_*/README.md"), *ROOT.glob("contrib/*/README.md")]
     found |= {each: Path("distributions", f"{each.parent.name}.md") for each in sorted(readmes)}
+    found[ROOT / "deploy" / "README.md"] = Path("deploy.md")
     examples = sorted(ROOT.glob("examples/*/README.md"))
     return found | {each: Path("examples", f"{each.parent.name}.md") for each in examples}
 

@@ -22,8 +22,8 @@ __all__ = ["PublicName", "definition", "first_line", "names", "rooms", "undocume
 KITS = ("sp00ky_core", "sp00ky_conformance")
 """Packages whose rooms are public as well; of others it is what the package itself exports."""
 
-DEEPER = ("sp00ky_core.stores.transactional",)
-"""Public rooms inside others."""
+DEEPER = ("sp00ky_core.stores.transactional", "sp00ky_django.testing")
+"""Public rooms inside others, and of distributions whose rooms aren't public as such."""
 
 ASSIGNMENTS = ast.Assign | ast.AnnAssign | ast.AugAssign
 

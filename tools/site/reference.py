@@ -7,7 +7,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from sp00ky_core.plugins.registry import load_plugins
 from tools.site.markdown import escaped, relative, table
 from tools.site.public import PublicName, first_line, names, rooms
 from tools.site.schema import columns_page, configuration_page, metrics_page
@@ -27,14 +29,16 @@ COMMAND_LINE = """\
 # Command line
 
 Each command, its arguments and its options, as `--help` has them. Exit codes: 0 done, 1 the thing asked for
-failed, 2 usage or configuration.
+failed, 2 usage or configuration. Commands of other distributions than the core are at the end.
+"""
 
+COMMAND = """
 ::: mkdocs-click
-    :module: sp00ky_core.cli.app
-    :command: cli
-    :prog_name: sp00ky
-    :depth: 1
-    :style: table
+    :module: {module}
+    :command: {name}
+    :prog_name: {program}
+    :depth: {depth}
+    :style: plain
 """
 
 
@@ -43,10 +47,18 @@ def pages() -> Iterator[tuple[Path, str]]:
     shown = places()
     for room in rooms():
         yield page_of(room), _room(room, shown)
-    yield FOLDER / "command-line.md", COMMAND_LINE
+    yield FOLDER / "command-line.md", "".join([COMMAND_LINE, *_commands()])
     yield FOLDER / "configuration.md", configuration_page()
     yield FOLDER / "columns.md", columns_page()
     yield FOLDER / "metrics.md", metrics_page()
+
+
+def _commands() -> Iterator[str]:
+    """Yield the built-in commands, which the generator lists without those of plugins, and each of these."""
+    yield COMMAND.format(module="sp00ky_core.cli.app", name="cli", program="sp00ky", depth=1)
+    for name, each in sorted(load_plugins().commands.items()):
+        made: Any = each.callback
+        yield COMMAND.format(module=made.__module__, name=made.__name__, program=f"sp00ky {name}", depth=2)
 
 
 def page_of(room: str) -> Path:

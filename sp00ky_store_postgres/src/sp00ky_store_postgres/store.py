@@ -67,7 +67,7 @@ class PostgresStore(
     RollupRows,
     DecidingStore,
 ):
-    """Jobs in PostgreSQL 13 or newer. It belongs to one event loop; any number of processes may have one.
+    """Jobs in PostgreSQL 14 or newer. It belongs to one event loop; any number of processes may have one.
 
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_a_type_checker_knows_the_names(tmp_path: Path) -> None:
 
 
 SP00KY = Path(sys.executable).with_name("sp00ky")
+
+
+def every_command(group: click.Group) -> Iterator[click.Command]:
+    for each in group.commands.values():
+        yield from every_command(each) if isinstance(each, click.Group) else (each,)
+
+
+def test_each_option_has_a_help() -> None:
+    commands = [app.cli, *every_command(app.cli)]
+    options = [each for command in commands for each in command.params if isinstance(each, click.Option)]
+    assert [each.name for each in options if not each.help and not each.hidden] == []
 
 
 @pytest.mark.parametrize("group", [[], ["jobs"], ["backends"], ["runners"]])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sp00ky_django.models import job_models
-
 __all__ = ["delete_jobs"]
 
 
@@ -12,5 +10,7 @@ def delete_jobs() -> None:
 
     ``TestCase`` rolls jobs back, and needs none of this.
     """
+    from sp00ky_django.models import job_models  # noqa: PLC0415  # models can't be imported before the settings
+
     for model in job_models():
         model.objects.all()._raw_delete(model.objects.db)

@@ -22,7 +22,9 @@ LONGEST_SELECTION = 100
 
 @command(short_help="Show what operators have done.")
 @click.option("--since", type=INSTANT, help="Done then or later: 2h (ago), 3d, an RFC 3339 instant.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Entries on a page."
+)
 @click.option("--after", metavar="ID", help="The last entry of the page before ('next' in the JSON).")
 @as_json
 def audit(

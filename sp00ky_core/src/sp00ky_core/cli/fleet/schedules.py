@@ -72,7 +72,7 @@ def get(settings: Settings, *, name: str, json_wanted: bool) -> None:
     "--status", type=click.Choice([each.value for each in RunStatus]), help="As it is written down."
 )
 @click.option("--key", help="The row's, of forEach.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Runs to list.")
 @as_json
 def runs(
     settings: Settings,

@@ -39,7 +39,9 @@ from sp00ky_core.ports import BackendStats, ErrorGroup, JobFilter
 
 @command(jobs, name="list", short_help="List jobs, newest first.")
 @filter_options()
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Jobs on a page."
+)
 @click.option("--after", metavar="ID", help="The last job of the page before ('next' in the JSON).")
 @as_json
 def list_jobs(

@@ -26,7 +26,9 @@ DAY = 86_400
 
 _retry_options = with_options(
     click.option("--strategy", metavar="NAME", help="linear, exponential, or a plugin's."),
-    click.option("--max-retries", type=click.IntRange(0, MAX_RETRIES), metavar="N"),
+    click.option(
+        "--max-retries", type=click.IntRange(0, MAX_RETRIES), metavar="N", help="Attempts after the first."
+    ),
     click.option("--base", type=Seconds(0, DAY), metavar="SECONDS", help="The first delay."),
     click.option(
         "--factor", type=Seconds(1, 1_000), metavar="N", help="Of exponential: each delay times that."

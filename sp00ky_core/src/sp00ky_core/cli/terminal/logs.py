@@ -45,10 +45,13 @@ def logged(secrets: Secrets, *, debug: bool) -> Iterator[None]:
 
 def log_options(function: Command) -> Command:
     """Add ``--log-level``, ``--log-format`` and ``--log-attempts``."""
+    level, form = "The least severe records to log.", "Log each record as a line of text, or of JSON."
     attempts = "Log each attempt; else those that fail, and some of those that are repeated."
     return with_options(
-        click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True),
-        click.option("--log-format", type=click.Choice(FORMATS), default="text", show_default=True),
+        click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help=level),
+        click.option(
+            "--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help=form
+        ),
         click.option("--log-attempts", is_flag=True, help=attempts),
     )(function)
 

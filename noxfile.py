@@ -146,7 +146,7 @@ def lowest(session: nox.Session) -> None:
     folders = [f"./{distribution}" for distribution in DISTRIBUTIONS]  # what they need counts as direct
     session.run("uv", "pip", "install", "--quiet", "--reinstall", "--resolution", "lowest-direct", *folders)
     session.install(*_group("test"))
-    session.run("pytest", *(f"--deselect={each}" for each in NOT_LOWEST), *session.posargs)
+    session.run("pytest", *(f"--deselect={each}" for each in NOT_LOWEST), *(session.posargs or WORKERS))
 
 
 @nox.session
@@ -270,12 +270,16 @@ def docs(session: nox.Session) -> None:
 def _check_workflows(session: nox.Session) -> None:
     """Check what GitHub reads: expressions and shell lines, shapes, what a workflow may do."""
     github = ROOT / ".github"
-    workflows = [str(each) for each in sorted((github / "workflows").glob("*.yml"))]
-    forms = [str(github / "ISSUE_TEMPLATE" / name) for name in ("bug.yml", "feature.yml")]
-    session.run("actionlint", *workflows)
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
-    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(github / "dependabot.yml"))
+    shapes = {
+        "github-workflows": "workflows/*",
+        "github-actions": "actions/*/*",
+        "github-issue-forms": "ISSUE_TEMPLATE/[bf]*",
+        "dependabot": "dependabot",
+    }
+    for schema, pattern in shapes.items():
+        files = sorted(str(each) for each in github.glob(f"{pattern}.yml"))
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    session.run("actionlint", *sorted(str(each) for each in github.glob("workflows/*.yml")))
     session.run("zizmor", "--offline", "--quiet", str(github))
 
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,41 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "docs" / "recipes"
 
-FENCE = re.compile(r"^ *```(?:python|sh|sql|yaml)\n", re.MULTILINE)
-NOT_RUN = re.compile(r"^( *<!-- not run: [^\n]+ -->\n+ *```)(?:python|sh|sql|yaml)\n", re.MULTILINE)
+KINDS = r"(?:python|sh|sql|surql|yaml)\n"
+FENCE = re.compile(rf"^ *```{KINDS}", re.MULTILINE)
+NOT_RUN = re.compile(rf"^( *<!-- not run: [^\n]+ -->\n+ *```){KINDS}", re.MULTILINE)
+INVISIBLE = re.compile(r"^<!--- invisible-code-block: python$", re.MULTILINE)
 
-RUN_ELSEWHERE = {
-    "README.md": "tests/e2e/test_readme.py",
-    "docs/configuration.md": "tests/packaging/test_configuration_document.py",
-    "docs/from-sp00ky.md": "tests/packaging/test_from_sp00ky.py",
-    "docs/operating.md": "tests/e2e/test_operating_document.py",
-    "docs/plugins.md": "tests/e2e/test_plugins_document.py",
-    "docs/python.md": "tests/e2e/test_python_document.py",
-    "docs/row-contract.md": "tests/packaging/test_row_contract.py",
-    "docs/testing.md": "tests/e2e/test_testing_document.py",
-    "docs/tutorials/postgresql.md": "tests/documents/test_tutorials.py",
-    "docs/tutorials/surrealdb.md": "tests/documents/test_tutorials.py",
+RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
+    "README.md": {"tests/e2e/test_readme.py": 2},
+    "docs/configuration.md": {"tests/packaging/test_configuration_document.py": 3},
+    "docs/from-sp00ky.md": {"tests/packaging/test_from_sp00ky.py": 1},
+    "docs/operating.md": {"tests/e2e/test_operating_document.py": 10},
+    "docs/plugins.md": {"tests/e2e/test_plugins_document.py": 3},
+    "docs/python.md": {
+        "tests/e2e/test_python_document.py": 9,
+        "tests/store_postgres/test_documents.py": 2,
+        "tests/store_surreal/connection/test_external.py": 2,
+    },
+    "docs/row-contract.md": {
+        "tests/packaging/test_row_contract.py": 4,
+        "tests/store_postgres/test_documents.py": 1,
+    },
+    "docs/testing.md": {"tests/e2e/test_testing_document.py": 8},
+    "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 14},
+    "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 15},
 }
-"""Pages whose blocks have a test of their own, for they need more than a block after the other."""
+"""Pages whose blocks need more than to run one after the other: which tests run how many of them."""
 
 
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+def to_be_run(page: Path) -> int:
+    """Return how many blocks of a page are not marked."""
+    text = page.read_text()
+    return len(FENCE.findall(text)) - len(NOT_RUN.findall(text))
 
 
 WITH_BLOCKS = [
@@ -82,8 +98,10 @@ def test_a_page_does_what_it_says(page: Path, project: dict[str, Any], tmp_path:
     copy.write_text(NOT_RUN.sub(r"\1text\n", page.read_text()))
     document = Document.parse(str(copy), *PARSERS)
     document.namespace.update(project)
-    for example in document.examples():
+    examples = list(document.examples())
+    for example in examples:
         example.evaluate()
+    assert len(examples) - len(INVISIBLE.findall(page.read_text())) == to_be_run(page)
 
 
 def test_each_recipe_asserts_something_and_is_listed() -> None:
@@ -93,6 +111,7 @@ def test_each_recipe_asserts_something_and_is_listed() -> None:
     assert listed == {page.name for page in pages}
 
 
-def test_pages_that_are_run_elsewhere_are_named_there() -> None:
-    for page, test in RUN_ELSEWHERE.items():
-        assert Path(page).name in (ROOT / test).read_text(), page
+@pytest.mark.parametrize(("page", "tests"), RUN_ELSEWHERE.items())
+def test_pages_that_are_run_elsewhere_are_run_whole(page: str, tests: Mapping[str, int]) -> None:
+    assert all(Path(page).name in (ROOT / test).read_text() for test in tests)
+    assert sum(tests.values()) == to_be_run(ROOT / page), "run a new block and count it here, or mark it"

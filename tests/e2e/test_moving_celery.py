@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.conftest import free_port
 
 from sp00ky_core import JobQuery, Outbox
 
@@ -37,10 +43,38 @@ def script() -> ModuleType:
     return module
 
 
+@contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """A Redis server of its own; its URL."""
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        while server.poll() is None:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.01)
+        yield f"redis://127.0.0.1:{port}/0"
+        server.terminate()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a broker: in memory, and a Redis server."""
+    if request.param == "memory":
+        yield "memory://"
+        return
+    pytest.importorskip("redis")
+    if shutil.which("redis-server") is None:
+        pytest.skip("no `redis-server` on PATH: a Redis server can't be started")
+    with redis(tmp_path) as url:
+        yield url
+
+
 @pytest.fixture
-def app(script: ModuleType) -> Any:
-    """An application whose broker is in memory."""
-    app = script.Celery("tasks", broker="memory://")
+def app(script: ModuleType, broker: str) -> Any:
+    """An application."""
+    app = script.Celery("tasks", broker=broker)
     app.conf.task_default_queue = uuid4().hex  # the memory is the process's
 
     @app.task(name="spookify", shared=False)  # type: ignore[untyped-decorator]  # celery carries no types
@@ -69,9 +103,9 @@ async def test_what_waits_is_moved_and_the_rest_left(
     app.send_task("other")
     task.apply_async(("4",), link=task.si("5"))
     async with open_outbox() as outbox:
-        assert await script.move(app, outbox, app.conf.task_default_queue, 0.05) == 2
+        assert await script.move(app, outbox, app.conf.task_default_queue) == 2
         assert capsys.readouterr().out.count("left ") == 3
-        assert await script.move(app, outbox, app.conf.task_default_queue, 0.05) == 0
+        assert await script.move(app, outbox, app.conf.task_default_queue) == 0
         one, two = sorted(await outbox.store.find(JobQuery()), key=lambda job: job.payload["id"])
     assert (one.path, one.payload, one.dedup_key) == ("/spookify", {"id": "1", "loud": True}, first.id)
     assert (two.run_at, two.expires_at) == (soon, soon + timedelta(hours=1))
@@ -84,5 +118,5 @@ async def test_a_job_that_was_written_before_the_script_died_is_not_written_agai
     task = app.tasks["spookify"].delay("1")
     async with open_outbox() as outbox:
         await outbox.run("api", "/spookify", {"id": "1"}, dedup_key=task.id)
-        assert await script.move(app, outbox, app.conf.task_default_queue, 0.05) == 1
+        assert await script.move(app, outbox, app.conf.task_default_queue) == 1
         assert len(await outbox.store.find(JobQuery())) == 1

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.conftest import complaints
 
 from sp00ky_core import (
@@ -29,6 +30,7 @@ from sp00ky_core.ports import LEASE_MARGIN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+(POD,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -95,6 +97,12 @@ def test_every_number_and_every_result_is_described() -> None:
 def test_the_grace_is_the_one_that_is_said() -> None:
     assert f"`--grace` ({RunnerOptions().grace:g} s)" in TEXT
     assert f"timeout and\n{LEASE_MARGIN:g} s" in TEXT
+
+
+def test_its_pod_runs_a_runner_and_waits_longer_than_the_grace() -> None:
+    spec = yaml.safe_load(POD)["spec"]
+    assert [each["command"] for each in spec["containers"]] == [["sp00ky", "run"]]
+    assert spec["terminationGracePeriodSeconds"] > RunnerOptions().grace + LEASE_MARGIN
 
 
 async def test_a_job_killed_in_flight_is_due_when_its_lease_ends(project: Path) -> None:

@@ -59,12 +59,6 @@ def project(made: Path, tmp_path: Path, backend_url: str) -> Path:
     return tmp_path
 
 
-def test_every_example_is_run_by_a_test() -> None:
-    # The three that need PostgreSQL are run by tests/store_postgres/test_documents.py,
-    # the two that need a SurrealDB server by tests/store_surreal/connection/test_external.py.
-    assert len(re.findall(r"^```python$", TEXT, re.MULTILINE)) == 13
-
-
 def test_enqueue(project: Path) -> None:
     first, count = run(project, "-W", "error", "-c", example("Enqueue")).splitlines()
     assert re.fullmatch(r"job:[\w-]+ pending", first)

@@ -130,6 +130,12 @@ def test_the_timeout_of_an_attempt_is_the_one_that_is_said(tmp_path: Path) -> No
     assert backend.timeout == 7
 
 
+def test_statuses_to_give_up_on_are_read_as_they_are_shown(tmp_path: Path) -> None:
+    text, replaced = re.subn(r"giveUpOn: .*\n", GIVE_UP_ON, WHOLE)
+    assert replaced == 1
+    assert load(tmp_path, text).backends["api"].give_up_on == {302, 400, 401, 404, 422}
+
+
 def test_what_is_retried_is_what_is_said() -> None:
     rows = [line for line in TEXT.partition("## What is retried")[2].splitlines() if line.startswith("|")]
     said = {

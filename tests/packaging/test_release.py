@@ -113,7 +113,7 @@ def test_a_release_is_installed_on_each_python(name: str, job: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(WORKFLOWS.glob("*.yml")), ids=lambda file: file.name)
 def test_actions_are_pinned(file: Path) -> None:
-    used = re.findall(r"uses: (\S+)(.*)", file.read_text())
+    used = re.findall(r"uses: ([^$\s]\S+)(.*)", file.read_text())  # with $/: this repository's own
     assert used
     for action, comment in used:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action), action
@@ -136,9 +136,22 @@ def test_only_publishing_may_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    "session", ["lint", "types", "docs", "tests", "lowest", "postgres", "surreal3", "release"]
+    "session",
+    [
+        *("lint", "types", "docs", "tests", "lowest", "postgres", "surreal3", "release"),
+        *("slow", "fuzz", "moving", "pooler"),
+    ],
 )
 def test_sessions_of_the_workflows_exist(session: str) -> None:
     used = "".join(file.read_text() for file in WORKFLOWS.glob("*.yml"))
-    assert re.search(rf"(nox -s|sessions:)[^\n]*\b{session}\b", used)
+    assert re.search(rf"(nox -s|sessions?:)[^\n]*\b{session}\b", used)
     assert f"def {session}(" in (ROOT / "noxfile.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "job"),
+    [("ci.yml", "checks"), ("ci.yml", "tests"), ("ci.yml", "surreal"), ("nightly.yml", "nightly")],
+)
+def test_jobs_that_run_documents_or_servers_have_surreal(name: str, job: str) -> None:
+    used = [each.get("uses") for each in workflow(name)["jobs"][job]["steps"]]
+    assert "$/.github/actions/surreal" in used

@@ -85,7 +85,11 @@ def part_of(table: JobTable, query: JobFilter) -> Part:
 
 
 def _bound(value: object) -> object:
-    """Bind an instant a little earlier: what was read of a row may be 1 µs from what it holds, in ns."""
+    """Bind an instant a little earlier: what was read of a row may be 1 µs from what it holds, in ns.
+
+    An index compares instants as text, ``.54Z`` as later than ``.541Z``: no bound is a whole millisecond.
+    """
     if isinstance(value, datetime):
-        return value - min(timedelta(microseconds=1), value - datetime.min.replace(tzinfo=value.tzinfo))
+        earlier = timedelta(microseconds=2 if value.microsecond % 1_000 == 1 else 1)
+        return value - min(earlier, value - datetime.min.replace(tzinfo=value.tzinfo))
     return value.value if isinstance(value, JobStatus) else value

@@ -31,6 +31,7 @@ def fields(lowest: int, highest: int) -> st.SearchStrategy[str]:
 
 
 EXPRESSIONS = st.tuples(fields(0, 59), fields(0, 5), st.just("* *"), fields(0, 6)).map(" ".join)
+SIX_FIELDS = st.tuples(fields(0, 59), EXPRESSIONS).map(" ".join)
 
 
 @st.composite
@@ -73,9 +74,10 @@ def test_it_is_what_a_search_minute_by_minute_finds(expression: str, moment: tup
     name, after = moment
     found = next_cron(expression, ZoneInfo(name), after)
     assert found == searched(expression, ZoneInfo(name), after)
+    assert found == next_cron(f"0 {expression}", ZoneInfo(name), after)
 
 
-@given(EXPRESSIONS, moments(), st.integers(0, 90_000))
+@given(EXPRESSIONS | SIX_FIELDS, moments(), st.integers(0, 90_000))
 def test_it_is_strictly_after_and_monotone(
     expression: str, moment: tuple[str, datetime], seconds: int
 ) -> None:

@@ -270,15 +270,11 @@ def docs(session: nox.Session) -> None:
 def _check_workflows(session: nox.Session) -> None:
     """Check what GitHub reads: expressions and shell lines, shapes, what a workflow may do."""
     github = ROOT / ".github"
-    shapes = {
-        "github-workflows": "workflows/*",
-        "github-actions": "actions/*/*",
-        "github-issue-forms": "ISSUE_TEMPLATE/[bf]*",
-        "dependabot": "dependabot",
-    }
+    shapes = {"workflows": "workflows/*", "actions": "actions/*/*", "issue-forms": "ISSUE_TEMPLATE/[bf]*"}
     for schema, pattern in shapes.items():
         files = sorted(str(each) for each in github.glob(f"{pattern}.yml"))
-        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(github / "dependabot.yml"))
     session.run("actionlint", *sorted(str(each) for each in github.glob("workflows/*.yml")))
     session.run("zizmor", "--offline", "--quiet", str(github))
 
@@ -289,17 +285,15 @@ def _group(name: str) -> list[str]:
 
 def _browser_group() -> list[str]:
     """Playwright (50 MB), where there is what it drives; elsewhere its tests say what is missing."""
-    programs = ("chromium", "npm", "surreal")
-    return _group("browser") if all(shutil.which(program) for program in programs) else []
+    return _group("browser") if all(map(shutil.which, ("chromium", "npm", "surreal"))) else []
 
 
 def _install_wheels(session: nox.Session, distributions: Iterable[str]) -> Path:
     """Build wheels and install them, also over those of an earlier run in the same venv; their folder."""
     folder = Path(session.virtualenv.location) / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
-    sources = [f"./{distribution}" for distribution in distributions]
-    build = ("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps")
-    session.run(*build, "--wheel-dir", str(folder), *sources)
+    build = ("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", f"--wheel-dir={folder}")
+    session.run(*build, *(f"./{distribution}" for distribution in distributions))
     wheels = [str(wheel) for wheel in sorted(folder.glob("*.whl"))]
     session.install(*wheels)  # with what they depend on
     session.install("--force-reinstall", "--no-deps", *wheels)  # the version is that of the run before

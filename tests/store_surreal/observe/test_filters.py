@@ -7,7 +7,7 @@ import pytest
 from sp00ky_core.ports import JobFilter, JobQuery
 from sp00ky_store_surreal import SurrealStore
 
-PARTS = ["123456400", "123456500", "123456999", "123001400", "123000400", "000001400"]
+PARTS = ["123456400", "123456500", "123456700", "123456999", "123001400", "123000400", "000001400"]
 """Of a second, in ns."""
 
 

@@ -23,6 +23,7 @@ from sp00ky_core.errors import (
     PayloadError,
     PayloadNotJson,
     PayloadTooLarge,
+    Sp00kyError,
     StoreClosed,
     StoreUnavailable,
 )
@@ -60,6 +61,18 @@ async def test_it_is_refused_and_nothing_is_written(outbox: Outbox, payload: Any
     assert "\n" not in str(caught.value)
     with pytest.raises(PayloadNotJson):
         await outbox.run_many("api", [NewJob(path="/a"), NewJob(path="/a", payload=payload)])
+    assert await outbox.find() == []
+
+
+async def test_an_error_of_a_batch_notes_which_job_it_is(outbox: Outbox) -> None:
+    fine, nul, elsewhere = NewJob(path="/a"), NewJob(path="/a", payload={"a": "\0"}), NewJob(path="/b")
+    for refused in (nul, elsewhere):
+        with pytest.raises(Sp00kyError) as caught:
+            await outbox.run_many("api", [fine, fine, refused])
+        assert caught.value.__notes__ == ["it is new_jobs[2]"]
+    with pytest.raises(Sp00kyError) as caught:
+        await outbox.run("api", "/b")
+    assert not hasattr(caught.value, "__notes__")
     assert await outbox.find() == []
 
 

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.contract.validation import validated
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, nearest, shown
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, Sp00kyError, nearest, shown
 from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store
@@ -63,12 +63,18 @@ class EnqueueChecks:
     store: Store
 
     def checked(self, backend: str, new_jobs: Iterable[NewJob]) -> list[NewJob]:
-        """Return jobs as they are to be stored; raises as ``Outbox.run_many``."""
-        target = self.backends.named(backend)
-        return [self._checked(target, each) for each in _own(target.name, new_jobs)]
+        """Return jobs as they are to be stored; raises as ``Outbox.run_many``, with a note of which it is."""
+        target, checked = self.backends.named(backend), list[NewJob]()
+        for each in _own(target.name, new_jobs):
+            try:
+                checked.append(self._checked(target, each))
+            except Sp00kyError as error:
+                error.add_note(f"it is new_jobs[{len(checked)}]")
+                raise
+        return checked
 
     def one(self, backend: str, new_job: NewJob) -> NewJob:
-        """Return one job that has no backend yet as ``checked`` does."""
+        """Return one job that has no backend yet as ``checked`` does, without the note."""
         return self._checked(self.backends.named(backend), new_job)
 
     def statement(

@@ -139,20 +139,23 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             OptionInvalid: an option out of its range, or None as ``connection``: a transaction that was lost.
             StoreError: the store refused it, or can't be reached.
         """
-        new_job = new_job_of(path, payload, options)
-        return (await self.run_many(backend, [new_job], connection=connection))[0]
+        check_given(connection)
+        checked = self._checks.one(backend, new_job_of(path, payload, options))
+        return (await self._add([checked], connection))[0]
 
     async def run_many(
         self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = Transaction.OWN
     ) -> list[Job]:
         """Enqueue calls of a backend, all or none, in one round trip.
 
-        Raises as ``run``, and ``OptionInvalid`` for what is no ``NewJob``, or one for another backend;
-        nothing was written.
+        Raises as ``run``, with a note of which job it is (``new_jobs[3]``), and ``OptionInvalid`` for what is
+        no ``NewJob``, or one for another backend; nothing was written.
         """
         check_given(connection)
+        return await self._add(self._checks.checked(backend, new_jobs), connection)
+
+    async def _add(self, checked: list[NewJob], connection: CallerConnection) -> list[Job]:
         given = None if connection is Transaction.OWN else connection
-        checked = self._checks.checked(backend, new_jobs)
         jobs = await self.store.add(checked, connection=given) if checked else []
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)

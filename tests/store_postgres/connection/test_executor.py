@@ -132,6 +132,13 @@ async def test_a_call_whose_connection_was_lost_late_is_made_again(
     assert [job.id for job in await direct.find(JobQuery())] == [job_id]
 
 
+async def test_a_connection_to_what_is_no_primary_any_more_is_left(direct: PostgresStore) -> None:
+    (connection,) = direct._executor._pools[Workload.REST].connections()
+    await connection.execute("SET default_transaction_read_only = on")  # as on a server that was demoted
+    assert len(await enqueue(direct, 1)) == 1
+    assert connection not in direct._executor._pools[Workload.REST].connections()
+
+
 def pid_of(store: PostgresStore) -> int:
     (connection,) = store._executor._pools[Workload.REST].connections()
     return int(connection.get_server_pid())

@@ -152,8 +152,9 @@ class Executor:
             pool.release(connection, sound=False)
             raise SlowStatement from error
         except BaseException as error:
-            # One whose statement was cut off may still be at it; one that said no is as good as ever.
-            pool.release(connection, sound=isinstance(error, asyncpg.PostgresError))
+            # One whose statement was cut off may still be at it; one that said no is as good as ever, unless
+            # its server isn't: the name that it was reached by may stand for another one by now.
+            pool.release(connection, sound=isinstance(error, asyncpg.PostgresError) and not is_lost(error))
             raise
         pool.release(connection, sound=True)
         return result

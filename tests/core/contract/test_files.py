@@ -154,3 +154,11 @@ def test_files_have_64_megabytes_in_all(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "openapi.yml").write_text("#" * 1024 * 1024 + "\nopenapi: 3.1.0\npaths: {}\n")
     with pytest.raises(ContractError, match="more than 1 MB in all"):
         load(tmp_path / "openapi.yml")
+
+
+def test_the_digest_is_of_every_file(tmp_path: Path) -> None:
+    digests = set()
+    for text in ("{type: object}", "{type: object, required: [id]}", "{type: object}"):
+        (tmp_path / "x.yml").write_text(text)
+        digests.add(referring(tmp_path, "x.yml").digest)
+    assert len(digests) == 2

@@ -42,6 +42,7 @@ class Documents:
 
     Attributes:
         minor: 0, 1 or 2, of OpenAPI 3.0, 3.1 and 3.2.
+        digest: Tells documents apart, by the bytes of all their files.
 
     Raises:
         DocumentProblem: the root is missing, unreadable, or no OpenAPI 3 document.
@@ -58,6 +59,7 @@ class Documents:
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
         self.minor: int = _minor_version(self._read[self._uri])
         self._read_neighbours()
+        self.digest: str = self._files.hash.hexdigest()[:12]
 
     @property
     def root(self) -> Node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ class Files:
     Attributes:
         folders: where files may be that a reference names, symbolic links resolved.
         left: bytes that may still be read.
+        hash: of the bytes that were read, in that order.
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self.folders: tuple[Path, ...] = tuple(Path(os.path.realpath(folder)) for folder in folders)
         self.left: int = MOST_BYTES
+        self.hash = sha256()
 
     def read(self, file: Path) -> Any:
         """Read a YAML or JSON file, wherever it is; every key is a text. Raises ``FileProblem``."""
@@ -58,4 +61,5 @@ class Files:
             megabytes = MOST_BYTES // 1024 // 1024
             raise FileProblem(f"the document's files have more than {megabytes} MB in all; leave out some")
         self.left -= len(data)
+        self.hash.update(data)
         return data

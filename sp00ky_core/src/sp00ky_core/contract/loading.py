@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +99,7 @@ def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> 
     try:
         documents = Documents(backend.spec, ref_roots)
         schemas = Schemas(reads_beside_references=documents.minor > 0)
-        digest = sha256(backend.spec.read_bytes()).hexdigest()[:12]
-        return Contract(described_routes(documents), schemas, digest)
+        return Contract(described_routes(documents), schemas, documents.digest)
     except DocumentProblem as error:
         problem = error.problem + _hint(backend.spec, backend.name)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None

@@ -41,6 +41,11 @@ def test_what_is_taken() -> None:
     assert JobQuery(**given, limit=0).limit == 0
 
 
+def test_a_runner_s_jobs_are_those_that_it_holds() -> None:
+    assert JobFilter(runner_id="r").status is JobStatus.PROCESSING
+    assert JobQuery(runner_id="r", status="failed").status is JobStatus.FAILED
+
+
 @pytest.mark.parametrize("value", [-1, True, 1.0, "1", None, 2**63])
 def test_what_is_no_number_of_jobs(value: Any) -> None:
     with pytest.raises(OptionInvalid, match="history is"):

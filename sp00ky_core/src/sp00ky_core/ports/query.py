@@ -56,7 +56,7 @@ class JobFilter:
 
     Attributes:
         backend: The backend's name.
-        status: The status.
+        status: The status; where there is none and ``runner_id`` is given, ``processing``.
         path: The route, exactly.
         error_name: ``name`` of the last entry in ``errors``.
         code: ``code`` of the last entry in ``errors``.
@@ -64,7 +64,8 @@ class JobFilter:
         until: ``created_at`` is before then.
         assigned_to: The text, exactly.
         ordering_key: The text, exactly.
-        runner_id: The runner that has the job.
+        runner_id: The runner that has the job; with another ``status``, that had it when it was killed or
+            reclaimed.
 
     Raises:
         OptionInvalid: a text or an instant that no database can have, an instant without a time zone, an
@@ -81,6 +82,10 @@ class JobFilter:
     assigned_to: str | None = attrs.field(default=None, validator=_check_text)
     ordering_key: str | None = attrs.field(default=None, validator=_check_text)
     runner_id: str | None = attrs.field(default=None, validator=_check_text)
+
+    def __attrs_post_init__(self) -> None:
+        if self.runner_id is not None and self.status is None:  # rows name the last one, kept or not
+            object.__setattr__(self, "status", JobStatus.PROCESSING)
 
 
 @attrs.frozen(kw_only=True)

@@ -42,6 +42,11 @@ def test_links() -> None:
     assert (count(12_345), count(1.5)) == ("12,345", "1.5")
 
 
+def test_what_utf_8_can_t_hold_is_replaced_in_links() -> None:
+    assert link("/jobs", path="/\udcff") == "/jobs?path=%2F%3F"
+    assert job_link("job:\udcff") == "/jobs/job:%3F"
+
+
 @pytest.mark.parametrize(
     ("jobs", "text"),
     [

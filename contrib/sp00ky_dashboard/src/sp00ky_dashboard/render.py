@@ -75,12 +75,12 @@ def page(
 def link(path: str, /, **query: object) -> str:
     """Return a path with a query of what isn't empty."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
-    return path + (f"?{urlencode(given)}" if given else "")
+    return path + (f"?{urlencode(given, errors='replace')}" if given else "")
 
 
 def job_link(job_id: str) -> str:
     """Return the path of a job's page."""
-    return f"/jobs/{quote(job_id, safe=':')}"
+    return f"/jobs/{quote(job_id, safe=':', errors='replace')}"
 
 
 def duration(seconds: float | None) -> str:

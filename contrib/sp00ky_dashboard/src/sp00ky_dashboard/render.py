@@ -50,8 +50,9 @@ def page(
     context = request.scope.get("sp00ky_dashboard.context")
     root = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(root) or "/"
-    query = request.url.query
-    here = f"{root}{path}" + (f"?{query}" if query else "")
+    # request.url is of the decoded path, and takes a ? in that for the query's.
+    query = request.scope.get("query_string", b"").decode(errors="replace")
+    here = f"{root}{quote(path, safe='/:')}" + (f"?{query}" if query else "")
     token, line = forms.form_token(request), flash.line_of(request)
     site = {"root": root, "path": path, "here": here, "form_field": forms.FIELD, "form_token": token}
     known = {

@@ -72,6 +72,13 @@ def test_a_file(url: Any) -> None:
         url("lite", NAME="app.db", options={"schema": "x"})
 
 
+def test_a_relative_path_is_of_the_working_directory_as_djangos_is(
+    url: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert url("lite", NAME="app.db") == f"sqlite:///{tmp_path}/app.db"
+
+
 @pytest.mark.parametrize("name", [":memory:", "file:memorydb_default?mode=memory&cache=shared"])
 def test_a_database_in_memory_has_no_file(url: Any, name: str) -> None:
     assert url("lite", NAME=name) == f"sqlite:///{NOWHERE}"

@@ -100,10 +100,11 @@ async def test_a_missing_table_says_what_to_run(place: Place, receiver: Receiver
 
 DJANGO = """
 import sys
+from contextlib import contextmanager
 import django
 from django.conf import settings
 from tests.receiver.stacks import DONE, REPEATED, request
-from sp00ky_receiver import ConnectionInvalid, Receiver, UNSIGNED
+from sp00ky_receiver import ConnectionInvalid, ReceiptLost, Receiver, UNSIGNED
 
 host = sys.argv[1].partition("host=")[2]
 postgres = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres", "HOST": host}
@@ -112,19 +113,38 @@ settings.configure(DATABASES={"default": sqlite, **({"postgres": postgres} if ho
 django.setup()
 from django.db import connections, transaction
 
+receiver = Receiver(UNSIGNED)
 for alias in connections:
-    for expected in (DONE, REPEATED):
-        receiver = Receiver(UNSIGNED)
+    connection = connections[alias]
+
+    @contextmanager
+    def begin():
         with transaction.atomic(using=alias):
-            with receiver.once(connections[alias].connection, receiver.verify(request())) as receipt:
-                if not receipt.is_repeated:
-                    with connections[alias].cursor() as cursor:
-                        cursor.execute("INSERT INTO effect (name) VALUES ('done')")
-                    receipt.keep(DONE)
-        assert receipt.answer == expected, receipt.answer
+            yield connection
+
+    def work(call, connection):
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO effect (name) VALUES ('done')")
+        return DONE
+
+    def swallows_an_error(call, connection):
+        work(call, connection)
+        transaction.set_rollback(True, using=alias)
+        return DONE
+
     try:
-        receiver.once(connections[alias].connection, receiver.verify(request())).__enter__()
-    except ConnectionInvalid:
+        raise AssertionError(receiver.answer(request(), begin, swallows_an_error))
+    except ReceiptLost:
+        pass
+    assert receiver.answer(request(), begin, work) == DONE
+    assert receiver.answer(request(), begin, work) == REPEATED
+    with begin(), receiver.once(connection.connection, receiver.verify(request())) as receipt:
+        assert receipt.answer == REPEATED
+    connection.close()
+    try:
+        receiver.once(connection, receiver.verify(request())).__enter__()
+    except ConnectionInvalid as error:
+        assert "autocommit" in str(error), error
         continue
     raise AssertionError(alias)
 """
@@ -141,8 +161,9 @@ def test_djangos_connections_can_be_used(place: Place) -> None:
 async def test_other_connections_are_refused(place: Place, receiver: Receiver) -> None:
     said = refused(receiver, object())
     assert said == (
-        "connection: expected a psycopg Connection, a SQLAlchemy Connection or Session, or a sqlite3 "
-        "Connection, not one of type builtins.object; with an asynchronous one write `async with`"
+        "connection: expected a psycopg Connection, a SQLAlchemy Connection or Session, a sqlite3 "
+        "Connection, or Django's connections[alias], not one of type builtins.object; with an asynchronous "
+        "one write `async with`"
     )
     file = sqlite3.connect(place.sqlite)
     assert "with one that blocks write `with`" in await refused_async(receiver, file)

@@ -63,7 +63,10 @@ def test_names_of_backends_become_names(written: Written, tmp_path: Path) -> Non
         for n, name in enumerate(names)
     )
     config.write_text(f"store: memory://\nbackends:\n{backends}")
-    module = imported(tmp_path, generated(config))
+    text = generated(config)
+    classes = [each.name for each in ast.parse(text).body if isinstance(each, ast.ClassDef)]
+    assert len(set(classes)) == len(classes)
+    module = imported(tmp_path, text)
     made = vars(module.TypedOutbox(Outbox.open(config)))
     assert set(made) == {"outbox", "run_", "outbox_", "class_", "sync_api", "api", "api_", "n1", "it_s"}
     assert len({type(each) for each in made.values()}) == len(made)

@@ -14,6 +14,13 @@ def test_the_first_free_name_is_taken() -> None:
     assert Names({"Any"}).unique("Any") == "Any2"
 
 
+def test_a_stem_is_numbered_until_all_that_is_made_of_it_is_free() -> None:
+    names = Names({"Api2Calls"})
+    stems = [names.stem(each, "{}Calls", "Sync{}Calls") for each in ("SyncApi", "Api", "Api")]
+    assert stems == ["SyncApi", "Api3", "Api4"]
+    assert names.unique("SyncApi4Calls") == "SyncApi4Calls2"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_any_text_makes_a_name(name: str) -> None:
     for made in (class_name(name), attribute_name(name), method_name(name) or "none"):

@@ -6,7 +6,9 @@ import asyncio
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from sp00ky_core import Outbox
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.sync import background as background_module
 from sp00ky_core.sync.background import Background
 from sp00ky_core.testing import outbox_over
 
@@ -62,6 +65,33 @@ def test_what_is_left_behind_ends_before_it_closes(outbox: Outbox) -> None:
     assert ended == [[]]
     with pytest.raises(StoreClosed):
         background.leave(work())
+
+
+def test_what_swallows_its_end_is_left_behind(
+    outbox: Outbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background_module, "OBSERVER_TIMEOUT", 0.05)
+    monkeypatch.setattr(background_module, "LAST_MOMENT", 0.05)
+    background, loops, may_end = Background(outbox), Queue[asyncio.AbstractEventLoop](), asyncio.Event()
+
+    async def swallow() -> None:
+        loops.put(asyncio.get_running_loop())
+        while not may_end.is_set():
+            with suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    background.leave(swallow())
+    loop = loops.get(timeout=30)
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(background.close).result(timeout=20)
+        finally:
+            loop.call_soon_threadsafe(may_end.set)
+    for each in of_this_name():
+        each.join(30)
+    assert [each.getMessage() for each in caplog.records] == [
+        "1 calls of observers don't end; they are left behind"
+    ]
 
 
 def test_a_failure_to_open_comes_as_it_is_and_may_be_repeated(outbox: Outbox, monkeypatch: Any) -> None:

@@ -97,15 +97,18 @@ async def test_a_stream_ends_after_a_while_and_when_it_is_closed(
     async def look() -> int:
         return 0
 
+    job = await outbox.run("api", "/spookify")
     monkeypatch.setattr(live, "STREAM_SECONDS", 0.05)
-    async with aclosing(Live(outbox, look).stream()) as short:
-        assert [each async for each in short] == [live.COMMENT]
-    monkeypatch.setattr(live, "STREAM_SECONDS", PATIENCE)
-    feed = Live(outbox, look)
-    async with aclosing(feed.stream()) as long:
-        await anext(long)
-        waiting = asyncio.create_task(anext(long, None))
-        await asyncio.sleep(0)
-        feed.close()
-        assert await waiting is None
-    assert feed.is_full
+    for job_id in (None, job.id):
+        async with aclosing(Live(outbox, look).stream(job_id)) as short:
+            assert [each async for each in short] == [live.COMMENT]
+    monkeypatch.setattr(live, "STREAM_SECONDS", 100 * PATIENCE)
+    for job_id in (None, job.id):
+        feed = Live(outbox, look)
+        async with aclosing(feed.stream(job_id)) as long:
+            await anext(long)
+            waiting = asyncio.create_task(anext(long, None))
+            await asyncio.sleep(0)
+            feed.close()
+            assert await asyncio.wait_for(waiting, PATIENCE) is None
+        assert feed.is_full

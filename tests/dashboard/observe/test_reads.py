@@ -82,6 +82,19 @@ async def test_few_answers_are_kept() -> None:
     assert len(shared._answers) <= reads.MOST_KEPT
 
 
+async def test_answers_are_dropped_only_where_there_are_too_many() -> None:
+    shared, asked = Reads(), 0
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+
+    for _ in range(2):
+        for n in range(reads.MOST_KEPT):
+            await shared.get(n, ask, fresh=3600.0)
+    assert asked == reads.MOST_KEPT
+
+
 async def test_who_has_no_patience_gets_it_later() -> None:
     shared, going_on = Reads(), asyncio.Event()
 

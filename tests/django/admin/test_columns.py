@@ -31,3 +31,9 @@ def test_errors_are_a_table() -> None:
     assert errors_table("[]") == "-"
     assert errors_table("[1]") == pretty("[1]")
     assert errors_table('{"a": 1}') == pretty('{"a": 1}')
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    assert pretty('{"\\ud83d": "\\ude00"}') == "<pre>{\n  &quot;\ufffd&quot;: &quot;\ufffd&quot;\n}</pre>"
+    assert "<td>\ufffd!</td>" in errors_table('[{"reason": "\\ud83d!"}]')
+    assert "<td>\U0001f600</td>" in errors_table('[{"reason": "\\ud83d\\ude00"}]')

@@ -74,6 +74,14 @@ class TestReading(TestCase):
         for text in ("api", "/spookify", "failed", "2 of 3 retries", "thread:1", "http_status"):
             assert text in page, text
 
+    def test_an_entry_that_a_client_wrote_stops_no_list_and_no_page(self) -> None:
+        for errors in (r'[{"name": "\ud83d"}]', r'[{"reason": "\u0000"}, {"name": "tls"}]', '"tls"', "{}"):
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE job SET errors = %s, payload = %s", [errors, r'{"a": "\uDE00"}'])
+            assert [each.last_error_name for each in self.listed()] == [None]
+            page = self.client.get(f"{LIST}{key_of(self.job)}/change/")
+            assert page.status_code == 200
+
     def test_filters_and_search(self) -> None:
         enqueue()
         assert len(self.listed("?status__exact=failed")) == 1

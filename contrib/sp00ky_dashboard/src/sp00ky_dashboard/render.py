@@ -50,8 +50,9 @@ def page(
     context = request.scope.get("sp00ky_dashboard.context")
     root = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(root) or "/"
-    query = request.url.query
-    here = f"{root}{path}" + (f"?{query}" if query else "")
+    # request.url is of the decoded path, and takes a ? in that for the query's.
+    query = request.scope.get("query_string", b"").decode(errors="replace")
+    here = f"{root}{quote(path, safe='/:')}" + (f"?{query}" if query else "")
     token, line = forms.form_token(request), flash.line_of(request)
     site = {"root": root, "path": path, "here": here, "form_field": forms.FIELD, "form_token": token}
     known = {
@@ -75,12 +76,12 @@ def page(
 def link(path: str, /, **query: object) -> str:
     """Return a path with a query of what isn't empty."""
     given = {name: value for name, value in query.items() if value not in (None, "")}
-    return path + (f"?{urlencode(given)}" if given else "")
+    return path + (f"?{urlencode(given, errors='replace')}" if given else "")
 
 
 def job_link(job_id: str) -> str:
     """Return the path of a job's page."""
-    return f"/jobs/{quote(job_id, safe=':')}"
+    return f"/jobs/{quote(job_id, safe=':', errors='replace')}"
 
 
 def duration(seconds: float | None) -> str:

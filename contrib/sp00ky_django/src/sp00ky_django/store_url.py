@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -62,6 +63,8 @@ def _sqlite_url(app: AppSettings, connection: Any) -> str:
         name = NOWHERE
     elif name.startswith("file:"):
         raise _wrong(app, "NAME", "a URI isn't read here", "write the file's path")
+    else:
+        name = str(Path(name).absolute())  # as Django opens it; the outbox's folder is that of sp00ky.yml
     return f"sqlite:///{quote(name)}"
 
 

@@ -13,4 +13,5 @@ def delete_jobs() -> None:
     from sp00ky_django.models import job_models  # noqa: PLC0415  # models can't be imported before the settings
 
     for model in job_models():
-        model.objects.all()._raw_delete(model.objects.db)
+        found = model.objects.all()
+        found._raw_delete(found.db)

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
-from sp00ky_receiver.errors import ConnectionInvalid
+from sp00ky_receiver.errors import ConnectionInvalid, ReceiptLost
 from sp00ky_receiver.table import Dialect
 
 __all__ = ["AsyncDatabase", "SyncDatabase", "asynchronous", "synchronous"]
@@ -23,7 +23,10 @@ Fetch = Callable[[str, Mapping[str, object]], Row]
 AsyncFetch = Callable[[str, Mapping[str, object]], Awaitable[Row]]
 AnyFetch = TypeVar("AnyFetch", Fetch, AsyncFetch)
 
-SYNCHRONOUS = "a psycopg Connection, a SQLAlchemy Connection or Session, or a sqlite3 Connection"
+SYNCHRONOUS = (
+    "a psycopg Connection, a SQLAlchemy Connection or Session, a sqlite3 Connection, "
+    "or Django's connections[alias]"
+)
 ASYNCHRONOUS = (
     "an asyncpg connection, a psycopg AsyncConnection, or a SQLAlchemy AsyncConnection or AsyncSession"
 )
@@ -75,6 +78,8 @@ AsyncDatabase = _Database[AsyncFetch]
 def synchronous(connection: Any) -> SyncDatabase:
     """Return what runs statements on a connection that blocks. Raises ``ConnectionInvalid``."""
     kinds = _kinds(connection)
+    if kinds & {"django.BaseDatabaseWrapper", "django.ConnectionProxy"}:
+        return _of_django(connection)
     if "sqlalchemy.Session" in kinds:
         connection, kinds = connection.connection(), {"sqlalchemy.Connection"}
     if "sqlalchemy.Connection" in kinds:
@@ -175,6 +180,18 @@ def _of_asyncpg(connection: Any) -> AsyncFetch:
         return row
 
     return fetch
+
+
+def _of_django(connection: Any) -> SyncDatabase:
+    connection.ensure_connection()
+    database = synchronous(connection.connection)
+
+    def fetch(statement: str, values: Mapping[str, object]) -> Row:
+        if connection.needs_rollback:  # of which the driver's connection knows nothing
+            raise ReceiptLost
+        return database.fetch(statement, values)
+
+    return attrs.evolve(database, fetch=fetch)
 
 
 def _of_sqlalchemy(connection: Any) -> SyncDatabase:

@@ -65,10 +65,13 @@ class AnswerMissing(ReceiverError):
 
 
 class ReceiptLost(ReceiverError):
-    """A handler has rolled its transaction back itself: what it does after that must not be committed."""
+    """A handler has rolled its transaction back itself, or Django will: no answer can be kept in it."""
 
     def __str__(self) -> str:
-        return "the transaction was rolled back within the block; leave its end to the code that began it"
+        return (
+            "the transaction was rolled back within the block, or an error there marked it for that; "
+            "leave its end to the code that began it"
+        )
 
 
 @attrs.define(kw_only=True, eq=False)

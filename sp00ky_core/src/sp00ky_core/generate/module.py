@@ -98,9 +98,7 @@ def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> s
     attributes = Names({"outbox", "run"}, separator="_")
     described, statements = [], []
     for name, backend in backends.items():
-        stem = class_name(name)
-        stem = names.unique(f"{stem}Calls").removesuffix("Calls") if stem else stem
-        names.unique(f"Sync{stem}Calls")
+        stem = names.stem(class_name(name), *(f"{kind.prefix}{{}}Calls" for kind in _KINDS))
         attribute = attributes.unique(attribute_name(name), f"{attribute_name(name)}_")
         calls, needed = calls_of(name, backend.contract.payload_schemas(), names)
         statements += needed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable
+from itertools import count
 
 LONGEST = 60
 """Characters of an identifier."""
@@ -30,6 +31,16 @@ class Names:
         name = next((each for each in candidates if each not in self._taken), None) or self._numbered(last)
         self._taken.add(name)
         return name
+
+    def stem(self, wanted: str, *templates: str) -> str:
+        """Return a stem, numbered until all that the templates make of it are free, and take these."""
+        for number in count(1):
+            stem = wanted if number == 1 else f"{wanted}{number}"
+            made = {template.format(stem) for template in templates}
+            if self._taken.isdisjoint(made):
+                break
+        self._taken |= made
+        return stem
 
     def _numbered(self, last: str) -> str:
         """Return a free name; it goes on where it ended, so that many names alike take no long time."""

@@ -90,7 +90,11 @@ class Hooks:
     ) -> None:
         """Call every observer from synchronous code; the coroutines of asynchronous ones go to ``later``."""
         for impl, answer in self._call_each(name, facts):
-            later(_bounded(answer, impl.plugin_name, name))
+            try:
+                later(_bounded(answer, impl.plugin_name, name))
+            except Exception:  # it is closed, or was forked: neither undoes what has happened
+                _close(answer)
+                logger.exception("plugin %s can't be awaited in %s", impl.plugin_name, name)
 
     async def flush(self) -> None:
         """Wait for the observers still at work, but not for those that don't end when they are cancelled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future, wait
@@ -11,8 +12,11 @@ from typing import Any, TypeVar
 
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.plugins.calls import LAST_MOMENT, OBSERVER_TIMEOUT
 
 T = TypeVar("T")
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 FORKED = "it was in use when this process was forked; open a SyncOutbox in each process"
 CLOSED = "the outbox is closed: use it inside `with SyncOutbox.open(...)`"
@@ -69,12 +73,19 @@ class Background:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
             if loop is None or thread is None or self._process != os.getpid():
                 return
-            wait(self._left.copy())
+            stubborn = self._wait_for_left()
             if self._is_open:
                 self._is_open = False
                 _wait_for(self._outbox.__aexit__(None, None, None), loop)
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            thread.join(LAST_MOMENT if stubborn else None)
+
+    def _wait_for_left(self) -> int:
+        """Wait for what was left behind, within bounds; return how much of it doesn't end."""
+        _, stubborn = wait(self._left.copy(), timeout=OBSERVER_TIMEOUT + LAST_MOMENT)
+        if stubborn:
+            logger.error("%d calls of observers don't end; they are left behind", len(stubborn))
+        return len(stubborn)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._closed:

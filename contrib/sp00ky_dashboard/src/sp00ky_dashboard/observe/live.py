@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
 from time import monotonic
+from typing import Any
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import JobNotFound, StoreError
@@ -37,12 +38,12 @@ class Live:
         self._waiting: set[asyncio.Event] = set()
         self._feeding: asyncio.Task[None] | None = None
         self._streams = 0
-        self._closed = False
+        self._closing = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
         """Whether no further stream is served."""
-        return self._closed or self._streams >= MOST_STREAMS
+        return self._closing.is_set() or self._streams >= MOST_STREAMS
 
     async def stream(self, job_id: str | None = None) -> AsyncGenerator[bytes, None]:
         """Yield an event at each change: of the queues, or of one job."""
@@ -51,18 +52,26 @@ class Live:
             yield COMMENT
             async with aclosing(self._job(job_id) if job_id else self._queues()) as changes:
                 ends_at = monotonic() + STREAM_SECONDS
-                with suppress(TimeoutError, StopAsyncIteration):
-                    while True:
-                        await asyncio.wait_for(anext(changes), ends_at - monotonic())
-                        yield CHANGED
+                while await self._is_changed(changes, ends_at - monotonic()):
+                    yield CHANGED
         finally:
             self._streams -= 1
 
+    async def _is_changed(self, changes: AsyncGenerator[None, None], seconds: float) -> bool:
+        """Wait for the next change; False: none came in time, or the server is to stop."""
+        change: asyncio.Future[Any] = asyncio.ensure_future(anext(changes))
+        closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait([change, closing], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return not closing.done() and change.done() and change.result() is None
+        finally:
+            closing.cancel()
+            change.cancel()
+            await asyncio.wait([change])  # before that `changes` can't be closed
+
     def close(self) -> None:
         """End all streams, for the server is to stop."""
-        self._closed = True
-        for each in self._waiting:
-            each.set()
+        self._closing.set()
         if self._feeding is not None:
             self._feeding.cancel()
 
@@ -72,7 +81,7 @@ class Live:
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.create_task(self._feed())
         try:
-            while not self._closed and await changed.wait() and not self._closed:
+            while await changed.wait():
                 changed.clear()
                 yield
         finally:

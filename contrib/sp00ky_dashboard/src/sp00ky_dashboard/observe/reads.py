@@ -72,7 +72,7 @@ class Reads:
     def _asked(self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float) -> _Answer:
         now = monotonic()
         old = [key for key, each in self._answers.items() if now > each.stale_at]
-        for key in old or list(self._answers)[: len(self._answers) - MOST_KEPT + 1]:
+        for key in old or list(self._answers)[: max(len(self._answers) - MOST_KEPT + 1, 0)]:
             del self._answers[key]
 
         async def asking() -> Any:

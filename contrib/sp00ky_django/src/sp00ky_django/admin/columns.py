@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -12,12 +13,16 @@ from django.utils.html import format_html, format_html_join
 
 __all__ = ["errors_table", "last_error", "pretty"]
 
+# The operators of PostgreSQL's json fail for \u0000 and half a surrogate pair anywhere in the value.
 LAST_NAME = {
-    "postgresql": "%(expressions)s -> -1 ->> 'name'",
+    "postgresql": "CASE WHEN %(expressions)s::text !~* (chr(92) || chr(92) || 'u(0000|d[89a-f])') "
+    "THEN %(expressions)s -> -1 ->> 'name' END",
     "sqlite": "CASE WHEN json_valid(%(expressions)s) THEN json_extract(%(expressions)s, '$[#-1].name') END",
 }
 
 COLUMNS = ("at", "attempt", "name", "code", "reason", "runner_id")
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")  # which no page's encoding has
 
 
 def last_error(vendor: str) -> Func:
@@ -31,7 +36,7 @@ def pretty(text: str | None) -> Any:
         return "-"
     with suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    return format_html("<pre>{}</pre>", text)
+    return format_html("<pre>{}</pre>", _printable(text))
 
 
 def errors_table(text: str) -> Any:
@@ -52,5 +57,9 @@ def errors_table(text: str) -> Any:
 
 
 def _cells(tag: str, values: Iterable[Any]) -> Any:
-    cells = (("" if value is None else value,) for value in values)
+    cells = (("" if value is None else _printable(value),) for value in values)
     return format_html_join("", f"<{tag}>{{}}</{tag}>", cells)
+
+
+def _printable(value: Any) -> str:
+    return _LONE_SURROGATE.sub("\ufffd", str(value))

@@ -96,7 +96,8 @@ class Supervisor:
             if self._stopping.is_set():
                 _close(process)
             assert process.stdout is not None  # noqa: S101  # it was asked for
-            self._has_started |= bool(await process.stdout.readline())
+            line = await process.stdout.readline()
+            self._has_started |= bool(line)  # as it is by now, another worker may have started meanwhile
             if self._reports is not None:
                 async for line in process.stdout:
                     self._reports.add(process.pid, line)

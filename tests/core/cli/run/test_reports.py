@@ -49,7 +49,7 @@ def test_what_workers_report_is_summed_up_also_of_those_that_have_ended() -> Non
 @pytest.mark.parametrize("line", [b"a plugin says hello\n", b"\xff\n", b"[1]\n", b'{"ready": true}\n', b""])
 def test_what_a_plugin_prints_is_no_report(line: bytes) -> None:
     reports = Reports()
-    reports.add(1, line)
+    assert not reports.add(1, line)
     assert not reports.is_ready
     assert not reports.counters.attempts
 

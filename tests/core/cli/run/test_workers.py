@@ -196,3 +196,21 @@ async def test_one_that_dies_as_another_starts_does_not_keep_it_from_having_star
     async with asyncio.timeout(60):
         code = await supervised(2, script, str(tmp_path), str(tmp_path / "meeting")).run()
     assert code == 0  # the one that died was started again
+
+
+PRINTS = """
+import sys
+print("started")
+print("x" * 40_000_000)  # longer than a report may be
+print("and no more", end="")
+"""
+
+
+async def test_what_plugins_print_is_passed_on_and_holds_no_worker_up(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    async with asyncio.timeout(60):
+        assert await supervised(1, PRINTS).run() == 0
+    printed = capfdbinary.readouterr().out
+    assert (printed.count(b"x"), printed.count(b"and no more")) == (40_000_000, 1)
+    assert b"started" not in printed

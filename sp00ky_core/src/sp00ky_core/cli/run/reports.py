@@ -80,18 +80,19 @@ class Reports:
         self.counters: Counters = Counters()
         self._latest: dict[int, Mapping[str, Any]] = {}
 
-    def add(self, worker: int, line: bytes) -> None:
-        """Add a worker's report; whatever else stands in its stdout, a plugin has printed."""
+    def add(self, worker: int, line: bytes) -> bool:
+        """Add a worker's report; whether it is one: whatever else stands in its stdout, a plugin printed."""
         try:
             report = json.loads(line)
         except ValueError:
-            return
+            return False
         if not (isinstance(report, dict) and report.keys() == REPORT_KEYS):
-            return
+            return False
         self.counters.add((tuple(kind), counts) for kind, counts in report["attempts"])
         self.counters.leases_lost += report["leases_lost"]
         self.counters.store_errors += report["store_errors"]
         self._latest[worker] = report
+        return True
 
     def ended(self, worker: int) -> None:
         """Forget what a worker that has ended holds."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
 import ssl
@@ -19,9 +20,11 @@ from tests.transport_http.engine import EngineTransport
 from sp00ky_conformance.transport.attempts import TOKEN, attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import HUGE
-from sp00ky_core import hookspecs
+from sp00ky_core import Outbox, RunnerOptions, hookspecs
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_transport_http import HttpTransport, plugin
+from sp00ky_transport_http.engines.engine import Exchange
+from sp00ky_transport_http.response import Response
 
 
 @pytest.fixture
@@ -326,6 +329,40 @@ async def test_a_token_file_is_read_again_when_it_changes(
         assert isinstance(outcome, Undelivered)
         assert "***" in outcome.reason
         assert "t0ken" not in outcome.reason
+
+
+async def test_a_head_that_has_come_decides_also_what_is_cancelled(
+    transport: HttpTransport, server: MisbehavingBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, take = asyncio.Event(), Exchange.take
+
+    def taken(exchange: Exchange, response: Response, chunk: bytes) -> bool:
+        begun.set()
+        return take(exchange, response, chunk)
+
+    monkeypatch.setattr(Exchange, "take", taken)
+    delivering = asyncio.create_task(transport.deliver(attempt_for(server.url, "/trickle", timeout=60)))
+    await begun.wait()
+    delivering.cancel()
+    assert await delivering == Delivered(code=200)
+    assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
+    assert [request.connection for request in server.requests] == [1, 2]
+
+
+async def test_a_drain_throws_no_answer_away_whose_head_has_come(
+    engine: str, server: MisbehavingBackend, tmp_path: Path
+) -> None:
+    paths = {"/trickle": {"post": {"responses": {"200": {"description": "ok"}}}}}
+    document = {"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": paths}
+    (tmp_path / "api.json").write_text(json.dumps(document))
+    api = {"spec": "api.json", "baseUrl": server.url, "method": {}, "timeout": 60, "engine": engine}
+    (tmp_path / "sp00ky.yml").write_text(json.dumps({"store": "memory://", "backends": {"api": api}}))
+    async with Outbox.open(tmp_path / "sp00ky.yml") as outbox:
+        await outbox.migrate()
+        job = await outbox.run("api", "/trickle", {}, max_retries=0)
+        async with outbox.runner(RunnerOptions(grace=0.3)):
+            await server.received()
+        assert (await outbox.get(job.id)).status == "success"
 
 
 @pytest.mark.parametrize("text", [None, "", "two words", "line\nline", "é", "x" * 70_000])

@@ -84,8 +84,8 @@ class HttpTransport:
         try:
             await engine.run(exchange)
         except asyncio.CancelledError:
-            if self._deadlines.leave(task):
-                return TimeoutError()
+            if self._deadlines.leave(task) or exchange.response is not None:
+                return TimeoutError()  # a head that has come decides, whoever cancels
             raise
         except ExchangeFailed as error:
             return error

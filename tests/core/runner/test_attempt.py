@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -120,6 +121,27 @@ async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_ben
     async with bench.runner():
         done = await bench.ended(job)
     assert (done.status, [error.name for error in done.errors]) == (JobStatus.SUCCESS, ["timeout"])
+
+
+async def test_one_that_is_cut_off_may_say_what_has_come_by_then(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.OVERDUE_AFTER", 0.05)
+    cancelling: list[int] = []
+
+    async def read(attempt: Attempt) -> Outcome:
+        task = asyncio.current_task()
+        assert task is not None
+        cancelling.append(task.cancelling())
+        if len(cancelling) == 1:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+        return Delivered()
+
+    bench = await make_bench(read, timeout=0.05, concurrency=1)
+    jobs = [await bench.add(max_retries=0) for _ in range(2)]
+    async with bench.runner():
+        ended = [await bench.ended(job) for job in jobs]
+    assert [each.status for each in ended] == [JobStatus.SUCCESS] * 2
+    assert cancelling == [0, 0]  # the next attempt of the same worker isn't cut off
 
 
 async def test_a_transport_that_returns_nothing_costs_an_attempt(make_bench) -> None:

@@ -148,15 +148,12 @@ async def test_a_body_may_end_with_the_connection(
 
 
 @pytest.mark.parametrize(
-    ("error", "name"),
-    [(None, "reset"), (ConnectionResetError(104, "x"), "reset"), (ssl.SSLError(1, "x"), "tls")],
+    "error", [None, ConnectionResetError(104, "x"), ssl.SSLError(1, "x")], ids=["none", "reset", "tls"]
 )
-async def test_a_connection_that_is_lost_before_a_head_is_a_failure(
-    error: Exception | None, name: str
-) -> None:
+async def test_a_connection_that_is_lost_before_a_head_is_a_reset(error: Exception | None) -> None:
     scene = Scene().start().receive(b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 2")
     scene.connection.connection_lost(error)
-    assert scene.failure().name == name
+    assert scene.failure().name == "reset"
     assert scene.exchange.response is None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -101,6 +103,26 @@ async def test_a_certificate_is_shown_to_who_asks(
     code, name = failed(await transport.deliver(through(attempt, tls=TlsConfig(ca=authority.ca))))
     assert code == 0
     assert name in {"tls", "connect", "reset"}  # asyncio's servers may hang up before they say why
+
+
+@pytest.mark.parametrize("last", [False, True])
+async def test_tls_that_breaks_once_the_request_was_sent_is_a_reset(
+    transport: HttpTransport, authority: Authority, last: bool
+) -> None:
+    def break_it(listener: socket.socket) -> bytes:
+        with authority.server(asks=False).wrap_socket(listener.accept()[0], server_side=True) as secure:
+            request = b""
+            while not request.endswith(b"{}") and (more := secure.recv(65_536)):
+                request += more
+            os.write(secure.fileno(), b"what is no TLS")
+            return request
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        attempt = attempt_for(f"https://127.0.0.1:{listener.getsockname()[1]}", "/json", last=last)
+        breaking = asyncio.create_task(asyncio.to_thread(break_it, listener))
+        outcome = await transport.deliver(through(attempt, tls=TlsConfig(ca=authority.ca)))
+        assert (await breaking).startswith(b"POST /json ")
+    assert failed(outcome) == (0, "reset")
 
 
 async def test_files_that_cannot_be_read_fail_their_jobs_alone(

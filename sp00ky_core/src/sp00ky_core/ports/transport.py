@@ -54,7 +54,7 @@ class Transport(Protocol):
         """Send the request and say what came of it.
 
         Never raises for what a backend or the network does, nor for a hostile row; it ends within
-        ``attempt.timeout``. Cancelling it closes the connection.
+        ``attempt.timeout``. Cancelling it closes the connection; it may still return what has come by then.
         """
 
 

@@ -62,6 +62,8 @@ class Attempts:
         except Exception as error:  # a transport of a stranger: its fault must not cost the job
             logger.exception("the transport of backend %s failed", held.backend.name)
             outcome = Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
+        if held.overdue and (task := asyncio.current_task()) is not None:
+            task.uncancel()  # the worker goes on: only its attempt was cut off
         return self._judged(held, attempt, outcome)
 
     def _judged(self, held: Held, attempt: Attempt, outcome: Outcome) -> Outcome:
@@ -98,9 +100,7 @@ class Attempts:
 
 
 def _cut_off(held: Held) -> Undelivered:
-    task = asyncio.current_task()
-    if held.overdue and task is not None:
-        task.uncancel()  # the worker goes on: only its attempt was cut off
+    if held.overdue:
         return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
     return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
 

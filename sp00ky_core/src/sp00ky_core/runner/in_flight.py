@@ -53,7 +53,7 @@ class Held:
     @property
     def lease_end(self) -> float:
         """By when the claim is over, by the database's clock too: sooner it could still be released."""
-        return self.received_at + self.backend.table.lease_margin + self.timeout
+        return self.received_at + self._lease
 
     @property
     def last_start(self) -> float:
@@ -77,8 +77,12 @@ class Held:
     def _claimed(self) -> datetime | None:
         """When it was claimed, by the database's clock."""
         until = self.job.lease_until
-        lease = self.table.attempt_timeout(self.job.timeout) + self.table.lease_margin
-        return None if until is None else until - timedelta(seconds=lease)
+        return None if until is None else until - timedelta(seconds=self._lease)
+
+    @property
+    def _lease(self) -> float:
+        """Seconds for which the store leases its row."""
+        return self.table.attempt_timeout(self.job.timeout) + self.table.lease_margin
 
 
 class Holdings:

@@ -145,10 +145,8 @@ def _failure(error: Exception, exchange: Exchange) -> ExchangeFailed:
     origin = _origin(error)
     if isinstance(error, ExchangeFailed):
         return error
-    if isinstance(error, aiohttp.ClientSSLError) or isinstance(origin, ssl.SSLError | ssl.CertificateError):
-        name, reason = TLS, f"no secure connection: {origin}"
-    elif exchange.connection is None:
-        name, reason = CONNECT, f"no connection{_to_where(error, origin)}"
+    if exchange.connection is None:
+        name, reason = _unconnected(error, origin)
     elif problem := exchange.problem or _problem(error, exchange.connection):
         name, reason = PROTOCOL, f"the response is not HTTP: {problem}"
     elif isinstance(error, aiohttp.ClientConnectionError | OSError):
@@ -157,6 +155,12 @@ def _failure(error: Exception, exchange: Exchange) -> ExchangeFailed:
     else:
         name, reason = PROTOCOL, f"the request failed: {type(error).__name__}"
     return ExchangeFailed(name=name, reason=reason)
+
+
+def _unconnected(error: Exception, origin: BaseException) -> tuple[str, str]:
+    if isinstance(error, aiohttp.ClientSSLError) or isinstance(origin, ssl.SSLError | ssl.CertificateError):
+        return TLS, f"no secure connection: {origin}"
+    return CONNECT, f"no connection{_to_where(error, origin)}"
 
 
 def _problem(error: Exception, connection: object) -> str:

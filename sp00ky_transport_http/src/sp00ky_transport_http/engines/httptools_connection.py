@@ -9,7 +9,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from sp00ky_core.outcome import PROTOCOL, RESET, TLS
+from sp00ky_core.outcome import PROTOCOL, RESET
 from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, room
 from sp00ky_transport_http.response import READ, Response
 
@@ -252,8 +252,6 @@ def _ends_with_connection(response: Response) -> bool:
 
 
 def _closed(error: Exception | None) -> ExchangeFailed:
-    if isinstance(error, ssl.SSLError):
-        return ExchangeFailed(name=TLS, reason=f"no secure connection: {error}")
     said = f": {error}" if isinstance(error, OSError) else ""
     return ExchangeFailed(name=RESET, reason=f"the connection closed before a whole response head{said}")
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from sp00ky_core.cli.run.workers import Supervisor
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +161,56 @@ def test_they_end_when_nothing_is_left(start: Any, sp00ky: Any, path: str, code:
 @pytest.mark.parametrize("count", ["2", "auto"])
 def test_an_embedded_database_is_one_processs(migrated: Path, sp00ky: Any, count: str) -> None:
     assert "one process alone" in sp00ky("run", "--workers", count).complaint(2)
+
+
+def supervised(count: int, script: str, *arguments: str) -> Supervisor:
+    command = [sys.executable, "-c", script, *arguments]
+    return Supervisor(command, os.environ, count, once=False)
+
+
+ONE_STARTS_WHILE_THE_OTHER_DIES = """
+import os, sys
+place, meeting = sys.argv[1:]
+
+def is_first(name):
+    try:
+        os.mkdir(f"{place}/{name}")
+    except FileExistsError:
+        return False
+    return True
+
+if is_first("one"):
+    with open(meeting, "w"):  # the other runs
+        print("started", flush=True)
+elif is_first("other"):
+    open(meeting).read()  # until the first has started
+    sys.exit(1)
+else:
+    print("started again")
+"""
+
+
+async def test_one_that_dies_as_another_starts_does_not_keep_it_from_having_started(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "meeting")
+    script = ONE_STARTS_WHILE_THE_OTHER_DIES
+    async with asyncio.timeout(60):
+        code = await supervised(2, script, str(tmp_path), str(tmp_path / "meeting")).run()
+    assert code == 0  # the one that died was started again
+
+
+PRINTS = """
+import sys
+print("started")
+print("x" * 40_000_000)  # longer than a report may be
+print("and no more", end="")
+"""
+
+
+async def test_what_plugins_print_is_passed_on_and_holds_no_worker_up(
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    async with asyncio.timeout(60):
+        assert await supervised(1, PRINTS).run() == 0
+    printed = capfdbinary.readouterr().out
+    assert (printed.count(b"x"), printed.count(b"and no more")) == (40_000_000, 1)
+    assert b"started" not in printed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,6 +18,9 @@ __all__ = ["LONGEST_REPORT", "Reports", "reporting"]
 
 INTERVAL = 1.0
 """Seconds between two reports."""
+
+LASTS = 5 * INTERVAL
+"""Seconds for which a report says what its worker does now."""
 
 LONGEST_REPORT = 2**24
 """Bytes; a report has a line for each kind of attempt that has been made since the last one."""
@@ -76,22 +80,24 @@ class Reports:
         counters: Also of those that have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.counters: Counters = Counters()
-        self._latest: dict[int, Mapping[str, Any]] = {}
+        self._clock = clock
+        self._latest: dict[int, tuple[float, Mapping[str, Any]]] = {}  # when it came, and what it says
 
-    def add(self, worker: int, line: bytes) -> None:
-        """Add a worker's report; whatever else stands in its stdout, a plugin has printed."""
+    def add(self, worker: int, line: bytes) -> bool:
+        """Add a worker's report; whether it is one: whatever else stands in its stdout, a plugin printed."""
         try:
             report = json.loads(line)
         except ValueError:
-            return
+            return False
         if not (isinstance(report, dict) and report.keys() == REPORT_KEYS):
-            return
+            return False
         self.counters.add((tuple(kind), counts) for kind, counts in report["attempts"])
         self.counters.leases_lost += report["leases_lost"]
         self.counters.store_errors += report["store_errors"]
-        self._latest[worker] = report
+        self._latest[worker] = self._clock(), report
+        return True
 
     def ended(self, worker: int) -> None:
         """Forget what a worker that has ended holds."""
@@ -100,12 +106,17 @@ class Reports:
     @property
     def is_ready(self) -> bool:
         """Whether any worker delivers."""
-        return any(each["ready"] for each in self._latest.values())
+        return any(each["ready"] for each in self._recent())
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
         """Jobs of each backend that the workers hold now."""
         held = Counter[str]()
-        for each in self._latest.values():
+        for each in self._recent():
             held.update(each["in_flight"])
         return held
+
+    def _recent(self) -> Iterator[Mapping[str, Any]]:
+        """Return the reports that still hold: a worker that is stuck makes no more."""
+        since = self._clock() - LASTS
+        return (report for at, report in self._latest.values() if at >= since)

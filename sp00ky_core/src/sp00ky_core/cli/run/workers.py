@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from asyncio import IncompleteReadError, LimitOverrunError, StreamReader
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from random import random
+
+import click
 
 from sp00ky_core.cli.run.reports import LONGEST_REPORT, Reports
 from sp00ky_core.cli.run.signals import AGAIN, stop_signals, unless_stopped
@@ -23,7 +27,8 @@ class Supervisor:
     """Runs workers until each has ended.
 
     A worker's stdin is a pipe that this process holds: closing it, or dying, drains the worker. Its stdout
-    says when it delivers. It exits with 0 where it was drained, so that it isn't started again.
+    says when it delivers; what plugins print there is passed on. It exits with 0 where it was drained,
+    so that it isn't started again.
 
     Args:
         command: Starts a worker.
@@ -96,20 +101,36 @@ class Supervisor:
             if self._stopping.is_set():
                 _close(process)
             assert process.stdout is not None  # noqa: S101  # it was asked for
-            self._has_started |= bool(await process.stdout.readline())
-            if self._reports is not None:
-                async for line in process.stdout:
-                    self._reports.add(process.pid, line)
+            await self._read(process.pid, process.stdout)
             return await process.wait()
         finally:
             self._processes.discard(process)
             if self._reports is not None:
                 self._reports.ended(process.pid)
 
+    async def _read(self, worker: int, output: StreamReader) -> None:
+        """Read all that a worker writes, or it would block: a line once it has started, reports, prints."""
+        line = await _piece(output)
+        self._has_started |= bool(line)  # as it is by now, another worker may have started meanwhile
+        while line := await _piece(output):
+            if self._reports is None or not self._reports.add(worker, line):
+                with suppress(OSError):  # who read this process's stdout has gone
+                    click.echo(line, nl=False)
+
     def _is_over(self, code: int) -> bool:
         if code > 0 and not self._has_started:
             self._drain()  # what keeps the first from starting keeps all
         return code == 0 or self._stopping.is_set() or (code > 0 and self._once)
+
+
+async def _piece(output: StreamReader) -> bytes:
+    """Read a line, or as much of a longer one as has come; nothing: it has ended."""
+    try:
+        return await output.readuntil()
+    except IncompleteReadError as error:
+        return error.partial
+    except LimitOverrunError as error:
+        return await output.readexactly(error.consumed)
 
 
 def _close(process: Process) -> None:

@@ -8,8 +8,6 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Unpack, overload
 
-import attrs
-
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
 from sp00ky_core.operators.audit import recorded, selected_ids, selected_jobs
@@ -104,13 +102,14 @@ class JobOperators:
     ) -> list[OperatorResult] | BulkResult:
         """Make failed jobs pending again, with all their retries; as ``kill`` otherwise.
 
+        Of jobs that meet a filter the oldest comes first: jobs of one ``ordering_key`` take their old places.
+
         Args:
             job_ids: The jobs; or
             filter: the conditions that they meet.
             limit: With ``filter``, at most so many, the newest.
             resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
-            over: They become due one after the other, evenly within so long from now; None: all at once. Of
-                jobs that meet a filter the oldest is due first.
+            over: They become due one after the other, evenly within so long from now; None: all at once.
             act: ``reason`` and ``actor``, for the audit.
         """
         operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
@@ -182,7 +181,7 @@ class JobOperators:
         if limit is not None:
             check_limit("limit", limit)
         act = operation.act(selected_jobs(conditions, limit), via=self.via)
-        operate = self._operate_with(attrs.evolve(operation, newest_first=True))
+        operate = self._operate_with(operation)
         return self._recorded(act, steps(self.store, operation.action, conditions, operate, limit=limit))
 
     async def _recorded(

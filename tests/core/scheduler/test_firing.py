@@ -55,6 +55,16 @@ async def test_plugins_hear_of_a_fire_with_all_its_runs(tmp_path: Path) -> None:
     assert listener.heard == [("tick", ["running"] * 2), ("tick", ["skipped"] * 2)]
 
 
+async def test_plugins_hear_of_jobs_that_are_replaced(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    assert bench.witness.settled == []
+    bench.clock.move(1)
+    await outbox.schedules.trigger("tick")
+    assert bench.witness.settled == [(run.job_id, "replaced: its schedule has fired again")]
+
+
 async def test_a_backend_that_shares_its_table_gets_its_jobs(tmp_path: Path) -> None:
     document = 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {%s: {post: {}}}\n'
     (tmp_path / "api.yml").write_text(document % "/a")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Unpack, overload
 
 from sp00ky_core.backend import Backends
@@ -24,8 +25,9 @@ from sp00ky_core.operators.bulk import (
     steps,
 )
 from sp00ky_core.operators.operation import Operation, checked_change
+from sp00ky_core.operators.settled import report_settled
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Act, ActOptions, JobFilter, JobQuery, OperatorResult, Store, check_limit
+from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
 from sp00ky_core.scheduler.reopening import reopen_runs
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -234,8 +236,9 @@ class JobOperators:
 
     def _operate_with(self, operation: Operation) -> Operate:
         operate, action = operation.on(self.store), operation.action
-        if action is KILL and self._hooks.observes("sp00ky_job_settled"):
-            then = self._report_settled
+        then: Callable[[Sequence[OperatorResult]], Awaitable[None]]
+        if action is KILL:
+            then = partial(report_settled, self.store, self._hooks)
         elif action is REDRIVE and self.store.capabilities.schedules:
             then = self._reopen_runs
         else:
@@ -255,18 +258,6 @@ class JobOperators:
                 await reopen_runs(self.store, redriven)
         except Sp00kyError as error:  # the jobs are pending all the same
             logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)
-
-    async def _report_settled(self, results: Sequence[OperatorResult]) -> None:
-        written = {each.job_id: each.transition for each in results if each.transition is not None}
-        try:
-            found = await self.store.find(JobQuery(ids=tuple(written), limit=len(written)))
-            jobs = {job.id: job for job in found}
-            for job_id, transition in written.items():
-                # An id may have been given in another notation than the job has it in.
-                job = jobs.get(job_id) or await self.store.get(job_id)
-                self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=transition)
-        except Sp00kyError as error:  # the kills are durable all the same
-            logger.warning("not every kill was reported to the plugins: %s", error)
 
 
 def check_id(job_id: object) -> None:

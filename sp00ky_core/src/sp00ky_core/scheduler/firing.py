@@ -13,6 +13,7 @@ from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.contract.validation import check_job
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import Job
+from sp00ky_core.operators.settled import report_settled
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     OPEN_RUN,
@@ -29,7 +30,7 @@ from sp00ky_core.schedule.fan_out import FanOut, fan_out
 from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
 from sp00ky_core.scheduler.compare_and_set import schedules_of
 
-__all__ = ["Firing", "jobs_of", "kill", "open_runs"]
+__all__ = ["Firing", "jobs_of", "open_runs"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -138,8 +139,14 @@ class Firing:
         latest = (await schedules_of(self.store).schedules()).schedules.get(name)
         if latest is None or latest.revision != situation.stored.revision:
             return None
-        await kill(self.store, fire.kills)
+        await self.kill(fire.kills)
         return decide_fire(attrs.evolve(situation, open_runs=await open_runs(self.store, name)))
+
+    async def kill(self, reasons: Mapping[str, str]) -> None:
+        """Kill jobs, each for its reason."""
+        for reason in set(reasons.values()):
+            job_ids = [job_id for job_id, why in reasons.items() if why == reason]
+            await report_settled(self.store, self.hooks, await self.store.kill(job_ids, reason=reason))
 
 
 def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[ScheduleRun]) -> None:
@@ -152,9 +159,3 @@ def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[Sc
         reason = f"{error.get('code')}: {error.get('reason')}"
         text = "schedule %s: jobs that weren't made: %d of %d, the first for %s"
         logger.warning(text, after.name, len(failed), len(runs), reason)
-
-
-async def kill(store: Store, reasons: Mapping[str, str]) -> None:
-    """Kill jobs, each for its reason."""
-    for reason in set(reasons.values()):
-        await store.kill([job_id for job_id, why in reasons.items() if why == reason], reason=reason)

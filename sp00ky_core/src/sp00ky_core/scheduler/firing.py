@@ -28,7 +28,8 @@ from sp00ky_core.ports import (
 from sp00ky_core.schedule.definition import is_others
 from sp00ky_core.schedule.fan_out import FanOut, fan_out
 from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
-from sp00ky_core.scheduler.compare_and_set import schedules_of
+from sp00ky_core.schedule.run_end import failures_after
+from sp00ky_core.scheduler.compare_and_set import change, schedules_of
 
 __all__ = ["Firing", "jobs_of", "open_runs"]
 
@@ -111,7 +112,19 @@ class Firing:
             _log_losses(stored, fire.change.schedule, runs)
         if self.hooks.observes("sp00ky_schedule_fired"):
             await self.hooks.dispatch("sp00ky_schedule_fired", schedule=stored.name, runs=runs)
+        if definition.quarantine_after is not None:
+            await self._count_refused(stored.name, written)
         return runs
+
+    async def _count_refused(self, name: str, written: Sequence[ScheduleRun]) -> None:
+        """Count the rows that the database has refused as failures: the fire was decided without them."""
+        refused = [run for run in written if run.status is RunStatus.FAILED]
+
+        def decide(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
+            return stored and attrs.evolve(stored, failures=failures_after(stored.failures, refused))
+
+        if refused:
+            await change(self.store, name, decide)
 
     async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> tuple[FanOut | None, str | None]:
         if definition.for_each is None:

@@ -90,6 +90,21 @@ async def test_what_is_refused_is_counted_by_why(outbox: Outbox) -> None:
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("limit", "count"), [(None, 4), (3, 3)])
+async def test_jobs_of_one_key_take_their_old_places_batch_by_batch(
+    outbox: Outbox, limit: int | None, count: int
+) -> None:
+    ids = [each for _ in range(4) for each in await ended(outbox, 1, ordering_key="k")]
+    wanted = ids[-count:]
+    work = outbox.steps(bulk.REDRIVE, JobFilter(), limit=limit)
+    assert [(await anext(work)).done for _ in range(2)] == [0, 2]
+    (claimed,) = await outbox.store.claim({"api": 1}, "r")
+    assert claimed.id == wanted[0]
+    assert [result.done async for result in work] == [count]
+    assert await statuses(outbox, wanted) == {"pending", "processing"}
+
+
+@pytest.mark.usefixtures("small")
 async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_same(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,25 @@ async def test_the_whole_page_may_be_deleted_meanwhile(outbox: Outbox) -> None:
     assert read == ids[::-1]
 
 
+async def test_ids_come_once_oldest_first(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second page is deleted once it is read, so that the first one is read again."""
+    ids = await ended(outbox, 8)
+    find, reads = outbox.store.find, 0
+
+    async def deleting(query: JobQuery) -> list[Job]:
+        nonlocal reads
+        reads += 1
+        found = await find(query)
+        if reads == 2:
+            await outbox.store.clear([job.id for job in found])
+        return found
+
+    monkeypatch.setattr(outbox.store, "find", deleting)
+    read = [each async for each in matching_jobs.oldest_first(outbox.store, [JobFilter()])]
+    assert [len(each) for each in read] == [3, 3, 2]
+    assert [job_id for each in read for job_id in each] == ids
+
+
 async def test_it_holds_one_page(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     await enqueued(outbox, 7)
     find, asked = outbox.store.find, list[int]()

@@ -60,7 +60,7 @@ async def test_time_that_has_gone_by_counts(outbox: Outbox, monkeypatch: pytest.
     monkeypatch.setattr(operation, "monotonic", lambda: next(clock))
     await ended(outbox, 4)
     await outbox.redrive(filter=JobFilter(), over=timedelta(seconds=80))
-    assert [round(each) for each in await waits(outbox)] == [0, 0, 40, 60]
+    assert [round(each) for each in await waits(outbox)] == [0, 0, 10, 20]
 
 
 async def test_of_jobs_that_meet_a_filter_the_oldest_is_due_first(outbox: Outbox) -> None:

@@ -77,3 +77,4 @@ def test_a_deadline() -> None:
     assert is_late(run(), 60.0, NOW)
     assert not is_late(run(), 61.0, NOW)
     assert not is_late(run(), 0.0, NOW)
+    assert not is_late(run(finished_at=NOW - SECOND), 60.0, NOW)

@@ -14,6 +14,8 @@ from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.backend import store_tables
 from sp00ky_core.config import load_config
+from sp00ky_core.job import Job
+from sp00ky_core.machine import Transition
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
@@ -44,13 +46,18 @@ class Clock:
 
 @attrs.define
 class Witness:
-    """What plugins hear of fires."""
+    """What plugins hear of fires, and of jobs that have ended."""
 
     fires: list[tuple[str, int]] = attrs.field(factory=list)
+    settled: list[tuple[str, str]] = attrs.field(factory=list)
 
     @hookimpl
     def sp00ky_schedule_fired(self, schedule: str, runs: list[ScheduleRun]) -> None:
         self.fires.append((schedule, len(runs)))
+
+    @hookimpl
+    def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+        self.settled.append((job.id, transition.error.reason if transition.error else ""))
 
 
 @attrs.define

@@ -10,9 +10,12 @@ import pytest
 from tests.core.scheduler.conftest import Bench, Clock
 
 from sp00ky_core import Outbox, hookimpl
-from sp00ky_core.errors import QueryRefused
+from sp00ky_core.errors import QueryRefused, RowRefused
 from sp00ky_core.ports import ScheduleRun
 from sp00ky_core.scheduler.firing import open_runs
+from sp00ky_core.stores.memory.session import MemorySession
+from sp00ky_core.stores.transactional.connection.session import Row
+from sp00ky_core.stores.transactional.schema.definition import Table
 
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
 
@@ -53,6 +56,37 @@ async def test_plugins_hear_of_a_fire_with_all_its_runs(tmp_path: Path) -> None:
     bench.clock.move(1)
     await outbox.schedules.trigger("tick")
     assert listener.heard == [("tick", ["running"] * 2), ("tick", ["skipped"] * 2)]
+
+
+async def test_plugins_hear_of_jobs_that_are_replaced(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    assert bench.witness.settled == []
+    bench.clock.move(1)
+    await outbox.schedules.trigger("tick")
+    assert bench.witness.settled == [(run.job_id, "replaced: its schedule has fired again")]
+
+
+async def test_a_key_whose_row_the_database_refuses_is_quarantined(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = FAN_OUT.replace("route: /a", "route: /a, concurrency: allow, quarantineAfter: 2")
+    outbox = bench.outbox(rows % '[{"id": "good"}, {"id": "bad"}]')
+    await outbox.migrate()
+    insert = MemorySession.insert
+
+    async def refuse(self: MemorySession, table: Table, rows: Sequence[Row]) -> None:
+        if any('"bad"' in str(row.get("payload")) for row in rows):
+            raise RowRefused(store="memory://", problem="no!")
+        await insert(self, table, rows)
+
+    monkeypatch.setattr(MemorySession, "insert", refuse)
+    for _ in range(2):
+        runs = await outbox.schedules.trigger("tick")
+        assert [run.status.value for run in runs] == ["running", "failed"]
+        bench.clock.move(1)
+    assert (await outbox.schedules.get("tick")).quarantined == ("bad",)
 
 
 async def test_a_backend_that_shares_its_table_gets_its_jobs(tmp_path: Path) -> None:

@@ -100,6 +100,9 @@ async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
     assert (await outbox.get(str(run.job_id))).status is JobStatus.FAILED
     (found,) = await bench.store.runs(RunQuery())
     assert (found.status, (found.error or {})["code"]) == (RunStatus.KILLED, "deadline_exceeded")
+    assert bench.witness.settled == [
+        (run.job_id, "deadline_exceeded: its schedule's deadline has passed"),
+    ]
 
 
 async def test_retention_says_by_when_a_run_has_ended_where_its_schedule_does_not(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import JobStatus
-from sp00ky_core.operators.matching_jobs import no_newer, pages
+from sp00ky_core.operators.matching_jobs import no_newer, oldest_first, pages
 from sp00ky_core.ports import MAX_LIMIT, JobFilter, OperatorFate, OperatorResult, Store, check_limit
 
 __all__ = [
@@ -133,6 +133,8 @@ async def steps(
     yield result
     if action is CLEAR and total == result.matched:
         work = _cleared(store, conditions, result, limit)
+    elif action is REDRIVE:
+        work = _redriven(store, action.filters(conditions), operate, result, limit)
     else:
         work = _operated(store, action.filters(conditions), operate, result, limit)
     async with aclosing(work):
@@ -159,6 +161,16 @@ async def _cleared(
             f"{left} {'job' if left == 1 else 'jobs'} can't be deleted: the log says what the database said"
         )
         yield attrs.evolve(result, refused={**result.refused, "illegal": left}, problem=problem)
+
+
+async def _redriven(
+    store: Store, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
+) -> AsyncGenerator[BulkResult, None]:
+    """Go from the oldest job on, for a runner may claim those of one batch before the next is written."""
+    async with aclosing(oldest_first(store, filters, limit)) as found:
+        async for ids in found:
+            result = _after(result, await operate(ids, result))
+            yield result
 
 
 async def _operated(

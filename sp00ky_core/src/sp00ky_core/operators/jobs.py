@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Unpack, overload
-
-import attrs
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
@@ -26,8 +25,9 @@ from sp00ky_core.operators.bulk import (
     steps,
 )
 from sp00ky_core.operators.operation import Operation, checked_change
+from sp00ky_core.operators.settled import report_settled
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Act, ActOptions, JobFilter, JobQuery, OperatorResult, Store, check_limit
+from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
 from sp00ky_core.scheduler.reopening import reopen_runs
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -104,13 +104,14 @@ class JobOperators:
     ) -> list[OperatorResult] | BulkResult:
         """Make failed jobs pending again, with all their retries; as ``kill`` otherwise.
 
+        Of jobs that meet a filter the oldest comes first: jobs of one ``ordering_key`` take their old places.
+
         Args:
             job_ids: The jobs; or
             filter: the conditions that they meet.
             limit: With ``filter``, at most so many, the newest.
             resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
-            over: They become due one after the other, evenly within so long from now; None: all at once. Of
-                jobs that meet a filter the oldest is due first.
+            over: They become due one after the other, evenly within so long from now; None: all at once.
             act: ``reason`` and ``actor``, for the audit.
         """
         operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
@@ -182,7 +183,7 @@ class JobOperators:
         if limit is not None:
             check_limit("limit", limit)
         act = operation.act(selected_jobs(conditions, limit), via=self.via)
-        operate = self._operate_with(attrs.evolve(operation, newest_first=True))
+        operate = self._operate_with(operation)
         return self._recorded(act, steps(self.store, operation.action, conditions, operate, limit=limit))
 
     async def _recorded(
@@ -235,8 +236,9 @@ class JobOperators:
 
     def _operate_with(self, operation: Operation) -> Operate:
         operate, action = operation.on(self.store), operation.action
-        if action is KILL and self._hooks.observes("sp00ky_job_settled"):
-            then = self._report_settled
+        then: Callable[[Sequence[OperatorResult]], Awaitable[None]]
+        if action is KILL:
+            then = partial(report_settled, self.store, self._hooks)
         elif action is REDRIVE and self.store.capabilities.schedules:
             then = self._reopen_runs
         else:
@@ -256,18 +258,6 @@ class JobOperators:
                 await reopen_runs(self.store, redriven)
         except Sp00kyError as error:  # the jobs are pending all the same
             logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)
-
-    async def _report_settled(self, results: Sequence[OperatorResult]) -> None:
-        written = {each.job_id: each.transition for each in results if each.transition is not None}
-        try:
-            found = await self.store.find(JobQuery(ids=tuple(written), limit=len(written)))
-            jobs = {job.id: job for job in found}
-            for job_id, transition in written.items():
-                # An id may have been given in another notation than the job has it in.
-                job = jobs.get(job_id) or await self.store.get(job_id)
-                self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=transition)
-        except Sp00kyError as error:  # the kills are durable all the same
-            logger.warning("not every kill was reported to the plugins: %s", error)
 
 
 def check_id(job_id: object) -> None:

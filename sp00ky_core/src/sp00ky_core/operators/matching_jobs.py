@@ -1,8 +1,9 @@
-"""Read all jobs that meet conditions, newest first, a page at a time."""
+"""Read all jobs that meet conditions, newest first, a page at a time; or their ids, oldest first."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from heapq import nlargest
 
@@ -39,6 +40,23 @@ async def pages(
             return
         yield page
         room, before, last = room - len(page), page, page[-1]
+
+
+async def oldest_first(
+    store: Store, filters: Sequence[JobFilter], limit: int | None = None
+) -> AsyncGenerator[list[str], None]:
+    """Yield the ids of the jobs that ``pages`` yields, the oldest first, in lists of at most ``PAGE``.
+
+    All are read before the first list is yielded, for a store pages from the newest on only: a job takes some
+    200 bytes of memory meanwhile.
+    """
+    found: dict[str, None] = {}
+    async with aclosing(pages(store, filters, limit)) as newest_first:
+        async for page in newest_first:
+            found |= dict.fromkeys(job.id for job in page)
+    ids = list(reversed(found))
+    for start in range(0, len(ids), PAGE):
+        yield ids[start : start + PAGE]
 
 
 async def _page(store: Store, filters: Sequence[JobFilter], *, limit: int, last: Job | None) -> list[Job]:

@@ -33,7 +33,6 @@ class Operation:
         actor: Who does it, as they say.
         resend_unknown: Of a redrive: also jobs whose only request may have arrived.
         over: Of a redrive: the jobs become due evenly within so long; None: all at once.
-        newest_first: The jobs come so: the oldest is nevertheless due first.
         change: Of a reschedule.
     """
 
@@ -42,7 +41,6 @@ class Operation:
     actor: str | None = None
     resend_unknown: bool = False
     over: timedelta | None = attrs.field(default=None, validator=_check_over)
-    newest_first: bool = False
     change: Reschedule | None = None
 
     def act(self, selection: Mapping[str, Any], *, via: str) -> Act:
@@ -80,10 +78,7 @@ class Operation:
         if self.over is None:
             return {}
         over, first, total = self.over.total_seconds(), so_far.looked_at, max(so_far.matched, 1)
-        places = (min(first + n, total) for n in range(count))
-        if self.newest_first:
-            places = (max(total - 1 - place, 0) for place in places)
-        due = (over * place / total for place in places)
+        due = (over * min(first + n, total) / total for n in range(count))
         return {"delays": [max(each - elapsed, 0.0) for each in due]}
 
 

@@ -120,7 +120,7 @@ class ScheduleRun:
         job_id: The job's id; None: no job was made.
         status: As it was last written down; of a running one the job knows better.
         error: Why it isn't a success: ``code``, and facts; JSON values.
-        finished_at: When it ended.
+        finished_at: When it ended; of a running one, that it had ended then, and was reopened.
     """
 
     schedule: str

@@ -30,8 +30,12 @@ def kill_reason(code: str) -> str:
 
 
 def is_late(run: ScheduleRun, deadline: float, now: datetime) -> bool:
-    """Return whether a run that hasn't ended is past its schedule's deadline (0: there is none)."""
-    return deadline > 0 and run.fired_at + timedelta(seconds=deadline) <= now
+    """Return whether a run that hasn't ended is past its schedule's deadline (0: there is none).
+
+    None counts for a run that was reopened: an operator has decided how late it may be.
+    """
+    is_reopened = run.finished_at is not None
+    return deadline > 0 and not is_reopened and run.fired_at + timedelta(seconds=deadline) <= now
 
 
 def ended(run: ScheduleRun, job: Job | None, now: datetime) -> ScheduleRun | None:

@@ -13,6 +13,7 @@ from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.contract.validation import check_job
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import Job
+from sp00ky_core.operators.settled import report_settled
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     OPEN_RUN,
@@ -27,9 +28,10 @@ from sp00ky_core.ports import (
 from sp00ky_core.schedule.definition import is_others
 from sp00ky_core.schedule.fan_out import FanOut, fan_out
 from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
-from sp00ky_core.scheduler.compare_and_set import schedules_of
+from sp00ky_core.schedule.run_end import failures_after
+from sp00ky_core.scheduler.compare_and_set import change, schedules_of
 
-__all__ = ["Firing", "jobs_of", "kill", "open_runs"]
+__all__ = ["Firing", "jobs_of", "open_runs"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -110,7 +112,19 @@ class Firing:
             _log_losses(stored, fire.change.schedule, runs)
         if self.hooks.observes("sp00ky_schedule_fired"):
             await self.hooks.dispatch("sp00ky_schedule_fired", schedule=stored.name, runs=runs)
+        if definition.quarantine_after is not None:
+            await self._count_refused(stored.name, written)
         return runs
+
+    async def _count_refused(self, name: str, written: Sequence[ScheduleRun]) -> None:
+        """Count the rows that the database has refused as failures: the fire was decided without them."""
+        refused = [run for run in written if run.status is RunStatus.FAILED]
+
+        def decide(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
+            return stored and attrs.evolve(stored, failures=failures_after(stored.failures, refused))
+
+        if refused:
+            await change(self.store, name, decide)
 
     async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> tuple[FanOut | None, str | None]:
         if definition.for_each is None:
@@ -138,8 +152,14 @@ class Firing:
         latest = (await schedules_of(self.store).schedules()).schedules.get(name)
         if latest is None or latest.revision != situation.stored.revision:
             return None
-        await kill(self.store, fire.kills)
+        await self.kill(fire.kills)
         return decide_fire(attrs.evolve(situation, open_runs=await open_runs(self.store, name)))
+
+    async def kill(self, reasons: Mapping[str, str]) -> None:
+        """Kill jobs, each for its reason."""
+        for reason in set(reasons.values()):
+            job_ids = [job_id for job_id, why in reasons.items() if why == reason]
+            await report_settled(self.store, self.hooks, await self.store.kill(job_ids, reason=reason))
 
 
 def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[ScheduleRun]) -> None:
@@ -152,9 +172,3 @@ def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[Sc
         reason = f"{error.get('code')}: {error.get('reason')}"
         text = "schedule %s: jobs that weren't made: %d of %d, the first for %s"
         logger.warning(text, after.name, len(failed), len(runs), reason)
-
-
-async def kill(store: Store, reasons: Mapping[str, str]) -> None:
-    """Kill jobs, each for its reason."""
-    for reason in set(reasons.values()):
-        await store.kill([job_id for job_id, why in reasons.items() if why == reason], reason=reason)

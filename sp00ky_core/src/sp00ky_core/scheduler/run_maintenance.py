@@ -25,7 +25,7 @@ from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
 from sp00ky_core.scheduler.compare_and_set import definition_of, schedules_of
-from sp00ky_core.scheduler.firing import Firing, jobs_of, kill, open_runs
+from sp00ky_core.scheduler.firing import Firing, jobs_of, open_runs
 from sp00ky_core.scheduler.share import Place, everything, share
 
 __all__ = ["RunMaintenance"]
@@ -161,7 +161,7 @@ class RunMaintenance:
             if job is not None and not job.is_terminal and is_late(run, deadline, now)
         ]
         if late:
-            await kill(self._store, dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
+            await self._firing.kill(dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
             found = await open_runs(self._store, stored.name)
         runs = _ended(found, now)
         if not runs:

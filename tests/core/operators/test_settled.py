@@ -1,0 +1,64 @@
+"""What plugins hear of jobs that are killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from tests.core.two_backends import CONFIG, SPEC, enqueued
+
+from sp00ky_core import JobFilter, JobQuery, OperatorFate, Outbox, hookimpl, load_plugins
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import Job
+
+
+@attrs.define
+class Witness:
+    """What a plugin is told of settled jobs."""
+
+    seen: list[tuple[str, str, str]] = attrs.field(factory=list)
+
+    @hookimpl
+    def sp00ky_job_settled(self, job: Job, transition: Any) -> None:
+        self.seen.append((job.id, transition.to.value, transition.error.reason))
+
+
+def opened(folder: Path, witness: Witness) -> Outbox:
+    (folder / "openapi.yml").write_text(SPEC)
+    (folder / "sp00ky.yml").write_text(CONFIG)
+    plugins = load_plugins()
+    plugins.register(witness, name="witness", distribution="these-tests")
+    return Outbox.open(folder / "sp00ky.yml", plugins=plugins)
+
+
+async def test_kills_are_told_to_plugins_once_each(tmp_path: Path) -> None:
+    witness = Witness()
+    async with opened(tmp_path, witness) as outbox:
+        one, two, three = await enqueued(outbox, 3)
+        results = await outbox.kill(one, one, "job:none", reason="why")
+        assert [each.fate for each in results][:2] == [OperatorFate.KILLED] * 2
+        assert witness.seen == [(one, "failed", "why")]
+        await outbox.kill(one)
+        await outbox.redrive(one)
+        assert len(witness.seen) == 1
+        await outbox.kill(filter=JobFilter(since=(await outbox.get(one)).created_at), reason="all")
+        assert sorted(witness.seen[1:]) == sorted((each, "failed", "all") for each in (one, two, three))
+
+
+async def test_a_kill_that_cannot_be_reported_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    witness = Witness()
+    async with opened(tmp_path, witness) as outbox:
+        (one,) = await enqueued(outbox, 1)
+
+        async def away(query: JobQuery) -> None:
+            raise StoreUnavailable(store="memory://", problem="gone")
+
+        monkeypatch.setattr(outbox.store, "find", away)
+        (result,) = await outbox.kill(one)
+        assert result.fate is OperatorFate.KILLED
+    assert witness.seen == []
+    assert "not every kill was reported to the plugins" in caplog.text

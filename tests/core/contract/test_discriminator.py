@@ -1,5 +1,6 @@
 """A discriminator chooses among the schemas of an alternative."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,44 @@ def test_a_discriminator_may_be_a_number(tmp_path: Path) -> None:
     schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind", "mapping": mapping}})
     assert pointers(tmp_path, schema, {"a": {"kind": 1, "lives": 9}}, **pets) == []
     assert pointers(tmp_path, schema, {"a": {"kind": 2, "lives": 9}}, **pets) == ["/a/lives"]
+
+
+def test_a_schema_that_is_mapped_by_its_alias_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "cat.json").write_text(json.dumps(constant(CAT, const="c")))
+    mapping = {"c": "#/components/schemas/Cat", "d": "#/components/schemas/Dog"}
+    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind", "mapping": mapping}})
+    pets = {"Cat": {"$ref": "cat.json"}, "Dog": DOG}
+    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **pets) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": True}}, **pets) == ["/a/lives"]
+
+
+def test_a_choice_within_a_choice_is_made_by_both(tmp_path: Path) -> None:
+    def cat(color: str) -> dict[str, Any]:
+        cat = constant(CAT, const="cat")
+        return cat | {"properties": cat["properties"] | {"color": {"const": color}}}
+
+    colors = {each: f"#/components/schemas/{each}" for each in ("black", "white")}
+    inner = {
+        "oneOf": [{"$ref": each} for each in colors.values()],
+        "discriminator": {"propertyName": "color", "mapping": colors},
+    }
+    mapping = {"cat": inner, "dog": BOTH[1]["$ref"]}  # as Pydantic has it
+    outer = {"oneOf": [inner, BOTH[1]], "discriminator": {"propertyName": "kind", "mapping": mapping}}
+    pets = {"black": cat("black"), "white": cat("white"), "Dog": constant(DOG, const="dog")}
+    for payload, expected in [
+        ({"kind": "cat", "color": "black", "lives": 9}, []),
+        ({"kind": "cat", "color": "white", "lives": True}, ["/a/lives"]),
+        ({"kind": "cat", "color": "red"}, ["/a/color"]),
+        ({"kind": "dog", "lives": True}, []),
+    ]:
+        assert pointers(tmp_path, field(outer), {"a": payload}, **pets) == expected, payload
+
+
+def test_values_that_only_python_takes_for_one_stay_apart(tmp_path: Path) -> None:
+    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind"}})
+    pets = {"Cat": constant(CAT, enum=[1, True, 1]), "Dog": constant(DOG, enum=[0, False])}
+    for kind, expected in [(1, []), (True, []), (0, ["/a/lives"]), (False, ["/a/lives"])]:
+        assert pointers(tmp_path, schema, {"a": {"kind": kind, "lives": 9}}, **pets) == expected, kind
 
 
 @pytest.mark.parametrize(

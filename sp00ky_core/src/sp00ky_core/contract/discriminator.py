@@ -52,8 +52,8 @@ def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str
     every = {keyword: [branch.schema for branch in branches]}
     by_value: dict[str, tuple[Any, list[Any]]] = {}
     for branch in branches:
-        for value in branch.values:
-            by_value.setdefault(json.dumps(value), (value, []))[1].append(branch.schema)
+        for text, value in {json.dumps(value): value for value in branch.values}.items():  # 1 is not true
+            by_value.setdefault(text, (value, []))[1].append(branch.schema)
     if not by_value:
         return None
     cases = [

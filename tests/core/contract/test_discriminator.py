@@ -52,6 +52,28 @@ def test_a_discriminator_without_a_mapping_goes_by_the_schemas_names(tmp_path: P
     assert pointers(tmp_path, schema, {"a": {"kind": "Bird"}}, **PETS) == ["/a/kind"]
 
 
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("#/components/schemas/com.acme.Cat", "com.acme.Cat"),
+        ("#/components/schemas/Foo%20Cat", "Foo Cat"),
+        ("#/components/schemas/cats~1Tom~0", "cats/Tom~"),
+        ("pets.json#/com.acme.Cat", "com.acme.Cat"),
+        ("Foo%20Cat.json", "Foo Cat"),
+        ("./Cat.schema.json#", "Cat"),
+    ],
+)
+def test_a_name_is_the_last_step_of_a_pointer_or_of_a_file(tmp_path: Path, reference: str, name: str) -> None:
+    (tmp_path / "pets.json").write_text(json.dumps({name: CAT}))
+    for file in ("Foo Cat.json", "Cat.schema.json"):
+        (tmp_path / file).write_text(json.dumps(CAT))
+    union = [{"$ref": reference}, BOTH[1]]
+    schema = field({"oneOf": union, "discriminator": {"propertyName": "kind"}})
+    pets = {name: CAT, "Dog": DOG}
+    assert pointers(tmp_path, schema, {"a": {"kind": name, "lives": 9}}, **pets) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": name, "lives": True}}, **pets) == ["/a/lives"]
+
+
 def test_a_schema_whose_value_is_not_known_is_tried_for_the_others(tmp_path: Path) -> None:
     inline = {"type": "object", "required": ["wings"], "properties": {"wings": {"type": "integer"}}}
     mapping = {"c": "#/components/schemas/Cat"}

@@ -10,10 +10,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
+from sp00ky_core.encoding.json_pointer import steps_of
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
 _ALTERNATIVES = ("oneOf", "anyOf")
@@ -82,8 +84,16 @@ def _values(branch: Node, name: str, mapped: dict[Place, list[Any]]) -> list[Any
     values = [value for place in dict.fromkeys(_places(branch)) for value in mapped.get(place, ())]
     values += [value for value in constants or () if value not in taken]
     if not values and constants is None and branch.is_reference:
-        values = [re.split(r"[#/]", branch.value["$ref"])[-1].partition(".")[0]]
+        values = [_name(branch.value["$ref"])]
     return values
+
+
+def _name(reference: str) -> str:
+    """Return the name that a reference ends with, without the extension of a file."""
+    file, _, pointer = reference.partition("#")
+    if pointer:
+        return steps_of(f"/{unquote(pointer)}")[-1]
+    return unquote(file).rpartition("/")[2].partition(".")[0]
 
 
 def _mapped(discriminator: Node) -> dict[Place, list[Any]]:

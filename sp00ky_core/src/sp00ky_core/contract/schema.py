@@ -5,7 +5,7 @@ A bundle stands alone: whatever its schemas refer to, in this file or another, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -161,6 +161,22 @@ _KEYWORDS: dict[str, Callable[[_Rewriting, Node, str, Node, dict[str, Any]], Non
     "items": _Rewriting._items,
 }
 """The keywords that say something about a payload; others (titles, examples, ``x-...``) are left out."""
+
+
+def composing(schema: Node, *keywords: str) -> Iterator[Node]:
+    """Yield a schema, and those that its reference and these of its keywords compose it of, each once."""
+    pending = [schema]
+    seen: set[tuple[str, str]] = set()
+    while pending:
+        node = pending.pop()
+        if (node.uri, node.pointer) in seen or not isinstance(node.value, dict):
+            continue
+        seen.add((node.uri, node.pointer))
+        yield node
+        if node.is_reference:
+            pending.append(node.documents.next_node(node.value["$ref"], node))
+        for inner in filter(None, map(node.get, keywords)):
+            pending.extend(each for _, each in inner.each())
 
 
 def _is_read_only(node: Node, name: str) -> bool:

@@ -86,7 +86,8 @@ class _Rewriting:
         self._beside = beside
         self.met: list[Node] = []
 
-    def schema(self, node: Node) -> Any:
+    def schema(self, node: Node, whole: Node | None = None) -> Any:
+        """Rewrite a schema; ``whole`` is the one that has it in its ``allOf``."""
         source = node.value
         if source is None or isinstance(source, bool):
             return source is not False  # YAML's `name:` without anything says nothing about it
@@ -96,7 +97,7 @@ class _Rewriting:
         if not written or self._beside:
             for key in source:
                 self._rewrite_keyword(node, key, written)
-        return json_schema(written, source, lambda name: _is_read_only(node, name))
+        return json_schema(written, source, lambda name: _is_read_only(whole or node, name))
 
     def _referred(self, node: Node) -> dict[str, Any]:
         for keyword in ("$ref", "$dynamicRef"):
@@ -127,7 +128,8 @@ class _Rewriting:
         held = held.followed()
         if not isinstance(held.value, list):
             raise DocumentProblem("", f"expected a list of schemas at {held.shown}")
-        schemas = [self.schema(inner) for _, inner in held.each()]
+        whole = node if key == "allOf" else None
+        schemas = [self.schema(inner, whole) for _, inner in held.each()]
         selection = chosen(node, key, schemas) if key in {"oneOf", "anyOf"} and schemas else None
         if selection is not None:
             key, schemas = "allOf", [selection]
@@ -179,10 +181,10 @@ def composing(schema: Node, *keywords: str) -> Iterator[Node]:
             pending.extend(each for _, each in inner.each())
 
 
-def _is_read_only(node: Node, name: str) -> bool:
-    properties = node.get("properties")
-    declared = properties.at(name) if properties else None
-    return declared is not None and any(
-        isinstance(each.value, dict) and each.value.get("readOnly") is True
-        for each in (declared, declared.followed())
-    )
+def _is_read_only(schema: Node, name: str) -> bool:
+    for part in composing(schema, "allOf"):
+        properties = part.get("properties")
+        declared = properties.at(name) if properties else None
+        if declared and any(each.value.get("readOnly") is True for each in composing(declared, "allOf")):
+            return True
+    return False

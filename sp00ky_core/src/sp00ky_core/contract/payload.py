@@ -10,6 +10,7 @@ import attrs
 import jsonschema_rs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
+from sp00ky_core.contract.formats import FORMATS
 from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.path_safety import segment_problem
 from sp00ky_core.contract.routes import Route, RouteParts
@@ -98,7 +99,9 @@ def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Dr
     each = [payload_schema(parts, schemas) for parts in needed]
     schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, _nodes(needed))
     try:
-        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, mask="the value")
+        return jsonschema_rs.Draft202012Validator(
+            schema, validate_formats=True, formats=FORMATS, mask="the value"
+        )
     except jsonschema_rs.ValidationError as error:
         where = schemas.shown(error.instance_path)
         text = _short(f"its schema can't be used: {error.message}{f' (at {where})' if where else ''}")

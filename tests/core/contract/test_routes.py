@@ -37,6 +37,7 @@ def contract(folder: Path, paths: str, more: str = "") -> Contract:
         ("/a", "{$ref: '#/paths/~1a'}", "circle"),
         ("/a", "{post: {parameters: [{$ref: '#/nope'}]}}", "leads nowhere"),
         ("/a", "{post: {parameters: [{in: cookie, name: sid, required: true}]}}", "the cookie 'sid'"),
+        ("/a", "{get: {parameters: [{in: querystring, name: q, required: true}]}}", "the querystring 'q'"),
         ("/a", "{post: {parameters: [{in: header, name: a b, required: true}]}}", "the header 'a b'"),
         ("/a", "{post: {requestBody: {content: {text/csv: {}}}}}", "it takes text/csv"),
         ("/a", '{post: {requestBody: {content: {"text/a\\nb": {}}}}}', "it takes text/a b"),

@@ -170,11 +170,10 @@ def _parameters(holders: list[Node]) -> dict[tuple[str, str], Node]:
 
 def _is_filled(place: str, name: str, parameter: Node) -> bool:
     """Whether a job fills a parameter. Raises ``DocumentProblem`` where it should and can't."""
-    if place == "header":
-        if HEADER_NAME.fullmatch(name):
-            return name.lower() not in _NOT_FILLED
-    elif place != "cookie":
-        return place in {"path", "query"}
+    if place in {"path", "query"}:
+        return True
+    if place == "header" and HEADER_NAME.fullmatch(name):
+        return name.lower() not in _NOT_FILLED
     if _is_required(parameter):
         raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
     return False

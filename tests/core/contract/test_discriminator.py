@@ -86,6 +86,24 @@ def test_a_schema_whose_value_is_not_known_is_tried_for_the_others(tmp_path: Pat
     assert pointers(tmp_path, schema, {"a": None}, **PETS) == []
 
 
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+@pytest.mark.parametrize("default", ["Dog", "#/components/schemas/Dog", "#/components/schemas/Hound"])
+def test_the_default_mapping_takes_what_belongs_to_none(tmp_path: Path, keyword: str, default: str) -> None:
+    pets = {"Cat": CAT, "Dog": DOG | {"required": ["name"]}, "Hound": {"$ref": BOTH[1]["$ref"]}}
+    discriminator = {"propertyName": "kind", "defaultMapping": default}
+    schema = field(
+        {keyword: [BOTH[0], {"$ref": "#/components/schemas/Hound"}], "discriminator": discriminator}
+    )
+    for payload, expected in [
+        ({"kind": "Cat", "lives": True}, ["/a/lives"]),
+        ({"kind": "bird", "name": "x", "lives": True}, []),
+        ({"kind": "bird", "name": "x", "lives": 9}, ["/a/lives"]),
+        ({"name": "x", "lives": True}, []),
+        ({"name": "x", "lives": 9}, ["/a/lives"]),
+    ]:
+        assert pointers(tmp_path, schema, {"a": payload}, "3.2.0", **pets) == expected, payload
+
+
 def test_a_discriminator_may_be_a_number(tmp_path: Path) -> None:
     mapping = {"1": "#/components/schemas/Cat", "2": "#/components/schemas/Dog"}
     pets = {"Cat": constant(CAT, type="integer"), "Dog": constant(DOG, type="integer")}
@@ -134,7 +152,13 @@ def test_values_that_only_python_takes_for_one_stay_apart(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "discriminator",
-    [{"propertyName": 1}, "kind", {}, None, {"propertyName": "kind", "mapping": {"c": 1, "d": "gone.yml"}}],
+    [
+        {"propertyName": 1},
+        "kind",
+        {},
+        None,
+        {"propertyName": "kind", "mapping": {"c": 1, "d": "gone.yml"}, "defaultMapping": "gone.yml"},
+    ],
 )
 def test_a_discriminator_that_says_nothing_is_left_out(tmp_path: Path, discriminator: Any) -> None:
     schemas = {"Cat": constant(CAT, const="c"), "Dog": constant(DOG, const="d")}

@@ -1,7 +1,7 @@
 """Let a ``discriminator`` choose among the schemas of a ``oneOf`` or ``anyOf``.
 
 A value of its property belongs to the schema that the mapping names for it, else to those that have it as
-``const`` or in ``enum`` of that property, else to the schema of that name.
+``const`` or in ``enum`` of that property, else to the schema of that name, else to the default mapping's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class _Branch:
     schema: Any  # rewritten
     values: list[Any]  # of the property; empty where that isn't known
     requires: bool  # the property
+    is_default: bool  # takes the values that belong to none
 
 
 def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] | None:
@@ -38,12 +39,14 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
     named = discriminator.get("propertyName") if discriminator else None
     if discriminator is None or listed is None or named is None or not isinstance(named.value, str):
         return None
-    mapped = _mapped(discriminator)
+    mapped, default = _mapped(discriminator), discriminator.get("defaultMapping")
+    defaults = set(_mapping_places(default)) if default else set()
     branches = [
         _Branch(
             schema=schema,
             values=_values(branch, named.value, mapped),
             requires=_requires(branch, named.value, set()),
+            is_default=not defaults.isdisjoint(_places(branch)),
         )
         for (_, branch), schema in zip(listed.each(), schemas, strict=True)
     ]
@@ -59,18 +62,29 @@ def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str
     if not by_value:
         return None
     cases = [
-        {"if": _has(name, [value]), "then": schemas[0] if len(schemas) == 1 else {keyword: schemas}}
-        for value, schemas in by_value.values()
+        {"if": _has(name, [value]), "then": _any_of(keyword, schemas)} for value, schemas in by_value.values()
     ]
-    unnamed = [branch.schema for branch in branches if not branch.values]
+    others = [branch.schema for branch in branches if branch.is_default or not branch.values]
     known = _has(name, [value for value, _ in by_value.values()])
-    other = {"if": known, "else": {keyword: unnamed}} if unnamed else known
-    absent = {"if": {"type": "object"}, "then": {"required": [name]}, "else": every}
+    other = {"if": known, "else": _any_of(keyword, others)} if others else known
+    absent = _without(name, keyword, branches)
     return {
         "if": {"type": "object", "required": [name]},
         "then": {"allOf": [other, *cases]},
-        "else": absent if all(branch.requires for branch in branches) else every,
+        "else": every if absent is None else {"if": {"type": "object"}, "then": absent, "else": every},
     }
+
+
+def _without(name: str, keyword: str, branches: Sequence[_Branch]) -> Any:
+    """Return the schema of an object without the property; None: it may be any of them."""
+    defaults = [branch.schema for branch in branches if branch.is_default]
+    if defaults:
+        return _any_of(keyword, defaults)
+    return {"required": [name]} if all(branch.requires for branch in branches) else None
+
+
+def _any_of(keyword: str, schemas: list[Any]) -> Any:
+    return schemas[0] if len(schemas) == 1 else {keyword: schemas}
 
 
 def _has(name: str, values: list[Any]) -> dict[str, Any]:

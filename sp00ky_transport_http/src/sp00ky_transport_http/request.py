@@ -85,6 +85,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
 class _PreparedRoute:
     route: Route
     path: RoutePath
+    headers: Mapping[str, str] = attrs.field(repr=False)
     template: Template | None  # where neither the path nor the query depends on the payload
 
 
@@ -103,7 +104,6 @@ class RequestBuilder:
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
-        self._common = self._headers()
         self.redaction: Redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
 
@@ -140,11 +140,12 @@ class RequestBuilder:
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
         depends = path.names or route.query_parameters or route.header_parameters or not route.has_body
-        template = None
+        headers, template = self._headers(route), None
         if not depends:
             url = self._place.url(path.literals[0])
-            template = Template(method=route.method, url=url, headers=self._common)
-        prepared = self._routes[route.path] = _PreparedRoute(route=route, path=path, template=template)
+            template = Template(method=route.method, url=url, headers=headers)
+        prepared = _PreparedRoute(route=route, path=path, headers=headers, template=template)
+        self._routes[route.path] = prepared
         return prepared
 
     def _template(self, prepared: _PreparedRoute, attempt: Attempt, own: Mapping[str, str]) -> Template:
@@ -156,7 +157,7 @@ class RequestBuilder:
             added = {**_header_parameters(prepared.route, payload), **added}  # a plugin's win
         else:
             url = prepared.template.url
-        headers = self._headers(_untraced(own, added)) if added else self._common
+        headers = self._headers(prepared.route, _untraced(own, added)) if added else prepared.headers
         return Template(method=prepared.route.method, url=url, headers=headers)
 
     def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
@@ -170,11 +171,12 @@ class RequestBuilder:
         query = urlencode([*_pairs(payload, elsewhere.union(prepared.path.names))])
         return self._place.url(path, query) if query else self._place.url(path)
 
-    def _headers(self, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    def _headers(self, route: Route, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
         """Return the headers that aren't the job's own; ``added`` are a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
-        return {**defaults, **self._shared, **dict(allowed.values())}
+        shared = {**self._shared, "Content-Type": route.content_type}
+        return {**defaults, **shared, **dict(allowed.values())}
 
     def _allows(self, name: str, value: str) -> bool:
         """Say whether a plugin may add a header: nothing that is ours, or could change the request."""

@@ -121,6 +121,26 @@ def test_one_method_is_enough(tmp_path: Path, item: str, method: str, has_body: 
     assert (route.method, route.has_body) == (method, has_body)
 
 
+@pytest.mark.parametrize(
+    ("media", "content_type"),
+    [
+        ("application/json; charset=utf-8", "application/json"),
+        ("application/vnd.api+json", "application/vnd.api+json"),
+        ("Application/Vnd.x+JSON; version=2", "Application/Vnd.x+JSON; version=2"),
+        ("application/*+json", "application/json"),
+        ("*/*", "application/json"),
+        ("application/x+json;\\r\\nX: y", "application/json"),
+        ("application/x+json; \u20ac", "application/json"),
+        ('application/*+json": {}, "text/x.y+json', "text/x.y+json"),
+    ],
+)
+def test_a_body_is_sent_as_the_json_type_that_the_document_has(
+    tmp_path: Path, media: str, content_type: str
+) -> None:
+    item = f'{{post: {{requestBody: {{content: {{"{media}": {{}}}}}}}}}}'
+    assert contract(tmp_path, f"/a: {item}").routes["/a"].content_type == content_type
+
+
 def test_what_stands_beside_a_path_item_s_reference_counts(tmp_path: Path) -> None:
     item = "{$ref: '#/components/pathItems/A', parameters: [{in: query, name: q}]}"
     shared = "{post: {parameters: [{in: query, name: r}]}, parameters: [{in: query, name: s}]}"

@@ -18,6 +18,7 @@ _SIDE_METHODS = ("head", "options", "trace")  # count only where there is none o
 _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
+_NAMED_JSON = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json( *;[ -~]*)?", re.ASCII | re.IGNORECASE)
 # OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
 _NOT_FILLED = CLOSED_HEADERS.union(
     ("accept", "content-type", "idempotency-key", "sp00ky-attempt"),
@@ -36,6 +37,7 @@ class Route:
         query_parameters: those that the document declares, in its order; filled from the payload.
         header_parameters: likewise.
         required_parameters: those of the query and the headers without which no request is right.
+        content_type: of the body.
         has_body: whether the payload is sent as the body; else it is sent as the query.
     """
 
@@ -45,6 +47,7 @@ class Route:
     query_parameters: tuple[str, ...] = ()
     header_parameters: tuple[str, ...] = ()
     required_parameters: tuple[str, ...] = ()
+    content_type: str = "application/json"
     has_body: bool = attrs.field()
 
     @has_body.default
@@ -67,6 +70,13 @@ class RouteParts:
     body: Node | None
     parameters: Mapping[str, Node]
     operation_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Body:
+    schema: Node | None = None  # None where anything goes
+    content_type: str = "application/json"
+    is_sent: bool = True
 
 
 def described_routes(documents: Documents) -> Iterator[tuple[str, RouteParts | str]]:
@@ -96,9 +106,9 @@ def _route_parts(path: str, item: Node) -> RouteParts:
     operation = next(found for each in items if (found := each.get(method)))
     if not isinstance(operation.value, dict):
         raise DocumentProblem("", f"expected a mapping under {method!r}")
-    body, has_body = _body(method, operation)
+    body = _body(method, operation)
     parameters = _parameters([*reversed(items), operation])
-    parts = _with_parameters(path, method.upper(), parameters, body, has_body)
+    parts = _with_parameters(path, method.upper(), parameters, body)
     operation_id = operation.value.get("operationId")
     return attrs.evolve(parts, operation_id=operation_id if isinstance(operation_id, str) else None)
 
@@ -132,7 +142,7 @@ def _method(items: list[Node]) -> str:
 
 
 def _with_parameters(
-    path: str, method: str, declared: Mapping[tuple[str, str], Node], body: Node | None, has_body: bool
+    path: str, method: str, declared: Mapping[tuple[str, str], Node], body: _Body
 ) -> RouteParts:
     names = {place: [name for at, name in declared if at == place] for place in ("query", "header")}
     in_path = tuple(_PARAMETER.findall(path))
@@ -149,10 +159,11 @@ def _with_parameters(
         required_parameters=tuple(
             name for place, name in filled if place != "path" and _is_required(declared[place, name])
         ),
-        has_body=has_body,
+        content_type=body.content_type,
+        has_body=body.is_sent,
     )
     return RouteParts(
-        route=route, body=body, parameters={name: node for name, node in schemas.items() if node}
+        route=route, body=body.schema, parameters={name: node for name, node in schemas.items() if node}
     )
 
 
@@ -193,18 +204,18 @@ def _schema(parameter: Node) -> Node | None:
     return media.at("schema") if media else None
 
 
-def _body(method: str, operation: Node) -> tuple[Node | None, bool]:
-    """Return the schema of the JSON body, None where anything goes, and whether there is a body at all."""
+def _body(method: str, operation: Node) -> _Body:
     request = operation.get("requestBody") if method.upper() not in _BODILESS else None
     content = request.get("content") if request else None
     if content is None or not isinstance(content.value, dict) or not content.value:
-        return None, method in {"post", "put", "patch"}
+        return _Body(is_sent=method in {"post", "put", "patch"})
     media = min(filter(_is_json, content.value), key=_precision, default=None)
     if media is None:
         taken = " ".join(", ".join(content.value).split())[:200]
         raise DocumentProblem("", f"it takes {taken}, and a job is sent as application/json")
     node = content.get(media)
-    return (node.at("schema") if node else None), True
+    content_type = media if _NAMED_JSON.fullmatch(media) else "application/json"
+    return _Body(schema=node.at("schema") if node else None, content_type=content_type)
 
 
 def _essence(media: str) -> str:
@@ -216,4 +227,5 @@ def _is_json(media: str) -> bool:
 
 
 def _precision(media: str) -> tuple[int, str]:
-    return {"application/json": 0, "application/*": 2, "*/*": 3}.get(_essence(media), 1), media
+    others = 1 if _NAMED_JSON.fullmatch(media) else 2
+    return {"application/json": 0, "application/*": 3, "*/*": 4}.get(_essence(media), others), media

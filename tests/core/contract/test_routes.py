@@ -59,6 +59,41 @@ def test_a_path_that_can_not_be_called_says_why(tmp_path: Path, path: str, item:
 
 
 @pytest.mark.parametrize(
+    "schema",
+    [
+        "{type: object, properties: {page: {type: integer}}}",
+        "{$ref: '#/components/schemas/Page'}",
+        "{nullable: true, allOf: [{$ref: '#/components/schemas/Page'}]}",
+        "{type: [object, 'null']}",
+    ],
+)
+@pytest.mark.parametrize("place", ["query", "header", "path"])
+def test_a_route_that_requires_an_object_as_a_parameter_can_not_be_called(
+    tmp_path: Path, schema: str, place: str
+) -> None:
+    page = "components: {schemas: {Page: {type: object}}}"
+    parameter = f"{{in: {place}, name: page, required: true, style: deepObject, schema: {schema}}}"
+    found = contract(tmp_path, f"'/{{page}}': {{get: {{parameters: [{parameter}]}}}}", page)
+    assert "the parameter 'page' to be an object" in found.unusable["/{page}"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "required"),
+    [
+        ("{type: object}", "false"),
+        ("{type: [object, string]}", "true"),
+        ("{anyOf: [{type: object}]}", "true"),
+    ],
+)
+def test_a_parameter_that_may_be_left_out_or_no_object_does_no_harm(
+    tmp_path: Path, schema: str, required: str
+) -> None:
+    parameter = f"{{in: query, name: page, required: {required}, schema: {schema}}}"
+    found = contract(tmp_path, f"/a: {{get: {{parameters: [{parameter}]}}}}")
+    assert found.route("/a") is not None
+
+
+@pytest.mark.parametrize(
     ("schema", "reason"),
     [
         ("{type: any}", "components/schemas/A"),

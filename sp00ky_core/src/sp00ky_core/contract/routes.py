@@ -10,6 +10,7 @@ import attrs
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_HEADERS
 from sp00ky_core.contract.path_safety import path_problem
+from sp00ky_core.contract.schema import composing
 
 __all__ = ["Route", "RouteParts", "described_routes"]
 
@@ -150,15 +151,18 @@ def _with_parameters(
         (place, name) for place, listed in names.items() for name in listed
     ]
     schemas = {name: _schema(declared[place, name]) for place, name in filled if (place, name) in declared}
+    required = [name for place, name in filled if place != "path" and _is_required(declared[place, name])]
+    for name in (*in_path, *required):
+        if _is_object(schemas.get(name)):
+            problem = f"it requires the parameter {name[:80]!r} to be an object, which no job can send"
+            raise DocumentProblem("", problem)
     route = Route(
         path=path,
         method=method,
         path_parameters=in_path,
         query_parameters=tuple(names["query"]),
         header_parameters=tuple(names["header"]),
-        required_parameters=tuple(
-            name for place, name in filled if place != "path" and _is_required(declared[place, name])
-        ),
+        required_parameters=tuple(required),
         content_type=body.content_type,
         has_body=body.is_sent,
     )
@@ -202,6 +206,16 @@ def _schema(parameter: Node) -> Node | None:
     content = parameter.get("content")
     media = next((node.followed() for _, node in content.each()), None) if content else None
     return media.at("schema") if media else None
+
+
+def _is_object(schema: Node | None) -> bool:
+    """Whether nothing but an object, or null, fits a schema."""
+    for part in composing(schema, "allOf") if schema else ():
+        kinds = part.value.get("type")
+        listed = kinds if isinstance(kinds, list) else [kinds]
+        if "object" in listed and all(kind in ("object", "null", None) for kind in listed):
+            return True
+    return False
 
 
 def _body(method: str, operation: Node) -> _Body:

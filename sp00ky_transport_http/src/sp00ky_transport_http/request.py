@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import attrs
 from yarl import URL
@@ -168,7 +168,8 @@ class RequestBuilder:
         if route.has_body:
             payload = {name: payload[name] for name in route.query_parameters if name in payload}
         elsewhere = frozenset(route.header_parameters).difference(route.query_parameters)
-        query = urlencode([*_pairs(payload, elsewhere.union(prepared.path.names))])
+        filled = elsewhere.union(prepared.path.names)
+        query = "&".join(_pairs(payload, filled, route.query_separators))
         return self._place.url(path, query) if query else self._place.url(path)
 
     def _headers(self, route: Route, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
@@ -233,15 +234,23 @@ def _payload(job: Job) -> dict[str, Any]:
     return payload
 
 
-def _pairs(payload: Mapping[str, Any], filled: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Yield the payload as a query: arrays repeat their key; null and what the path holds are left out."""
+def _pairs(
+    payload: Mapping[str, Any], filled: frozenset[str], separators: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the parts of a query: arrays that have no separator repeat their key.
+
+    Null, and what the path or a header holds, is left out.
+    """
     for key, value in payload.items():
         if key in filled:
             continue
         where = f"the query parameter {key[:80]!r}"
-        for item in value if isinstance(value, list) else [value]:
-            if item is not None:
-                yield scalar_text(key, where), scalar_text(item, where)
+        items = value if isinstance(value, list) else [value]
+        texts = [quote_plus(scalar_text(item, where)) for item in items if item is not None]
+        if texts and key in separators:
+            texts = [quote(separators[key], safe=",").join(texts)]
+        for text in texts:
+            yield f"{quote_plus(scalar_text(key, where))}={text}"
 
 
 def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:

@@ -176,6 +176,27 @@ def test_a_body_is_sent_as_the_json_type_that_the_document_has(
     assert contract(tmp_path, f"/a: {item}").routes["/a"].content_type == content_type
 
 
+@pytest.mark.parametrize(
+    ("style", "separators"),
+    [
+        ("explode: false", {"q": ","}),
+        ("style: form, explode: false", {"q": ","}),
+        ("style: spaceDelimited", {"q": " "}),
+        ("style: pipeDelimited, explode: false", {"q": "|"}),
+        ("style: pipeDelimited, explode: true", {}),
+        ("style: form", {}),
+        ("style: deepObject", {}),
+        ("style: [form], explode: false", {}),
+    ],
+)
+def test_a_list_that_does_not_explode_has_a_separator(
+    tmp_path: Path, style: str, separators: dict[str, str]
+) -> None:
+    parameters = f"[{{in: query, name: q, {style}}}, {{in: header, name: h, explode: false}}]"
+    found = contract(tmp_path, f"/a: {{get: {{parameters: {parameters}}}}}")
+    assert found.routes["/a"].query_separators == separators
+
+
 def test_what_stands_beside_a_path_item_s_reference_counts(tmp_path: Path) -> None:
     item = "{$ref: '#/components/pathItems/A', parameters: [{in: query, name: q}]}"
     shared = "{post: {parameters: [{in: query, name: r}]}, parameters: [{in: query, name: s}]}"

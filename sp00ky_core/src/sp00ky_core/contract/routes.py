@@ -18,6 +18,7 @@ _MAIN_METHODS = ("get", "put", "patch", "delete")
 _SIDE_METHODS = ("head", "options", "trace")  # count only where there is none of the main ones
 _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
+_SEPARATORS = {"form": ",", "spaceDelimited": " ", "pipeDelimited": "|"}  # by a parameter's style
 _ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
 _NAMED_JSON = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json( *;[ -~]*)?", re.ASCII | re.IGNORECASE)
 # OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
@@ -38,6 +39,7 @@ class Route:
         query_parameters: those that the document declares, in its order; filled from the payload.
         header_parameters: likewise.
         required_parameters: those of the query and the headers without which no request is right.
+        query_separators: what joins the items of a list, by query parameter; others repeat their name.
         content_type: of the body.
         has_body: whether the payload is sent as the body; else it is sent as the query.
     """
@@ -48,6 +50,7 @@ class Route:
     query_parameters: tuple[str, ...] = ()
     header_parameters: tuple[str, ...] = ()
     required_parameters: tuple[str, ...] = ()
+    query_separators: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     content_type: str = "application/json"
     has_body: bool = attrs.field()
 
@@ -163,6 +166,9 @@ def _with_parameters(
         query_parameters=tuple(names["query"]),
         header_parameters=tuple(names["header"]),
         required_parameters=tuple(required),
+        query_separators={
+            name: found for name in names["query"] if (found := _separator(declared["query", name]))
+        },
         content_type=body.content_type,
         has_body=body.is_sent,
     )
@@ -192,6 +198,12 @@ def _is_filled(place: str, name: str, parameter: Node) -> bool:
     if _is_required(parameter):
         raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
     return False
+
+
+def _separator(parameter: Node) -> str | None:
+    style = parameter.value.get("style", "form")
+    explodes = parameter.value.get("explode", style == "form")
+    return None if explodes else _SEPARATORS.get(str(style))
 
 
 def _is_required(parameter: Node) -> bool:

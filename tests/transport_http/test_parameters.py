@@ -101,6 +101,21 @@ def test_what_goes_into_headers_and_the_path_is_no_part_of_the_query() -> None:
     assert str(request.template.url) == "http://api.test/t/1?both=b&more=2"
 
 
+@pytest.mark.parametrize(
+    ("separator", "query"),
+    [(",", "a=x%2Cy,1,b+c&b=1&b=2"), (" ", "a=x%2Cy%201%20b+c&b=1&b=2"), ("|", "a=x%2Cy%7C1%7Cb+c&b=1&b=2")],
+)
+def test_a_list_with_a_separator_is_one_value(separator: str, query: str) -> None:
+    route = Route(path="/t", method="GET", query_parameters=("a",), query_separators={"a": separator})
+    request = sent(route, {"a": ["x,y", 1, None, "b c"], "b": [1, 2]})
+    assert isinstance(request, Request)
+    assert str(request.template.url.raw_query_string) == query
+    for nothing in ([], [None], None):
+        empty = sent(route, {"a": nothing})
+        assert isinstance(empty, Request)
+        assert empty.template.url.raw_query_string == ""
+
+
 def test_a_method_without_a_body_sends_the_payload_as_the_query() -> None:
     request = sent(Route(path="/t", method="DELETE", has_body=False), {"a": 1})
     assert isinstance(request, Request)

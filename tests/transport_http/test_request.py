@@ -109,6 +109,17 @@ def test_the_body_is_the_payload_byte_for_byte() -> None:
     assert request_of(payload=payload).body == payload
 
 
+@pytest.mark.parametrize("path", ["/t", "/t/{id}"])
+@pytest.mark.parametrize("headers", [{}, {"X-Plugin": "1", "content-type": "text/plain"}])
+def test_the_body_is_sent_as_its_route_s_type(path: str, headers: dict[str, str]) -> None:
+    attempt = attempt_for(BASE, path, payload={"id": 1}, headers=headers)
+    route = attrs.evolve(attempt.route, content_type="application/merge-patch+json")
+    request = build(attrs.evolve(attempt, route=route))
+    assert isinstance(request, Request)
+    assert headers_of(request)["Content-Type"] == "application/merge-patch+json"
+    assert headers_of(request_of(path, payload={"id": 1}))["Content-Type"] == "application/json"
+
+
 @pytest.mark.parametrize(
     "payload", [b"\xef\xbb\xbf{}", '{"utf": 16}'.encode("utf-16"), b'{"n":' + b"9" * 5_000 + b"}"]
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import attrs
 from yarl import URL
@@ -85,6 +85,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
 class _PreparedRoute:
     route: Route
     path: RoutePath
+    headers: Mapping[str, str] = attrs.field(repr=False)
     template: Template | None  # where neither the path nor the query depends on the payload
 
 
@@ -103,7 +104,6 @@ class RequestBuilder:
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
-        self._common = self._headers()
         self.redaction: Redaction = Redaction(_secrets(backend, self.token))
         self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
 
@@ -140,11 +140,12 @@ class RequestBuilder:
     def _prepare(self, route: Route) -> _PreparedRoute:
         path = RoutePath.of(route.path)
         depends = path.names or route.query_parameters or route.header_parameters or not route.has_body
-        template = None
+        headers, template = self._headers(route), None
         if not depends:
             url = self._place.url(path.literals[0])
-            template = Template(method=route.method, url=url, headers=self._common)
-        prepared = self._routes[route.path] = _PreparedRoute(route=route, path=path, template=template)
+            template = Template(method=route.method, url=url, headers=headers)
+        prepared = _PreparedRoute(route=route, path=path, headers=headers, template=template)
+        self._routes[route.path] = prepared
         return prepared
 
     def _template(self, prepared: _PreparedRoute, attempt: Attempt, own: Mapping[str, str]) -> Template:
@@ -156,7 +157,7 @@ class RequestBuilder:
             added = {**_header_parameters(prepared.route, payload), **added}  # a plugin's win
         else:
             url = prepared.template.url
-        headers = self._headers(_untraced(own, added)) if added else self._common
+        headers = self._headers(prepared.route, _untraced(own, added)) if added else prepared.headers
         return Template(method=prepared.route.method, url=url, headers=headers)
 
     def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
@@ -167,14 +168,16 @@ class RequestBuilder:
         if route.has_body:
             payload = {name: payload[name] for name in route.query_parameters if name in payload}
         elsewhere = frozenset(route.header_parameters).difference(route.query_parameters)
-        query = urlencode([*_pairs(payload, elsewhere.union(prepared.path.names))])
+        filled = elsewhere.union(prepared.path.names)
+        query = "&".join(_pairs(payload, filled, route.query_separators))
         return self._place.url(path, query) if query else self._place.url(path)
 
-    def _headers(self, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
+    def _headers(self, route: Route, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
         """Return the headers that aren't the job's own; ``added`` are a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
-        return {**defaults, **self._shared, **dict(allowed.values())}
+        shared = {**self._shared, "Content-Type": route.content_type}
+        return {**defaults, **shared, **dict(allowed.values())}
 
     def _allows(self, name: str, value: str) -> bool:
         """Say whether a plugin may add a header: nothing that is ours, or could change the request."""
@@ -231,15 +234,23 @@ def _payload(job: Job) -> dict[str, Any]:
     return payload
 
 
-def _pairs(payload: Mapping[str, Any], filled: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Yield the payload as a query: arrays repeat their key; null and what the path holds are left out."""
+def _pairs(
+    payload: Mapping[str, Any], filled: frozenset[str], separators: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the parts of a query: arrays that have no separator repeat their key.
+
+    Null, and what the path or a header holds, is left out.
+    """
     for key, value in payload.items():
         if key in filled:
             continue
         where = f"the query parameter {key[:80]!r}"
-        for item in value if isinstance(value, list) else [value]:
-            if item is not None:
-                yield scalar_text(key, where), scalar_text(item, where)
+        items = value if isinstance(value, list) else [value]
+        texts = [quote_plus(scalar_text(item, where)) for item in items if item is not None]
+        if texts and key in separators:
+            texts = [quote(separators[key], safe=",").join(texts)]
+        for text in texts:
+            yield f"{quote_plus(scalar_text(key, where))}={text}"
 
 
 def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:

@@ -1,5 +1,6 @@
 """A discriminator chooses among the schemas of an alternative."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,28 @@ def test_a_discriminator_without_a_mapping_goes_by_the_schemas_names(tmp_path: P
     assert pointers(tmp_path, schema, {"a": {"kind": "Bird"}}, **PETS) == ["/a/kind"]
 
 
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("#/components/schemas/com.acme.Cat", "com.acme.Cat"),
+        ("#/components/schemas/Foo%20Cat", "Foo Cat"),
+        ("#/components/schemas/cats~1Tom~0", "cats/Tom~"),
+        ("pets.json#/com.acme.Cat", "com.acme.Cat"),
+        ("Foo%20Cat.json", "Foo Cat"),
+        ("./Cat.schema.json#", "Cat"),
+    ],
+)
+def test_a_name_is_the_last_step_of_a_pointer_or_of_a_file(tmp_path: Path, reference: str, name: str) -> None:
+    (tmp_path / "pets.json").write_text(json.dumps({name: CAT}))
+    for file in ("Foo Cat.json", "Cat.schema.json"):
+        (tmp_path / file).write_text(json.dumps(CAT))
+    union = [{"$ref": reference}, BOTH[1]]
+    schema = field({"oneOf": union, "discriminator": {"propertyName": "kind"}})
+    pets = {name: CAT, "Dog": DOG}
+    assert pointers(tmp_path, schema, {"a": {"kind": name, "lives": 9}}, **pets) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": name, "lives": True}}, **pets) == ["/a/lives"]
+
+
 def test_a_schema_whose_value_is_not_known_is_tried_for_the_others(tmp_path: Path) -> None:
     inline = {"type": "object", "required": ["wings"], "properties": {"wings": {"type": "integer"}}}
     mapping = {"c": "#/components/schemas/Cat"}
@@ -63,6 +86,24 @@ def test_a_schema_whose_value_is_not_known_is_tried_for_the_others(tmp_path: Pat
     assert pointers(tmp_path, schema, {"a": None}, **PETS) == []
 
 
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+@pytest.mark.parametrize("default", ["Dog", "#/components/schemas/Dog", "#/components/schemas/Hound"])
+def test_the_default_mapping_takes_what_belongs_to_none(tmp_path: Path, keyword: str, default: str) -> None:
+    pets = {"Cat": CAT, "Dog": DOG | {"required": ["name"]}, "Hound": {"$ref": BOTH[1]["$ref"]}}
+    discriminator = {"propertyName": "kind", "defaultMapping": default}
+    schema = field(
+        {keyword: [BOTH[0], {"$ref": "#/components/schemas/Hound"}], "discriminator": discriminator}
+    )
+    for payload, expected in [
+        ({"kind": "Cat", "lives": True}, ["/a/lives"]),
+        ({"kind": "bird", "name": "x", "lives": True}, []),
+        ({"kind": "bird", "name": "x", "lives": 9}, ["/a/lives"]),
+        ({"name": "x", "lives": True}, []),
+        ({"name": "x", "lives": 9}, ["/a/lives"]),
+    ]:
+        assert pointers(tmp_path, schema, {"a": payload}, "3.2.0", **pets) == expected, payload
+
+
 def test_a_discriminator_may_be_a_number(tmp_path: Path) -> None:
     mapping = {"1": "#/components/schemas/Cat", "2": "#/components/schemas/Dog"}
     pets = {"Cat": constant(CAT, type="integer"), "Dog": constant(DOG, type="integer")}
@@ -71,9 +112,53 @@ def test_a_discriminator_may_be_a_number(tmp_path: Path) -> None:
     assert pointers(tmp_path, schema, {"a": {"kind": 2, "lives": 9}}, **pets) == ["/a/lives"]
 
 
+def test_a_schema_that_is_mapped_by_its_alias_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "cat.json").write_text(json.dumps(constant(CAT, const="c")))
+    mapping = {"c": "#/components/schemas/Cat", "d": "#/components/schemas/Dog"}
+    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind", "mapping": mapping}})
+    pets = {"Cat": {"$ref": "cat.json"}, "Dog": DOG}
+    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **pets) == []
+    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": True}}, **pets) == ["/a/lives"]
+
+
+def test_a_choice_within_a_choice_is_made_by_both(tmp_path: Path) -> None:
+    def cat(color: str) -> dict[str, Any]:
+        cat = constant(CAT, const="cat")
+        return cat | {"properties": cat["properties"] | {"color": {"const": color}}}
+
+    colors = {each: f"#/components/schemas/{each}" for each in ("black", "white")}
+    inner = {
+        "oneOf": [{"$ref": each} for each in colors.values()],
+        "discriminator": {"propertyName": "color", "mapping": colors},
+    }
+    mapping = {"cat": inner, "dog": BOTH[1]["$ref"]}  # as Pydantic has it
+    outer = {"oneOf": [inner, BOTH[1]], "discriminator": {"propertyName": "kind", "mapping": mapping}}
+    pets = {"black": cat("black"), "white": cat("white"), "Dog": constant(DOG, const="dog")}
+    for payload, expected in [
+        ({"kind": "cat", "color": "black", "lives": 9}, []),
+        ({"kind": "cat", "color": "white", "lives": True}, ["/a/lives"]),
+        ({"kind": "cat", "color": "red"}, ["/a/color"]),
+        ({"kind": "dog", "lives": True}, []),
+    ]:
+        assert pointers(tmp_path, field(outer), {"a": payload}, **pets) == expected, payload
+
+
+def test_values_that_only_python_takes_for_one_stay_apart(tmp_path: Path) -> None:
+    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind"}})
+    pets = {"Cat": constant(CAT, enum=[1, True, 1]), "Dog": constant(DOG, enum=[0, False])}
+    for kind, expected in [(1, []), (True, []), (0, ["/a/lives"]), (False, ["/a/lives"])]:
+        assert pointers(tmp_path, schema, {"a": {"kind": kind, "lives": 9}}, **pets) == expected, kind
+
+
 @pytest.mark.parametrize(
     "discriminator",
-    [{"propertyName": 1}, "kind", {}, None, {"propertyName": "kind", "mapping": {"c": 1, "d": "gone.yml"}}],
+    [
+        {"propertyName": 1},
+        "kind",
+        {},
+        None,
+        {"propertyName": "kind", "mapping": {"c": 1, "d": "gone.yml"}, "defaultMapping": "gone.yml"},
+    ],
 )
 def test_a_discriminator_that_says_nothing_is_left_out(tmp_path: Path, discriminator: Any) -> None:
     schemas = {"Cat": constant(CAT, const="c"), "Dog": constant(DOG, const="d")}

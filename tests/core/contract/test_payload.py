@@ -248,6 +248,19 @@ def test_parameters_come_from_the_payload(users: Contract) -> None:
     assert [each.pointer for each in users.violations(path, broken)] == ["/dry", "/extra", "/id", "/kind"]
 
 
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_a_body_need_not_know_the_parameters(tmp_path: Path, keyword: str) -> None:
+    item = {"additionalProperties": False, "properties": {"name": {"type": "string"}}}
+    body = taking({keyword: [{"$ref": "#/components/schemas/Item"}]})
+    body["parameters"] = [{"name": name, "in": "query", "required": True} for name in ("number", "name")]
+    contract = contract_of(tmp_path, {"/x": {"post": body}}, Item=item)
+    assert contract.violations("/x", {"number": 1, "name": "a"}) == []
+    assert [each.pointer for each in contract.violations("/x", {"name": "a"})] == ["/number"]
+    for wrong in ({"name": 2}, {"name": "a", "extra": 1}):
+        (violation,) = contract.violations("/x", {"number": 1} | wrong)
+        assert "/number" not in str(violation)
+
+
 @pytest.mark.parametrize(
     "value", ["", ".", "..", "a/../b", "%2e%2e", "..%2fx", "..\\x", "%252e%252e", "..;x", [], {}, None]
 )

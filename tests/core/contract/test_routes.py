@@ -37,6 +37,7 @@ def contract(folder: Path, paths: str, more: str = "") -> Contract:
         ("/a", "{$ref: '#/paths/~1a'}", "circle"),
         ("/a", "{post: {parameters: [{$ref: '#/nope'}]}}", "leads nowhere"),
         ("/a", "{post: {parameters: [{in: cookie, name: sid, required: true}]}}", "the cookie 'sid'"),
+        ("/a", "{get: {parameters: [{in: querystring, name: q, required: true}]}}", "the querystring 'q'"),
         ("/a", "{post: {parameters: [{in: header, name: a b, required: true}]}}", "the header 'a b'"),
         ("/a", "{post: {requestBody: {content: {text/csv: {}}}}}", "it takes text/csv"),
         ("/a", '{post: {requestBody: {content: {"text/a\\nb": {}}}}}', "it takes text/a b"),
@@ -55,6 +56,41 @@ def test_a_path_that_can_not_be_called_says_why(tmp_path: Path, path: str, item:
     assert reason in found.unusable[path]
     assert found.route(path) is None
     assert found.route("/good") is not None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "{type: object, properties: {page: {type: integer}}}",
+        "{$ref: '#/components/schemas/Page'}",
+        "{nullable: true, allOf: [{$ref: '#/components/schemas/Page'}]}",
+        "{type: [object, 'null']}",
+    ],
+)
+@pytest.mark.parametrize("place", ["query", "header", "path"])
+def test_a_route_that_requires_an_object_as_a_parameter_can_not_be_called(
+    tmp_path: Path, schema: str, place: str
+) -> None:
+    page = "components: {schemas: {Page: {type: object}}}"
+    parameter = f"{{in: {place}, name: page, required: true, style: deepObject, schema: {schema}}}"
+    found = contract(tmp_path, f"'/{{page}}': {{get: {{parameters: [{parameter}]}}}}", page)
+    assert "the parameter 'page' to be an object" in found.unusable["/{page}"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "required"),
+    [
+        ("{type: object}", "false"),
+        ("{type: [object, string]}", "true"),
+        ("{anyOf: [{type: object}]}", "true"),
+    ],
+)
+def test_a_parameter_that_may_be_left_out_or_no_object_does_no_harm(
+    tmp_path: Path, schema: str, required: str
+) -> None:
+    parameter = f"{{in: query, name: page, required: {required}, schema: {schema}}}"
+    found = contract(tmp_path, f"/a: {{get: {{parameters: [{parameter}]}}}}")
+    assert found.route("/a") is not None
 
 
 @pytest.mark.parametrize(
@@ -118,6 +154,47 @@ def test_compiling_finds_every_route_that_is_not_understood(tmp_path: Path) -> N
 def test_one_method_is_enough(tmp_path: Path, item: str, method: str, has_body: bool) -> None:
     route = contract(tmp_path, f"/a: {item}").routes["/a"]
     assert (route.method, route.has_body) == (method, has_body)
+
+
+@pytest.mark.parametrize(
+    ("media", "content_type"),
+    [
+        ("application/json; charset=utf-8", "application/json"),
+        ("application/vnd.api+json", "application/vnd.api+json"),
+        ("Application/Vnd.x+JSON; version=2", "Application/Vnd.x+JSON; version=2"),
+        ("application/*+json", "application/json"),
+        ("*/*", "application/json"),
+        ("application/x+json;\\r\\nX: y", "application/json"),
+        ("application/x+json; \u20ac", "application/json"),
+        ('application/*+json": {}, "text/x.y+json', "text/x.y+json"),
+    ],
+)
+def test_a_body_is_sent_as_the_json_type_that_the_document_has(
+    tmp_path: Path, media: str, content_type: str
+) -> None:
+    item = f'{{post: {{requestBody: {{content: {{"{media}": {{}}}}}}}}}}'
+    assert contract(tmp_path, f"/a: {item}").routes["/a"].content_type == content_type
+
+
+@pytest.mark.parametrize(
+    ("style", "separators"),
+    [
+        ("explode: false", {"q": ","}),
+        ("style: form, explode: false", {"q": ","}),
+        ("style: spaceDelimited", {"q": " "}),
+        ("style: pipeDelimited, explode: false", {"q": "|"}),
+        ("style: pipeDelimited, explode: true", {}),
+        ("style: form", {}),
+        ("style: deepObject", {}),
+        ("style: [form], explode: false", {}),
+    ],
+)
+def test_a_list_that_does_not_explode_has_a_separator(
+    tmp_path: Path, style: str, separators: dict[str, str]
+) -> None:
+    parameters = f"[{{in: query, name: q, {style}}}, {{in: header, name: h, explode: false}}]"
+    found = contract(tmp_path, f"/a: {{get: {{parameters: {parameters}}}}}")
+    assert found.routes["/a"].query_separators == separators
 
 
 def test_what_stands_beside_a_path_item_s_reference_counts(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Let a ``discriminator`` choose among the schemas of a ``oneOf`` or ``anyOf``.
 
 A value of its property belongs to the schema that the mapping names for it, else to those that have it as
-``const`` or in ``enum`` of that property, else to the schema of that name.
+``const`` or in ``enum`` of that property, else to the schema of that name, else to the default mapping's.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
+from sp00ky_core.encoding.json_pointer import steps_of
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
 _ALTERNATIVES = ("oneOf", "anyOf")
@@ -25,6 +27,7 @@ class _Branch:
     schema: Any  # rewritten
     values: list[Any]  # of the property; empty where that isn't known
     requires: bool  # the property
+    is_default: bool  # takes the values that belong to none
 
 
 def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] | None:
@@ -36,12 +39,14 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
     named = discriminator.get("propertyName") if discriminator else None
     if discriminator is None or listed is None or named is None or not isinstance(named.value, str):
         return None
-    mapped = _mapped(discriminator)
+    mapped, default = _mapped(discriminator), discriminator.get("defaultMapping")
+    defaults = set(_mapping_places(default)) if default else set()
     branches = [
         _Branch(
             schema=schema,
             values=_values(branch, named.value, mapped),
             requires=_requires(branch, named.value, set()),
+            is_default=not defaults.isdisjoint(_places(branch)),
         )
         for (_, branch), schema in zip(listed.each(), schemas, strict=True)
     ]
@@ -52,23 +57,34 @@ def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str
     every = {keyword: [branch.schema for branch in branches]}
     by_value: dict[str, tuple[Any, list[Any]]] = {}
     for branch in branches:
-        for value in branch.values:
-            by_value.setdefault(json.dumps(value), (value, []))[1].append(branch.schema)
+        for text, value in {json.dumps(value): value for value in branch.values}.items():  # 1 is not true
+            by_value.setdefault(text, (value, []))[1].append(branch.schema)
     if not by_value:
         return None
     cases = [
-        {"if": _has(name, [value]), "then": schemas[0] if len(schemas) == 1 else {keyword: schemas}}
-        for value, schemas in by_value.values()
+        {"if": _has(name, [value]), "then": _any_of(keyword, schemas)} for value, schemas in by_value.values()
     ]
-    unnamed = [branch.schema for branch in branches if not branch.values]
+    others = [branch.schema for branch in branches if branch.is_default or not branch.values]
     known = _has(name, [value for value, _ in by_value.values()])
-    other = {"if": known, "else": {keyword: unnamed}} if unnamed else known
-    absent = {"if": {"type": "object"}, "then": {"required": [name]}, "else": every}
+    other = {"if": known, "else": _any_of(keyword, others)} if others else known
+    absent = _without(name, keyword, branches)
     return {
         "if": {"type": "object", "required": [name]},
         "then": {"allOf": [other, *cases]},
-        "else": absent if all(branch.requires for branch in branches) else every,
+        "else": every if absent is None else {"if": {"type": "object"}, "then": absent, "else": every},
     }
+
+
+def _without(name: str, keyword: str, branches: Sequence[_Branch]) -> Any:
+    """Return the schema of an object without the property; None: it may be any of them."""
+    defaults = [branch.schema for branch in branches if branch.is_default]
+    if defaults:
+        return _any_of(keyword, defaults)
+    return {"required": [name]} if all(branch.requires for branch in branches) else None
+
+
+def _any_of(keyword: str, schemas: list[Any]) -> Any:
+    return schemas[0] if len(schemas) == 1 else {keyword: schemas}
 
 
 def _has(name: str, values: list[Any]) -> dict[str, Any]:
@@ -82,8 +98,16 @@ def _values(branch: Node, name: str, mapped: dict[Place, list[Any]]) -> list[Any
     values = [value for place in dict.fromkeys(_places(branch)) for value in mapped.get(place, ())]
     values += [value for value in constants or () if value not in taken]
     if not values and constants is None and branch.is_reference:
-        values = [re.split(r"[#/]", branch.value["$ref"])[-1].partition(".")[0]]
+        values = [_name(branch.value["$ref"])]
     return values
+
+
+def _name(reference: str) -> str:
+    """Return the name that a reference ends with, without the extension of a file."""
+    file, _, pointer = reference.partition("#")
+    if pointer:
+        return steps_of(f"/{unquote(pointer)}")[-1]
+    return unquote(file).rpartition("/")[2].partition(".")[0]
 
 
 def _mapped(discriminator: Node) -> dict[Place, list[Any]]:

@@ -81,7 +81,7 @@ class Contract:
         if parts is None:
             return None
         try:
-            check = PayloadCheck(parts.route, compiled([parts], self._schemas))
+            check = PayloadCheck(parts, compiled([parts], self._schemas))
         except DocumentProblem as error:
             self.unusable[path] = error.problem
             del self._parts[path], self.routes[path]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, filterfalse, islice
 from typing import Any
 
 import attrs
 import jsonschema_rs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
+from sp00ky_core.contract.formats import FORMATS
 from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.path_safety import segment_problem
 from sp00ky_core.contract.routes import Route, RouteParts
-from sp00ky_core.contract.schema import Schemas
+from sp00ky_core.contract.schema import Schemas, composing
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
 
@@ -98,7 +99,9 @@ def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Dr
     each = [payload_schema(parts, schemas) for parts in needed]
     schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, _nodes(needed))
     try:
-        return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, mask="the value")
+        return jsonschema_rs.Draft202012Validator(
+            schema, validate_formats=True, formats=FORMATS, mask="the value"
+        )
     except jsonschema_rs.ValidationError as error:
         where = schemas.shown(error.instance_path)
         text = _short(f"its schema can't be used: {error.message}{f' (at {where})' if where else ''}")
@@ -110,11 +113,10 @@ def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Dr
 class PayloadCheck:
     """Check the payloads of one route."""
 
-    def __init__(self, route: Route, validator: jsonschema_rs.Draft202012Validator) -> None:
-        self.route = route
-        self._parameters = frozenset(
-            (*route.path_parameters, *route.query_parameters, *route.header_parameters)
-        )
+    def __init__(self, parts: RouteParts, validator: jsonschema_rs.Draft202012Validator) -> None:
+        self.route = route = parts.route
+        parameters = (*route.path_parameters, *route.query_parameters, *route.header_parameters)
+        self._undeclared = frozenset(parameters).difference(_properties(parts.body) if parts.body else ())
         self._problems = _problem_finders(route)
         self._validator = validator
         self._is_valid = validator.is_valid
@@ -131,16 +133,13 @@ class PayloadCheck:
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
 
     def _found(self, instance: Mapping[str, Any]) -> list[Violation]:
-        errors = self._validator.iter_errors(instance)
-        return list(islice(self._translated(errors), _MOST_VIOLATIONS))
-
-    def _translated(self, errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
-        for error in errors:
-            if error.kind.name in _UNEXPECTED and not error.instance_path:
-                # The payload also holds the parameters, and bodies don't name those.
-                yield from _unexpected(error, self._parameters)
-            else:
-                yield from _violations(error)
+        errors: Iterable[jsonschema_rs.ValidationError] = self._validator.iter_errors(instance)
+        if self._undeclared:  # the payload also holds the parameters, and bodies don't name those
+            body = {name: value for name, value in instance.items() if name not in self._undeclared}
+            of_body = filter(_is_of_body, self._validator.iter_errors(body))
+            errors = chain(filterfalse(_is_of_body, errors), of_body)
+        violations = chain.from_iterable(map(_violations, errors))
+        return list(islice(violations, _MOST_VIOLATIONS))
 
     def _unfit(self, payload: Mapping[str, Any], known: set[str]) -> Iterator[Violation]:
         """Yield what can't be written into the path, the query or a header."""
@@ -151,6 +150,17 @@ class PayloadCheck:
             problem = problem_of(payload[name]) if name in payload else None
             if problem and pointer_of([name]) not in known:
                 yield Violation(pointer=pointer_of([name]), message=problem)
+
+
+def _properties(body: Node) -> Iterator[str]:
+    """Yield the names of the properties that a body declares."""
+    for schema in composing(body, "allOf", "anyOf", "oneOf"):
+        properties = schema.get("properties")
+        yield from (name for name, _ in properties.each()) if properties else ()
+
+
+def _is_of_body(error: jsonschema_rs.ValidationError) -> bool:
+    return error.evaluation_path[:1] == ["$ref"]  # as in `payload_schema`
 
 
 def _problem_finders(route: Route) -> dict[str, ProblemOf]:
@@ -173,17 +183,12 @@ def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
         missing = error.kind.as_dict()["property"]
         yield Violation(pointer=pointer_of([*error.instance_path, missing]), message="it is missing")
     elif kind in _UNEXPECTED:
-        yield from _unexpected(error, frozenset())
+        for name in error.kind.as_dict()["unexpected"]:
+            pointer = pointer_of([*error.instance_path, name])
+            yield Violation(pointer=pointer, message="the contract knows no such property")
     else:
         nearest = _nearest(error) if kind in {"anyOf", "oneOf"} else ""
         yield Violation(pointer=pointer_of(error.instance_path), message=_short(error.message + nearest))
-
-
-def _unexpected(error: jsonschema_rs.ValidationError, allowed: frozenset[str]) -> Iterator[Violation]:
-    for name in error.kind.as_dict()["unexpected"]:
-        if name not in allowed:
-            pointer = pointer_of([*error.instance_path, name])
-            yield Violation(pointer=pointer, message="the contract knows no such property")
 
 
 def _nearest(error: jsonschema_rs.ValidationError) -> str:

@@ -10,6 +10,7 @@ import attrs
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_HEADERS
 from sp00ky_core.contract.path_safety import path_problem
+from sp00ky_core.contract.schema import composing
 
 __all__ = ["Route", "RouteParts", "described_routes"]
 
@@ -17,7 +18,9 @@ _MAIN_METHODS = ("get", "put", "patch", "delete")
 _SIDE_METHODS = ("head", "options", "trace")  # count only where there is none of the main ones
 _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
+_SEPARATORS = {"form": ",", "spaceDelimited": " ", "pipeDelimited": "|"}  # by a parameter's style
 _ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
+_NAMED_JSON = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json( *;[ -~]*)?", re.ASCII | re.IGNORECASE)
 # OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
 _NOT_FILLED = CLOSED_HEADERS.union(
     ("accept", "content-type", "idempotency-key", "sp00ky-attempt"),
@@ -36,6 +39,8 @@ class Route:
         query_parameters: those that the document declares, in its order; filled from the payload.
         header_parameters: likewise.
         required_parameters: those of the query and the headers without which no request is right.
+        query_separators: what joins the items of a list, by query parameter; others repeat their name.
+        content_type: of the body.
         has_body: whether the payload is sent as the body; else it is sent as the query.
     """
 
@@ -45,6 +50,8 @@ class Route:
     query_parameters: tuple[str, ...] = ()
     header_parameters: tuple[str, ...] = ()
     required_parameters: tuple[str, ...] = ()
+    query_separators: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    content_type: str = "application/json"
     has_body: bool = attrs.field()
 
     @has_body.default
@@ -67,6 +74,13 @@ class RouteParts:
     body: Node | None
     parameters: Mapping[str, Node]
     operation_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class _Body:
+    schema: Node | None = None  # None where anything goes
+    content_type: str = "application/json"
+    is_sent: bool = True
 
 
 def described_routes(documents: Documents) -> Iterator[tuple[str, RouteParts | str]]:
@@ -96,9 +110,9 @@ def _route_parts(path: str, item: Node) -> RouteParts:
     operation = next(found for each in items if (found := each.get(method)))
     if not isinstance(operation.value, dict):
         raise DocumentProblem("", f"expected a mapping under {method!r}")
-    body, has_body = _body(method, operation)
+    body = _body(method, operation)
     parameters = _parameters([*reversed(items), operation])
-    parts = _with_parameters(path, method.upper(), parameters, body, has_body)
+    parts = _with_parameters(path, method.upper(), parameters, body)
     operation_id = operation.value.get("operationId")
     return attrs.evolve(parts, operation_id=operation_id if isinstance(operation_id, str) else None)
 
@@ -132,7 +146,7 @@ def _method(items: list[Node]) -> str:
 
 
 def _with_parameters(
-    path: str, method: str, declared: Mapping[tuple[str, str], Node], body: Node | None, has_body: bool
+    path: str, method: str, declared: Mapping[tuple[str, str], Node], body: _Body
 ) -> RouteParts:
     names = {place: [name for at, name in declared if at == place] for place in ("query", "header")}
     in_path = tuple(_PARAMETER.findall(path))
@@ -140,19 +154,26 @@ def _with_parameters(
         (place, name) for place, listed in names.items() for name in listed
     ]
     schemas = {name: _schema(declared[place, name]) for place, name in filled if (place, name) in declared}
+    required = [name for place, name in filled if place != "path" and _is_required(declared[place, name])]
+    for name in (*in_path, *required):
+        if _is_object(schemas.get(name)):
+            problem = f"it requires the parameter {name[:80]!r} to be an object, which no job can send"
+            raise DocumentProblem("", problem)
     route = Route(
         path=path,
         method=method,
         path_parameters=in_path,
         query_parameters=tuple(names["query"]),
         header_parameters=tuple(names["header"]),
-        required_parameters=tuple(
-            name for place, name in filled if place != "path" and _is_required(declared[place, name])
-        ),
-        has_body=has_body,
+        required_parameters=tuple(required),
+        query_separators={
+            name: found for name in names["query"] if (found := _separator(declared["query", name]))
+        },
+        content_type=body.content_type,
+        has_body=body.is_sent,
     )
     return RouteParts(
-        route=route, body=body, parameters={name: node for name, node in schemas.items() if node}
+        route=route, body=body.schema, parameters={name: node for name, node in schemas.items() if node}
     )
 
 
@@ -170,14 +191,19 @@ def _parameters(holders: list[Node]) -> dict[tuple[str, str], Node]:
 
 def _is_filled(place: str, name: str, parameter: Node) -> bool:
     """Whether a job fills a parameter. Raises ``DocumentProblem`` where it should and can't."""
-    if place == "header":
-        if HEADER_NAME.fullmatch(name):
-            return name.lower() not in _NOT_FILLED
-    elif place != "cookie":
-        return place in {"path", "query"}
+    if place in {"path", "query"}:
+        return True
+    if place == "header" and HEADER_NAME.fullmatch(name):
+        return name.lower() not in _NOT_FILLED
     if _is_required(parameter):
         raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
     return False
+
+
+def _separator(parameter: Node) -> str | None:
+    style = parameter.value.get("style", "form")
+    explodes = parameter.value.get("explode", style == "form")
+    return None if explodes else _SEPARATORS.get(str(style))
 
 
 def _is_required(parameter: Node) -> bool:
@@ -194,18 +220,28 @@ def _schema(parameter: Node) -> Node | None:
     return media.at("schema") if media else None
 
 
-def _body(method: str, operation: Node) -> tuple[Node | None, bool]:
-    """Return the schema of the JSON body, None where anything goes, and whether there is a body at all."""
+def _is_object(schema: Node | None) -> bool:
+    """Whether nothing but an object, or null, fits a schema."""
+    for part in composing(schema, "allOf") if schema else ():
+        kinds = part.value.get("type")
+        listed = kinds if isinstance(kinds, list) else [kinds]
+        if "object" in listed and all(kind in ("object", "null", None) for kind in listed):
+            return True
+    return False
+
+
+def _body(method: str, operation: Node) -> _Body:
     request = operation.get("requestBody") if method.upper() not in _BODILESS else None
     content = request.get("content") if request else None
     if content is None or not isinstance(content.value, dict) or not content.value:
-        return None, method in {"post", "put", "patch"}
+        return _Body(is_sent=method in {"post", "put", "patch"})
     media = min(filter(_is_json, content.value), key=_precision, default=None)
     if media is None:
         taken = " ".join(", ".join(content.value).split())[:200]
         raise DocumentProblem("", f"it takes {taken}, and a job is sent as application/json")
     node = content.get(media)
-    return (node.at("schema") if node else None), True
+    content_type = media if _NAMED_JSON.fullmatch(media) else "application/json"
+    return _Body(schema=node.at("schema") if node else None, content_type=content_type)
 
 
 def _essence(media: str) -> str:
@@ -217,4 +253,5 @@ def _is_json(media: str) -> bool:
 
 
 def _precision(media: str) -> tuple[int, str]:
-    return {"application/json": 0, "application/*": 2, "*/*": 3}.get(_essence(media), 1), media
+    others = 1 if _NAMED_JSON.fullmatch(media) else 2
+    return {"application/json": 0, "application/*": 3, "*/*": 4}.get(_essence(media), others), media

@@ -5,7 +5,7 @@ A bundle stands alone: whatever its schemas refer to, in this file or another, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -86,7 +86,8 @@ class _Rewriting:
         self._beside = beside
         self.met: list[Node] = []
 
-    def schema(self, node: Node) -> Any:
+    def schema(self, node: Node, whole: Node | None = None) -> Any:
+        """Rewrite a schema; ``whole`` is the one that has it in its ``allOf``."""
         source = node.value
         if source is None or isinstance(source, bool):
             return source is not False  # YAML's `name:` without anything says nothing about it
@@ -96,7 +97,7 @@ class _Rewriting:
         if not written or self._beside:
             for key in source:
                 self._rewrite_keyword(node, key, written)
-        return json_schema(written, source, lambda name: _is_read_only(node, name))
+        return json_schema(written, source, lambda name: _is_read_only(whole or node, name))
 
     def _referred(self, node: Node) -> dict[str, Any]:
         for keyword in ("$ref", "$dynamicRef"):
@@ -127,7 +128,8 @@ class _Rewriting:
         held = held.followed()
         if not isinstance(held.value, list):
             raise DocumentProblem("", f"expected a list of schemas at {held.shown}")
-        schemas = [self.schema(inner) for _, inner in held.each()]
+        whole = node if key == "allOf" else None
+        schemas = [self.schema(inner, whole) for _, inner in held.each()]
         selection = chosen(node, key, schemas) if key in {"oneOf", "anyOf"} and schemas else None
         if selection is not None:
             key, schemas = "allOf", [selection]
@@ -163,10 +165,26 @@ _KEYWORDS: dict[str, Callable[[_Rewriting, Node, str, Node, dict[str, Any]], Non
 """The keywords that say something about a payload; others (titles, examples, ``x-...``) are left out."""
 
 
-def _is_read_only(node: Node, name: str) -> bool:
-    properties = node.get("properties")
-    declared = properties.at(name) if properties else None
-    return declared is not None and any(
-        isinstance(each.value, dict) and each.value.get("readOnly") is True
-        for each in (declared, declared.followed())
-    )
+def composing(schema: Node, *keywords: str) -> Iterator[Node]:
+    """Yield a schema, and those that its reference and these of its keywords compose it of, each once."""
+    pending = [schema]
+    seen: set[tuple[str, str]] = set()
+    while pending:
+        node = pending.pop()
+        if (node.uri, node.pointer) in seen or not isinstance(node.value, dict):
+            continue
+        seen.add((node.uri, node.pointer))
+        yield node
+        if node.is_reference:
+            pending.append(node.documents.next_node(node.value["$ref"], node))
+        for inner in filter(None, map(node.get, keywords)):
+            pending.extend(each for _, each in inner.each())
+
+
+def _is_read_only(schema: Node, name: str) -> bool:
+    for part in composing(schema, "allOf"):
+        properties = part.get("properties")
+        declared = properties.at(name) if properties else None
+        if declared and any(each.value.get("readOnly") is True for each in composing(declared, "allOf")):
+            return True
+    return False

@@ -79,7 +79,8 @@ class Claimer:
                 jobs += await self._claim_due([each], runner_id, state)
         for table, _ in slots:
             if state.wants_probe(table) and not state.retry_in.get(table.backend):
-                jobs += await self._claim_probe(table, runner_id, state)
+                with state.passing_over(table):
+                    jobs += await self._claim_probe(table, runner_id, state)
         return state.claim_of(jobs, slots)
 
     async def _claim_due(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
@@ -249,8 +250,9 @@ class Claimer:
         state.read(await self._connection.read(surql("claim_shut_backends")), slots)
         for table, count in slots:
             if state.is_open(table):
-                rows = await self._claim_each(table, count, runner_id)
-                claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
+                with state.passing_over(table):
+                    rows = await self._claim_each(table, count, runner_id)
+                    claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
         return claimed
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Mapping[str, Any]]:

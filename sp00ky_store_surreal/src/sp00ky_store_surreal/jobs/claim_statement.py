@@ -16,10 +16,8 @@ from sp00ky_store_surreal.surql.claim_parts import (
     bindings_of,
     but,
     chosen,
-    due_ids,
-    first_due_ids,
-    group_of,
     lone_due_ids,
+    shared_due_ids,
     unleased,
     until_of,
 )
@@ -75,14 +73,8 @@ class ClaimWriter:
             names = {"table": quoted(table.table), "n": n, "but": passed}
             due = {}
             for rank in RANKS if self._looks_wide(table) else (0,):
-                head = heads.at(table, rank)
-                ranked = {**names, "group": group_of(rank, embedded=False)}
-                bindings[f"head{n}_{rank}"] = head
-                if head is None:
-                    due[rank] = first_due_ids(ranked, beyond=start > 0)
-                else:
-                    place = {**ranked, "from": f" AND run_at >= $head{n}_{rank}"}
-                    due[rank] = due_ids(place, beyond=start > 0)
+                bindings[f"head{n}_{rank}"] = head = heads.at(table, rank)
+                due[rank] = shared_due_ids(names, rank, head, beyond=start > 0)
             part = surql(
                 "claim_shared",
                 n=n,

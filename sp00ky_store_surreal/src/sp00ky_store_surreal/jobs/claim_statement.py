@@ -49,7 +49,7 @@ class ClaimWriter:
             due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
             places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
             own = ", lease_until" if table.timeout_overridable else ""
-            part = surql("claim_embedded", until=until_of(table, n), own=own, **places)
+            part = self._lift(n, table) + surql("claim_embedded", until=until_of(table, n), own=own, **places)
             statement += limited(self._choice(n, table, due), part, table, n)
         return statement, bindings
 
@@ -75,7 +75,7 @@ class ClaimWriter:
             for rank in RANKS if self._looks_wide(table) else (0,):
                 bindings[f"head{n}_{rank}"] = head = heads.at(table, rank)
                 due[rank] = shared_due_ids(names, rank, head, beyond=start > 0)
-            part = surql(
+            part = self._lift(n, table) + surql(
                 "claim_shared",
                 n=n,
                 table=quoted(table.table),
@@ -84,7 +84,8 @@ class ClaimWriter:
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
             )
-            statement += limited(self._choice(n, table, due), part, table, n)
+            at_once = self._looks_wide(table) and len(slots) == 1  # several are one transaction below
+            statement += limited(self._choice(n, table, due), part, table, n, at_once=at_once)
             bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}
         # All or none: a backend's rows would be lost with the reply where another's collide.
         return (f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement), bindings
@@ -100,6 +101,10 @@ class ClaimWriter:
         if not self._looks_wide(table):
             return surql("claim_choice_by_age", n=n, table=quoted(table.table), due=due[0])
         return chosen(n, table, due, skips=bool(self.skipped))
+
+    def _lift(self, n: str, table: JobTable) -> str:
+        """Free stale keys in the claim itself: where that alone collided, the rest would be done twice."""
+        return surql("claim_lift_stale_keys", n=n) if self._looks_wide(table) else ""
 
     def _looks_wide(self, table: JobTable) -> bool:
         return self.groups.are_in(table)

@@ -104,7 +104,7 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
         passed=but({"skipped": skips} if skips else {}),
         due_only=" AND $head.run_at <= $heads.now",
         **names,
-    ) + surql("claim_lift_stale_keys", n=n)
+    )
 
 
 def due_now(
@@ -129,6 +129,7 @@ def due_now(
         for rank in RANKS
     }
     choice = chosen("", table, due, skips=bool(skipped), gate="false")
+    choice += surql("claim_lift_stale_keys", n="")
     bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
     bound = bindings | ({"skipped": list(skipped)} if skipped else {})
     bound |= {f"head_{rank}": head for rank, head in heads.items()}

@@ -105,3 +105,17 @@ async def test_a_probe_that_cant_be_taken_costs_no_other_backend_its_jobs(
     claim = await store.claim({"api": 5, "mail": 5}, "r")
     assert [job.backend for job in claim] == ["mail"]
     assert claim.breakers["api"].wants_probe
+
+
+async def test_a_table_that_refuses_claims_takes_no_job_of_another(
+    make_two: MakeTwo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a job would be nobody's until it is released."""
+    store = await make_two(PLAIN, monkeypatch, "no such statement")
+    await store.add([NewJob(path="/b", backend="mail") for _ in range(3)])
+    await store._connection.write(
+        "DEFINE EVENT no ON job WHEN $after.status = 'processing' THEN { THROW 'no' }"
+    )
+    claim = await store.claim({"api": 1, "mail": 1}, "r")
+    (taken,) = await store._connection.read("SELECT VALUE <string>id FROM mail WHERE status = 'processing'")
+    assert taken == [job.id for job in claim]

@@ -49,9 +49,9 @@ class ClaimWriter:
             due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
             places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
             own = ", lease_until" if table.timeout_overridable else ""
-            part = self._lift(n, table) + surql("claim_embedded", until=until_of(table, n), own=own, **places)
-            statement += limited(self._choice(n, table, due), part, table, n)
-        return statement, bindings
+            part = surql("claim_embedded", until=until_of(table, n), own=own, **places)
+            statement += self._claimed(n, table, due, part, slots)
+        return _all_or_none(statement, slots), bindings
 
     def among_others(
         self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], columns: str, trims: bool
@@ -75,7 +75,7 @@ class ClaimWriter:
             for rank in RANKS if self._looks_wide(table) else (0,):
                 bindings[f"head{n}_{rank}"] = head = heads.at(table, rank)
                 due[rank] = shared_due_ids(names, rank, head, beyond=start > 0)
-            part = self._lift(n, table) + surql(
+            part = surql(
                 "claim_shared",
                 n=n,
                 table=quoted(table.table),
@@ -84,11 +84,9 @@ class ClaimWriter:
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
             )
-            at_once = self._looks_wide(table) and len(slots) == 1  # several are one transaction below
-            statement += limited(self._choice(n, table, due), part, table, n, at_once=at_once)
+            statement += self._claimed(n, table, due, part, slots)
             bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}
-        # All or none: a backend's rows would be lost with the reply where another's collide.
-        return (f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement), bindings
+        return _all_or_none(statement, slots), bindings
 
     def _bindings(self, slots: Slots) -> dict[str, Any]:
         bindings: dict[str, Any] = {"runner": self.runner_id, **self.skipped}
@@ -97,14 +95,18 @@ class ClaimWriter:
             bindings[f"after{number}"] = self.groups.after(table)
         return bindings
 
+    def _claimed(self, n: str, table: JobTable, due: Mapping[int, str], part: str, slots: Slots) -> str:
+        """Write a backend's choice and claim; stale keys are freed in the claim's own transaction."""
+        choice = self._choice(n, table, due)
+        if not self._looks_wide(table):
+            return limited(choice, part, table, n)
+        part = surql("claim_lift_stale_keys", n=n) + part
+        return limited(choice, part, table, n, at_once=len(slots) == 1)
+
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
         if not self._looks_wide(table):
             return surql("claim_choice_by_age", n=n, table=quoted(table.table), due=due[0])
         return chosen(n, table, due, skips=bool(self.skipped))
-
-    def _lift(self, n: str, table: JobTable) -> str:
-        """Free stale keys in the claim itself: where that alone collided, the rest would be done twice."""
-        return surql("claim_lift_stale_keys", n=n) if self._looks_wide(table) else ""
 
     def _looks_wide(self, table: JobTable) -> bool:
         return self.groups.are_in(table)
@@ -112,3 +114,8 @@ class ClaimWriter:
     def _live(self, table: JobTable) -> str:
         """Keep the ordering_key, and take away what marked an attempt of before as under way."""
         return ", ordering_live = ordering_key" if self._looks_wide(table) or table.has_limits else ""
+
+
+def _all_or_none(statement: str, slots: Slots) -> str:
+    """Claim in one transaction: a backend's rows would be lost where another's collide, or are refused."""
+    return f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement

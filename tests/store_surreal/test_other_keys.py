@@ -68,6 +68,18 @@ async def test_they_take_no_jobs_place_where_claims_go_row_by_row(migrated: Surr
     assert await rows(migrated) == before
 
 
+async def test_they_take_no_place_in_flight(make_store: Callable[..., SurrealStore], url: str) -> None:
+    store = make_store(url, (JobTable(backend="api", table="job", max_in_flight=2),))
+    await store.open()
+    await store.migrate()
+    for number in range(2):
+        await write(store, f"[{number}]", ", status: 'processing'")
+    await store.add([NewJob(path="/b", backend="api") for _ in range(3)])
+    claims = [len(await store.claim({"api": 3}, "r")) for _ in range(2)]
+    await store.close()
+    assert claims == [2, 0]
+
+
 async def test_nothing_is_due_for_them(migrated: SurrealStore) -> None:
     await fill(migrated)
     assert await migrated.next_due(["api"]) is None

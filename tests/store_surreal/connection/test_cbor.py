@@ -11,7 +11,14 @@ import cbor2
 import pytest
 from surrealdb import RecordID
 
-from sp00ky_store_surreal.connection.cbor import UNREADABLE, decoded, encoded, number_of, record_of
+from sp00ky_store_surreal.connection.cbor import (
+    UNREADABLE,
+    decoded,
+    encoded,
+    killed_query,
+    number_of,
+    record_of,
+)
 
 ID = UUID("00000000-0000-7000-8000-000000000000")
 
@@ -52,6 +59,12 @@ def test_what_a_notification_is_about(key: Any, spelt: bool) -> None:
     record = cbor2.CBORTag(8, ["job", key])
     found = record_of(cbor2.dumps({"result": {"record": record}}))
     assert (found is not None) == spelt
+
+
+@pytest.mark.parametrize(("action", "found"), [("KILLED", ID), ("CREATE", None)])
+def test_which_live_query_has_ended(action: str, found: object) -> None:
+    news = {"action": action, "id": ID, "record": RecordID("job", "KILLED"), "result": None}
+    assert killed_query(encoded({"result": news})) == found
 
 
 @pytest.mark.parametrize(

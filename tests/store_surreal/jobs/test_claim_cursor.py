@@ -13,9 +13,13 @@ import pytest_asyncio
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection.executor import Lane
+from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim_cursor
 from sp00ky_store_surreal.jobs.claim_cursor import Groups
+from sp00ky_store_surreal.jobs.claim_refusals import Care
 from sp00ky_store_surreal.observe import notifications
+from sp00ky_store_surreal.surql.loader import surql
 
 TABLE = JobTable(backend="api", table="job")
 
@@ -95,6 +99,27 @@ async def test_a_job_is_due_behind_those_of_years_with_five_digits(
     await shared.release("a", keep=())
     await shared._connection.write("CREATE sp00ky_breaker:api SET backend = 'api', state = 'open'")
     assert await paths(shared, 50) == ["/now"]
+
+
+@pytest.mark.parametrize("how", ["one by one", "probe"])
+async def test_no_claim_begins_where_a_million_were_claimed(
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Nor where rows are claimed one by one, nor where the breaker sends a probe: it would be cut off."""
+    ask = shared._connection._link.ask
+
+    async def cut_off(statement: str, bindings: Any, *, lane: Lane, resend: bool) -> list[Any]:
+        if lane is Lane.CLAIM and surql("fragments/dated_since_year_1").strip() in statement:
+            raise TookTooLong(store="", problem="it exceeded the timeout")
+        return await ask(statement, bindings, lane=lane, resend=resend)
+
+    await shared.add([NewJob(path="/now", backend="api")])
+    if how == "probe":
+        await shared._connection.write("CREATE sp00ky_breaker:api SET backend = 'api', state = 'open'")
+    else:
+        monkeypatch.setattr(shared._claimer._care, "now", lambda: Care.MOST)
+    monkeypatch.setattr(shared._connection._link, "ask", cut_off)
+    assert await paths(shared, 1) == ["/now"]
 
 
 @pytest.mark.parametrize("far", [0, 60])

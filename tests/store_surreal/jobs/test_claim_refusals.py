@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection.executor import Lane
+from sp00ky_store_surreal.errors import TookTooLong
+from sp00ky_store_surreal.jobs.claim_reply import REST
+
+PLAIN = JobTable(backend="api", table="job")
+LIMITED = JobTable(backend="api", table="job", max_in_flight=5)
+MakeTwo = Callable[[JobTable, pytest.MonkeyPatch, str], Awaitable[SurrealStore]]
 
 
 async def test_a_row_that_cant_be_claimed_is_passed_over_for_a_while(
@@ -45,3 +56,66 @@ async def test_a_row_that_nobody_can_write_is_passed_over(
         assert [job.id for job in await migrated.claim({"api": 5}, "r")] in ([good.id], [])
     assert (await migrated.get(good.id)).status is JobStatus.PROCESSING
     assert "job:stuck" in caplog.text
+
+
+@pytest_asyncio.fixture
+async def make_two(make_store: Callable[..., SurrealStore], url: str) -> AsyncIterator[MakeTwo]:
+    """A store of two backends, with a job of each, and what it asks the database."""
+    stores = []
+
+    async def make(api: JobTable, monkeypatch: pytest.MonkeyPatch, refused: str) -> SurrealStore:
+        store = make_store(url, (api, JobTable(backend="mail", table="mail")))
+        stores.append(store)
+        await store.open()
+        await store.migrate()
+        await store.add([NewJob(path="/a", backend="api"), NewJob(path="/b", backend="mail")])
+        ask = store._connection._link.ask
+
+        async def cut_off(statement: str, bindings: Any, *, lane: Lane, resend: bool) -> list[Any]:
+            if lane is Lane.CLAIM and refused in statement:
+                raise TookTooLong(store="", problem="it exceeded the timeout")
+            return await ask(statement, bindings, lane=lane, resend=resend)
+
+        monkeypatch.setattr(store._connection._link, "ask", cut_off)
+        return store
+
+    yield make
+    for each in stores:
+        await each.close()
+
+
+@pytest.mark.parametrize("api", [PLAIN, LIMITED], ids=["plain", "limited"])
+async def test_a_backend_that_cant_be_claimed_costs_no_other_its_jobs(
+    make_two: MakeTwo, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, api: JobTable
+) -> None:
+    store = await make_two(api, monkeypatch, "FROM `job`")
+    claim = await store.claim({"api": 5, "mail": 5}, "r")
+    assert [job.backend for job in claim] == ["mail"]
+    assert claim.retry_in == {"api": REST}
+    assert "can't claim jobs of 'api'" in caplog.text
+    with pytest.raises(TookTooLong):  # nothing was claimed
+        await store.claim({"api": 5, "mail": 5}, "r")
+
+
+async def test_a_probe_that_cant_be_taken_costs_no_other_backend_its_jobs(
+    make_two: MakeTwo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await make_two(PLAIN, monkeypatch, "AS spare")
+    await store._connection.write("CREATE sp00ky_breaker:api SET backend = 'api', state = 'open'")
+    claim = await store.claim({"api": 5, "mail": 5}, "r")
+    assert [job.backend for job in claim] == ["mail"]
+    assert claim.breakers["api"].wants_probe
+
+
+async def test_a_table_that_refuses_claims_takes_no_job_of_another(
+    make_two: MakeTwo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a job would be nobody's until it is released."""
+    store = await make_two(PLAIN, monkeypatch, "no such statement")
+    await store.add([NewJob(path="/b", backend="mail") for _ in range(3)])
+    await store._connection.write(
+        "DEFINE EVENT no ON job WHEN $after.status = 'processing' THEN { THROW 'no' }"
+    )
+    claim = await store.claim({"api": 1, "mail": 1}, "r")
+    (taken,) = await store._connection.read("SELECT VALUE <string>id FROM mail WHERE status = 'processing'")
+    assert taken == [job.id for job in claim]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import PASSED
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection.executor import Lane
 
 
 async def add(store: SurrealStore, *keys: str | None, **options: Any) -> list[Job]:
@@ -133,4 +135,40 @@ async def test_limits_hold_with_priorities_and_keys(
     claim = await store.claim({"api": 9}, "r")
     assert {job.priority for job in claim} == {0, 1}
     assert len(claim) == 2
+    await store.close()
+
+
+@pytest.mark.parametrize("places", [None, 50], ids=["plain", "limited"])
+async def test_a_collision_over_a_stale_key_takes_no_job(
+    make_store: Callable[..., SurrealStore],
+    surreal_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    places: int | None,
+) -> None:
+    store = make_store(surreal_url, (JobTable(backend="api", table="job", max_in_flight=places),))
+    await store.open()
+    await store.migrate()
+    await add(store, "k")
+    (stale,) = await store.claim({"api": 1}, "r")
+    await store.kill([stale.id])
+    await store._connection.write("UPDATE job SET lease_until = time::now()")
+    await add(store, None, None, None, None, "k")
+    ask, others = store._connection._link.ask, list[asyncio.Task[Any]]()
+
+    async def collide(statement: str, bindings: Any, **how: Any) -> list[Any]:
+        if "UPDATE $stale0" in statement and not others:
+            others.append(asyncio.create_task(touch()))
+            lift, slowly = "ordering_live = NONE WHERE", "ordering_live = NONE WHERE sleep(1s) = NONE AND"
+            statement = statement.replace(lift, slowly)
+        return await ask(statement, bindings, **how)
+
+    async def touch() -> None:
+        await asyncio.sleep(0.3)
+        await store._connection.write("UPDATE job SET updated_at = time::now() WHERE status = 'failed'")
+
+    monkeypatch.setattr(store._connection._link, "ask", collide)
+    claim = await store.claim({"api": 2}, "r")
+    assert store._connection.collided[Lane.CLAIM] == 1
+    (taken,) = await store._connection.read("SELECT VALUE <string>id FROM job WHERE status = 'processing'")
+    assert sorted(taken) == sorted(job.id for job in claim)
     await store.close()

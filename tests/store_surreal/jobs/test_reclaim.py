@@ -6,6 +6,7 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.jobs.reclaim import FEW
 
 SOUND = "path: '/a', payload: '{}'"
 
@@ -26,3 +27,14 @@ async def test_the_highest_epoch_of_a_client_is_no_end(migrated: SurrealStore, e
     assert len(jobs) == 2
     fates = [each.fate for each in await migrated.settle([settlement_of(job) for job in jobs])]
     assert fates == ["settled", "settled"]
+
+
+async def test_rows_with_many_errors_hide_no_other_lost_job(migrated: SurrealStore) -> None:
+    entries = ", ".join(["{ name: 'x' }"] * 51)
+    lost = ", status: 'processing', max_retries: 3, run_at: d'2024-01-01T00:00:00Z'"
+    for number in range(10):
+        await write(migrated, f"full{number}", f"{lost}, errors: [{entries}]")
+    await write(migrated, "plain", lost.replace("2024", "2025"))
+    reclaimed = [each.job_id for each in await migrated.reclaim({}, limit=10)]
+    assert "job:plain" in reclaimed
+    assert len(reclaimed) == 1 + FEW

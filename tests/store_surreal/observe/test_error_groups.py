@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.surql.loader import NUL, surql
 
 
 async def test_rows_of_any_kind_are_counted(migrated: SurrealStore) -> None:
@@ -25,3 +32,22 @@ async def test_rows_of_any_kind_are_counted(migrated: SurrealStore) -> None:
     found = {(each.path, each.name, each.code): each.count for each in groups}
     assert found == {("/a", "timeout", 0): 2, ("/b", "", 0): 1}
     assert {each.example.partition(":")[0] for each in groups} == {"job"}
+
+
+@pytest.mark.parametrize("code", [math.nan, math.inf, 1.0, Decimal(1), Decimal("1.50"), {"a": math.nan}])
+async def test_a_code_of_any_kind_has_an_example(migrated: SurrealStore, code: Any) -> None:
+    """A client's; values that the database takes for equal may differ here."""
+    await migrated._connection.write(
+        "FOR $code IN $codes { CREATE job SET path = '/a', payload = '{}', status = 'failed',"
+        " errors = [{ name: 'x', code: $code }] }",
+        codes=[1, 1.5, code],
+    )
+    groups = await migrated.errors()
+    (ids,) = await migrated._connection.read("SELECT VALUE <string>id FROM job")
+    assert sum(each.count for each in groups) == 3
+    assert {each.example for each in groups} <= set(ids)
+
+
+async def test_groups_and_examples_are_of_one_transaction(migrated: SurrealStore) -> None:
+    statement = surql("error_groups", table="job")
+    assert len(await migrated._connection.read(statement, since=None, limit=9, **NUL)) == 1

@@ -125,6 +125,35 @@ async def test_a_session_that_ends_doesnt_end_the_signals(
     await root.close()
 
 
+async def test_a_table_that_is_removed_is_heard_again_once_it_is_made(
+    make_store: MakeStore, surreal_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And meanwhile the other one is."""
+    monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
+    tables = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail"))
+    store, other = [make_store(surreal_url, tables) for _ in range(2)]
+    for each in (store, other):
+        await each.open()
+    await other.migrate()
+    await other.add([NewJob(path="/a", backend="mail")])
+    signals = store.work_signal()
+    await heard(signals)
+    await other._connection.write("REMOVE TABLE job")
+    signal = await quiet(signals)
+    await other.add([NewJob(path="/a", backend="mail")])
+    async with asyncio.timeout(SOON):
+        await signal
+    await other.migrate()
+    await heard(signals)
+    signal = await quiet(signals)
+    await other.add([NewJob(path="/a", backend="api")])
+    async with asyncio.timeout(SOON):
+        await signal
+    await signals.aclose()
+    for each in (store, other):
+        await each.close()
+
+
 async def test_another_process_is_watched(proxied: SurrealStore, other: SurrealStore) -> None:
     watching = proxied.watch(JobQuery(backend="api"))
     first = asyncio.ensure_future(anext(watching))

@@ -128,3 +128,25 @@ async def test_a_database_that_is_away_is_said_at_the_first_look_only(
     assert (await anext(watch)).id == job.id
     assert caplog.text.count("can't see what changes") == 1
     await watch.aclose()
+
+
+async def test_a_change_whose_job_can_not_be_read_is_read_later(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = await migrated.add([NewJob(path="/a", backend="api")])
+    watch = migrated.watch(JobQuery(ids=(job.id,)))
+    await anext(watch)
+    read, failures = migrated._connection.read, [StoreUnavailable(store="mem://", problem="away")] * 2
+
+    async def away(statement: str, **bindings: Any) -> list[Any]:
+        if failures and "ORDER BY created_at DESC" in statement:
+            raise failures.pop()
+        return await read(statement, **bindings)
+
+    monkeypatch.setattr(migrated._connection, "read", away)
+    monkeypatch.setattr(watch_module, "RETRY", 0.01)
+    await migrated._connection.write("UPDATE job SET status = 'failed' RETURN NONE")  # past the store
+    async with asyncio.timeout(SOON):
+        assert (await anext(watch)).status is JobStatus.FAILED
+    assert not failures
+    await watch.aclose()

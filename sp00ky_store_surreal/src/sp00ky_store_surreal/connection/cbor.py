@@ -57,6 +57,14 @@ def record_of(news: bytes) -> RecordID | None:
     return record if spelt else None
 
 
+def killed_query(news: bytes) -> UUID | None:
+    """Read which LIVE query a notification says has ended, as with its table; None: it is about a record."""
+    if b"KILLED" not in news:  # nearly always: to decode each would cost more
+        return None
+    found = decoded(news)["result"]
+    return found["id"] if found["action"] == "KILLED" else None
+
+
 def number_of(data: bytes) -> object:
     """Find which call a reply answers that can't be decoded; None: it says so too late, or not at all."""
     decoder = CBORDecoder(BytesIO(data[1:]))  # past the head of a map

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.subscription import Subscription
+from sp00ky_store_surreal.connection.cbor import killed_query
 from sp00ky_store_surreal.connection.reply import results_of
 from sp00ky_store_surreal.connection.signin import connected
 from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of
-from sp00ky_store_surreal.errors import ConnectionLost, translated
+from sp00ky_store_surreal.errors import ConnectionLost, TableMissing, translated
 from sp00ky_store_surreal.surql.loader import surql
 from sp00ky_store_surreal.url import Target
 
@@ -51,7 +53,8 @@ class Live:
         self._heard = heard
         self._lost = lost
         self._resting: set[str] = set()
-        self._turned = asyncio.Event()  # a table rests, or doesn't any more
+        self._killed: set[UUID] = set()  # queries that the server has ended
+        self._turned = asyncio.Event()  # a table rests, or doesn't any more, or its query has ended
         self.subscription: Subscription = Subscription(
             broadcast, self._listen, describe=self._describe, name="LIVE"
         )
@@ -75,7 +78,7 @@ class Live:
 
     async def _listen(self, subscribed: Callable[[], None]) -> None:
         try:
-            connection = await connected(self._target, self._heard)
+            connection = await connected(self._target, self._notified)
             try:
                 queries: dict[str, UUID] = {}
                 await self._turn(connection, queries)
@@ -89,15 +92,27 @@ class Live:
         finally:
             self._lost()
 
+    def _notified(self, news: bytes) -> None:
+        killed = killed_query(news)
+        if killed is None:
+            self._heard(news)
+        else:
+            self._killed.add(killed)
+            self._turned.set()
+
     async def _turn(self, connection: ServerConnection, queries: dict[str, UUID]) -> bool:
-        """Subscribe to the tables that aren't resting, and to no other; say whether there was a new one."""
+        """Subscribe to the tables that are there and aren't resting; say whether there was a new one."""
         self._turned.clear()
+        for table in [each for each, query in queries.items() if query in self._killed]:
+            del queries[table]
+        self._killed.clear()
         for table in queries.keys() & self._resting:
             await self._ask(connection, surql("watch_end_live_query", query=str(queries.pop(table))))
-        new = self._lives.keys() - self._resting - queries.keys()
-        for table in new:
-            queries[table] = (await self._ask(connection, self._lives[table]))[0]
-        return bool(new)
+        before = len(queries)
+        for table in self._lives.keys() - self._resting - queries.keys():
+            with suppress(TableMissing):  # it may be made later: the next turn sees
+                queries[table] = (await self._ask(connection, self._lives[table]))[0]
+        return len(queries) > before
 
     async def _ask(self, connection: ServerConnection, statement: str) -> list[Any]:
         return results_of(self._target.location, await answer_of(connection.query_raw(statement, {}), TICK))
@@ -118,7 +133,7 @@ class Live:
                     break
                 if not self._turned.is_set():
                     await self._ask(connection, "RETURN 1")  # a server whose session has ended refuses it
-                elif await self._turn(connection, queries):
+                if await self._turn(connection, queries):
                     self._heard(None)
             raise ConnectionLost(store=self._target.location, problem=LOST)
         finally:

@@ -9,10 +9,9 @@ from surrealdb import RecordID
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, ProbeWithoutNews, change_after
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.ports import PROBE_WINDOW, BreakerResult, JobTable
+from sp00ky_core.ports import BreakerResult, JobTable
 from sp00ky_store_surreal.connection.executor import CLAIMING, ONCE, Connection
 from sp00ky_store_surreal.rows import duration_text, seconds_of
-from sp00ky_store_surreal.surql.claim_parts import due_now
 from sp00ky_store_surreal.surql.loader import surql
 
 SUITED = ", (retries < max_retries) AS spare, (path IN $routes) AS known"
@@ -60,7 +59,7 @@ async def take_probe(
     table: JobTable,
     runner_id: str,
     *,
-    skipped: Sequence[RecordID],
+    due: tuple[str, Mapping[str, Any]],
     take: Callable[[Sequence[RecordID]], Awaitable[list[Mapping[str, Any]]]],
 ) -> tuple[list[Mapping[str, Any]], Breaker | None]:
     """Take the probe of a backend and one due job for it; the job's row, and the breaker then.
@@ -69,19 +68,17 @@ async def take_probe(
         connection: The store's.
         table: the backend's.
         runner_id: whose probe it will be.
-        skipped: rows to be passed over.
+        due: selects due jobs with ``SUITED``, and what that binds.
         take: claims rows by id; returns those that it has claimed.
 
     Returns:
         No row where nothing is due or another runner was faster; no breaker where it wasn't changed.
     """
-    statement, bindings = due_now(
-        table, PROBE_WINDOW, skipped, embedded=connection.target.embedded, more=SUITED
-    )
-    due = (await connection.write(statement, CLAIMING, routes=list(table.routes), **bindings))[-1]
-    if not due:
+    statement, bindings = due
+    found = (await connection.write(statement, CLAIMING, routes=list(table.routes), **bindings))[-1]
+    if not found:
         return [], None
-    chosen = max(due, key=lambda row: (row["known"], row["spare"]))["id"]
+    chosen = max(found, key=lambda row: (row["known"], row["spare"]))["id"]
     reply = await connection.write(
         surql("breaker_take_probe"),
         CLAIMING,

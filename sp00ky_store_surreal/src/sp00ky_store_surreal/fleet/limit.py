@@ -14,7 +14,7 @@ from sp00ky_store_surreal.surql.claim_parts import unleased_bindings
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 
-def limited(choice: str, part: str, table: JobTable, n: str) -> str:
+def limited(choice: str, part: str, table: JobTable, n: str, *, at_once: bool = False) -> str:
     """Write a part of a claim so that it takes no more than the limits leave.
 
     Ids are chosen before, so that runners collide for no longer than to take tokens and jobs; without a token
@@ -25,10 +25,11 @@ def limited(choice: str, part: str, table: JobTable, n: str) -> str:
         part: Claims them.
         table: Their table.
         n: Its number in the statement.
+        at_once: Whether the part is one transaction where there are no limits, too.
     """
-    if not table.has_limits:
-        return choice + part
-    return surql("rate_pause_without_token", n=n) + choice + limited_at_once(part, table, n)
+    if table.has_limits:
+        choice = surql("rate_pause_without_token", n=n) + choice
+    return choice + (limited_at_once(part, table, n) if at_once or table.has_limits else part)
 
 
 def limited_at_once(part: str, table: JobTable, n: str) -> str:

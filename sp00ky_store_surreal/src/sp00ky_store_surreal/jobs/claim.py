@@ -11,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job
-from sp00ky_core.ports import Claim, JobTable
+from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
 from sp00ky_store_surreal.connection.executor import CLAIMING, Connection, Lane
 from sp00ky_store_surreal.errors import (
@@ -22,7 +22,7 @@ from sp00ky_store_surreal.errors import (
     ReplyUnreadable,
     TookTooLong,
 )
-from sp00ky_store_surreal.fleet.breaker import take_probe
+from sp00ky_store_surreal.fleet.breaker import SUITED, take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
@@ -79,7 +79,8 @@ class Claimer:
                 jobs += await self._claim_due([each], runner_id, state)
         for table, _ in slots:
             if state.wants_probe(table) and not state.retry_in.get(table.backend):
-                jobs += await self._claim_probe(table, runner_id, state)
+                with state.passing_over(table):
+                    jobs += await self._claim_probe(table, runner_id, state)
         return state.claim_of(jobs, slots)
 
     async def _claim_due(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
@@ -232,12 +233,11 @@ class Claimer:
             return True  # what was claimed mustn't be lost for it
 
     async def _claim_probe(self, table: JobTable, runner_id: str, state: ClaimState) -> list[Job]:
-        skipped = self._refusals.bindings()
         rows, breaker = await take_probe(
             self._connection,
             table,
             runner_id,
-            skipped=skipped.get("skipped", []),
+            due=await self._due_now(table, PROBE_WINDOW, SUITED),
             take=lambda ids: self._claim_named(table, ids, runner_id),
         )
         if breaker is not None:
@@ -249,19 +249,21 @@ class Claimer:
         state.read(await self._connection.read(surql("claim_shut_backends")), slots)
         for table, count in slots:
             if state.is_open(table):
-                rows = await self._claim_each(table, count, runner_id)
-                claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
+                with state.passing_over(table):
+                    rows = await self._claim_each(table, count, runner_id)
+                    claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
         return claimed
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Mapping[str, Any]]:
-        statement, bindings = due_now(
-            table,
-            count,
-            self._refusals.bindings().get("skipped", []),
-            embedded=self._connection.target.embedded,
-        )
+        statement, bindings = await self._due_now(table, count)
         reply = await self._connection.write(statement, CLAIMING, **bindings)
         return await self._claim_named(table, [row["id"] for row in reply[-1]], runner_id)
+
+    async def _due_now(self, table: JobTable, count: int, more: str = "") -> tuple[str, dict[str, Any]]:
+        """Write what selects the first due jobs, and what it binds."""
+        embedded, skipped = self._connection.target.embedded, self._refusals.bindings().get("skipped", [])
+        heads = await self._heads.all_kept_up(table)
+        return due_now(table, count, skipped, embedded=embedded, heads=heads, more=more)
 
     async def _claim_named(
         self, table: JobTable, ids: Sequence[RecordID], runner_id: str

@@ -17,7 +17,7 @@ import attrs
 
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.surql.claim_parts import group_of
+from sp00ky_store_surreal.surql.claim_parts import RANKS, group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 ADVANCE = 0.5
@@ -81,6 +81,14 @@ class Heads:
             await self._search(table, rank, head)
         elif time.monotonic() - head.advanced >= ADVANCE:
             await self._advance(table, rank, head)
+
+    async def all_kept_up(self, table: JobTable) -> dict[int, datetime | None]:
+        """Search as ``keep_up`` does, for each priority; return where to start, on a server."""
+        if self._connection.target.embedded:
+            return {}
+        for rank in RANKS:
+            await self.keep_up(table, rank)
+        return {rank: self.at(table, rank) for rank in RANKS}
 
     async def found_nothing(self, table: JobTable, rank: int = 0) -> bool:
         """Search after a claim that found nothing; return whether there is something before the head."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
 
 from sp00ky_core.breaker import Breaker
+from sp00ky_core.errors import StoreError
 from sp00ky_core.ports import Claim, JobTable
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.fleet.breaker import breaker_of
 from sp00ky_store_surreal.fleet.limit import allowance_of
 from sp00ky_store_surreal.rows import seconds_of
+
+_log = logging.getLogger(__name__)
+
+REST = 2.0
+"""Seconds until a backend is claimed for again whose claim failed, where another's went well."""
 
 _Found = TypeVar("_Found")
 
@@ -25,11 +34,13 @@ class ClaimState:
         breakers: Those that aren't as if new.
         paused: Seconds that pauses last yet.
         retry_in: Seconds until another claim may get what this one had to leave.
+        failed: What kept backends from being claimed.
     """
 
     breakers: dict[str, Breaker] = attrs.field(factory=dict)
     paused: dict[str, float] = attrs.field(factory=dict)
     retry_in: dict[str, float] = attrs.field(factory=dict)
+    failed: dict[str, StoreError] = attrs.field(factory=dict)
 
     def read(self, reply: Sequence[Any], slots: Sequence[tuple[JobTable, int]]) -> None:
         """Take note of what a reply says."""
@@ -50,8 +61,26 @@ class ClaimState:
         """Whether a probe is to be sent."""
         return not self._is_paused(table) and table.breaker and self._breaker(table).wants_probe
 
+    @contextmanager
+    def passing_over(self, table: JobTable) -> Iterator[None]:
+        """Let an error of a backend's claim cost no other one what was, or will be, claimed."""
+        try:
+            yield
+        except NO_ROWS_FAULT:
+            raise
+        except StoreError as error:
+            self.failed[table.backend] = error
+            self.retry_in[table.backend] = REST
+
     def claim_of(self, jobs: list[Any], slots: Sequence[tuple[JobTable, int]]) -> Claim:
-        """Return the claim, with what is known of the backends that were asked for."""
+        """Return the claim, with what is known of the backends that were asked for.
+
+        Raises an error that was passed over, where nothing was claimed.
+        """
+        for backend, error in self.failed.items():
+            if not jobs:
+                raise error
+            _log.warning("can't claim jobs of %r: %s", backend, error)
         asked = {table.backend for table, _ in slots}
         return Claim(
             jobs,

@@ -16,10 +16,8 @@ from sp00ky_store_surreal.surql.claim_parts import (
     bindings_of,
     but,
     chosen,
-    due_ids,
-    first_due_ids,
-    group_of,
     lone_due_ids,
+    shared_due_ids,
     unleased,
     until_of,
 )
@@ -52,8 +50,8 @@ class ClaimWriter:
             places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
             own = ", lease_until" if table.timeout_overridable else ""
             part = surql("claim_embedded", until=until_of(table, n), own=own, **places)
-            statement += limited(self._choice(n, table, due), part, table, n)
-        return statement, bindings
+            statement += self._claimed(n, table, due, part, slots)
+        return _all_or_none(statement, slots), bindings
 
     def among_others(
         self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], columns: str, trims: bool
@@ -75,14 +73,8 @@ class ClaimWriter:
             names = {"table": quoted(table.table), "n": n, "but": passed}
             due = {}
             for rank in RANKS if self._looks_wide(table) else (0,):
-                head = heads.at(table, rank)
-                ranked = {**names, "group": group_of(rank, embedded=False)}
-                bindings[f"head{n}_{rank}"] = head
-                if head is None:
-                    due[rank] = first_due_ids(ranked, beyond=start > 0)
-                else:
-                    place = {**ranked, "from": f" AND run_at >= $head{n}_{rank}"}
-                    due[rank] = due_ids(place, beyond=start > 0)
+                bindings[f"head{n}_{rank}"] = head = heads.at(table, rank)
+                due[rank] = shared_due_ids(names, rank, head, beyond=start > 0)
             part = surql(
                 "claim_shared",
                 n=n,
@@ -92,10 +84,9 @@ class ClaimWriter:
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
             )
-            statement += limited(self._choice(n, table, due), part, table, n)
+            statement += self._claimed(n, table, due, part, slots)
             bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}
-        # All or none: a backend's rows would be lost with the reply where another's collide.
-        return (f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement), bindings
+        return _all_or_none(statement, slots), bindings
 
     def _bindings(self, slots: Slots) -> dict[str, Any]:
         bindings: dict[str, Any] = {"runner": self.runner_id, **self.skipped}
@@ -103,6 +94,14 @@ class ClaimWriter:
             bindings |= {**bindings_of(number, table, count), **limit_bindings(table)}
             bindings[f"after{number}"] = self.groups.after(table)
         return bindings
+
+    def _claimed(self, n: str, table: JobTable, due: Mapping[int, str], part: str, slots: Slots) -> str:
+        """Write a backend's choice and claim; stale keys are freed in the claim's own transaction."""
+        choice = self._choice(n, table, due)
+        if not self._looks_wide(table):
+            return limited(choice, part, table, n)
+        part = surql("claim_lift_stale_keys", n=n) + part
+        return limited(choice, part, table, n, at_once=len(slots) == 1)
 
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
         if not self._looks_wide(table):
@@ -115,3 +114,8 @@ class ClaimWriter:
     def _live(self, table: JobTable) -> str:
         """Keep the ordering_key, and take away what marked an attempt of before as under way."""
         return ", ordering_live = ordering_key" if self._looks_wide(table) or table.has_limits else ""
+
+
+def _all_or_none(statement: str, slots: Slots) -> str:
+    """Claim in one transaction: a backend's rows would be lost where another's collide, or are refused."""
+    return f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement

@@ -60,10 +60,8 @@ class LostClaims(StorePart):
 
 async def _lost_of(connection: Connection, table: JobTable, limit: int, **which: list[Any]) -> list[Job]:
     statement = surql("reclaim_lost_ids", table=quoted(table.table))
-    rows = (await connection.read(statement, limit=limit, **which, **OVER))[-1]
-    full = [row for row in rows if row["full"]]
-    ids = [row["id"] for row in rows if not row["full"]] + [row["id"] for row in full[:FEW]]
-    return await load(connection, table, ids)
+    *_, plain, full = await connection.read(statement, limit=limit, few=FEW, **which, **OVER)
+    return await load(connection, table, [*plain, *full][:limit])
 
 
 def _claim_of(row: dict[str, Any], table: JobTable) -> OverdueClaim:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sp00ky_core.ports import ErrorGroup, JobTable
@@ -22,7 +23,7 @@ class ErrorGroups(StorePart):
         for table in self._tables:
             statement = surql("error_groups", table=quoted(table.table))
             reply = await self._connection.read(statement, since=since, limit=min(limit, 2**31), **NUL)
-            rows, latest = reply[-2:]
+            rows, latest = reply[-1]
             examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
             groups += [_group_of(table, row, examples) for row in rows]
         return sorted(groups, key=lambda each: each.count, reverse=True)[:limit]
@@ -32,7 +33,7 @@ def _group_of(table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...
     path, name, code, count, first, last = row
     return ErrorGroup(
         backend=table.backend,
-        path=str(_plain(path)),
+        path=_plain(path),
         name=name if isinstance(name, str) else "",
         code=code if isinstance(code, int) else 0,
         count=count,
@@ -42,7 +43,8 @@ def _group_of(table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> str:
+    """Write a value so that those which the database takes for equal are: 1, 1.0 and 1dec; NaN and itself."""
     if isinstance(value, str):
         return value.replace(MARK, "\0")
-    return value if isinstance(value, int | float | None) else str(value)
+    return str(float(value)) if isinstance(value, int | float | Decimal) else ""

@@ -35,7 +35,7 @@ SOONEST, LATEST = 0.05, 2.0
 """Seconds between two such looks where there is no LIVE, doubled while nothing is found."""
 
 RETRY = 0.5
-"""Seconds until the next look after one that failed."""
+"""Seconds until the next look, or read of what has changed, after one that failed."""
 
 SHARE = 20
 """A look, which reads the tables, is followed by none for so many times its duration."""
@@ -117,7 +117,8 @@ class Watch:
             jobs = sorted(await self._find(ids) if ids else (), key=lambda job: place[job.id])
         except StoreUnavailable as error:
             _log.debug("can't read what has changed: %s", error)
-            changed.missed()  # the next look finds it
+            await asyncio.sleep(RETRY)
+            changed.add(ids)  # a look that has seen their change doesn't name them again
             return []
         if self.query.ids is not None and len(jobs) < len(ids):
             changed.missed()  # it may have been the last one: the next look says so

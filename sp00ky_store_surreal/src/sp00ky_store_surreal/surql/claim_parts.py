@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sp00ky_core.ports import LONGEST_LEASE, JobTable
@@ -67,6 +69,14 @@ def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
     return surql("claim_due_ids_undated_first", none=f"{{ {none} }}", rest=rest, **names)
 
 
+def shared_due_ids(names: Mapping[str, str], rank: int, head: datetime | None, *, beyond: bool) -> str:
+    """Select the ids of due jobs of a priority, on a server: from a head on, which is bound, or the first."""
+    ranked = {**names, "group": group_of(rank, embedded=False)}
+    if head is None:
+        return first_due_ids(ranked, beyond=beyond)
+    return due_ids({**ranked, "from": f" AND run_at >= $head{names['n']}_{rank}"}, beyond=beyond)
+
+
 def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
     """Select the ids of due jobs of a priority, embedded."""
     names = {"table": quoted(table.table), "n": n, "but": passed}
@@ -94,24 +104,35 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
         passed=but({"skipped": skips} if skips else {}),
         due_only=" AND $head.run_at <= $heads.now",
         **names,
-    ) + surql("claim_lift_stale_keys", n=n)
+    )
 
 
 def due_now(
-    table: JobTable, count: int, skipped: Sequence[Any], *, embedded: bool, more: str = ""
+    table: JobTable,
+    count: int,
+    skipped: Sequence[Any],
+    *,
+    embedded: bool,
+    heads: Mapping[int, datetime | None] = MappingProxyType({}),
+    more: str = "",
 ) -> tuple[str, dict[str, Any]]:
-    """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds."""
+    """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds.
+
+    ``heads``: for each priority, where to start on a server.
+    """
     passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table)
     names = {"table": quoted(table.table), "n": "", "but": passed}
     due = {
         rank: lone_due_ids(table, "", rank, passed=passed)
         if embedded
-        else first_due_ids({**names, "group": group_of(rank, embedded=False)}, beyond=False)
+        else shared_due_ids(names, rank, heads.get(rank), beyond=False)
         for rank in RANKS
     }
     choice = chosen("", table, due, skips=bool(skipped), gate="false")
+    choice += surql("claim_lift_stale_keys", n="")
     bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
     bound = bindings | ({"skipped": list(skipped)} if skipped else {})
+    bound |= {f"head_{rank}": head for rank, head in heads.items()}
     return surql("claim_due_now", chosen=choice, more=more), bound
 
 

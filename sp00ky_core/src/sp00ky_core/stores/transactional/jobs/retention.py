@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -38,7 +39,7 @@ class Deleting:
         for table in tables:
             kept = ((JobStatus.SUCCESS, table.keep_success), (JobStatus.FAILED, table.keep_failed))
             for status, seconds in kept:
-                if seconds is not None and count < limit:
+                if seconds is not None and seconds < math.inf and count < limit:
                     where = [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
                     until = now - timedelta(seconds=seconds)
                     rows = await select_up_to(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +32,9 @@ async def test_bytes_that_are_no_text_cost_no_other_row(options: StoreOptions, c
     await store.close()
 
 
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n"
+
+
 @pytest.mark.parametrize(
     "instant", [datetime(1, 1, 1, tzinfo=UTC), EPOCH, datetime(9999, 12, 31, tzinfo=UTC)]
 )
@@ -44,7 +51,7 @@ def test_instants_are_whole_microseconds(instant: datetime) -> None:
         ("SELECT 1; SELECT 2", "one statement"),
         ("DELETE FROM job", "it does more than read"),
         ("SELECT * FROM gone", "there is no such table: gone"),
-        ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n", "takes longer"),
+        (ENDLESS, "takes longer"),
     ],
 )
 async def test_a_query_of_a_schedule_only_reads(
@@ -63,6 +70,31 @@ async def test_a_query_of_a_schedule_only_reads(
             await store.query_rows(statement)
     assert await store.query_rows("SELECT path FROM job") == [{"path": "/a"}]
     assert not (tmp_path / "other.db").exists()
+    await store.close()
+
+
+async def test_a_query_of_a_schedule_holds_up_no_claim(
+    options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [0.0], threading.Event()
+
+    def monotonic() -> float:
+        asked.set()
+        return now[0]
+
+    monkeypatch.setattr("sp00ky_store_sqlite.session.time", SimpleNamespace(monotonic=monotonic))
+    store = await migrated(options)
+    (job,) = await store.add([NewJob(backend="api", path="/a", payload={})])
+    query = asyncio.ensure_future(store.query_rows(ENDLESS))
+    await asyncio.to_thread(asked.wait)
+    try:
+        async with asyncio.timeout(30):
+            assert [each.id for each in await store.claim({"api": 1}, "r")] == [job.id]
+        assert not query.done()
+    finally:
+        now[0] = math.inf
+    with pytest.raises(QueryRefused, match="takes longer"):
+        await query
     await store.close()
 
 

@@ -152,9 +152,11 @@ class Claiming:
         heads = await self._heads(session, table, state.now)
         if not state.breaker(table).lets_through:
             return await self._probe(session, table, heads, state)
-        taken: list[Job] = []
+        taken, tried = list[Job](), set[str]()
         while left := slots - len(taken):
-            rows = _first(left, await self._due(session, table, left, state.now), heads)
+            first = _first(left, await self._due(session, table, left, state.now), heads)
+            rows = [each for each in first if each["id"] not in tried]  # the refused may be forgotten
+            tried.update(each["id"] for each in rows)
             heads = [each for each in heads if each not in rows]
             claimed = [await self._claim_row(session, table, row, state.now) for row in rows]
             taken += [job for job in claimed if job is not None]

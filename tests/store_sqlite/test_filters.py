@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import failure, settlement
@@ -69,6 +72,21 @@ async def test_only_what_has_ended_is_cleared_the_newest_first(store: SqliteStor
     assert await store.clear_matching(JobFilter(backend="mail")) == 0
     assert await store.clear_matching(JobFilter(status=JobStatus.SUCCESS)) == 1
     assert await store.clear_matching(JobFilter()) == 0
+
+
+async def test_a_job_that_is_kept_ends_no_clear_and_no_prune(store: SqliteStore, tmp_path: Path) -> None:
+    oldest, *_, newest = [await ended(store, Delivered()) for _ in range(49)]
+    keys = [each.id.partition(":")[2] for each in (oldest, newest)]
+    trigger = f"CREATE TRIGGER t BEFORE DELETE ON job WHEN OLD.id IN {tuple(keys)}"
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'kept'); END")
+    assert [await store.clear_matching(JobFilter(), limit=10) for _ in range(2)] == [10, 10]
+    store.options = attrs.evolve(
+        store.options, tables=tuple(attrs.evolve(each, keep_success=0.0) for each in store.options.tables)
+    )
+    assert [await store.prune(limit=10) for _ in range(4)] == [10, 10, 7, 0]
+    assert await store.clear_matching(JobFilter(), limit=10) == 0
+    assert {each.id for each in await store.find(JobQuery())} == {oldest.id, newest.id}
 
 
 async def test_ids_are_found_by_their_beginning(store: SqliteStore) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import sqlite3
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 from tests.store_sqlite.conftest import migrated
 
-from sp00ky_core.errors import QueryRefused
+from sp00ky_core.errors import JobNotFound, QueryRefused
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import StoreOptions
+from sp00ky_core.ports import JobFilter, JobQuery, StoreOptions
 from sp00ky_store_sqlite.session import EPOCH, from_microseconds, to_microseconds
 
 
@@ -26,6 +32,87 @@ async def test_bytes_that_are_no_text_cost_no_other_row(options: StoreOptions, c
     assert "/b" not in claimed  # it can't be named in a guard: it is left out, and logged
     assert (await store.stats())["api"].pending == 1
     await store.close()
+
+
+NO_TEXT = "CAST(X'2fff' AS TEXT)"
+"""What isn't UTF-8: it can be read, and never be named."""
+
+
+@pytest.mark.parametrize("ordering_key", ["NULL", "'k'", NO_TEXT])
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_key_that_cannot_be_named_holds_up_no_other_row(
+    options: StoreOptions, connection: Any, ordering_key: str, apart: bool
+) -> None:
+    store = await migrated(options)
+    insert = "INSERT INTO job (id, path, payload, ordering_key, run_at)"
+    connection.execute(f"{insert} VALUES ({NO_TEXT}, '/b', '{{}}', {ordering_key}, 0)")
+    if apart:
+        connection.execute(f"{insert} VALUES ('refused', '/c', '{{}}', NULL, 0)")
+        trigger = "CREATE TRIGGER t BEFORE UPDATE ON job WHEN NEW.path = '/c'"
+        connection.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'refused'); END")
+    for _ in range(3):
+        (good,) = await store.add([NewJob(backend="api", path="/a", payload={})])
+        assert [job.id for job in await store.claim({"api": 1}, "runner")] == [good.id]
+    assert await store.claim({"api": 5}, "runner") == []
+    await store.close()
+
+
+async def test_a_key_that_cannot_be_named_is_passed_over_by_upkeep(
+    options: StoreOptions, connection: Any
+) -> None:
+    tables = [attrs.evolve(each, keep_success=0.0) for each in options.tables]
+    store = await migrated(attrs.evolve(options, tables=tuple(tables)))
+    insert = "INSERT INTO job (id, path, payload, status, updated_at) VALUES"
+    for status in ("processing", "success"):
+        key = f"CAST(X'2fff{status.encode().hex()}' AS TEXT)"
+        connection.execute(f"{insert} ({key}, '/b', '{{}}', ?, 0)", (status,))
+        connection.execute(f"{insert} (?, '/a', '{{}}', ?, 1)", (status, status))
+    reclaimed = [each.job_id for each in await store.reclaim({}) if each.transition is not None]
+    assert reclaimed == ["job:processing"]
+    assert await store.prune(limit=1) == 1
+    bad = [job.id for job in await store.find(JobQuery()) if job.path == "/b"]
+    assert len(bad) == 2
+    with pytest.raises(JobNotFound):
+        await store.get(bad[0])
+    assert await store.clear_matching(JobFilter()) == 0
+    await store.close()
+
+
+@pytest.mark.parametrize("key", [None, bytes(16)])
+async def test_a_key_that_is_no_text_is_refused(options: StoreOptions, connection: Any, key: Any) -> None:
+    store = await migrated(options)
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute("INSERT INTO job (id, path, payload) VALUES (?, '/a', '{}')", (key,))
+    assert await store.find(JobQuery()) == []
+    await store.close()
+
+
+async def test_rows_of_an_earlier_table_whose_key_is_no_text(options: StoreOptions, connection: Any) -> None:
+    connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
+    store = await migrated(options)
+    insert = "INSERT INTO job (id, path, payload, status, runner_id, ordering_key)"
+    insert += " VALUES (?, '/b', '{}', ?, 'r', ?)"
+    for status in ("pending", "processing", "success"):
+        connection.executemany(insert, [(key, status, None) for key in (None, None, status.encode())])
+    connection.execute(insert, (None, "pending", "k"))
+    before = connection.execute("SELECT * FROM job").fetchall()
+    good, _ = await store.add([NewJob(backend="api", path="/a", payload={}, ordering_key="k")] * 2)
+    assert [job.id for job in await store.claim({"api": 9}, "s")] == [good.id]
+    assert await store.next_due(["api"]) is None
+    assert await store.claim({"api": 9}, "s") == []
+    assert await store.release("r", keep=()) == []
+    assert await store.reclaim({}) == []
+    assert await store.clear_matching(JobFilter()) == 0
+    assert connection.execute("SELECT * FROM job WHERE path = '/b'").fetchall() == before
+    (found,) = await store.check()
+    assert (found.subject, found.problem, found.stops_jobs) == ("job", "10 rows have no text as id", False)
+    connection.execute("UPDATE job SET id = lower(hex(randomblob(16))) WHERE typeof(id) != 'text'")
+    assert await store.check() == []
+    assert len(await store.claim({"api": 9}, "s")) == 3
+    await store.close()
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +131,7 @@ def test_instants_are_whole_microseconds(instant: datetime) -> None:
         ("SELECT 1; SELECT 2", "one statement"),
         ("DELETE FROM job", "it does more than read"),
         ("SELECT * FROM gone", "there is no such table: gone"),
-        ("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n", "takes longer"),
+        (ENDLESS, "takes longer"),
     ],
 )
 async def test_a_query_of_a_schedule_only_reads(
@@ -63,6 +150,31 @@ async def test_a_query_of_a_schedule_only_reads(
             await store.query_rows(statement)
     assert await store.query_rows("SELECT path FROM job") == [{"path": "/a"}]
     assert not (tmp_path / "other.db").exists()
+    await store.close()
+
+
+async def test_a_query_of_a_schedule_holds_up_no_claim(
+    options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, asked = [0.0], threading.Event()
+
+    def monotonic() -> float:
+        asked.set()
+        return now[0]
+
+    monkeypatch.setattr("sp00ky_store_sqlite.session.time", SimpleNamespace(monotonic=monotonic))
+    store = await migrated(options)
+    (job,) = await store.add([NewJob(backend="api", path="/a", payload={})])
+    query = asyncio.ensure_future(store.query_rows(ENDLESS))
+    await asyncio.to_thread(asked.wait)
+    try:
+        async with asyncio.timeout(30):
+            assert [each.id for each in await store.claim({"api": 1}, "r")] == [job.id]
+        assert not query.done()
+    finally:
+        now[0] = math.inf
+    with pytest.raises(QueryRefused, match="takes longer"):
+        await query
     await store.close()
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from sp00ky_core.ports import QUERY_SECONDS
-from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Table
+from sp00ky_core.stores.transactional import BlockingSession, Column, Default, Kind, Table
 
 __all__ = ["SqliteSession"]
 
@@ -60,6 +60,11 @@ class SqliteSession(BlockingSession):
     }
     encoders: ClassVar[Mapping[Kind, Callable[[Any], Any]]] = {Kind.INSTANT: to_microseconds}
     decoders: ClassVar[Mapping[Kind, Callable[[Any], Any]]] = {Kind.INSTANT: from_microseconds}
+
+    def type_of(self, column: Column) -> str:
+        """See ``SqlSession.type_of``: a key is text, while any other column may hold anything, on SQLite."""
+        text = super().type_of(column)
+        return f"{text} CHECK (typeof({column.name}) = 'text')" if column.default is Default.KEY else text
 
     async def now(self) -> datetime:
         """Read this machine's clock, which is that of every process that can open the file."""

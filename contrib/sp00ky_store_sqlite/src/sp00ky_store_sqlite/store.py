@@ -53,8 +53,10 @@ class SqliteStore(TransactionalStore):
         super().__init__(options)
         self._path = path_of(options)
         gate = WriterGate()
+        reader = partial(self._connect, "PRAGMA query_only = ON")
         self._lanes = {
-            Access.READ: BlockingLane(partial(self._connect, "PRAGMA query_only = ON"), "BEGIN"),
+            Access.READ: BlockingLane(reader, "BEGIN"),
+            Access.QUERY: BlockingLane(reader, "BEGIN"),
             Access.WRITE: BlockingLane(self._connect, "BEGIN IMMEDIATE", gate.passed),
             Access.BEAT: BlockingLane(self._connect, "BEGIN IMMEDIATE", partial(gate.passed, hurry=True)),
         }

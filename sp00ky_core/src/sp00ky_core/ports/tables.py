@@ -42,7 +42,7 @@ class JobTable:
         timeout: Seconds for a whole attempt.
         timeout_overridable: Whether the row's own timeout counts.
         lease_margin: Seconds; tests shorten it.
-        keep_success: Seconds that a job is kept after it ended; None: the store's default.
+        keep_success: Seconds that a job is kept after it ended, or infinity; None: the store's default.
         keep_failed: Likewise, for failed jobs.
         strategies: Those that this process knows.
         breaker: Whether claims heed the backend's breaker.

@@ -51,8 +51,8 @@ class Retention(Audits):
                 (JobStatus.SUCCESS, table.keep_success, KEEP_SUCCESS),
                 (JobStatus.FAILED, table.keep_failed, KEEP_FAILED),
             ):
-                if count < limit:
-                    seconds = default if kept is None else kept
+                seconds = default if kept is None else kept
+                if count < limit and seconds < math.inf:
                     count += await self._prune(table, status, seconds, limit - count)
         await self._prune_audit()
         return count

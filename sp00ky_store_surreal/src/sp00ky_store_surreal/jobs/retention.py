@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 
 from sp00ky_core.job import JobStatus
@@ -24,7 +26,7 @@ class Retention(StorePart):
         for table in await self._ready.there(self._tables):
             kept = {JobStatus.SUCCESS: table.keep_success, JobStatus.FAILED: table.keep_failed}
             for status, keep in kept.items():
-                if keep is not None and count < limit:
+                if keep is not None and keep < math.inf and count < limit:
                     with self._ready.passing_over():
                         count += await _prune(self._changes, table, status, keep, limit - count)
             with self._ready.passing_over():

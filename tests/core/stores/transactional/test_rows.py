@@ -23,5 +23,7 @@ class TestRefusedRows:
         assert others_than(refused, "claimed", "job") == [Is("id", "not in", ("a",))]
         assert others_than(refused, "claimed", "mail") == []
         assert others_than(refused, "deleted", "job") == []
+        refused.add("claimed", ["job:\udcff"], "no")
+        assert others_than(refused, "claimed", "job") == [Is("id", "not in", ("a",))]
         now[0] = 61.0
         assert others_than(refused, "claimed", "job") == []

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -225,6 +226,13 @@ class ClearConformance(StoreHarness):
             success = await self.ended(store)
             await self.ended(store, failure(retryable=False))
             await eventually(store.prune)
+            assert [job.id for job in await store.find(JobQuery())] == [success.id]
+
+    async def test_what_is_kept_for_ever_keeps_nothing_else(self, options: StoreOptions) -> None:
+        async with self.opened(options, keep_success=math.inf, keep_failed=0.0) as store:
+            success = await self.ended(store)
+            await self.ended(store, failure(retryable=False))
+            assert await eventually(store.prune) == 1
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
     async def test_prune_keeps_to_its_limit(self, options: StoreOptions) -> None:

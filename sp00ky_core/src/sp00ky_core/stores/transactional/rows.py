@@ -43,6 +43,15 @@ def key_of(job_id: str) -> str:
     return job_id.partition(":")[2]
 
 
+def is_nameable(key: str) -> bool:
+    """Whether a statement can hold the key: not one that was read from bytes which are no UTF-8."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def guard_of(row: Row) -> list[Is]:
     """Name the row, as long as its values, which may be nonsense, are as they were read."""
     return [Is(name, "=", row[name]) for name in ("id", "status", "lease_epoch", "runner_id")]
@@ -84,9 +93,9 @@ Found = Mapping[str, tuple[JobTable, Row]]
 
 
 async def load_rows(session: Session, tables: Mapping[str, JobTable], job_ids: Iterable[str]) -> Found:
-    """Read rows by their jobs' ids; ``tables`` by name, an id of no table is left out."""
+    """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     found: dict[str, tuple[JobTable, Row]] = {}
-    for some in chunks(job_ids):
+    for some in chunks(filter(is_nameable, job_ids)):
         keys: dict[str, list[str]] = {}
         for each in some:
             keys.setdefault(table_of(each), []).append(key_of(each))
@@ -98,6 +107,11 @@ async def load_rows(session: Session, tables: Mapping[str, JobTable], job_ids: I
 
 
 def others_than(refused: Quarantine, verb: str, table: str) -> list[Is]:
-    """Return the condition that leaves out a table's rows which the database refused a short while ago."""
-    keys = tuple(key_of(each) for each in refused.resting(verb) if table_of(each) == table)
+    """Return the condition that leaves out those of ``keys_resting`` that it can name."""
+    keys = tuple(filter(is_nameable, keys_resting(refused, verb, table)))
     return [Is("id", "not in", keys)] if keys else []
+
+
+def keys_resting(refused: Quarantine, verb: str, table: str) -> list[str]:
+    """List the keys of a table's rows that the database refused a short while ago."""
+    return [key_of(each) for each in refused.resting(verb) if table_of(each) == table]

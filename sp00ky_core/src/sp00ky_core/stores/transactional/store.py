@@ -43,7 +43,7 @@ from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.operate.reschedule import reschedule
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
-from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
+from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, nameless, plan
 
 __all__ = ["TransactionalStore"]
 
@@ -92,7 +92,8 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return findings(await self.migration())
+        work = partial(nameless, tables=self.options.tables)
+        return findings(await self.migration()) + await self._executor.read(work)
 
     # Enqueue, claim, settle.
 
@@ -197,8 +198,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
-        tables = self.options.tables
-        arguments: dict[str, Any] = {"tables": tables, "conditions": conditions, "limit": limit}
+        arguments: dict[str, Any] = {"tables": self.options.tables, "conditions": conditions, "limit": limit}
         return await self._deleted(lambda deleting: partial(deleting.matching, **arguments))
 
     async def _deleted(self, work: Callable[[Deleting], Work[T]]) -> T:

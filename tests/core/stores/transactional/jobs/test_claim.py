@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -225,3 +226,22 @@ async def test_a_refused_row_is_found_and_left_out(session: SqliteSession) -> No
 async def loaded(session: SqliteSession, job_id: str) -> object:
     (job,) = await load(session, BY_NAME, [job_id])
     return job
+
+
+class Forgetful(Quarantine):
+    """Remembers one row, and is told of few."""
+
+    MOST = 1
+    told = 0
+
+    def add(self, *args: Any, **options: Any) -> None:
+        super().add(*args, **options)
+        self.told += 1
+        assert self.told < 9
+
+
+async def test_a_claim_ends_where_more_rows_are_refused_than_are_remembered(session: SqliteSession) -> None:
+    await added(session, 3)
+    await session.refuse("UPDATE OF status", "1")
+    claim = await Claiming(slots={API: 1}, runner_id="r", refused=Forgetful(), apart=True).claim(session)
+    assert list(claim) == []

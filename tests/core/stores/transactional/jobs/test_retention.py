@@ -54,3 +54,21 @@ async def test_what_the_database_keeps(session: SqliteSession) -> None:
     assert await deleting.matching(session, TABLES, JobFilter(), 9) == 1
     assert set(refused.resting("deleted")) == {kept.id}
     assert await deleting.by_ids(session, BY_NAME, [free.id]) == {}
+
+
+@pytest.mark.parametrize("most", [Quarantine.MOST, 1], ids=["all of them known", "one of them known"])
+async def test_more_is_deleted_behind_what_the_database_keeps(
+    session: SqliteSession, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(Quarantine, "MOST", most)
+    jobs = await ended(session, 25)
+    keys = ", ".join(f"'{each.id.partition(':')[2]}'" for each in (*jobs[:4], *jobs[-4:]))
+    await session.refuse("DELETE", f"OLD.id IN ({keys})")
+    deleting = Deleting(Quarantine(), apart=True)
+    old = attrs.evolve(API, keep_success=0.0)
+    assert await deleting.by_age(session, [old], 3) == 3
+    assert await deleting.matching(session, TABLES, JobFilter(), 10) == 10
+    assert await deleting.by_age(session, [old], 3) == 3
+    assert await deleting.matching(session, TABLES, JobFilter(), 10) == 1
+    assert await deleting.by_age(session, [old], 3) == 0
+    assert await session.count(job_table("job")) == 8

@@ -22,7 +22,7 @@ from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
 from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
 from sp00ky_core.stores.transactional.observe.filters import PENDING
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left
-from sp00ky_core.stores.transactional.rows import guard_of, key_of, others_than, to_job
+from sp00ky_core.stores.transactional.rows import guard_of, is_nameable, keys_resting, others_than, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -134,14 +134,16 @@ class Claiming:
         columns: Sequence[str] | None = None,
     ) -> list[Row]:
         where = [*others_than(self.refused, "claimed", table.table), *unleased(table, now)]
-        return await select_due(
-            session, table, where, now, limit=limit, columns=columns, lock=columns is None
-        )
+        resting = keys_resting(self.refused, "claimed", table.table)
+        unnamed = [each for each in resting if not is_nameable(each)]
+        options: dict[str, Any] = {"columns": columns, "lock": columns is None}
+        rows = await select_due(session, table, where, now, limit=limit + len(unnamed), **options)
+        return [row for row in rows if row["id"] not in unnamed][:limit]
 
     async def _heads(
         self, session: Session, table: JobTable, now: datetime, *, peek: bool = False
     ) -> list[Row]:
-        resting = [key_of(each) for each in self.refused.resting("claimed")]
+        resting = keys_resting(self.refused, "claimed", table.table)
         return await self.rounds.ready(session, table, now, resting, peek=peek)
 
     async def _take(self, session: Session, table: JobTable, slots: int, state: State) -> list[Job]:
@@ -150,9 +152,11 @@ class Claiming:
         heads = await self._heads(session, table, state.now)
         if not state.breaker(table).lets_through:
             return await self._probe(session, table, heads, state)
-        taken: list[Job] = []
+        taken, tried = list[Job](), set[str]()
         while left := slots - len(taken):
-            rows = _first(left, await self._due(session, table, left, state.now), heads)
+            first = _first(left, await self._due(session, table, left, state.now), heads)
+            rows = [each for each in first if each["id"] not in tried]  # the refused may be forgotten
+            tried.update(each["id"] for each in rows)
             heads = [each for each in heads if each not in rows]
             claimed = [await self._claim_row(session, table, row, state.now) for row in rows]
             taken += [job for job in claimed if job is not None]
@@ -178,6 +182,18 @@ class Claiming:
         return [] if job is None else [job]
 
     async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
+        if not self.apart:
+            return await self._write(session, table, row, now)
+        try:
+            async with session.savepoint():
+                return await self._write(session, table, row, now)
+        except RowRefused as error:
+            # The row itself is sound where another transaction has taken its key since it was looked at.
+            if not await is_taken(session, table, row["ordering_key"]):
+                self.refused.add("claimed", [job_id(table.table, row["id"])], error.problem)
+            return None
+
+    async def _write(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
         if "payload" not in row:  # it was only looked at
             found = await session.select(
                 job_table(table.table), [PENDING, Is("id", "=", row["id"])], lock=True
@@ -194,22 +210,9 @@ class Claiming:
             "updated_at": now,
         }
         written = {"status": JobStatus.PROCESSING.value, **values}
-        if not await self._write(session, table, row, written):
+        if await session.update(job_table(table.table), guard_of(row), written) != 1:
             return None
         return attrs.evolve(job, status=JobStatus.PROCESSING, **values)
-
-    async def _write(self, session: Session, table: JobTable, row: Row, values: Mapping[str, Any]) -> bool:
-        guard = guard_of(row)
-        if not self.apart:
-            return await session.update(job_table(table.table), guard, values) == 1
-        try:
-            async with session.savepoint():
-                return await session.update(job_table(table.table), guard, values) == 1
-        except RowRefused as error:
-            if await is_taken(session, table, row["ordering_key"]):
-                return False  # by another transaction, since it was looked at: the row itself is sound
-            self.refused.add("claimed", [job_id(table.table, row["id"])], error.problem)
-            return False
 
 
 def transactions(slots: Mapping[JobTable, int], tables: Collection[JobTable]) -> list[dict[JobTable, int]]:

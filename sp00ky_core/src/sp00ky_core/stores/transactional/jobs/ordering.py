@@ -14,6 +14,7 @@ from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.observe.filters import ORDERED, PROCESSING, leased
+from sp00ky_core.stores.transactional.rows import is_nameable
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
 MOST_KEYS = 500
@@ -134,7 +135,7 @@ async def next_head(session: Session, table: JobTable, now: datetime) -> datetim
 
 async def is_taken(session: Session, table: JobTable, ordering_key: str | None) -> bool:
     """Whether a job of the key is processing."""
-    if ordering_key is None:
+    if ordering_key is None or not is_nameable(ordering_key):
         return False
     return (
         await session.count(job_table(table.table), [PROCESSING, Is("ordering_key", "=", ordering_key)]) > 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sp00ky_core.errors import RowRefused
@@ -14,9 +16,17 @@ from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
-from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
+from sp00ky_core.stores.transactional.observe.filters import NAMED, NEWEST_FIRST, filters
 from sp00ky_core.stores.transactional.rows import chunks, guard_of, load_rows, others_than, to_job
 from sp00ky_core.stores.transactional.schema.definition import AUDITS, TERMINAL_STATUSES, job_table
+
+ENDED = Is("status", "in", TERMINAL_STATUSES)
+
+Ended = tuple[str, str]
+"""The table and the key of a row."""
+
+Select = Callable[[int], Awaitable[list[Ended]]]
+"""Selects so many rows at most, in the order in which they are to be deleted."""
 
 
 class Deleting:
@@ -38,27 +48,34 @@ class Deleting:
         for table in tables:
             kept = ((JobStatus.SUCCESS, table.keep_success), (JobStatus.FAILED, table.keep_failed))
             for status, seconds in kept:
-                if seconds is not None and count < limit:
-                    where = [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
+                if seconds is not None and seconds < math.inf:
                     until = now - timedelta(seconds=seconds)
-                    rows = await select_up_to(
-                        session, table, where, "updated_at", until, limit=limit - count, columns=["id"]
-                    )
-                    count += await self._delete(session, table, [row["id"] for row in rows])
+                    oldest = partial(self._oldest, session, table, status, until)
+                    count += await self._delete(session, oldest, limit - count)
         return count
+
+    async def _oldest(
+        self, session: Session, table: JobTable, status: JobStatus, until: datetime, limit: int
+    ) -> list[Ended]:
+        where = [Is("status", "=", status), NAMED, *others_than(self._refused, "deleted", table.table)]
+        options: dict[str, Any] = {"limit": limit, "columns": ["id"]}
+        rows = await select_up_to(session, table, where, "updated_at", until, **options)
+        return [(table.table, row["id"]) for row in rows]
 
     async def matching(
         self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int
     ) -> int:
         """Delete what has ended and meets the conditions, newest first; how many."""
-        found: list[tuple[Any, str, JobTable]] = []
+        return await self._delete(session, partial(self._newest, session, tables, conditions), limit)
+
+    async def _newest(
+        self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int
+    ) -> list[Ended]:
+        found: list[tuple[datetime, str, str]] = []
         for table in tables:
             where = filters(conditions, table)
             if where is not None:
-                where += [
-                    Is("status", "in", TERMINAL_STATUSES),
-                    *others_than(self._refused, "deleted", table.table),
-                ]
+                where += [ENDED, NAMED, *others_than(self._refused, "deleted", table.table)]
                 rows = await session.select(
                     job_table(table.table),
                     where,
@@ -66,13 +83,9 @@ class Deleting:
                     limit=limit,
                     columns=["id", "created_at"],
                 )
-                found += [(row["created_at"] or BEGINNING, row["id"], table) for row in rows]
-        found.sort(key=lambda each: each[:2], reverse=True)
-        count = 0
-        for table in tables:
-            keys = [key for _, key, of in found[:limit] if of is table]
-            count += await self._delete(session, table, keys)
-        return count
+                found += [(row["created_at"] or BEGINNING, row["id"], table.table) for row in rows]
+        found.sort(reverse=True)
+        return [(name, key) for _, key, name in found[:limit]]
 
     async def by_ids(
         self, session: Session, tables: Mapping[str, JobTable], ids: Sequence[str]
@@ -91,18 +104,33 @@ class Deleting:
                     fates[each] = None
         return fates
 
-    async def _delete(self, session: Session, table: JobTable, keys: Sequence[str]) -> int:
-        ended, count = Is("status", "in", TERMINAL_STATUSES), 0
+    async def _delete(self, session: Session, select: Select, limit: int) -> int:
+        """Delete the first rows of a selection, behind those that the database keeps; how many."""
+        rows = await select(limit)
         if not self._apart:
-            for some in chunks(keys):
-                count += await session.delete(job_table(table.table), [Is("id", "in", some), ended])
-            return count
-        for key in keys:
-            try:
-                count += await self._delete_row(session, table, [Is("id", "=", key), ended])
-            except RowRefused as error:
-                self._refused.add("deleted", [job_id(table.table, key)], error.problem)
+            return await self._delete_all(session, rows)
+        count, kept = 0, set[Ended]()
+        while rows := [each for each in rows if each not in kept][: limit - count]:
+            refused = [each for each in rows if not await self._is_deleted(session, *each)]
+            count += len(rows) - len(refused)
+            kept.update(refused)
+            rows = await select(limit - count + len(kept))  # some may be found again
         return count
+
+    async def _delete_all(self, session: Session, rows: Sequence[Ended]) -> int:
+        count = 0
+        for table in {name for name, _ in rows}:
+            for some in chunks(key for name, key in rows if name == table):
+                count += await session.delete(job_table(table), [Is("id", "in", some), ENDED])
+        return count
+
+    async def _is_deleted(self, session: Session, table: str, key: str) -> bool:
+        try:
+            async with session.savepoint():
+                return await session.delete(job_table(table), [Is("id", "=", key), ENDED]) > 0
+        except RowRefused as error:
+            self._refused.add("deleted", [job_id(table, key)], error.problem)
+            return False
 
     async def _delete_row(self, session: Session, table: JobTable, where: Sequence[Is]) -> int:
         if not self._apart:

@@ -19,7 +19,7 @@ from sp00ky_core.ports import (
     ScheduleSnapshot,
 )
 from sp00ky_core.schedule.row import run_of, schedule_of
-from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
+from sp00ky_core.stores.transactional.connection.session import Access, Is, Session, Where
 from sp00ky_core.stores.transactional.fleet.store import FleetStore
 from sp00ky_core.stores.transactional.schedules.change import Changing
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
@@ -80,7 +80,7 @@ class ScheduleStore(FleetStore):
             raise self._refusal(str(error)) from error
 
     async def _query(self, query: str, limit: int) -> list[Mapping[str, Any]]:
-        rows = await self._executor.read(lambda session: session.query(query, limit))
+        rows = await self._executor.do(lambda session: session.query(query, limit), Access.QUERY)
         found = [decode(encode(row)) for row in rows]
         if not all(isinstance(row, dict) for row in found):
             raise TypeError("a row of it is no object")

@@ -140,7 +140,7 @@ _LIVE = Is("status", "in", LIVE_STATUSES)
 _WITH_KEY = Is("ordering_key", "!=", None)
 
 _JOB_COLUMNS = (
-    Column("id", Kind.TEXT, Default.KEY, length=255),  # the key: a job's id is <table>:<key>
+    Column("id", Kind.TEXT, Default.KEY, required=True, length=255),  # the key: a job's id is <table>:<key>
     Column("path", Kind.TEXT, length=2048),
     Column("payload", Kind.JSON),
     Column("status", Kind.TEXT, "pending", required=True, length=10),

@@ -163,6 +163,7 @@ def test_one_method_is_enough(tmp_path: Path, item: str, method: str, has_body: 
         ("application/vnd.api+json", "application/vnd.api+json"),
         ("Application/Vnd.x+JSON; version=2", "Application/Vnd.x+JSON; version=2"),
         ("application/*+json", "application/json"),
+        ('application/json-patch+json": {}, "application/merge-patch+json', "application/merge-patch+json"),
         ("*/*", "application/json"),
         ("application/x+json;\\r\\nX: y", "application/json"),
         ("application/x+json; \u20ac", "application/json"),

@@ -19,7 +19,8 @@ _SIDE_METHODS = ("head", "options", "trace")  # count only where there is none o
 _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _SEPARATORS = {"form": ",", "spaceDelimited": " ", "pipeDelimited": "|"}  # by a parameter's style
-_ANY_JSON = re.compile(r"application/json|.*\+json|application/\*|\*/\*")
+# A JSON Patch (RFC 6902) is a list, and a payload is an object.
+_ANY_JSON = re.compile(r"application/json|(?!application/json-patch).*\+json|application/\*|\*/\*")
 _NAMED_JSON = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json( *;[ -~]*)?", re.ASCII | re.IGNORECASE)
 # OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
 _NOT_FILLED = CLOSED_HEADERS.union(

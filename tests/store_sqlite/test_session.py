@@ -87,31 +87,6 @@ async def test_a_key_that_is_no_text_is_refused(options: StoreOptions, connectio
     await store.close()
 
 
-async def test_rows_of_an_earlier_table_whose_key_is_no_text(options: StoreOptions, connection: Any) -> None:
-    connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
-    store = await migrated(options)
-    insert = "INSERT INTO job (id, path, payload, status, runner_id, ordering_key)"
-    insert += " VALUES (?, '/b', '{}', ?, 'r', ?)"
-    for status in ("pending", "processing", "success"):
-        connection.executemany(insert, [(key, status, None) for key in (None, None, status.encode())])
-    connection.execute(insert, (None, "pending", "k"))
-    before = connection.execute("SELECT * FROM job").fetchall()
-    good, _ = await store.add([NewJob(backend="api", path="/a", payload={}, ordering_key="k")] * 2)
-    assert [job.id for job in await store.claim({"api": 9}, "s")] == [good.id]
-    assert await store.next_due(["api"]) is None
-    assert await store.claim({"api": 9}, "s") == []
-    assert await store.release("r", keep=()) == []
-    assert await store.reclaim({}) == []
-    assert await store.clear_matching(JobFilter()) == 0
-    assert connection.execute("SELECT * FROM job WHERE path = '/b'").fetchall() == before
-    (found,) = await store.check()
-    assert (found.subject, found.problem, found.stops_jobs) == ("job", "10 rows have no text as id", False)
-    connection.execute("UPDATE job SET id = lower(hex(randomblob(16))) WHERE typeof(id) != 'text'")
-    assert await store.check() == []
-    assert len(await store.claim({"api": 9}, "s")) == 3
-    await store.close()
-
-
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n"
 
 

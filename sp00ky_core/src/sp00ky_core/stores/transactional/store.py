@@ -43,7 +43,7 @@ from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.operate.reschedule import reschedule
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
-from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, nameless, plan
+from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
 
 __all__ = ["TransactionalStore"]
 
@@ -92,8 +92,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        work = partial(nameless, tables=self.options.tables)
-        return findings(await self.migration()) + await self._executor.read(work)
+        return findings(await self.migration())
 
     # Enqueue, claim, settle.
 

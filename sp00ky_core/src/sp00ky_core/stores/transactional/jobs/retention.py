@@ -16,7 +16,7 @@ from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
-from sp00ky_core.stores.transactional.observe.filters import NAMED, NEWEST_FIRST, filters
+from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
 from sp00ky_core.stores.transactional.rows import chunks, guard_of, load_rows, others_than, to_job
 from sp00ky_core.stores.transactional.schema.definition import AUDITS, TERMINAL_STATUSES, job_table
 
@@ -57,7 +57,7 @@ class Deleting:
     async def _oldest(
         self, session: Session, table: JobTable, status: JobStatus, until: datetime, limit: int
     ) -> list[Ended]:
-        where = [Is("status", "=", status), NAMED, *others_than(self._refused, "deleted", table.table)]
+        where = [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
         options: dict[str, Any] = {"limit": limit, "columns": ["id"]}
         rows = await select_up_to(session, table, where, "updated_at", until, **options)
         return [(table.table, row["id"]) for row in rows]
@@ -75,7 +75,7 @@ class Deleting:
         for table in tables:
             where = filters(conditions, table)
             if where is not None:
-                where += [ENDED, NAMED, *others_than(self._refused, "deleted", table.table)]
+                where += [ENDED, *others_than(self._refused, "deleted", table.table)]
                 rows = await session.select(
                     job_table(table.table),
                     where,

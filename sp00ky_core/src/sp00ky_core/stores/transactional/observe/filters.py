@@ -14,14 +14,8 @@ from sp00ky_core.stores.transactional.schema.definition import NOT_ENDED
 
 PENDING = Is("status", "=", JobStatus.PENDING)
 PROCESSING = Is("status", "=", JobStatus.PROCESSING)
-LAST_KEY = "\U0010ffff"
-NAMED = Is("id", "<", LAST_KEY)
-"""The key is text. Where a table's definition doesn't refuse them, SQLite takes NULL for a key, and bytes,
-which sort behind every text: such a row is no job, for no id names it."""
-
-NAMELESS = Either((Is("id", "=", None), Is("id", ">=", LAST_KEY)))
-ORDERED = (NOT_ENDED, Is("ordering_key", "!=", None), NAMED)
-UNORDERED = (PENDING, Is("ordering_key", "=", None), NAMED)
+ORDERED = (NOT_ENDED, Is("ordering_key", "!=", None))
+UNORDERED = (PENDING, Is("ordering_key", "=", None))
 NEWEST_FIRST = ("-created_at", "-id")
 
 CONDITIONS: Mapping[str, tuple[str, str]] = {

@@ -12,7 +12,6 @@ import attrs
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable, MigrationStep
 from sp00ky_core.stores.transactional.connection.session import Is, Session
-from sp00ky_core.stores.transactional.observe.filters import NAMELESS
 from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
 from sp00ky_core.stores.transactional.schema.definition import (
@@ -64,20 +63,6 @@ def findings(steps: Sequence[MigrationStep]) -> list[Finding]:
         )
         for step in steps
     ]
-
-
-async def nameless(session: Session, tables: Sequence[JobTable]) -> list[Finding]:
-    """Report rows that are no jobs, for their key is no text."""
-    found: list[Finding] = []
-    for each in tables:
-        table = job_table(each.table)
-        count = await session.count(table, [NAMELESS]) if await session.columns_of(table) else 0
-        if count:
-            problem = f"{'1 row has' if count == 1 else f'{count} rows have'} no text as id"
-            consequence = "no runner delivers them, and no command reaches them: the key of a job is text"
-            fix = "write a text of its own into the id of each"
-            found.append(Finding.warning(table.name, problem, consequence, fix))
-    return found
 
 
 CONSEQUENCES = {

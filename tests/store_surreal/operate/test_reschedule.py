@@ -34,3 +34,11 @@ async def test_what_is_due_now_is_claimed_though_claims_were_beyond_it(migrated:
     (result,) = await migrated.reschedule([late.id], Reschedule(run_at=datetime(2001, 1, 1, tzinfo=UTC)))
     assert result.fate is OperatorFate.RESCHEDULED
     assert [job.id for job in await migrated.claim({"api": 5}, "r")] == [late.id]
+
+
+async def test_a_delay_that_a_client_wrote_undoes_no_change(migrated: SurrealStore) -> None:
+    written = "CREATE job:late SET path = '/a', payload = '{}', status = 'pending', delay = 3600000"
+    await migrated._connection.write(written)
+    (result,) = await migrated.reschedule(["job:late"], Reschedule(delay=0.0))
+    assert result.fate is OperatorFate.RESCHEDULED
+    assert [job.id for job in await migrated.claim({"api": 5}, "r")] == ["job:late"]

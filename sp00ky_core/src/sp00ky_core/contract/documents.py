@@ -59,7 +59,7 @@ class Documents:
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
         self.minor: int = _minor_version(self._read[self._uri])
         self._read_neighbours()
-        self.digest: str = self._files.hash.hexdigest()[:12]
+        self.digest: str = self._files.digest
 
     @property
     def root(self) -> Node:

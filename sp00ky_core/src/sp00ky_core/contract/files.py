@@ -24,13 +24,17 @@ class Files:
     Attributes:
         folders: where files may be that a reference names, symbolic links resolved.
         left: bytes that may still be read.
-        hash: of the bytes that were read, in that order.
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
         self.folders: tuple[Path, ...] = tuple(Path(os.path.realpath(folder)) for folder in folders)
         self.left: int = MOST_BYTES
-        self.hash = sha256()
+        self._hash = sha256()
+
+    @property
+    def digest(self) -> str:
+        """Tell documents apart, by the bytes of the files that were read, in that order."""
+        return self._hash.hexdigest()[:12]
 
     def read(self, file: Path) -> Any:
         """Read a YAML or JSON file, wherever it is; every key is a text. Raises ``FileProblem``."""
@@ -61,5 +65,5 @@ class Files:
             megabytes = MOST_BYTES // 1024 // 1024
             raise FileProblem(f"the document's files have more than {megabytes} MB in all; leave out some")
         self.left -= len(data)
-        self.hash.update(data)
+        self._hash.update(data)
         return data

@@ -114,7 +114,8 @@ class PayloadCheck:
     """Check the payloads of one route."""
 
     def __init__(self, parts: RouteParts, validator: jsonschema_rs.Draft202012Validator) -> None:
-        self.route = route = parts.route
+        self.route: Route = parts.route
+        route = self.route
         parameters = (*route.path_parameters, *route.query_parameters, *route.header_parameters)
         self._undeclared = frozenset(parameters).difference(_properties(parts.body) if parts.body else ())
         self._problems = _problem_finders(route)

@@ -184,7 +184,8 @@ class Quarantine:
         if news:
             more = f" and {len(news) - 1} more" if len(news) > 1 else ""
             text = "job %s%s can't be %s, the database refuses it: %s"
-            logger.log(level, text, news[0], more, verb, problem)
+            first = news[0].encode(errors="replace").decode()  # a client's key may be no UTF-8
+            logger.log(level, text, first, more, verb, problem)
 
     def add_all(self, verb: str, refused: Mapping[str, StoreError]) -> None:
         """Remember jobs as ``add`` does; those of ``write_around``, by id."""

@@ -25,8 +25,8 @@ from sp00ky_core.operators.bulk import (
     steps,
 )
 from sp00ky_core.operators.operation import Operation, checked_change
-from sp00ky_core.operators.settled import report_settled
 from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.settled import report_settled
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
 from sp00ky_core.scheduler.reopening import reopen_runs
 

@@ -20,7 +20,7 @@ _BODILESS = frozenset({"GET", "HEAD"})
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _SEPARATORS = {"form": ",", "spaceDelimited": " ", "pipeDelimited": "|"}  # by a parameter's style
 # A JSON Patch (RFC 6902) is a list, and a payload is an object.
-_ANY_JSON = re.compile(r"application/json|(?!application/json-patch).*\+json|application/\*|\*/\*")
+_ANY_JSON = re.compile(r"application/json|(?!application/json-patch\+json).*\+json|application/\*|\*/\*")
 _NAMED_JSON = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+\+json( *;[ -~]*)?", re.ASCII | re.IGNORECASE)
 # OpenAPI leaves the first two to other parts of a document, the others are the transport's own.
 _NOT_FILLED = CLOSED_HEADERS.union(
@@ -156,10 +156,7 @@ def _with_parameters(
     ]
     schemas = {name: _schema(declared[place, name]) for place, name in filled if (place, name) in declared}
     required = [name for place, name in filled if place != "path" and _is_required(declared[place, name])]
-    for name in (*in_path, *required):
-        if _is_object(schemas.get(name)):
-            problem = f"it requires the parameter {name[:80]!r} to be an object, which no job can send"
-            raise DocumentProblem("", problem)
+    _refuse_objects({name: schemas.get(name) for name in (*in_path, *required)})
     route = Route(
         path=path,
         method=method,
@@ -219,6 +216,13 @@ def _schema(parameter: Node) -> Node | None:
     content = parameter.get("content")
     media = next((node.followed() for _, node in content.each()), None) if content else None
     return media.at("schema") if media else None
+
+
+def _refuse_objects(required: Mapping[str, Node | None]) -> None:
+    for name, schema in required.items():
+        if _is_object(schema):
+            problem = f"it requires the parameter {name[:80]!r} to be an object, which no job can send"
+            raise DocumentProblem("", problem)
 
 
 def _is_object(schema: Node | None) -> bool:

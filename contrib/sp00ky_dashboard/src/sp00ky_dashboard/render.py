@@ -50,11 +50,9 @@ def page(
     context = request.scope.get("sp00ky_dashboard.context")
     root = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(root) or "/"
-    # request.url is of the decoded path, and takes a ? in that for the query's.
-    query = request.scope.get("query_string", b"").decode(errors="replace")
-    here = f"{root}{quote(path, safe='/:')}" + (f"?{query}" if query else "")
     token, line = forms.form_token(request), flash.line_of(request)
-    site = {"root": root, "path": path, "here": here, "form_field": forms.FIELD, "form_token": token}
+    site = {"root": root, "path": path, "form_field": forms.FIELD, "form_token": token}
+    site["here"] = root + _address(request, path)
     known = {
         **site,
         "site": site,
@@ -71,6 +69,12 @@ def page(
     if line:
         response.delete_cookie(flash.COOKIE, path=root or "/")
     return response
+
+
+def _address(request: Request, path: str) -> str:
+    """Write a page's path and query; ``request.url`` takes a ? in the decoded path for the query's."""
+    query = request.scope.get("query_string", b"").decode(errors="replace")
+    return quote(path, safe="/:") + (f"?{query}" if query else "")
 
 
 def link(path: str, /, **query: object) -> str:

@@ -360,7 +360,7 @@ async def test_a_drain_throws_no_answer_away_whose_head_has_come(
     async with Outbox.open(tmp_path / "sp00ky.yml") as outbox:
         await outbox.migrate()
         job = await outbox.run("api", "/trickle", {}, max_retries=0)
-        async with outbox.runner(RunnerOptions(grace=0.3)):
+        async with outbox.runner(RunnerOptions(grace=1)):
             await server.received()
         assert (await outbox.get(job.id)).status == "success"
 

@@ -153,18 +153,22 @@ async def test_a_collision_over_a_stale_key_takes_no_job(
     await store.kill([stale.id])
     await store._connection.write("UPDATE job SET lease_until = time::now()")
     await add(store, None, None, None, None, "k")
-    ask, others = store._connection._link.ask, list[asyncio.Task[Any]]()
+    ask, collided = store._connection._link.ask, asyncio.Event()
 
     async def collide(statement: str, bindings: Any, **how: Any) -> list[Any]:
-        if "UPDATE $stale0" in statement and not others:
-            others.append(asyncio.create_task(touch()))
-            lift, slowly = "ordering_live = NONE WHERE", "ordering_live = NONE WHERE sleep(1s) = NONE AND"
-            statement = statement.replace(lift, slowly)
-        return await ask(statement, bindings, **how)
+        if "UPDATE $stale0" not in statement or collided.is_set():
+            return await ask(statement, bindings, **how)
+        touching = asyncio.create_task(touch())
+        lift, slowly = "ordering_live = NONE WHERE", "ordering_live = NONE WHERE sleep(1s) = NONE AND"
+        try:
+            return await ask(statement.replace(lift, slowly), bindings, **how)
+        finally:
+            collided.set()
+            await touching
 
     async def touch() -> None:
-        await asyncio.sleep(0.3)
-        await store._connection.write("UPDATE job SET updated_at = time::now() WHERE status = 'failed'")
+        while not collided.is_set():  # so that one falls within the claim's transaction
+            await store._connection.write("UPDATE job SET updated_at = time::now() WHERE status = 'failed'")
 
     monkeypatch.setattr(store._connection._link, "ask", collide)
     claim = await store.claim({"api": 2}, "r")

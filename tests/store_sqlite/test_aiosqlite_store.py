@@ -80,8 +80,8 @@ class AsyncStore(SqliteStore):
                 await self.connections.pop(access).close()
             else:
                 return self.connections[access]
+        (await asyncio.to_thread(self._connect)).connection.close()  # the file is in WAL from here on
         connection = await aiosqlite.connect(self._path, timeout=5, isolation_level=None)
-        await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute(begin)
         self.connections[access] = connection
         return connection

@@ -5,7 +5,6 @@ import gc
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from uuid import uuid4
 import attrs
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.ports import free_port
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,13 +85,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def complaints(stderr: str) -> str:
     """What a command said on stderr; what takes it more than a second, as on a busy machine, is none."""
     return "".join(line for line in stderr.splitlines(keepends=True) if not line.endswith(" ...\n"))
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @attrs.define

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from surrealdb import AsyncSurreal
 from tests.chaos.database import Transactions
 from tests.chaos.history import Move, Row
 from tests.chaos.project import TABLES
+from tests.ports import free_port
 
 __all__ = ["Surreal", "surreal", "why_no_surreal"]
 
@@ -58,9 +58,7 @@ class Surreal:
 
     def __init__(self, folder: Path) -> None:
         self._path = f"surrealkv://{folder / 'data'}"
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self._port = int(found.getsockname()[1])
+        self._port = free_port()
         self._child: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()  # two servers on one folder would break it
 

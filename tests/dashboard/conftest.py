@@ -10,8 +10,8 @@ import attrs
 import httpx
 import pytest
 import uvicorn
-from tests.conftest import free_port
 from tests.dashboard.scene import opened
+from tests.ports import free_port
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard import Dashboard, Operator, app

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.conftest import free_port
+from tests.ports import free_port
 
 from sp00ky_core import JobQuery, Outbox
 

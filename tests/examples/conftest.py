@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import warnings
@@ -22,6 +21,7 @@ import attrs
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from tests.ports import free_port
 
 from sp00ky_core.stores.ids import new_key
 
@@ -304,10 +304,3 @@ def serving(spawn: Any, migrated: None) -> Any:
 async def has_started(service: Service) -> bool:
     assert service.process.returncode is None, service.said()
     return not await service.is_refusing()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook
-from tests.conftest import free_port
+from tests.ports import free_port
 
 from sp00ky_core import Outbox
 

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,6 +18,7 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "spookify"
@@ -129,13 +129,6 @@ def copy_to(folder: Path, database_port: int = 0) -> Path:
     edit(project / "sp00ky.yml", "base: 0.5", "base: 0.1")
     edit(project / "backend.py", "THINKING = 1.5", "THINKING = 0.2")
     return project
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import WITHOUT_A_RESULT
 from sp00ky_conformance.transport.signing_suite import SigningConformance
-from sp00ky_conformance.transport.suite import result_of
+from sp00ky_conformance.transport.suite import result_of, unanswered
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import Transport
 
@@ -170,7 +170,7 @@ class HttpTransportConformance(SigningConformance):
     async def test_a_body_that_outlasts_the_attempt_is_delivered(
         self, delivering: Transport, server: MisbehavingBackend
     ) -> None:
-        outcome = await delivering.deliver(attempt_for(server.url, "/trickle", timeout=1.0))
+        outcome = await delivering.deliver(attempt_for(server.url, "/trickle", timeout=5.0))
         assert outcome == Delivered(code=200, result=None)
 
     @pytest.mark.parametrize(
@@ -232,10 +232,9 @@ class HttpTransportConformance(SigningConformance):
         self, delivering: Transport, server: MisbehavingBackend, path: str, name: str, method: str
     ) -> None:
         timeout = 1.0 if name == "timeout" else 30.0  # to connect may take a busy machine a while
-        outcome = await delivering.deliver(attempt_for(server.url, path, method=method, timeout=timeout))
-        assert isinstance(outcome, Undelivered)
+        attempt = attempt_for(server.url, path, method=method, timeout=timeout)
+        outcome = await unanswered(delivering, server, attempt)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, name, True)
-        assert len(server.requests) == 1
 
     @pytest.mark.parametrize("path", ["/echo", "/complain"])
     async def test_a_token_that_is_echoed_is_not_kept(

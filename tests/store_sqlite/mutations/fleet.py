@@ -224,7 +224,7 @@ FLEET: Mapping[str, Mutation] = {
         "no_more_than_a_burst_is_saved_up",
         "claimers_at_once_share_the_tokens",
     ),
-    "ten times the rate": by(TenTimesTheRate, "tokens_come_at_the_rate", "it_says_when_the_next_token_comes"),
+    "ten times the rate": by(TenTimesTheRate, "it_says_when_the_next_token_comes"),
     "no limit on what is in flight": by(
         HasRoom, "no_more_are_under_way", "tasks_never_pass_it", "claimers_at_once_share_the_room"
     ),

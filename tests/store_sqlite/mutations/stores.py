@@ -101,10 +101,23 @@ class BeatenJustNow(SqliteStore):
 
 
 class LookedUpBefore(SqliteStore):
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        self._looking = 0
+        self._all_looked = asyncio.Event()
+
+    async def _held(self, new_jobs: Sequence[NewJob]) -> Any:
+        """Look keys up, and wait until every call that has begun has done so."""
+        self._looking += 1
+        held = await self._executor.read(partial(enqueue._held, tables=self._backends, new_jobs=new_jobs))
+        self._looking -= 1
+        if not self._looking:
+            self._all_looked.set()
+        await self._all_looked.wait()
+        return held
+
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
-        looking = partial(enqueue._held, tables=self._backends, new_jobs=new_jobs)
-        held = await self._executor.read(looking)
-        await asyncio.sleep(0.01)
+        held = await self._held(new_jobs)
 
         async def write(session: Any) -> list[Job]:
             keys = new_keys(len(new_jobs))

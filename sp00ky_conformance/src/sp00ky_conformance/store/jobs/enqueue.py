@@ -229,7 +229,7 @@ class TransactionConformance(StoreHarness):
             async with self.transaction(store) as connection:
                 (first,) = await store.add([new_job(dedup_key="k")], connection=connection)
                 rival = asyncio.ensure_future(store.add([new_job(dedup_key="k")]))
-                await asyncio.wait([rival], timeout=0.1)
+                await asyncio.wait([rival], timeout=WHILE)
             committed = True
         except Exception:  # noqa: BLE001  # the database's own, of whatever type
             # Where transactions collide instead of waiting, the rival may win; then the commit must fail.

@@ -66,7 +66,7 @@ def attempt_for(
         method: of the route.
         payload: JSON text as bytes, or a value to be encoded; ``{}`` by default.
         token: of the backend.
-        options: fields of ``Attempt``; ``timeout`` is 5 s where it isn't given.
+        options: fields of ``Attempt``; ``timeout`` is 30 s where it isn't given.
     """
     job = Job(
         id="job:018f4e2a",
@@ -82,5 +82,5 @@ def attempt_for(
         table="job",
         token=None if token is None else Secret(token),
     )
-    fields = {"number": 1, "timeout": 5.0, "job": job, "backend": backend, **options}
+    fields = {"number": 1, "timeout": 30.0, "job": job, "backend": backend, **options}
     return Attempt(route=Route(path=path, method=method), **fields)

@@ -59,7 +59,7 @@ class DeferConformance(StoreHarness):
         assert is_close(job.deferred_since, job.updated_at)
         assert is_close(job.run_at, job.deferred_since + timedelta(seconds=100))
         assert await self.claim(store) == []
-        assert await store.next_due([API]) == pytest.approx(100, abs=5)
+        assert await store.next_due([API]) == pytest.approx(100, abs=30)
 
     async def test_where_nothing_was_sent_there_is_no_entry(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, max_retries=0), deferral(5))
@@ -188,7 +188,7 @@ class DeferConformance(StoreHarness):
             await self.settled(store, job, deferral(100, outcome=throttled()))
         stats = (await store.stats())[API]
         assert (stats.pending, stats.due, stats.processing, stats.deferred) == (3, 0, 1, 3)
-        assert stats.oldest_deferred_s == pytest.approx(0, abs=5)
+        assert stats.oldest_deferred_s == pytest.approx(0, abs=30)
 
     async def test_one_that_is_in_flight_again_waits_no_more(self, store: Store) -> None:
         await self._claimed_again(store)

@@ -175,7 +175,8 @@ def test_it_waits_for_another_writer(store: SqliteStore, begin: Any, file: Path)
         with begin() as connection:
             committing = other.submit(commit_later)
             store.add_in(connection, [new_job()])
-            assert committing.done()
+            assert len(store.find_in(connection, JobQuery())) == 2
+        committing.result()
     assert len(committed(store, file)) == 2
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_conformance import TransportConformance
+from sp00ky_conformance.transport.peer import refusing
 from sp00ky_core.contract import path_problem
 from sp00ky_core.outcome import (
     CONNECT,
@@ -136,10 +137,10 @@ class TestLinesTransport(TransportConformance):
         async with Lines() as lines:
             yield lines
 
-    @pytest_asyncio.fixture
-    async def nowhere(self) -> str:
-        async with Lines() as gone:
-            return gone.url
+    @pytest.fixture
+    def nowhere(self) -> Iterator[str]:
+        with refusing() as place:
+            yield f"lines://{place}"
 
 
 class Twice(LinesTransport):

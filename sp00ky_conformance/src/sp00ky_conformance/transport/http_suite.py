@@ -7,7 +7,7 @@ A transport's own tests subclass it, with a fixture ``transport`` that makes one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import attrs
@@ -17,6 +17,7 @@ import pytest_asyncio
 from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import WITHOUT_A_RESULT
+from sp00ky_conformance.transport.peer import refusing
 from sp00ky_conformance.transport.signing_suite import SigningConformance
 from sp00ky_conformance.transport.suite import result_of, unanswered
 from sp00ky_core.outcome import Delivered, Undelivered
@@ -41,11 +42,11 @@ class HttpTransportConformance(SigningConformance):
         async with MisbehavingBackend(elsewhere=elsewhere.url) as server:
             yield server
 
-    @pytest_asyncio.fixture
-    async def nowhere(self) -> str:
-        """Return the URL of a backend that has gone."""
-        async with MisbehavingBackend() as gone:
-            return gone.url
+    @pytest.fixture
+    def nowhere(self) -> Iterator[str]:
+        """Yield the URL of a backend that refuses connections."""
+        with refusing() as place:
+            yield f"http://{place}"
 
     # --- what is sent ---
 

@@ -1,11 +1,13 @@
-"""Describe the backend that a transport of any scheme is tested against."""
+"""Describe the backend that a transport of any scheme is tested against, and stand for one that refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Arrival", "Peer"]
+__all__ = ["Arrival", "Peer", "refusing"]
 
 
 class Arrival(Protocol):
@@ -33,3 +35,11 @@ class Peer(Protocol):
 
     async def received(self, count: int = 1) -> Arrival:
         """Return the ``count``-th request, once it has arrived."""
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """Yield a ``host:port`` that refuses connections, and keep it from others meanwhile."""
+    with socket.socket() as bound:  # which never listens
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"

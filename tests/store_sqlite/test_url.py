@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +43,27 @@ async def test_a_folder_that_is_missing(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Each connection that is made."""
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def kept(*args: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    return opened
+
+
+async def test_a_file_that_is_no_database(tmp_path: Path, opened: list[sqlite3.Connection]) -> None:
     (tmp_path / "app.db").write_bytes(b"not a database, whatever its name says" * 100)
     store = SqliteStore(StoreOptions(url="sqlite:///app.db", tables=(), directory=tmp_path))
     with pytest.raises(StoreError, match="not a database"):
         await store.open()
     await store.close()
+    assert opened
+    for each in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            each.execute("SELECT 1")

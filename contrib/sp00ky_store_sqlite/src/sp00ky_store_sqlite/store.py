@@ -108,8 +108,12 @@ class SqliteStore(TransactionalStore):
             self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.text_factory = lambda text: text.decode(errors="surrogateescape")
-        _use_wal(connection)
-        connection.execute(setting)  # by default: what was committed outlives a power cut
+        try:
+            _use_wal(connection)
+            connection.execute(setting)  # by default: what was committed outlives a power cut
+        except BaseException:
+            connection.close()
+            raise
         return SqliteSession(connection, self.translate)
 
 

@@ -18,9 +18,7 @@ from tests.store_sqlite.mutations.stores import (
     BeatenJustNow,
     Deaf,
     RowByRow,
-    Unshielded,
     WithoutConnections,
-    unshielded,
 )
 from tests.store_sqlite.mutations.tools import (
     NEVER,
@@ -35,6 +33,7 @@ from tests.store_sqlite.mutations.tools import (
     settled_with,
     without,
 )
+from tests.store_sqlite.mutations.unshielded import Unshielded, unshielded
 
 from sp00ky_core import machine
 from sp00ky_core.breaker import Breaker, BreakerState

@@ -181,31 +181,6 @@ class PlannedBefore(SqliteStore):
         return await self._executor.write(work)
 
 
-class Unshielded(SqliteStore):
-    """Its transactions are three awaits of a caller that may be cancelled between them."""
-
-    async def run(self, work: Any, access: Access) -> Any:
-        lane = self._lanes[access]
-        if access is Access.READ:
-            return await lane.run(work)
-        if lane._session is None:
-            lane._session = await asyncio.to_thread(self._connect)
-        session = lane._session
-
-        async def statement(text: str) -> None:
-            session.connection.execute(text)  # in no thread: a busy machine would change the moment
-            await asyncio.sleep(0)
-
-        await statement("BEGIN IMMEDIATE")
-        result = await work(session)
-        await statement("COMMIT")
-        return result
-
-
-async def unshielded(self: Any, work: Any, access: Access, *, claims: bool = False) -> Any:
-    return await self._translated(self._run(work, access))
-
-
 class ClaimOfAnother(SqliteStore):
     """Its claims have a connection of their own, and nobody waits for what is left of them."""
 

@@ -14,11 +14,10 @@ from tests.store_sqlite.mutations.stores import (
     OneLane,
     PlannedBefore,
     SettledRowByRow,
-    Unshielded,
     Untranslated,
-    unshielded,
 )
 from tests.store_sqlite.mutations.tools import Mutation, setting
+from tests.store_sqlite.mutations.unshielded import Unshielded, unshielded
 
 from sp00ky_core.stores.transactional.connection import executor
 from sp00ky_core.stores.transactional.fleet import heartbeat

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.surql import claim_parts
 
 TABLES = (JobTable(backend="api", table="job"),)
 
@@ -107,6 +108,12 @@ class Proxy:
                 raise EOFError
             writer.write(chunk)
         raise EOFError
+
+
+@pytest.fixture(autouse=True)
+def patient_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let claims take long: one that is cut off on a busy machine claims fewer jobs than a test expects."""
+    monkeypatch.setattr(claim_parts, "CLAIM_SECONDS", 60.0)
 
 
 @pytest_asyncio.fixture

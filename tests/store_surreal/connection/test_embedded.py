@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from surrealdb.errors import SurrealError
@@ -117,6 +119,32 @@ async def test_a_full_disk_that_is_freed_needs_no_new_process(tmp_path: Path) ->
     )
     out, _ = await writer.communicate()
     assert (writer.returncode, out) == (0, b"2\n")
+
+
+async def test_closing_waits_for_a_thread_that_still_replies(
+    make_store: Callable[..., SurrealStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would abort the process if the interpreter ended before."""
+    loop: Any = asyncio.get_running_loop()
+    here, looked, seen = threading.get_ident(), threading.Event(), []
+    wake, is_any_replying = loop._write_to_self, embedded._is_any_replying
+
+    def wake_and_stand_still() -> None:
+        wake()
+        if threading.get_ident() != here:
+            looked.wait()
+
+    def look() -> bool:
+        seen.append(is_any_replying())
+        looked.set()
+        return seen[-1]
+
+    store = make_store()
+    await store.open()
+    monkeypatch.setattr(loop, "_write_to_self", wake_and_stand_still)
+    monkeypatch.setattr(embedded, "_is_any_replying", look)
+    await store.close()
+    assert (seen[0], seen[-1]) == (True, False)
 
 
 async def test_the_block_names_namespace_and_database(make_store: Callable[..., SurrealStore]) -> None:

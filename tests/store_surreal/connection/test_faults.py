@@ -102,16 +102,17 @@ async def test_fifty_cuts(count: int, proxy: Any, proxied_url: str, tmp_path: Pa
 async def test_a_frozen_server(
     count: int, seconds: float, new_surreal_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if seconds < reconnecting.TICK * SILENT_TICKS:
-        monkeypatch.setattr(reconnecting, "TICK", 0.1)
-        monkeypatch.setattr(reconnecting, "PATIENCE", 0.5)
     server = new_surreal_server()
     work = Work(server.url(), tmp_path, count)
 
     async def freeze_it() -> None:
         await work.begun(0.4)
-        os.kill(server.process.pid, signal.SIGSTOP)
-        await asyncio.sleep(seconds)
-        os.kill(server.process.pid, signal.SIGCONT)
+        with monkeypatch.context() as patched:
+            if seconds < reconnecting.TICK * SILENT_TICKS:
+                patched.setattr(reconnecting, "TICK", 0.1)
+                patched.setattr(reconnecting, "PATIENCE", 0.5)
+            os.kill(server.process.pid, signal.SIGSTOP)
+            await asyncio.sleep(seconds)
+            os.kill(server.process.pid, signal.SIGCONT)
 
     await work.run(freeze_it)

@@ -25,12 +25,6 @@ from sp00ky_store_surreal.errors import ConnectionLost
 MakeStore = Callable[..., SurrealStore]
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server counts as hung after half a second."""
-    monkeypatch.setattr(reconnecting, "TICK", 0.1)
-
-
 def delivered(job: Job) -> Settlement:
     transition = decide(job, Delivered(result="kept"), RetryPolicy())
     return Settlement(
@@ -120,7 +114,6 @@ async def test_a_claim_whose_reply_was_lost_is_told_and_can_be_given_back(
     assert [each.id for each in await proxied.claim({"api": 1}, "r")] == [job.id]
 
 
-@pytest.mark.usefixtures("hasty")
 async def test_a_breakers_change_whose_reply_was_lost_is_told(proxied: SurrealStore, proxy: Any) -> None:
     change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
     assert change is not None
@@ -153,7 +146,6 @@ async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
     await store.close()
 
 
-@pytest.mark.usefixtures("hasty")
 async def test_a_caller_is_told_when_no_connection_comes(
     proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,15 +160,16 @@ async def test_a_caller_is_told_when_no_connection_comes(
     assert len(await proxied.find(JobQuery())) == 1
 
 
-@pytest.mark.usefixtures("hasty")
 async def test_an_idle_connection_that_is_half_open_is_made_anew(
-    proxied: SurrealStore, proxy: Any, caplog: pytest.LogCaptureFixture
+    proxied: SurrealStore, proxy: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await use_every_lane(proxied)
     proxy.hold()
-    async with asyncio.timeout(60):
-        while caplog.text.count("does not answer") < 4:  # noqa: ASYNC110  # a log sends no event
-            await asyncio.sleep(0.05)
+    with monkeypatch.context() as patched:
+        patched.setattr(reconnecting, "TICK", 0.1)
+        async with asyncio.timeout(60):
+            while caplog.text.count("does not answer") < 4:  # noqa: ASYNC110  # a log sends no event
+                await asyncio.sleep(0.05)
     before = proxy.accepted
     proxy.flow()
     assert len(await proxied.find(JobQuery())) == 1

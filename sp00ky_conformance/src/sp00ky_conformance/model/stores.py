@@ -25,6 +25,9 @@ BACKENDS = ("api", "mail")
 
 MAX_IN_FLIGHT = 2
 
+TIMEOUT = 600.0
+"""Seconds; no lease of either store ends while an example is run."""
+
 
 class TwoStores(RuleBasedStateMachine):
     """A store and the memory store, with the same jobs; the rules are its subclass's."""
@@ -42,7 +45,8 @@ class TwoStores(RuleBasedStateMachine):
         options = StoreOptions(
             url="model://",
             tables=tuple(
-                JobTable(backend=name, table=f"{each}_{suffix}") for each, name in self.names.items()
+                JobTable(backend=name, table=f"{each}_{suffix}", timeout=TIMEOUT)
+                for each, name in self.names.items()
             ),
             directory=Path(self._folder.name),
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -21,9 +23,8 @@ from sp00ky_store_surreal.url import Target
 _log = logging.getLogger(__name__)
 
 THREADS_END = 0.1
-"""Seconds for the engine's threads to let go of Python after the last call. One that hasn't when the
-interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
-
+"""Seconds for the engine's threads to let go of Python after the last call, at least. One that hasn't when
+the interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
 
 CALM = 20.0
 """Seconds without a fault after which the next one is another: the pauses begin anew."""
@@ -137,7 +138,10 @@ class Engine:
                 await sdk.close()
             finally:
                 del sdk
-                await asyncio.sleep(THREADS_END)
+                while True:
+                    await asyncio.sleep(THREADS_END)
+                    if not _is_any_replying():
+                        break
 
     def _lock_file(self) -> None:
         file = self._target.file
@@ -166,6 +170,18 @@ class Engine:
         if self._file_lock is not None:
             self._file_lock.release()
             self._file_lock = None
+
+
+def _is_any_replying() -> bool:
+    """Whether a thread of the engine, on a busy machine, stands still within the reply that it has given."""
+    first = (_first(frame) for frame in sys._current_frames().values())
+    return any(each.f_code.co_name == "call_soon_threadsafe" for each in first)
+
+
+def _first(frame: FrameType) -> FrameType:
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 async def _opened(target: Target) -> Any:

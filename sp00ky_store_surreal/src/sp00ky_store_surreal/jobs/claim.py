@@ -32,7 +32,7 @@ from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.row_loading import load_claimed, read_claimed
-from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of
+from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of, within
 from sp00ky_store_surreal.surql.loader import surql
 
 LOOK_AGAIN = 0.1
@@ -268,7 +268,8 @@ class Claimer:
     async def _claim_named(
         self, table: JobTable, ids: Sequence[RecordID], runner_id: str
     ) -> list[Mapping[str, Any]]:
-        one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table))
+        limit = within(embedded=self._connection.target.embedded)
+        one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
             f"{surql('fragments/let_now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
         )

@@ -20,6 +20,7 @@ from sp00ky_store_surreal.surql.claim_parts import (
     shared_due_ids,
     unleased,
     until_of,
+    within,
 )
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
@@ -83,6 +84,7 @@ class ClaimWriter:
                 columns=columns,
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
+                within=within(embedded=False),
             )
             statement += self._claimed(n, table, due, part, slots)
             bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}

@@ -14,6 +14,14 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 RANKS = (3, 2, 1, 0)
 """The priorities, in the order of claims."""
 
+CLAIM_SECONDS = 1.5
+"""Seconds that a server may take for a claim."""
+
+
+def within(*, embedded: bool) -> str:
+    """Write how long a claim's selection, or its write, may take; embedded it loses no connection."""
+    return "" if embedded else f"TIMEOUT {duration_text(CLAIM_SECONDS)}"
+
 
 def group_of(rank: int, *, embedded: bool) -> str:
     """Write the condition for jobs of a priority that have no ordering_key.
@@ -71,7 +79,7 @@ def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
 
 def shared_due_ids(names: Mapping[str, str], rank: int, head: datetime | None, *, beyond: bool) -> str:
     """Select the ids of due jobs of a priority, on a server: from a head on, which is bound, or the first."""
-    ranked = {**names, "group": group_of(rank, embedded=False)}
+    ranked = {**names, "group": group_of(rank, embedded=False), "within": within(embedded=False)}
     if head is None:
         return first_due_ids(ranked, beyond=beyond)
     return due_ids({**ranked, "from": f" AND run_at >= $head{names['n']}_{rank}"}, beyond=beyond)
@@ -79,7 +87,7 @@ def shared_due_ids(names: Mapping[str, str], rank: int, head: datetime | None, *
 
 def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
     """Select the ids of due jobs of a priority, embedded."""
-    names = {"table": quoted(table.table), "n": n, "but": passed}
+    names = {"table": quoted(table.table), "n": n, "but": passed, "within": within(embedded=True)}
     return due_ids(
         {**names, "group": group_of(rank, embedded=True), "from": " AND run_at <= $now"}, beyond=False
     )

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.chaos.proxy import Proxy
 
+from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Outcome
@@ -119,14 +120,14 @@ async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
 async def test_a_call_whose_connection_was_lost_late_is_made_again(
     direct: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "PATIENCE", 0.2)
     quoted = schema.replace('"', '""')
-    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+    waits = "SELECT pg_backend_pid() = ANY (pg_blocking_pids($1))"
     async with sql.transaction():
         await sql.execute(f'LOCK TABLE "{quoted}".job')
-        adding = asyncio.ensure_future(enqueue(direct, 1))
-        await asyncio.wait([adding], timeout=0.5)
-        assert [row["pid"] for row in await sql.fetch(waits)] == [pid_of(direct)]
+        with monkeypatch.context() as late:
+            late.setattr(executor, "PATIENCE", 0.0)  # it is used up once the call waits
+            adding = asyncio.ensure_future(enqueue(direct, 1))
+            await eventually(lambda: sql.fetchval(waits, pid_of(direct)))
         await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(direct))
     (job_id,) = await adding
     assert [job.id for job in await direct.find(JobQuery())] == [job_id]

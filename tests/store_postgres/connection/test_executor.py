@@ -102,16 +102,17 @@ async def ended(store: PostgresStore, job_ids: set[str]) -> None:
 async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
     direct: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Workload.BEAT, "seconds", 0.5)
-    monkeypatch.setattr(executor, "PATIENCE", 0.3)
     idle = direct._executor._pools[Workload.REST].connections()
     slow = asyncio.ensure_future(direct._executor.fetch(Workload.CLAIM, "SELECT pg_sleep(3)"))
     await direct._executor.fetch(Workload.SETTLE, "SELECT 1")
     async with sql.transaction():
         quoted = schema.replace('"', '""')
         await sql.execute(f'LOCK TABLE "{quoted}".sp00ky_runner')
-        with pytest.raises(StoreUnavailable):
-            await direct.beat("r1")
+        with monkeypatch.context() as hasty:
+            hasty.setattr(Workload.BEAT, "seconds", 0.5)
+            hasty.setattr(executor, "PATIENCE", 0.3)
+            with pytest.raises(StoreUnavailable):
+                await direct.beat("r1")
     assert "r1" in await direct.beat("r1")
     assert all(connection.is_closed() for connection in idle)
     assert len(await slow) == 1

@@ -42,9 +42,10 @@ async def migrated_project(project: Path, sql: Any, sp00ky: Any) -> Path:
 
 
 @pytest_asyncio.fixture
-async def runners(migrated_project: Path, spawn: Any) -> AsyncIterator[None]:
+async def runners(migrated_project: Path, spawn: Any, sql: Any, eventually: Any) -> AsyncIterator[None]:
     """Two processes that run jobs, and drain at the end."""
     started = [await spawn("-m", "sp00ky_core", "run") for _ in range(2)]
+    await eventually(lambda: sql.fetchval("SELECT count(*) = 2 FROM sp00ky_runner"))
     yield
     for process, _ in started:
         process.send_signal(signal.SIGTERM)

@@ -25,6 +25,7 @@ from sp00ky_core.job import NewJob
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.observe import notifications
 
 
 async def findings(store: PostgresStore) -> list[Finding]:
@@ -242,6 +243,14 @@ async def store(make: Any, kept: Shelf, sql: Any, schema: str) -> AsyncIterator[
         await kept.migrated(sql, schema)
     yield store
     await store.close()
+
+
+@pytest.fixture(autouse=True)
+def _proof_takes_long() -> Iterator[None]:
+    """Wait longer for the proof that LISTEN is heard: on a busy machine it may be late."""
+    with pytest.MonkeyPatch.context() as patient:  # the test's own is to be undone as early as ever
+        patient.setattr(notifications, "PROOF_SECONDS", 30.0)
+        yield
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from tests.chaos.proxy import Proxy
 
+from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Outcome
@@ -101,16 +102,17 @@ async def ended(store: PostgresStore, job_ids: set[str]) -> None:
 async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
     direct: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Workload.BEAT, "seconds", 0.5)
-    monkeypatch.setattr(executor, "PATIENCE", 0.3)
     idle = direct._executor._pools[Workload.REST].connections()
     slow = asyncio.ensure_future(direct._executor.fetch(Workload.CLAIM, "SELECT pg_sleep(3)"))
     await direct._executor.fetch(Workload.SETTLE, "SELECT 1")
     async with sql.transaction():
         quoted = schema.replace('"', '""')
         await sql.execute(f'LOCK TABLE "{quoted}".sp00ky_runner')
-        with pytest.raises(StoreUnavailable):
-            await direct.beat("r1")
+        with monkeypatch.context() as hasty:
+            hasty.setattr(Workload.BEAT, "seconds", 0.5)
+            hasty.setattr(executor, "PATIENCE", 0.3)
+            with pytest.raises(StoreUnavailable):
+                await direct.beat("r1")
     assert "r1" in await direct.beat("r1")
     assert all(connection.is_closed() for connection in idle)
     assert len(await slow) == 1
@@ -119,14 +121,14 @@ async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
 async def test_a_call_whose_connection_was_lost_late_is_made_again(
     direct: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "PATIENCE", 0.2)
     quoted = schema.replace('"', '""')
-    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+    waits = "SELECT pg_backend_pid() = ANY (pg_blocking_pids($1))"
     async with sql.transaction():
         await sql.execute(f'LOCK TABLE "{quoted}".job')
-        adding = asyncio.ensure_future(enqueue(direct, 1))
-        await asyncio.wait([adding], timeout=0.5)
-        assert [row["pid"] for row in await sql.fetch(waits)] == [pid_of(direct)]
+        with monkeypatch.context() as late:
+            late.setattr(executor, "PATIENCE", 0.0)  # it is used up once the call waits
+            adding = asyncio.ensure_future(enqueue(direct, 1))
+            await eventually(lambda: sql.fetchval(waits, pid_of(direct)))
         await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(direct))
     (job_id,) = await adding
     assert [job.id for job in await direct.find(JobQuery())] == [job_id]

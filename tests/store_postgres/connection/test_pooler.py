@@ -13,6 +13,7 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.ports import JobQuery, Settlement
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.observe import notifications
 
 
 async def lifecycle(store: PostgresStore, new_job: Any) -> None:
@@ -54,8 +55,14 @@ async def test_behind_a_pooler_everything_works(
 
 
 async def test_a_pooler_that_swallows_notifications_is_noticed(
-    make: Any, pooler: str, schema: str, new_job: Any, caplog: pytest.LogCaptureFixture
+    make: Any,
+    pooler: str,
+    schema: str,
+    new_job: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(notifications, "PROOF_SECONDS", 2.0)
     store = make(base=pooler, schema=schema, pgbouncer="1")
     await store.open()
     await store.migrate()

@@ -26,7 +26,7 @@ async def test_a_statement_that_nobody_waits_for_is_cancelled_on_the_server(
     asleep = f"{at_it} AND wait_event = 'PgSleep'"  # it forgets a request that comes before the statement
 
     async def work(connection: Any) -> None:
-        await connection.fetch(marked, timeout=600 if how == "cancelled" else 1)
+        await connection.fetch(marked, timeout=600 if how == "cancelled" else 5)
 
     async def is_over() -> bool:
         return not await sql.fetchval(at_it, marked)

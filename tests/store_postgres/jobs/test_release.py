@@ -29,7 +29,7 @@ async def test_a_row_that_cant_go_back_stops_no_runner_and_is_left_to_its_lease(
         await bench.until(stray, lambda now: now.is_terminal)
         await bench.store.add([new_job(assigned_to="thread:1", run_at=later)])
         await sql.execute(
-            f"UPDATE {quoted}.job SET status = 'processing', lease_until = now() + interval '2 s', "
+            f"UPDATE {quoted}.job SET status = 'processing', lease_until = now() + interval '1 hour', "
             "runner_id = $1 WHERE id = $2",
             runner.runner_id,
             stray.id[-36:],
@@ -38,6 +38,7 @@ async def test_a_row_that_cant_go_back_stops_no_runner_and_is_left_to_its_lease(
         for _ in range(3):
             (job,) = await bench.store.add([new_job()])
             await bench.until(job, lambda now: now.is_terminal)
+        await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() WHERE id = $1", stray.id[-36:])
         ended = await bench.until(stray, lambda now: now.is_terminal)
     assert (ended.status, ended.errors[-1].name) == (JobStatus.FAILED, "invalid_row")
     assert "can't claim" not in caplog.text

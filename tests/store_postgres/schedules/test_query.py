@@ -138,9 +138,10 @@ async def test_rows_come_in_their_order_and_up_to_a_limit(store: PostgresStore) 
 async def test_it_ends_after_a_while(
     guarded: PostgresStore, sql: Any, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(query, "QUERY_SECONDS", 0.5)
-    with pytest.raises(QueryRefused, match="it takes longer than"):
-        await guarded.query_rows(text)
+    with monkeypatch.context() as brief:
+        brief.setattr(query, "QUERY_SECONDS", 0.5)
+        with pytest.raises(QueryRefused, match="it takes longer than"):
+            await guarded.query_rows(text)
     async with asyncio.timeout(30):
         while await sql.fetchval(AT_WORK):  # noqa: ASYNC110  # it can only be asked
             await asyncio.sleep(0.05)

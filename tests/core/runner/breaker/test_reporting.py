@@ -508,7 +508,7 @@ async def test_a_dead_runners_probe_ends_when_its_job_is_reclaimed(make_bench) -
         await asyncio.sleep(0.001)
     assert claim.breakers["api"].probe_for > 10
     bench.transport.script = Backend(Delivered())
-    async with bench.runner():
+    async with bench.runner(dead_after=0.2):
         ended = await bench.ended(job)
     assert (ended.status, ended.errors[-1].runner_id) == (JobStatus.SUCCESS, "dead")
     assert await _closed(bench)

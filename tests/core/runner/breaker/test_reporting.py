@@ -411,7 +411,8 @@ async def _closed(bench: Any) -> bool:
     return bool((await bench.store.stats())["api"].breaker.state == "closed")
 
 
-async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench) -> None:
+async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_CHANGES", NEVER)
     backend, started, faults, go = Backend(AWAY), asyncio.Event(), Scripted(), asyncio.Event()
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
     job = await bench.add(max_retries=9)

@@ -67,7 +67,6 @@ DISTRIBUTIONS = [
         source="sp00ky_core/src/sp00ky_core",
         tests="tests/core",
         untested={
-            "cli/demo/delivery.py": "tests/e2e/test_demo.py runs the whole demo",
             "cli/demo/runner.py": "tests/e2e/test_demo.py kills one",
             "cli/jobs/group.py": "a click group without anything in it",
             "config/keys.py": "the table of keys, which every test of a configuration reads",

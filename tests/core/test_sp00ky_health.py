@@ -83,7 +83,10 @@ def test_a_probe_imports_nothing_else() -> None:
     command = [sys.executable, "-c", LIGHT.format(address=address)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ready\n", "")
-    command = [sys.executable, "-c", LIGHT.format(address=address)]  # by now nobody answers there
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # and it never listens
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        command = [sys.executable, "-c", LIGHT.format(address=address)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("sp00ky: no answer from 127.0.0.1:")

@@ -67,7 +67,6 @@ DISTRIBUTIONS = [
         source="sp00ky_core/src/sp00ky_core",
         tests="tests/core",
         untested={
-            "cli/demo/delivery.py": "tests/e2e/test_demo.py runs the whole demo",
             "cli/demo/runner.py": "tests/e2e/test_demo.py kills one",
             "cli/jobs/group.py": "a click group without anything in it",
             "config/keys.py": "the table of keys, which every test of a configuration reads",
@@ -99,6 +98,7 @@ DISTRIBUTIONS = [
             "runner/breaker/test_outage.py": "several runners in an outage, in virtual time",
             "runner/test_clocks.py": "clocks that jump, and runners that freeze",
             "runner/test_fleet_model.py": "a model of several runners, whose every step is chosen",
+            "runner/test_fleet_stories.py": "stories that the model of several runners must notice",
             "runner/test_slow_store.py": "a store that takes seconds for each call",
             "runner/test_throttled.py": "a backend that throttles",
             "stores/memory/test_control.py": "pauses and limits, as time passes",

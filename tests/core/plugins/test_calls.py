@@ -491,12 +491,13 @@ async def test_an_observer_that_hangs_silences_no_other_plugin(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(calls, "MAX_OBSERVING", 3)
-    told: list[str] = []
+    monkeypatch.setattr(calls, "OBSERVER_TIMEOUT", 60.0)
+    told, over = list[str](), asyncio.Event()
 
     class Hanging:
         @hookimpl
         async def sp00ky_runner_stopped(self) -> None:
-            await asyncio.Event().wait()
+            await over.wait()
 
     class Good:
         @hookimpl
@@ -510,6 +511,7 @@ async def test_an_observer_that_hangs_silences_no_other_plugin(
         hooks.dispatch_soon("sp00ky_runner_stopped", runner_id=str(n))
         for _ in range(3):  # turns of the loop, for the call to be made and its task to end
             await asyncio.sleep(0)
+    over.set()
     await hooks.flush()
     assert told == [str(n) for n in range(10)]
     left_out = [each.getMessage() for each in caplog.records if "left out" in each.getMessage()]

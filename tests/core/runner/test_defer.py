@@ -61,7 +61,7 @@ async def test_a_runner_that_has_just_begun_to_beat_is_seen_in_time(make_bench, 
     bench = await make_bench()
     older = bench.config.backends["api"].spec
     new = runner_with(bench, newer)
-    async with runner_with(bench, older, beat_interval=0.4, dead_after=60) as old:
+    async with runner_with(bench, older, beat_interval=0.4) as old:
         await old._beat.next(within=60)  # its view of the others is as old as it gets
         await new._beat.beat()
         jobs = [await bench.add("/new", max_retries=each % 2) for each in range(6)]

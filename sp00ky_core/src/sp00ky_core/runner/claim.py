@@ -237,6 +237,8 @@ class Claimer:
         """Hold a claim no longer that isn't to be started: the next release gives it back."""
         self._holdings.drop(held)
         self._breakers.unsent(held)
+        if held.table.max_in_flight is not None:
+            self._limits.forget(held.table.backend)
         self._given_back.add(held.job.id)
         self._strays = True
 

@@ -10,10 +10,10 @@ from tests.core.cli.terminal.conftest import At
 
 def test_jobs_are_lines_whose_ids_can_be_copied(migrated: Path, sp00ky: Any, at_terminal: At) -> None:
     job_id = sp00ky("call", "api", "/json").out.strip()
-    head, line = at_terminal("jobs", "list").splitlines()
-    assert "status" in head
+    lines = at_terminal("jobs", "list").splitlines()  # a slow machine's has one more, of what takes so long
+    (head,) = (line for line in lines if "status" in line)
     assert "assigned_to" not in head  # no job has one
-    assert line.startswith(f"{job_id}  api")
+    assert any(line.startswith(f"{job_id}  api") for line in lines)
 
 
 def test_a_run_shows_its_progress(migrated: Path, sp00ky: Any, at_terminal: At) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, Claim, Store
 from sp00ky_core.runner.breaker import reporting
+from sp00ky_core.runner.breaker.view import LOOK_AGAIN
 
 AWAY = Undelivered(name="http_status", code=503)
 REFUSED = Undelivered(name="connect")
@@ -360,7 +362,7 @@ async def test_other_backends_jobs_do_not_keep_a_probe_waiting(make_bench) -> No
         for other in others:
             await bench.ended(other)
     backends = [attempt.backend.name for attempt in bench.transport.attempts]
-    assert 0 < backends.index("api") < len(others)
+    assert backends.index("api") < len(others)
 
 
 async def test_a_paused_backend_is_not_asked_for_again_and_again(make_bench) -> None:
@@ -370,11 +372,11 @@ async def test_a_paused_backend_is_not_asked_for_again_and_again(make_bench) -> 
     store = CountedClaims(bench.store, Scripted())
     async with bench.runner(store, poll=60):
         await until(lambda: is_open(bench))
-        before = store.asked
+        before, began = store.asked, time.monotonic()
         for _ in range(100):  # each is a signal of new work
             await bench.add(max_retries=9)
             await bench.ended(await bench.add(backend="other"))
-        assert store.asked - before < 25
+        assert store.asked - before < 25 + (time.monotonic() - began) / LOOK_AGAIN
     assert len(backend.requests) == 1
 
 
@@ -411,7 +413,8 @@ async def _closed(bench: Any) -> bool:
     return bool((await bench.store.stats())["api"].breaker.state == "closed")
 
 
-async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench) -> None:
+async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench, monkeypatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_CHANGES", NEVER)
     backend, started, faults, go = Backend(AWAY), asyncio.Event(), Scripted(), asyncio.Event()
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
     job = await bench.add(max_retries=9)
@@ -508,7 +511,7 @@ async def test_a_dead_runners_probe_ends_when_its_job_is_reclaimed(make_bench) -
         await asyncio.sleep(0.001)
     assert claim.breakers["api"].probe_for > 10
     bench.transport.script = Backend(Delivered())
-    async with bench.runner():
+    async with bench.runner(dead_after=0.2):
         ended = await bench.ended(job)
     assert (ended.status, ended.errors[-1].runner_id) == (JobStatus.SUCCESS, "dead")
     assert await _closed(bench)

@@ -92,7 +92,7 @@ async def test_a_dead_runners_jobs_are_reclaimed(
     job = await bench.add(max_retries=max_retries)
     await bench.store.beat("dead")
     await bench.store.claim({"api": 1}, "dead")
-    async with bench.runner():
+    async with bench.runner(dead_after=0.2):
         done = await bench.ended(job)
     assert (done.status, [error.name for error in done.errors]) == (status, ["outcome_unknown"])
     assert (done.errors[0].runner_id, done.errors[0].attempt) == ("dead", 1)

@@ -13,8 +13,10 @@ from sp00ky_core.config import RateConfig
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, Claim, Store
+from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.steering.limit import Limits
+from sp00ky_core.runner.workers import Slots
 from sp00ky_core.testing import FakeClock
 
 NEVER = 3_600.0
@@ -84,6 +86,19 @@ async def test_when_a_job_has_ended_the_next_one_is_claimed_at_once(make_bench, 
     async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
         for job in jobs:
             await bench.ended(job)
+
+
+async def test_a_place_that_is_given_back_unused_is_claimed_at_once(make_bench, monkeypatch) -> None:
+    def is_late_once(_slots: Slots, held: Held, _now: float) -> bool:
+        return held.job.lease_epoch > 1
+
+    monkeypatch.setattr(Slots, "may_start", is_late_once)
+    monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
+    bench = await make_bench(max_in_flight=1)
+    jobs = [await bench.add() for _ in range(5)]
+    async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
+        for job in jobs:
+            assert (await bench.ended(job)).lease_epoch == 2  # claimed, given back, and claimed again
 
 
 class Looking:

@@ -35,10 +35,11 @@ async def test_others_go_on_and_a_resume_delivers_at_once(make_bench) -> None:
 async def test_a_pause_that_ends_by_its_time_is_noticed_without_a_signal(make_bench) -> None:
     bench = await make_bench()
     async with bench.runner(poll=NEVER) as runner:
-        await bench.store.pause("api", seconds=0.5)
+        await bench.store.pause("api")
         job = await bench.add()
         while not runner._pauses.paused:  # noqa: ASYNC110  # nothing reports it
             await asyncio.sleep(0)
+        await bench.store.pause("api", seconds=0.5)
         await bench.ended(job)
 
 

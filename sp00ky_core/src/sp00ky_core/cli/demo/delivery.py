@@ -9,7 +9,7 @@ import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -113,7 +113,8 @@ async def _until_killed(process: Process, show: Show) -> Sequence[Job]:
         busy = [job.path for job in jobs if job.status is JobStatus.PROCESSING]
         ended = sum(1 for job in jobs if job.is_terminal)
         if busy.count(SLOW) >= MANY or (ended >= LATE and busy):
-            process.kill()
+            with suppress(ProcessLookupError):  # what was read may be older than its end
+                process.kill()
             break
     return jobs
 

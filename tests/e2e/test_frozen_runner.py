@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.postgres import start_server
 
 from sp00ky_conformance.transport.answering import Answering
 from sp00ky_conformance.transport.backend import MisbehavingBackend
@@ -40,8 +41,6 @@ def postgres() -> Iterator[str]:
     if given := os.environ.get("SP00KY_TEST_POSTGRES"):
         yield given
         return
-    from tests.store_postgres.conftest import start_server  # noqa: PLC0415  # only where it is installed
-
     with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
         server = start_server(Path(folder))
         yield server.get_uri()

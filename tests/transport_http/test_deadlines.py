@@ -1,0 +1,55 @@
+"""Attempts are cut off in time, and not before what has come for them is read."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from sp00ky_transport_http.deadlines import Deadlines
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return request.param
+
+
+def test_what_came_while_the_loop_stood_still_counts(run: Run) -> None:
+    async def attempt() -> None:
+        loop, deadlines = asyncio.get_running_loop(), Deadlines()
+        mine, theirs = socket.socketpair()
+        with mine, theirs:
+            mine.setblocking(False)
+            reading = asyncio.create_task(loop.sock_recv(mine, 100))
+            deadlines.enter(reading, 0.05)
+            await asyncio.sleep(0)
+            theirs.send(b"answer")
+            time.sleep(0.3)  # noqa: ASYNC251  # as a process that is frozen, or a plugin that computes
+            assert await reading == b"answer"
+            assert not deadlines.leave(reading)
+
+    run(attempt())
+
+
+def test_a_loop_that_always_stands_still_cuts_off_too(run: Run) -> None:
+    async def attempt() -> None:
+        deadlines, task = Deadlines(), asyncio.create_task(asyncio.Event().wait())
+        deadlines.enter(task, 0.05)
+        while not task.done():
+            time.sleep(0.15)  # noqa: ASYNC251  # longer than a look may be late
+            await asyncio.sleep(0)
+        assert deadlines.leave(task)
+        assert task.cancelled()
+
+    async def bounded() -> None:
+        async with asyncio.timeout(60):
+            await attempt()
+
+    run(bounded())

@@ -227,7 +227,6 @@ DISTRIBUTIONS = [
         tests="tests/transport_http",
         untested={
             "__init__.py": "imports the transport once it is asked for",
-            "deadlines.py": "test_transport_conformance.py: timeouts",
             "engines/aiohttp.py": "test_transport_conformance.py: it is the engine of the suite",
             "plugin.py": "every test of a runner loads it",
             "response.py": DATA,

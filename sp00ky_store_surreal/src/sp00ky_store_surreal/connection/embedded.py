@@ -138,10 +138,7 @@ class Engine:
                 await sdk.close()
             finally:
                 del sdk
-                while True:
-                    await asyncio.sleep(THREADS_END)
-                    if not _is_any_replying():
-                        break
+                await _threads_end()
 
     def _lock_file(self) -> None:
         file = self._target.file
@@ -170,6 +167,13 @@ class Engine:
         if self._file_lock is not None:
             self._file_lock.release()
             self._file_lock = None
+
+
+async def _threads_end() -> None:
+    for _ in range(50):
+        await asyncio.sleep(THREADS_END)
+        if not _is_any_replying():
+            break
 
 
 def _is_any_replying() -> bool:

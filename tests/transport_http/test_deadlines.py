@@ -28,7 +28,7 @@ def test_what_came_while_the_loop_stood_still_counts(run: Run) -> None:
         with mine, theirs:
             mine.setblocking(False)
             reading = asyncio.create_task(loop.sock_recv(mine, 100))
-            deadlines.enter(reading, 0.05)
+            deadlines.enter(reading, 0.05, lambda: True)
             await asyncio.sleep(0)
             theirs.send(b"answer")
             time.sleep(0.3)  # noqa: ASYNC251  # as a process that is frozen, or a plugin that computes
@@ -38,10 +38,27 @@ def test_what_came_while_the_loop_stood_still_counts(run: Run) -> None:
     run(attempt())
 
 
+def test_what_is_not_sent_yet_is_cut_off_at_once(run: Run) -> None:
+    async def attempt() -> None:
+        loop, deadlines = asyncio.get_running_loop(), Deadlines()
+        mine, theirs = socket.socketpair()
+        with mine, theirs:
+            mine.setblocking(False)
+            connecting = asyncio.create_task(loop.sock_recv(mine, 100))
+            deadlines.enter(connecting, 0.05, lambda: False)
+            await asyncio.sleep(0)
+            time.sleep(0.3)  # noqa: ASYNC251  # as a process that is frozen
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert connecting.cancelled()
+
+    run(attempt())
+
+
 def test_a_loop_that_always_stands_still_cuts_off_too(run: Run) -> None:
     async def attempt() -> None:
         deadlines, task = Deadlines(), asyncio.create_task(asyncio.Event().wait())
-        deadlines.enter(task, 0.05)
+        deadlines.enter(task, 0.05, lambda: True)
         while not task.done():
             time.sleep(0.15)  # noqa: ASYNC251  # longer than a look may be late
             await asyncio.sleep(0)

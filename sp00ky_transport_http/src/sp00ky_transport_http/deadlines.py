@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 INTERVAL = 0.02
 """Seconds between two looks: an attempt is cut off at most this late, or two of them after a standstill."""
 
 STANDSTILL = 0.1
-"""Seconds that a look may be late; later, what has come meanwhile is read before anything is cut off."""
+"""Seconds that a look may be late; later, what has come for a request is read before that is cut off."""
 
 
 class Deadlines:
     """Cancels tasks that are overdue; each one learns from ``leave`` whether that is what happened."""
 
     def __init__(self) -> None:
-        self._due: dict[asyncio.Task[object], float] = {}  # by the loop's clock
+        self._due: dict[asyncio.Task[object], tuple[float, Callable[[], bool]]] = {}  # by the loop's clock
         self._cut: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._has_waited = False
 
-    def enter(self, task: asyncio.Task[object], seconds: float) -> None:
-        """Give the task so many seconds until ``leave``."""
+    def enter(self, task: asyncio.Task[object], seconds: float, is_sent: Callable[[], bool]) -> None:
+        """Give the task so many seconds until ``leave``; ``is_sent``: what it waits for may have come."""
         loop = task.get_loop()
-        self._due[task] = loop.time() + seconds
+        self._due[task] = (loop.time() + seconds, is_sent)
         if self._timer is None:
             self._timer = loop.call_later(INTERVAL, self._look, loop)
 
@@ -41,17 +42,16 @@ class Deadlines:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        if self._stood_still(now):
-            self._timer = loop.call_later(INTERVAL, self._look, loop)
-            return
-        for task in [task for task, due in self._due.items() if due <= now]:
+        waits = self._stood_still(now)
+        overdue = [(task, is_sent) for task, (due, is_sent) in self._due.items() if due <= now]
+        for task in [task for task, is_sent in overdue if not (waits and is_sent())]:
             del self._due[task]
             self._cut.add(task)
             task.cancel()
         self._timer = loop.call_later(INTERVAL, self._look, loop) if self._due else None
 
     def _stood_still(self, now: float) -> bool:
-        """Tell whether to wait for a look more: timers can come before sockets (on uvloop), but not twice."""
+        """Return whether to wait for a look more: timers can come before sockets, but not twice."""
         is_late = self._timer is not None and now > self._timer.when() + STANDSTILL
         self._has_waited = is_late and not self._has_waited
         return self._has_waited

@@ -80,7 +80,7 @@ class HttpTransport:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("deliver() must run in a task")
-        self._deadlines.enter(task, seconds)
+        self._deadlines.enter(task, seconds, lambda: exchange.connection is not None)
         try:
             await engine.run(exchange)
         except asyncio.CancelledError:

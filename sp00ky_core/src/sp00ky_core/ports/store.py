@@ -251,7 +251,7 @@ class Store(Protocol):
         """
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
-        """Return each backend's numbers; with ``limit``, those up to it are exact.
+        """Return each backend's numbers, its counts of one moment; with ``limit``, those up to it are exact.
 
         A larger one is an estimate then, at least ``limit``, and it reads no more than about so many rows.
         """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from sp00ky_core.ports import LONGEST_LEASE, BackendStats, BreakerStats, JobTable
@@ -13,8 +14,6 @@ from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
 from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
-
-_LATER = 4  # statements that count what is due later, beside the one among the counts
 
 MOST_READ = 100_000
 """Of jobs that wait, those that are looked at for their ordering_key and their deferral."""
@@ -42,7 +41,7 @@ class Stats(StorePart):
         _, *reply = await self._connection.read(statement, **names, longest=duration_text(LONGEST_LEASE))
         size = len(reply) // max(len(self._tables), 1)
         return {
-            each.backend: _stats(reply[number * size : (number + 1) * size], bounded=limit is not None)
+            each.backend: _stats(reply[number * size : (number + 1) * size])
             for number, each in enumerate(self._tables)
         }
 
@@ -64,23 +63,19 @@ class Stats(StorePart):
         )
 
 
-def _stats(reply: list[Any], *, bounded: bool) -> BackendStats:
-    counts, *reply = reply
-    counts = [*map(count_of, counts)]
-    later = counts[1]
-    if not bounded:
-        others, *reply = reply
-        counts = [count - count_of(other) for count, other in zip(counts, others, strict=True)]
-        later = counts[1] + sum(map(count_of, reply[:_LATER]))
-        reply = reply[_LATER:]
-    stalled, oldest, _, deferred, waiting, breakers, pauses = reply
+def _stats(reply: Sequence[Any]) -> BackendStats:
+    counted, stalled, oldest, _, deferred, waiting, breakers, pauses = reply
+    every, others, later = ([*map(count_of, each)] for each in counted)
+    pending, first_later, processing, success, failed = (
+        count - other for count, other in zip_longest(every, others, fillvalue=0)
+    )
     return BackendStats(
-        pending=counts[0],
-        due=counts[0] - later,  # what is delayed is counted: a backlog is mostly due
-        processing=counts[2],
+        pending=pending,
+        due=pending - first_later - sum(later),  # what is delayed is counted: a backlog is mostly due
+        processing=processing,
         stalled=count_of(stalled),
-        success=counts[3],
-        failed=counts[4],
+        success=success,
+        failed=failed,
         deferred=deferred,
         oldest_deferred_s=seconds_of(waiting) if waiting else None,
         oldest_due_s=seconds_of(oldest[0]) if oldest else None,
@@ -114,12 +109,16 @@ def _counts(connection: Connection, table: JobTable, *, most: str) -> dict[str, 
     return {
         "counts": _by_status(table_name["table"], later=plain),
         "others": _by_status(others, later=surql("stats_scheduled_non_jobs", source=others)),
-        "later": "".join(higher) + surql("stats_scheduled_with_key", most=most, **table_name),
+        "later": _listed(*higher, surql("stats_scheduled_with_key", most=most, **table_name)),
     }
 
 
 def _by_status(source: str, *, later: str) -> str:
-    return surql("stats_count_by_status", source=source, later=later.strip().removesuffix(";"))
+    return surql("stats_count_by_status", source=source, later=_listed(later))
+
+
+def _listed(*statements: str) -> str:
+    return ", ".join(f"({each.strip().removesuffix(';')})" for each in statements)
 
 
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:

@@ -25,7 +25,7 @@ Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 class Access(Enum):
     """Kinds of transactions; an adapter may give each its own connection."""
 
-    READ = "read"  # sees what is committed, writes nothing, waits for no writer
+    READ = "read"  # sees what was committed at one moment, writes nothing, waits for no writer
     QUERY = "query"  # reads for seconds, a schedule's query: no other kind is queued behind it
     WRITE = "write"
     BEAT = "beat"  # writes one small row, and is never queued behind transactions of the other kinds

@@ -132,7 +132,7 @@ async def test_closing_waits_for_a_thread_that_still_replies(
     def wake_and_stand_still() -> None:
         wake()
         if threading.get_ident() != here:
-            looked.wait()
+            looked.wait(60)
 
     def look() -> bool:
         seen.append(is_any_replying())

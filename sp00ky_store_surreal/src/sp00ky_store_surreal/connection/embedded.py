@@ -26,6 +26,9 @@ THREADS_END = 0.1
 """Seconds for the engine's threads to let go of Python after the last call, at least. One that hasn't when
 the interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
 
+LOOKS = 50
+"""How often to look for such threads after that, that long apart; uvloop shows none."""
+
 CALM = 20.0
 """Seconds without a fault after which the next one is another: the pauses begin anew."""
 
@@ -170,19 +173,20 @@ class Engine:
 
 
 async def _threads_end() -> None:
-    for _ in range(50):
+    for _ in range(LOOKS):
         await asyncio.sleep(THREADS_END)
         if not _is_any_replying():
-            break
+            return
+    _log.warning("a thread of the embedded engine doesn't end: this process may abort when it does")
 
 
 def _is_any_replying() -> bool:
     """Whether a thread of the engine, on a busy machine, stands still within the reply that it has given."""
-    first = (_first(frame) for frame in sys._current_frames().values())
+    first = (_outermost(frame) for frame in sys._current_frames().values())
     return any(each.f_code.co_name == "call_soon_threadsafe" for each in first)
 
 
-def _first(frame: FrameType) -> FrameType:
+def _outermost(frame: FrameType) -> FrameType:
     while frame.f_back is not None:
         frame = frame.f_back
     return frame

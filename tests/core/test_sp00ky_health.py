@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from sp00ky_conformance.transport.peer import refusing
 from sp00ky_health import address_of, ask
 
 LIGHT = """
@@ -83,9 +84,7 @@ def test_a_probe_imports_nothing_else() -> None:
     command = [sys.executable, "-c", LIGHT.format(address=address)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ready\n", "")
-    with socket.socket() as deaf:
-        deaf.bind(("127.0.0.1", 0))  # and it never listens
-        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+    with refusing() as address:
         command = [sys.executable, "-c", LIGHT.format(address=address)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")

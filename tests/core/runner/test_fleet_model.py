@@ -134,7 +134,7 @@ def must_be_noticed(make: Callable[[StoreOptions], Lab]) -> None:
         make_lab = staticmethod(make)
 
     search = settings(
-        max_examples=1_000,  # a mutant that needs more than a few is told of in test_fleet_stories.py
+        max_examples=1_000,  # a mutant that needs more than a few has a story in test_fleet_stories.py
         stateful_step_count=30,
         deadline=None,
         database=None,

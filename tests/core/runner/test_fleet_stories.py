@@ -1,4 +1,4 @@
-"""Mutants that a search by luck needs minutes to notice: a story that breaks a promise is told of each."""
+"""Mutants that a search by luck needs minutes to notice, each with a story that breaks a promise."""
 
 from __future__ import annotations
 
@@ -192,10 +192,10 @@ def test_a_runner_without_a_check_is_noticed(
 
 
 def breaks_a_promise(store: type[MemoryStore], story: Story) -> bool:
-    class Told(SteeredFleet):
+    class Scripted(SteeredFleet):
         make_lab = staticmethod(lambda options: MemoryLab(options, store))
 
-    fleet = Told()
+    fleet = Scripted()
     story(fleet)
     try:
         fleet.teardown()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from sp00ky_conformance.transport.peer import refusing
 from sp00ky_transport_http.engines import httptools_pool as pools
 from sp00ky_transport_http.engines.engine import Origin
 from sp00ky_transport_http.engines.httptools_pool import Pool
@@ -131,9 +132,8 @@ async def test_addresses_are_looked_up_once_in_a_while(
 async def test_addresses_that_nothing_answers_at_are_looked_up_again(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as deaf:  # which keeps its port from others
-        deaf.bind(("127.0.0.1", 0))
-        asked = looking_up(pool, monkeypatch, deaf.getsockname()[1])
+    with refusing() as address:
+        asked = looking_up(pool, monkeypatch, int(address.rpartition(":")[2]))
         for _ in range(2):
             with pytest.raises(ConnectionRefusedError):
                 await pool.connect(Origin("x.test", 80))

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from sp00ky_conformance.transport.attempts import attempt_for
+from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_core.outcome import CONNECT, Undelivered
+from sp00ky_transport_http import HttpTransport
 from sp00ky_transport_http.deadlines import Deadlines
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -40,17 +44,18 @@ def test_what_came_while_the_loop_stood_still_counts(run: Run) -> None:
 
 def test_what_is_not_sent_yet_is_cut_off_at_once(run: Run) -> None:
     async def attempt() -> None:
-        loop, deadlines = asyncio.get_running_loop(), Deadlines()
-        mine, theirs = socket.socketpair()
-        with mine, theirs:
-            mine.setblocking(False)
-            connecting = asyncio.create_task(loop.sock_recv(mine, 100))
-            deadlines.enter(connecting, 0.05, lambda: False)
+        transport = HttpTransport()
+        await transport.open()
+        async with MisbehavingBackend() as server:
+            await transport.deliver(attempt_for(server.url, "/json"))  # the engine is ready from here on
+            fresh = attempt_for(server.url, "/json", timeout=0.1, last=True)
+            connecting = asyncio.create_task(transport.deliver(fresh))
             await asyncio.sleep(0)
-            time.sleep(0.3)  # noqa: ASYNC251  # as a process that is frozen
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert connecting.cancelled()
+            time.sleep(0.4)  # noqa: ASYNC251  # as a process that is frozen
+            outcome = await connecting
+            await transport.close()
+        assert isinstance(outcome, Undelivered)
+        assert outcome.name == CONNECT
 
     run(attempt())
 

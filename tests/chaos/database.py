@@ -42,6 +42,9 @@ class Database(Protocol):
     def free(self) -> None:
         """Give the room back."""
 
+    async def execute(self, script: str) -> None:
+        """Run statements of the database's own language, as any client might."""
+
     async def record_moves(self) -> None:
         """From now on, record each change of a job; its tables are there."""
 

@@ -36,6 +36,7 @@ class Member:
     child: asyncio.subprocess.Process
     proxy: Proxy
     started_at: float
+    program: Path
 
     @property
     def lives(self) -> bool:
@@ -73,19 +74,19 @@ class Fleet:
         await asyncio.gather(*(member.child.wait() for member in self._all))
         await asyncio.gather(*(member.proxy.close() for member in self._all))
 
-    async def start(self) -> Member:
-        """One more runner, which has been started but may not be ready yet."""
+    async def start(self, program: Path = SP00KY) -> Member:
+        """One more runner, which has been started but may not be ready yet; of a release's ``sp00ky``."""
         name = f"r{len(self._all) + 1}"
         proxy = Proxy(self._connect)
         await proxy.open()
         with self.log(name).open("wb") as log:
             child = await asyncio.create_subprocess_exec(
-                *(str(SP00KY), "--config", str(self._config), "run", *self._options),
+                *(str(program), "--config", str(self._config), "run", *self._options),
                 env=self._environment(name, proxy),
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-        member = Member(name, child, proxy, time.time())
+        member = Member(name, child, proxy, time.time(), program)
         self.members.append(member)
         self._all.append(member)
         self._watches.append(asyncio.create_task(self._replace(member)))
@@ -97,7 +98,7 @@ class Fleet:
         if member in self.members:
             self.members.remove(member)
             await asyncio.sleep(START_AGAIN)
-            await self.start()
+            await self.start(member.program)
 
     def _environment(self, name: str, proxy: Proxy) -> dict[str, str]:
         return {

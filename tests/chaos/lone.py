@@ -17,7 +17,8 @@ from random import Random
 from tests.chaos.backend import TIMEOUT, ChaoticBackend
 from tests.chaos.faults import FAULTS
 from tests.chaos.fleet import SP00KY
-from tests.chaos.history import Disturbance, Enqueue, History, Report, Row, write_history
+from tests.chaos.history import Disturbance, History, Report, Row, write_history
+from tests.chaos.journal import read_journal
 from tests.chaos.marks import NAME, REPORTS
 from tests.chaos.project import BACKENDS, ROOT, write_project
 from tests.chaos.session import Ending, Plan
@@ -125,7 +126,7 @@ async def run_lone_session(plan: Plan, folder: Path) -> Ending:
             await lone.deliver_the_rest()
         rows = await _rows(config)
     history = History(
-        enqueues=_enqueues(folder / "journal.jsonl"),
+        enqueues=read_journal(folder / "journal.jsonl"),
         requests=backend.requests,
         reports=_reports(folder),
         disturbances=lone.disturbances,
@@ -184,15 +185,6 @@ def _row(job: Job) -> Row:
         key=job.ordering_key or "",
         place=job.ordering_at.timestamp() if job.ordering_at else 0.0,
     )
-
-
-def _enqueues(journal: Path) -> list[Enqueue]:
-    """What was last known of each."""
-    records: dict[int, Enqueue] = {}
-    for line in journal.read_bytes().splitlines():
-        record = Enqueue(**json.loads(line))
-        records[record.n] = record
-    return list(records.values())
 
 
 def _reports(folder: Path) -> list[Report]:

@@ -7,15 +7,13 @@ Jobs are numbered from FIRST on. What it does and is told goes to JOURNAL at onc
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import sys
 from pathlib import Path
 
-import attrs
 from tests.chaos.enqueuer import Enqueuer
 from tests.chaos.faults import GRACE
-from tests.chaos.history import Enqueue
+from tests.chaos.journal import written
 from tests.chaos.stage import beside
 
 from sp00ky_core import Outbox, RunnerOptions
@@ -29,11 +27,7 @@ async def run(config: str, store: str, seed: int, first: int, journal: Path) -> 
     """Run until told to end."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    with journal.open("ab", buffering=0) as file:
-
-        def note(record: Enqueue) -> None:
-            file.write(json.dumps(attrs.asdict(record)).encode() + b"\n")
-
+    with written(journal) as note:
         async with Outbox.open(config, store=store) as outbox:
             enqueuer = Enqueuer(outbox, None, seed=seed, rate=RATE, first=first, note=note)
             async with outbox.runner(RunnerOptions(grace=GRACE)), beside(enqueuer.run(), _fill(enqueuer)):

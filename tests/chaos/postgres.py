@@ -142,7 +142,7 @@ class Postgres:
         return [_row(row) for table in TABLES for row in await self._fetch(ROWS.format(table=table))]
 
     async def execute(self, script: str) -> None:
-        """Run a script."""
+        """See ``Database.execute``."""
         await self._fetch(script, script=True)
 
     async def fetch(self, query: str) -> Any:

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -56,8 +55,8 @@ class Surreal:
         "SurrealDB 3.3.5, killed while its disk is full, loses at its next restart what it commits until then"
     )
 
-    def __init__(self, folder: Path) -> None:
-        self._path = f"surrealkv://{folder / 'data'}"
+    def __init__(self, path: str) -> None:
+        self._path = path
         self._port = free_port()
         self._child: asyncio.subprocess.Process | None = None
         self._starting = asyncio.Lock()  # two servers on one folder would break it
@@ -106,10 +105,14 @@ class Surreal:
     def free(self) -> None:
         """Nothing to give back."""
 
+    async def execute(self, script: str) -> None:
+        """See ``Database.execute``."""
+        await self._query(script)
+
     async def record_moves(self) -> None:
         """See ``Database.record_moves``."""
         for table in TABLES:
-            await self._query(EVENT.format(table=table))
+            await self.execute(EVENT.format(table=table))
 
     async def moves(self) -> list[Move]:
         """See ``Database.moves``."""
@@ -199,10 +202,10 @@ def _row(row: Any) -> Row:
 
 
 @asynccontextmanager
-async def surreal() -> AsyncIterator[Surreal]:
-    """A database of the test's own."""
+async def surreal(path: str = "surrealkv://{folder}/data") -> AsyncIterator[Surreal]:
+    """A database of the test's own; ``memory``: one that doesn't outlive its server."""
     with tempfile.TemporaryDirectory(prefix="sp00ky-chaos", ignore_cleanup_errors=True) as folder:
-        database = Surreal(Path(folder))
+        database = Surreal(path.format(folder=folder))
         try:
             await database.start()
             yield database

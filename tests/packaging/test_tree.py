@@ -297,5 +297,5 @@ def test_every_folder_of_tests_is_a_distribution_s_or_crosses_them() -> None:
     assert folders - of_one == ACROSS
 
 
-ACROSS = {"benchmarks", "chaos", "documents", "e2e", "examples", "hostile", "packaging", "types"}
+ACROSS = {"benchmarks", "chaos", "documents", "e2e", "examples", "hostile", "packaging", "types", "upgrade"}
 """Folders whose tests are of several distributions together, or of none."""

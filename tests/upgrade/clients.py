@@ -21,6 +21,9 @@ NUMBERS_EACH = 1_000_000
 EVERY = 0.15
 """Seconds from one plain INSERT to the next."""
 
+AT_ONCE = 100
+"""Rows in a script that fills a queue."""
+
 
 class Application:
     """A process that enqueues by ``Outbox.run_many``."""
@@ -97,11 +100,22 @@ class PlainClient:
         """What it did, and was told."""
         return self._enqueues
 
+    async def fill(self, count: int) -> None:
+        """Enqueue many, so that runners are busy for a while."""
+        for _ in range(0, count, AT_ONCE):
+            await self._write(AT_ONCE)
+
     async def _run(self) -> None:
         while not self._stopped.is_set():
-            number, now = len(self._enqueues) + 1, time.time()
-            record = Enqueue(n=number, at=now, batch=number, begun=now)
-            self._enqueues.append(record)
-            await self._database.execute(self._statement.format(n=number, max_retries=number % 3))
-            record.fate, record.done = COMMITTED, time.time()
+            await self._write(1)
             await asyncio.sleep(EVERY)
+
+    async def _write(self, count: int) -> None:
+        now, first = time.time(), len(self._enqueues) + 1
+        numbers = range(first, first + count)
+        records = [Enqueue(n=number, at=now, batch=first, begun=now) for number in numbers]
+        self._enqueues += records
+        statements = [self._statement.format(n=number, max_retries=number % 3) for number in numbers]
+        await self._database.execute(";".join(statements))
+        for record in records:
+            record.fate, record.done = COMMITTED, time.time()

@@ -25,6 +25,9 @@ CREATE = """
 CREATE job SET path = '/wild', payload = '{{"n": {n}}}', max_retries = {max_retries}
 """
 
+FILLING = 2000
+"""Jobs that keep runners writing for as long as indexes are built."""
+
 
 @attrs.frozen
 class Kind:
@@ -98,7 +101,7 @@ async def test_indexes_that_are_built_beside_writers_are_whole(kind: Kind, turn:
     first = release(FIRST)
     async with kind.opened() as database, upgrading(database, tmp_path, kind.insert) as upgrade:
         await upgrade.begin(first)
-        await upgrade.flows()
+        await upgrade.plain.fill(FILLING)
         await upgrade.command(THIS, "migrate")
         await upgrade.stop_runners()
         await upgrade.enqueue(THIS)

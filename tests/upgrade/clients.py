@@ -18,7 +18,7 @@ __all__ = ["NUMBERS_EACH", "Application", "PlainClient"]
 NUMBERS_EACH = 1_000_000
 """A job's number says whose it is."""
 
-EVERY = 0.15
+EVERY = 0.3
 """Seconds from one plain INSERT to the next."""
 
 AT_ONCE = 100

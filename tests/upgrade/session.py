@@ -66,10 +66,11 @@ class Upgrade:
         assert child.returncode == 0, f"{release.sp00ky} {words}: {printed.decode()}"
         return printed.decode()
 
-    async def begin(self, release: Release) -> None:
-        """Make the tables, and start runners and the plain client."""
+    async def begin(self, release: Release, *, waiting: int = 0) -> None:
+        """Make the tables, enqueue jobs that wait, and start runners and the plain client."""
         await self.command(release, "migrate")
         await self.database.record_moves()
+        await self.plain.fill(waiting)
         await self.start_runners(release)
         await self.plain.start(self.environment)
 

@@ -25,7 +25,7 @@ CREATE = """
 CREATE job SET path = '/wild', payload = '{{"n": {n}}}', max_retries = {max_retries}
 """
 
-FILLING = 2000
+WAITING = 1000
 """Jobs that keep runners writing for as long as indexes are built."""
 
 
@@ -100,8 +100,7 @@ async def test_indexes_that_are_built_beside_writers_are_whole(kind: Kind, turn:
     """Runners of 0.1, which knew other indexes, are at work meanwhile, though they ought to be stopped."""
     first = release(FIRST)
     async with kind.opened() as database, upgrading(database, tmp_path, kind.insert) as upgrade:
-        await upgrade.begin(first)
-        await upgrade.plain.fill(FILLING)
+        await upgrade.begin(first, waiting=WAITING)
         await upgrade.command(THIS, "migrate")
         await upgrade.stop_runners()
         await upgrade.enqueue(THIS)

@@ -70,7 +70,7 @@ async def check(upgrade: Upgrade) -> None:
     assert [each for each in ending.history.enqueues if each.fate != COMMITTED] == []
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_there_and_back_with_everybody_at_work(kind: Kind, tmp_path: Path) -> None:
     before = release(BEFORE)
     async with kind.opened() as database, upgrading(database, tmp_path, kind.insert) as upgrade:
@@ -93,7 +93,7 @@ async def test_there_and_back_with_everybody_at_work(kind: Kind, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("turn", range(10))
 @pytest.mark.parametrize("kind", SURREAL.values(), ids=SURREAL, indirect=True)
 async def test_indexes_that_are_built_beside_writers_are_whole(kind: Kind, turn: int, tmp_path: Path) -> None:

@@ -34,6 +34,10 @@ class Line:
     body: bytes
 
 
+CONFIRMED_BEFORE = 0.02
+"""Seconds after its answer that a request is read, as a broker's consumer does."""
+
+
 class Lines:
     """A backend that answers each line ``[path, payload]`` by ``ok`` or ``no``."""
 
@@ -66,13 +70,15 @@ class Lines:
         self._serving[task] = writer
         try:
             path, payload = json.loads(await reader.readline())
+            if path != "/hang":
+                writer.write(b"ok\n" if path == "/json" else b"no\n")
+                await writer.drain()
+                await asyncio.sleep(CONFIRMED_BEFORE)
             async with self._arrival:
                 self.requests.append(Line(payload.encode()))
                 self._arrival.notify_all()
             if path == "/hang":
                 await reader.read()
-            else:
-                writer.write(b"ok\n" if path == "/json" else b"no\n")
         except (ConnectionError, ValueError):
             pass
         finally:

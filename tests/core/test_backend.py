@@ -96,11 +96,20 @@ def test_a_runner_serves_what_is_named_and_what_shares_its_table() -> None:
     assert list(serving(backends, ["mail", "mail"])) == ["mail"]
     with pytest.raises(UnknownBackend, match="did you mean 'mail'"):
         serving(backends, ["mails"])
+    pooled = described("gpu", JobTable(backend="gpu", table="gpu", delivered=False))
+    backends = Backends({"mail": backends["mail"], "gpu": pooled}, {})
+    assert list(serving(backends, None)) == ["mail"]
+    with pytest.raises(UnknownBackend, match=r"on a pool of machines; .* remove `runOn`"):
+        serving(backends, ["mail", "gpu"])
 
 
 def test_a_shared_table_has_the_tightest_limits_and_the_longest_lease() -> None:
     slow = JobTable(backend="api", table="job", timeout=60, rate=RateConfig(limit=100, per=60.0))
-    quick = attrs.evolve(slow, timeout=5, rate=RateConfig(limit=5), max_in_flight=3)
+    slow = attrs.evolve(slow, max_successes=5)
+    quick = attrs.evolve(slow, timeout=5, rate=RateConfig(limit=5), max_in_flight=3, max_successes=9)
     table = stored_table(described("api", slow, (described("agent", quick),)))
     assert (table.timeout, table.rate, table.max_in_flight) == (60, slow.rate, 3)
+    assert table.max_successes == 9
+    limitless = described("agent", attrs.evolve(quick, max_successes=None))
+    assert stored_table(described("api", slow, (limitless,))).max_successes is None
     assert stored_table(described("mail", JobTable(backend="mail", table="mail"))).rate is None

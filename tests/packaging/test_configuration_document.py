@@ -46,6 +46,7 @@ HEADINGS: Mapping[str, str] = {
     "": "## The whole file",
     "backend": "## A backend",
     "backend.method": "### method",
+    "backend.runOn": "### runOn",
     "backend.auth": "### auth",
     "backend.tls": "### tls",
     "backend.deploy": "### deploy",

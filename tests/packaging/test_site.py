@@ -5,15 +5,18 @@ The site itself is built, and looked at in a browser, by ``nox -s docs``.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
 from tools.pictures import manifest
-from tools.site import built, navigation, public, reference
+from tools.site import built, navigation, public, reference, schema
 from tools.site.markdown import relative
 from tools.site.pages import collect, links, page_places, stage
+
+from sp00ky_core.config import RateConfig
 
 ROOT = Path(__file__).parents[2]
 IMPORT = re.compile(r"\bfrom (sp00ky_\w+(?:\.\w+)+) import (\w+(?:, \w+)*)")
@@ -24,6 +27,16 @@ COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)  # what readers don't see
 def written() -> dict[str, str]:
     """The reference's pages."""
     return {place.as_posix(): text for place, text in reference.pages()}
+
+
+def test_a_docstring_is_read_alike_with_and_without_its_indentation() -> None:
+    """Python 3.13 takes it away."""
+
+    class Dedented:
+        __doc__ = inspect.cleandoc(RateConfig.__doc__ or "")
+
+    assert schema._attributes(Dedented) == schema._attributes(RateConfig)
+    assert set(schema._attributes(Dedented)) == {"limit", "per", "burst"}
 
 
 def test_every_public_name_has_a_docstring() -> None:

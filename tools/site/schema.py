@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -97,8 +98,9 @@ def _section(title: str, section: type, level: int = 2) -> Iterator[str]:
 
 def _attributes(section: type) -> Mapping[str, str]:
     """Read the ``Attributes:`` of a class and of those that it extends."""
-    text = "\n".join(base.__doc__ or "" for base in section.__mro__ if base is not object)
-    found = re.findall(r"^        (\w+): (.*(?:\n {12,}.*)*)", text, re.MULTILINE)
+    bases = (base for base in section.__mro__ if base is not object)
+    text = "\n".join(inspect.cleandoc(base.__doc__ or "") for base in bases)
+    found = re.findall(r"^    (\w+): (.*(?:\n {8,}.*)*)", text, re.MULTILINE)
     return {name: " ".join(said.split()) for name, said in found}
 
 

@@ -227,9 +227,9 @@ class FaultyStore(FaultySteering):
             "ids_starting_with", lambda: self._store.ids_starting_with(prefix, limit=limit)
         )
 
-    async def prune(self, *, limit: int = 1_000) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
         """See ``Store.prune``."""
-        return await self._call("prune", lambda: self._store.prune(limit=limit))
+        return await self._call("prune", lambda: self._store.prune(limit=limit, spared=spared))
 
     async def get(self, job_id: str) -> Job:
         """See ``Store.get``."""

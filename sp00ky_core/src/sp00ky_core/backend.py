@@ -15,12 +15,17 @@ from sp00ky_core.ports import JobTable
 __all__ = [
     "Backend",
     "Backends",
+    "delivered",
     "load_backends",
     "queues",
     "serving",
     "store_tables",
     "stored_table",
 ]
+
+
+POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
+DELIVER_HERE = "to have them delivered here, remove `runOn`"
 
 
 @attrs.frozen(kw_only=True)
@@ -115,14 +120,16 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
         table=backend.table,
         timeout=backend.timeout,
         timeout_overridable=backend.timeout_overridable,
-        keep_success=backend.retention.success,
+        keep_success=backend.retention.keep_success,
         keep_failed=backend.retention.failed,
+        max_successes=backend.retention.max_rows or None,
         strategies=strategies,
         breaker=backend.breaker is not None,
         routes=frozenset(path for path in contract.routes if path_problem(path) is None),
         max_payload_bytes=backend.max_payload_bytes,
         rate=backend.rate,
         max_in_flight=backend.max_in_flight,
+        delivered=backend.pool is None,
     )
 
 
@@ -145,12 +152,13 @@ def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
     if not others:
         return group
     concurrency = min(each.config.concurrency for each in group)
+    ours = all(each.table.delivered for each in group)
 
     def member(each: Backend) -> Backend:
         return attrs.evolve(
             each,
             config=attrs.evolve(each.config, concurrency=concurrency),
-            table=attrs.evolve(each.table, backend=first.name),
+            table=attrs.evolve(each.table, backend=first.name, delivered=ours),
         )
 
     sharing = tuple(map(member, others))
@@ -165,12 +173,25 @@ def queues(backends: Mapping[str, Backend]) -> Mapping[str, Backend]:
 def serving(backends: Backends, names: Iterable[str] | None) -> Mapping[str, Backend]:
     """Return the backends of these names, and those that share a table with one; None: all.
 
-    Raises ``UnknownBackend``.
+    What another runner delivers is left out.
+
+    Raises:
+        UnknownBackend: one isn't configured, or another runner delivers it.
     """
+    ours = delivered(backends)
     if names is None:
-        return backends
-    tables = {backends.named(each).table.backend for each in names}
-    return {name: each for name, each in backends.items() if each.table.backend in tables}
+        return ours
+    chosen = [backends.named(each) for each in names]
+    for each in chosen:
+        if each.name not in ours:
+            raise UnknownBackend(backend=each.name, known=tuple(ours), reason=f"{POOLED}; {DELIVER_HERE}")
+    tables = {each.table.backend for each in chosen}
+    return {name: each for name, each in ours.items() if each.table.backend in tables}
+
+
+def delivered(backends: Mapping[str, Backend]) -> dict[str, Backend]:
+    """Return the backends whose jobs runners deliver: those of a pool, and of its tables, aren't."""
+    return {name: each for name, each in backends.items() if each.table.delivered}
 
 
 def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
@@ -196,6 +217,7 @@ def stored_table(backend: Backend) -> JobTable:
         lease_margin=backend.table.lease_margin + margin,
         keep_success=_longest(each.keep_success for each in tables),
         keep_failed=_longest(each.keep_failed for each in tables),
+        max_successes=_most(each.max_successes for each in tables),
         routes=frozenset().union(*(each.routes for each in tables)),
         max_payload_bytes=max(each.max_payload_bytes for each in tables),
         rate=min(
@@ -203,6 +225,12 @@ def stored_table(backend: Backend) -> JobTable:
         ),
         max_in_flight=min(filter(None, (each.max_in_flight for each in tables)), default=None),
     )
+
+
+def _most(numbers: Iterable[int | None]) -> int | None:
+    """Return the largest; None, of which there is no limit, is larger than all."""
+    found = list(numbers)
+    return None if None in found else max(filter(None, found))
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:

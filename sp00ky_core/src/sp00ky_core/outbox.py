@@ -9,7 +9,7 @@ from typing import Self, Unpack
 
 import attrs
 
-from sp00ky_core.backend import Backend, Backends, load_backends, serving, store_tables
+from sp00ky_core.backend import DELIVER_HERE, Backend, Backends, load_backends, serving, store_tables
 from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
 from sp00ky_core.contract.validation import TimeoutIgnored
 from sp00ky_core.encoding.payload_json import Payload
@@ -186,13 +186,13 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
 
         Raises:
             AdapterMissing: no transport is installed for a backend's ``baseUrl``.
-            ConfigError: a variable that a backend needs isn't set, its ``tokenFile`` can't be read, or it has
-                limits that the store doesn't keep.
-            UnknownBackend: one of ``backends`` isn't configured.
+            ConfigError: a variable that a backend needs isn't set, its ``tokenFile`` can't be read, it has
+                limits that the store doesn't keep, or no backend is delivered here.
+            UnknownBackend: one of ``backends`` isn't configured, or isn't delivered here.
         """
         self.refuse_unsupported()
         options = options or RunnerOptions()
-        served = serving(self.backends, backends)
+        served = self._served(backends)
         transports = dict.fromkeys(served, transport) if transport else self._transports(served)
         if transport is None:
             refuse_unready(self.config, served)
@@ -206,6 +206,13 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             schedules=lambda store, place: self.schedules.services(served, options, store, place),
         )
         return self.measures.watched(runner)
+
+    def _served(self, backends: Iterable[str] | None) -> Mapping[str, Backend]:
+        served = serving(self.backends, backends)
+        if not served:
+            problem = "Sp00ky's scheduler runs the jobs of all of them, on pools of machines"
+            raise ConfigError(file=str(self.config.file), key="backends", problem=problem, fix=DELIVER_HERE)
+        return served
 
     def refuse_unsupported(self) -> None:
         """Raise ``ConfigError`` where the configuration has what the store doesn't keep."""

@@ -27,6 +27,11 @@ class StorePart:
     _changes: RowChanges
     _claimer: Claimer
 
+    @property
+    def _delivered(self) -> tuple[JobTable, ...]:
+        """The tables whose jobs runners deliver."""
+        return tuple(table for table in self._tables if table.delivered)
+
     def _wake(self, ids: Iterable[str], *, work: bool) -> None:
         self._signals.changed(ids)
         if work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,34 @@ def test_calling_one_says_why(partly: Path, sp00ky: Any, path: str, says: str) -
     line = sp00ky("call", "api", path, "{}").complaint(2)
     assert f"can't be called at {path!r}" in line
     assert says in line
+
+
+def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp00ky: Any) -> None:
+    """So is one that shares its table, for a claim takes what is there."""
+    (project / "other.json").write_text('{"openapi": "3.1.0", "paths": {"/other": {"post": {}}}}')
+    with (project / "sp00ky.yml").open("a") as file:
+        file.write("  gpu: {spec: ./openapi.json, method: {table: gpu_job}, runOn: {pool: render}}\n")
+        file.write("  cpu: {spec: ./other.json, baseUrl: 'http://x', method: {table: gpu_job}}\n")
+    sp00ky("migrate")
+    findings = sp00ky("check", "--json").json["findings"]
+    assert [each["subject"] for each in findings] == ["backend gpu", "backend cpu"]
+    sp00ky("call", "api", "/json")
+    sp00ky("call", "gpu", "/json")
+    ran = sp00ky("run", "--until-empty")
+    lines = [line for line in ran.err.splitlines() if "on a pool of machines" in line]
+    assert (ran.code, len(lines)) == (0, 2)
+    jobs = sp00ky("jobs", "list", "--json").json["jobs"]
+    assert {job["backend"]: job["status"] for job in jobs} == {"api": "success", "gpu": "pending"}
+    assert "remove `runOn`" in sp00ky("run", "--until-empty", "--backend", "gpu").complaint(2)
+
+
+def test_a_name_that_only_containers_know_is_a_warning(migrated: Path, sp00ky: Any) -> None:
+    file = migrated / "sp00ky.yml"
+    url = "baseUrl: http://no-such-host.docker.internal:3660"
+    file.write_text(re.sub("baseUrl: .*", url, file.read_text()))
+    (finding,) = sp00ky("check", "--json").json["findings"]
+    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
+    assert "only Docker's containers know" in finding["problem"]
 
 
 def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: Any) -> None:

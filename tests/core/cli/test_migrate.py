@@ -37,11 +37,21 @@ def test_printing_changes_nothing(project: Path, sp00ky: Any) -> None:
 
 
 def test_it_says_what_it_did_and_that_it_is_done(project: Path, sp00ky: Any) -> None:
-    printed = statements(sp00ky("migrate", "--print").out)
     *lines, last = sp00ky("migrate").out.splitlines()
+    tables = [line.partition(":")[0] for line in lines]
+    assert len(set(tables)) == len(tables), "a line for each table"
+    (job,) = [line for line in lines if line.startswith("job: created, in ")]
+    assert int(job.split()[-2]) > 20
+    assert int(last.removeprefix("done, in ").split()[0]) > 100
+    assert sp00ky("migrate").out == "nothing to do\n"
+
+
+def test_verbose_says_each_step(project: Path, sp00ky: Any) -> None:
+    printed = statements(sp00ky("migrate", "--print").out)
+    *lines, last = sp00ky("migrate", "--verbose").out.splitlines()
     assert last == f"done, in {len(lines)} steps"
     assert 0 < len(lines) <= len(printed)
-    assert sp00ky("migrate").out == "nothing to do\n"
+    assert any(line.startswith("job: ") and "DEFINE INDEX" in line for line in lines)
 
 
 def test_what_is_printed_works_as_it_is(project: Path, sp00ky: Any) -> None:
@@ -93,12 +103,6 @@ def test_a_table_of_somebody_else_is_left_alone(project: Path, sp00ky: Any) -> N
     execute(project, "DEFINE TABLE job SCHEMAFULL; DEFINE FIELD title ON job TYPE string;")
     line = sp00ky("migrate").complaint(1)
     assert "job" in line
-
-
-def test_migrate_says_each_step_once(project: Path, sp00ky: Any) -> None:
-    steps = sp00ky("migrate").out.splitlines()
-    assert any(line.startswith("job: ") and "DEFINE INDEX" in line for line in steps)
-    assert sp00ky("migrate").out == "nothing to do\n"
 
 
 def test_printing_a_migration_changes_nothing(project: Path, sp00ky: Any) -> None:

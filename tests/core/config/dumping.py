@@ -10,7 +10,7 @@ import attrs
 import yaml
 
 from sp00ky_core.config.keys import TYPES, keys_of
-from sp00ky_core.config.settings import Config, Secret
+from sp00ky_core.config.settings import BreakerConfig, Config, Secret
 from sp00ky_core.encoding.yaml_constructor import SCALARS
 
 __all__ = ["dump_config", "dump_yaml", "escaped"]
@@ -30,10 +30,11 @@ def _dump_section(section: Any, show_secrets: bool) -> dict[str, Any]:
     for name, key in keys_of(type(section)).items():
         value = _dump(getattr(section, name), show_secrets)
         within, _, leaf = key.places[0].rpartition(".")
-        if key.switch and value is None:
+        if key.read is BreakerConfig and value is None:
             value = False
         if value not in (None, {}, []):
-            into = dumped.setdefault(within, {"type": TYPES[within]}) if within else dumped
+            typed = {"type": TYPES[within]} if within in TYPES else {}
+            into = dumped.setdefault(within, typed) if within else dumped
             into[leaf] = value
     return dumped
 

@@ -96,7 +96,7 @@ apps:
             timeout=30,
             timeout_overridable=True,
             concurrency=3,
-            retention=RetentionConfig(success=3_600, failed=172_800),
+            retention=RetentionConfig(success=3_600, failed=172_800, mode="all", max_rows=0),
         )
     }
     assert config.surrealdb == SurrealdbConfig()
@@ -179,6 +179,33 @@ def test_retention_holds_for_all_and_each_may_say_otherwise(load: Load) -> None:
     )
     assert config.backends["a"].retention == RetentionConfig(success=3_600)
     assert config.backends["b"].retention == RetentionConfig(success=inf, failed=259_200)
+
+
+@pytest.mark.parametrize(
+    ("own", "keep_success", "max_rows"),
+    [
+        ("{}", 0.0, 100),
+        ("{mode: all}", 3_600.0, 100),
+        ("{success: 2h, maxRows: 0}", 7_200.0, 0),
+        ("{success: 2h, mode: failures-only}", 0.0, 100),
+    ],
+)
+def test_what_retention_says_of_successes(load: Load, own: str, keep_success: float, max_rows: int) -> None:
+    whole = "{success: 1h, mode: failures-only, maxRows: 100}"
+    found = (
+        load(f"retention: {whole}\nbackends: {{a: {{{SOUND}, retention: {own}}}}}").backends["a"].retention
+    )
+    assert (found.keep_success, found.max_rows) == (keep_success, max_rows)
+
+
+def test_a_backend_on_machines_of_a_pool_needs_no_url(load: Load) -> None:
+    entry = "type: backend, spec: a.yml, method: {table: gpu_job}"
+    found = load(
+        f"apps: {{gpu: {{{entry}, runOn: {{pool: render}}}}, own: {{{entry}, runOn: {{machine: m}}}}}}"
+    )
+    assert {name: each.pool for name, each in found.backends.items()} == {"gpu": "render"}
+    assert found.left_out == {"own": "it has no `baseUrl`"}
+    assert "did you mean 'pool'" in str(refused(load, f"backends: {{a: {{{SOUND}, runOn: {{pol: x}}}}}}"))
 
 
 def test_retries_of_a_backend(load: Load) -> None:
@@ -270,8 +297,9 @@ def test_a_problem_in_an_app_file_names_it(load: Load, tmp_path: Path) -> None:
 
 def test_keys_of_nobody_are_noted_and_those_of_other_tools_are_not(load: Load) -> None:
     config = load(
-        f"newTool: 1\nmode: x\nbackends: {{a: {{{SOUND}, scope: all, hosts: [], runOn: x, frobnicate: 1, "
-        "deploy: {anything: 1}}}\nsurrealdb: {version: 3, hosting: x, anything: 1}"
+        f"newTool: 1\nmode: x\ndevApp: web\nbackends: {{a: {{{SOUND}, scope: all, hosts: [], "
+        "runOn: {machine: x}, frobnicate: 1, deploy: {anything: 1}}}\n"
+        "surrealdb: {version: 3, hosting: x, anything: 1}"
     )
     assert [notice.key for notice in config.notices] == ["newTool", "backends.a.frobnicate"]
 

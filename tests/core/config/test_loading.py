@@ -268,7 +268,7 @@ def test_a_key_that_is_nearly_ours_is_suggested(refuse: Refuse, text: str, key: 
         ("breaker: {failures: 0}", "breaker.failures"),
         ("breaker: {interval: 0}", "breaker.interval"),
         ("breaker: 'off'", "breaker"),
-        ("retention: {success: 6 hours}", "retention.success"),
+        ("retention: {success: 6 moons}", "retention.success"),
         ("retention: {success: -1}", "retention.success"),
         ("retention: {success: true}", "retention.success"),
         ("retention: {failed: 1000000d}", "retention.failed"),

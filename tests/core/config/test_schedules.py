@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.config import Config, load_config
+from sp00ky_core.config import Config, HistoryConfig, load_config
 from sp00ky_core.config.schedules import definition_hash, parse_schedule
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
 
@@ -26,6 +26,9 @@ WHOLE: dict[str, Any] = {
     "enabled": False,
     "history": 10,
 }
+
+
+SOUND = "{every: 10s, backend: api, route: /r}"
 
 
 def loaded(folder: Path, schedules: str) -> Config:
@@ -85,37 +88,80 @@ def test_a_file_may_repeat_the_key(tmp_path: Path) -> None:
         ("every: 10s, payload: {a: [{2: 3}]}", "schedules.n.payload: its key 2 isn't text"),
         ("every: 10s, route: ''", "schedules.n.route: expected text"),
         ("every: 10s, deadline: soon", "schedules.n.deadline: expected a duration"),
+        ("every: 10s, timeout: 0s", "schedules.n.timeout: expected over 0s and at most 1d, such as 120s"),
+        (
+            "every: 10s, history: some",
+            "schedules.n.history: expected all, failures-only, a number of runs, or",
+        ),
+        (
+            "every: 10s, history: {sucess: 1h}",
+            "schedules.n.history: unknown key 'sucess'; did you mean 'succ",
+        ),
     ],
 )
 def test_each_bad_key_is_one_line(tmp_path: Path, keys: str, problem: str) -> None:
     own = "" if "route:" in keys else ", route: /r"
-    with pytest.raises(ConfigError) as caught:
-        loaded(tmp_path, f"{{n: {{{keys}, backend: api{own}}}}}")
-    assert str(caught.value).startswith(f"{tmp_path / 'sp00ky.yml'}: {problem}")
-    assert "\n" not in str(caught.value)
+    found = loaded(tmp_path, f"{{n: {{{keys}, backend: api{own}}}, sound: {SOUND}}}")
+    assert found.schedules_left_out["n"].startswith(problem)
+    assert "\n" not in found.schedules_left_out["n"]
+    assert list(found.schedules) == ["sound"]
 
 
 def test_what_is_wrong_in_another_file_names_that_file(tmp_path: Path) -> None:
     (tmp_path / "one.yml").write_text("every: 3s\nbackend: api\nroute: /r\n")
-    with pytest.raises(ConfigError, match=r"one\.yml: every: expected at least 10s"):
-        loaded(tmp_path, "{n: one.yml}")
-    with pytest.raises(ConfigError, match=r"none\.yml: no such file"):
-        loaded(tmp_path, "none.yml")
+    found = loaded(tmp_path, f"{{n: one.yml, gone: none.yml, sound: {SOUND}}}")
+    assert "one.yml: every: expected at least 10s" in found.schedules_left_out["n"]
+    assert "none.yml: no such file" in found.schedules_left_out["gone"]
+    assert list(found.schedules) == ["sound"]
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "problem"),
+    [
+        ("{Night: {}}", "Night", "schedules.Night: a schedule's name has lower-case"),
+        ("{1: {}}", "1", "schedules.1: a schedule's name"),
+        ("{n: 3}", "n", "schedules.n: expected a mapping"),
+    ],
+)
+def test_entries_that_are_none(tmp_path: Path, written: str, name: str, problem: str) -> None:
+    assert problem in loaded(tmp_path, written).schedules_left_out[name]
 
 
 @pytest.mark.parametrize(
     ("written", "problem"),
-    [
-        ("[1]", "schedules: expected a mapping from a name"),
-        ("{Night: {}}", "schedules.Night: a schedule's name has lower-case"),
-        ("{1: {}}", "schedules.1: a schedule's name"),
-        ("{n: 3}", "schedules.n: expected a mapping"),
-    ],
+    [("[1]", "schedules: expected a mapping from a name"), ("none.yml", "none.yml: no such file")],
 )
-def test_entries_that_are_none(tmp_path: Path, written: str, problem: str) -> None:
+def test_what_holds_no_schedule_is_an_error(tmp_path: Path, written: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(tmp_path, written)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("120", 120.0), ("120s", 120.0), ("2m", 120.0), ("'1m 30s'", 90.0), ("1hour", 3_600.0), ("500ms", 0.5)],
+)
+def test_a_timeout_is_a_number_or_a_duration(tmp_path: Path, written: str, seconds: float) -> None:
+    found = loaded(tmp_path, f"{{n: {{every: 10s, backend: api, route: /r, timeout: {written}}}}}")
+    assert found.schedules["n"].timeout == seconds
+
+
+@pytest.mark.parametrize(
+    ("written", "history", "as_json"),
+    [
+        ("all", HistoryConfig(mode="all"), {"mode": "all"}),
+        ("failures-only", HistoryConfig(mode="failures-only"), {"mode": "failures-only"}),
+        ("{success: 15m, failed: 30d}", HistoryConfig(success=900.0, failed=2_592_000.0), None),
+        ("{mode: failures-only, failed: never}", None, {"mode": "failures-only", "failed": "never"}),
+        ("20", 20, 20),
+    ],
+)
+def test_each_spelling_of_a_history(tmp_path: Path, written: str, history: Any, as_json: Any) -> None:
+    found = loaded(tmp_path, f"{{n: {{every: 10s, backend: api, route: /r, history: {written}}}}}")
+    definition = found.schedules["n"]
+    assert history in (None, definition.history)
+    assert as_json in (None, definition.to_json()["history"])
+    assert parse_schedule("n", definition.to_json()) == definition
 
 
 def test_a_definition_from_python_has_no_variables_and_names_the_schedule() -> None:

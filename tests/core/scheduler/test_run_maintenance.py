@@ -10,7 +10,7 @@ from tests.core.scheduler.conftest import FAILED, Bench
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import RunQuery, RunStatus, ScheduleRun
+from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleRun
 from sp00ky_core.scheduler.share import everything
 
 TICK = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
@@ -154,6 +154,38 @@ async def test_a_run_of_a_later_version_stops_no_upkeep(
         ("later", "success"),
         ("tick", "success"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("history", "left"),
+    [
+        ("failures-only", [["failed"], ["failed"], []]),
+        ("{success: 2h, failed: 30d}", [["failed", "success"], ["failed"], ["failed"]]),
+        ("all", [["failed", "success"], ["failed", "success"], []]),
+    ],
+)
+async def test_a_history_says_how_long_runs_and_jobs_are_kept(
+    bench: Bench, history: str, left: list[list[str]]
+) -> None:
+    """After a second, 3 h and 30 d less a second; other jobs go by ``retention`` meanwhile."""
+    outbox = bench.outbox(
+        TICK % f", concurrency: allow, history: {history}"
+        + "\nretention: {runFailed: 1d, success: 1h, failed: 1h}"
+    )
+    await outbox.migrate()
+    for outcome in (None, FAILED):
+        await outbox.schedules.trigger("tick")
+        await bench.deliver(*filter(None, [outcome]))
+        bench.clock.move(1)
+    for seconds, expected in zip((0, 3 * 3_600, 30 * 86_400 - 3 * 3_600 - 3), left, strict=True):
+        bench.clock.move(seconds)
+        upkeep = bench.services(outbox).upkeep
+        spared = await upkeep.close_runs()
+        assert list(spared) == ["tick"]
+        await upkeep._prune_all_schedules(everything)
+        await bench.store.prune(spared=spared)
+        assert sorted(await stored_statuses(bench)) == expected
+        assert sorted(job.status.value for job in await bench.store.find(JobQuery())) == expected
 
 
 async def test_old_runs_are_deleted(bench: Bench) -> None:

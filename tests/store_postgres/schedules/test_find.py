@@ -38,7 +38,8 @@ async def test_runners_that_delete_runs_step_over_each_other(
     until = (await store.schedules()).now
 
     async def prune(limit: int) -> int:
-        return await store.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=until, limit=limit)
+        runs = await store.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=until, limit=limit)
+        return len(runs)
 
     async with asyncio.timeout(30), sql.transaction():
         await sql.execute(f"SELECT FROM {quoted}.sp00ky_schedule_run WHERE key = 'k050' FOR UPDATE")

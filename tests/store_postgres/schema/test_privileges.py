@@ -121,7 +121,7 @@ async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresSto
     ended = [attrs.evolve(each, status=RunStatus.SUCCESS) for each in await operator.runs(RunQuery())]
     stored = (await runner.schedules()).schedules[NAME]
     assert await runner.change_schedule(ScheduleChange(schedule=stored, runs=ended)) == []
-    assert await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR) == 2
+    assert len(await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR)) == 2
     with pytest.raises(SchemaError, match="permission denied"):
         await stores["app_role"].schedules()
 

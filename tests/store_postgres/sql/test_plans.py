@@ -93,7 +93,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
         return fill(read_sql(name), table=tables.name(table), columns=WHOLE, **parts)
 
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
-    old = 3600.0, 1000, LONG_AGO, key
+    old, ended_status = (LONG_AGO, key, 1000, LONG_AGO, key), {"status": "'success'", "unspared": "TRUE"}
     assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
     newest = select(JobQuery(), table, tables)
     oldest = select(JobQuery(limit=500), table, tables, oldest_first=True)
@@ -136,7 +136,8 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
         "clear": (Workload.REST, ended.statement, ended.arguments, "job_recent"),
         "by a beginning": (Workload.REST, filled("ids_starting_with"), (key, key, 2), "job_pkey"),
         "release": (Workload.REST, filled("release"), ("r1", [key], None), "job_lease"),
-        "prune": (Workload.REST, fill(filled("prune"), status="'success'"), old, "job_ended"),
+        "prune": (Workload.REST, fill(filled("prune"), **ended_status), old, "job_ended"),
+        "prune until": (Workload.REST, fill(filled("prune_until"), **ended_status), (1.0, 9), "job_ended"),
         "load": (Workload.REST, filled("load"), ([key],), "job_pkey"),
         "by record": (Workload.REST, assigned.statement, assigned.arguments, "job_assigned"),
     }
@@ -145,7 +146,8 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
 @pytest.mark.parametrize(
     "name",
     [
-        *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "prune", "load", "by record"),
+        *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "load", "by record"),
+        *("prune", "prune until"),
         *("newest first", "oldest first", "clear", "by a beginning", "claim by keys", "probe by keys"),
         *("next due by keys", "in flight", "leased", "counted claim", "counted next due"),
         *("processing", "count"),

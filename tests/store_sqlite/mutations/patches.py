@@ -61,10 +61,10 @@ def apart_for_duplicates_only(patch: Patch) -> None:
 def pruning_too(status: JobStatus) -> Callable[[Patch], None]:
     by_age = retention.Deleting.by_age
 
-    async def more(self: Any, session: Any, tables: Sequence[JobTable], limit: int) -> int:
+    async def more(self: Any, session: Any, tables: Sequence[JobTable], limit: int, **options: Any) -> int:
         for table in tables:
             await session.delete(job_table(table.table), [Is("status", "=", status)])
-        return await by_age(self, session, tables, limit)
+        return await by_age(self, session, tables, limit, **options)
 
     return setting(retention.Deleting, "by_age", more)
 
@@ -72,8 +72,9 @@ def pruning_too(status: JobStatus) -> Callable[[Patch], None]:
 def keeping_failed_for_ever(patch: Patch) -> None:
     by_age = retention.Deleting.by_age
 
-    async def kept(self: Any, session: Any, tables: Sequence[JobTable], limit: int) -> int:
-        return await by_age(self, session, [attrs.evolve(each, keep_failed=None) for each in tables], limit)
+    async def kept(self: Any, session: Any, tables: Sequence[JobTable], limit: int, **options: Any) -> int:
+        others = [attrs.evolve(each, keep_failed=None) for each in tables]
+        return await by_age(self, session, others, limit, **options)
 
     patch.setattr(retention.Deleting, "by_age", kept)
 

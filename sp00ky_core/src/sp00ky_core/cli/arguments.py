@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import math
 import os
-import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -64,9 +63,6 @@ def _seconds(written: str) -> float:
 DURATION = _Duration()
 
 
-_DURATION = re.compile(r"[0-9.]+[a-z]+")
-
-
 class _Instant(_ParamType):
     name = "instant"
 
@@ -78,7 +74,9 @@ class _Instant(_ParamType):
         try:
             at = datetime.fromisoformat(str(value).upper())
         except ValueError:
-            if not _DURATION.fullmatch(str(value)):
+            try:
+                _seconds(str(value))
+            except ValueError:
                 either = f"{self._kind}, such as 2h or 3d, nor 2026-01-31T12:00:00Z"
                 self.fail(f"{value!r} is neither {either}", param, ctx)
             return datetime.now(UTC) + self._direction * DURATION.convert(value, param, ctx)

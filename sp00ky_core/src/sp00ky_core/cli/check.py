@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 import attrs
 import click
 
+from sp00ky_core.backend import DELIVER_HERE, POOLED, delivered
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
 from sp00ky_core.cli.terminal.progress import slow
@@ -14,6 +17,9 @@ from sp00ky_core.config import unready
 from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding
+
+OF_CONTAINERS = ".docker.internal"
+"""Names of a machine within its containers; development files of Sp00ky projects have them."""
 
 
 @command(short_help="Look for what would stop jobs, or harm them.")
@@ -53,6 +59,27 @@ async def _check(settings: Settings, *, verbose: bool) -> Sequence[Finding]:
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
     """Yield what the configuration says without effect, and what a runner would lack in this process."""
+    yield from _backend_findings(outbox)
+    for name, reason in outbox.config.schedules_left_out.items():
+        yield Finding.stopping(
+            f"schedule {name}",
+            f"left out: {reason}",
+            "it isn't defined here; one of that name in the database stays as it is",
+            "fix its definition",
+        )
+    for notice in outbox.config.notices:
+        yield Finding.warning(notice.key, notice.problem, notice.consequence, notice.fix)
+    for error in unready(outbox.config, delivered(outbox.backends)):
+        yield Finding.warning(
+            error.key,
+            error.problem,
+            "jobs can be enqueued here, not run",
+            f"{error.fix} where `sp00ky run` runs",
+        )
+
+
+def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
+    """Yield why jobs of a backend aren't delivered here, or can't be."""
     for name, reason in outbox.backends.left_out.items():
         yield Finding.warning(
             f"backend {name}",
@@ -60,15 +87,27 @@ def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
             "it gets no jobs, and calls of it are refused",
             "nothing if that is meant; else see What is left out, under Configuration in Sp00ky's documents",
         )
-    for notice in outbox.config.notices:
-        yield Finding.warning(notice.key, notice.problem, notice.consequence, notice.fix)
-    for error in unready(outbox.config):
-        yield Finding.warning(
-            error.key,
-            error.problem,
-            "jobs can be enqueued here, not run",
-            f"{error.fix} where `sp00ky run` runs",
-        )
+    ours = delivered(outbox.backends)
+    for name, backend in outbox.backends.items():
+        host = urlsplit(backend.config.base_url).hostname or ""
+        if name not in ours:
+            consequence = "jobs can be enqueued here; no runner delivers them or fires its schedules"
+            fix = f"nothing if that is meant; {DELIVER_HERE}"
+            yield Finding.warning(f"backend {name}", POOLED, consequence, fix)
+        elif host.endswith(OF_CONTAINERS) and not _is_known(host):
+            yield Finding.warning(
+                f"backend {name}",
+                f"its baseUrl names {host}, which only Docker's containers know",
+                "a runner that runs here can't reach it",
+                "write the host as this machine knows it, such as 127.0.0.1, or run in a container",
+            )
+
+
+def _is_known(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except OSError:
+        return False
 
 
 def _transport_findings(outbox: Outbox) -> list[Finding]:

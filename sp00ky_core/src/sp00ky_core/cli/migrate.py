@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import click
 
 from sp00ky_core.cli.arguments import usual_actor
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.fleet.schedules import sync_lines
+from sp00ky_core.cli.fleet.schedules import sync_lines, warn_of_left_out
 from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
 from sp00ky_core.scheduler.records import SyncResult
 
@@ -18,10 +20,17 @@ from sp00ky_core.scheduler.records import SyncResult
 @command(short_help="Create the job tables, or add what they lack.")
 @click.option("--print", "only_print", is_flag=True, help="Print the statements and change nothing.")
 @click.option("--repair", is_flag=True, help="Also fix fields that are there but can't work.")
+@click.option("--verbose", is_flag=True, help="Show each step, not only each table.")
 @click.option("--print-grants", is_flag=True, help="Print what roles need that enqueue, run and operate.")
 @click.pass_context
 def migrate(
-    context: click.Context, settings: Settings, *, only_print: bool, repair: bool, print_grants: bool
+    context: click.Context,
+    settings: Settings,
+    *,
+    only_print: bool,
+    repair: bool,
+    verbose: bool,
+    print_grants: bool,
 ) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
@@ -36,30 +45,54 @@ def migrate(
         for statement in store.grants():
             click.echo(f"{statement};")
         return
-    lines = run_async(_migrate(settings, only_print=only_print, repair=repair))
-    for line in lines:
+    work = _print if only_print else partial(_migrate, verbose=verbose)
+    for line in run_async(_opened(settings, partial(work, repair=repair))):
         click.echo(line)
-    if not only_print:
-        click.echo(f"done, in {len(lines)} steps" if lines else "nothing to do")
-    elif not lines:
-        click.echo("-- nothing to do")
 
 
-async def _migrate(settings: Settings, *, only_print: bool, repair: bool) -> Sequence[str]:
+async def _opened(settings: Settings, work: Callable[[Outbox], Awaitable[Sequence[str]]]) -> Sequence[str]:
     outbox = settings.outbox()
-    store = outbox.store
-    await store.open()
+    await outbox.store.open()
     try:
-        if only_print:
-            with slow("reading the tables"):
-                steps = await store.migration(repair=repair)
-                return [*map(_script, steps), *_remarks(await outbox.schedules.plan())]
-        with slow("migrating"):
-            steps = await store.migrate(repair=repair)
-            synced = await outbox.schedules.sync_migrated(actor=usual_actor())
-            return [*map(_line, steps), *sync_lines(synced)]
+        return await work(outbox)
     finally:
-        await store.close()
+        await outbox.store.close()
+
+
+async def _print(outbox: Outbox, *, repair: bool) -> Sequence[str]:
+    with slow("reading the tables"):
+        steps = await outbox.store.migration(repair=repair)
+        lines = [*map(_script, steps), *_remarks(await outbox.schedules.plan())]
+    return lines or ["-- nothing to do"]
+
+
+async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[str]:
+    with slow("migrating"):
+        steps = await outbox.store.migrate(repair=repair)
+        synced = await outbox.schedules.sync_migrated(actor=usual_actor())
+    warn_of_left_out(outbox.config)
+    lines, count = sync_lines(synced), len(steps) + len(sync_lines(synced))
+    lines[:0] = map(_line, steps) if verbose else _tables(steps)
+    return [*lines, f"done, in {count} steps" if count else "nothing to do"]
+
+
+def _tables(steps: Sequence[MigrationStep]) -> list[str]:
+    """Say what was done to each table: how many steps it took, or the one that it took."""
+    tables: dict[str, list[MigrationStep]] = {}
+    for step in steps:
+        tables.setdefault(step.table, []).append(step)
+    return [
+        f"{table}: {_what(taken)}, in {len(taken)} steps" if len(taken) > 1 else _line(taken[0])
+        for table, taken in tables.items()
+    ]
+
+
+def _what(steps: Sequence[MigrationStep]) -> str:
+    is_new = any(step.statement.split(maxsplit=2)[:2] in _NEW_TABLE for step in steps)
+    return "created" if is_new else "changed"
+
+
+_NEW_TABLE = (["CREATE", "TABLE"], ["DEFINE", "TABLE"])
 
 
 def _script(step: MigrationStep) -> str:

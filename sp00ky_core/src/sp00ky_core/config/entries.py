@@ -17,6 +17,9 @@ APP_FILE = "sp00ky.app.yml"
 
 _LONGEST_NAME = 100
 _NEEDED = ("spec", "method", "baseUrl")
+_NO_URL = "http://pool.invalid"
+"""Stands for the ``baseUrl`` that a backend on machines of a pool needs none of: no runner here calls it."""
+
 _BACKEND_TYPES = {"backends": ("http", "backend"), "apps": ("backend", "http")}
 
 
@@ -66,7 +69,7 @@ def _entry(section: str, name: Any, value: Any, folder: Path) -> Entry:
         if section == "backends":
             raise KeyProblem(at, "expected a mapping such as {spec: ..., baseUrl: ..., method: ...}")
         return Entry(at=at, name=str(name), raw={}, reason="it is no mapping")
-    entry = _with_app_file(Entry(at=at, name=str(name), raw=value), folder)
+    entry = _pooled(_with_app_file(Entry(at=at, name=str(name), raw=value), folder))
     reason = _why_none(section, entry)
     return attrs.evolve(entry, reason=reason, name=str(name) if reason else _checked(section, name))
 
@@ -95,6 +98,13 @@ def _with_app_file(entry: Entry, folder: Path) -> Entry:
     found = _app(file, entry.at)
     own = {key for key in found if key not in entry.raw}
     return attrs.evolve(entry, raw={**found, **entry.raw}, app_file=file, from_app=frozenset(own))
+
+
+def _pooled(entry: Entry) -> Entry:
+    run_on = entry.raw.get("runOn")
+    is_pooled = isinstance(run_on, dict) and run_on.get("pool") is not None
+    needs_url = is_pooled and entry.raw.get("baseUrl") is None
+    return attrs.evolve(entry, raw={**entry.raw, "baseUrl": _NO_URL}) if needs_url else entry
 
 
 def _app(file: Path, at: str) -> dict[Any, Any]:

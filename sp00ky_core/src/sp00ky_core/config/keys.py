@@ -6,7 +6,7 @@ through the same fields, so what is dumped can be loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,7 +22,7 @@ class Key:
         places: Dotted, inside the mapping of the field's class. The first that is there counts.
         needed: Enqueueing needs it too. Of another, a variable may be unset where no runner is.
         secret: It may be ``{vault: NAME}``.
-        switch: True and false may stand for the mapping: all defaults, and None.
+        shorthand: Reads the text, the number or the boolean that may stand for the mapping.
         unset: What a required key has while its variable isn't set.
     """
 
@@ -30,7 +30,7 @@ class Key:
     places: tuple[str, ...] = ()
     needed: bool = False
     secret: bool = False
-    switch: bool = False
+    shorthand: Callable[[Any], Any] | None = None
     unset: Any = None
 
 
@@ -68,7 +68,7 @@ _BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
 """Mappings with a ``type`` that has but one value."""
 
-OPEN = frozenset({"", "backend", "backend.method", "backend.deploy", "surrealdb"})
+OPEN = frozenset({"", "backend", "backend.method", "backend.deploy", "backend.runOn", "surrealdb"})
 """Mappings that other tools have keys in too; in all others an unknown key is an error."""
 
 FOREIGN: Mapping[str, frozenset[str] | None] = {
@@ -76,12 +76,12 @@ FOREIGN: Mapping[str, frozenset[str] | None] = {
         {
             *("mode", "slug", "version", "schema", "pools", "machines", "buckets", "clientTypes", "push"),
             *("deployment", "cloudApi", "migrationEngine", "surrealkit", "migrate", "logLevel", "refMode"),
-            *("anonymousLiveQueries", "sync", "impersonation"),
+            *("anonymousLiveQueries", "sync", "impersonation", "devApp"),
         }
     ),
-    "retention": frozenset({"maxRows", "mode"}),
-    "backend": frozenset({"path", "scope", "hosting", "hosts", "runOn", "dev", "env"}),
+    "backend": frozenset({"path", "scope", "hosting", "hosts", "dev", "devApp", "env"}),
     "backend.deploy": None,
+    "backend.runOn": None,
     "surrealdb": None,
 }
 """Keys that are known to be other tools', about which nothing is said; None: all that aren't ours.

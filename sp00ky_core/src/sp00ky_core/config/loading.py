@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.config.entries import Entry, entries
 from sp00ky_core.config.keys import keys_of
 from sp00ky_core.config.schedules import load_schedules
-from sp00ky_core.config.settings import BackendConfig, Config, Notice, RetentionConfig
+from sp00ky_core.config.settings import BackendConfig, Config, Notice
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError
@@ -76,10 +76,12 @@ def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> C
             backends[entry.name] = _backend(reader, entry, whole)
     left_out = {entry.name: entry.reason for entry in found if entry.reason and entry.name not in backends}
     clashing = _clashing(backends)
+    schedules, schedules_left_out = load_schedules(raw.get("schedules"), file.parent, reader)
     return attrs.evolve(
         whole,
         backends={name: each for name, each in backends.items() if name not in clashing},
-        schedules=load_schedules(raw.get("schedules"), file.parent, reader),
+        schedules=schedules,
+        schedules_left_out=schedules_left_out,
         left_out=left_out | clashing,
         notices=(*reader.notices, *_beside(found, backends), *_without_effect(raw)),
         unset=reader.unset,
@@ -133,9 +135,9 @@ def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
     }
     placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
-    kept = attrs.asdict(found.retention, filter=lambda _, value: value is not None)
-    of_all = {"success": whole.retention.success, "failed": whole.retention.failed}
-    return attrs.evolve(found, **{**placed, "retention": RetentionConfig(**(of_all | kept))})
+    most = whole.retention.max_rows if found.retention.max_rows is None else found.retention.max_rows
+    retention = attrs.evolve(found.retention.over(whole.retention), max_rows=most)
+    return attrs.evolve(found, **{**placed, "retention": retention})
 
 
 def _absolute(value: Any, folder: Path) -> Any:

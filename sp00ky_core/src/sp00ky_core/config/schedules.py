@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from attrs import field
 
 from sp00ky_core.config import values as read
 from sp00ky_core.config.keys import key, keys_of
+from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
@@ -30,6 +32,12 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 
 SHORTEST = 10.0
 """Seconds of ``every``."""
+
+LONGEST_TIMEOUT = 86_400.0
+"""Seconds of ``timeout``."""
+
+MOST_RUNS = 1_000_000
+"""That ``history`` may be, as a number."""
 
 _IN_QUOTES = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 
@@ -47,6 +55,13 @@ def _every(value: Any) -> float:
     seconds = read.duration_of_time(value)
     if not SHORTEST <= seconds <= 366 * 86_400:
         raise ReadProblem("expected at least 10s and at most 366d, such as 1h30m")
+    return seconds
+
+
+def _timeout(value: Any) -> float:
+    seconds = read.duration(value)
+    if seconds is None or not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ReadProblem("expected over 0s and at most 1d, such as 120s or 2m")
     return seconds
 
 
@@ -88,15 +103,6 @@ def _refuse_odd_keys(value: Any) -> None:
             _refuse_odd_keys(each)
 
 
-def _one_of(*words: str) -> read.Reader:
-    def read_word(value: Any) -> str:
-        if value not in words:
-            raise ReadProblem(f"expected {', '.join(words[:-1])} or {words[-1]}")
-        return str(value)
-
-    return read_word
-
-
 @attrs.frozen(kw_only=True)
 class ForEachConfig:
     """``forEach:`` of a schedule: a job for each row of a query.
@@ -123,6 +129,21 @@ class ScheduleRetryConfig:
     strategy: str | None = field(default=None, metadata=key(read.text))
 
 
+def _history_shorthand(value: Any) -> HistoryConfig | int:
+    """Read a mode, or how many runs are kept."""
+    if value in (KEEP_ALL, FAILURES_ONLY):
+        return HistoryConfig(mode=str(value))
+    try:
+        runs: int = read.whole(1, MOST_RUNS)(value)
+    except ReadProblem:
+        expected = "expected all, failures-only, a number of runs, or a mapping (mode, success, failed)"
+        raise ReadProblem(expected) from None
+    return runs
+
+
+_HISTORY = key(HistoryConfig, shorthand=_history_shorthand)
+
+
 @attrs.frozen(kw_only=True)
 class ScheduleConfig:
     """A schedule's definition.
@@ -142,7 +163,8 @@ class ScheduleConfig:
         deadline: Seconds after a fire when its jobs are killed; 0: never; None: as ``retention`` says.
         quarantine_after: Failures of a key in a row after which it is skipped; None: never.
         enabled: Whether it fires.
-        history: Runs that are kept at most; None: as many as there are, until they are old.
+        history: What of its runs and jobs is kept, beside what ``retention`` says; a number: so many runs at
+            most, which aren't older than that says.
     """
 
     name: str
@@ -153,13 +175,13 @@ class ScheduleConfig:
     route: str = field(metadata=key(read.text))
     payload: Mapping[str, Any] = field(factory=dict, metadata=key(_payload))
     for_each: ForEachConfig | None = field(default=None, metadata=key(ForEachConfig))
-    concurrency: str = field(default="skip", metadata=key(_one_of("skip", "allow", "replace")))
+    concurrency: str = field(default="skip", metadata=key(read.one_of("skip", "allow", "replace")))
     retry: ScheduleRetryConfig = field(default=ScheduleRetryConfig(), metadata=key(ScheduleRetryConfig))
-    timeout: float | None = field(default=None, metadata=key(read.number(0, 86_400, above=True)))
+    timeout: float | None = field(default=None, metadata=key(_timeout))
     deadline: float | None = field(default=None, metadata=key(read.deadline))
     quarantine_after: int | None = field(default=None, metadata=key(read.whole(1, 1_000)))
     enabled: bool = field(default=True, metadata=key(read.boolean))
-    history: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))
+    history: HistoryConfig | int | None = field(default=None, metadata=_HISTORY)
 
     def to_json(self) -> dict[str, Any]:
         """Return the keys that aren't at their default: ``ScheduleConfig`` is read from them again."""
@@ -181,8 +203,15 @@ def _written(section: Any) -> dict[str, Any]:
     for each in attrs.fields(type(section)):
         value = getattr(section, each.name)
         if each.name in keys and value != _default(each):
-            found[keys[each.name].places[0]] = _written(value) if attrs.has(type(value)) else value
+            found[keys[each.name].places[0]] = _plain_value(value)
     return found
+
+
+def _plain_value(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if attrs.has(type(value)):
+        return _written(value)
+    return "never" if value == math.inf else value
 
 
 def _default(of: attrs.Attribute[Any]) -> Any:
@@ -196,12 +225,18 @@ def _sorted(value: Any) -> Any:
     return [_sorted(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> dict[str, ScheduleConfig]:
+Loaded = tuple[dict[str, ScheduleConfig], dict[str, str]]
+"""Schedules by name, and those that are left out, by name, with the reason."""
+
+
+def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> Loaded:
     """Read ``schedules``: a mapping, or a file that holds it; each of its entries likewise.
 
+    A definition that can't be read is left out.
+
     Raises:
-        KeyProblem: what is wrong in sp00ky.yml itself.
-        ConfigError: what is wrong in another file.
+        KeyProblem: it is no mapping in sp00ky.yml itself.
+        ConfigError: the file can't be read, or holds no mapping.
     """
     if isinstance(raw, str):
         file = folder / raw
@@ -240,12 +275,19 @@ def parse_schedule(name: str, definition: Mapping[str, Any]) -> ScheduleConfig:
         raise ScheduleInvalid(schedule=str(name)[:100], key=error.key, problem=error.problem) from None
 
 
-def _entries(raw: Any, at: str, folder: Path, reader: SectionReader) -> dict[str, ScheduleConfig]:
+def _entries(raw: Any, at: str, folder: Path, reader: SectionReader) -> Loaded:
     if not isinstance(raw, dict):
         raise KeyProblem(at, "expected a mapping from a name to a schedule, or a file that holds it")
-    return {
-        name: _entry(name, value, f"{at}.{name}".strip("."), folder, reader) for name, value in raw.items()
-    }
+    found, left_out = dict[str, ScheduleConfig](), dict[str, str]()
+    for name, value in raw.items():
+        where = f"{at}.{name!s:.100}".strip(".")
+        try:
+            found[name] = _entry(name, value, where, folder, reader)
+        except KeyProblem as error:
+            left_out[str(name)[:100]] = f"{error.key}: {error.problem}"
+        except ConfigError as error:
+            left_out[name] = str(error)
+    return found, left_out
 
 
 def _entry(name: Any, raw: Any, at: str, folder: Path, reader: SectionReader) -> ScheduleConfig:

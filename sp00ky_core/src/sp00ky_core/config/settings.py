@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import attrs
 from attrs import field
@@ -27,6 +27,7 @@ __all__ = [
     "RetryConfig",
     "BreakerConfig",
     "RateConfig",
+    "HistoryConfig",
     "RetentionConfig",
     "TopRetentionConfig",
     "TlsConfig",
@@ -79,6 +80,14 @@ class BreakerConfig:
     interval: float = field(default=1.0, metadata=key(read.number(0, above=True)))
 
 
+def _breaker_switch(value: object) -> BreakerConfig | None:
+    """Read ``true``, all defaults, or ``false``, no breaker."""
+    return BreakerConfig() if read.boolean(value) else None
+
+
+_BREAKER = key(BreakerConfig, shorthand=_breaker_switch)
+
+
 @attrs.frozen(kw_only=True)
 class RateConfig:
     """``rate:`` of a backend: requests that it gets from the whole fleet.
@@ -102,19 +111,48 @@ class RateConfig:
         return self.limit / self.per
 
 
-@attrs.frozen(kw_only=True)
-class RetentionConfig:
-    """``retention:`` of a backend: seconds that ended jobs are kept.
+KEEP_ALL, FAILURES_ONLY = "all", "failures-only"
+"""What ``mode`` of a retention may be."""
 
-    None is the store's default, infinity is for ever (``never`` in the file).
+
+@attrs.frozen(kw_only=True)
+class HistoryConfig:
+    """``history:`` of a schedule: seconds that its runs and their jobs are kept.
+
+    None is what the level above says, infinity is for ever (``never`` in the file).
 
     Attributes:
-        success: Of delivered jobs.
-        failed: Of failed ones.
+        success: Of what succeeded.
+        failed: Of what failed.
+        mode: ``failures-only``: what succeeded isn't kept, whatever ``success`` says.
     """
 
     success: float | None = field(default=None, metadata=key(read.duration))
     failed: float | None = field(default=None, metadata=key(read.duration))
+    mode: str | None = field(default=None, metadata=key(read.one_of(KEEP_ALL, FAILURES_ONLY)))
+
+    @property
+    def keep_success(self) -> float | None:
+        """Seconds that what succeeded is kept, by ``mode`` and ``success``."""
+        return 0.0 if self.mode == FAILURES_ONLY else self.success
+
+    def over(self, above: HistoryConfig) -> Self:
+        """Fill in what this doesn't say from the level above; its mode doesn't override a ``success``."""
+        mode = above.mode if self.mode is None and self.success is None else self.mode
+        success = above.success if self.success is None else self.success
+        failed = above.failed if self.failed is None else self.failed
+        return attrs.evolve(self, mode=mode, success=success, failed=failed)
+
+
+@attrs.frozen(kw_only=True)
+class RetentionConfig(HistoryConfig):
+    """``retention:`` of a backend: seconds that ended jobs are kept; None is the store's default.
+
+    Attributes:
+        max_rows: Delivered jobs that are kept at most in a table, the latest; 0: no limit.
+    """
+
+    max_rows: int | None = field(default=None, metadata=key(read.whole(0)))
 
 
 @attrs.frozen(kw_only=True)
@@ -202,6 +240,7 @@ class BackendConfig:
         tls: How TLS is spoken; None: with the system's authorities, and no certificate.
         proxy: URL of the HTTP proxy that requests go through; may hold a user and a password.
         signing_secrets: Requests are signed with each, as Standard Webhooks has it; empty: they aren't.
+        pool: The machines on which Sp00ky's scheduler runs its jobs; None: they are delivered here.
     """
 
     name: str
@@ -218,7 +257,7 @@ class BackendConfig:
     rate: RateConfig | None = field(default=None, metadata=key(RateConfig))
     retry: RetryConfig = field(default=RetryConfig(), metadata=key(RetryConfig))
     give_up_on: frozenset[int] = field(default=frozenset(), metadata=key(_STATUSES))
-    breaker: BreakerConfig | None = field(default=BreakerConfig(), metadata=key(BreakerConfig, switch=True))
+    breaker: BreakerConfig | None = field(default=BreakerConfig(), metadata=_BREAKER)
     retention: RetentionConfig = field(default=RetentionConfig(), metadata=key(RetentionConfig))
     max_response_bytes: int = field(default=1_048_576, metadata=key(read.whole(1)))
     max_payload_bytes: int = field(default=1_048_576, metadata=key(read.whole(1), needed=True))
@@ -228,6 +267,7 @@ class BackendConfig:
     tls: TlsConfig | None = field(default=None, metadata=key(TlsConfig))
     proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
     signing_secrets: tuple[Secret, ...] = field(default=(), metadata=_SIGNING)
+    pool: str | None = field(default=None, metadata=key(read.text, "runOn.pool"))
 
     def current_token(self) -> Secret | None:
         """Return the bearer token as it is now; ``tokenFile`` is read again if it has changed.
@@ -285,6 +325,7 @@ class Config:
         retention: How long ended jobs are kept; each backend's own has it already.
         schedules: What is made into jobs by the clock, by name.
         left_out: Entries that can't be a backend here, by name, with the reason.
+        schedules_left_out: Schedules whose definition can't be read, by name, with the reason.
         notices: What ``check`` warns of, and ``run`` at its start.
         unset: Dotted keys whose variable isn't set, with the problem; an error of what needs the value.
     """
@@ -296,5 +337,6 @@ class Config:
     retention: TopRetentionConfig = field(default=TopRetentionConfig(), metadata=key(TopRetentionConfig))
     schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
+    schedules_left_out: Mapping[str, str] = field(factory=dict)
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)

@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.config.keys import FOREIGN, OPEN, TYPES, Key, keys_of, near_miss, written_keys
 from sp00ky_core.config.settings import Notice
-from sp00ky_core.config.values import ReadProblem, boolean, path, secret, text
+from sp00ky_core.config.values import ReadProblem, path, secret, text
 from sp00ky_core.config.variables import VariableProblem, VariableUnset, expanded, from_vault
 from sp00ky_core.errors import nearest
 
@@ -88,8 +88,8 @@ class SectionReader:
         """Yield the value of a key; nothing while its variable isn't set."""
         try:
             value = self._expanded(raw, key)
-            if key.switch and isinstance(value, str | bool):
-                yield key.read() if boolean(value) else None
+            if key.shorthand is not None and isinstance(value, str | int):
+                yield key.shorthand(value)
             elif attrs.has(key.read):
                 yield self.read(value, key.read, at, kind)
             else:

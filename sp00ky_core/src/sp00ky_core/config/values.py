@@ -24,9 +24,22 @@ from sp00ky_core.errors import shown
 
 Reader = Callable[[Any], Any]
 
-_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)? ?(?:ms|s|m|h|d|w) ?)+")
+_UNITS = {
+    name: seconds
+    for names, seconds in (
+        ("ms msec", 0.001),
+        ("s sec secs second seconds", 1.0),
+        ("m min mins minute minutes", 60.0),
+        ("h hr hrs hour hours", 3_600.0),
+        ("d day days", 86_400.0),
+        ("w week weeks", 604_800.0),
+    )
+    for name in names.split()
+}
+"""Seconds of each unit, as Sp00ky's files may spell it."""
+
+_DURATION = re.compile(rf"(?:[0-9]+(?:\.[0-9]+)? ?(?:{'|'.join(_UNITS)}) ?)+")
 _PART = re.compile(r"([0-9.]+) ?([a-z]+)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _LONGEST = 100 * 365 * 86_400.0  # seconds
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_TABLE = 48  # so that an index's name, made from it, fits into PostgreSQL's 63 bytes
@@ -164,6 +177,17 @@ def deadline(value: Any) -> float | None:
     """Read seconds; 0 for ``never``, None for null."""
     seconds = duration(value)
     return 0.0 if seconds == math.inf else seconds
+
+
+def one_of(*words: str) -> Reader:
+    """Read one of these words."""
+
+    def read_word(value: Any) -> str:
+        if value not in words:
+            raise _unfit(f"{', '.join(words[:-1])} or {words[-1]}", value)
+        return str(value)
+
+    return read_word
 
 
 def listed(read: Reader, example: str, into: Callable[[list[Any]], Any] = tuple) -> Reader:

@@ -218,10 +218,10 @@ class Schedules(Protocol):
 
     async def prune_runs(
         self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
-    ) -> int:
-        """Delete at most ``limit`` runs of these statuses that fired before ``until``; how many.
+    ) -> list[str | None]:
+        """Delete at most ``limit`` runs of these statuses that fired before ``until``; the job of each.
 
-        A running one is never deleted.
+        A running one is never deleted. The jobs stay.
         """
 
     async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:

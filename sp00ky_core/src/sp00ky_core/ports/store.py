@@ -233,8 +233,11 @@ class Store(Protocol):
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """List ids that begin with ``<table>:<first characters of the key>``, by the key's index."""
 
-    async def prune(self, *, limit: int = 1_000) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
         """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
+
+        So go successes beyond the latest ``max_successes`` of a table. Jobs that runs of the schedules
+        ``spared`` have made are kept, and don't count. Tables that runners don't deliver are left alone.
 
         A row that the database won't have deleted is reported in the log, and holds up no other. Audit
         entries go after ``AUDIT_KEPT``, uncounted.

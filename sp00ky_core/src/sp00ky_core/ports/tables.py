@@ -50,6 +50,9 @@ class JobTable:
         max_payload_bytes: A claim needn't read what is longer: the job is claimed as defective.
         rate: Requests in a time, in the whole fleet; None: no limit.
         max_in_flight: Attempts at a time, in the whole fleet; None: no limit.
+        max_successes: Delivered jobs that are kept at most, the latest; None: no limit.
+        delivered: Whether runners deliver its jobs. Where not, another scheduler does: nothing there is
+            reclaimed or pruned.
     """
 
     backend: str
@@ -65,6 +68,8 @@ class JobTable:
     max_payload_bytes: int = 1_048_576
     rate: RateConfig | None = None
     max_in_flight: int | None = None
+    max_successes: int | None = None
+    delivered: bool = True
 
     @property
     def has_limits(self) -> bool:

@@ -123,7 +123,8 @@ class ScheduleOperators:
 
     @property
     def _sync(self) -> Sync:
-        return Sync(self._store, self._config.schedules, tables_of(self._backends))
+        config = self._config
+        return Sync(self._store, config.schedules, config.schedules_left_out, tables_of(self._backends))
 
     async def check(self) -> Sequence[Finding]:
         """Find what would keep the file's schedules from making jobs."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
-from sp00ky_core.config.settings import TopRetentionConfig
+from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
 from sp00ky_core.errors import RunUnreadable, Sp00kyError
 from sp00ky_core.ports import (
     OPEN_RUN,
@@ -70,6 +71,7 @@ class RunMaintenance:
         self._retention = retention
         self._options = options
         self._place = place
+        self._with_history: Collection[str] = ()
         self._next_prune = options.clock() + options.prune_interval * options.random()
 
     async def run(self) -> None:
@@ -82,11 +84,15 @@ class RunMaintenance:
                 of_all = self._options.random() < OF_ALL
                 await self._prune_all_schedules(everything if of_all else self._place)
 
-    async def close_runs(self) -> None:
-        """Write down how all runs have ended, before ``prune`` takes their jobs."""
+    async def close_runs(self) -> Collection[str]:
+        """Write down how all runs have ended, before ``prune`` takes their jobs.
+
+        Returns the schedules whose ``history`` says how long their jobs are kept: these go with their runs.
+        """
         for _ in range(TRIES):
             if await self._close_runs(everything):
-                return
+                break
+        return self._with_history
 
     async def _close_runs(self, place: Place) -> bool:
         """Write down how runs of a runner's own schedules have ended; False: some has changed meanwhile.
@@ -97,6 +103,7 @@ class RunMaintenance:
         written = True
         try:
             snapshot = await self._schedules.schedules()
+            self._with_history = _with_history(snapshot)
             for name, found in (await self._open_runs(snapshot, place)).items():
                 written &= await self._close(snapshot.schedules[name], found, snapshot.now)
         except Sp00kyError as error:
@@ -176,26 +183,36 @@ class RunMaintenance:
         return next((seconds for seconds in given if seconds is not None), DEADLINE)
 
     async def _prune(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
+        history = definition.history
+        kept = self._kept(history if isinstance(history, HistoryConfig) else HistoryConfig())
+        for statuses, seconds in ((SUCCESSES, kept.keep_success), (FAILURES, kept.failed)):
+            if seconds is not None and seconds < math.inf:
+                await self._prune_until(stored.name, statuses, now - timedelta(seconds=seconds))
+        if isinstance(history, int):
+            latest = await self._schedules.runs(RunQuery(schedule=stored.name, limit=history))
+            if len(latest) == history:
+                await self._prune_until(stored.name, (*SUCCESSES, *FAILURES), latest[-1].fired_at)
+
+    def _kept(self, history: HistoryConfig) -> HistoryConfig:
+        """Return how long runs are kept: by a schedule's ``history``, else ``retention``, else by default."""
         kept = self._retention
-        await self._prune_until(stored.name, SUCCESSES, now, kept.run_success, KEPT_SUCCESS)
-        await self._prune_until(stored.name, FAILURES, now, kept.run_failed, KEPT_FAILED)
-        if definition.history is not None:
-            query = RunQuery(schedule=stored.name, limit=definition.history)
-            latest = await self._schedules.runs(query)
-            if len(latest) == definition.history:
-                await self._prune_all(stored.name, (*SUCCESSES, *FAILURES), latest[-1].fired_at)
+        of_all = HistoryConfig(mode=kept.mode, success=kept.run_success, failed=kept.run_failed)
+        return history.over(of_all).over(HistoryConfig(success=KEPT_SUCCESS, failed=KEPT_FAILED))
 
-    async def _prune_until(
-        self, name: str, statuses: tuple[RunStatus, ...], now: datetime, kept: float | None, default: float
-    ) -> None:
-        seconds = default if kept is None else kept
-        if seconds != float("inf"):
-            await self._prune_all(name, statuses, now - timedelta(seconds=seconds))
+    async def _prune_until(self, name: str, statuses: tuple[RunStatus, ...], until: datetime) -> None:
+        """Delete runs, and their jobs where the schedule's ``history`` says how long these are kept."""
+        jobs: Sequence[str | None] = [None] * PRUNE_BATCH
+        while len(jobs) == PRUNE_BATCH:
+            jobs = await self._schedules.prune_runs(name, statuses=statuses, until=until, limit=PRUNE_BATCH)
+            made = [job_id for job_id in jobs if job_id is not None]
+            if made and name in self._with_history:
+                await self._store.clear(made)
 
-    async def _prune_all(self, name: str, statuses: tuple[RunStatus, ...], until: datetime) -> None:
-        prune = self._schedules.prune_runs
-        while await prune(name, statuses=statuses, until=until, limit=PRUNE_BATCH) == PRUNE_BATCH:
-            pass
+
+def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
+    """List the schedules whose ``history`` says how long what they have made is kept."""
+    definitions = {name: definition_of(stored) for name, stored in snapshot.schedules.items()}
+    return [name for name, each in definitions.items() if each and isinstance(each.history, HistoryConfig)]
 
 
 def _ended(found: list[OpenRun], now: datetime) -> list[ScheduleRun]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import attrs
@@ -27,11 +27,13 @@ class Sync:
     Attributes:
         store: Keeps them.
         definitions: The file's, by name.
+        left_out: The file's that can't be read, which stay as they are.
         tables: The job tables of the file's backends, by their names.
     """
 
     store: Store
     definitions: Mapping[str, ScheduleConfig]
+    left_out: Collection[str]
     tables: Mapping[str, str]
 
     async def plan(self) -> SyncResult:
@@ -60,8 +62,11 @@ class Sync:
         return [
             name
             for name, stored in snapshot.schedules.items()
-            if name not in self.definitions and not stored.removed and self._is_the_files(stored)
+            if not stored.removed and self._is_the_files(stored) and not self._is_in_the_file(name)
         ]
+
+    def _is_in_the_file(self, name: str) -> bool:
+        return name in self.definitions or name in self.left_out
 
     def _is_the_files(self, stored: StoredSchedule) -> bool:
         table = self.tables.get(str(stored.definition.get("backend")))

@@ -33,7 +33,7 @@ class LostClaims(StorePart):
         """
         resting = keys_by_table(self._quarantine.resting(SETTLED))
         named, jobs = keys_by_table(each.job_id for each in overdue), list[Job]()
-        for table in self._executor.tables.all:
+        for table in self._executor.tables.delivered:
             if len(jobs) < limit:
                 keys = named.get(table.table, []), resting.get(table.table, [])
                 arguments = list(dead_runners), list(beating), *keys, limit - len(jobs)
@@ -43,7 +43,7 @@ class LostClaims(StorePart):
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
         """See ``Store.overdue``."""
         claims = list[OverdueClaim]()
-        for table in self._executor.tables.all:
+        for table in self._executor.tables.delivered:
             if len(claims) < limit:
                 rows = await self._read_claims("overdue", table, list(runners), limit - len(claims))
                 claims += [_overdue_claim(row, table) for row in rows]

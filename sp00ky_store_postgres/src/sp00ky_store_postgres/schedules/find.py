@@ -28,8 +28,8 @@ class ScheduleReads(StorePart):
 
     async def prune_runs(
         self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
-    ) -> int:
+    ) -> list[str | None]:
         """See ``Schedules.prune_runs``."""
         ended = [str(status) for status in statuses if status not in OPEN_RUN]
         rows = await self._executor.query("schedule_runs_prune", schedule, ended, until, limit)
-        return int(rows[0][0])
+        return [row[0] for row in rows]

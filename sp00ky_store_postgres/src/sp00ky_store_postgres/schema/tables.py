@@ -38,6 +38,11 @@ class Tables:
             **{name: read_sql(name) for name in ("paused", "breaker_read", "runner_columns")},
         }
 
+    @property
+    def delivered(self) -> tuple[JobTable, ...]:
+        """Those whose jobs runners deliver."""
+        return tuple(table for table in self.all if table.delivered)
+
     def name(self, table: JobTable) -> str:
         """Return a table's name in SQL."""
         return self._names[table.table]

@@ -5,11 +5,12 @@ WITH old AS (
     WHERE job.ctid = ANY (ARRAY(
         SELECT ended.ctid
         FROM ONLY {{table}} AS ended
-        WHERE ended.status = {{status}} AND ended.updated_at <= now() - $1::float8 * interval '1 second'
-          AND ended.updated_at >= $3 AND (ended.updated_at, ended.id) > ($3, $4::uuid) -- else it is kept
+        WHERE ended.status = {{status}} AND ended.updated_at <= $1 AND (ended.updated_at, ended.id) <= ($1, $2::uuid)
+          AND ended.updated_at >= $4 AND (ended.updated_at, ended.id) > ($4, $5::uuid) -- else it is kept
+          AND {{unspared}}
         ORDER BY ended.updated_at
-        LIMIT $2
-        FOR UPDATE SKIP LOCKED
+        LIMIT $3
+        FOR UPDATE OF ended SKIP LOCKED
     ))
     AND job.status = {{status}}
     RETURNING 1

@@ -3,8 +3,8 @@ DELETE FROM ONLY {{table}} AS job
 WHERE job.ctid = ANY (ARRAY(
     SELECT ended.ctid
     FROM ONLY {{table}} AS ended
-    WHERE ended.id = ANY ($2::uuid[])
-      AND ended.status = {{status}} AND ended.updated_at <= now() - $1::float8 * interval '1 second'
+    WHERE ended.id = ANY ($3::uuid[])
+      AND ended.status = {{status}} AND (ended.updated_at, ended.id) <= ($1, $2::uuid)
     FOR UPDATE SKIP LOCKED
 ))
 AND job.status = {{status}}

@@ -50,7 +50,7 @@ class LostClaims(StorePart):
         await self._ready.ensure()
         who = {"dead": list(dead_runners), "beating": list(beating)}
         jobs: list[Job] = []
-        for table in await self._ready.there(self._tables):
+        for table in await self._ready.there(self._delivered):
             if len(jobs) < limit:
                 named = ids_of(table, [each.job_id for each in overdue])
                 with self._ready.passing_over():

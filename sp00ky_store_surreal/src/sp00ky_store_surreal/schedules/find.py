@@ -51,7 +51,7 @@ class ScheduleReads(StorePart):
 
     async def prune_runs(
         self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
-    ) -> int:
+    ) -> list[str | None]:
         """See ``Schedules.prune_runs``."""
         await self._ready.ensure()
         reply = await self._connection.write(
@@ -62,7 +62,7 @@ class ScheduleReads(StorePart):
             until=until,
             limit=limit,
         )
-        return int(reply[-1])
+        return [row.get("job_id") for row in reply[-1]]
 
 
 def _bindings(query: RunQuery) -> Mapping[str, Any]:

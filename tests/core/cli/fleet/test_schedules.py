@@ -97,8 +97,16 @@ def test_a_sync_and_migrate_say_what_they_did(shelf: Shelf, sp00ky: Cli, project
         file.write_text(f"{before}schedules: {{{name}: {{every: 1h, backend: api, route: /json}}}}\n")
         assert sp00ky("migrate").out == f"{done}done, in {len(done.splitlines())} steps\n"
         assert sp00ky("migrate").out == "nothing to do\n"
+    file.write_text(
+        f"{before}schedules: {{b: {{every: soon}}, c: {{every: 1h, backend: api, route: /json}}}}\n"
+    )
+    for done in (sp00ky("schedules", "sync"), sp00ky("migrate")):
+        assert done.err.startswith("sp00ky: schedule b is left out: schedules.b.every: expected a duration")
+        assert (done.code, "removed" in done.out) == (0, False)
+    (finding,) = sp00ky("check", "--json").json["findings"]
+    assert (finding["severity"], finding["subject"]) == ("error", "schedule b")
     file.write_text(before)
-    assert sp00ky("schedules", "sync").out == "removed b\n"
+    assert sp00ky("schedules", "sync").out == "removed b\nremoved c\n"
 
 
 def test_one_is_removed(shelf: Shelf, sp00ky: Cli) -> None:

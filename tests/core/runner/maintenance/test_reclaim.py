@@ -41,7 +41,7 @@ class Unreleasing(MemoryStore):
         self.reclaimed.set()
         raise StoreError(store="memory://", problem="a trigger says no")
 
-    async def prune(self, *, limit: int = 1_000) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: object = ()) -> int:
         self.pruned.set()
         return 0
 
@@ -66,7 +66,7 @@ class Unprunable(MemoryStore):
 
     tries = 0
 
-    async def prune(self, *, limit: int = 1_000) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: object = ()) -> int:
         self.tries += 1
         raise StoreError(store="memory://", problem="something refers to them")
 
@@ -104,7 +104,7 @@ class Heaped(MemoryStore):
 
     batches = 150
 
-    async def prune(self, *, limit: int = 1_000) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: object = ()) -> int:
         self.batches -= 1
         return limit if self.batches > 0 else 0
 

@@ -78,12 +78,13 @@ class ProcessConformance(StoreHarness):
         """It sends none where signals don't cross processes."""
         crosses = store.capabilities.signals_across_processes
         signal = store.work_signal()
-        async with asyncio.timeout(STARTUP), members(self, options, "add") as (other,):
+        async with asyncio.timeout(STARTUP + PATIENCE), members(self, options, "add") as (other,):
             await anext(signal)
+            waiting = asyncio.ensure_future(anext(signal))  # before there is anything to be heard
+            await asyncio.sleep(0)
             await other.go(keys=[None])
-            waiting = asyncio.ensure_future(anext(signal))
-            done, _ = await asyncio.wait([waiting], timeout=PATIENCE if crosses else 2 * WHILE)
             await other.result()
+            done, _ = await asyncio.wait([waiting], timeout=PATIENCE if crosses else 2 * WHILE)
         waiting.cancel()
         await asyncio.wait([waiting])
         await signal.aclose()

@@ -235,6 +235,26 @@ class ClearConformance(StoreHarness):
             assert await eventually(store.prune) == 1
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
+    async def test_the_latest_successes_are_kept(self, options: StoreOptions) -> None:
+        async with self.opened(
+            options, keep_success=math.inf, keep_failed=math.inf, max_successes=2
+        ) as store:
+            failed = await self.ended(store, failure(retryable=False))
+            successes = [await self.ended(store) for _ in range(5)]
+            other = await self.ended(store, backend=MAIL)
+            assert await store.prune(limit=2) == 2
+            assert await store.prune() == 1
+            assert await store.prune() == 0
+            left = {job.id for job in await store.find(JobQuery())}
+            assert left == {failed.id, other.id, *(job.id for job in successes[-2:])}
+
+    async def test_what_another_scheduler_delivers_is_left_alone(self, options: StoreOptions) -> None:
+        async with self.opened(options, keep_success=0.0, max_successes=0, delivered=False) as store:
+            jobs = {(await self.ended(store)).id, (await self.claimed(store)).id}
+            assert await store.reclaim(silent(RUNNER)) == []
+            assert await store.prune() == 0
+            assert {job.id for job in await store.find(JobQuery())} == jobs
+
     async def test_prune_keeps_to_its_limit(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0) as store:
             for backend in (API, API, API, MAIL):

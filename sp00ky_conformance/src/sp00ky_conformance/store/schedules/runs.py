@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import needs, where
+from sp00ky_conformance.store.harness import eventually, failure, needs, where
 from sp00ky_conformance.store.schedules.harness import SECOND, ScheduleHarness, schedules_of
-from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Store
+from sp00ky_core.outcome import Delivered
+from sp00ky_core.ports import JobQuery, RunStatus, ScheduleChange, ScheduleRun, Store, StoreOptions
 
 __all__ = ["RunConformance"]
 
@@ -74,9 +76,9 @@ class RunConformance(ScheduleHarness):
         ended = [RunStatus.SUCCESS, RunStatus.FAILED]
         until = runs[0].fired_at
         prune = schedules_of(store).prune_runs
-        assert await prune("a", statuses=ended, until=runs[-1].fired_at) == 0
-        assert await prune("a", statuses=ended, until=until, limit=1) == 1
-        assert await prune("a", statuses=ended, until=until) == 1
+        assert await prune("a", statuses=ended, until=runs[-1].fired_at) == []
+        assert await prune("a", statuses=ended, until=until, limit=1) == [None]
+        assert await prune("a", statuses=ended, until=until) == [None]
         assert [run.status for run in await self.runs(store, schedule="a")] == [
             RunStatus.SKIPPED,
             RunStatus.RUNNING,
@@ -88,9 +90,44 @@ class RunConformance(ScheduleHarness):
         await self.written_runs(store)
         until = await self.now(store)
         deleted = await schedules_of(store).prune_runs("a", statuses=list(RunStatus), until=until)
-        assert deleted == 3
+        assert len(deleted) == 3
         (left,) = await self.runs(store, schedule="a")
         assert left.status is RunStatus.RUNNING
+
+    @where("schedules")
+    async def test_jobs_of_schedules_that_look_after_them_are_spared(self, options: StoreOptions) -> None:
+        """Neither their age nor how many there are counts; without their runs they are as others are."""
+        async with self.opened(options, keep_success=0.0, keep_failed=0.0, max_successes=0) as store:
+            success, failed = await self.ended_runs(store, "a"), await self.ended_runs(store, "a", "x")
+            await self.ended_runs(store, "b")
+            await self.ended(store)
+
+            async def the_others_are_gone() -> bool:
+                await store.prune(spared=["a", "none"])
+                return {job.id for job in await store.find(JobQuery())} == {success.job_id, failed.job_id}
+
+            await eventually(the_others_are_gone)
+            assert await store.prune(spared=["a"], limit=1) == 0
+            statuses, until = [RunStatus.SUCCESS], await self.now(store)
+            assert await schedules_of(store).prune_runs("a", statuses=statuses, until=until) == [
+                success.job_id
+            ]
+            assert await store.prune(spared=["a"]) == 1
+            assert [job.id for job in await store.find(JobQuery())] == [failed.job_id]
+
+    async def ended_runs(self, store: Store, name: str, key: str = "") -> ScheduleRun:
+        """Fire a schedule, and end its job: failed, if there is a key; return its run."""
+        known = (await schedules_of(store).schedules()).schedules.get(name)
+        (run,) = await self.fired(store, known or await self.made(store, name=name), key) or []
+        (job,) = await self.claim(store)
+        assert job.id == run.job_id
+        await self.settled(store, job, failure(retryable=False) if key else Delivered())
+        status = RunStatus.FAILED if key else RunStatus.SUCCESS
+        change = ScheduleChange(
+            schedule=await self.stored(store, name), runs=[attrs.evolve(run, status=status)]
+        )
+        assert await schedules_of(store).change_schedule(change) is not None
+        return run
 
     @needs("delete_row")
     @where("schedules")

@@ -12,6 +12,7 @@ from sp00ky_core.cli.arguments import act_options
 from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import moment
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json, show_list
+from sp00ky_core.config import Config
 from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import RunStatus, ScheduleRun
@@ -159,12 +160,23 @@ def trigger(
 @as_json
 def sync(settings: Settings, *, json_wanted: bool, **act: Any) -> None:
     """Make the schedules what the file says; `sp00ky migrate` does so too."""
-    result = settings.ask(lambda outbox: outbox.schedules.sync(**act))
+
+    async def synced(outbox: Outbox) -> SyncResult:
+        warn_of_left_out(outbox.config)
+        return await outbox.schedules.sync(**act)
+
+    result = settings.ask(synced)
     if json_wanted:
         show_json({"defined": [*result.defined], "removed": [*result.removed]})
         return
     for line in sync_lines(result) or ["nothing to do"]:
         click.echo(line)
+
+
+def warn_of_left_out(config: Config) -> None:
+    """Say on stderr which of the file's schedules are left as they are, and why."""
+    for name, reason in config.schedules_left_out.items():
+        click.echo(f"sp00ky: {one_line(f'schedule {name} is left out: {reason}')}", err=True)
 
 
 def sync_lines(result: SyncResult) -> list[str]:

@@ -45,7 +45,8 @@ class Reclaimer:
     _options: RunnerOptions
     _store_log: StoreLog
     _written: Callable[[Settlement], None]
-    _before_prune: Callable[[], Awaitable[None]] | None = None  # what must be read of jobs before they go
+    _before_prune: Callable[[], Awaitable[Collection[str]]] | None = None
+    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
 
     def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
@@ -120,16 +121,14 @@ class Reclaimer:
         if self._options.clock() < self._next_prune:
             return
         try:
-            if self._before_prune is not None:
-                await self._before_prune()
-            await self._prune_all()
+            await self._prune_all(await self._before_prune() if self._before_prune else ())
         except Sp00kyError:
             self._next_prune = self._options.clock() + self._options.prune_interval
             raise
 
-    async def _prune_all(self) -> None:
+    async def _prune_all(self, spared: Collection[str]) -> None:
         for _ in range(PRUNE_ROUNDS):
-            if await self._store.prune(limit=PRUNE_BATCH) < PRUNE_BATCH:
+            if await self._store.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
                 self._next_prune = self._options.clock() + self._options.prune_interval
                 return
         # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.

@@ -190,9 +190,9 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
         return await self._executor.read(work)
 
-    async def prune(self, *, limit: int = 1_000) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are kept."""
-        arguments: dict[str, Any] = {"tables": self.options.tables, "limit": limit}
+        arguments: dict[str, Any] = {"tables": self._delivered, "limit": limit, "spared": tuple(spared)}
         return await self._deleted(lambda deleting: partial(deleting.by_age, **arguments))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
@@ -274,7 +274,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         limit: int,
     ) -> list[Job]:
         options: dict[str, Any] = {"beating": beating, "named": overdue, "limit": limit}
-        work = partial(lost, tables=self.options.tables, dead=tuple(dead_runners), **options)
+        work = partial(lost, tables=self._delivered, dead=tuple(dead_runners), **options)
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:

@@ -53,6 +53,11 @@ class FleetStore(Primitives):
             self.changes, self._executor, options.tables, self._rounds.begin_again
         )
 
+    @property
+    def _delivered(self) -> tuple[JobTable, ...]:
+        """The tables whose jobs runners deliver."""
+        return tuple(table for table in self.options.tables if table.delivered)
+
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Store.pause``."""
         self._of_backend(backend)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import TERMINAL, JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.filters import BEGINNING
-from sp00ky_core.stores.ids import job_id
+from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
 from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
-from sp00ky_core.stores.transactional.rows import chunks, guard_of, load_rows, others_than, to_job
+from sp00ky_core.stores.transactional.rows import chunks, guard_of, key_of, load_rows, others_than, to_job
+from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 from sp00ky_core.stores.transactional.schema.definition import AUDITS, TERMINAL_STATUSES, job_table
 
 ENDED = Is("status", "in", TERMINAL_STATUSES)
@@ -41,26 +43,44 @@ class Deleting:
         self._refused = refused
         self._apart = apart
 
-    async def by_age(self, session: Session, tables: Sequence[JobTable], limit: int) -> int:
-        """Delete what ended longer ago than its table keeps it; how many. Audit entries go uncounted."""
+    async def by_age(
+        self, session: Session, tables: Sequence[JobTable], limit: int, spared: Sequence[str] = ()
+    ) -> int:
+        """Delete what ended longer ago, or is more, than its table keeps; how many.
+
+        Jobs of the schedules ``spared`` stay. Audit entries go uncounted.
+        """
         now, count = await session.now(), 0
         await session.delete(AUDITS, [Is("at", "<=", now - timedelta(seconds=AUDIT_KEPT))])
+        jobs = await _jobs_of(session, spared)
         for table in tables:
             kept = ((JobStatus.SUCCESS, table.keep_success), (JobStatus.FAILED, table.keep_failed))
             for status, seconds in kept:
                 if seconds is not None and seconds < math.inf:
                     until = now - timedelta(seconds=seconds)
-                    oldest = partial(self._oldest, session, table, status, until)
+                    oldest = partial(self._oldest, session, table, status, until, spared=jobs)
                     count += await self._delete(session, oldest, limit - count)
+            surplus = await _surplus(session, table, jobs)
+            oldest = partial(self._oldest, session, table, JobStatus.SUCCESS, now, spared=jobs)
+            count += await self._delete(session, oldest, min(surplus, limit - count))
         return count
 
     async def _oldest(
-        self, session: Session, table: JobTable, status: JobStatus, until: datetime, limit: int
+        self,
+        session: Session,
+        table: JobTable,
+        status: JobStatus,
+        until: datetime,
+        limit: int,
+        *,
+        spared: Collection[str],
     ) -> list[Ended]:
         where = [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
-        options: dict[str, Any] = {"limit": limit, "columns": ["id"]}
-        rows = await select_up_to(session, table, where, "updated_at", until, **options)
-        return [(table.table, row["id"]) for row in rows]
+        options: dict[str, Any] = {"order": ("updated_at", "id"), "columns": ["id"]}
+        most = limit + len(spared)
+        rows = await select_up_to(session, table, where, "updated_at", until, limit=most, **options)
+        keys = (row["id"] for row in rows if job_id(table.table, row["id"]) not in spared)
+        return [(table.table, key) for key in islice(keys, limit)]
 
     async def matching(
         self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int
@@ -137,3 +157,21 @@ class Deleting:
             return await session.delete(job_table(table.table), where)
         async with session.savepoint():
             return await session.delete(job_table(table.table), where)
+
+
+async def _jobs_of(session: Session, schedules: Sequence[str]) -> Collection[str]:
+    """Return the ids of the jobs that runs of these schedules have made."""
+    where = [Is("schedule", "in", tuple(schedules)), Is("job_id", "!=", None)]
+    rows = await session.select(SCHEDULE_RUNS, where, columns=["job_id"]) if schedules else ()
+    return {row["job_id"] for row in rows}
+
+
+async def _surplus(session: Session, table: JobTable, spared: Collection[str]) -> int:
+    """Count the successes beyond those that the table keeps, but for those that are spared."""
+    if table.max_successes is None:
+        return 0
+    where = [Is("status", "=", JobStatus.SUCCESS)]
+    count = await session.count(job_table(table.table), where)
+    for some in chunks(key_of(each) for each in spared if table_of(each) == table.table):
+        count -= await session.count(job_table(table.table), [*where, Is("id", "in", some)])
+    return max(count - table.max_successes, 0)

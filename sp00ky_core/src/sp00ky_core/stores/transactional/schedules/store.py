@@ -52,7 +52,7 @@ class ScheduleStore(FleetStore):
 
     async def prune_runs(
         self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
-    ) -> int:
+    ) -> list[str | None]:
         """See ``Schedules.prune_runs``."""
         where: list[Where] = [
             Is("schedule", "=", schedule),
@@ -115,9 +115,10 @@ async def _runs(session: Session, query: RunQuery) -> list[ScheduleRun]:
     return [run_of(row) for row in rows]
 
 
-async def _prune(session: Session, where: Sequence[Where], limit: int) -> int:
-    columns = SCHEDULE_RUNS.key
-    rows = await session.select(SCHEDULE_RUNS, where, order=("fired_at",), limit=limit, columns=columns)
-    return sum(
-        [await session.delete(SCHEDULE_RUNS, [Is(name, "=", row[name]) for name in columns]) for row in rows]
-    )
+async def _prune(session: Session, where: Sequence[Where], limit: int) -> list[str | None]:
+    key, jobs = SCHEDULE_RUNS.key, list[str | None]()
+    columns = (*key, "job_id")
+    for row in await session.select(SCHEDULE_RUNS, where, order=("fired_at",), limit=limit, columns=columns):
+        if await session.delete(SCHEDULE_RUNS, [Is(name, "=", row[name]) for name in key]):
+            jobs.append(row["job_id"])
+    return jobs

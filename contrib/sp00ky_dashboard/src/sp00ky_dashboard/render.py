@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -138,6 +139,13 @@ def short_id(job_id: str) -> str:
     return job_id if len(key) <= 10 else f"{table}:…{key[-8:]}"  # noqa: PLR2004
 
 
+@pass_context
+def reason(context: JinjaContext, text: str | None) -> str:
+    """Write why something failed, where the operator may see it."""
+    written: str = context["operator"].seen(text)
+    return written
+
+
 def _static(name: str) -> str:
     return f"/static/{name}?v={_versions[name]}"
 
@@ -150,7 +158,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (age, count, depth, duration, listed, pretty, short_id)
+    written = (age, count, depth, duration, listed, pretty, reason, short_id)
     environment.filters.update({each.__name__: each for each in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment

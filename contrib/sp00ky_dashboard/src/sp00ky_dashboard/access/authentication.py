@@ -42,12 +42,16 @@ class Operator:
     Attributes:
         name: As the audit has it; None: it isn't known who.
         read_only: They may change nothing, even where the dashboard allows changes.
-        hide_payloads: They see no payload and no result.
+        hide_payloads: They see no payload, no result, and no reason of an error, which may quote them.
     """
 
     name: str | None
     read_only: bool = False
     hide_payloads: bool = False
+
+    def seen(self, reason: str | None) -> str:
+        """Return why something failed, which may quote a payload or an answer; empty where it is hidden."""
+        return "" if self.hide_payloads else reason or ""
 
 
 Found = Operator | str | Response | None

@@ -15,7 +15,7 @@ from sp00ky_core.cli.context import Settings, command, run_async
     "--port", type=click.IntRange(0, 65_535), default=8808, show_default=True, help="0: any free one."
 )
 @click.option("--writable", is_flag=True, help="Let operators retry, kill, pause, ...; else it is read-only.")
-@click.option("--hide-payloads", is_flag=True, help="Show no payload and no result.")
+@click.option("--hide-payloads", is_flag=True, help="Show no payload, no result and no error's reason.")
 @click.option(
     "--user", metavar="NAME", help="Ask for this name, and the password in SP00KY_DASHBOARD_PASSWORD."
 )

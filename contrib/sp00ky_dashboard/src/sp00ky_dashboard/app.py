@@ -144,7 +144,7 @@ class Dashboard:
 
     async def _look(self) -> Hashable:
         """Return what is reported to browsers when it changes."""
-        queues = await self._reads.get("stats", lambda: stats(self._outbox))
+        queues = await stats(self._outbox, self._reads)
         runners = await self._reads.get("runners", self._outbox.runners)
         numbers = {name: attrs.evolve(each, **TICKING) for name, each in queues.items()}
         fleet = [(each.id, each.state, each.info) for each in runners]

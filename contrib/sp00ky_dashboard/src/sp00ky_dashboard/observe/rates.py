@@ -116,10 +116,11 @@ async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[R
 async def stats(outbox: Outbox, reads: Reads, patience: float | None = None) -> Mapping[str, BackendStats]:
     """Return each queue in numbers that were true lately, without a scan of the table.
 
-    Those up to ``EXACT`` are exact; a larger one says only that it is larger. Raises ``StillReading``, as ``Reads.get``.
+    Those up to ``EXACT`` are exact; a larger one says only that it is larger. Raises ``StillReading``, as
+    ``Reads.get`` does.
     """
     ask = partial(outbox.stats, limit=EXACT + 1)
-    return await reads.get("stats", ask, fresh=FRESH_SECONDS, slow_times=0, patience=patience)
+    return await reads.get("stats", ask, fresh=FRESH_SECONDS, slow_times=1, patience=patience)
 
 
 def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib.util
 import re
 import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
-from sp00ky_core import Outbox
+from sp00ky_core import JobFilter, Outbox
 from sp00ky_dashboard import Dashboard, TokenAuth, app
 
 AXE = "axe-core@4.14.1"
@@ -100,6 +102,60 @@ async def violations(page: Any, axe: str) -> list[str]:
     await page.evaluate(axe)
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
+
+
+BROKEN = """() => {
+  const broken = [];
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    for (const word of text.data.matchAll(/[a-z]{2,14}/gi)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((each) => each.top)).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""Words that go on in the next line."""
+
+
+async def test_a_phone_breaks_no_words_and_shows_where_a_table_goes_on(
+    chromium: Any, address: str, outbox: Outbox
+) -> None:
+    conditions = JobFilter(
+        backend="api", status="pending", path="/spookify", since=datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    for _ in range(50):  # a page on which no id, which isn't broken, makes the column wider
+        await outbox.kill(filter=conditions, actor="margaret.hamilton@example.com", reason="a bad deploy")
+    page = await opened_page(chromium, address, viewport=PHONE)
+    job = (await outbox.find(status="success", limit=1))[0]
+    for path in (*PAGES, f"/jobs/{job.id}"):
+        await page.goto(path)
+        assert await page.evaluate(BROKEN) == [], path
+    family = await page.locator("pre").first.evaluate("(e) => getComputedStyle(e).fontFamily")
+    assert "monospace" in family
+    await page.goto("/audit")
+    table = page.locator(".scroll")
+    assert await table.evaluate("(e) => e.scrollWidth > e.clientWidth")
+    at_first = await edge(page, table)
+    await table.evaluate("(e) => e.scrollTo(e.scrollWidth, 0)")
+    assert at_first < await edge(page, table)  # no shadow any more: it ends here
+
+
+async def edge(page: Any, table: Any) -> int:
+    """How bright the right edge of a table is, between its rows' texts."""
+    box = await table.bounding_box()
+    clip = {"x": box["x"] + box["width"] - 4, "y": box["y"] + 3, "width": 2, "height": 2}
+    shot = base64.b64encode(await page.screenshot(clip=clip)).decode()
+    read = """async (data) => {
+      const image = await createImageBitmap(await (await fetch(data)).blob());
+      const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+      canvas.drawImage(image, 0, 0);
+      return canvas.getImageData(0, 0, 1, 1).data[0];
+    }"""
+    blank = await page.context.browser.new_page()  # its policy lets data in
+    return int(await blank.evaluate(read, f"data:image/png;base64,{shot}"))
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])

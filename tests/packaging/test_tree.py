@@ -216,6 +216,7 @@ DISTRIBUTIONS = [
         },
         crossing={
             "test_browser.py": "every page in a browser: what it looks like, how it is used, who can use it",
+            "test_drain.py": "numbers on the pages while a queue drains",
             "test_mounted.py": "applications that it is mounted in",
             "test_stores.py": "every page on other stores",
             "test_vendor.py": "files of others",

@@ -17,10 +17,17 @@ NEW, OLD, OTHER = ("whsec_" + b64encode(bytes([n]) * 32).decode() for n in (1, 2
 BODY = b'{"id": "thread:1"}'
 
 
-def signed(secret: str = NEW, *, at: float | None = None, body: bytes = BODY, **headers: str) -> Request:
+def signed(
+    secret: str = NEW,
+    *,
+    at: float | None = None,
+    body: bytes = BODY,
+    message_id: str = "job:1",
+    **headers: str,
+) -> Request:
     at = time.time() if at is None else at
-    signature = Webhook(secret).sign("job:1", datetime.fromtimestamp(at, UTC), body.decode())
-    own = {"webhook-id": "job:1", "webhook-timestamp": str(int(at)), "webhook-signature": signature}
+    signature = Webhook(secret).sign(message_id, datetime.fromtimestamp(at, UTC), body.decode())
+    own = {"webhook-id": message_id, "webhook-timestamp": str(int(at)), "webhook-signature": signature}
     return unsigned(body, **(own | headers))
 
 
@@ -33,6 +40,23 @@ def test_either_secret_of_a_rotation_is_good(secret: str) -> None:
 
 def test_the_key_is_what_was_signed_whatever_an_unsigned_header_says() -> None:
     assert Receiver(NEW).verify(signed(**{"Idempotency-Key": "forged"})).key == "job:1"
+
+
+def test_a_signature_fits_no_second_request_that_splits_elsewhere() -> None:
+    """What is signed is ``id.timestamp.body``: a body may hold what looks like the latter two."""
+    now = int(time.time())
+    captured = signed(at=now - 60, body=f'{{"text": ".{now}.{{}}"}}'.encode())
+    assert Receiver(NEW).verify(captured).key == "job:1"
+    head, timestamp, rest = captured.body.decode().split(".", 2)
+    stretched = f"job:1.{captured.headers['webhook-timestamp']}.{head}"
+    forged = {**captured.headers, "webhook-id": stretched, "webhook-timestamp": timestamp}
+    with pytest.raises(SignatureInvalid, match="webhook-id has a dot"):
+        Receiver(NEW).verify(attrs.evolve(captured, headers=forged, body=rest.encode()))
+
+
+def test_the_key_of_an_id_with_a_dot_is_that_of_the_unsigned_header() -> None:
+    assert Receiver(NEW).verify(signed(message_id="job:a%2Eb")).key == "job:a.b"
+    assert Receiver(NEW).verify(signed(message_id="job:a%252Eb")).key == "job:a%252Eb"
 
 
 SIGNED = signed(at=1e9).headers["webhook-signature"]

@@ -42,7 +42,12 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "quoted in lower case": lower_escapes,
     "JSON": lambda token: json.dumps(token)[1:-1],
     "JSON with escaped slashes": slashes,
+    "each letter quoted": lambda token: "".join(f"%{octet:02X}" for octet in token.encode()),
+    "each letter in JSON": lambda token: "".join(f"\\u{ord(letter):04x}" for letter in token),
     "HTML": escape,
+    "each letter in HTML": lambda token: "".join(f"&#{ord(letter)};" for letter in token),
+    "each letter in HTML, in hex": lambda token: "".join(f"&#x{ord(letter):X};" for letter in token),
+    "hex": lambda token: token.encode().hex(),
     "base64": base64,
     "base64 of the header": lambda token: base64(f"Bearer {token}"),
     "base64 of user and token": lambda token: base64(f"user:{token}"),
@@ -157,6 +162,34 @@ def test_a_password_beyond_ascii_is_masked() -> None:
 def test_a_result_is_masked_behind_any_escapes_of_json() -> None:
     escaped = "".join(f"\\u{ord(mark):04X}" for mark in TOKEN)
     assert result(f'{{"a": "{escaped}"}}'.encode(), TOKEN) == b'{"a":"***"}'
+
+
+KEY = bytes(range(128, 256, 4)).replace(b"\x80", b"k\0")  # not UTF-8, and it has a NUL
+SPELLINGS: dict[str, bytes] = {
+    "without whsec_": b64encode(KEY),
+    "without padding": b64encode(KEY).rstrip(b"="),
+    "base64url": urlsafe_b64encode(KEY),
+    "base64 in a URL": quote(b64encode(KEY), safe="").encode(),
+    "base64 of more": b64encode(b"key=" + KEY + b";"),
+    "bytes": KEY,
+    "bytes as letters": KEY.decode("latin-1").encode(),
+    "bytes in hex": KEY.hex().upper().encode(),
+    "bytes in a URL": quote(KEY).encode(),
+    "bytes in HTML": "".join(f"&#{octet};" for octet in KEY).encode(),
+    "bytes in Python": repr(KEY)[2:-1].encode(),
+    "bytes in JSON": json.dumps(KEY.decode("latin-1"))[1:-1].encode(),
+}
+
+
+@pytest.mark.parametrize("padding", ["=", ""])
+@pytest.mark.parametrize("spelling", sorted(SPELLINGS))
+def test_no_spelling_gets_a_signing_secret_out(spelling: str, padding: str) -> None:
+    secret, told = "whsec_" + b64encode(KEY).decode().rstrip("=") + padding, SPELLINGS[spelling]
+    assert re.fullmatch(
+        r"HTTP 500 Internal Server Error: <\S{0,6}\*{3}\S{0,6}>", reason(b"<%b>" % told, secret)
+    )
+    kept = result(b'["<%b>"]' % told.replace(b"\\x", b"\\\\x"), secret)
+    assert kept is None or re.fullmatch(rb'\["<\S{0,6}\*{3}\S{0,6}>"\]', kept)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])

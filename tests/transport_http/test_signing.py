@@ -39,7 +39,17 @@ def test_an_old_request_is_no_more_accepted() -> None:
         Webhook(NEW.value).verify(PAYLOAD, request.headers)
 
 
-def test_the_id_is_the_key_also_where_it_must_be_quoted() -> None:
-    request = signed(datetime.now(UTC), job_id="job:\N{GHOST} 1")
-    assert request.headers["webhook-id"] == request.headers["Idempotency-Key"] == "job:%F0%9F%91%BB%201"
+@pytest.mark.parametrize(
+    ("job_id", "message_id"),
+    [
+        ("job:\N{GHOST} 1", "job:%F0%9F%91%BB%201"),
+        ("job:a.b", "job:a%2Eb"),
+        ("job:a%2Eb", "job:a%252Eb"),
+        ("job:\N{GHOST}.1", "job:%F0%9F%91%BB%2E1"),
+    ],
+)
+def test_the_id_is_the_key_without_a_dot(job_id: str, message_id: str) -> None:
+    request = signed(datetime.now(UTC), job_id=job_id)
+    assert request.headers["webhook-id"] == message_id
+    assert request.headers["Idempotency-Key"] == message_id.replace("%2E", ".")
     Webhook(OLD.value).verify(PAYLOAD, request.headers)

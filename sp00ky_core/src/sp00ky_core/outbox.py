@@ -15,6 +15,7 @@ from sp00ky_core.contract.validation import TimeoutIgnored
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.errors import AdapterMissing, ConfigError
+from sp00ky_core.event_loop import LoopStore
 from sp00ky_core.job import Job, JobOptions, NewJob
 from sp00ky_core.operators.fleet import FleetOperators
 from sp00ky_core.operators.jobs import JobOperators
@@ -45,13 +46,13 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
     ) -> None:
         self.config = config
-        self.store: Store = with_shared_tables(store, backends)
+        self._loop_store = LoopStore(with_shared_tables(store, backends))
         self.plugins = plugins
         self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
         self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
         self.schedules: ScheduleOperators = ScheduleOperators(
-            config, self.store, self.backends, self._hooks, lambda: self.via
+            config, self._loop_store, self.backends, self._hooks, lambda: self.via
         )
 
     @classmethod
@@ -87,12 +88,12 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         return cls(loaded, store=factory(options), plugins=plugins, backends=backends)
 
     async def __aenter__(self) -> Self:
-        await self.store.open()
+        await self._loop_store.open()
         try:
             if not self.store.capabilities.shared:
                 await self._migrate_if_new()
         except BaseException:
-            await self.store.close()
+            await self._loop_store.close()
             raise
         return self
 
@@ -108,7 +109,7 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._hooks.flush()
-        await self.store.close()
+        await self._loop_store.close()
 
     async def run(
         self,
@@ -155,8 +156,12 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         return await self._add(self._checks.checked(backend, new_jobs), connection)
 
     async def _add(self, checked: list[NewJob], connection: CallerConnection) -> list[Job]:
-        given = None if connection is Transaction.OWN else connection
-        jobs = await self.store.add(checked, connection=given) if checked else []
+        if not checked:
+            jobs = []
+        elif connection is Transaction.OWN:
+            jobs = await self.store.add(checked)
+        else:
+            jobs = await self._loop_store.store.add(checked, connection=connection)
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs

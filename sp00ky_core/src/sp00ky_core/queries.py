@@ -47,7 +47,7 @@ class Queries(Metered):
         check_given(connection)
         if connection is Transaction.OWN:
             return await self.store.get(job_id)
-        return await self.store.get(job_id, connection=connection)
+        return await self._loop_store.store.get(job_id, connection=connection)
 
     async def find(
         self,
@@ -89,7 +89,7 @@ class Queries(Metered):
         check_given(connection)
         if connection is Transaction.OWN:
             return await self.store.find(query)
-        return await self.store.find(query, connection=connection)
+        return await self._loop_store.store.find(query, connection=connection)
 
     def pages(self, conditions: JobFilter, *, limit: int | None = None) -> AsyncGenerator[list[Job], None]:
         """Yield all jobs that meet conditions, newest first, 1,000 at a time: however many, in little memory.

@@ -103,9 +103,9 @@ def _reason(response: Response, redaction: Redaction, limit: int) -> str:
 
 def _snippet(response: Response, redaction: Redaction, limit: int) -> str:
     body, whole = _content(response, min(limit, MAX_RESULT_BYTES))
-    text = _line(
-        body.replace(b"\0", b"").decode(errors="replace")
-    )  # UTF-16 would spell a secret out with NULs
+    body = redaction.body(bytes(body))  # as long as the bytes of a secret are there
+    # UTF-16 would spell a secret out with NULs.
+    text = _line(body.replace(b"\0", b"").decode(errors="replace"))
     size = _LONGEST_REASON + redaction.longest
     if redaction.longest and not (whole and len(text) <= size):
         # A secret that is cut off isn't recognised any more, so none of what could be one is kept.

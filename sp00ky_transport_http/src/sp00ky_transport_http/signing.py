@@ -23,10 +23,11 @@ class Signer:
     def signed(self, request: Request, at: datetime) -> Request:
         """Return the request with a signature by each secret, in their order; ``at`` is now, in UTC.
 
-        The id is that of ``Idempotency-Key``, the same for all attempts of a job. Where the request has no
-        body the empty one is signed.
+        The id is that of ``Idempotency-Key``, the same for all attempts of a job, with ``%2E`` for each dot:
+        ``id.timestamp.body`` splits in one way only, and as an id's own ``%`` is escaped, no two ids look
+        alike. Where the request has no body the empty one is signed.
         """
-        message_id, body = request.own["Idempotency-Key"], request.body.decode()
+        message_id, body = request.own["Idempotency-Key"].replace(".", "%2E"), request.body.decode()
         signatures = [each.sign(message_id, at, body) for each in self._webhooks]
         added = {
             _ID: message_id,

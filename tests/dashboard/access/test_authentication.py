@@ -7,6 +7,7 @@ from tests.dashboard.scene import acts
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard import BasicAuth, TokenAuth
+from sp00ky_dashboard.access.authentication import CodeAuth
 
 TOKEN = "a-token-of-the-dashboard"
 TOKENS = {"ada": TOKEN, "grace": "another-token-of-it"}
@@ -80,6 +81,53 @@ async def test_it_ends_after_a_day(open_browser: Open, monkeypatch: pytest.Monke
     later = __import__("time").time() + 86_400
     monkeypatch.setattr("sp00ky_dashboard.access.authentication.time", lambda: later)
     await browser.see("/jobs", status=401)
+
+
+LET_NOBODY_IN = [
+    {"Authorization": "Bearer {code}"},
+    {"Authorization": "Basic Y29kZTp7Y29kZX0="},
+    {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"},
+    {"Host": "127.0.0.1"},
+    {"Cookie": "sp00ky_session={code}"},
+]
+
+
+async def test_a_code_signs_one_browser_in(open_browser: Open, outbox: Outbox) -> None:
+    auth = CodeAuth()
+    browser, other = await open_browser(auth=auth), await open_browser(auth=auth)
+    for code in ("", "None"):
+        await browser.see(f"/sign-in?code={code}", status=401)  # there is none yet
+    old, code = auth.new_code(), auth.new_code()
+    for headers in LET_NOBODY_IN:
+        sent = {name: value.format(code=code) for name, value in headers.items()}
+        assert (await other.get("/jobs", headers=sent)).status_code == 401
+    for wrong in (old, code[:-1], ""):
+        assert "code" in await browser.see(f"/sign-in?code={wrong}", status=401)
+    assert (await browser.client.head(f"/sign-in?code={code}")).status_code == 401  # it looks, no more
+    answer = await browser.get(f"/sign-in?code={code}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert code not in "".join(answer.headers.get_list("set-cookie"))
+    assert "SameSite=strict" in answer.headers["set-cookie"]
+    await browser.see(f"/sign-in?code={code}")  # of its history: it is signed in already
+    assert "was used" in await other.see(f"/sign-in?code={code}", status=401)
+    await outbox.run("api", "/spookify")
+    await browser.act("kill", all="1")
+    assert [each.actor for each in await acts(outbox)] == ["code"]
+
+
+async def test_a_code_may_be_typed_and_ends_after_15_minutes(
+    open_browser: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auth = CodeAuth()
+    browser = await open_browser(auth=auth)
+    assert 'name="code"' in await browser.see("/jobs?status=failed", status=401)
+    answer = await browser.post("/sign-in", {"code": auth.new_code(), "back": "/jobs?status=failed"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/jobs?status=failed")
+    await browser.see("/jobs")
+    code, later = auth.new_code(), __import__("time").time() + 15 * 60
+    browser.client.cookies.clear()
+    monkeypatch.setattr("sp00ky_dashboard.access.authentication.time", lambda: later)
+    await browser.see(f"/sign-in?code={code}", status=401)
 
 
 @pytest.mark.parametrize("tokens", [{}, {"ada": "short"}, {"ada": ""}])

@@ -16,7 +16,7 @@ from tests.dashboard.scene import write_files
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard import BasicAuth, TokenAuth
-from sp00ky_dashboard.access.guard import OnThisMachine
+from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.cli import server
 
 SP00KY = str(Path(sys.executable).with_name("sp00ky"))
@@ -31,11 +31,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     write_files(tmp_path, "memory://")
     running: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def begin(*arguments: str, stdin: int = subprocess.DEVNULL, **environment: str) -> subprocess.Popen[str]:
+        terminal = ["setsid", "--ctty"] if stdin > 0 else []  # as a shell's foreground has it
         process = subprocess.Popen(
-            [SP00KY, "dashboard", *arguments],
+            [*terminal, SP00KY, "dashboard", *arguments],
             cwd=tmp_path,
             env={**os.environ, **environment},
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -57,6 +59,15 @@ def address_of(process: subprocess.Popen[str]) -> str:
     return found[1]
 
 
+def sign_in_address(process: subprocess.Popen[str]) -> str:
+    """The address that it prints next: with a code, to be used once."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.match(r"sign in at (http://\S+/sign-in\?code=\S+) \(once, within 15 min; ", line)
+    assert found, line
+    return found[1]
+
+
 def complaint(process: subprocess.Popen[str], code: int) -> str:
     _, err = process.communicate(timeout=120)
     assert process.returncode == code, err
@@ -70,7 +81,8 @@ def test_it_serves_until_a_signal(start: Start, number: signal.Signals) -> None:
     process = start("--port", "0")
     address = address_of(process)
     with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
-        assert "read-only" in client.get("/").text
+        assert client.get("/").status_code == 401
+        assert "read-only" in client.get(sign_in_address(process), follow_redirects=True).text
         assert client.get("/", headers={"Host": "evil.test"}).status_code == 421
         with client.stream("GET", "/events") as stream:
             assert next(stream.iter_lines()) == ": "
@@ -120,7 +132,7 @@ def test_bad_input_is_one_line(
 @pytest.mark.parametrize(
     ("host", "user", "environment", "kind"),
     [
-        ("127.0.0.1", None, {}, OnThisMachine),
+        ("127.0.0.1", None, {}, CodeAuth),
         ("127.0.0.1", None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
         ("0.0.0.0", "ada", {"SP00KY_DASHBOARD_PASSWORD": "p"}, BasicAuth),
     ],

@@ -6,8 +6,10 @@ from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
 
-from sp00ky_core import Outbox
-from sp00ky_core.outcome import Delivered
+from sp00ky_core import OperatorFate, OperatorResult, Outbox
+from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.ports import ScheduleChange
+from sp00ky_core.stores.memory.store import MemoryStore
 
 SCRIPT = "<script>alert(1)</script>"
 RETRIED = attrs.evolve(FAILURE, retryable=True, reason=f"500: {SCRIPT}")
@@ -61,15 +63,54 @@ async def test_a_large_payload_of_scripts_is_folded_and_escaped(browser: Browser
     assert answer.json() == payload
 
 
-async def test_payloads_can_be_hidden(open_browser: Open, outbox: Outbox) -> None:
-    browser = await open_browser(hide_payloads=True)
-    (job,) = await ended(outbox, 1, Delivered(result={"r": "secret-result"}), payload={"id": "secret-id"})
-    for path in (f"/jobs/{job}", f"/jobs/{job}?edit"):
-        page = await browser.see(path)
-        assert "secret" not in page
+async def test_payloads_results_and_reasons_can_be_hidden(
+    open_browser: Open, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = {"every": "5m", "backend": "api", "route": "/report", "payload": {"id": "secret"}}
+    await outbox.schedules.define("hidden", **schedule)
+    assert isinstance(outbox.store, MemoryStore)
+    snapshot = await outbox.store.schedules()
+    defined = snapshot.schedules["hidden"]
+    change = ScheduleChange(schedule=attrs.evolve(defined, last_error="secret"))
+    assert await outbox.store.change_schedule(change) is not None
+    payload = {"id": "secret"}
+    (done,) = await ended(outbox, 1, Delivered(result={"r": "secret"}), payload=payload, max_retries=0)
+    answered = Undelivered(name="http_status", code=500, reason="HTTP 500: secret", retryable=False)
+    (failed,) = await ended(outbox, 1, answered, payload=payload)
+    (waiting,) = await ended(outbox, 1, Undelivered(name="timeout", reason="secret"), retry=9.0)
+    await outbox.schedules.trigger("heartbeat")
+    pages = [
+        "/",
+        "/jobs",
+        "/errors",
+        "/errors?since=",
+        "/runners",
+        "/schedules",
+        "/schedules?name=hidden",
+        "/audit",
+    ]
+    pages += ["/audit"] + [f"/jobs/{job}{part}" for job in (done, failed, waiting) for part in ("", "?edit")]
+    hiding, showing = await open_browser(hide_payloads=True), await open_browser()
+    for path in pages:
+        assert "secret" not in await hiding.see(path), path
     for part in ("payload", "result"):
-        assert "secret" not in await browser.see(f"/jobs/{job}?part={part}", status=403)
-    assert "secret" not in await browser.see("/jobs")
+        assert "secret" not in await hiding.see(f"/jobs/{done}?part={part}", status=403)
+    for path in ("/jobs", f"/jobs/{done}", f"/jobs/{failed}", f"/jobs/{waiting}", "/schedules"):
+        assert "secret" in await showing.see(path), path
+
+    async def refuses(*_: object, **__: object) -> list[OperatorResult]:
+        return [OperatorResult(job_id=failed, fate=OperatorFate.ILLEGAL, problem="the row has 'secret'")]
+
+    monkeypatch.setattr(outbox.store, "redrive", refuses)
+    for browser, is_seen in ((hiding, False), (showing, True)):
+        assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
+    stream = hiding.client.stream("GET", f"/events?job={waiting}")
+    async with stream as events:
+        lines = events.aiter_lines()
+        assert await anext(lines) == ": "
+        await outbox.kill(waiting, reason="secret")
+        seen = [await anext(lines) for _ in range(3)]
+    assert [line for line in seen if line] == ["event: changed", "data:"]
 
 
 async def test_one_that_is_gone(browser: Browser, outbox: Outbox) -> None:

@@ -59,7 +59,7 @@ class Dashboard:
             auth: Says who asks: ``BasicAuth``, ``TokenAuth``, or a function of yours that takes a Starlette
                 ``Request`` and returns a name, an ``Operator``, None or a response.
             read_only: Operators can change nothing.
-            hide_payloads: Payloads and results aren't shown.
+            hide_payloads: Payloads, results and the reasons of errors aren't shown.
             allowed_hosts: Names in the browser's address bar that this is served under; ``*``: all, for
                 where your application checks ``Host``. ``localhost`` and addresses always are.
 
@@ -144,7 +144,7 @@ class Dashboard:
 
     async def _look(self) -> Hashable:
         """Return what is reported to browsers when it changes."""
-        queues = await self._reads.get("stats", lambda: stats(self._outbox))
+        queues = await stats(self._outbox, self._reads)
         runners = await self._reads.get("runners", self._outbox.runners)
         numbers = {name: attrs.evolve(each, **TICKING) for name, each in queues.items()}
         fleet = [(each.id, each.state, each.info) for each in runners]

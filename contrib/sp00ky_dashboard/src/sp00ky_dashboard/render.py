@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -33,9 +34,6 @@ PAGES = (
 
 DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 """Seconds, and their unit; from twice as much on it is written in that unit."""
-
-SIZES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
-"""Of large numbers, and their unit."""
 
 
 def page(
@@ -106,6 +104,11 @@ def age(at: datetime) -> str:
     return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
 
 
+def past(seconds: float) -> datetime:
+    """Return the instant that was so many seconds ago."""
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
 def pretty(value: object) -> str:
     """Write JSON for people; a text that is no JSON stands as it is."""
     if isinstance(value, str):
@@ -124,18 +127,21 @@ def listed(value: object) -> str:
 
 
 def depth(value: int) -> str:
-    """Write a number of jobs; a large one is an estimate, of which three digits say enough."""
-    if value <= EXACT:
-        return count(value)
-    rounded = round(value, 3 - len(str(value)))
-    size, unit = next(each for each in SIZES if rounded >= each[0])
-    return f"\N{ALMOST EQUAL TO}{rounded / size:.3g} {unit}"
+    """Write a number of jobs; of a large one only that it is that large, for it wasn't counted."""
+    return count(value) if value <= EXACT else f"{count(EXACT)}+"
 
 
 def short_id(job_id: str) -> str:
     """Write an id's table and the end of its key, where it differs from its neighbours'."""
     table, _, key = job_id.partition(":")
     return job_id if len(key) <= 10 else f"{table}:…{key[-8:]}"  # noqa: PLR2004
+
+
+@pass_context
+def reason(context: JinjaContext, text: str | None) -> str:
+    """Write why something failed, where the operator may see it."""
+    written: str = context["operator"].seen(text)
+    return written
 
 
 def _static(name: str) -> str:
@@ -150,7 +156,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (age, count, depth, duration, listed, pretty, short_id)
+    written = (age, count, depth, duration, listed, past, pretty, reason, short_id)
     environment.filters.update({each.__name__: each for each in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment

@@ -50,12 +50,15 @@ class Verifier:
             )
 
     def verify(self, request: Request, now: float) -> str:
-        """Return the id that was signed.
+        """Return the id that was signed, in which ``%2E`` stands for the dot that an id may not have.
 
         Raises:
-            SignatureInvalid: a header is missing, the time is too far off, or no signature fits.
+            SignatureInvalid: a header is missing, the time is too far off, the id has a dot, or no signature
+                fits.
         """
         message_id, timestamp, signatures = (_header(request, name) for name in _HEADERS)
+        if "." in message_id:  # what is signed is id.timestamp.body: it must split in one way only
+            raise SignatureInvalid(reason="webhook-id has a dot; the sender is to write it as %2E")
         if not _SECONDS.fullmatch(timestamp):
             raise SignatureInvalid(reason="webhook-timestamp is no number of seconds since 1970")
         if abs(now - int(timestamp)) > self._tolerance:
@@ -69,7 +72,7 @@ class Verifier:
             raise SignatureInvalid(
                 reason="no webhook-signature fits this request; compare the secrets of both sides"
             )
-        return message_id
+        return message_id.replace("%2E", ".")
 
     def _expected(self, message_id: str, at: datetime, body: bytes) -> list[str]:
         try:

@@ -11,6 +11,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "StoreClosed",
+    "OtherEventLoop",
     "StoreInUse",
     "SchemaError",
     "RowRefused",
@@ -67,6 +68,20 @@ class StoreClosed(StoreError):
     """
 
     problem: str = "the outbox isn't open: use it inside `async with Outbox.open(...)`"
+
+
+@attrs.define(kw_only=True, eq=False)
+class OtherEventLoop(StoreError):
+    """The outbox is open in another event loop than the one that uses it; the database wasn't asked.
+
+    Attributes:
+        problem: What is wrong, in words.
+    """
+
+    problem: str = (
+        "the outbox was opened in another event loop, which its connections belong to: "
+        "open an Outbox in each loop, or one SyncOutbox for all threads"
+    )
 
 
 @attrs.define(kw_only=True, eq=False)

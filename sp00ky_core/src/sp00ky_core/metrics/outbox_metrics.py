@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 from sp00ky_core.errors import MetricsMissing, Sp00kyError
+from sp00ky_core.event_loop import StoreUser
 from sp00ky_core.metrics.counters import Counters
 from sp00ky_core.ports import BackendStats, Store
 
@@ -104,10 +105,8 @@ def refuse_unmeasured() -> None:
         raise MetricsMissing from error
 
 
-class Metered:
+class Metered(StoreUser):
     """Measure an outbox; a base of it."""
-
-    store: Store
 
     @cached_property
     def measures(self) -> Measures:

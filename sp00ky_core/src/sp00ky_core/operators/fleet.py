@@ -8,14 +8,15 @@ from typing import Any, Self, Unpack
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
+from sp00ky_core.event_loop import StoreUser
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import ActOptions, RunnerState, Store
+from sp00ky_core.ports import ActOptions, RunnerState
 from sp00ky_core.scheduler.operators import ScheduleOperators
 
 
-class FleetOperators:
+class FleetOperators(StoreUser):
     """Steer all runners of a store; a base of ``Outbox``.
 
     Attributes:
@@ -23,7 +24,6 @@ class FleetOperators:
         via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
     """
 
-    store: Store
     backends: Backends
     via: str = "python"
     schedules: ScheduleOperators

@@ -13,6 +13,7 @@ from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
 from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.event_loop import LoopStore, StoreUser
 from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -48,14 +49,14 @@ from sp00ky_core.scheduler.sync import Sync
 __all__ = ["ScheduleOperators"]
 
 
-class ScheduleOperators:
+class ScheduleOperators(StoreUser):
     """The schedules of an outbox. Its calls raise ``CallUnsupported`` where the store keeps none."""
 
     def __init__(
-        self, config: Config, store: Store, backends: Backends, hooks: Hooks, via: Callable[[], str]
+        self, config: Config, loop_store: LoopStore, backends: Backends, hooks: Hooks, via: Callable[[], str]
     ) -> None:
         self._config = config
-        self._store = store
+        self._loop_store = loop_store
         self._backends = backends
         self._hooks = hooks
         self._via = via
@@ -96,7 +97,7 @@ class ScheduleOperators:
         whose = f"the timeout of schedule {name!r}"
         warn_of_ignored_timeout(self._backends[found.backend], found.timeout, whose)
         self._trusted.add(found.query_hash)
-        await define(self._store, {name: found}, tables_of(self._backends), origin="python")
+        await define(self.store, {name: found}, tables_of(self._backends), origin="python")
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
@@ -105,7 +106,7 @@ class ScheduleOperators:
 
     async def plan(self) -> SyncResult:
         """Find what ``sync`` would change; nothing, where the store keeps no schedules."""
-        if not self._store.capabilities.schedules:
+        if not self.store.capabilities.schedules:
             return SyncResult(defined=[], removed=[])
         return await self._sync.plan()
 
@@ -124,13 +125,13 @@ class ScheduleOperators:
     @property
     def _sync(self) -> Sync:
         config = self._config
-        return Sync(self._store, config.schedules, config.schedules_left_out, tables_of(self._backends))
+        return Sync(self.store, config.schedules, config.schedules_left_out, tables_of(self._backends))
 
     async def check(self) -> Sequence[Finding]:
         """Find what would keep the file's schedules from making jobs."""
         found = [*definition_findings(self._config, self._backends)]
-        if self._store.capabilities.schedules:
-            found += await store_findings(self._store, self._config.schedules)
+        if self.store.capabilities.schedules:
+            found += await store_findings(self.store, self._config.schedules)
         return found
 
     async def list(self) -> list[ScheduleRecord]:
@@ -185,12 +186,12 @@ class ScheduleOperators:
             for _ in range(TRIES):
                 stored, now = await self._known(name)
                 definition = self._fit_to_fire(stored)
-                firing = self._firing(self._backends, self._store)
+                firing = self._firing(self._backends, self.store)
                 runs = await firing.fire(stored, definition, now, Trigger.MANUAL)
                 if runs is not None:
                     await record.reach(len(runs))
                     return runs
-        raise StoreError(store=self._store.location, problem=f"schedule {name!r} changes all the time")
+        raise StoreError(store=self.store.location, problem=f"schedule {name!r} changes all the time")
 
     async def runs(
         self,
@@ -211,14 +212,14 @@ class ScheduleOperators:
         self._check_supported()
         check_limit("limit", limit)
         query = RunQuery(schedule=name, statuses=statuses_of(status), key=key, limit=limit)
-        found, snapshot = await schedules_of(self._store).runs(query), await self._snapshot()
+        found, snapshot = await schedules_of(self.store).runs(query), await self._snapshot()
         if name is not None and not found and name not in snapshot.schedules:
             raise _unknown(name, snapshot)
         return await self._current(found, snapshot.now)
 
     async def _current(self, runs: Sequence[ScheduleRun], now: datetime) -> Sequence[ScheduleRun]:
         """Return runs with the statuses that their jobs have now."""
-        jobs = await jobs_of(self._store, filter(self._goes_on, runs))
+        jobs = await jobs_of(self.store, filter(self._goes_on, runs))
         return [(self._goes_on(run) and ended(run, jobs.get(run.job_id or ""), now)) or run for run in runs]
 
     def _goes_on(self, run: ScheduleRun) -> bool:
@@ -228,7 +229,7 @@ class ScheduleOperators:
         return is_known and run.status is RunStatus.RUNNING
 
     async def _snapshot(self) -> ScheduleSnapshot:
-        return await schedules_of(self._store).schedules()
+        return await schedules_of(self.store).schedules()
 
     async def _record(self, stored: StoredSchedule, now: datetime) -> ScheduleRecord:
         definition = definition_of(stored)
@@ -241,7 +242,7 @@ class ScheduleOperators:
 
     async def _latest_run(self, name: str, now: datetime, *statuses: RunStatus) -> ScheduleRun | None:
         query = RunQuery(schedule=name, statuses=statuses, limit=1)
-        found = await self._current(await schedules_of(self._store).runs(query), now)
+        found = await self._current(await schedules_of(self.store).runs(query), now)
         return found[0] if found else None
 
     async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
@@ -258,14 +259,14 @@ class ScheduleOperators:
         await self._known(name)
         selection = {"schedule": name, "keys": [*keys] or None}
         async with self._recorded(action, selection, **act) as record:
-            written = await change(self._store, name, lambda stored, now: stored and decide(stored, now))
+            written = await change(self.store, name, lambda stored, now: stored and decide(stored, now))
             await record.reach(int(written))
         return written
 
     def _recorded(
         self, action: str, selection: Mapping[str, Any], **act: Unpack[ActOptions]
     ) -> AbstractAsyncContextManager[AuditRecord]:
-        return recorded(self._store, act_of(f"schedules {action}", selection, via=self._via(), **act))
+        return recorded(self.store, act_of(f"schedules {action}", selection, via=self._via(), **act))
 
     def _fit_to_fire(self, stored: StoredSchedule) -> ScheduleConfig:
         definition = definition_of(stored)
@@ -275,10 +276,10 @@ class ScheduleOperators:
             problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
         elif not definition.enabled:
             problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
-        elif not self._firing(self._backends, self._store).knows(stored, definition):
+        elif not self._firing(self._backends, self.store).knows(stored, definition):
             where = f" (with the table {stored.job_table!r})" if stored.job_table else ""
             problem = f"its backend {definition.backend!r}{where} isn't one of this configuration"
-        elif not self._firing(self._backends, self._store).can_fire(stored, definition):
+        elif not self._firing(self._backends, self.store).can_fire(stored, definition):
             problem = (
                 "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
             )
@@ -287,9 +288,9 @@ class ScheduleOperators:
         raise ScheduleStopped(schedule=stored.name, problem=problem)
 
     def _check_supported(self) -> None:
-        if not self._store.capabilities.schedules:
+        if not self.store.capabilities.schedules:
             raise CallUnsupported(
-                store=self._store.location, call="schedules", instead="use a store that keeps them"
+                store=self.store.location, call="schedules", instead="use a store that keeps them"
             )
 
 

@@ -30,6 +30,7 @@ class Background:
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
+        self._location = outbox.store.location
         self._starting = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
@@ -52,7 +53,7 @@ class Background:
         try:
             return _wait_for(_called(call, self._outbox), loop)
         except CancelledError:
-            raise StoreClosed(store=self._outbox.store.location, problem=CLOSED) from None
+            raise StoreClosed(store=self._location, problem=CLOSED) from None
 
     def leave(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Begin something that no one waits for, but ``close``."""
@@ -89,13 +90,13 @@ class Background:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._closed:
-            raise StoreClosed(store=self._outbox.store.location, problem=CLOSED)
+            raise StoreClosed(store=self._location, problem=CLOSED)
         if self._loop is None:
             self._loop, self._process = asyncio.new_event_loop(), os.getpid()
             self._thread = Thread(target=_serve, args=(self._loop,), name="sp00ky-outbox", daemon=True)
             self._thread.start()
         elif self._process != os.getpid():
-            raise StoreClosed(store=self._outbox.store.location, problem=FORKED)
+            raise StoreClosed(store=self._location, problem=FORKED)
         return self._loop
 
 

@@ -1,1 +1,1 @@
-"""Let operators in, and requests from elsewhere not."""
+"""Let operators in, and keep requests from elsewhere out."""

@@ -1,13 +1,15 @@
-"""Authenticate operators: by name and password, by a token, or by a function of the host application."""
+"""Authenticate operators: by password, token or one-time code, or by a function of the host application."""
 
 from __future__ import annotations
 
 import hmac
 import inspect
+import secrets
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from time import time
+from typing import Any
 
 import attrs
 from starlette.requests import Request
@@ -26,7 +28,11 @@ SIGNED_IN_SECONDS = 12 * 3600
 SHORTEST_TOKEN = 16
 """Characters: what can't be guessed by trying."""
 
+CODE_SECONDS = 15 * 60
+"""Then a code is worth nothing any more."""
+
 COOKIE = "sp00ky_session"
+SIGN_IN = "/sign-in"
 
 
 @attrs.frozen(kw_only=True)
@@ -36,12 +42,16 @@ class Operator:
     Attributes:
         name: As the audit has it; None: it isn't known who.
         read_only: They may change nothing, even where the dashboard allows changes.
-        hide_payloads: They see no payload and no result.
+        hide_payloads: They see no payload, no result, and no reason of an error, which may quote them.
     """
 
     name: str | None
     read_only: bool = False
     hide_payloads: bool = False
+
+    def seen(self, reason: str | None) -> str:
+        """Return why something failed, which may quote a payload or an answer; empty where it is hidden."""
+        return "" if self.hide_payloads else reason or ""
 
 
 Found = Operator | str | Response | None
@@ -94,6 +104,41 @@ def _basic_credentials(request: Request) -> tuple[str, str]:
     return name, password
 
 
+class Sessions:
+    """Keep browsers signed in, by a cookie that is signed: nothing is kept here."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        """Take each name's key, which is kept secret."""
+        self._keys = dict(keys)
+
+    def begin(self, request: Request, name: str, target: str) -> Response:
+        """Sign a browser in, and lead it on to a page."""
+        response, until = RedirectResponse(target, 303), int(time()) + SIGNED_IN_SECONDS
+        set_cookie(response, request, COOKIE, self._cookie(name, until), seconds=SIGNED_IN_SECONDS)
+        return response
+
+    def name_of(self, request: Request) -> str | None:
+        """Return who is signed in."""
+        try:
+            cookie = bytes.fromhex(request.cookies.get(COOKIE, "")).decode()
+            signed, _, signature = cookie.rpartition(":")
+            until, _, name = signed.partition(":")
+            is_fresh = time() < int(until)
+        except ValueError:
+            return None
+        if name not in self._keys or not is_fresh:
+            return None
+        expected = self._signature(name, signed)
+        return name if hmac.compare_digest(expected.encode(), signature.encode()) else None
+
+    def _cookie(self, name: str, until: int) -> str:
+        signed = f"{until}:{name}"
+        return f"{signed}:{self._signature(name, signed)}".encode().hex()
+
+    def _signature(self, name: str, signed: str) -> str:
+        return hmac.digest(self._keys[name].encode(), signed.encode(), "sha256").hex()
+
+
 class TokenAuth:
     """Ask for a token: browsers on a page that keeps them signed in, programs as ``Authorization: Bearer``.
 
@@ -110,53 +155,75 @@ class TokenAuth:
                 )
         if not tokens:
             raise OptionInvalid(option="tokens", value="none", expected="a token for each name")
-        self._tokens = dict(tokens)
+        self._tokens, self._sessions = dict(tokens), Sessions(tokens)
 
     async def __call__(self, request: Request) -> Found:
         """Return the name, or the page that asks for the token."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._owner(token.strip())
-        if is_same_site_post(request) and request.scope["path"].endswith("/sign-in"):
-            return await self._sign_in(request)
-        name = self._signed_in(request.cookies.get(COOKIE, ""))
-        return name or page(request, "sign_in.html", status=401, title="Sign in", problem=None)
-
-    async def _sign_in(self, request: Request) -> Response:
-        form = await form_of(request)
-        name = self._owner(form.text("token"))
-        if name is None:
-            return page(
-                request, "sign_in.html", status=401, title="Sign in", problem="That token isn't known."
-            )
-        response = RedirectResponse(form.back(request), 303)
-        cookie = self._cookie(name, int(time()) + SIGNED_IN_SECONDS)
-        set_cookie(response, request, COOKIE, cookie, seconds=SIGNED_IN_SECONDS)
-        return response
+        if is_same_site_post(request) and request.scope["path"].endswith(SIGN_IN):
+            form = await form_of(request)
+            name = self._owner(form.text("token"))
+            if name is None:
+                return _sign_in_page(request, "token", "That token isn't known.")
+            return self._sessions.begin(request, name, form.back(request))
+        return self._sessions.name_of(request) or _sign_in_page(request, "token")
 
     def _owner(self, token: str) -> str | None:
         given = _digest(token)
-        found = [name for name, each in self._tokens.items() if hmac.compare_digest(_digest(each), given)]
-        return found[0] if found else None
+        names = [name for name, each in self._tokens.items() if hmac.compare_digest(_digest(each), given)]
+        return names[0] if names else None
 
-    def _cookie(self, name: str, until: int) -> str:
-        signed = f"{until}:{name}"
-        return f"{signed}:{self._signature(name, signed)}".encode().hex()
 
-    def _signature(self, name: str, signed: str) -> str:
-        return hmac.digest(self._tokens[name].encode(), signed.encode(), "sha256").hex()
+class CodeAuth:
+    """Let in who has the latest code: once, within 15 minutes; the browser stays signed in.
 
-    def _signed_in(self, cookie: str) -> str | None:
-        try:
-            signed, _, signature = bytes.fromhex(cookie).decode().rpartition(":")
-            until, _, name = signed.partition(":")
-            is_fresh = time() < int(until)
-        except ValueError:
-            return None
-        if name not in self._tokens or not is_fresh:
-            return None
-        expected = self._signature(name, signed)
-        return name if hmac.compare_digest(expected.encode(), signature.encode()) else None
+    A code may stand in a URL, for it is worth nothing after that. No header lets anyone in.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a code; browsers that are signed in stay so as long as this process lives."""
+        self._sessions = Sessions({"code": secrets.token_hex()})
+        self._code, self._ends_at = "", 0.0
+
+    def new_code(self) -> str:
+        """Make a code; the one before is worth nothing any more."""
+        self._code, self._ends_at = secrets.token_urlsafe(16), time() + CODE_SECONDS
+        return self._code
+
+    async def __call__(self, request: Request) -> Found:
+        """Return the name, or the page that asks for a code."""
+        name, problem = self._sessions.name_of(request), None
+        if request.scope["path"].endswith(SIGN_IN):
+            code, target = await _sent_code(request)
+            if self._is_spent(code):
+                return self._sessions.begin(request, "code", target)
+            if name:
+                return RedirectResponse(target, 303)
+            problem = "That code is none, or was used, or is too old." if code else None
+        return name or _sign_in_page(request, "code", problem)
+
+    def _is_spent(self, code: str) -> bool:
+        """Whether it was the code, which it is no more."""
+        is_it = hmac.compare_digest(_digest(code), _digest(self._code)) and time() < self._ends_at
+        if is_it:
+            self._ends_at = 0.0
+        return is_it
+
+
+async def _sent_code(request: Request) -> tuple[str, str]:
+    """Return the code of an address or of a form, and which page is wanted."""
+    if is_same_site_post(request):
+        form = await form_of(request)
+        return form.text("code"), form.back(request)
+    code = request.query_params.get("code", "") if request.method == "GET" else ""
+    return code, request.scope.get("root_path", "") + "/"
+
+
+def _sign_in_page(request: Request, secret: str, problem: str | None = None) -> Response:
+    known: dict[str, Any] = {"title": "Sign in", "secret": secret, "problem": problem}
+    return page(request, "sign_in.html", status=401, **known)
 
 
 def _digest(text: str) -> bytes:

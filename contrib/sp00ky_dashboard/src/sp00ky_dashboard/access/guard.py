@@ -7,11 +7,9 @@ from collections.abc import Collection
 from ipaddress import ip_address
 
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Send
 
-from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import is_same_site_post
 
 HEADERS = {
@@ -31,7 +29,6 @@ NO_STORE = "no-store"
 READS = ("GET", "HEAD")
 
 _PORT = re.compile(r":\d*$")
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 def problem_of(request: Request, allowed_hosts: Collection[str]) -> tuple[int, str] | None:
@@ -71,18 +68,6 @@ def is_address(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches it."""
     return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
-
-
-class OnThisMachine:
-    """Take whoever asks from this machine, and not through a proxy; it isn't known who that is."""
-
-    def __call__(self, request: Request) -> Operator:
-        """Return the operator without a name."""
-        client = request.client.host if request.client else ""
-        if not is_loopback(client) or any(name in request.headers for name in _FORWARDED):
-            text = "Without a password or a token this is for browsers on its own machine, without a proxy."
-            raise HTTPException(403, text)
-        return Operator(name=None)
 
 
 def with_headers(send: Send, *, is_static: bool) -> Send:

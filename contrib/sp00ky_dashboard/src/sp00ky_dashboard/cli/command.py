@@ -15,7 +15,7 @@ from sp00ky_core.cli.context import Settings, command, run_async
     "--port", type=click.IntRange(0, 65_535), default=8808, show_default=True, help="0: any free one."
 )
 @click.option("--writable", is_flag=True, help="Let operators retry, kill, pause, ...; else it is read-only.")
-@click.option("--hide-payloads", is_flag=True, help="Show no payload and no result.")
+@click.option("--hide-payloads", is_flag=True, help="Show no payload, no result and no error's reason.")
 @click.option(
     "--user", metavar="NAME", help="Ask for this name, and the password in SP00KY_DASHBOARD_PASSWORD."
 )
@@ -25,8 +25,9 @@ from sp00ky_core.cli.context import Settings, command, run_async
 def dashboard(settings: Settings, /, **options: Any) -> None:
     """Watch and operate the jobs in the browser, until stopped.
 
-    On another address than this machine's own, it asks who you are: for a name and a password, or for the
-    token in SP00KY_DASHBOARD_TOKEN.
+    It prints an address to sign in at, good for one browser and 15 minutes; Enter prints another. With --user
+    it asks for a name and a password instead, with SP00KY_DASHBOARD_TOKEN for that token; on another address
+    than this machine's own it wants one of the two.
     """
     from sp00ky_dashboard.cli.server import serve  # noqa: PLC0415  # other commands don't load a web framework
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
 import uvicorn
@@ -14,9 +14,10 @@ import uvicorn
 from sp00ky_core.cli.context import Settings
 from sp00ky_core.cli.run.signals import stop_signal
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, TokenAuth
-from sp00ky_dashboard.access.guard import OnThisMachine, is_address, is_loopback
+from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, CodeAuth, TokenAuth
+from sp00ky_dashboard.access.guard import is_address, is_loopback
 from sp00ky_dashboard.app import Dashboard
+from sp00ky_dashboard.cli.codes import printed_codes
 
 PASSWORD, TOKEN = "SP00KY_DASHBOARD_PASSWORD", "SP00KY_DASHBOARD_TOKEN"  # names of variables
 
@@ -41,7 +42,7 @@ async def serve(
     """Serve until a signal.
 
     Raises:
-        click.UsageError: Others than this machine could reach it, and none is asked who they are.
+        click.UsageError: Other machines could reach it, and there is neither a password nor a token.
         CannotListen: The port is in use, or the address isn't this machine's.
     """
     auth = auth_of(host, user, os.environ)
@@ -50,10 +51,10 @@ async def serve(
         async with settings.outbox() as outbox:
             options = {"read_only": not writable, "hide_payloads": hide_payloads, "allowed_hosts": names}
             served = Dashboard(outbox, auth=auth, **options)  # type: ignore[arg-type]  # as they came
-            click.echo(
-                f"dashboard on {address(listener)}" + ("" if writable else ", read-only (see --writable)")
-            )
-            await _serve(served, listener)
+            url = address(listener)
+            click.echo(f"dashboard on {url}" + ("" if writable else ", read-only (see --writable)"))
+            with printed_codes(auth, url) if isinstance(auth, CodeAuth) else nullcontext():
+                await _serve(served, listener)
 
 
 def auth_of(host: str, user: str | None, environment: Mapping[str, str]) -> Authenticate:
@@ -68,7 +69,7 @@ def auth_of(host: str, user: str | None, environment: Mapping[str, str]) -> Auth
     if not is_loopback(host):
         ways = f"set {TOKEN}, or {PASSWORD} and --user"
         raise click.UsageError(f"{host} can be reached from other machines: {ways}, or listen on 127.0.0.1")
-    return OnThisMachine()
+    return CodeAuth()
 
 
 @contextmanager

@@ -17,11 +17,11 @@ MOST_STREAMS = 200
 STREAM_SECONDS = 60.0
 """Then the browser connects again, and is asked again who it is."""
 
-LOOK_SECONDS = 2.0
-"""Between two looks where nothing signals."""
-
 SHORTEST_SECONDS = 1.0
-"""Between two looks, however much goes on."""
+"""Between two looks; one that takes its time makes it longer."""
+
+SLOW_SECONDS = 1.0
+"""For which a look may take; then it is reported, so that a page says that it waits for the database."""
 
 CHANGED = b"event: changed\ndata:\n\n"
 COMMENT = b": \n\n"
@@ -100,29 +100,27 @@ class Live:
 
     async def _feed(self) -> None:
         """Look again and again while anyone waits; a database that is away is reported as a change is."""
-        work = asyncio.Event()
-        signalling = asyncio.create_task(self._signals(work))
         seen: Hashable = None
-        try:
-            while self._waiting:
-                try:
-                    now = await self._look()
-                except StoreError as error:
-                    now = str(error)
-                if now != seen:
-                    for each in self._waiting if seen is not None else ():
-                        each.set()
-                    seen = now
-                await asyncio.sleep(SHORTEST_SECONDS)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS - SHORTEST_SECONDS):
-                        await work.wait()
-                work.clear()
-        finally:
-            signalling.cancel()
+        while self._waiting:
+            try:
+                now = await self._looked()
+            except StoreError as error:
+                now = str(error)
+            if seen not in {None, now}:
+                self._report()
+            seen = now
+            await asyncio.sleep(SHORTEST_SECONDS)
 
-    async def _signals(self, work: asyncio.Event) -> None:
-        with suppress(StoreError):
-            async with aclosing(self._outbox.store.work_signal()) as signals:
-                async for _ in signals:
-                    work.set()
+    async def _looked(self) -> Hashable:
+        looking = asyncio.ensure_future(self._look())
+        try:
+            await asyncio.wait([looking], timeout=SLOW_SECONDS)
+            if not looking.done():
+                self._report()
+            return await looking
+        finally:
+            looking.cancel()
+
+    def _report(self) -> None:
+        for changed in self._waiting:
+            changed.set()

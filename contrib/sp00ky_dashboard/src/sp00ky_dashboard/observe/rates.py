@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -13,6 +14,10 @@ from sp00ky_core import BackendStats, Outbox
 from sp00ky_core.metrics.outbox_metrics import EXACT
 from sp00ky_core.metrics.rates import Rates, percentile
 from sp00ky_core.metrics.summing import step_of
+from sp00ky_dashboard.observe.reads import Reads
+
+FRESH_SECONDS = 0.5
+"""Numbers of jobs are given again for so long: a page that is kept up to date is never 2 s behind."""
 
 MINUTE = 60
 
@@ -108,9 +113,14 @@ async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[R
     return await outbox.rates(since=until - within.length, until=until, step=within.step)
 
 
-async def stats(outbox: Outbox) -> Mapping[str, BackendStats]:
-    """Return each queue in numbers, without a scan of the table."""
-    return await outbox.stats(limit=EXACT)
+async def stats(outbox: Outbox, reads: Reads, patience: float | None = None) -> Mapping[str, BackendStats]:
+    """Return each queue in numbers that were true lately, without a scan of the table.
+
+    Those up to ``EXACT`` are exact; a larger one says only that it is larger. Raises ``StillReading``, as
+    ``Reads.get`` does.
+    """
+    ask = partial(outbox.stats, limit=EXACT + 1)
+    return await reads.get("stats", ask, fresh=FRESH_SECONDS, slow_times=1, patience=patience)
 
 
 def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:

@@ -15,7 +15,7 @@ FRESH_SECONDS = 1.0
 """An answer is given again for so long where who asks says nothing else."""
 
 SLOW_TIMES = 5
-"""... and for so many times as long as it took to find."""
+"""... and for so many times as long as it took to find, likewise."""
 
 MOST_KEPT = 200
 """Answers."""
@@ -43,6 +43,7 @@ class Reads:
         ask: Callable[[], Awaitable[Result]],
         *,
         fresh: float = FRESH_SECONDS,
+        slow_times: float = SLOW_TIMES,
         patience: float | None = None,
     ) -> Result:
         """Return a fresh answer; ask for one, once for all who want it at that time. Errors aren't kept.
@@ -51,6 +52,7 @@ class Reads:
             question: Who asks the same gets the same answer.
             ask: Finds the answer.
             fresh: Seconds for which it is given again.
+            slow_times: It is given again for so many times as long as it took to find, too.
             patience: Seconds to wait for it; None: as long as it takes.
 
         Raises:
@@ -58,7 +60,7 @@ class Reads:
         """
         answer = self._answers.get(question)
         if answer is None or monotonic() > answer.stale_at:
-            answer = self._asked(question, ask, fresh)
+            answer = self._asked(question, ask, fresh, slow_times)
         # A browser that leaves doesn't take the answer from others.
         await asyncio.wait([answer.task], timeout=patience)
         if not answer.task.done():
@@ -69,7 +71,9 @@ class Reads:
         """Ask anew from now on: an operator has changed something."""
         self._answers.clear()
 
-    def _asked(self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float) -> _Answer:
+    def _asked(
+        self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float, slow_times: float
+    ) -> _Answer:
         now = monotonic()
         old = [key for key, each in self._answers.items() if now > each.stale_at]
         for key in old or list(self._answers)[: max(len(self._answers) - MOST_KEPT + 1, 0)]:
@@ -80,7 +84,7 @@ class Reads:
 
         answer = self._answers[question] = _Answer(asyncio.create_task(asking()), float("inf"))
         answer.task.add_done_callback(
-            lambda _task: self._end(question, answer, max(fresh, SLOW_TIMES * (monotonic() - now)))
+            lambda _task: self._end(question, answer, max(fresh, slow_times * (monotonic() - now)))
         )
         return answer
 

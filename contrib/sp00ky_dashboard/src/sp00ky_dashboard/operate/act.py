@@ -44,7 +44,7 @@ async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response
     options = wanted.options(form) | _act_options(request, form)
     if chosen.ids:
         results = await getattr(outbox, wanted.action.name)(*chosen.ids, **options)
-        return _done(request, form, wanted.results_line(results))
+        return _done(request, form, wanted.results_line(results, context_of(request).operator))
     return await _act_on_matching(request, form, wanted, chosen, options)
 
 
@@ -57,7 +57,7 @@ async def _act_on_matching(
     if operation.task is not None:
         await asyncio.wait([operation.task], timeout=PATIENCE)
     if operation.has_ended:
-        return _done(request, form, ended_line(operation))
+        return _done(request, form, ended_line(operation, context.operator))
     return RedirectResponse(f"{request.scope.get('root_path', '')}/progress/{operation.id}", 303)
 
 

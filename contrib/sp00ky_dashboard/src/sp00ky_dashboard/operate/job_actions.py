@@ -11,6 +11,7 @@ import attrs
 from sp00ky_core import JobFilter, OperatorResult, Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.operators.bulk import CLEAR, DONE, KILL, REDRIVE, Action
+from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.operate.bulk import BulkOperation
 from sp00ky_dashboard.pages.filters import NAMES, absolute, conditions_of, written_in
@@ -46,11 +47,11 @@ class JobAct:
             return {}
         return {"resend_unknown": form.has("resend_unknown"), "over": form.duration("over")}
 
-    def results_line(self, results: Sequence[OperatorResult]) -> str:
-        """Say what became of jobs that were named."""
+    def results_line(self, results: Sequence[OperatorResult], operator: Operator) -> str:
+        """Say what became of jobs that were named; why, where the operator may see it."""
         fates = Counter("done" if each.fate in DONE else each.fate.value for each in results)
         problem = next((each.problem for each in results if each.problem), None)
-        return result_line(self.done, fates.pop("done", 0), fates, problem)
+        return result_line(self.done, fates.pop("done", 0), fates, operator.seen(problem))
 
 
 JOB_ACTS = {
@@ -114,15 +115,17 @@ def selected(outbox: Outbox, form: Form) -> Selection:
     return Selection(ids=ids, conditions=JobFilter())
 
 
-def ended_line(operation: BulkOperation) -> str:
-    """Say what became of an operation on all jobs that match."""
+def ended_line(operation: BulkOperation, operator: Operator) -> str:
+    """Say what became of an operation on all jobs that match; why, where the operator may see it."""
     result = operation.result
     refused = {} if result is None else {why: count for why, count in result.refused.items() if count}
     problem = operation.problem or (None if result is None else result.problem)
-    return result_line(operation.action, 0 if result is None else result.done, refused, problem)
+    return result_line(
+        operation.action, 0 if result is None else result.done, refused, operator.seen(problem)
+    )
 
 
-def result_line(done: str, count: int, refused: Any, problem: str | None) -> str:
+def result_line(done: str, count: int, refused: Any, problem: str) -> str:
     """Say how many were done, how many refused, and why."""
     line = f"{jobs_text(count)} {done}."
     if refused:

@@ -13,8 +13,9 @@ from sp00ky_dashboard.render import page
 
 async def progress(request: Request) -> Response:
     """Answer ``/progress/ID``."""
-    operation = context_of(request).bulk.get(request.path_params["operation_id"])
+    context = context_of(request)
+    operation = context.bulk.get(request.path_params["operation_id"])
     if operation is None:
         raise HTTPException(404, "This process doesn't know that operation: the audit says how far it came.")
-    line = ended_line(operation) if operation.has_ended else None
+    line = ended_line(operation, context.operator) if operation.has_ended else None
     return page(request, "progress.html", operation=operation, line=line)

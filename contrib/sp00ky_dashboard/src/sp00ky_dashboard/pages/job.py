@@ -90,7 +90,7 @@ async def _found(context: Context, job_id: str) -> Job:
 
 def _text(context: Context, found: Job, part: str) -> Response:
     if context.operator.hide_payloads:
-        raise HTTPException(403, "Payloads and results are hidden.")
+        raise HTTPException(403, "Payloads, results and the reasons of errors are hidden.")
     value = found.payload if part == "payload" else found.result
     return PlainTextResponse(pretty(value).encode(errors="replace"))
 

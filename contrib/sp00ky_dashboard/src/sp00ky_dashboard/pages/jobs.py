@@ -62,7 +62,7 @@ async def _page(context: Context, written: Mapping[str, str], after: str | None)
 
 async def _tabs(context: Context, written: Mapping[str, str]) -> list[dict[str, Any]]:
     """Count the jobs of each status, of the backend that is chosen."""
-    numbers = await context.read("stats", lambda: rates.stats(context.outbox))
+    numbers = await rates.stats(context.outbox, context.reads, context.patience)
     tables = queues(context.outbox.backends)
     backend = context.outbox.backends.get(written.get("backend", ""))
     chosen = [backend.table.backend] if backend else list(tables)

@@ -41,7 +41,7 @@ async def overview(request: Request) -> Response:
     context = context_of(request)
     within = RANGES.get(request.query_params.get("range", "hour"), RANGES["hour"])
     outbox, read = context.outbox, context.read
-    numbers = await read("stats", lambda: rates.stats(outbox))
+    numbers = await rates.stats(outbox, context.reads, context.patience)
     until = rates.written_until(datetime.now(UTC))
     found = await read(
         ("rates", within.name, until), lambda: rates.attempts(outbox, within, until), fresh=rates.MINUTE

@@ -26,8 +26,16 @@
   };
   document.addEventListener("htmx:sseOpen", () => say("live", "Live"));
   document.addEventListener("htmx:sseError", () => say("lost", "Reconnecting"));
+  let waiting; // for the page that is to replace this one
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (event.detail.elt.id === "refresh" && document.hidden) event.preventDefault();
+    if (event.detail.elt.id !== "refresh") return;
+    if (document.hidden) event.preventDefault();
+    else waiting ??= setTimeout(() => say("lost", "Database slow"), 1000);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt.id !== "refresh") return;
+    clearTimeout(waiting);
+    waiting = undefined;
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target, xhr } = event.detail;
@@ -96,9 +104,10 @@
   const ages = () =>
     all("time[data-age]").forEach((each) => {
       const seconds = (Date.now() - Date.parse(each.dateTime)) / 1000;
-      each.textContent = seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
+      const alone = each.dataset.age === "alone";
+      each.textContent = alone ? duration(seconds) : seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
     });
-  setInterval(ages, 5000);
+  setInterval(ages, 1000);
 
   // Charts
   const probe = document.createElement("span");

@@ -1,0 +1,64 @@
+"""An outbox is used in the event loop in which it was opened; elsewhere it says so, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.test_outbox import BACKEND, SPEC
+
+from sp00ky_core import Outbox
+from sp00ky_core.errors import OtherEventLoop
+
+CALLS: dict[str, Callable[[Outbox], Awaitable[Any]]] = {
+    "run": lambda outbox: outbox.run("api", "/a"),
+    "get": lambda outbox: outbox.get("job:1"),
+    "stats": lambda outbox: outbox.stats(),
+    "schedules": lambda outbox: outbox.schedules.list(),
+    "pause": lambda outbox: outbox.pause("api"),
+    "pause by the dashboard": lambda outbox: outbox.acting_through("dashboard").pause("api"),
+    "trigger": lambda outbox: outbox.acting_through("dashboard").schedules.trigger("x"),
+    "close": lambda outbox: outbox.__aexit__(None, None, None),
+}
+
+
+async def elsewhere(outbox: Outbox, call: str) -> Any:
+    """Make a call in another thread's event loop."""
+
+    async def calling() -> Any:
+        return await CALLS[call](outbox)
+
+    return await asyncio.to_thread(lambda: asyncio.run(calling()))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "openapi.json").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND}}}\nstore: memory://\n")
+    return tmp_path / "sp00ky.yml"
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_an_outbox_of_another_event_loop_says_so(config: Path, call: str) -> None:
+    outbox = Outbox.open(config)
+    acting = outbox.acting_through("cli")  # also what was made before it was opened
+    async with outbox:
+        for used in (outbox, acting):
+            with pytest.raises(OtherEventLoop, match=r"in another event loop.*SyncOutbox"):
+                await elsewhere(used, call)
+        assert (await outbox.run("api", "/a")).status == "pending"
+
+
+def test_it_may_be_opened_in_one_event_loop_after_another(config: Path) -> None:
+    outbox = Outbox.open(config)
+
+    async def enqueue() -> int:
+        async with outbox:
+            await outbox.run("api", "/a")
+            return (await outbox.stats())["api"].pending
+
+    assert [asyncio.run(enqueue()), asyncio.run(enqueue())] == [1, 2]
+    assert outbox.store.location == "memory://"

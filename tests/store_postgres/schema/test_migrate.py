@@ -170,7 +170,7 @@ async def test_a_lock_is_not_waited_for_in_everybodys_way(
     store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any
 ) -> None:
     """A transaction that wrote to the table is open for long: who writes meanwhile is soon let through."""
-    await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN deferred_since")
+    await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN deferred_since CASCADE")
     transaction = sql.transaction()
     await transaction.start()
     await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")

@@ -3,8 +3,9 @@
 SELECT
     job.id, job.lease_epoch, job.runner_id,
     CASE
-        WHEN job.lease_epoch <= 0 THEN {{lease}}
-        ELSE greatest({{lease}}, least(extract(epoch FROM job.lease_until - job.updated_at)::float8, {{longest}}))
+        WHEN job.lease_epoch > 0 AND job.lease_until - job.updated_at <= {{longest}} * interval '1 second'
+            THEN greatest({{lease}}, extract(epoch FROM job.lease_until - job.updated_at)::float8)
+        ELSE {{lease}}
     END AS lasts
 FROM ONLY {{table}} AS job
 WHERE job.status = 'processing' AND job.runner_id = ANY ($1::text[]) AND {{over}}

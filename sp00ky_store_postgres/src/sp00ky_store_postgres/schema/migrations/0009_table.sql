@@ -12,7 +12,7 @@ WHEN (NOT (
         octet_length(NEW.path), octet_length(NEW.retry_strategy), octet_length(NEW.assigned_to),
         octet_length(NEW.dedup_key), octet_length(NEW.traceparent), octet_length(NEW.ordering_key)
     ) <= 8192
-    -- A clock may be set back a little.
-    AND NEW.ordering_at BETWEEN '2000-01-01 00:00:00+00' AND clock_timestamp() + interval '1 minute'
+    -- From the year 2000 on, in whatever zone; a clock may be set back a little.
+    AND NEW.ordering_at BETWEEN '2000-01-01 00:00:00+14' AND clock_timestamp() + interval '1 minute'
 ))
 EXECUTE FUNCTION {{sp00ky_refuse_new_row}}()

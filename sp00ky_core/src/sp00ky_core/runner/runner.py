@@ -221,6 +221,9 @@ class Runner(Drain):
         if not self._may_start(held):
             self._claimer.give_back(held)
             return
+        if (wait := self._breakers.route_wait(held)) > 0:
+            self._settler.put(held, self._decider.settlement(held, self._deferrals.of_route(held, wait)))
+            return
         is_failure, outcome = False, None
         try:
             outcome = await self._attempts.attempt(held)

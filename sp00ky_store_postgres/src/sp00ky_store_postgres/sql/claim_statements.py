@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import count
 
-from sp00ky_core.ports import PROBE_WINDOW, JobTable
+from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, JobTable
 from sp00ky_store_postgres.rows import CLAIMED_COLUMNS, DEFERRED_SINCE
 from sp00ky_store_postgres.schema.tables import Tables, lease_seconds
 from sp00ky_store_postgres.sql.loader import fill, lease_over, leased, literal, read_sql
@@ -57,11 +57,13 @@ class ClaimStatements:
     def probe(self, table: JobTable, *, keyed: bool) -> str:
         """Build a probe; its arguments are the runner and the routes."""
         due = self._due(table, limit=str(PROBE_WINDOW), keyed=keyed)
+        left_out = self._set_aside(table, "due")
         return self._sql(
             "probe",
             table,
             all_keys=f"{self._keys(table)}, " if keyed else "",
             due=due,
+            latest=self._sql("probe_latest", table, left_out=left_out, limit=str(PROBE_LATEST)),
             heeding=self._sql("heeding_pause", table),
             probe_lease=f"{table.probe_lease!r}::float8",
         )

@@ -9,8 +9,9 @@ import attrs
 import pytest
 
 from sp00ky_core import NewJob, Outbox, hookimpl
-from sp00ky_core.backend import Backend, Backends, serving, stored_table
-from sp00ky_core.config import BackendConfig, RateConfig, RetryConfig
+from sp00ky_core.backend import Backend, Backends, load_backends, serving, stored_table
+from sp00ky_core.breaker import PAUSE_MARGIN
+from sp00ky_core.config import BackendConfig, BreakerConfig, Config, RateConfig, RetryConfig
 from sp00ky_core.contract import Contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
 from sp00ky_core.plugins.registry import Plugins
@@ -106,10 +107,26 @@ def test_a_runner_serves_what_is_named_and_what_shares_its_table() -> None:
 def test_a_shared_table_has_the_tightest_limits_and_the_longest_lease() -> None:
     slow = JobTable(backend="api", table="job", timeout=60, rate=RateConfig(limit=100, per=60.0))
     slow = attrs.evolve(slow, max_successes=5)
-    quick = attrs.evolve(slow, timeout=5, rate=RateConfig(limit=5), max_in_flight=3, max_successes=9)
+    quick = attrs.evolve(
+        slow, timeout=5, rate=RateConfig(limit=5), max_in_flight=3, max_successes=9, longest_pause=7.0
+    )
     table = stored_table(described("api", slow, (described("agent", quick),)))
     assert (table.timeout, table.rate, table.max_in_flight) == (60, slow.rate, 3)
-    assert table.max_successes == 9
+    assert (table.max_successes, table.longest_pause) == (9, slow.longest_pause)
     limitless = described("agent", attrs.evolve(quick, max_successes=None))
     assert stored_table(described("api", slow, (limitless,))).max_successes is None
     assert stored_table(described("mail", JobTable(backend="mail", table="mail"))).rate is None
+
+
+def test_a_store_believes_no_pause_that_is_longer_than_its_configuration_allows(tmp_path: Path) -> None:
+    (tmp_path / "api.json").write_text('{"openapi": "3.1.0", "info": {}, "paths": {"/a": {"post": {}}}}')
+    every = {"spec": tmp_path / "api.json", "base_url": "http://127.0.0.1:1"}
+    settings = {
+        "plain": {},
+        "asked": {"retry": RetryConfig(cap=7_200)},
+        "slow": {"breaker": BreakerConfig(interval=3_600)},
+    }
+    backends = {name: BackendConfig(name=name, table=name, **every, **own) for name, own in settings.items()}
+    loaded = load_backends(Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear"}))
+    longest = {name: backend.table.longest_pause - PAUSE_MARGIN for name, backend in loaded.items()}
+    assert longest == {"plain": 900, "asked": 7_200, "slow": 3_600}

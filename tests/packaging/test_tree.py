@@ -79,7 +79,6 @@ DISTRIBUTIONS = [
             "ports/rollups.py": PORT,
             "ports/schedules.py": PORT,
             "ports/statement.py": PORT,
-            "ports/stats.py": DATA,
             "ports/store.py": PORT,
             "ports/transport.py": PORT,
             "scheduler/services.py": "joins the scheduler and the maintenance of runs, whose tests make it",

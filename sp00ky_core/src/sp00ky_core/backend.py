@@ -7,6 +7,7 @@ from itertools import combinations
 
 import attrs
 
+from sp00ky_core.breaker import longest_pause
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract, path_problem
 from sp00ky_core.errors import ConfigError, UnknownBackend, nearest
@@ -125,6 +126,7 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
         max_successes=backend.retention.max_rows or None,
         strategies=strategies,
         breaker=backend.breaker is not None,
+        longest_pause=longest_pause(backend.breaker, backend.retry.cap),
         routes=frozenset(path for path in contract.routes if path_problem(path) is None),
         max_payload_bytes=backend.max_payload_bytes,
         rate=backend.rate,
@@ -218,6 +220,7 @@ def stored_table(backend: Backend) -> JobTable:
         keep_success=_longest(each.keep_success for each in tables),
         keep_failed=_longest(each.keep_failed for each in tables),
         max_successes=_most(each.max_successes for each in tables),
+        longest_pause=max(each.longest_pause for each in tables),
         routes=frozenset().union(*(each.routes for each in tables)),
         max_payload_bytes=max(each.max_payload_bytes for each in tables),
         rate=min(

@@ -157,7 +157,7 @@ class SurrealStore(
         """See ``Store.change_breaker``."""
         self._of_backend(change.backend)
         await self._ready.ensure()
-        result = await breaker.change(self._connection, change)
+        result = await breaker.change(self._connection, self._of_backend(change.backend), change)
         if result.written and change.closes:
             self._wake([], work=True)
         return result

@@ -56,3 +56,13 @@ def test_a_probe_is_kept_while_it_is_under_way() -> None:
     kept, ended = (changed(row, change(to), NOW) for to in (BreakerState.HALF_OPEN, BreakerState.CLOSED))
     assert (kept["state"], kept["probe_runner"], kept["probe_until"]) == ("open", "r", LATER)
     assert (ended["state"], ended["probe_runner"], ended["probe_until"]) == ("closed", None, None)
+
+
+@pytest.mark.parametrize("seconds", [61, 86_400, 10**10])
+def test_what_is_longer_than_any_was_written_by_a_clock_ahead(seconds: int) -> None:
+    ahead = NOW + timedelta(seconds=seconds)
+    row = {"state": "open", "failures": 3, "paused_until": ahead, "probe_runner": "r", "probe_until": ahead}
+    breaker = breaker_of(row, NOW, longest_pause=60, longest_probe=60)
+    assert (breaker.state, breaker.paused_for, breaker.probe_for) == (BreakerState.OPEN, 0, 0)
+    values = changed(row, change(BreakerState.OPEN, 1.0), NOW, longest_pause=60)
+    assert values["paused_until"] == NOW + timedelta(seconds=1)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from sp00ky_core.breaker import (
     BREAKER_TABLE,
     LONGEST_INTERVAL,
+    LONGEST_PAUSE,
+    PAUSE_MARGIN,
     Answered,
     Breaker,
     BreakerEvent,
@@ -18,6 +20,8 @@ from sp00ky_core.breaker import (
     ProbeFailed,
     ProbeWithoutNews,
     change_after,
+    longest_pause,
+    route_in_turn,
 )
 from sp00ky_core.config import BreakerConfig
 
@@ -98,3 +102,27 @@ def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEve
         assert change.before == breaker
         assert change.pause >= 0
         assert not (change.opens and change.closes)
+
+
+def test_after_each_failure_it_is_another_routes_turn() -> None:
+    routes = {"/a", "/b", "/c"}
+    turns = [route_in_turn(routes, failures) for failures in range(3, 9)]
+    assert turns == ["/a", "/b", "/c"] * 2
+    with pytest.raises(ValueError, match="no route"):
+        route_in_turn((), 3)
+
+
+@pytest.mark.parametrize(
+    ("config", "cap", "longest"),
+    [
+        (CONFIG, 1, LONGEST_INTERVAL + PAUSE_MARGIN),
+        (CONFIG, 900, 900 + PAUSE_MARGIN),
+        (BreakerConfig(interval=3_600), 900, 3_600 + PAUSE_MARGIN),
+        (None, 1e300, LONGEST_PAUSE),
+    ],
+    ids=["the interval", "what may be asked for", "a long interval", "what a clock can add"],
+)
+def test_no_runner_pauses_a_backend_for_longer(
+    config: BreakerConfig | None, cap: float, longest: float
+) -> None:
+    assert longest_pause(config, cap) == longest

@@ -48,3 +48,19 @@ def test_a_change_knows_its_own_work() -> None:
     assert not ended.has_made(before)
     assert ended.has_made(Breaker(state=OPEN, failures=6, paused_for=9))
     assert not ended.has_made(Breaker(state=OPEN, failures=6, probe_runner="b"))
+
+
+def test_time_ends_pauses_and_probes() -> None:
+    breaker = Breaker(state=HALF_OPEN, failures=5, paused_for=2, probe_runner="a", probe_for=9)
+    assert breaker.silent_for == 9
+    later = breaker.after(8)
+    assert (later.state, later.paused_for, later.silent_for) == (HALF_OPEN, 0, 1)
+    assert later.after(1) == Breaker(state=OPEN, failures=5, probe_runner="a")
+
+
+@pytest.mark.parametrize("to", BreakerState)
+def test_a_change_is_made_of_what_it_finds(to: BreakerState) -> None:
+    before = Breaker(state=HALF_OPEN, failures=5, paused_for=3, probe_runner="a", probe_for=9)
+    after = BreakerChange(backend="api", before=before, to=to, failures=6, pause=2).of(before)
+    assert (after.state, after.failures, after.paused_for) == (to, 6, 3)
+    assert (after.probe_runner, after.probe_for) == (("a", 9) if to is HALF_OPEN else (None, 0))

@@ -147,11 +147,15 @@ def test_a_wait_is_from_the_first_deferral_to_the_claim() -> None:
     assert held_for(table).waited == 0
 
 
-def test_claims_are_counted_by_backend() -> None:
+def test_attempts_are_counted_by_backend_without_what_waits_for_a_place_or_is_over() -> None:
     holdings, table = Holdings(), JobTable(backend="api", table="job")
-    assert holdings.count_by_backend() == {}
-    holdings.add([attrs.evolve(held_for(table), backend=cast("Backend", Named("api")))])
-    assert holdings.count_by_backend() == {"api": 1}
+    held = attrs.evolve(held_for(table), backend=cast("Backend", Named("api")))
+    holdings.add([held])
+    assert holdings.attempts_by_backend() == {}
+    held.started_at = 102.0
+    assert holdings.attempts_by_backend() == {"api": 1}
+    holdings.over(held)
+    assert (holdings.attempts_by_backend(), len(holdings)) == ({}, 1)
 
 
 @attrs.frozen

@@ -47,13 +47,13 @@ def set_breaker(sql: Any, quoted: str) -> Any:
 
 
 ODD = {
-    "paused for ever": ({"paused_until": "'infinity'"}, "closed", True),
+    "paused for ever": ({"paused_until": "'infinity'"}, "closed", False),
     "paused since ever": ({"paused_until": "'-infinity'"}, "closed", False),
-    "open for ever": ({"state": "'open'", "paused_until": "'infinity'"}, "open", True),
+    "open for ever": ({"state": "'open'", "paused_until": "'infinity'"}, "half_open", False),
     "open since ever": ({"state": "'open'", "paused_until": "'-infinity'"}, "half_open", False),
     "a probe without end": ({"state": "'open'", "probe_until": "'infinity'"}, "half_open", False),
     "a probe since ever": ({"state": "'open'", "probe_until": "'-infinity'"}, "half_open", False),
-    "a distant pause": ({"paused_until": "'294000-01-01Z'"}, "closed", True),
+    "a distant pause": ({"paused_until": "'294000-01-01Z'"}, "closed", False),
     "another state": ({"state": "'strange'"}, "half_open", False),
     "negative failures": ({"failures": "-2147483648"}, "closed", False),
     "all failures": ({"state": "'open'", "failures": "2147483647"}, "half_open", False),
@@ -65,7 +65,8 @@ PAUSED = {
     "paused": ({"paused_until": "now() + interval '1 minute'"}, False),
     "open": ({"state": "'open'", "paused_until": "now() + interval '1 minute'"}, False),
     "open, the pause over": ({"state": "'open'", "paused_until": "now()"}, True),
-    "a probe under way": ({"state": "'open'", "probe_until": "now() + interval '1 minute'"}, False),
+    "a probe under way": ({"state": "'open'", "probe_until": "now() + interval '40 seconds'"}, False),
+    "a probe by a clock ahead": ({"state": "'open'", "probe_until": "now() + interval '1 hour'"}, True),
     "a probe that is over": ({"state": "'open'", "probe_until": "now()"}, True),
     "closed by a late answer": ({"probe_until": "now() + interval '1 minute'"}, True),
 }

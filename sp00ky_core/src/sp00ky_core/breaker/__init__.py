@@ -4,12 +4,14 @@ Pure: no IO, no clock. A change carries seconds, not instants; the store adds th
 writes it under a guard. The state is the whole fleet's: whoever sees a failure counts it for all.
 """
 
-from sp00ky_core.breaker import outcomes, rules, state
+from sp00ky_core.breaker import outcomes, routes, rules, state
 from sp00ky_core.breaker.outcomes import *
+from sp00ky_core.breaker.routes import *
 from sp00ky_core.breaker.rules import *
 from sp00ky_core.breaker.state import *
 
 __all__: list[str] = []
 __all__ += outcomes.__all__
+__all__ += routes.__all__
 __all__ += rules.__all__
 __all__ += state.__all__

@@ -28,13 +28,15 @@ from sp00ky_core.outcome import (
     Outcome,
 )
 
-__all__ = ["event_of", "is_unavailable", "never_connected"]
+__all__ = ["event_of", "is_timeout", "is_unavailable", "never_connected"]
 
 
 UNAVAILABLE_NAMES = frozenset({CONNECT, TLS, RESET, TIMEOUT})
 
 
-UNAVAILABLE_CODES = frozenset({502, 503, 504})
+GATEWAY_TIMEOUT = 504
+
+UNAVAILABLE_CODES = frozenset({502, 503, GATEWAY_TIMEOUT})
 
 
 PAUSING_CODES = frozenset({429, 503})
@@ -70,6 +72,11 @@ def is_unavailable(outcome: Outcome) -> bool:
     if isinstance(outcome, Delivered):
         return False
     return outcome.name in UNAVAILABLE_NAMES or outcome.code in UNAVAILABLE_CODES
+
+
+def is_timeout(outcome: Outcome) -> bool:
+    """Whether no answer came in time, to this runner or to a gateway: that may be so of one route alone."""
+    return not isinstance(outcome, Delivered) and (outcome.name == TIMEOUT or outcome.code == GATEWAY_TIMEOUT)
 
 
 def never_connected(outcome: Outcome) -> bool:

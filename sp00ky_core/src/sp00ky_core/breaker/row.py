@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,16 +14,21 @@ Row = Mapping[str, Any]
 ``probe_until``; empty where the breaker has never changed."""
 
 
-def breaker_of(row: Row, now: datetime) -> Breaker:
-    """Return the breaker as it is now, by the database's clock."""
-    probe_for = _left(row.get("probe_until"), now)
+def breaker_of(
+    row: Row, now: datetime, *, longest_pause: float = math.inf, longest_probe: float = math.inf
+) -> Breaker:
+    """Return the breaker as it is now, by the database's clock.
+
+    A pause or a probe that lasts longer was written while that clock was ahead, and counts as over.
+    """
+    probe_for = _left(row.get("probe_until"), now, longest_probe)
     state = BreakerState.CLOSED
     if _is_open(row):
         state = BreakerState.HALF_OPEN if probe_for > 0 else BreakerState.OPEN
     return Breaker(
         state=state,
         failures=row.get("failures", 0),
-        paused_for=_left(row.get("paused_until"), now),
+        paused_for=_left(row.get("paused_until"), now, longest_pause),
         probe_runner=row.get("probe_runner"),
         probe_for=probe_for,
     )
@@ -34,14 +40,16 @@ def fits(row: Row, before: Breaker) -> bool:
     return guard == (_is_open(row), row.get("failures", 0), row.get("probe_runner"))
 
 
-def changed(row: Row, change: BreakerChange, now: datetime) -> dict[str, Any]:
-    """Return the columns after a change."""
+def changed(
+    row: Row, change: BreakerChange, now: datetime, *, longest_pause: float = math.inf
+) -> dict[str, Any]:
+    """Return the columns after a change, which makes no pause shorter that counts."""
     keeps_probe = change.to is BreakerState.HALF_OPEN
-    pause, paused = now + timedelta(seconds=change.pause), row.get("paused_until")
+    paused_for = _left(row.get("paused_until"), now, longest_pause)
     return {
         "state": "closed" if change.to is BreakerState.CLOSED else "open",
         "failures": change.failures,
-        "paused_until": pause if paused is None else max(paused, pause),
+        "paused_until": now + timedelta(seconds=max(paused_for, change.pause)),
         "probe_runner": row.get("probe_runner") if keeps_probe else None,
         "probe_until": row.get("probe_until") if keeps_probe else None,
     }
@@ -51,5 +59,6 @@ def _is_open(row: Row) -> bool:
     return bool(row.get("state", "closed") != BreakerState.CLOSED)
 
 
-def _left(until: datetime | None, now: datetime) -> float:
-    return 0.0 if until is None else max((until - now).total_seconds(), 0.0)
+def _left(until: datetime | None, now: datetime, longest: float) -> float:
+    seconds = 0.0 if until is None else (until - now).total_seconds()
+    return seconds if 0 < seconds <= longest else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -10,6 +10,7 @@ import attrs
 from sp00ky_core.breaker.state import (
     LONGEST_INTERVAL,
     LONGEST_PAUSE,
+    PAUSE_MARGIN,
     Answered,
     Breaker,
     BreakerChange,
@@ -22,7 +23,7 @@ from sp00ky_core.breaker.state import (
 )
 from sp00ky_core.config import BreakerConfig
 
-__all__ = ["BREAKER_TABLE", "change_after"]
+__all__ = ["BREAKER_TABLE", "change_after", "longest_pause", "route_in_turn"]
 
 
 @attrs.frozen(kw_only=True)
@@ -102,6 +103,22 @@ def change_after(
     return BreakerChange(
         backend=backend, before=breaker, to=after.to, failures=after.failures, pause=after.pause
     )
+
+
+def route_in_turn(routes: Collection[str], failures: int) -> str:
+    """Return the route whose turn it is to be probed: after each failure the next one, in their order.
+
+    Raises ``ValueError`` where there is none.
+    """
+    if not routes:
+        raise ValueError("there is no route to be probed")
+    return sorted(routes)[failures % len(routes)]
+
+
+def longest_pause(config: BreakerConfig | None, cap: float) -> float:
+    """Return the seconds beyond which no runner pauses a backend; ``cap``: of a ``Retry-After``, at most."""
+    interval = 0.0 if config is None else config.interval
+    return min(max(LONGEST_INTERVAL, interval, cap) + PAUSE_MARGIN, LONGEST_PAUSE)
 
 
 def _interval(config: BreakerConfig, failures: int) -> float:

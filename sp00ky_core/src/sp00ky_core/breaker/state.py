@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 import attrs
 
@@ -18,6 +19,7 @@ __all__ = [
     "ProbeWithoutNews",
     "LONGEST_INTERVAL",
     "LONGEST_PAUSE",
+    "PAUSE_MARGIN",
 ]
 
 
@@ -26,6 +28,9 @@ LONGEST_INTERVAL = 30.0
 
 LONGEST_PAUSE = 10 * 365 * 86_400.0  # ten years: what every database's clock can add
 """Seconds for which a backend may be paused at most."""
+
+PAUSE_MARGIN = 10.0
+"""Seconds that a claim may have begun before a pause, or a probe's lease, was written that it reads."""
 
 
 class BreakerState(StrEnum):
@@ -63,6 +68,23 @@ class Breaker:
     def wants_probe(self) -> bool:
         """Whether whoever comes first may take the probe."""
         return self.state is BreakerState.OPEN and self.paused_for <= 0
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds until another job may be sent, if no runner changes it before."""
+        is_probed = self.state is BreakerState.HALF_OPEN
+        return max(self.paused_for, self.probe_for if is_probed else 0.0)
+
+    def after(self, seconds: float) -> Self:
+        """Return it as it is so much later, if no runner changes it."""
+        probe_for = max(self.probe_for - seconds, 0.0)
+        is_over = self.state is BreakerState.HALF_OPEN and probe_for <= 0
+        return attrs.evolve(
+            self,
+            state=BreakerState.OPEN if is_over else self.state,
+            paused_for=max(self.paused_for - seconds, 0.0),
+            probe_for=probe_for,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -151,6 +173,17 @@ class BreakerChange:
     def ends_probe(self) -> bool:
         """Whether a runner had the probe and has it no more."""
         return self.before.probe_runner is not None and self.to is not BreakerState.HALF_OPEN
+
+    def of(self, breaker: Breaker) -> Breaker:
+        """Return a breaker as it is once this change is made."""
+        keeps_probe = self.to is BreakerState.HALF_OPEN
+        return Breaker(
+            state=self.to,
+            failures=self.failures,
+            paused_for=max(breaker.paused_for, self.pause),
+            probe_runner=breaker.probe_runner if keeps_probe else None,
+            probe_for=breaker.probe_for if keeps_probe else 0.0,
+        )
 
     def has_made(self, breaker: Breaker) -> bool:
         """Whether a breaker is as this change leaves it, so that a try whose reply was lost may have made it.

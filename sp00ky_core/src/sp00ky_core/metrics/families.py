@@ -54,7 +54,7 @@ class _Families(Collector):
 def _counted(counters: Counters, in_flight: Mapping[str, int], *, routes: bool) -> Iterator[Metric]:
     yield _attempts(counters, routes=routes)
     yield _seconds(counters)
-    yield _gauge("in_flight", "Jobs that this process holds.", in_flight)
+    yield _gauge("in_flight", "Attempts that this process makes now.", in_flight)
     lost = "Outcomes that weren't written, for the job's lease was lost."
     yield CounterMetricFamily("sp00ky_lease_lost", lost, value=counters.leases_lost)
     failed = "Calls of the store that failed."

@@ -29,7 +29,7 @@ class RunnerInfo:
     Attributes:
         version: Of the core.
         documents: For each backend that it serves, a digest of the OpenAPI document that it has read.
-        in_flight: Jobs that it holds, by backend.
+        in_flight: Attempts that it makes now, by backend; what it has claimed ahead isn't among them.
         slots: Attempts that it makes at a time, by backend.
         draining: It claims no more.
     """

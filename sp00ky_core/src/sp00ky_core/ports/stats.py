@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 import attrs
 
 from sp00ky_core.breaker import Breaker, BreakerState
 from sp00ky_core.ports.operators import Pause
+from sp00ky_core.ports.tables import JobTable
 
 __all__ = ["BreakerResult", "BreakerStats", "BackendStats", "ErrorGroup"]
 
@@ -36,6 +38,16 @@ class BreakerStats:
 
     state: BreakerState = BreakerState.CLOSED
     paused_for_s: float = 0.0
+
+    @classmethod
+    def of(cls, table: JobTable, breaker: Breaker | None) -> Self:
+        """Return what claims of a table heed of a breaker; None: it has never changed.
+
+        The rows of a breaker are the backend's; one that is turned off keeps nothing from being sent.
+        """
+        if breaker is None or not table.breaker:
+            return cls()
+        return cls(state=breaker.state, paused_for_s=breaker.paused_for)
 
 
 @attrs.frozen(kw_only=True)

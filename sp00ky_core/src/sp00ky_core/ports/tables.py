@@ -6,13 +6,15 @@ from pathlib import Path
 
 import attrs
 
-from sp00ky_core.breaker import LONGEST_INTERVAL
+from sp00ky_core.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
 from sp00ky_core.config import RateConfig, SurrealdbConfig
 from sp00ky_core.job_options import MAX_TIMEOUT
 
 __all__ = [
     "LEASE_MARGIN",
     "LONGEST_LEASE",
+    "LONGEST_PROBE",
+    "PROBE_LATEST",
     "PROBE_MARGIN",
     "PROBE_WINDOW",
     "JobTable",
@@ -29,8 +31,15 @@ LONGEST_LEASE = MAX_TIMEOUT + LEASE_MARGIN
 PROBE_MARGIN = 5.0
 """Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
 
+LONGEST_PROBE = LONGEST_INTERVAL + PROBE_MARGIN + PAUSE_MARGIN
+"""Seconds: a probe's lease that ends later from now was written while the database's clock was ahead, and
+counts as over."""
+
 PROBE_WINDOW = 1_000
-"""Among so many of the jobs that have been due longest is a probe chosen."""
+"""Among so many of the jobs that have been due longest is a probe chosen, and..."""
+
+PROBE_LATEST = 250
+"""...among so many of each priority that have become due last: the others may all be of one route."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,6 +56,8 @@ class JobTable:
         keep_failed: Likewise, for failed jobs.
         strategies: Those that this process knows.
         breaker: Whether claims heed the backend's breaker.
+        longest_pause: Seconds: a pause of its breaker that ends later from now was written while the
+            database's clock was ahead, and counts as over.
         routes: Paths to which jobs can be sent, if they are known.
         max_payload_bytes: A claim needn't read what is longer: the job is claimed as defective.
         rate: Requests in a time, in the whole fleet; None: no limit.
@@ -65,6 +76,7 @@ class JobTable:
     keep_failed: float | None = None
     strategies: frozenset[str] = frozenset({"linear", "exponential"})
     breaker: bool = True
+    longest_pause: float = LONGEST_PAUSE
     routes: frozenset[str] = frozenset()
     max_payload_bytes: int = 1_048_576
     rate: RateConfig | None = None

@@ -1,4 +1,4 @@
-"""Turn what a backend throttled, routes that a newer runner may know, and expired jobs into their events."""
+"""Turn what a backend throttled, routes that don't answer, or aren't known, and expired jobs into events."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class Deferrals:
         if outcome.name == EXPIRED and held.started_at is None:
             return Expired()
         return outcome
+
+    def of_route(self, held: Held, wait: float) -> Deferred:
+        """Defer a job that isn't sent, for the breaker of its route is open, by so many seconds and a few."""
+        jitter = 1 + held.backend.config.retry.jitter * self._options.random()
+        return Deferred(delay=wait * jitter, waited=held.waited)
 
     def _throttled(self, held: Held, outcome: Undelivered) -> Deferred:
         retry = held.backend.config.retry

@@ -128,9 +128,9 @@ class Holdings:
         """Return the ids of all jobs held."""
         return list(self._held)
 
-    def count_by_backend(self) -> Counter[str]:
-        """Count the jobs held of each backend."""
-        return Counter(held.backend.name for held in self._held.values())
+    def attempts_by_backend(self) -> Counter[str]:
+        """Count the attempts that are under way of each backend, without what is claimed ahead of them."""
+        return Counter(held.backend.name for held in self.started() if not held.is_over)
 
     def in_hand(self) -> list[Held]:
         """Those that a worker is still at."""

@@ -147,8 +147,8 @@ class Runner(Drain):
 
     @property
     def in_flight(self) -> int:
-        """Jobs that it holds now."""
-        return len(self._holdings)
+        """Attempts that it makes now."""
+        return self._holdings.attempts_by_backend().total()
 
     @property
     def is_ready(self) -> bool:
@@ -158,7 +158,7 @@ class Runner(Drain):
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
-        """Jobs of each backend that it holds now."""
+        """Attempts that it makes now, by backend."""
         return self._info().in_flight
 
     async def __aenter__(self) -> Self:
@@ -220,6 +220,9 @@ class Runner(Drain):
             await self._wait_for_beat(held)
         if not self._may_start(held):
             self._claimer.give_back(held)
+            return
+        if (wait := self._breakers.route_wait(held)) > 0:
+            self._settler.put(held, self._decider.settlement(held, self._deferrals.of_route(held, wait)))
             return
         is_failure, outcome = False, None
         try:
@@ -287,11 +290,11 @@ class Runner(Drain):
         self._wake.freed()
 
     def _info(self) -> RunnerInfo:
-        held = self._holdings.count_by_backend()
+        attempts = self._holdings.attempts_by_backend()
         return RunnerInfo(
             version=VERSION,
             documents=self._documents,
-            in_flight={name: held[name] for name in self._documents},
+            in_flight={name: attempts[name] for name in self._documents},
             slots=self._concurrency,
             draining=self._claimer.is_stopping or self.drain_requested.is_set(),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.ports import BreakerResult, BreakerStats
+from sp00ky_core.ports import BreakerResult
 from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.part import StorePart
@@ -39,14 +39,9 @@ class Breakers(StorePart):
             await self._announcements.tables([table.table])
         return BreakerResult(written=written, breaker=breaker)
 
-    async def _breakers(self) -> dict[str, BreakerStats]:
+    async def _breakers(self) -> dict[str, Breaker]:
         """Return every breaker that has a row, by its backend."""
-        rows = await self._executor.query("breakers")
-        read = (breaker_of(row[0]) for row in rows)
-        return {
-            backend: BreakerStats(state=breaker.state, paused_for_s=breaker.paused_for)
-            for backend, breaker in read
-        }
+        return dict(breaker_of(row[0]) for row in await self._executor.query("breakers"))
 
 
 def _arguments(change: BreakerChange) -> tuple[object, ...]:

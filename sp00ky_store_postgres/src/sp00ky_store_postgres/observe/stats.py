@@ -32,8 +32,8 @@ class Stats(Breakers, Pauses):
         stats = {}
         for table in self._executor.tables.all:
             counted = await self._count(table) if limit is None else await self._depth(table, limit)
-            breaker, paused = breakers.get(table.backend, BreakerStats()), pauses.get(table.backend)
-            stats[table.backend] = BackendStats(**counted, breaker=breaker, paused=paused)
+            breaker = BreakerStats.of(table, breakers.get(table.backend))
+            stats[table.backend] = BackendStats(**counted, breaker=breaker, paused=pauses.get(table.backend))
         return stats
 
     async def _count(self, table: JobTable) -> Mapping[str, Any]:

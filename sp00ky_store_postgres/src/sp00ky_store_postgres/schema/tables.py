@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from sp00ky_core.breaker import LONGEST_PAUSE
 from sp00ky_core.errors import UnknownBackend
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import LONGEST_PROBE, JobTable
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
@@ -35,7 +36,8 @@ class Tables:
             "schedule": self.schedule,
             "schedule_run": self.schedule_run,
             "rollup": self.rollup,
-            **{name: read_sql(name) for name in ("paused", "breaker_read", "runner_columns")},
+            **{name: read_sql(name) for name in ("paused", "runner_columns")},
+            **_breaker_expressions(self.all),
         }
 
     @property
@@ -69,6 +71,15 @@ class Tables:
         """Return ``sql/<name>.sql`` with names of tables, shared expressions and its own parts filled in."""
         own = {} if table is None else {"table": self.name(table)}
         return fill(read_sql(name), **self._shared, **own, **parts)
+
+
+def _breaker_expressions(tables: Sequence[JobTable]) -> dict[str, str]:
+    """Return how statements read a breaker; no instant of it is believed that no runner can have written."""
+    longest_pause = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
+    pause_end = fill(read_sql("breaker_pause_end"), longest_pause=f"{longest_pause!r}::float8")
+    probe_end = fill(read_sql("breaker_probe_end"), longest_probe=f"{LONGEST_PROBE!r}::float8")
+    read = fill(read_sql("breaker_read"), pause_end=pause_end, probe_end=probe_end)
+    return {"pause_end": pause_end, "probe_end": probe_end, "breaker_read": read}
 
 
 def lease_seconds(table: JobTable) -> str:

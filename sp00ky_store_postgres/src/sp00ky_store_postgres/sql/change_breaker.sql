@@ -7,7 +7,7 @@ WITH written AS (
     ON CONFLICT (backend) DO UPDATE
     SET state = excluded.state,
         failures = excluded.failures,
-        paused_until = greatest(breaker.paused_until, excluded.paused_until),
+        paused_until = greatest({{pause_end}}, excluded.paused_until),
         probe_runner = CASE WHEN $8::boolean THEN breaker.probe_runner END,
         probe_until = CASE WHEN $8::boolean THEN breaker.probe_until END
     WHERE (breaker.state <> 'closed') = $2

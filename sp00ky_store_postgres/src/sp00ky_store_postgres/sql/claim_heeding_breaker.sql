@@ -1,4 +1,4 @@
 AND NOT EXISTS (
     SELECT FROM breakers AS breaker
-    WHERE breaker.backend = {{backend}} AND (breaker.state <> 'closed' OR breaker.paused_until > now())
+    WHERE breaker.backend = {{backend}} AND (breaker.state <> 'closed' OR {{pause_end}} IS NOT NULL)
 )

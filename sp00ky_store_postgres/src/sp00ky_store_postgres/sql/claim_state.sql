@@ -8,5 +8,5 @@ breakers AS MATERIALIZED (
     SELECT breaker.*
     FROM {{breaker}} AS breaker
     WHERE breaker.backend IN ({{backends}})
-      AND (breaker.state <> 'closed' OR breaker.failures <> 0 OR breaker.paused_until > now())
+      AND (breaker.state <> 'closed' OR breaker.failures <> 0 OR {{pause_end}} IS NOT NULL)
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import count
 
-from sp00ky_core.ports import PROBE_WINDOW, JobTable
+from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, JobTable
 from sp00ky_store_postgres.rows import CLAIMED, claimed_columns
 from sp00ky_store_postgres.schema.tables import Tables, lease_over, lease_seconds, leased
 from sp00ky_store_postgres.sql.loader import literal
@@ -57,11 +57,13 @@ class ClaimStatements:
     def probe(self, table: JobTable, *, keyed: bool) -> str:
         """Build a probe; its arguments are the runner and the routes."""
         due = self._due(table, limit=str(PROBE_WINDOW), keyed=keyed)
+        left_out = self._set_aside(table, "due")
         return self._sql(
             "probe",
             table,
             all_keys=f"{self._keys(table)}, " if keyed else "",
             due=due,
+            latest=self._sql("probe_latest", table, left_out=left_out, limit=str(PROBE_LATEST)),
             heeding=self._sql("heeding_pause", table),
             probe_lease=f"{table.probe_lease!r}::float8",
         )

@@ -2,5 +2,5 @@
 AND NOT EXISTS (
     SELECT FROM {{breaker}} AS breaker
     WHERE breaker.backend = {{backend}}
-      AND (breaker.paused_until > now() OR breaker.state <> 'closed' AND breaker.probe_until > now())
+      AND ({{pause_end}} IS NOT NULL OR breaker.state <> 'closed' AND {{probe_end}} IS NOT NULL)
 )

@@ -11,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job
-from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
 from sp00ky_store_surreal.connection.executor import CLAIMING, Connection, Lane
 from sp00ky_store_surreal.errors import (
@@ -22,7 +22,7 @@ from sp00ky_store_surreal.errors import (
     ReplyUnreadable,
     TookTooLong,
 )
-from sp00ky_store_surreal.fleet.breaker import SUITED, take_probe
+from sp00ky_store_surreal.fleet.breaker import SUITED, longest_bindings, take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
@@ -32,7 +32,15 @@ from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.row_loading import load_claimed, read_claimed
-from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of, within
+from sp00ky_store_surreal.surql.claim_parts import (
+    RANKS,
+    due_last,
+    due_now,
+    lease_bindings,
+    unleased,
+    until_of,
+    within,
+)
 from sp00ky_store_surreal.surql.loader import surql
 
 LOOK_AGAIN = 0.1
@@ -237,7 +245,9 @@ class Claimer:
             self._connection,
             table,
             runner_id,
+            failures=state.failures(table),
             due=await self._due_now(table, PROBE_WINDOW, SUITED),
+            latest=self._due_last(table),
             take=lambda ids: self._claim_named(table, ids, runner_id),
         )
         if breaker is not None:
@@ -246,7 +256,8 @@ class Claimer:
 
     async def _claim_singly(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         claimed: list[Job] = []
-        state.read(await self._connection.read(surql("claim_shut_backends")), slots)
+        longest = longest_bindings(table for table, _ in slots)
+        state.read(await self._connection.read(surql("claim_shut_backends"), **longest), slots)
         for table, count in slots:
             if state.is_open(table):
                 with state.passing_over(table):
@@ -264,6 +275,11 @@ class Claimer:
         embedded, skipped = self._connection.target.embedded, self._refusals.bindings().get("skipped", [])
         heads = await self._heads.all_kept_up(table)
         return due_now(table, count, skipped, embedded=embedded, heads=heads, more=more)
+
+    def _due_last(self, table: JobTable) -> tuple[str, dict[str, Any]] | None:
+        if self._connection.target.embedded:  # it reads no index from its end
+            return None
+        return due_last(table, PROBE_LATEST, self._refusals.bindings().get("skipped", []), more=SUITED)
 
     async def _claim_named(
         self, table: JobTable, ids: Sequence[RecordID], runner_id: str

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobTable
+from sp00ky_store_surreal.fleet.breaker import longest_bindings
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
 from sp00ky_store_surreal.jobs.claim_offset import Peers
@@ -92,6 +93,7 @@ class ClaimWriter:
 
     def _bindings(self, slots: Slots) -> dict[str, Any]:
         bindings: dict[str, Any] = {"runner": self.runner_id, **self.skipped}
+        bindings |= longest_bindings(table for table, _ in slots)
         for number, (table, count) in enumerate(slots):
             bindings |= {**bindings_of(number, table, count), **limit_bindings(table)}
             bindings[f"after{number}"] = self.groups.after(table)

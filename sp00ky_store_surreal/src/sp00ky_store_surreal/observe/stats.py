@@ -8,7 +8,7 @@ from typing import Any
 
 from sp00ky_core.ports import LONGEST_LEASE, BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.fleet.breaker import breaker_of
+from sp00ky_store_surreal.fleet.breaker import breaker_of, longest_bindings
 from sp00ky_store_surreal.operate.pause import pause_of
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
@@ -38,10 +38,11 @@ class Stats(StorePart):
             for number, each in enumerate(self._tables)
         )
         names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
-        _, *reply = await self._connection.read(statement, **names, longest=duration_text(LONGEST_LEASE))
+        names |= {"longest": duration_text(LONGEST_LEASE), **longest_bindings(self._tables)}
+        _, *reply = await self._connection.read(statement, **names)
         size = len(reply) // max(len(self._tables), 1)
         return {
-            each.backend: _stats(reply[number * size : (number + 1) * size])
+            each.backend: _stats(each, reply[number * size : (number + 1) * size])
             for number, each in enumerate(self._tables)
         }
 
@@ -63,7 +64,7 @@ class Stats(StorePart):
         )
 
 
-def _stats(reply: Sequence[Any]) -> BackendStats:
+def _stats(table: JobTable, reply: Sequence[Any]) -> BackendStats:
     counted, stalled, oldest, _, deferred, waiting, breakers, pauses = reply
     every, others, later = ([*map(count_of, each)] for each in counted)
     pending, first_later, processing, success, failed = (
@@ -79,14 +80,9 @@ def _stats(reply: Sequence[Any]) -> BackendStats:
         deferred=deferred,
         oldest_deferred_s=seconds_of(waiting) if waiting else None,
         oldest_due_s=seconds_of(oldest[0]) if oldest else None,
-        breaker=_breaker(breakers[0]) if breakers else BreakerStats(),
+        breaker=BreakerStats.of(table, breaker_of(breakers[0]) if breakers else None),
         paused=pause_of(pauses[0]) if pauses else None,
     )
-
-
-def _breaker(row: Mapping[str, Any]) -> BreakerStats:
-    breaker = breaker_of(row)
-    return BreakerStats(state=breaker.state, paused_for_s=breaker.paused_for)
 
 
 def _counts_up_to(_connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:

@@ -144,6 +144,17 @@ def due_now(
     return surql("claim_due_now", chosen=choice, more=more), bound
 
 
+def due_last(table: JobTable, count: int, skipped: Sequence[Any], *, more: str) -> tuple[str, dict[str, Any]]:
+    """Write what selects the jobs that became due last, ``count`` of each priority, on a server."""
+    bindings = {"latest": count, **unleased_bindings(table)}
+    bindings |= {"skipped": list(skipped)} if skipped else {}
+    passed = but(bindings if skipped else {}, jobs_of=table) + unleased(table)
+    names = {"table": quoted(table.table), "but": passed}
+    groups = (group_of(rank, embedded=False) for rank in RANKS)
+    latest = (surql("fragments/due_last", group=group, **names).strip() for group in groups)
+    return surql("probe_latest", latest=", ".join(latest), more=more), bindings
+
+
 def first_pending(table: JobTable, *, embedded: bool) -> str:
     """Write an expression for ``run_at`` of the first pending jobs that have no ordering_key.
 

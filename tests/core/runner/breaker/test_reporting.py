@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -563,3 +564,62 @@ async def test_no_job_with_retries_left_fails_in_a_long_outage(make_bench) -> No
         backend.come_back()
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
+
+
+class DeadRoute:
+    """Answers all routes but one, and counts what that was sent."""
+
+    def __init__(self, outcome: Undelivered, route: str = "/spookify") -> None:
+        self.outcome: Outcome = outcome
+        self.route = route
+        self.requests = 0
+
+    def __call__(self, attempt: Attempt) -> Outcome:
+        if attempt.job.path != self.route:
+            return Delivered()
+        self.requests += 1
+        return self.outcome
+
+
+@pytest.mark.parametrize(
+    ("runners", "outcome"),
+    [(1, Undelivered(name="timeout")), (3, Undelivered(name="http_status", code=504))],
+)
+async def test_a_route_that_does_not_answer_holds_up_no_other(
+    make_bench, caplog: pytest.LogCaptureFixture, runners: int, outcome: Undelivered
+) -> None:
+    """However many of its jobs stand before the others, they wait, and use up no retry."""
+    backend = DeadRoute(outcome)
+    bench = await make_bench(backend, concurrency=5, breaker=BreakerConfig(failures=3, interval=0.01))
+    dead = [await bench.add(max_retries=99) for _ in range(300)]
+    others = [await bench.add("/chat") for _ in range(20)]
+    async with AsyncExitStack() as stack:
+        for _ in range(runners):
+            await stack.enter_async_context(bench.runner())
+        for job in [*others, *[await bench.add("/chat") for _ in range(20)]]:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+        assert not await is_open(bench)
+        now = [await bench.store.get(job.id) for job in dead]
+        assert {job.status for job in now} <= {JobStatus.PENDING, JobStatus.PROCESSING}  # given back
+        assert sum(job.retries for job in now) <= backend.requests < 100
+        assert any(job.deferred_since is not None and not job.errors for job in now)
+        backend.outcome = Delivered()
+        for job in dead:
+            assert (await bench.ended(job)).status is JobStatus.SUCCESS
+    facts = [(each.event, each.backend, each.path) for each in caplog.records if hasattr(each, "path")]
+    said = [fact for fact in facts if fact[0].startswith("breaker")]
+    assert {*said} == {("breaker_opened", "api", "/spookify"), ("breaker_closed", "api", "/spookify")}
+    assert len(said) <= 2 * runners  # a line of each runner's, not of each job
+
+
+async def test_where_no_route_answers_it_is_the_backends_breaker_that_opens(make_bench) -> None:
+    bench = await make_bench(concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER))
+    async with bench.runner():
+        for path in ("/spookify", "/chat"):
+            await bench.ended(await bench.add(path))
+        bench.transport.script = Backend(Undelivered(name="http_status", code=504))
+        for _ in range(20):
+            for path in ("/spookify", "/chat"):
+                await bench.add(path, max_retries=9)
+        await until(lambda: is_open(bench))
+        assert len(bench.transport.attempts) <= 2 + 5

@@ -26,13 +26,15 @@ class Queue:
         names: Of all backends that share its table.
         stats: Its numbers.
         series: Its attempts over time; None: the store keeps no rollups.
-        slots: Attempts that the living runners make at a time.
+        in_flight: Attempts that the living runners make now.
+        slots: Attempts that they make at a time, at most.
     """
 
     backend: Backend
     names: tuple[str, ...]
     stats: BackendStats
     series: Series | None
+    in_flight: int
     slots: int
 
 
@@ -73,5 +75,6 @@ def _queue(
         names=names,
         stats=numbers.get(backend.name, BackendStats()),
         series=None if found is None else series_of(found, names),
+        in_flight=sum(each.info.in_flight.get(name, 0) for each in living for name in names),
         slots=sum(each.info.slots.get(backend.name, 0) for each in living),
     )

@@ -25,7 +25,14 @@ from sp00ky_core.breaker import (
     change_after,
 )
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.ports import BreakerResult, Claim, Store, StoreOptions
+from sp00ky_core.ports import (
+    PROBE_WINDOW,
+    BreakerResult,
+    BreakerStats,
+    Claim,
+    Store,
+    StoreOptions,
+)
 from sp00ky_core.stores.ids import new_key
 
 __all__ = ["BreakerConformance"]
@@ -175,6 +182,60 @@ class BreakerConformance(StoreHarness):
                 assert [job.id for job in probe] == [expected.id]
                 await self._after(store, api, ProbeWithoutNews(runner_id=RUNNER), probe.breakers[api])
 
+    async def test_routes_take_turns_to_be_probed(self, guarded_options: StoreOptions, api: str) -> None:
+        dead, alive = "/dead", "/alive"
+        async with self.opened(guarded_options, routes=frozenset({dead, alive})) as store:
+            await self.add(store, 3, backend=api, path=dead, max_retries=9)
+            await self.add(store, 2, backend=api, path=alive, max_retries=1, priority=0)
+            await self.add(store, 2, backend=api, path=alive, max_retries=0)
+            await self._open(store, api, SHORT)
+            probed = []
+            for _ in range(4):
+                claim = await self._probe(store, api)
+                probed += [job.path for job in claim]
+                await self._after(
+                    store, api, ProbeFailed(runner_id=RUNNER), claim.breakers[api], interval=SHORT
+                )
+            assert sorted(probed) == [alive, alive, dead, dead]
+            assert probed[0] != probed[1]
+            assert [job.path for job in await self._probe(store, api)] == [dead]  # it has retries left
+
+    async def test_a_route_behind_a_thousand_jobs_of_another_is_probed_too(
+        self, guarded_options: StoreOptions, api: str
+    ) -> None:
+        dead, alive = "/dead", "/alive"
+        async with self.opened(guarded_options, routes=frozenset({dead, alive})) as store:
+            if not store.capabilities.shared:
+                return
+            await self.add(store, PROBE_WINDOW + 100, backend=api, path=dead, max_retries=9)
+            await self.add(store, backend=api, path=alive, max_retries=9)
+            await self._open(store, api, SHORT)
+            probed = set()
+            for _ in range(2):
+                claim = await self._probe(store, api)
+                probed |= {job.path for job in claim}
+                await self._after(
+                    store, api, ProbeFailed(runner_id=RUNNER), claim.breakers[api], interval=SHORT
+                )
+            assert probed == {dead, alive}
+
+    async def test_what_a_clock_ahead_has_paused_is_not_paused(
+        self, guarded_options: StoreOptions, api: str
+    ) -> None:
+        async with self.opened(guarded_options, longest_pause=LONG / 2) as store:
+            await self.add(store, 3, backend=api)
+            paused = (await self._after(store, api, Answered(retry_after=LONG))).breaker
+            assert (paused.state, paused.paused_for) == (BreakerState.CLOSED, 0)
+            assert len(await store.claim({api: 1}, RUNNER)) == 1
+            assert (await store.stats())[api].breaker == BreakerStats()
+            assert (await self._open(store, api, LONG)).breaker.paused_for == 0
+            probe = await self._probe(store, api)
+            assert len(probe) == 1
+            failed = ProbeFailed(runner_id=RUNNER)
+            after = await self._after(store, api, failed, probe.breakers[api], interval=LONG / 4)
+            assert LONG / 5 < after.breaker.paused_for <= LONG / 4
+            assert await store.claim({api: 1}, RUNNER) == []
+
     async def test_a_probe_that_is_answered_closes_it(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)
@@ -266,6 +327,7 @@ class BreakerConformance(StoreHarness):
             return  # no other process can have opened it
         async with self.opened(guarded_options, breaker=False) as other:
             assert len(await other.claim({api: 5}, RUNNER)) == 5
+            assert (await other.stats())[api].breaker == BreakerStats()  # it keeps nothing from being sent
 
     async def _after(
         self,

@@ -36,7 +36,7 @@ RECENT = timedelta(minutes=15)
 
 MOST_ERRORS = 8
 
-COLUMNS = ("backend", "pending", "due", "in flight", "done/s", "fail/s", "failed", "oldest", "breaker")
+COLUMNS = ("backend", "pending", "due", "processing", "done/s", "fail/s", "failed", "oldest", "breaker")
 
 
 @attrs.define

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import attrs
 
-from sp00ky_core.backend import Backend
+from sp00ky_core.backend import Backend, stored_table
 from sp00ky_core.breaker import (
     Breaker,
+    BreakerChange,
     BreakerEvent,
     BreakerState,
     ProbeWithoutNews,
@@ -53,7 +54,13 @@ class Breakers:
 
     def __attrs_post_init__(self) -> None:
         self._seen = {
-            name: SeenBreaker(name, backend.config.breaker, self._options.clock, self._options.poll)
+            name: SeenBreaker(
+                name,
+                backend.config.breaker,
+                self._options.clock,
+                self._options.poll,
+                several_routes=len(stored_table(backend).routes) > 1,
+            )
             for name, backend in self._backends.items()
             if backend.config.breaker is not None
         }
@@ -68,19 +75,41 @@ class Breakers:
         seen = self._seen.get(held.backend.table.backend)
         return seen is None or seen.view is NEW or held.is_probe or seen.lets_through
 
+    def route_wait(self, held: Held) -> float:
+        """Return the seconds by which to defer a job, for the breaker of its route is open; 0: it is sent."""
+        seen = self._seen.get(held.backend.table.backend)
+        if seen is None or seen.routes.are_closed:
+            return 0.0
+        job = held.job
+        wait = seen.routes.wait(
+            job.path,
+            job.id,
+            self._options.clock(),
+            waited=held.waited,
+            lease=held.table.probe_lease,
+            has_retries=job.retries < job.max_retries,
+        )
+        return 0.0 if held.is_probe else wait
+
     def note(self, held: Held, outcome: Outcome) -> bool:
         """Count an attempt's outcome; whether the attempt doesn't count, and its job is to be given back.
 
         That is so for a probe that couldn't even connect.
         """
         seen = self._seen.get(held.backend.table.backend)
-        if seen is None or (seen.view is NEW and isinstance(outcome, Delivered) and not held.is_probe):
-            return False  # as nearly always
+        if seen is None:
+            return False
+        now = self._options.clock()
+        if isinstance(outcome, Delivered) and seen.routes.answered(held.job.path, now):
+            if seen.view is NEW and not held.is_probe:
+                return False  # as nearly always
+        elif self._note_route(seen, held, outcome, now) and not held.is_probe:
+            return False
         event = event_of(
             outcome,
             cap=held.backend.config.retry.cap,
             probe_of=self._options.runner_id if held.is_probe else None,
-            took=self._options.clock() - (held.started_at or held.claimed_at),
+            took=now - (held.started_at or held.claimed_at),
         )
         was_probe = self._end_probe(seen, held)
         if isinstance(outcome, Undelivered):
@@ -88,6 +117,16 @@ class Breakers:
         if event is not None:
             self._note(seen, event)
         return was_probe and never_connected(outcome)
+
+    def _note_route(self, seen: SeenBreaker, held: Held, outcome: Outcome, now: float) -> bool:
+        """Count an outcome for the breaker of the job's route; whether it is for that one alone."""
+        job, started_at = held.job, held.started_at or held.claimed_at
+        is_own = seen.routes.is_own(job.path, outcome, started_at)
+        took = now - started_at
+        change = seen.routes.note(job.path, job.id, outcome, now, took=took, is_own=is_own)
+        if change is not None:
+            _log_route(seen.backend, job.path, change, outcome)
+        return is_own
 
     async def heard(self, held: Held) -> None:
         """Return once the fleet may know what is noted of the job's backend by now."""
@@ -98,7 +137,10 @@ class Breakers:
     def unsent(self, held: Held) -> None:
         """Note a claim without an outcome: if it is a probe, another runner may take the next one."""
         seen = self._seen.get(held.backend.table.backend)
-        if seen is not None and self._end_probe(seen, held):
+        if seen is None:
+            return
+        seen.routes.unsent(held.job.path, held.job.id, self._options.clock())
+        if self._end_probe(seen, held):
             self._note(seen, ProbeWithoutNews(runner_id=self._options.runner_id))
 
     def lost(self, runners: Collection[str]) -> None:
@@ -151,6 +193,7 @@ class Breakers:
             if self._is_mine(breaker):
                 _mark_probe(seen, helds)
             seen.claimed(breaker)
+            self._note_closed(before, seen)
             _log_change(before, seen)
             if self._is_mine(seen.stored) and not seen.probes and not seen.has_unwritten:
                 # The claim that took this probe had its reply lost.
@@ -158,6 +201,11 @@ class Breakers:
 
     def _is_mine(self, breaker: Breaker) -> bool:
         return breaker.state is BreakerState.HALF_OPEN and breaker.probe_runner == self._options.runner_id
+
+    def _note_closed(self, before: Breaker, seen: SeenBreaker) -> None:
+        """Note that another runner has closed a breaker, if one has: some route was answered."""
+        if _has_closed(before, seen.stored):
+            seen.routes.answered_elsewhere(self._options.clock())
 
     # --- for the fleet ---
 
@@ -197,6 +245,8 @@ class Breakers:
             seen.failed()
             raise
         is_written = seen.written(result)
+        if not is_written:
+            self._note_closed(before, seen)
         _log_change(before, seen)
         if is_written and (change.opens or change.closes):
             state = BreakerState.OPEN if change.opens else BreakerState.CLOSED
@@ -212,6 +262,22 @@ def _mark_probe(seen: SeenBreaker, helds: Sequence[Held]) -> None:
         seen.probes += 1
 
 
+def _has_closed(before: Breaker, after: Breaker) -> bool:
+    return before.state is not BreakerState.CLOSED and after.state is BreakerState.CLOSED
+
+
+def _log_route(backend: str, route: str, change: BreakerChange, outcome: Outcome) -> None:
+    """Log what has become of a route's breaker, if it is news."""
+    if change.opens and isinstance(outcome, Undelivered):
+        text = "backend %s: %.100r doesn't answer in time (%.200s): its jobs wait, others are sent; %s"
+        retry = f"one of them is tried in {change.pause:.1f} s, then less often"
+        facts = {"event": "breaker_opened", "backend": backend, "path": route}
+        logger.warning(text, backend, route, said(outcome), retry, extra=facts)
+    elif change.closes:
+        facts = {"event": "breaker_closed", "backend": backend, "path": route}
+        logger.warning("backend %s: %.100r answers again: its jobs are sent", backend, route, extra=facts)
+
+
 def _log_change(before: Breaker, seen: SeenBreaker) -> None:
     """Log what has become of a breaker, if it is news."""
     was_closed, is_closed = (each.state is BreakerState.CLOSED for each in (before, seen.stored))
@@ -219,7 +285,7 @@ def _log_change(before: Breaker, seen: SeenBreaker) -> None:
         text = "backend %s is unavailable: its jobs wait until it answers again%s"
         facts = {"event": "breaker_opened", "backend": seen.backend}
         logger.warning(text, seen.backend, seen.problem, extra=facts)  # others' attempts are in their logs
-    elif is_closed and not was_closed:
+    elif _has_closed(before, seen.stored):
         facts = {"event": "breaker_closed", "backend": seen.backend}
         logger.warning("backend %s answers again: its jobs are delivered", seen.backend, extra=facts)
     elif is_closed and not before.paused_for and seen.stored.paused_for and seen.pause_is_news(WINDOW):

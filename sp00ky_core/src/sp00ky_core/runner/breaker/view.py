@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import attrs
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerEvent, BreakerState, change_after
+from sp00ky_core.breaker import Breaker, BreakerChange, BreakerEvent, RouteBreakers, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import BreakerResult
 
@@ -30,10 +30,23 @@ have reported that it is closed."""
 
 
 class SeenBreaker:
-    """One backend's breaker as this runner sees it: its own attempts count before they are written."""
+    """One backend's breaker as this runner sees it: its own attempts count before they are written.
 
-    def __init__(self, backend: str, config: BreakerConfig, clock: Callable[[], float], poll: float) -> None:
+    Attributes:
+        routes: Those of its routes, which are this runner's alone.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        config: BreakerConfig,
+        clock: Callable[[], float],
+        poll: float,
+        *,
+        several_routes: bool = False,
+    ) -> None:
         self.backend = backend
+        self.routes: RouteBreakers = RouteBreakers(backend, config, several=several_routes)
         self._config = config
         self._clock = clock
         self._poll = poll  # seconds after which it is read again, whatever was known of it
@@ -88,7 +101,7 @@ class SeenBreaker:
             return float("inf")
         longest = LOOK_AGAIN if self._signalled else self._poll
         since = self._clock() - self._looked_at
-        return max(min(_silent_for(self.view), longest - since), 0.0)
+        return max(min(self.view.silent_for, longest - since), 0.0)
 
     def signal(self) -> None:
         """There may be work; it may be because the breaker is closed."""
@@ -105,7 +118,7 @@ class SeenBreaker:
         self._unwritten = [*self._unwritten, event][-MOST_UNWRITTEN:]
         self._noted += 1
         self._looked_at = self._clock()
-        self.view = _or_new(_changed(self.view, change))
+        self.view = _or_new(change.of(self.view))
         return True
 
     async def heard(self) -> None:
@@ -181,7 +194,7 @@ class SeenBreaker:
         self.stored = view = _or_new(breaker)
         for event in (*self._being_written, *self._unwritten):
             change = change_after(self.backend, view, event, self._config)
-            view = view if change is None else _changed(view, change)
+            view = view if change is None else change.of(view)
         self.view = _or_new(view)
 
     def _age(self) -> None:
@@ -199,45 +212,16 @@ def _change_after_all(
     for event in events:
         change = change_after(backend, after, event, config)
         if change is not None:
-            after = _changed(after, change)
+            after = change.of(after)
             pause = change.pause if whole is None else max(change.pause, whole.pause)
             whole = attrs.evolve(change, before=breaker, pause=pause)
     return None if after == breaker else whole
 
 
-def _changed(breaker: Breaker, change: BreakerChange) -> Breaker:
-    """Return a breaker once a change is written."""
-    keeps_probe = change.to is BreakerState.HALF_OPEN
-    return Breaker(
-        state=change.to,
-        failures=change.failures,
-        paused_for=max(breaker.paused_for, change.pause),
-        probe_runner=breaker.probe_runner if keeps_probe else None,
-        probe_for=breaker.probe_for if keeps_probe else 0.0,
-    )
-
-
 def _after(breaker: Breaker, seconds: float) -> Breaker:
-    """Return a breaker so much later, if no runner changes it."""
-    if breaker is NEW:
-        return NEW
-    probe_for = max(breaker.probe_for - seconds, 0.0)
-    is_over = breaker.state is BreakerState.HALF_OPEN and probe_for <= 0
-    later = attrs.evolve(
-        breaker,
-        state=BreakerState.OPEN if is_over else breaker.state,
-        paused_for=max(breaker.paused_for - seconds, 0.0),
-        probe_for=probe_for,
-    )
-    return _or_new(later)
+    return NEW if breaker is NEW else _or_new(breaker.after(seconds))
 
 
 def _or_new(breaker: Breaker) -> Breaker:
     """Return ``NEW`` itself where it is equal: whether it is can then be asked for each job."""
     return NEW if breaker == NEW else breaker
-
-
-def _silent_for(breaker: Breaker) -> float:
-    if breaker.state is BreakerState.HALF_OPEN:
-        return max(breaker.probe_for, breaker.paused_for)
-    return breaker.paused_for

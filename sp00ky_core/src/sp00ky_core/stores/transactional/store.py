@@ -154,8 +154,8 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Store.change_breaker``."""
-        self._of_backend(change.backend)
-        result = await self._executor.write(partial(change_breaker, change=change))
+        table = self._of_backend(change.backend)
+        result = await self._executor.write(partial(change_breaker, table=table, change=change))
         if result.written and change.closes:
             self._notifications.send(work=True)
         return result

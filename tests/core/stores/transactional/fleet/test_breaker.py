@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from tests.core.stores.transactional.conftest import SqliteSession, overtaken
+from tests.core.stores.transactional.conftest import API, MAIL, SqliteSession, overtaken
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker, read_breakers
@@ -15,51 +15,51 @@ OPENED = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, fa
 
 
 async def test_a_change_is_written_once(session: SqliteSession) -> None:
-    first = await change_breaker(session, OPENED)
+    first = await change_breaker(session, API, OPENED)
     assert (first.written, first.breaker) == (
         True,
         Breaker(state=BreakerState.OPEN, failures=3, paused_for=5),
     )
     session.pass_time(seconds=2)
-    again = await change_breaker(session, OPENED)
+    again = await change_breaker(session, API, OPENED)
     assert (again.written, again.breaker.paused_for) == (False, 3)
 
 
 async def test_a_row_that_another_transaction_has_locked_is_not_written_twice(session: SqliteSession) -> None:
     """Where a database passes over rows that are locked, the one that is there isn't seen."""
-    await change_breaker(session, OPENED)
+    await change_breaker(session, API, OPENED)
 
     class Skipping(SqliteSession):
         async def select(self, *arguments: Any, lock: bool = False, **options: Any) -> Any:
             return [] if lock else await super().select(*arguments, **options)
 
     session.__class__ = Skipping
-    result = await change_breaker(session, attrs.evolve(OPENED, failures=9))
+    result = await change_breaker(session, API, attrs.evolve(OPENED, failures=9))
     assert (result.written, result.breaker.failures) == (False, 3)
 
 
 async def test_a_change_that_is_overtaken_is_not_written(session: SqliteSession) -> None:
-    await change_breaker(session, OPENED)
+    await change_breaker(session, API, OPENED)
     before = Breaker(state=BreakerState.OPEN, failures=3)
     closed = BreakerChange(backend="api", before=before, to=BreakerState.CLOSED, failures=0)
     overtaken(session, BREAKERS, "UPDATE sp00ky_breaker SET failures = 4")
-    result = await change_breaker(session, closed)
+    result = await change_breaker(session, API, closed)
     assert (result.written, result.breaker.state, result.breaker.failures) == (False, BreakerState.OPEN, 4)
 
 
 async def test_a_pause_is_never_shortened(session: SqliteSession) -> None:
-    await change_breaker(session, OPENED)
+    await change_breaker(session, API, OPENED)
     before = Breaker(state=BreakerState.OPEN, failures=3)
     longer = BreakerChange(backend="api", before=before, to=BreakerState.OPEN, failures=4, pause=1)
-    assert (await change_breaker(session, longer)).breaker.paused_for == 5
+    assert (await change_breaker(session, API, longer)).breaker.paused_for == 5
 
 
 async def test_those_as_if_new_are_left_out(session: SqliteSession) -> None:
-    await change_breaker(session, OPENED)
-    assert set(await read_breakers(session, ["api", "mail"], session.at)) == {"api"}
+    await change_breaker(session, API, OPENED)
+    assert set(await read_breakers(session, [API, MAIL], session.at)) == {"api"}
     before = Breaker(state=BreakerState.OPEN, failures=3)
     await change_breaker(
-        session, BreakerChange(backend="api", before=before, to=BreakerState.CLOSED, failures=0)
+        session, API, BreakerChange(backend="api", before=before, to=BreakerState.CLOSED, failures=0)
     )
     session.pass_time(seconds=9)
-    assert await read_breakers(session, ["api", "mail"], session.at) == {}
+    assert await read_breakers(session, [API, MAIL], session.at) == {}

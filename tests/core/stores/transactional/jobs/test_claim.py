@@ -126,7 +126,7 @@ async def test_a_claim_passes_where_another_has_the_control_row(
 
 async def test_a_probe_takes_the_first_by_priority_and_costs_a_token(session: SqliteSession) -> None:
     change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-    await change_breaker(session, change)
+    await change_breaker(session, API, change)
     session.pass_time(seconds=5)
     await added(session, 2)
     (urgent,) = await added(session, priority=1, ordering_key="k")
@@ -173,7 +173,7 @@ def test_two_claims_as_one() -> None:
 
 async def test_an_open_breaker_lets_one_probe_through_that_can_be_sent(session: SqliteSession) -> None:
     change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-    await change_breaker(session, change)
+    await change_breaker(session, API, change)
     (_, fit), (mail,) = (
         await added(session, path="/gone") + await added(session),
         await added(session, backend="mail"),
@@ -190,7 +190,7 @@ async def test_an_open_breaker_lets_one_probe_through_that_can_be_sent(session: 
 async def opened(session: SqliteSession) -> None:
     """Open the breaker; its pause is over, and a job waits."""
     change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-    await change_breaker(session, change)
+    await change_breaker(session, API, change)
     session.pass_time(seconds=5)
     await added(session)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added, claimed
+from tests.core.stores.transactional.conftest import API, TABLES, SqliteSession, added, claimed
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.ports import BackendStats, Pause
@@ -25,7 +25,7 @@ async def test_numbers(session: SqliteSession) -> None:
     await session.execute("UPDATE job SET run_at = NULL, deferred_since = created_at WHERE rowid = 3")
     session.pass_time(hours=1)
     change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-    await change_breaker(session, change)
+    await change_breaker(session, API, change)
     found = (await stats(session, TABLES))["api"]
     assert (found.pending, found.processing, found.success, found.failed) == (3, 1, 0, 1)
     assert (found.due, found.stalled, found.deferred) == (2, 1, 1)

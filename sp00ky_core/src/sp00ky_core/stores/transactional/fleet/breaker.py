@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sp00ky_core.breaker import Breaker, BreakerChange
 from sp00ky_core.breaker.row import breaker_of, changed, fits
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import BreakerResult
+from sp00ky_core.ports import LONGEST_PROBE, BreakerResult, JobTable
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS
 
 
-async def read_breakers(session: Session, backends: Sequence[str], now: datetime) -> Mapping[str, Breaker]:
-    """Read the breakers of backends, without those that are as if new."""
-    rows = await session.select(BREAKERS, [Is("backend", "in", tuple(backends))])
-    breakers = {row["backend"]: breaker_of(row, now) for row in rows}
+async def read_breakers(session: Session, tables: Iterable[JobTable], now: datetime) -> dict[str, Breaker]:
+    """Read the breakers of tables' backends, without those that are as if new."""
+    by_backend = {table.backend: table for table in tables}
+    rows = await session.select(BREAKERS, [Is("backend", "in", tuple(by_backend))])
+    breakers = {row["backend"]: _breaker(row, by_backend[row["backend"]], now) for row in rows}
     return {backend: breaker for backend, breaker in breakers.items() if breaker != Breaker()}
 
 
-async def change_breaker(session: Session, change: BreakerChange) -> BreakerResult:
+async def change_breaker(session: Session, table: JobTable, change: BreakerChange) -> BreakerResult:
     """Write a change if the breaker is as it was before it."""
     where = [Is("backend", "=", change.backend)]
     row = next(iter(await session.select(BREAKERS, where, lock=True)), None)
     now, written = await session.now(), fits(row or {}, change.before)
     if written:
-        values = changed(row or {}, change, now)
+        values = changed(row or {}, change, now, longest_pause=table.longest_pause)
         if row is None:
             written = await _inserted(session, {"backend": change.backend, **values})
         else:
             written = await session.update(BREAKERS, _guard_of(row), values) > 0
-    breakers = await read_breakers(session, [change.backend], now)
+    breakers = await read_breakers(session, [table], now)
     return BreakerResult(written=written, breaker=breakers.get(change.backend, Breaker()))
 
 
-async def take_probe(session: Session, backend: str, runner_id: str, lease: float) -> Row | None:
+async def take_probe(session: Session, table: JobTable, runner_id: str) -> Row | None:
     """Give a runner the probe of an open breaker; its row as it was, None: another has it, or none is due."""
     now = await session.now()
-    for row in await session.select(BREAKERS, [Is("backend", "=", backend)]):
-        values = {"probe_runner": runner_id, "probe_until": now + timedelta(seconds=lease)}
-        if breaker_of(row, now).wants_probe and await session.update(BREAKERS, _guard_of(row), values):
+    for row in await session.select(BREAKERS, [Is("backend", "=", table.backend)]):
+        values = {"probe_runner": runner_id, "probe_until": now + timedelta(seconds=table.probe_lease)}
+        if _breaker(row, table, now).wants_probe and await session.update(BREAKERS, _guard_of(row), values):
             return row
     return None
 
@@ -49,6 +50,10 @@ async def give_back_probe(session: Session, before: Row) -> None:
     """Undo ``take_probe``, in its transaction: there was no job to try."""
     values = {name: before[name] for name in ("probe_runner", "probe_until")}
     await session.update(BREAKERS, [Is("backend", "=", before["backend"])], values)
+
+
+def _breaker(row: Row, table: JobTable, now: datetime) -> Breaker:
+    return breaker_of(row, now, longest_pause=table.longest_pause, longest_probe=LONGEST_PROBE)
 
 
 def _guard_of(row: Row) -> list[Where]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.breaker import Breaker, route_in_turn
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
@@ -120,7 +120,7 @@ class Claiming:
         pauses = {each: pause_of(row, now) for each, row in controls.items()}
         return State(
             now=now,
-            breakers=dict(await read_breakers(session, backends, now)),
+            breakers=await read_breakers(session, self.slots, now),
             paused={each: seconds_left(pause, now) for each, pause in pauses.items() if pause is not None},
             controls=controls,
         )
@@ -140,6 +140,7 @@ class Claiming:
         now: datetime,
         *,
         columns: Sequence[str] | None = None,
+        latest: bool = False,
     ) -> list[Row]:
         where = [*others_than(self.refused, "claimed", table.table), *unleased(table, now)]
         resting = keys_resting(self.refused, "claimed", table.table)
@@ -148,9 +149,11 @@ class Claiming:
             "columns": columns,
             "lock": columns is None,
             "longest": claimed_lengths(table),
+            "latest": latest,
         }
         rows = await select_due(session, table, where, now, limit=limit + len(unnamed), **options)
-        return [row for row in rows if row["id"] not in unnamed][:limit]
+        rows = [row for row in rows if row["id"] not in unnamed]
+        return rows if latest else rows[:limit]
 
     async def _heads(
         self, session: Session, table: JobTable, now: datetime, *, peek: bool = False
@@ -181,17 +184,28 @@ class Claiming:
     async def _probe(
         self, session: Session, table: JobTable, heads: Sequence[Row], state: State
     ) -> list[Job]:
-        due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
-        window = _first(PROBE_WINDOW, due, heads)
-        best = max(window, key=lambda row: _fitness(row, table), default=None)
+        best = await self._best_probe(session, table, heads, state)
         if best is None:
             return []
-        before = await take_probe(session, table.backend, self.runner_id, table.probe_lease)
+        before = await take_probe(session, table, self.runner_id)
         job = None if before is None else await self._claim_row(session, table, best, state.now)
         if before is not None and job is None:
             await give_back_probe(session, before)
-        state.breakers.update(await read_breakers(session, [table.backend], state.now))
+        state.breakers.update(await read_breakers(session, [table], state.now))
         return [] if job is None else [job]
+
+    async def _best_probe(
+        self, session: Session, table: JobTable, heads: Sequence[Row], state: State
+    ) -> Row | None:
+        due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
+        window = _first(PROBE_WINDOW, due, heads)
+        if len(due) == PROBE_WINDOW:
+            window += await self._due(session, table, PROBE_LATEST, state.now, columns=HEAD, latest=True)
+        fittest = max((_fitness(row, table) for row in window), default=None)
+        fit = [row for row in window if _fitness(row, table) == fittest]
+        routes = {row["path"] for row in fit if row["path"] in table.routes}
+        turn = route_in_turn(routes, state.breaker(table).failures) if routes else None
+        return next((row for row in fit if turn in {None, row["path"]}), None)
 
     async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
         if not self.apart:

@@ -29,17 +29,21 @@ async def select_due(
     columns: Sequence[str] | None = None,
     longest: Mapping[str, int] = NO_LENGTHS,
     lock: bool = False,
+    latest: bool = False,
 ) -> list[Row]:
-    """Select pending rows without a key that are due, the first to be claimed first."""
+    """Select pending rows without a key that are due, the first to be claimed first.
+
+    ``latest``: those that became due last instead, up to the limit of each priority.
+    """
     rows: list[Row] = []
     options: dict[str, Any] = {
-        "order": ("run_at", "id"),
+        "order": ("-run_at", "-id") if latest else ("run_at", "id"),
         "columns": columns,
         "longest": longest,
         "lock": lock,
     }
     for ranges in await priority_ranges(session, table):
-        left, found = limit - len(rows), list[Row]()
+        left, found = limit if latest else limit - len(rows), list[Row]()
         for each in ranges if left > 0 else ():
             conditions = [*UNORDERED, *where, each]
             found += await select_up_to(session, table, conditions, "run_at", now, limit=left, **options)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import attrs
 
-from sp00ky_core.breaker import Breaker
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
@@ -33,20 +32,16 @@ async def stats(
     """Return each backend's numbers, each of them up to ``limit``."""
     now = await session.now()
     backends = [table.backend for table in tables]
-    breakers = await read_breakers(session, backends, now)
+    breakers = await read_breakers(session, tables, now)
     controls = await read_controls(session, backends)
     return {
         table.backend: attrs.evolve(
             await _stats(session, table, now, limit),
-            breaker=_breaker(breakers.get(table.backend, Breaker())),
+            breaker=BreakerStats.of(table, breakers.get(table.backend)),
             paused=pause_of(controls.get(table.backend, {}), now),
         )
         for table in tables
     }
-
-
-def _breaker(breaker: Breaker) -> BreakerStats:
-    return BreakerStats(state=breaker.state, paused_for_s=breaker.paused_for)
 
 
 async def _stats(session: Session, table: JobTable, now: datetime, limit: int | None) -> BackendStats:

@@ -94,11 +94,10 @@ FUZZ_TESTS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, words, the map of the code, changelog fragments and workflows."""
+    """Check style, format, the map of the code, changelog fragments and workflows."""
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
-    session.run("python", "-m", "tools.words")
     session.run("python", "-m", "tools.architecture", "--check")
     draft = ("--draft", "--config", "pyproject.toml", "--name", "draft", "--version", "next")
     for distribution in DISTRIBUTIONS:

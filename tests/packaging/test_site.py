@@ -6,13 +6,11 @@ The site itself is built, and looked at in a browser, by ``nox -s docs``.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from pathlib import Path
 
 import pytest
-from tools.pictures import manifest
-from tools.site import built, navigation, public, reference, schema
+from tools.site import navigation, public, reference, schema
 from tools.site.markdown import relative
 from tools.site.pages import collect, links, page_places, stage
 
@@ -135,42 +133,8 @@ def test_a_broken_link_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert stage(tmp_path) == ["docs/operating.md: the link to nope.md leads nowhere"]
 
 
-def test_the_built_pages_are_checked(tmp_path: Path) -> None:
-    (tmp_path / "a.html").write_text(
-        '<a href="b.html#there">b</a> <a href="c.html">c</a> <a href="b.html#no">n</a>'
-    )
-    (tmp_path / "b.html").write_text(
-        '<p id="there"><script src="https://cdn.invalid/x.js"></script><img src="x.png">'
-    )
-    (tmp_path / "d.html").write_text("<td>Sentinel.UNSET</td><td>&lt;function f at 0x7f&gt;</td>")
-    assert built.problems(tmp_path) == [
-        "a.html: the link to b.html#no leads to a page without that anchor",
-        "a.html: the link to c.html leads nowhere",
-        "b.html: it loads https://cdn.invalid/x.js",
-        "b.html: it shows x.png, which is missing",
-        "d.html: it shows an object as Python prints it: 'Sentinel.'",
-        "d.html: it shows an object as Python prints it: 'at 0x'",
-    ]
-
-
 def test_links_between_pages_are_relative() -> None:
     assert relative(Path("reference/errors.md"), Path("reference/python/sp00ky_core.md")) == "../errors.md"
-
-
-def test_no_picture_is_older_than_its_sources() -> None:
-    assert manifest.outdated() == []
-
-
-def test_an_outdated_picture_is_named(tmp_path: Path) -> None:
-    known = json.loads(manifest.MANIFEST.read_text())
-    known["job-life.svg"]["docs/images/job-life.mmd"] = "another one"
-    (tmp_path / "manifest.json").write_text(json.dumps(known))
-    for name in ("job-life.svg", "lease.svg", "dashboard-job.png", "stranger.png"):
-        (tmp_path / name).touch()
-    assert manifest.outdated(tmp_path) == [
-        "docs/images/job-life.svg is older than docs/images/job-life.mmd: run nox -s screenshots",
-        "docs/images/stranger.png: nothing makes it, see tools/pictures/manifest.py",
-    ]
 
 
 def test_the_outbox_is_shown_with_what_its_bases_have(written: dict[str, str]) -> None:

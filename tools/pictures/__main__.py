@@ -10,22 +10,15 @@ import sys
 from collections.abc import Sequence
 
 from tools.pictures import dashboard, diagrams, terminal
-from tools.pictures.manifest import IMAGES, record
+from tools.sources import ROOT
 
-MAKERS = {
-    "dashboard": (dashboard.take, ["dashboard-*.png"]),
-    "terminal": (terminal.take, ["terminal-*.svg", "demo.svg"]),
-    "diagrams": (diagrams.draw, [each.with_suffix(".svg").name for each in IMAGES.glob("*.mmd")]),
-}
-"""What makes pictures, and which."""
+MAKERS = {"dashboard": dashboard.take, "terminal": terminal.take, "diagrams": diagrams.draw}
 
 
 async def main(names: Sequence[str]) -> None:
-    """Make pictures, and write down of what."""
+    """Make the pictures of these kinds."""
     for name in names or MAKERS:
-        make, patterns = MAKERS[name]
-        await make(IMAGES)
-        record(patterns)
+        await MAKERS[name](ROOT / "docs" / "images")
 
 
 if __name__ == "__main__":

@@ -1,31 +1,26 @@
-"""List every public name of the distributions, its definition and its docstring.
+"""List every public name of the distributions, its definition and its docstring, as griffe reads the sources.
 
 Public is what a public room's ``__all__`` declares: a distribution's package, and in the core and the
-conformance kit its own modules and packages too. Definitions are read from the sources, so that a constant's
-docstring (the text below it) counts as well.
+conformance kit its own modules and packages too.
 """
 
 from __future__ import annotations
 
-import ast
-import importlib
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import attrs
+import griffe
 
 from tools.sources import distributions
 
-__all__ = ["PublicName", "definition", "first_line", "names", "rooms", "undocumented"]
+__all__ = ["PublicName", "first_line", "names", "rooms", "undocumented"]
 
 KITS = ("sp00ky_core", "sp00ky_conformance")
 """Packages whose rooms are public as well; of others it is what the package itself exports."""
 
 DEEPER = ("sp00ky_core.stores.transactional", "sp00ky_django.testing")
 """Public rooms inside others, and of distributions whose rooms aren't public as such."""
-
-ASSIGNMENTS = ast.Assign | ast.AnnAssign | ast.AugAssign
 
 PRIVATE = ("sp00ky_core.cli",)
 """Rooms whose surface is another one: the command line."""
@@ -49,105 +44,48 @@ class PublicName:
 
 
 @cache
-def sources() -> dict[str, Path]:
-    """Map each module of the distributions to its file."""
-    found: dict[str, Path] = {}
-    for package in distributions():
-        for file in sorted(package.rglob("*.py")):
-            parts = (package.name, *file.relative_to(package).with_suffix("").parts)
-            found[".".join(parts).removesuffix(".__init__")] = file
-    return found
+def _sources() -> griffe.GriffeLoader:
+    packages = sorted(distributions(), key=lambda package: package.name != KITS[0])
+    loader = griffe.GriffeLoader(search_paths=[package.parent for package in packages])
+    for package in packages:
+        loader.load(package.name)
+    return loader
+
+
+def _candidates() -> Iterator[str]:
+    for name, package in _sources().modules_collection.members.items():
+        yield name
+        if name in KITS:
+            yield from sorted(f"{name}.{inner}" for inner in package.modules if not inner.startswith("_"))
+        yield from (room for room in DEEPER if room.startswith(f"{name}."))
 
 
 def rooms() -> list[str]:
     """List the public modules, each package before its rooms."""
-    packages = sorted((package.name for package in distributions()), key=lambda name: name != KITS[0])
-    inside = [module for module in sources() if module.rpartition(".")[0] in KITS and module not in PRIVATE]
-    found = [*packages, *inside, *DEEPER]
-    return sorted(filter(_has_all, found), key=lambda module: (packages.index(module.split(".")[0]), module))
+    rooms = [name for name in _candidates() if _sources().modules_collection[name].exports]
+    return [name for name in dict.fromkeys(rooms) if name not in PRIVATE]
 
 
-def _has_all(module: str) -> bool:
-    return any(isinstance(node, ASSIGNMENTS) and _assigns(node, "__all__") for node in _body(module))
-
-
-def names(room: str) -> list[PublicName]:
+@cache
+def names(room: str) -> tuple[PublicName, ...]:
     """List what a room exports, in its order."""
-    found = []
-    for name in importlib.import_module(room).__all__:
-        if name != "__version__":
-            module, text = definition(room, name)
-            found.append(PublicName(room=room, name=name, target=f"{module}.{name}", text=text))
-    return found
+    module = _sources().modules_collection[room]
+    exported = [str(name) for name in module.exports if name != "__version__"]
+    return tuple(_public(room, module[name]) for name in exported)
+
+
+def _public(room: str, member: griffe.Object | griffe.Alias) -> PublicName:
+    definition = member.final_target if isinstance(member, griffe.Alias) else member
+    text = definition.docstring.value if definition.docstring else None
+    return PublicName(room=room, name=member.name, target=definition.path, text=text)
 
 
 def undocumented() -> list[str]:
     """List the public names whose definition has no docstring, with the place to write it."""
-    bare = {each.target for room in rooms() for each in names(room) if not (each.text or "").strip()}
+    bare = {public.target for room in rooms() for public in names(room) if not (public.text or "").strip()}
     return sorted(bare)
 
 
 def first_line(text: str | None) -> str:
     """Return a docstring's first sentence, as one line."""
     return " ".join((text or "").partition("\n\n")[0].split())
-
-
-def definition(module: str, name: str) -> tuple[str, str | None]:
-    """Return the module that defines a name which another one may only import, and its docstring.
-
-    Raises:
-        LookupError: no module of the distributions defines it.
-    """
-    body = _body(module)
-    for index, node in enumerate(body):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
-            return module, ast.get_docstring(node)
-        if isinstance(node, ASSIGNMENTS) and _assigns(node, name):
-            return module, _below(body, index)
-    for source in _origins(module, name):
-        try:
-            return definition(source, name)
-        except LookupError:
-            continue
-    raise LookupError(f"{module}.{name} has no definition in the sources")
-
-
-@cache
-def _body(module: str) -> list[ast.stmt]:
-    body = ast.parse(sources()[module].read_text()).body
-    return [inner for node in body for inner in _guarded(node) if not _is_overload(inner)]
-
-
-def _is_overload(node: ast.stmt) -> bool:
-    """Tell a signature of a function, which says nothing, from the function."""
-    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
-    return any(isinstance(each, ast.Name) and each.id == "overload" for each in decorators)
-
-
-def _guarded(node: ast.stmt) -> Iterator[ast.stmt]:
-    """Yield a statement, and what stands in an ``if TYPE_CHECKING:``, where lazy imports are declared."""
-    yield node
-    if isinstance(node, ast.If):
-        yield from node.body
-
-
-def _assigns(node: ast.Assign | ast.AnnAssign | ast.AugAssign, name: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    flat = [each for target in targets for each in ast.walk(target)]
-    return any(isinstance(each, ast.Name) and each.id == name for each in flat)
-
-
-def _below(body: list[ast.stmt], index: int) -> str | None:
-    following = body[index + 1] if index + 1 < len(body) else None
-    if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-        return str(following.value.value)
-    return None
-
-
-def _origins(module: str, name: str) -> Iterator[str]:
-    """Yield the modules that a name may be imported from."""
-    for node in _body(module):
-        if isinstance(node, ast.ImportFrom) and node.module in sources():
-            imported = {each.name for each in node.names}
-            if imported & {name, "*"}:
-                yield node.module

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tools.release import record
-from tools.release.distribution import Distribution
+from tools import release
+from tools.release import Distribution
 
 RENDERED = "# {name} 0.2.0 (2026-11-26)\n\n## Features\n\n- It ships.\n"
 
@@ -15,7 +15,7 @@ RENDERED = "# {name} 0.2.0 (2026-11-26)\n\n## Features\n\n- It ships.\n"
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the distributions for which towncrier is run, in place of it."""
     names: list[str] = []
-    monkeypatch.setattr(record, "towncrier", lambda each, *_: names.append(each.name))
+    monkeypatch.setattr(release, "towncrier", lambda each, *_: names.append(each.name))
     return names
 
 
@@ -34,7 +34,7 @@ def test_a_changelog_that_has_the_version_stays_as_it_is(tmp_path: Path, rendere
     known = distribution(tmp_path / "known", has_section=True, has_fragment=False)
     changed = distribution(tmp_path / "changed", has_section=False, has_fragment=True)
     unchanged = distribution(tmp_path / "unchanged", has_section=False, has_fragment=False)
-    record.render([known, changed, unchanged])
+    release.render([known, changed, unchanged])
     assert rendered == ["changed", "unchanged"]
 
 
@@ -42,5 +42,5 @@ def test_a_fragment_beside_the_versions_section_is_refused(tmp_path: Path, rende
     late = distribution(tmp_path / "late", has_section=True, has_fragment=True)
     changed = distribution(tmp_path / "changed", has_section=False, has_fragment=True)
     with pytest.raises(SystemExit, match=r"late/changelog\.d/\+new\.feature\.md"):
-        record.render([changed, late])
+        release.render([changed, late])
     assert rendered == []

@@ -1,4 +1,4 @@
-"""Check the words: first lines, words that the field doesn't use, described fields, sizes, long prose.
+"""Check the words: first lines, words that the field doesn't use, described fields, long prose.
 
 ``python -m tools.words`` prints what it finds, a line each, and exits 1 where there is something. Arguments:
 the folders and files to look at (by default all); ``--without FOLDER`` leaves one out, and may be repeated.

@@ -234,6 +234,8 @@ def _claim_of(job: Job) -> tuple[str, int, str | None]:
 def _loss(job: Job, dead: Collection[str]) -> str:
     if job.lease_until is None:
         return "processing without a lease: a client or an older runner wrote it so"
+    if not job.lease_epoch:
+        return "no claim wrote its lease"
     if job.runner_id in dead:
         return f"its runner {job.runner_id} stopped beating"
     if job.updated_at and (job.lease_until - job.updated_at).total_seconds() > LONGEST_LEASE:

@@ -100,6 +100,7 @@ _CONFLICT = re.compile(
     r"(Cannot COMMIT: |There was a problem with [a-z -]+: )?"
     r"(Failed to commit transaction due to a read or write conflict|Transaction (write )?conflict)"
     r".*This transaction can be retried$"
+    r"|Index building has been cancelled: .* was replaced mid-transaction"
 )
 _MISSING = re.compile(r"The (table|namespace|database) '(.*)' does not exist$")
 _NOWHERE = re.compile(r"Specify a (namespace|database) to use$")

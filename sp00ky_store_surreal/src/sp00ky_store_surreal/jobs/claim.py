@@ -26,6 +26,7 @@ from sp00ky_store_surreal.fleet.breaker import SUITED, take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
 from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRefusals
 from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
@@ -48,8 +49,10 @@ class Claimer:
         quarantine: Quarantine,
         peers: Peers,
         signals: Signals,
+        index: ClaimIndex,
     ) -> None:
         self._connection = connection
+        self._index = index
         self._peers = peers
         self._signals = signals
         self._heads = Heads(connection)
@@ -159,7 +162,8 @@ class Claimer:
         return RANKS if self._groups.are_in(table) else (0,)
 
     def _writer(self, runner_id: str) -> ClaimWriter:
-        return ClaimWriter(runner_id=runner_id, groups=self._groups, skipped=self._refusals.bindings())
+        skipped = self._refusals.bindings()
+        return ClaimWriter(runner_id=runner_id, groups=self._groups, index=self._index, skipped=skipped)
 
     def _note(self, table: JobTable, count: int, part: Part, state: ClaimState) -> bool:
         """Take note of what a part has seen; return whether the table is to be claimed again, at once."""
@@ -263,7 +267,8 @@ class Claimer:
         """Write what selects the first due jobs, and what it binds."""
         embedded, skipped = self._connection.target.embedded, self._refusals.bindings().get("skipped", [])
         heads = await self._heads.all_kept_up(table)
-        return due_now(table, count, skipped, embedded=embedded, heads=heads, more=more)
+        asked = self._index.asked(table)
+        return due_now(table, count, skipped, embedded=embedded, heads=heads, asked=asked, more=more)
 
     async def _claim_named(
         self, table: JobTable, ids: Sequence[RecordID], runner_id: str
@@ -271,7 +276,8 @@ class Claimer:
         limit = within(embedded=self._connection.target.embedded)
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
-            f"{surql('fragments/let_now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
+            f"{surql('fragments/let_now')}LET $ids = [$id];"
+            f"{limited_at_once(one, table, '', self._index.asked(table))}['one', $rows];"
         )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
         bound |= {"runner": runner_id, "backend": table.backend}

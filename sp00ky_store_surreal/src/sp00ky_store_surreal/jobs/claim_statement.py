@@ -10,6 +10,7 @@ import attrs
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.jobs.claim_offset import Peers
 from sp00ky_store_surreal.surql.claim_parts import (
     RANKS,
@@ -34,11 +35,13 @@ class ClaimWriter:
     Attributes:
         runner_id: The runner's.
         groups: What claims have seen.
+        index: Whether the index of claims can be trusted.
         skipped: Binds the rows that are passed over; empty where there are none.
     """
 
     runner_id: str
     groups: Groups
+    index: ClaimIndex
     skipped: Mapping[str, Any]
 
     def alone(self, slots: Slots) -> tuple[str, dict[str, Any]]:
@@ -71,6 +74,7 @@ class ClaimWriter:
         for number, (table, count) in enumerate(slots):
             n, start = str(number), peers.start(self.runner_id, count)
             passed = but(self.skipped, jobs_of=table if table.table in mixed else None) + unleased(table)
+            passed += self.index.asked(table).pending
             names = {"table": quoted(table.table), "n": n, "but": passed}
             due = {}
             for rank in RANKS if self._looks_wide(table) else (0,):
@@ -99,16 +103,22 @@ class ClaimWriter:
 
     def _claimed(self, n: str, table: JobTable, due: Mapping[int, str], part: str, slots: Slots) -> str:
         """Write a backend's choice and claim; stale keys are freed in the claim's own transaction."""
-        choice = self._choice(n, table, due)
+        choice, asked = self._choice(n, table, due), self.index.asked(table)
         if not self._looks_wide(table):
-            return limited(choice, part, table, n)
+            return limited(choice, part, table, n, asked=asked)
         part = surql("claim_lift_stale_keys", n=n) + part
-        return limited(choice, part, table, n, at_once=len(slots) == 1)
+        return limited(choice, part, table, n, at_once=len(slots) == 1, asked=asked)
 
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
         if not self._looks_wide(table):
-            return surql("claim_choice_by_age", n=n, table=quoted(table.table), due=due[0])
-        return chosen(n, table, due, skips=bool(self.skipped))
+            return surql(
+                "claim_choice_by_age",
+                n=n,
+                table=quoted(table.table),
+                due=due[0],
+                pending=self.index.asked(table).pending,
+            )
+        return chosen(n, table, due, skips=bool(self.skipped), asked=self.index.asked(table))
 
     def _looks_wide(self, table: JobTable) -> bool:
         return self.groups.are_in(table)

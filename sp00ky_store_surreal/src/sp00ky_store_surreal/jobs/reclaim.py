@@ -10,6 +10,7 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.observe.filters import ids_of
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import load
@@ -26,9 +27,14 @@ OVER = {"longest": duration_text(LONGEST_LEASE)}
 class LostClaims(StorePart):
     """A part of the store: claims whose runner is dead, or whose lease is over."""
 
+    _index: ClaimIndex
+
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``Store.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
         await self._ready.ensure()
+        await self._ready.refresh()
+        with self._ready.passing_over():
+            await self._index.look()
         found: list[OverdueClaim] = []
         for table in await self._ready.there(self._tables):
             left = limit - len(found)

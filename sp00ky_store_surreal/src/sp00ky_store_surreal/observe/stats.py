@@ -51,8 +51,20 @@ class Stats(StorePart):
         tables = await self._ready.there(map(self._of_backend, backends))
         embedded = self._connection.target.embedded
         statement = "".join(
-            surql("stats_next_due", group=group_of(0, embedded=embedded), **_names(self._connection, each))
-            + surql("stats_next_due_with_key", n=str(number), table=quoted(each.table), due_only="")
+            surql(
+                "stats_next_due",
+                group=group_of(0, embedded=embedded),
+                is_job=_is_job(each, embedded=embedded),
+                **_names(self._connection, each),
+            )
+            + surql(
+                "stats_next_due_with_key",
+                n=str(number),
+                table=quoted(each.table),
+                due_only="",
+                pending="",
+                held="",
+            )
             for number, each in enumerate(tables)
         )
         if not statement:
@@ -119,6 +131,11 @@ def _by_status(source: str, *, later: str) -> str:
 
 def _listed(*statements: str) -> str:
     return ", ".join(f"({each.strip().removesuffix(';')})" for each in statements)
+
+
+def _is_job(table: JobTable, *, embedded: bool) -> str:
+    name = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
+    return surql(f"fragments/{name}", table=quoted(table.table)).strip()
 
 
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:

@@ -8,6 +8,7 @@ from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.schema.definition import OPTIONAL_FIELDS, OUR_FIELDS, OUR_INDEXES, OWN_TABLES
 from sp00ky_store_surreal.schema.dry_run import dry_run, dry_run_of_all
+from sp00ky_store_surreal.schema.indexes import Difference, differences
 from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
 from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.schema.waiting_jobs import waiting
@@ -35,10 +36,9 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
         found = [*found, *_job(table, layout)]
         if not refused and layout.is_job_table and layout.is_migrated:
             found += await dry_run(connection, table, layout)
+    ready = [each for each in wanted if layouts[each.table].is_job_table and layouts[each.table].is_migrated]
+    found += [_untrue(each) for each in await differences(connection, ready)]
     if not own:
-        ready = [
-            each for each in wanted if layouts[each.table].is_job_table and layouts[each.table].is_migrated
-        ]
         found += await waiting(connection, ready)
     return sorted([*found, *own], key=lambda each: not each.stops_jobs)
 
@@ -65,6 +65,15 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
         for each in weaknesses(table, layout):
             yield Finding.warning(f"{name}.{each.field}", each.problem, each.consequence, _REPAIR)
         yield from _exposed(name, layout)
+
+
+def _untrue(difference: Difference) -> Finding:
+    return Finding.stopping(
+        f"{difference.table}.{difference.index}",
+        f"the index isn't what the table holds ({difference.problem})",
+        "jobs wait that are due, lists and numbers are wrong",
+        _MIGRATE,
+    )
 
 
 def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:

@@ -7,6 +7,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+import attrs
+
 from sp00ky_core.ports import LONGEST_LEASE, JobTable
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
@@ -31,6 +33,22 @@ def group_of(rank: int, *, embedded: bool) -> str:
     if embedded:
         return f"claim_group = {rank}" if rank else "claim_group < 1"
     return f"claim_group = {rank or 'NONE'} AND ordering_at = NONE"
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """Holds conditions that ask each row what an index says of it, where an index can't be trusted.
+
+    Attributes:
+        pending: Of jobs that wait.
+        held: Of jobs that are processing.
+    """
+
+    pending: str = ""
+    held: str = ""
+
+
+TRUSTED = Asked()
 
 
 def but(skipped: Mapping[str, Any], *, jobs_of: JobTable | None = None) -> str:
@@ -93,7 +111,15 @@ def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
     )
 
 
-def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate: str | None = None) -> str:
+def chosen(
+    n: str,
+    table: JobTable,
+    due: Mapping[int, str],
+    *,
+    skips: bool,
+    asked: Asked = TRUSTED,
+    gate: str | None = None,
+) -> str:
     """Choose the ids of a claim's rows by priority and age, the heads of ordering_keys among them.
 
     Args:
@@ -101,6 +127,7 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
         table: Its table.
         due: For each priority, an expression for the ids of due jobs.
         skips: Whether rows are passed over.
+        asked: What is asked of each row.
         gate: A condition for choosing none; by default that the backend is paused, by whomever.
     """
     names = {"table": quoted(table.table), "n": n}
@@ -111,6 +138,8 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
         gate=gate or surql("fragments/backend_is_shut", n=n).strip(),
         passed=but({"skipped": skips} if skips else {}),
         due_only=" AND $head.run_at <= $heads.now",
+        pending=asked.pending,
+        held=asked.held,
         **names,
     )
 
@@ -122,13 +151,14 @@ def due_now(
     *,
     embedded: bool,
     heads: Mapping[int, datetime | None] = MappingProxyType({}),
+    asked: Asked = TRUSTED,
     more: str = "",
 ) -> tuple[str, dict[str, Any]]:
     """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds.
 
     ``heads``: for each priority, where to start on a server.
     """
-    passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table)
+    passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table) + asked.pending
     names = {"table": quoted(table.table), "n": "", "but": passed}
     due = {
         rank: lone_due_ids(table, "", rank, passed=passed)
@@ -136,7 +166,7 @@ def due_now(
         else shared_due_ids(names, rank, heads.get(rank), beyond=False)
         for rank in RANKS
     }
-    choice = chosen("", table, due, skips=bool(skipped), gate="false")
+    choice = chosen("", table, due, skips=bool(skipped), asked=asked, gate="false")
     choice += surql("claim_lift_stale_keys", n="")
     bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
     bound = bindings | ({"skipped": list(skipped)} if skipped else {})

@@ -96,7 +96,7 @@ def _place(target: Target) -> MigrationStep:
 
 
 def _beside_writers(connection: Connection) -> dict[str, str]:
-    """Write how an index is built: embedded nobody writes meanwhile."""
+    """Write how an index is built: embedded there are no other writers."""
     return {"beside_writers": "" if connection.target.embedded else " CONCURRENTLY"}
 
 

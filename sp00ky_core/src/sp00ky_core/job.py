@@ -87,7 +87,7 @@ class Job:
         retry_strategy: The name of how its retries are spaced.
         timeout: Seconds.
         assigned_to: The record that it belongs to.
-        errors: A claim may leave them out.
+        errors: A claim may leave them out, and a list all but the last of many.
         result_json: The backend's answer, as JSON.
         dedup_key: At most one job with this key is pending or processing.
         priority: 0 to 3; higher ones are claimed first.
@@ -103,6 +103,7 @@ class Job:
         lease_epoch: Raised by each claim: fences off writes of earlier ones.
         runner_id: The runner that has claimed it.
         defect: Why the row can't be delivered, found by the store's mapping.
+        omitted: The columns that a list left out, or shortened, because they are long; ``get`` has them.
     """
 
     id: str
@@ -131,10 +132,11 @@ class Job:
     lease_epoch: int = 0
     runner_id: str | None = None
     defect: str | None = None
+    omitted: tuple[str, ...] = ()
 
     @property
     def payload(self) -> Any:
-        """The payload, parsed; where the row holds no JSON, its text."""
+        """The payload, parsed; where the row holds no JSON, its text; None where it is ``omitted``."""
         return _parsed(self.payload_json)
 
     @property

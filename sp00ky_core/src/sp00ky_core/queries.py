@@ -68,7 +68,9 @@ class Queries(Metered):
     ) -> list[Job]:
         """List jobs, newest first; what the arguments mean is said at ``JobFilter`` and ``JobQuery``.
 
-        With ``connection``, those that your transaction sees, which it has enqueued itself included.
+        With ``connection``, those that your transaction sees, which it has enqueued itself included. What is
+        over 64 KiB, of a payload, a result, and all ``errors`` but the last, is left out: ``Job.omitted``
+        names it, and ``get`` has it.
         """
         if backend is not None:
             self.backends.named(backend)
@@ -92,9 +94,9 @@ class Queries(Metered):
         return await self.store.find(query, connection=connection)
 
     def pages(self, conditions: JobFilter, *, limit: int | None = None) -> AsyncGenerator[list[Job], None]:
-        """Yield all jobs that meet conditions, newest first, 1,000 at a time: however many, in little memory.
+        """Yield all jobs that meet conditions, newest first, 250 at a time: however many, in little memory.
 
-        ``JobFilter()`` is all. What is enqueued meanwhile may be left out.
+        ``JobFilter()`` is all. What is enqueued meanwhile may be left out. The jobs are as ``find`` has them.
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.

@@ -47,6 +47,8 @@ class SqliteSession(BlockingSession):
     """A session on a ``sqlite3.Connection``."""
 
     undoes_statements = True
+    if sqlite3.sqlite_version_info < (3, 43):  # it has no octet_length yet
+        bytes_of = "length(CAST({} AS BLOB))"
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.TEXT: "TEXT",
         Kind.INTEGER: "INTEGER",

@@ -17,7 +17,7 @@ from sp00ky_core.job import AttemptError, Job
 
 __all__ = ["instant_to_json", "job_to_json"]
 
-_UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect"})
+_UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect", "omitted"})
 
 JOB_KEYS = tuple(
     field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in _UNSTATED
@@ -30,7 +30,8 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def job_to_json(job: Job) -> dict[str, Any]:
     """Turn a job into JSON values: every key of ``JOB_KEYS``, absent ones null, payload and result parsed.
 
-    An entry of ``errors`` that stands for several has ``since`` and ``count`` too.
+    An entry of ``errors`` that stands for several has ``since`` and ``count`` too. Where a list has left
+    columns out because they are long, ``omitted`` names them, and null stands for a payload or a result.
 
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.
@@ -38,7 +39,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
     fields = _printable(_converter.unstructure(job))
     fields["payload"] = _json_value(job.payload_json)
     fields["result"] = None if job.result_json is None else _json_value(job.result_json)
-    return {key: fields[key] for key in JOB_KEYS}
+    omitted = {"omitted": list(job.omitted)} if job.omitted else {}
+    return {key: fields[key] for key in JOB_KEYS} | omitted
 
 
 def instant_to_json(instant: datetime) -> str:

@@ -14,8 +14,8 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery, Store
 from sp00ky_core.stores.filters import age_of
 
-PAGE = 1_000
-"""Jobs that are read at a time."""
+PAGE = 250
+"""Jobs that are read at a time: some 50 MB where each is as long as a list reads it."""
 
 
 async def pages(

@@ -21,7 +21,7 @@ async def report_settled(store: Store, hooks: Hooks, results: Sequence[OperatorR
         return
     try:
         found = await store.find(JobQuery(ids=tuple(written), limit=len(written)))
-        jobs = {job.id: job for job in found}
+        jobs = {job.id: job for job in found if not job.omitted}
         for job_id, transition in written.items():
             # An id may have been given in another notation than the job has it in.
             job = jobs.get(job_id) or await store.get(job_id)

@@ -10,7 +10,15 @@ from sp00ky_core.errors import OptionInvalid, shown
 from sp00ky_core.job import JobStatus, StatusName
 from sp00ky_core.job_options import check_option, expect, is_plain_text, is_whole
 
-__all__ = ["MAX_LIMIT", "check_limit", "JobFilter", "JobQuery"]
+__all__ = [
+    "LONGEST_ERRORS",
+    "LONGEST_LISTED",
+    "LONGEST_TEXT",
+    "MAX_LIMIT",
+    "check_limit",
+    "JobFilter",
+    "JobQuery",
+]
 
 
 def _check_text(_query: object, field: attrs.Attribute[str | None], value: object) -> None:
@@ -48,6 +56,13 @@ def _status(status: JobStatus | StatusName | None) -> JobStatus | None:
 MAX_LIMIT = 2**63 - 1
 """The most jobs that may be asked for at once."""
 MAX_CODE = 2**31 - 1
+
+LONGEST_LISTED = 65_536
+"""Bytes of a payload, a result, or ``errors`` that a list reads; ``Job.omitted`` names what is longer."""
+LONGEST_ERRORS = 2**20
+"""Bytes of ``errors`` that any call reads: a runner keeps 50 entries, each with a reason of 2 KiB at most."""
+LONGEST_TEXT = 8_192
+"""Bytes of any other text that any call reads: a row with a longer one is ``invalid_row``."""
 
 
 @attrs.frozen(kw_only=True)

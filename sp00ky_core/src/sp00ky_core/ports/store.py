@@ -83,6 +83,8 @@ class Store(Protocol):
         the same row. A row that can't be delivered is returned with its ``defect`` said; it costs no other
         row. ``errors`` may be left out; ``lease_until`` and ``deferred_since`` may not. A row that is read in
         a second step, and is no more as this claim left it, is left out: a runner sends what it is given.
+        A payload over ``table.max_payload_bytes`` and any other text over ``LONGEST_TEXT`` isn't read:
+        ``UNREAD`` stands for it, and makes the row defective.
 
         The breakers of these backends are read with it. A backend that is paused gives nothing. One whose
         breaker is open gives one job once its pause has passed, the probe, to the first caller: of the
@@ -98,6 +100,8 @@ class Store(Protocol):
         ``(ordering_at, id)`` that hasn't ended is taken, when it is due, and only while no other job of that
         key is ``processing`` and none, itself included, has a ``lease_until`` that is yet to come (its
         attempt was lost, or it was killed: the request may still be under way). The database guards it.
+        A lease counts only where a claim wrote it: its row's epoch is over 0, and it ends no later than
+        ``table.longest_lease`` from now.
 
         With ``capabilities.limits``, of a table with a ``rate``: each job taken costs a token, the probe too,
         also if it is released; tokens come at that rate, by the database's clock, up to ``burst``. With
@@ -241,10 +245,16 @@ class Store(Protocol):
         """
 
     async def get(self, job_id: str, *, connection: object = None) -> Job:
-        """Return one job, as a caller's connection sees it if one is given. Raises ``JobNotFound``."""
+        """Return one job, as a caller's connection sees it if one is given. Raises ``JobNotFound``.
+
+        Whole, but for ``errors`` over ``LONGEST_ERRORS`` and other texts over ``LONGEST_TEXT``.
+        """
 
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """List jobs, newest first; with ``connection``, those that its transaction sees, its own included.
+
+        What is long isn't read: of a payload, a result, and ``errors`` those over ``LONGEST_LISTED`` are left
+        out, but for the last of the ``errors``; ``Job.omitted`` names them. Other texts as in ``claim``.
 
         Raises:
             OptionInvalid: ``connection`` is of no kind that this store knows.
@@ -268,6 +278,8 @@ class Store(Protocol):
 
         With ``history`` only the latest so many of those that match now are yielded first, 0: none. The
         first of them, or the readiness for changes, comes without reading the table.
+
+        With ``ids`` they are as ``get`` returns them, else as ``find`` does.
 
         States that follow each other quickly may be merged; the last one is never left out. ``limit`` and
         ``after`` don't count here. With ``ids`` it ends once none of them is there any more.

@@ -8,6 +8,7 @@ import attrs
 
 from sp00ky_core.breaker import LONGEST_INTERVAL
 from sp00ky_core.config import RateConfig, SurrealdbConfig
+from sp00ky_core.job_options import MAX_TIMEOUT
 
 __all__ = [
     "LEASE_MARGIN",
@@ -22,8 +23,8 @@ __all__ = [
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlasts the attempt's timeout."""
 
-LONGEST_LEASE = 86_400.0 + LEASE_MARGIN
-"""Seconds: a lease that ends later from now was written by no runner, and counts as run out."""
+LONGEST_LEASE = MAX_TIMEOUT + LEASE_MARGIN
+"""Seconds: no lease of any table ends later from now."""
 
 PROBE_MARGIN = 5.0
 """Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
@@ -75,7 +76,12 @@ class JobTable:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""
         if not self.timeout_overridable or job_timeout is None:
             return self.timeout
-        return min(max(job_timeout, 1.0), 86_400.0)
+        return min(max(job_timeout, 1.0), MAX_TIMEOUT)
+
+    @property
+    def longest_lease(self) -> float:
+        """Seconds: a lease that ends later from now was written by no runner, and counts as run out."""
+        return (MAX_TIMEOUT if self.timeout_overridable else self.timeout) + self.lease_margin
 
     @property
     def probe_lease(self) -> float:

@@ -11,13 +11,27 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
+import attrs
+
 from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode
 from sp00ky_core.errors import shown
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job_options import HIGHEST_PRIORITY, is_plain_text
+from sp00ky_core.ports import LONGEST_TEXT, JobTable
 from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 
-__all__ = ["defect_of", "job_of", "new_row", "priority_of", "payload_text", "entries_of", "instant_of"]
+__all__ = [
+    "UNREAD",
+    "claimed_of",
+    "with_last_error",
+    "defect_of",
+    "job_of",
+    "new_row",
+    "priority_of",
+    "payload_text",
+    "entries_of",
+    "instant_of",
+]
 
 MAX_COUNT = 2**63 - 1
 """What a 64-bit column holds."""
@@ -27,6 +41,10 @@ MAX_EPOCH = 2**62
 
 TEXTS = ("id", "path", "assigned_to", "dedup_key", "ordering_key", "traceparent", "retry_strategy")
 """Columns whose text every database, and a request, must be able to hold."""
+
+
+UNREAD = "(too long: it was not read)"
+"""Stands in a row for a text that was too long to be read. A client that writes it means no other."""
 
 
 def defect_of(
@@ -55,6 +73,20 @@ def defect_of(
     )
 
 
+def claimed_of(job: Job, table: JobTable) -> Job:
+    """Return a claimed job; one whose payload wasn't read is defective."""
+    if job.defect is not None or "payload" not in job.omitted:
+        return job
+    return attrs.evolve(job, defect=f"payload is over maxPayloadBytes ({table.max_payload_bytes})")
+
+
+def with_last_error(errors: object, name: object, code: object) -> object:
+    """Return a row's ``errors``; where they weren't read, their last entry, of which this is known."""
+    if errors != UNREAD:
+        return errors
+    return [UNREAD, {"attempt": 0, "name": name, "code": code, "reason": UNREAD}]
+
+
 def job_of(
     row: Mapping[str, Any],
     *,
@@ -66,7 +98,8 @@ def job_of(
     """Return the job of a row: what it holds where that makes sense, the column's default elsewhere.
 
     Args:
-        row: by column name, with ``id`` as ``<table>:<key>``; instants as datetimes.
+        row: by column name, with ``id`` as ``<table>:<key>``; instants as datetimes; ``UNREAD`` for what is
+            too long, of ``errors`` as an entry before those that were read.
         backend: whose table the row is in.
         strategies: see ``defect_of``.
         payload_is_object: see ``defect_of``.
@@ -78,12 +111,14 @@ def job_of(
     )
     if status is None:
         defect = f"status is {shown(row.get('status'))}: no status of a job"
-    result, payload = row.get("result"), payload_text(row.get("payload"))
+    omitted = tuple(column for column in ("payload", "result", "errors") if _is_unread(row.get(column)))
+    result = None if "result" in omitted else row.get("result")
+    payload = b"null" if "payload" in omitted else payload_text(row.get("payload"))
     return Job(
         id=str(row["id"]),
         backend=backend,
         path=_text_of(row.get("path")) or "",
-        payload_json=JsonObject(payload) if defect is None else payload,
+        payload_json=JsonObject(payload) if defect is None and "payload" not in omitted else payload,
         status=status or JobStatus.FAILED,
         retries=_count_of(row.get("retries"), 0),
         max_retries=_count_of(row.get("max_retries"), 3),
@@ -106,6 +141,7 @@ def job_of(
         lease_epoch=_epoch_of(row.get("lease_epoch")),
         runner_id=_text_of(row.get("runner_id")),
         defect=defect,
+        omitted=omitted,
     )
 
 
@@ -192,6 +228,8 @@ def _text_defect(row: Mapping[str, Any]) -> str | None:
         value = row.get(column)
         if column == "path" and not isinstance(value, str):
             return f"path is {shown(value)}: no text"
+        if value == UNREAD or (isinstance(value, str) and len(value) > LONGEST_TEXT):
+            return f"{column} is over {LONGEST_TEXT:,} bytes"
         if isinstance(value, str) and not is_plain_text(value):
             return f"{column} holds {'NUL' if chr(0) in value else 'a lone surrogate'}"
     return None
@@ -215,7 +253,16 @@ def _timeout_defect(value: object) -> str | None:
     return f"timeout is {shown(value)}: expected seconds, more than 0"
 
 
+def _is_unread(value: object) -> bool:
+    """Whether a text, or what came before the entries of a list, wasn't read."""
+    if isinstance(value, list | tuple):
+        return bool(value) and value[0] == UNREAD
+    return isinstance(value, str) and (value == UNREAD or value.startswith(f'["{UNREAD}"'))
+
+
 def _payload_defect(value: object) -> str | None:
+    if value == UNREAD:  # only a claim's has to be there
+        return None
     if value is None:
         return "payload is missing"
     try:

@@ -14,6 +14,7 @@ from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import MAX_LIMIT
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.expectation import Expectation, ExpectedOptions, text_of
+from sp00ky_core.testing.find import find_whole, find_whole_in
 
 __all__ = ["assert_enqueued", "refute_enqueued"]
 
@@ -150,7 +151,8 @@ def _judge(
 def _judge_sync(outbox: SyncOutbox, verdict: _Verdict, connection: object) -> list[Job]:
     __tracebackhide__ = True
     expected = verdict.expected
-    found = outbox.find(backend=expected.backend, path=expected.path, limit=MAX_LIMIT, connection=connection)
+    conditions = {"backend": expected.backend, "path": expected.path, "limit": MAX_LIMIT}
+    found = find_whole_in(outbox, connection, **conditions)
     if not verdict.is_met_by(found):
         verdict.fail(found, outbox.find(limit=MOST_JOBS, connection=connection), connection)
     return verdict.matching(found)
@@ -159,9 +161,8 @@ def _judge_sync(outbox: SyncOutbox, verdict: _Verdict, connection: object) -> li
 async def _judge_async(outbox: Outbox, verdict: _Verdict, connection: object) -> list[Job]:
     __tracebackhide__ = True
     expected = verdict.expected
-    found = await outbox.find(
-        backend=expected.backend, path=expected.path, limit=MAX_LIMIT, connection=connection
-    )
+    conditions = {"backend": expected.backend, "path": expected.path, "limit": MAX_LIMIT}
+    found = await find_whole(outbox, connection, **conditions)
     if not verdict.is_met_by(found):
         verdict.fail(found, await outbox.find(limit=MOST_JOBS, connection=connection), connection)
     return verdict.matching(found)

@@ -68,7 +68,7 @@ def _row(job: Job) -> dict[str, Any]:
     return {**fields, "payload": job.payload_json.decode(errors="replace"), "errors": errors}
 
 
-_NOT_COPIED = {"backend", "defect", "payload_json", "result_json", "errors"}
+_NOT_COPIED = {"backend", "defect", "omitted", "payload_json", "result_json", "errors"}
 _COPIED = [each.name for each in attrs.fields(Job) if each.name not in _NOT_COPIED]
 
 

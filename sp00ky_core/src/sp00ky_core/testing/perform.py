@@ -23,6 +23,7 @@ from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.answers import AnsweringTransport, Response
 from sp00ky_core.testing.expectation import check_route
+from sp00ky_core.testing.find import find_whole, find_whole_in
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
 __all__ = ["perform_jobs"]
@@ -83,13 +84,13 @@ def perform_jobs(
         return _Performance(outbox, responses).run()
     if isinstance(outbox, Outbox):
         return _perform_copies(outbox, responses, connection)
-    jobs = outbox.find(status=JobStatus.PENDING, limit=MAX_LIMIT, connection=connection)
+    jobs = find_whole_in(outbox, connection, status=JobStatus.PENDING, limit=MAX_LIMIT)
     with SyncOutbox(outbox_of_jobs(asynchronous, jobs)) as copy:
         return copy.do(lambda each: _Performance(each, responses).run())
 
 
 async def _perform_copies(outbox: Outbox, responses: Mapping[str, Response], connection: object) -> list[Job]:
-    jobs = await outbox.find(status=JobStatus.PENDING, limit=MAX_LIMIT, connection=connection)
+    jobs = await find_whole(outbox, connection, status=JobStatus.PENDING, limit=MAX_LIMIT)
     return await _Performance(outbox_of_jobs(outbox, jobs), responses).run()
 
 

@@ -18,7 +18,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import INVALID_ROW, Delivered, Undelivered
-from sp00ky_core.ports import JobQuery, SettleFate, Store, StoreOptions
+from sp00ky_core.ports import LONGEST_TEXT, JobQuery, SettleFate, Store, StoreOptions
 
 __all__ = ["HOSTILE_ROWS", "HostileConformance"]
 
@@ -41,6 +41,10 @@ HOSTILE_ROWS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "unknown strategy": ({**SOUND, "retry_strategy": "whenever"}, "retry_strategy"),
     "NUL in dedup_key": ({**SOUND, "dedup_key": "a\0b"}, "dedup_key"),
     "NUL in ordering_key": ({**SOUND, "ordering_key": "a\0b"}, "ordering_key"),
+    **{
+        f"long {column}": ({**SOUND, column: "x" * (LONGEST_TEXT + 1)}, column)
+        for column in ("path", "retry_strategy", "traceparent")
+    },
 }
 """Rows, and a word that their defect must hold."""
 

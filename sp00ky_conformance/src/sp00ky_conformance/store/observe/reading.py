@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 from itertools import cycle
 
@@ -24,7 +25,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_core.errors import JobNotFound, StoreClosed
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, Store, StoreOptions
+from sp00ky_core.ports import LONGEST_LISTED, JobQuery, Store, StoreOptions
 
 __all__ = ["ReadingConformance", "StatsConformance", "LifeConformance"]
 
@@ -62,6 +63,21 @@ class ReadingConformance(StoreHarness):
     async def test_found_jobs_are_whole(self, store: Store) -> None:
         job = await self.ended(store, Delivered(result={"a": 1}), assigned_to="thread:t1")
         assert await store.find(JobQuery()) == [job]
+
+    async def test_a_list_leaves_out_what_is_long(self, store: Store) -> None:
+        fits, long = {"text": "x" * (LONGEST_LISTED - 11)}, {"text": "x" * LONGEST_LISTED}
+        first, second = await store.add([new_job(payload=fits), new_job(payload=long)])
+        listed = await store.find(JobQuery())
+        assert [job.payload for job in listed] == [None, fits]
+        assert [job.omitted for job in listed] == [("payload",), ()]
+        assert [job.defect for job in listed] == [None, None]
+        async with aclosing(store.watch(JobQuery(), history=1)) as changes:
+            assert await anext(changes) == listed[0]
+        async with aclosing(store.watch(JobQuery(ids=(second.id,)))) as changes:
+            whole = await anext(changes)
+        assert whole == await store.get(second.id)
+        assert (whole.payload, whole.omitted) == (long, ())
+        assert {job.id: job.payload for job in await self.claim(store)} == {first.id: fits, second.id: long}
 
     async def test_the_newest_come_first(self, store: Store) -> None:
         added = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import click
@@ -40,21 +40,21 @@ async def _export(outbox: Outbox, selection: Selection) -> int:
     if selection.job_ids:
         return await _print_named(outbox, selection.job_ids)
     warn_of_unknown_path(outbox, selection.conditions)
-    return await _print_all(outbox.pages(selection.conditions, limit=selection.limit))
+    return await _print_all(outbox, outbox.pages(selection.conditions, limit=selection.limit))
 
 
 async def _print_named(outbox: Outbox, job_ids: Sequence[str]) -> int:
     code = 0
     for job_id in dict.fromkeys(job_ids):
         try:
-            _print([await job_of(outbox, job_id)])
+            _print(await job_of(outbox, job_id))
         except (JobNotFound, JobIdAmbiguous) as error:
             say(str(error))
             code = error.exit_code
     return code
 
 
-async def _print_all(pages: AsyncGenerator[list[Job], None]) -> int:
+async def _print_all(outbox: Outbox, pages: AsyncGenerator[list[Job], None]) -> int:
     """Print page by page, so that memory holds only one; the exit code."""
     count = 0
     with stop_signal() as stopped:
@@ -63,7 +63,8 @@ async def _print_all(pages: AsyncGenerator[list[Job], None]) -> int:
                 page = await anext(pages, None)
             with counted() as show:
                 while page is not None and not stopped.is_set():
-                    _print(page)
+                    for job in page:
+                        await _print_whole(outbox, job)
                     count += len(page)
                     show(f"exported: {count:,}", count)
                     page = await anext(pages, None)
@@ -73,5 +74,11 @@ async def _print_all(pages: AsyncGenerator[list[Job], None]) -> int:
     return FAILED
 
 
-def _print(page: Sequence[Job]) -> None:
-    click.echo(b"".join(json_line(job_to_json(job)) + b"\n" for job in page), nl=False)
+async def _print_whole(outbox: Outbox, job: Job) -> None:
+    """Print a job of a page; what the page has left out is read now, unless the job is gone."""
+    with suppress(JobNotFound):
+        _print(await outbox.get(job.id) if job.omitted else job)
+
+
+def _print(job: Job) -> None:
+    click.echo(json_line(job_to_json(job)) + b"\n", nl=False)

@@ -11,7 +11,8 @@ from typing import Any
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.memory.table import MemoryTable
-from sp00ky_core.stores.transactional.connection.session import Row, Session, Where
+from sp00ky_core.stores.rows import UNREAD
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
 
 
@@ -59,9 +60,16 @@ class MemorySession(Session):
         order: Sequence[str] = (),
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        longest: Mapping[str, int] = NO_LENGTHS,
         lock: bool = False,
     ) -> list[Row]:
         """See ``Session.select``; rows come whole, whatever is asked for."""
+        lengths = {**table.longest, **longest}
+        return [_readable(row, lengths) for row in self._rows(table, where, order, limit)]
+
+    def _rows(
+        self, table: Table, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None
+    ) -> list[Row]:
         return self._tables[table].find(where, order, limit)
 
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
@@ -135,3 +143,15 @@ class MemorySession(Session):
     async def define(self, statement: str) -> None:
         """See ``Session.define``."""
         raise NotImplementedError
+
+
+def _readable(row: Row, lengths: Mapping[str, int]) -> Row:
+    """Return a row, with ``UNREAD`` for what is longer, in bytes."""
+    long = [name for name, longest in lengths.items() if _is_longer(row[name], longest)]
+    return {**row, **dict.fromkeys(long, UNREAD)} if long else row
+
+
+def _is_longer(value: object, longest: int) -> bool:
+    if not isinstance(value, str) or 4 * len(value) <= longest:  # no character has more bytes
+        return False
+    return len(value.encode(errors="surrogatepass")) > longest

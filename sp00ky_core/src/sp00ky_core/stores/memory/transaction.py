@@ -79,23 +79,16 @@ class MemoryTransaction(MemorySession):
         """Return the dedup keys of its jobs, each with its table."""
         return {(table.name, self._tables[table].held[key]["dedup_key"]) for key, table in self.held.items()}
 
-    async def select(
-        self,
-        table: Table,
-        where: Sequence[Where] = (),
-        *,
-        order: Sequence[str] = (),
-        limit: int | None = None,
-        columns: Sequence[str] | None = None,
-        lock: bool = False,
+    def _rows(
+        self, table: Table, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None
     ) -> list[Row]:
-        """See ``Session.select``: it sees its own jobs, too."""
+        """Return what others see, and its own jobs."""
         stored = self._tables[table]
         own = [stored.held[key] for key, of in self.held.items() if of is table]
         own = [row for row in own if all(met(row, each) for each in where)]
         if not own:
-            return await super().select(table, where, order=order, limit=limit)
-        rows = [*await super().select(table, where), *own]
+            return super()._rows(table, where, order, limit)
+        rows = [*super()._rows(table, where), *own]
         return in_order({stored.key_of(row): row for row in rows}.values(), order, limit)
 
     def _insert(self, table: Table, row: Row) -> None:

@@ -10,15 +10,25 @@ import attrs
 
 from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.job import AttemptError, Job
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import LONGEST_LISTED, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.rows import job_of
+from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
+LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
+"""Bytes that a list reads of these."""
+DECIDED = {"payload": 0, "result": 0}
+"""Bytes that are read of what a decision doesn't depend on."""
+
 CHUNK = 500
 """So many values at most are in one condition."""
+
+
+def claimed_lengths(table: JobTable) -> dict[str, int]:
+    """Return the bytes that a claim reads of a payload and a result."""
+    return {"payload": table.max_payload_bytes, "result": 0}
 
 
 def chunks(values: Iterable[str]) -> Iterator[Sequence[str]]:
@@ -29,9 +39,10 @@ def chunks(values: Iterable[str]) -> Iterator[Sequence[str]]:
 
 
 def to_job(table: JobTable, row: Row) -> Job:
-    """Read a whole row."""
+    """Read a row with all its columns."""
+    errors = with_last_error(row["errors"], row["last_error_name"], row["last_error_code"])
     return job_of(
-        {**row, "id": job_id(table.table, str(row["id"]))},
+        {**row, "id": job_id(table.table, str(row["id"])), "errors": errors},
         backend=table.backend,
         strategies=table.strategies,
         timeout_counts=table.timeout_overridable,
@@ -54,7 +65,8 @@ def is_nameable(key: str) -> bool:
 
 def guard_of(row: Row) -> list[Is]:
     """Name the row, as long as its values, which may be nonsense, are as they were read."""
-    return [Is(name, "=", row[name]) for name in ("id", "status", "lease_epoch", "runner_id")]
+    names = "id", "status", "lease_epoch", "runner_id"
+    return [Is(name, "=", row[name]) for name in names if row[name] != UNREAD]
 
 
 def changes(before: Job, after: Job) -> dict[str, Any]:
@@ -92,7 +104,13 @@ Found = Mapping[str, tuple[JobTable, Row]]
 """Rows and their tables by the job's id."""
 
 
-async def load_rows(session: Session, tables: Mapping[str, JobTable], job_ids: Iterable[str]) -> Found:
+async def load_rows(
+    session: Session,
+    tables: Mapping[str, JobTable],
+    job_ids: Iterable[str],
+    *,
+    longest: Mapping[str, int] = DECIDED,
+) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     found: dict[str, tuple[JobTable, Row]] = {}
     for some in chunks(filter(is_nameable, job_ids)):
@@ -101,7 +119,7 @@ async def load_rows(session: Session, tables: Mapping[str, JobTable], job_ids: I
             keys.setdefault(table_of(each), []).append(key_of(each))
         for name in keys.keys() & tables.keys():
             where = [Is("id", "in", keys[name])]
-            for row in await session.select(job_table(name), where, lock=False):
+            for row in await session.select(job_table(name), where, longest=longest, lock=False):
                 found[f"{name}:{row['id']}"] = (tables[name], row)
     return found
 

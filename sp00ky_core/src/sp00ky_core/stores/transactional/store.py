@@ -41,7 +41,7 @@ from sp00ky_core.stores.transactional.observe.find import count, find, ids_start
 from sp00ky_core.stores.transactional.observe.stats import stats
 from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.operate.reschedule import reschedule
-from sp00ky_core.stores.transactional.rows import key_of
+from sp00ky_core.stores.transactional.rows import DECIDED, key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
 from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
 
@@ -252,7 +252,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     # What ``DecidingStore`` asks for.
 
     async def _load(self, job_ids: Sequence[str]) -> list[Job]:
-        return await self._executor.read(partial(load, tables=self._tables, ids=job_ids))
+        return await self._executor.read(partial(load, tables=self._tables, ids=job_ids, longest=DECIDED))
 
     async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         def work(apart: bool) -> Work[list[SettleResult]]:

@@ -19,6 +19,7 @@ __all__ = ["Access", "Is", "Either", "Both", "Operator", "Where", "Row", "Sessio
 T = TypeVar("T")
 Row = dict[str, Any]
 """A row: values by column name."""
+NO_LENGTHS: Mapping[str, int] = {}
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 
@@ -101,9 +102,10 @@ class Session(ABC):
         order: Sequence[str] = (),
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        longest: Mapping[str, int] = NO_LENGTHS,
         lock: bool = False,
     ) -> list[Row]:
-        """Select rows that meet all conditions.
+        """Select rows that meet all conditions; ``UNREAD`` stands for a text that is too long to be read.
 
         Args:
             table: The table.
@@ -111,6 +113,7 @@ class Session(ABC):
             order: Columns, each ascending, or descending with a ``-`` before it. NULL is before every value.
             limit: How many rows at most.
             columns: Those wanted; None: all.
+            longest: Bytes that are read of a column; of the others so many as ``table.longest`` says.
             lock: The rows are about to be written: where the database locks rows, lock them, and skip those
                 that another transaction has locked.
         """

@@ -8,7 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from typing import Any, ClassVar
 
-from sp00ky_core.stores.transactional.connection.session import Both, Is, Row, Session, Where
+from sp00ky_core.stores.rows import UNREAD
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Both, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Default, Index, Kind, Table
 
 __all__ = ["SqlSession", "Reply"]
@@ -36,6 +37,7 @@ class SqlSession(Session):
         locking: What ends a ``SELECT`` of rows that are about to be written.
         nulls_first: What an ascending order needs where NULL isn't before every value anyway.
         quote: What stands around a name.
+        bytes_of: How many bytes a text has, if possible without reading it.
     """
 
     types: ClassVar[Mapping[Kind, str]]
@@ -46,6 +48,7 @@ class SqlSession(Session):
     locking: ClassVar[str] = ""
     nulls_first: ClassVar[tuple[str, str]] = ("", "")  # ascending, descending
     quote: ClassVar[str] = '"'
+    bytes_of: ClassVar[str] = "octet_length({})"
 
     def __init__(self, translate: Callable[[Exception], Exception]) -> None:
         self._translate = translate
@@ -67,12 +70,15 @@ class SqlSession(Session):
         order: Sequence[str] = (),
         limit: int | None = None,
         columns: Sequence[str] | None = None,
+        longest: Mapping[str, int] = NO_LENGTHS,
         lock: bool = False,
     ) -> list[Row]:
         """See ``Session.select``."""
         names = tuple(table.kinds) if columns is None else tuple(columns)
         text, parameters = self._filtered(table, where)
-        text = f"SELECT {self._list(names)} FROM {self._name(table.name)}{text}{self._ordered(order)}"
+        lengths = {**table.longest, **longest}
+        expressions = ", ".join(self._readable(name, lengths.get(name)) for name in names)
+        text = f"SELECT {expressions} FROM {self._name(table.name)}{text}{self._ordered(order)}"
         if limit is not None:
             text += f" LIMIT {limit:d}"
         rows, _ = await self._run(text + (self.locking if lock else ""), parameters)
@@ -223,6 +229,13 @@ class SqlSession(Session):
             return _literal(value.value)
         parameters.append(self._encoded(table, column, value))
         return self.placeholder
+
+    def _readable(self, column: str, longest: int | None) -> str:
+        """Write what is selected of a column: whatever its length is, not more than this many bytes."""
+        name = self._name(column)
+        if longest is None:
+            return name
+        return f"CASE WHEN {self.bytes_of.format(name)} > {longest:d} THEN {_literal(UNREAD)} ELSE {name} END"
 
     def _ordered(self, order: Sequence[str]) -> str:
         if not order:

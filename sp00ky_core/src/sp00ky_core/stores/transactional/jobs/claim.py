@@ -15,6 +15,7 @@ from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.rows import claimed_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.fleet.breaker import give_back_probe, read_breakers, take_probe
 from sp00ky_core.stores.transactional.fleet.limit import lock_control, read_allowance, spend
@@ -22,7 +23,14 @@ from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
 from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
 from sp00ky_core.stores.transactional.observe.filters import PENDING
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left
-from sp00ky_core.stores.transactional.rows import guard_of, is_nameable, keys_resting, others_than, to_job
+from sp00ky_core.stores.transactional.rows import (
+    claimed_lengths,
+    guard_of,
+    is_nameable,
+    keys_resting,
+    others_than,
+    to_job,
+)
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -136,7 +144,11 @@ class Claiming:
         where = [*others_than(self.refused, "claimed", table.table), *unleased(table, now)]
         resting = keys_resting(self.refused, "claimed", table.table)
         unnamed = [each for each in resting if not is_nameable(each)]
-        options: dict[str, Any] = {"columns": columns, "lock": columns is None}
+        options: dict[str, Any] = {
+            "columns": columns,
+            "lock": columns is None,
+            "longest": claimed_lengths(table),
+        }
         rows = await select_due(session, table, where, now, limit=limit + len(unnamed), **options)
         return [row for row in rows if row["id"] not in unnamed][:limit]
 
@@ -195,13 +207,14 @@ class Claiming:
 
     async def _write(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
         if "payload" not in row:  # it was only looked at
+            where = [PENDING, Is("id", "=", row["id"])]
             found = await session.select(
-                job_table(table.table), [PENDING, Is("id", "=", row["id"])], lock=True
+                job_table(table.table), where, longest=claimed_lengths(table), lock=True
             )
             if not found:
                 return None
             row = found[0]
-        job = to_job(table, row)
+        job = claimed_of(to_job(table, row), table)
         lease = table.attempt_timeout(job.timeout) + table.lease_margin
         values: dict[str, Any] = {
             "lease_epoch": job.lease_epoch + 1,

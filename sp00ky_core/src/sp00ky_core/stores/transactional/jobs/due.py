@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.rows import instant_of, priority_of
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.jobs.ordering import next_head
 from sp00ky_core.stores.transactional.observe.filters import UNORDERED, leased, overdue
 from sp00ky_core.stores.transactional.schema.definition import job_table
@@ -27,11 +27,17 @@ async def select_due(
     *,
     limit: int,
     columns: Sequence[str] | None = None,
+    longest: Mapping[str, int] = NO_LENGTHS,
     lock: bool = False,
 ) -> list[Row]:
     """Select pending rows without a key that are due, the first to be claimed first."""
     rows: list[Row] = []
-    options: dict[str, Any] = {"order": ("run_at", "id"), "columns": columns, "lock": lock}
+    options: dict[str, Any] = {
+        "order": ("run_at", "id"),
+        "columns": columns,
+        "longest": longest,
+        "lock": lock,
+    }
     for ranges in await priority_ranges(session, table):
         left, found = limit - len(rows), list[Row]()
         for each in ranges if left > 0 else ():
@@ -51,6 +57,7 @@ async def select_up_to(
     limit: int,
     order: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    longest: Mapping[str, int] = NO_LENGTHS,
     lock: bool = True,
 ) -> list[Row]:
     """Select rows whose instant is missing, then those up to an instant: two ranges of one index."""
@@ -63,6 +70,7 @@ async def select_up_to(
                 order=order or (column,),
                 limit=limit - len(rows),
                 columns=columns,
+                longest=longest,
                 lock=lock,
             )
     return rows

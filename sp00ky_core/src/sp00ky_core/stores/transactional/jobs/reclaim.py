@@ -9,7 +9,7 @@ from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Session
 from sp00ky_core.stores.transactional.observe.filters import PROCESSING, overdue
-from sp00ky_core.stores.transactional.rows import key_of, to_job
+from sp00ky_core.stores.transactional.rows import DECIDED, key_of, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -20,7 +20,9 @@ async def overdue_claims(
     now, found = await session.now(), list[OverdueClaim]()
     for table in tables:
         where = [PROCESSING, Is("runner_id", "in", tuple(runners)), overdue(now)]
-        for row in await session.select(job_table(table.table), where, limit=limit - len(found)):
+        for row in await session.select(
+            job_table(table.table), where, limit=limit - len(found), longest=DECIDED
+        ):
             job = to_job(table, row)
             lasts = table.attempt_timeout(job.timeout) + table.lease_margin
             found.append(
@@ -45,6 +47,8 @@ async def lost(
         spared = Is("runner_id", "not in", tuple(beating))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
         where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(now), taken))))
-        rows = await session.select(job_table(table.table), [PROCESSING, where], limit=limit - len(found))
+        rows = await session.select(
+            job_table(table.table), [PROCESSING, where], limit=limit - len(found), longest=DECIDED
+        )
         found += [to_job(table, row) for row in rows]
     return found

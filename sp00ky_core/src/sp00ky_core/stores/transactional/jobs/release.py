@@ -11,7 +11,7 @@ from sp00ky_core.stores.apply import applied
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.observe.filters import PROCESSING
-from sp00ky_core.stores.transactional.rows import changes, guard_of, to_job
+from sp00ky_core.stores.transactional.rows import DECIDED, changes, guard_of, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -22,7 +22,9 @@ async def release(
     now, released = await session.now(), list[str]()
     for table in tables:
         stored = job_table(table.table)
-        for row in await session.select(stored, [PROCESSING, Is("runner_id", "=", runner_id)], lock=True):
+        for row in await session.select(
+            stored, [PROCESSING, Is("runner_id", "=", runner_id)], longest=DECIDED, lock=True
+        ):
             job = to_job(table, row)
             if job.id not in keep and not is_overdue(job, now):
                 after = applied(job, decide(job, Released(), RetryPolicy()), now)

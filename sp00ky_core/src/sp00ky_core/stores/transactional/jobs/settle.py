@@ -11,7 +11,7 @@ from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.apply import applied
 from sp00ky_core.stores.isolation import settle_with_less
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.rows import changes, guard_of, load_rows, to_job
+from sp00ky_core.stores.transactional.rows import DECIDED, changes, guard_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
 
@@ -74,7 +74,7 @@ async def _settle(
     stored = job_table(table.table)
     if await session.update(stored, guard_of(row), changes(job, after)):
         return SettleFate.SETTLED
-    for moved in await session.select(stored, [Is("id", "=", row["id"])]):
+    for moved in await session.select(stored, [Is("id", "=", row["id"])], longest=DECIDED):
         fate = _fate(to_job(table, moved), settlement)  # the batch or another transaction has changed it
         return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
     return SettleFate.LEASE_LOST

@@ -11,9 +11,9 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
-from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Session, Where
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Both, Either, Is, Session, Where
 from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
-from sp00ky_core.stores.transactional.rows import key_of, load_rows, to_job
+from sp00ky_core.stores.transactional.rows import LISTED, key_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -25,7 +25,9 @@ async def find(session: Session, tables: Sequence[JobTable], query: JobQuery, af
         if where is not None:
             if after is not None:
                 where.append(_older_than(after, table.table))
-            rows = await session.select(job_table(table.table), where, order=NEWEST_FIRST, limit=query.limit)
+            rows = await session.select(
+                job_table(table.table), where, order=NEWEST_FIRST, limit=query.limit, longest=LISTED
+            )
             found += [to_job(table, row) for row in rows]
     return nlargest(query.limit, found, key=age_of)
 
@@ -71,9 +73,15 @@ async def ids_starting_with(session: Session, table: str, start: str, limit: int
     return [job_id(table, row["id"]) for row in rows]
 
 
-async def load(session: Session, tables: Mapping[str, JobTable], ids: Sequence[str]) -> list[Job]:
+async def load(
+    session: Session,
+    tables: Mapping[str, JobTable],
+    ids: Sequence[str],
+    *,
+    longest: Mapping[str, int] = NO_LENGTHS,
+) -> list[Job]:
     """Return the jobs of these ids that exist, in the order of the ids."""
-    found = await load_rows(session, tables, ids)
+    found = await load_rows(session, tables, ids, longest=longest)
     return [to_job(*found[each]) for each in dict.fromkeys(ids) if each in found]
 
 

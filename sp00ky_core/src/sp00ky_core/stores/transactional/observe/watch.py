@@ -9,10 +9,10 @@ from typing import Any
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
-from sp00ky_core.stores.transactional.connection.session import Is, Session, Work
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work
 from sp00ky_core.stores.transactional.observe.filters import filters
 from sp00ky_core.stores.transactional.observe.find import ids_by_age, load
-from sp00ky_core.stores.transactional.rows import CHUNK, to_job
+from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 OVERLAP = timedelta(seconds=60)
@@ -88,13 +88,15 @@ class Watch:
             where = filters(self._query, table)
             for status in JobStatus if where is not None else ():
                 recent = [Is("status", "=", status), Is("updated_at", ">", self._since - OVERLAP)]
-                rows = await session.select(job_table(table.table), [*(where or ()), *recent])
+                rows = await session.select(job_table(table.table), [*(where or ()), *recent], longest=LISTED)
                 jobs += [to_job(table, row) for row in rows]
         return jobs
 
     async def _load(self, ids: Sequence[str]) -> list[Job]:
+        longest = LISTED if self._query.ids is None else NO_LENGTHS
+
         async def work(session: Session) -> list[Job]:
-            return await load(session, self._tables, ids)
+            return await load(session, self._tables, ids, longest=longest)
 
         jobs: list[Job] = await self._read(work)
         return jobs

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.job import TERMINAL, JobStatus
+from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT
 from sp00ky_core.stores.transactional.connection.session import Is, Where
 
 __all__ = [
@@ -65,6 +66,7 @@ class Column:
         kind: What it holds.
         default: A plain value, a ``Default``, or None for NULL.
         required: A row without it is refused.
+        longest: Bytes of it that are read, however long it is; None: as many as there are.
         length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
             whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
     """
@@ -74,6 +76,7 @@ class Column:
     default: str | int | Default | None = None
     required: bool = False
     length: int | None = None
+    longest: int | None = None
 
 
 @attrs.frozen
@@ -104,6 +107,7 @@ class Table:
         indexes: Besides the key's.
         former: Names of indexes that an earlier version has declared, and that nothing uses any more.
         kinds: By column.
+        longest: Bytes that are read of a column, of those that have a limit.
     """
 
     name: str
@@ -112,8 +116,11 @@ class Table:
     indexes: tuple[Index, ...] = ()
     former: tuple[str, ...] = ()
     kinds: dict[str, Kind] = attrs.field(init=False, eq=False, repr=False)
+    longest: dict[str, int] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        longest = {column.name: column.longest for column in self.columns if column.longest is not None}
+        object.__setattr__(self, "longest", longest)
         object.__setattr__(self, "kinds", {column.name: column.kind for column in self.columns})
 
     def index_name(self, index: Index) -> str:
@@ -141,29 +148,29 @@ _WITH_KEY = Is("ordering_key", "!=", None)
 
 _JOB_COLUMNS = (
     Column("id", Kind.TEXT, Default.KEY, required=True, length=255),  # the key: a job's id is <table>:<key>
-    Column("path", Kind.TEXT, length=2048),
+    Column("path", Kind.TEXT, length=2048, longest=LONGEST_TEXT),
     Column("payload", Kind.JSON),
     Column("status", Kind.TEXT, "pending", required=True, length=10),
     Column("retries", Kind.INTEGER, 0),
     Column("max_retries", Kind.INTEGER, 3),
-    Column("retry_strategy", Kind.TEXT, "linear", length=255),
+    Column("retry_strategy", Kind.TEXT, "linear", length=255, longest=LONGEST_TEXT),
     Column("timeout", Kind.REAL),
-    Column("assigned_to", Kind.TEXT, length=1024),
-    Column("errors", Kind.JSON, "[]"),
+    Column("assigned_to", Kind.TEXT, length=1024, longest=LONGEST_TEXT),
+    Column("errors", Kind.JSON, "[]", longest=LONGEST_ERRORS),
     Column("result", Kind.JSON),
-    Column("dedup_key", Kind.TEXT, length=255),
-    Column("traceparent", Kind.TEXT, length=55),
+    Column("dedup_key", Kind.TEXT, length=255, longest=LONGEST_TEXT),
+    Column("traceparent", Kind.TEXT, length=55, longest=LONGEST_TEXT),
     Column("created_at", Kind.INSTANT, Default.NOW),
     Column("updated_at", Kind.INSTANT, Default.NOW),
     Column("run_at", Kind.INSTANT, Default.NOW),
     Column("deferred_since", Kind.INSTANT),
     Column("lease_epoch", Kind.INTEGER, 0),
     Column("lease_until", Kind.INSTANT),
-    Column("runner_id", Kind.TEXT, length=255),
+    Column("runner_id", Kind.TEXT, length=255, longest=LONGEST_TEXT),
     Column("last_error_name", Kind.TEXT),  # of the last entry in `errors`, so that filters need no JSON
     Column("last_error_code", Kind.INTEGER),
     Column("priority", Kind.INTEGER, 0),
-    Column("ordering_key", Kind.TEXT, length=255),
+    Column("ordering_key", Kind.TEXT, length=255, longest=LONGEST_TEXT),
     Column("ordering_at", Kind.INSTANT),  # NULL where there is no key
     Column("expires_at", Kind.INSTANT),
 )

@@ -10,7 +10,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import Allowance
-from sp00ky_store_surreal.surql.claim_parts import TRUSTED, Asked, unleased_bindings
+from sp00ky_store_surreal.surql.claim_parts import TRUSTED, Asked, longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 
@@ -39,7 +39,13 @@ def limited_at_once(part: str, table: JobTable, n: str, asked: Asked = TRUSTED) 
     """Write the same for ids that are known, in one transaction."""
     if not table.has_limits:
         return f"BEGIN;{part}COMMIT;"
-    limit = surql("limit_cut_claim", n=n, table=quoted(table.table), held=asked.held)
+    limit = surql(
+        "limit_cut_claim",
+        n=n,
+        table=quoted(table.table),
+        held=asked.held,
+        longest_lease=longest_lease(table),
+    )
     return f"BEGIN;{limit}{part}{surql('rate_charge', n=n)}COMMIT;"
 
 
@@ -52,7 +58,6 @@ def limit_bindings(table: JobTable) -> dict[str, Any]:
         "rate": None if table.rate is None else table.rate.per_second,
         "burst": None if table.rate is None else table.rate.burst,
         "most": table.max_in_flight,
-        **unleased_bindings(table),
     }
 
 

@@ -32,9 +32,17 @@ from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRef
 from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.row_loading import load_claimed, read_claimed
-from sp00ky_store_surreal.surql.claim_parts import RANKS, due_now, lease_bindings, unleased, until_of, within
-from sp00ky_store_surreal.surql.loader import surql
+from sp00ky_store_surreal.row_loading import claimed_lengths, load_claimed, read_claimed
+from sp00ky_store_surreal.surql.claim_parts import (
+    RANKS,
+    due_now,
+    group_of,
+    lease_bindings,
+    unleased,
+    until_of,
+    within,
+)
+from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
@@ -131,7 +139,7 @@ class Claimer:
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
             given = {**part.given, "runner_id": runner_id}
             claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
-            await self._put_off(part.early)
+            await self._put_off(table, part.early)
             if self._note(table, count, part, state):
                 again.append((table, count))
         return claimed + (await self._claim_alone(again, runner_id, state) if again else [])
@@ -187,7 +195,7 @@ class Claimer:
             self._heads,
             self._peers,
             mixed=self._mixed,
-            columns="AFTER" if self._care.now() is Care.NONE else surql("fragments/job_columns_named"),
+            row="$this" if self._care.now() is Care.NONE else surql("fragments/job_columns_named").strip(),
             trims=self._size.shortens,
         )
         reply = await self._connection.write(statement, CLAIMING, **bindings)
@@ -215,16 +223,18 @@ class Claimer:
             self._mixed.add(table.table)
             self._signals.work()  # they took the place of jobs
         self._signals.claimed(table, full=part.found == count)
-        await self._put_off(part.early)
+        await self._put_off(table, part.early)
 
-    async def _put_off(self, found: Sequence[Mapping[str, Any]]) -> None:
-        """Move ``run_at`` of jobs that a client delayed, and that were met too early."""
+    async def _put_off(self, table: JobTable, found: Sequence[Mapping[str, Any]]) -> None:
+        """Move ``run_at`` of jobs that a client delayed, and that were met too early, many at a time."""
         ids = [row["id"] for row in found]
         if not ids:
             return
         self._signals.work()  # they stood before others
+        group = group_of(0, embedded=self._connection.target.embedded)
+        statement = surql("claim_put_off_delayed", table=quoted(table.table), group=group)
         try:
-            await self._connection.write(surql("claim_put_off_delayed"), CLAIMING, ids=ids)
+            await self._connection.write(statement, CLAIMING, ids=ids)
         except StoreError as error:  # what was claimed mustn't be lost for it
             for each in ids:
                 self._refusals.skip(each, error)
@@ -289,9 +299,19 @@ class Claimer:
                 raise
             except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
                 continue
+            except TookTooLong as error:
+                self._refusals.skip_slow(each, error, is_huge=await self._is_huge(table, each))
+                self._signals.work()
+                break  # where it isn't the row's fault, the next one would take as long
             except StoreError as error:
                 self._refusals.skip(each, error)
             else:
                 ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
                 claimed += rows
         return claimed
+
+    async def _is_huge(self, table: JobTable, row_id: RecordID) -> bool:
+        """Whether a row is so large that its write takes long."""
+        bindings = {**NUL, **claimed_lengths(table).bindings("")}
+        statement = surql("claim_is_huge", n="")
+        return bool((await self._connection.read(statement, id=row_id, **bindings))[-1])

@@ -12,12 +12,14 @@ from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
 from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.jobs.claim_offset import Peers
+from sp00ky_store_surreal.row_loading import claimed_lengths
 from sp00ky_store_surreal.surql.claim_parts import (
     RANKS,
     bindings_of,
     but,
     chosen,
     lone_due_ids,
+    longest_lease,
     shared_due_ids,
     unleased,
     until_of,
@@ -46,7 +48,7 @@ class ClaimWriter:
 
     def alone(self, slots: Slots) -> tuple[str, dict[str, Any]]:
         """Write a claim that no other runner competes with."""
-        statement, bindings = surql("claim_shut_backends"), self._bindings(slots) | NUL
+        statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
         for number, (table, _) in enumerate(slots):
             n, passed = str(number), but(self.skipped, jobs_of=table) + unleased(table)
             ranks = RANKS if self._looks_wide(table) else (0,)
@@ -58,7 +60,7 @@ class ClaimWriter:
         return _all_or_none(statement, slots), bindings
 
     def among_others(
-        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], columns: str, trims: bool
+        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], row: str, trims: bool
     ) -> tuple[str, dict[str, Any]]:
         """Write a claim that others compete with.
 
@@ -67,7 +69,7 @@ class ClaimWriter:
             heads: Where they begin.
             peers: Where this runner's own begin.
             mixed: Tables that hold rows that are no jobs.
-            columns: What is returned of each row.
+            row: What is returned of each row that isn't too long.
             trims: Whether ``errors`` are shortened.
         """
         statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
@@ -85,7 +87,7 @@ class ClaimWriter:
                 n=n,
                 table=quoted(table.table),
                 until=until_of(table, n),
-                columns=columns,
+                row=row,
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
                 within=within(embedded=False),
@@ -95,9 +97,10 @@ class ClaimWriter:
         return _all_or_none(statement, slots), bindings
 
     def _bindings(self, slots: Slots) -> dict[str, Any]:
-        bindings: dict[str, Any] = {"runner": self.runner_id, **self.skipped}
+        bindings: dict[str, Any] = {"runner": self.runner_id, **NUL, **self.skipped}
         for number, (table, count) in enumerate(slots):
             bindings |= {**bindings_of(number, table, count), **limit_bindings(table)}
+            bindings |= claimed_lengths(table).bindings(str(number))
             bindings[f"after{number}"] = self.groups.after(table)
         return bindings
 
@@ -106,7 +109,7 @@ class ClaimWriter:
         choice, asked = self._choice(n, table, due), self.index.asked(table)
         if not self._looks_wide(table):
             return limited(choice, part, table, n, asked=asked)
-        part = surql("claim_lift_stale_keys", n=n) + part
+        part = surql("claim_lift_stale_keys", n=n, longest_lease=longest_lease(table)) + part
         return limited(choice, part, table, n, at_once=len(slots) == 1, asked=asked)
 
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:

@@ -13,6 +13,7 @@ from sp00ky_store_surreal.operate.clear import DELETE, deleted_of
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.surql.claim_parts import longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 
@@ -30,11 +31,15 @@ class Retention(StorePart):
                     with self._ready.passing_over():
                         count += await _prune(self._changes, table, status, keep, limit - count)
             with self._ready.passing_over():
-                await self._connection.write(surql("retention_ordering_holders", table=quoted(table.table)))
+                await self._connection.write(_free_keys(table))
         await self._connection.write(surql("retention_runners"))
         await prune_audit(self._connection)
         self._signals.changed()
         return count
+
+
+def _free_keys(table: JobTable) -> str:
+    return surql("retention_ordering_holders", table=quoted(table.table), longest_lease=longest_lease(table))
 
 
 async def _prune(changes: RowChanges, table: JobTable, status: JobStatus, keep: float, limit: int) -> int:

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from sp00ky_core.ports import LONGEST_LEASE, BackendStats, BreakerStats, JobTable
+from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.fleet.breaker import breaker_of
 from sp00ky_store_surreal.operate.pause import pause_of
 from sp00ky_store_surreal.part import StorePart
-from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
-from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of
+from sp00ky_store_surreal.rows import count_of, seconds_of
+from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of, longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 MOST_READ = 100_000
@@ -38,7 +38,7 @@ class Stats(StorePart):
             for number, each in enumerate(self._tables)
         )
         names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
-        _, *reply = await self._connection.read(statement, **names, longest=duration_text(LONGEST_LEASE))
+        _, *reply = await self._connection.read(statement, **names)
         size = len(reply) // max(len(self._tables), 1)
         return {
             each.backend: _stats(reply[number * size : (number + 1) * size])
@@ -64,6 +64,7 @@ class Stats(StorePart):
                 due_only="",
                 pending="",
                 held="",
+                longest_lease=longest_lease(each),
             )
             for number, each in enumerate(tables)
         )
@@ -139,4 +140,8 @@ def _is_job(table: JobTable, *, embedded: bool) -> str:
 
 
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:
-    return {"table": quoted(table.table), "first": first_pending(table, embedded=connection.target.embedded)}
+    return {
+        "table": quoted(table.table),
+        "first": first_pending(table, embedded=connection.target.embedded),
+        "longest_lease": longest_lease(table),
+    }

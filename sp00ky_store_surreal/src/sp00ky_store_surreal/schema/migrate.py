@@ -14,7 +14,7 @@ from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.definition import FORMER_INDEXES, NO_JOB_TABLE, OWN_TABLES, VERSION
 from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
 from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
-from sp00ky_store_surreal.schema.repair import ANY_JSON, listed, repairs
+from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
 
@@ -109,6 +109,9 @@ def _job_steps(
         "table": quoted(table.table),
         "strategies": listed(table.strategies),
         "payload": payload,
+        "result": "option<string>" if layout.is_older else ANY_RESULT,
+        "due": DUE,
+        "length": FITS,
     }
     layouts = {table.table: layout}
     if not layout.exists:

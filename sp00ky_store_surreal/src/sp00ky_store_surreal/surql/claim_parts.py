@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.ports import LONGEST_LEASE, JobTable
+from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -65,12 +65,14 @@ def unleased(table: JobTable) -> str:
 
     An attempt that was lost counts until its lease ends, and a row counts once.
     """
-    return f" AND {surql('fragments/lease_is_over').strip()}" if table.max_in_flight is not None else ""
+    if table.max_in_flight is None:
+        return ""
+    return f" AND {surql('fragments/lease_is_over', longest_lease=longest_lease(table)).strip()}"
 
 
-def unleased_bindings(table: JobTable) -> dict[str, Any]:
-    """Build what ``unleased`` binds."""
-    return {} if table.max_in_flight is None else {"longest": duration_text(LONGEST_LEASE)}
+def longest_lease(table: JobTable) -> str:
+    """Write how long a claim's lease lasts at most."""
+    return duration_text(table.longest_lease)
 
 
 def due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
@@ -140,6 +142,7 @@ def chosen(
         due_only=" AND $head.run_at <= $heads.now",
         pending=asked.pending,
         held=asked.held,
+        longest_lease=longest_lease(table),
         **names,
     )
 
@@ -167,8 +170,8 @@ def due_now(
         for rank in RANKS
     }
     choice = chosen("", table, due, skips=bool(skipped), asked=asked, gate="false")
-    choice += surql("claim_lift_stale_keys", n="")
-    bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
+    choice += surql("claim_lift_stale_keys", n="", longest_lease=longest_lease(table))
+    bindings = {"slots": count, "most": count + len(skipped), "after": ""}
     bound = bindings | ({"skipped": list(skipped)} if skipped else {})
     bound |= {f"head_{rank}": head for rank, head in heads.items()}
     return surql("claim_due_now", chosen=choice, more=more), bound

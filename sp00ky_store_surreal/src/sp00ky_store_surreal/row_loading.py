@@ -180,7 +180,7 @@ async def load_safely(
 
 
 async def _worst(connection: Connection, table: JobTable, row_id: RecordID, lengths: Lengths) -> list[Job]:
-    written = "(IF string::len(string::concat(payload)) > $longest { $unread } ELSE { <string>[payload] })"
+    written = "(IF string::len(<string>[payload]) > $longest { $unread } ELSE { <string>[payload] })"
     for more in ("[] AS errors", f"[] AS errors, {written} AS payload"):
         try:
             rows = await _select(connection, [row_id], more, lengths)

@@ -101,7 +101,7 @@ class Claimer:
                 jobs = await self._claim_at_once(fewer, runner_id, state)
             except TookTooLong:
                 if self._size.is_one:
-                    return await self._claim_singly(slots, runner_id, state)
+                    return await self._claim_singly(fewer, runner_id, state)
                 self._size.took_too_long(max(count for _, count in fewer))
             except ConnectionLost:
                 self._size.took_too_long(max(count for _, count in fewer))

@@ -16,6 +16,7 @@ GRANTS = """
 DO $$ BEGIN CREATE ROLE client LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 GRANT INSERT, SELECT, UPDATE, DELETE ON job TO client;
 GRANT SELECT ON sp00ky_runner TO client;
+ALTER TABLE job DISABLE TRIGGER job_new; -- as if the rows had been there before it
 """
 
 OWED = """

@@ -19,6 +19,7 @@ import attrs
 import pytest
 import pytest_asyncio
 from tests.postgres import start_server
+from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
 from sp00ky_core.job import NewJob
@@ -285,5 +286,5 @@ SEVEN_ROWS = """
 @pytest_asyncio.fixture
 async def filled(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
     """A store with seven rows, as many clients might have written them."""
-    await sql.execute(SEVEN_ROWS.format(schema=quoted))
+    await forge(sql, quoted, SEVEN_ROWS.format(schema=quoted))
     return store

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus
 from sp00ky_core.operators import bulk, matching_jobs
@@ -97,10 +98,12 @@ async def test_pages_of_jobs_created_in_one_instant_leave_none_out(
 ) -> None:
     monkeypatch.setattr(matching_jobs, "PAGE", 7)
     table = '"{}"."job"'.format(schema.replace('"', '""'))
-    await sql.execute(
+    await forge(
+        sql,
+        table.removesuffix('."job"'),
         f"INSERT INTO {table} (path, status, created_at) SELECT '/spookify', "
         "CASE n % 3 WHEN 0 THEN 'pending' WHEN 1 THEN 'processing' ELSE 'success' END, now() "
-        "FROM generate_series(1, 60) n"
+        "FROM generate_series(1, 60) n",
     )
     work = bulk.steps(store, bulk.KILL, JobFilter(), lambda ids, _: store.kill(ids))
     assert [result.done async for result in work] == [0, 7, 14, 21, 28, 35, 40]

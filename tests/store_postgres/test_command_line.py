@@ -151,7 +151,9 @@ async def test_a_runner_does_not_start_in_vain(
     await sql.execute(f"INSERT INTO {quoted}.sp00ky_migration (table_name, version) VALUES ('job', 99)")
     assert re.search(f"version 99.*version {VERSION}; upgrade sp00ky", (await sp00ky("run")).complaint())
     assert re.search(f"version 99.*version {VERSION}; upgrade sp00ky", (await sp00ky("migrate")).complaint())
-    await sql.execute(f"DELETE FROM {quoted}.sp00ky_migration; ALTER TABLE {quoted}.job DROP lease_epoch")
+    await sql.execute(
+        f"DELETE FROM {quoted}.sp00ky_migration; ALTER TABLE {quoted}.job DROP lease_epoch CASCADE"
+    )
     line = (await sp00ky("run")).complaint()
     assert "job.lease_epoch: column lease_epoch is missing; add it again" in line
     await sql.execute(f"DROP TABLE {quoted}.job; CREATE TABLE {quoted}.job (id integer)")

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 from tests.store_postgres.conftest import with_query
+from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
 from sp00ky_conformance.store.connection.processes import ProcessConformance
@@ -91,7 +92,7 @@ class TestPostgresStore(StoreConformance):
         places = ", ".join(f"${n}" for n in range(1, len(fields) + 1))
         insert = f"INSERT INTO {self.schema}.{table} ({columns}) VALUES ({places}) RETURNING id"
         try:
-            key = await self.sql.fetchval(insert, *fields.values())
+            ((key,),) = await forge(self.sql, self.schema, insert, *fields.values(), table=table)
         except (asyncpg.PostgresError, asyncpg.DataError) as error:
             raise RowRefused(store="postgresql", problem=str(error)) from error
         return f"{table}:{key}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered
@@ -20,9 +21,11 @@ async def test_the_highest_epoch_of_a_client_is_no_end(
     store: PostgresStore, sql: Any, schema: str, epoch: int
 ) -> None:
     quoted = schema.replace('"', '""')
-    await sql.execute(
+    await forge(
+        sql,
+        f'"{quoted}"',
         f'INSERT INTO "{quoted}".job (path, status, lease_epoch) '
-        f"VALUES ('/a', 'pending', {epoch}), ('/b', 'processing', {epoch})"
+        f"VALUES ('/a', 'pending', {epoch}), ('/b', 'processing', {epoch})",
     )
     (lost,) = await store.reclaim({})
     assert (lost.epoch, lost.transition.to) == (epoch, "pending")

@@ -9,63 +9,114 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import JsonObject
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
 from sp00ky_core.retry import MAX_RETRIES
-from sp00ky_core.stores.rows import job_of
+from sp00ky_core.stores.rows import UNREAD, claimed_of, job_of
 from sp00ky_store_postgres.schema.definition import COLUMNS
-from sp00ky_store_postgres.sql.loader import literal
+from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable
 
 TABLE_NUMBER = "table_number"
 
 NAMES = tuple(COLUMNS)
-JSON = frozenset({"payload", "errors", "result"})
 
-CLAIMED_COLUMNS = 20
-"""Columns of the rows that a claim returns (``claim_returned.sql``)."""
-KEY, PATH, RUN_AT, PRIORITY = 1, 2, 12, 16
-"""Some of them, by number."""
+LIMITED = ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "runner_id", "ordering_key")
 
-LONGEST_ERRORS = 2**20
-"""Bytes of ``errors`` that are read: a runner keeps 50 entries, each with a reason of 2 KiB at most."""
+CLAIMED = (
+    *("id", "path", "payload", "retries", "max_retries", "retry_strategy", "timeout", "assigned_to"),
+    *("dedup_key", "traceparent", "created_at", "run_at", "lease_epoch", "lease_until", "deferred_since"),
+    *("priority", "ordering_key", "ordering_at", "expires_at"),
+)
+"""What a claim returns of a row, after its table's number."""
+KEY, PATH, RUN_AT, PRIORITY = (CLAIMED.index(name) + 1 for name in ("id", "path", "run_at", "priority"))
 
 TOO_LONG = (
     '[{"name": "invalid_row", "reason": "errors is longer than any runner writes it: it was not read"}]'
 )
 
-
 EARLIEST, LATEST = "'0001-01-02 00:00:00+00'::timestamptz", "'9999-12-30 00:00:00+00'::timestamptz"
 
-DEFERRED_SINCE = (
-    "CASE WHEN job.deferred_since IS NOT NULL"
-    f" THEN greatest(least(job.deferred_since, {LATEST}), {EARLIEST}) END AS deferred_since"
-)
-"""In select lists: a row from before the CHECK on it may have an instant that the driver can't decode."""
+
+def last_entry(field: str | None = None) -> str:
+    """Write an expression for the last entry in ``errors``, as json, or for a field of it, as text."""
+    return fill(
+        read_sql("last_entry"),
+        field="" if field is None else f" ->> {literal(field)}",
+        fits=fits("errors", LONGEST_ERRORS),
+        unreadable=unreadable("last.entry"),
+    )
 
 
-def _selected(name: str, *, light: bool = False) -> str:
-    """Write a column in a select list, as text where it is json.
+def readable(column: str) -> str:
+    """Write an expression for a column of ``job``; a text that is too long isn't read.
 
-    As text, for a caller's connection may have another idea of what json becomes in Python.
+    The length of a text is known without reading it. A row from before the CHECK on it may have an instant
+    that the driver can't decode.
     """
-    if light and name in {"payload", "result"}:
-        return f"{literal('{}') if name == 'payload' else 'NULL'}::text AS {name}"
-    if name == "errors":
-        is_short = f"octet_length(job.errors::text) <= {LONGEST_ERRORS}"
-        return f"CASE WHEN {is_short} THEN job.errors::text ELSE {literal(TOO_LONG)} END AS errors"
-    if name == "deferred_since":
-        return DEFERRED_SINCE
-    return f"job.{name}::text AS {name}" if name in JSON else f"job.{name}"
+    if column in LIMITED:
+        parts = {"longest": str(LONGEST_TEXT), "unread": literal(UNREAD)}
+        return fill(read_sql("readable_text"), column=column, **parts)
+    if column == "deferred_since":
+        bounded = f"greatest(least(job.deferred_since, {LATEST}), {EARLIEST})"
+        return f"CASE WHEN job.deferred_since IS NOT NULL THEN {bounded} END"
+    return f"job.{column}"
 
 
-WHOLE = ", ".join(map(_selected, NAMES))
-"""The select list of a whole row, of a table named ``job``; errors that are too long aren't sent."""
+def _errors(longest: int) -> str:
+    return fill(
+        read_sql("readable_errors"),
+        fits=fits("errors", longest),
+        is_read=fits("errors", LONGEST_ERRORS),
+        last=last_entry(),
+        longest=str(longest),
+        unread=UNREAD,
+        too_long=literal(TOO_LONG),
+    )
 
-LIGHT = ", ".join(_selected(name, light=True) for name in NAMES)
-"""The same without payload and result, for what only decides about a job."""
+
+def _json(column: str, longest: int | None) -> str:
+    if longest is None:
+        return f"job.{column}::text"
+    if not longest:
+        return literal(UNREAD)
+    return f"CASE WHEN {fits(column, longest)} THEN job.{column}::text ELSE {literal(UNREAD)} END"
+
+
+def columns(longest: int | None = None, *, errors: int = LONGEST_ERRORS) -> str:
+    """Write the select list of a row, of a table named ``job``.
+
+    What is json is text there, for a caller's connection may have another idea of what it becomes in Python.
+
+    Args:
+        longest: bytes that are read of a payload and of a result; None: however many there are.
+        errors: bytes that are read of ``errors``; of longer ones it is the last entry.
+    """
+    given = {
+        "payload": _json("payload", longest),
+        "result": f"CASE WHEN job.result IS NOT NULL THEN {_json('result', longest)} END",
+        "errors": _errors(errors),
+    }
+    return ", ".join(f"{given.get(name) or readable(name)} AS {name}" for name in NAMES)
+
+
+WHOLE = columns()
+LISTED = columns(LONGEST_LISTED, errors=LONGEST_LISTED)
+LIGHT = columns(0)
+"""Without payload and result, for what only decides about a job."""
+
+
+def claimed_columns(number: int, table: JobTable) -> str:
+    """Write what a claim returns of a row; the payload is missing where anything is too long to be read."""
+    lengths = ", ".join(f"octet_length(job.{column})" for column in LIMITED if column in CLAIMED)
+    payload = (
+        f"CASE WHEN greatest({lengths}) <= {LONGEST_TEXT} AND {fits('payload', table.max_payload_bytes)}"
+        " THEN convert_to(job.payload::text, 'UTF8') END AS payload"
+    )
+    names = (payload if name == "payload" else f"{readable(name)} AS {name}" for name in CLAIMED)
+    return ", ".join([f"{number} AS {TABLE_NUMBER}", *names])
 
 
 def whole_jobs(rows: Iterable[Sequence[Any]], table: JobTable) -> list[Job]:
-    """Turn rows that were selected as ``WHOLE`` into jobs."""
+    """Turn rows that were selected as ``columns`` into jobs."""
     return [_whole_job(dict(zip(NAMES, row, strict=True)), table) for row in rows]
 
 
@@ -112,7 +163,6 @@ def _claimed_job(row: Any, table: JobTable, common: dict[str, Any]) -> Job:
 
 
 def _judged(row: Any, table: JobTable, runner_id: str) -> Job:
-    job = _whole_job({**row, "status": "processing", "runner_id": runner_id}, table)
-    if row["payload"] is not None:
-        return job
-    return attrs.evolve(job, defect=f"payload is over maxPayloadBytes ({table.max_payload_bytes})")
+    payload = UNREAD if row["payload"] is None else row["payload"]
+    job = _whole_job({**row, "payload": payload, "status": "processing", "runner_id": runner_id}, table)
+    return claimed_of(job, table)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.store_postgres.forging import forge
+
 from sp00ky_core.ports import RunnerInfo
 from sp00ky_store_postgres import PostgresStore
 
@@ -28,11 +30,13 @@ async def test_silent_runners_are_forgotten_and_live_rows_are_never_pruned(
     quoted = '"' + schema.replace('"', '""') + '"'
     await store.beat("gone")
     await sql.execute(f"UPDATE {quoted}.sp00ky_runner SET beat_at = now() - interval '2 days'")
-    await sql.execute(
+    await forge(
+        sql,
+        quoted,
         f"INSERT INTO {quoted}.job (path, payload, status, updated_at) "
         "SELECT '/a', '{}', status, now() - age * interval '1 hour' "
         "FROM unnest(ARRAY['pending', 'processing', 'success', 'failed']) AS status, "
-        "unnest(ARRAY[5, 7, 24 * 15]) AS age"
+        "unnest(ARRAY[5, 7, 24 * 15]) AS age",
     )
     assert await store.prune() == 3  # success after 6 hours, failed after 14 days
     counts = await sql.fetch(f"SELECT status, count(*) FROM {quoted}.job GROUP BY 1")

@@ -12,14 +12,14 @@ from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.jobs import claim_cursor
 from sp00ky_store_postgres.jobs.claim_cursor import ClaimCursors, More
-from sp00ky_store_postgres.rows import CLAIMED_COLUMNS, PRIORITY, RUN_AT
+from sp00ky_store_postgres.rows import CLAIMED, PRIORITY, RUN_AT
 from sp00ky_store_postgres.sql import claim_statements
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def row(priority: int, seconds: int) -> list[Any]:
-    columns: list[Any] = [None] * CLAIMED_COLUMNS
+    columns: list[Any] = [None] * (len(CLAIMED) + 1)
     columns[PRIORITY], columns[RUN_AT] = priority, FIRST + timedelta(seconds=seconds)
     return columns
 

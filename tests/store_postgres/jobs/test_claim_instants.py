@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
@@ -18,7 +19,7 @@ INSERT = "INSERT INTO {0}.job (path, payload, deferred_since) VALUES ('/hostile'
 @pytest.mark.parametrize("instant", HOSTILE)
 async def test_it_is_refused(store: PostgresStore, sql: Any, quoted: str, instant: str) -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="job_written"):
-        await sql.execute(INSERT.format(quoted, instant))
+        await forge(sql, quoted, INSERT.format(quoted, instant))
     assert await store.migration() == []
 
 
@@ -27,7 +28,7 @@ async def test_one_from_before_the_check_is_read_and_keeps_no_other_job_back(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any, instant: str
 ) -> None:
     await sql.execute(f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_written")
-    await sql.execute(INSERT.format(quoted, instant))
+    await forge(sql, quoted, INSERT.format(quoted, instant))
     await store.add([new_job()])
     found = await store.find(JobQuery(path="/hostile"))
     assert [each.deferred_since.year in {1, 9999} for each in found] == [True]
@@ -38,7 +39,7 @@ async def test_one_from_before_the_check_is_found_by_the_migration(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any
 ) -> None:
     await sql.execute(f"ALTER TABLE {quoted}.job DROP CONSTRAINT job_written")
-    await sql.execute(INSERT.format(quoted, HOSTILE[0]))
+    await forge(sql, quoted, INSERT.format(quoted, HOSTILE[0]))
     (job,) = await store.add([new_job()])
     with pytest.raises(Exception, match="job_written"):
         await store.migrate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
@@ -31,7 +32,7 @@ async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_prune
     await store.open()
     await store.migrate()
     for each in tables:
-        await sql.execute(OLD.format(table=f"{quoted}.{each.table}"))
+        await forge(sql, quoted, OLD.format(table=f"{quoted}.{each.table}"), table=each.table)
     await referred("path IN ('/50', '/49', '/48', '/3')")
     counts = [await store.prune(limit=10) for _ in range(12)]
     await store.close()
@@ -43,7 +44,7 @@ async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_prune
 async def test_what_was_kept_is_tried_again_after_a_while(
     store: PostgresStore, sql: Any, quoted: str, referred: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await sql.execute(OLD.format(table=f"{quoted}.job"))
+    await forge(sql, quoted, OLD.format(table=f"{quoted}.job"))
     await referred("path = '/50'")
     assert await store.prune() == 49
     await sql.execute(f"DROP TABLE {quoted}.doc")

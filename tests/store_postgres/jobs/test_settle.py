@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import AttemptError, Job, JobStatus
@@ -206,7 +207,7 @@ async def test_a_row_with_300_000_errors_is_settled_like_any_other(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any
 ) -> None:
     """Read once for each entry, it takes hours: the statement would be given up after seconds."""
-    await sql.execute(f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {MANY_ENTRIES})")
+    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {MANY_ENTRIES})")
     await store.add([new_job()])
     jobs = await store.claim({"api": 2}, "r1")
     results = await store.settle([settlement(job) for job in jobs])
@@ -220,7 +221,7 @@ async def test_errors_that_are_too_long_are_neither_sent_nor_kept(
     store: PostgresStore, sql: Any, quoted: str
 ) -> None:
     long = "json_build_array(json_build_object('name', repeat('x', 40 * 1024 * 1024)))"
-    await sql.execute(f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {long})")
+    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {long})")
     (job,) = await store.claim({"api": 1}, "r1")
     assert "not read" in (await store.get(job.id)).errors[0].reason
     await store.settle([settlement(job)])
@@ -243,7 +244,7 @@ async def test_errors_that_are_too_long_are_neither_sent_nor_kept(
 async def test_whatever_the_last_entry_holds_a_throttled_job_is_settled(
     store: PostgresStore, sql: Any, quoted: str, errors: str, names: list[str]
 ) -> None:
-    await sql.execute(f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', $1)", errors)
+    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', $1)", errors)
     (job,) = await store.claim({"api": 1}, "r1")
     (result,) = await store.settle([throttled(job)])
     assert (result.fate, result.problem) == ("settled", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_store_postgres import PostgresStore
 
@@ -22,8 +23,8 @@ ODD = {
 @pytest.mark.parametrize("errors", ODD.values(), ids=ODD)
 async def test_odd_entries_are_grouped_too(store: PostgresStore, sql: Any, quoted: str, errors: str) -> None:
     insert = f"INSERT INTO {quoted}.job (path, status, errors) VALUES ($1, 'failed', $2)"
-    await sql.execute(insert, "/odd", errors)
-    await sql.execute(insert, "/fine", '[{"name": "http_status", "code": 500}]')
+    await forge(sql, quoted, insert, "/odd", errors)
+    await forge(sql, quoted, insert, "/fine", '[{"name": "http_status", "code": 500}]')
     groups = {group.path: group for group in await store.errors()}
     assert (groups["/fine"].name, groups["/fine"].code, groups["/fine"].count) == ("http_status", 500, 1)
     assert (groups["/odd"].code in {0, 1}, groups["/odd"].count, len(groups["/odd"].name) <= 255) == (
@@ -34,10 +35,12 @@ async def test_odd_entries_are_grouped_too(store: PostgresStore, sql: Any, quote
 
 
 async def test_the_example_is_the_latest(store: PostgresStore, sql: Any, quoted: str) -> None:
-    ids = await sql.fetch(
+    ids = await forge(
+        sql,
+        quoted,
         f"INSERT INTO {quoted}.job (path, status, errors, updated_at) "
         """SELECT '/a', 'failed', '[{"name": "timeout"}]', now() - abs(n - 5) * interval '1 minute' """
-        "FROM generate_series(1, 9) AS n RETURNING id"
+        "FROM generate_series(1, 9) AS n RETURNING id",
     )
     (group,) = await store.errors()
     assert (group.count, group.example) == (9, f"job:{ids[4]['id']}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.store_postgres.forging import forge
 from tests.store_postgres.jobs.bench import Bench
 
 from sp00ky_core.job import JobStatus
@@ -57,11 +58,13 @@ async def test_rows_that_cannot_be_deleted_hold_up_no_other(
     store: PostgresStore, sql: Any, quoted: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The newest 30 of 100 are referred to; each call goes on after those that it has seen."""
-    await sql.execute(
+    await forge(
+        sql,
+        quoted,
         f"INSERT INTO {quoted}.job (path, status, created_at)"
         " SELECT '/' || n, 'failed', now() - n * interval '1 minute' FROM generate_series(1, 100) AS n;"
         f"CREATE TABLE {quoted}.note (job uuid REFERENCES {quoted}.job);"
-        f"INSERT INTO {quoted}.note SELECT id FROM {quoted}.job ORDER BY created_at DESC LIMIT 30"
+        f"INSERT INTO {quoted}.note SELECT id FROM {quoted}.job ORDER BY created_at DESC LIMIT 30",
     )
     assert [await store.clear_matching(JobFilter(), limit=40) for _ in range(2)] == [40, 30]
     assert await store.count(JobFilter()) == 30

@@ -16,8 +16,8 @@ BROKEN = {
     # Each with what check then says; what it says is done, and then nothing is wrong any more.
     "an index": ("DROP INDEX {schema}.job_ready", False, "job_ready"),
     "the unique index": ("DROP INDEX {schema}.job_dedup", True, "job_dedup"),
-    "a type": ("ALTER TABLE {schema}.job ALTER dedup_key TYPE varchar(99)", True, "dedup_key"),
-    "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id", True, "runner_id"),
+    "a type": ("ALTER TABLE {schema}.job ALTER max_retries TYPE bigint", True, "max_retries"),
+    "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id CASCADE", True, "runner_id"),
     "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
     "a required assigned_to": (

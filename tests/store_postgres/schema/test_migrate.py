@@ -14,6 +14,8 @@ from tests.store_postgres.conftest import findings
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import RowRefused, SchemaError
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.schema import migrate
+from sp00ky_store_postgres.schema.compatibility import MigrationLocked
 from sp00ky_store_postgres.schema.definition import KEY_COLUMNS
 
 MIGRATE = """
@@ -166,11 +168,39 @@ async def test_rows_that_share_a_key_are_reported_in_the_databases_words(
     assert await findings(store) == []
 
 
+async def test_who_has_the_lock_is_said_and_not_waited_for_without_end(
+    make: Any,
+    sql: Any,
+    schema: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Any role may take the lock, for ever."""
+    monkeypatch.setattr(migrate, "SAID_AFTER", 0.1)
+    monkeypatch.setattr(migrate, "GIVEN_UP_AFTER", 0.5)
+    await sql.execute("SET application_name = 'a thief'")
+    await sql.execute("SELECT pg_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))", schema)
+    pid, user = await sql.fetchrow("SELECT pg_backend_pid(), session_user")
+    with pytest.raises(MigrationLocked) as raised:
+        await make().migrate()
+    who = f"pid {pid} (application 'a thief', user {user}, since 20"
+    assert raised.value.holders[0].startswith(who)
+    assert "run sp00ky migrate again" in str(raised.value)
+    assert [line.partition("others have: ")[2][: len(who)] for line in caplog.messages] == [who]
+    await sql.execute("SELECT pg_advisory_unlock_all()")
+    assert await make().migrate()
+
+
 async def test_a_lock_is_not_waited_for_in_everybodys_way(
-    store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any
+    store: PostgresStore,
+    make: Any,
+    sql: Any,
+    quoted: str,
+    new_job: Any,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A transaction that wrote to the table is open for long: who writes meanwhile is soon let through."""
-    await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN deferred_since")
+    await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN deferred_since CASCADE")
     transaction = sql.transaction()
     await transaction.start()
     await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
@@ -182,6 +212,12 @@ async def test_a_lock_is_not_waited_for_in_everybodys_way(
         await eventually(lambda: sql.fetchval(waiting))
         await store.ids_starting_with("job:")
         assert not migrating.done()
+        pid = await sql.fetchval("SELECT pg_backend_pid()")
+
+        async def is_said() -> bool:
+            return f"others have: pid {pid} (" in caplog.text
+
+        await eventually(is_said)
         await transaction.commit()
         await migrating
     assert await findings(store) == []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
+from tests.store_postgres.forging import forge
 
 from sp00ky_store_postgres import PostgresStore
 
@@ -35,7 +37,7 @@ async def test_a_row_that_no_runner_can_work_with_is_refused(
     rule = "job_rules" if column in REFUSED else f"job_({column}|written)"
     refused = pytest.raises(asyncpg.CheckViolationError, match=f'violates check constraint "{rule}"')
     with refused:
-        await sql.execute(f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})")
+        await forge(sql, quoted, f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})")
     with refused:
         await sql.execute(f"UPDATE {quoted}.job SET {column} = {value}")
 
@@ -46,3 +48,44 @@ async def test_an_ordering_key_needs_its_instant(store: PostgresStore, sql: Any,
             f"INSERT INTO {quoted}.job (path, ordering_key, ordering_at) VALUES ('/a', 'k', NULL)"
         )
     assert "an ordering_at" in raised.value.detail
+
+
+NOT_NEW = {
+    "status": ("'failed'", "'processing'"),
+    "retries": ("1",),
+    "errors": ("'[{}]'", "json_build_array(repeat('x', 300000))"),
+    "result": ("'1'",),
+    "lease_epoch": ("1",),
+    "lease_until": ("now() + interval '23 hours'",),
+    "runner_id": ("'r1'", "repeat('x', 1000000)"),
+    "deferred_since": ("now()",),
+    "ordering_at": ("'1999-12-31Z'", "now() + interval '1 hour'"),
+    **dict.fromkeys(
+        ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "ordering_key"),
+        ("repeat('x', 8193)", "repeat('x', 1000000)"),
+    ),
+}
+
+
+@pytest.mark.parametrize("column", NOT_NEW)
+async def test_a_row_that_is_not_a_new_jobs_is_refused(
+    store: PostgresStore, sql: Any, quoted: str, column: str
+) -> None:
+    for value in NOT_NEW[column]:
+        columns, values = ("path", value) if column == "path" else (f"path, {column}", f"'/a', {value}")
+        with pytest.raises(asyncpg.CheckViolationError) as raised:
+            await sql.execute(f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})")
+        assert re.fullmatch(
+            rf"job [0-9a-f-]{{36}}: {column} .+: (leave it out|shorten it)", str(raised.value)
+        )
+        assert raised.value.constraint_name == "job_new"
+
+
+async def test_the_values_of_a_new_job_may_be_named(store: PostgresStore, sql: Any, quoted: str) -> None:
+    await sql.execute(
+        f"INSERT INTO {quoted}.job (path, status, retries, errors, result, lease_epoch, lease_until,"
+        " runner_id, deferred_since, ordering_key, ordering_at, created_at, updated_at) VALUES"
+        " ('/a', 'pending', 0, '[]', NULL, 0, NULL, NULL, NULL, 'k', '2000-01-01Z', now(), now())"
+    )
+    (job,) = await store.claim({"api": 1}, "r1")
+    assert job.ordering_key == "k"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.store_postgres.forging import forge
+
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.check import _settings
@@ -35,10 +37,12 @@ async def test_due_jobs_and_no_runner_alive(
 
 
 async def test_jobs_that_are_deferred_for_long(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(
+    await forge(
+        sql,
+        quoted,
         f"INSERT INTO {quoted}.job (path, run_at, deferred_since, status)"
         " SELECT '/a', now() + interval '1 hour', now() - minutes * interval '1 minute', status"
-        " FROM (VALUES (59, 'pending'), (61, 'pending'), (90, 'pending'), (9, 'failed')) v (minutes, status)"
+        " FROM (VALUES (59, 'pending'), (61, 'pending'), (90, 'pending'), (9, 'failed')) v (minutes, status)",
     )
     assert await problems(store) == ["job: deferred for over an hour: 2, the longest for 1 h 30 min"]
     await sql.execute(f"DELETE FROM {quoted}.job WHERE deferred_since < now() - interval '80 minutes'")

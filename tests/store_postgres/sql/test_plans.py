@@ -13,6 +13,7 @@ import attrs
 import pytest
 import pytest_asyncio
 from tests.store_postgres.conftest import with_query
+from tests.store_postgres.forging import forge
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, StoreOptions
@@ -21,8 +22,8 @@ from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.observe.filters import select, select_changed, select_count, select_ended
 from sp00ky_store_postgres.rows import WHOLE
-from sp00ky_store_postgres.schema.tables import lease_seconds
-from sp00ky_store_postgres.sql.loader import fill, lease_over, leased, read_sql
+from sp00ky_store_postgres.schema.tables import lease_over, lease_seconds, leased
+from sp00ky_store_postgres.sql.loader import fill, read_sql
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -45,7 +46,7 @@ def large_url(dsn: str) -> Iterator[str]:
         await store.open()
         await store.migrate()
         await store.close()
-        await connection.execute(FILL.format(schema=schema))
+        await forge(connection, schema, FILL.format(schema=schema))
         await connection.execute(f"VACUUM ANALYZE {schema}.job")
         await connection.close()
 
@@ -89,7 +90,7 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
     counted = attrs.evolve(table, max_in_flight=7)
 
     def filled(name: str) -> str:
-        parts = {"over": lease_over(), "lease": lease_seconds(table)}
+        parts = {"over": lease_over(table), "lease": lease_seconds(table), "longest": "86430"}
         return fill(read_sql(name), table=tables.name(table), columns=WHOLE, **parts)
 
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
@@ -112,8 +113,8 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
         "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"]), "job_keyed"),
         "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
         "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
-        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_lease"),
-        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased()), (), "job_lease"),
+        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
+        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
         "counted claim": (
             Workload.CLAIM,
             built.claim([counted], []),

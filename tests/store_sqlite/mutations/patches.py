@@ -156,8 +156,8 @@ def of_anyone(where: Where) -> Where | None:
     return None if isinstance(where, Is) and where.column == "runner_id" else where
 
 
-def unleased(_now: datetime) -> Where:
-    return Is("lease_until", "<=", _now)
+def unleased(_table: JobTable, now: datetime) -> Where:
+    return Is("lease_until", "<=", now)
 
 
 async def never_taken(*_: Any) -> bool:

@@ -13,7 +13,8 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   ``rescheduled`` what an operator's change does; ``change_after`` is the breaker's rule, ``Allowance`` that
   of a backend's limits (``PASSED``, ``FULL``: when a claim that they left without is repeated).
 - Rows: ``job_of`` reads one whatever is in it, ``defect_of`` says why it can't be delivered, ``new_row`` is
-  what ``add`` inserts, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
+  what ``add`` inserts, ``UNREAD`` stands for a text that is too long to be read, and ``claimed_of`` sees to a
+  payload that is, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single
   columns.
 - Reading: ``matches``, ``age_of`` (with ``BEGINNING``), ``is_overdue``, ``unknown_entry``.
 - Callers' connections: ``kinds_of`` recognises one without importing its library, ``sqlalchemy_of`` and

@@ -23,7 +23,6 @@ from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 __all__ = [
     "UNREAD",
     "claimed_of",
-    "with_last_error",
     "defect_of",
     "job_of",
     "new_row",

@@ -10,7 +10,7 @@ from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import Fetch
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.sql.loader import leased
+from sp00ky_store_postgres.schema.tables import leased
 
 ClaimUpTo = Callable[[int, Fetch], Awaitable[Claim]]
 """Claims up to so many jobs, by statements in the transaction."""
@@ -63,6 +63,6 @@ class LimitedClaims:
         """Count what may be in flight, in a statement that sees what the claims before have written."""
         if table.max_in_flight is None:
             return 0
-        statement = self._tables.statement("in_flight", table, leased=leased())
+        statement = self._tables.statement("in_flight", table, leased=leased(table))
         ((count,),) = await fetch(statement)
         return int(count)

@@ -18,7 +18,7 @@ from sp00ky_store_postgres.connection.external import Fetch, caller_error, calle
 from sp00ky_store_postgres.connection.synchronous import Run, blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import hyphenated
-from sp00ky_store_postgres.rows import WHOLE, whole_jobs
+from sp00ky_store_postgres.rows import columns, whole_jobs
 from sp00ky_store_postgres.sql.enqueue_arguments import (
     as_utc,
     is_plain,
@@ -202,7 +202,9 @@ class Enqueues:
     def _statement(self, name: str, table: JobTable) -> str:
         statement = self._built.get((name, table.table))
         if statement is None:
-            statement = self._tables.statement(name, table, columns=WHOLE, unkept=UNKEPT)
+            statement = self._tables.statement(
+                name, table, columns=columns(table.max_payload_bytes), unkept=UNKEPT
+            )
             self._built[name, table.table] = statement
         return statement
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sp00ky_core.job import Job
-from sp00ky_core.ports import JobTable, OverdueClaim
+from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.jobs.settle import SETTLED
 from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.rows import LIGHT, whole_jobs
-from sp00ky_store_postgres.schema.tables import lease_seconds
-from sp00ky_store_postgres.sql.loader import lease_over
+from sp00ky_store_postgres.schema.tables import lease_over, lease_seconds
 
 
 class LostClaims(StorePart):
@@ -50,7 +49,12 @@ class LostClaims(StorePart):
         return claims
 
     async def _read_claims(self, name: str, table: JobTable, *arguments: object) -> list[Row]:
-        parts = {"columns": LIGHT, "lease": lease_seconds(table), "over": lease_over()}
+        parts = {
+            "columns": LIGHT,
+            "lease": lease_seconds(table),
+            "longest": f"{LONGEST_LEASE!r}::float8",
+            "over": lease_over(table),
+        }
         return await self._executor.query(name, *arguments, table=table, **parts)
 
 

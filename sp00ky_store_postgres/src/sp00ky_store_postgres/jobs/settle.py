@@ -14,6 +14,7 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
 from sp00ky_store_postgres.ids import key_of
 from sp00ky_store_postgres.jobs.slow_settles import SlowSettles
+from sp00ky_store_postgres.rows import readable
 from sp00ky_store_postgres.schema.definition import object_name
 from sp00ky_store_postgres.sql.loader import fill, read_sql
 from sp00ky_store_postgres.sql.settle_arguments import (
@@ -164,7 +165,9 @@ class Settles:
 
     def _of_each(self, tables: tuple[JobTable, ...], name: str, **parts: str) -> Iterator[str]:
         for number, table in enumerate(tables):
-            yield self._tables.statement(name, table, number=str(number), **parts)
+            yield self._tables.statement(
+                name, table, number=str(number), runner_id=readable("runner_id"), **parts
+            )
 
 
 def _result(row: Row, settlement: Settlement) -> SettleResult:

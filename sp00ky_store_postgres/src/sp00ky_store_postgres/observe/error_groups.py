@@ -7,8 +7,8 @@ from datetime import datetime
 from sp00ky_core.ports import ErrorGroup
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_store_postgres.observe.filters import last_entry
 from sp00ky_store_postgres.part import StorePart
+from sp00ky_store_postgres.rows import last_entry, readable
 
 
 class ErrorGroups(StorePart):
@@ -19,7 +19,8 @@ class ErrorGroups(StorePart):
         groups: list[ErrorGroup] = []
         for table in self._executor.tables.all:
             given = since or BEGINNING, limit
-            rows = await self._executor.query("error_groups", *given, table=table, entry=last_entry())
+            parts = {"entry": last_entry(), "path": readable("path")}
+            rows = await self._executor.query("error_groups", *given, table=table, **parts)
             for row in rows:
                 example = id_of(table.table, row["example"])
                 groups.append(ErrorGroup(backend=table.backend, **{**row, "example": example}))

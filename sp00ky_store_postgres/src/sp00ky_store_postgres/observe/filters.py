@@ -12,9 +12,8 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import keys_by_table
-from sp00ky_store_postgres.rows import LONGEST_ERRORS, WHOLE
+from sp00ky_store_postgres.rows import LISTED, last_entry
 from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import fill, literal, read_sql, unreadable
 
 
 @attrs.frozen
@@ -62,7 +61,7 @@ def select(
         where.go_beyond(after, ">" if oldest_first else "<")
     parts = {"order": "ASC" if oldest_first else "DESC", "limit": where.place(query.limit)}
     halves = where.halves("find_half", tables, **parts)
-    return where.selection("find", tables, columns=WHOLE, halves=halves, **parts)
+    return where.selection("find", tables, columns=LISTED, halves=halves, **parts)
 
 
 def select_count(conditions: JobFilter, table: JobTable, tables: Tables) -> Selection:
@@ -91,7 +90,7 @@ def select_ended(
 
 
 def select_changed(
-    query: JobQuery, table: JobTable, tables: Tables, since: Any, *, columns: str = WHOLE
+    query: JobQuery, table: JobTable, tables: Tables, since: Any, *, columns: str = LISTED
 ) -> Selection:
     """Select one table's jobs that have changed since an instant."""
     return _Where(query, table, since).selection("changed", tables, columns=columns)
@@ -151,16 +150,6 @@ class _Where:
     def _filled(self, name: str, tables: Tables, **parts: str) -> str:
         conditions = " AND ".join(self._texts) or "true"
         return tables.statement(name, self._table, conditions=conditions, **parts)
-
-
-def last_entry(field: str | None = None) -> str:
-    """Write an expression for the last entry in ``errors``, as json, or for a field of it, as text."""
-    return fill(
-        read_sql("last_entry"),
-        field="" if field is None else f" ->> {literal(field)}",
-        longest_errors=str(LONGEST_ERRORS),
-        unreadable=unreadable("last.entry"),
-    )
 
 
 def _keys(query: JobFilter, table: JobTable) -> list[str] | None:

@@ -10,7 +10,8 @@ from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.fleet.breaker import Breakers
 from sp00ky_store_postgres.operate.pause import Pauses
-from sp00ky_store_postgres.sql.loader import lease_over, read_sql
+from sp00ky_store_postgres.schema.tables import lease_over
+from sp00ky_store_postgres.sql.loader import read_sql
 
 CONDITIONS = {
     "pending": "job.status = 'pending'",
@@ -36,12 +37,12 @@ class Stats(Breakers, Pauses):
         return stats
 
     async def _count(self, table: JobTable) -> Mapping[str, Any]:
-        (row,) = await self._executor.query("stats", table=table, over=lease_over())
+        (row,) = await self._executor.query("stats", table=table, over=lease_over(table))
         return dict(row)
 
     async def _depth(self, table: JobTable, limit: int) -> Mapping[str, Any]:
         """Count up to a limit; of what is more, take the planner's estimate."""
-        parts = {"over": lease_over(), "pending_numbers": read_sql("pending_numbers")}
+        parts = {"over": lease_over(table), "pending_numbers": read_sql("pending_numbers")}
         statement = self._executor.tables.statement("depth", table, **parts)
         (row,) = await self._executor.fetch(Workload.REST, statement, limit + 1)
         large = [name for name in CONDITIONS if row[name] > limit]

@@ -27,7 +27,7 @@ from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, R
 from sp00ky_store_postgres.ids import with_canonical_ids
 from sp00ky_store_postgres.observe.filters import select_changed, tables_of
 from sp00ky_store_postgres.observe.find import Reads
-from sp00ky_store_postgres.rows import WHOLE, whole_jobs
+from sp00ky_store_postgres.rows import LISTED, whole_jobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Watches(Reads):
     async def _changed(self, query: JobQuery, trail: Trail, since: datetime) -> tuple[datetime, list[Job]]:
         """Return from when on to look the next time, and what has changed since."""
         next_since, jobs = trail.follow(*await self._snapshot()), list[Job]()
-        for table, rows in await self._changed_rows(query, since, WHOLE):
+        for table, rows in await self._changed_rows(query, since, LISTED):
             jobs += whole_jobs(rows, table)
         return next_since, jobs
 

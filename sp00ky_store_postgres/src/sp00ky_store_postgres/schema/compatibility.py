@@ -1,12 +1,12 @@
-"""Refuse old servers, tables of newer releases, and tables that hold something else than jobs."""
+"""Refuse old servers, locks that last, tables of newer releases, and tables of something else than jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from sp00ky_core.errors import SchemaError
+from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.schema.introspection import Found, Version
@@ -27,6 +27,28 @@ class TableRefused(SchemaError):
 
     def __str__(self) -> str:
         return f"{super().__str__()}; {self.fix}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class MigrationLocked(StoreError):
+    """Another session has had the lock under which tables are migrated for too long.
+
+    Attributes:
+        problem: That it is locked.
+        holders: Which sessions have it, each in words.
+        seconds: For how long it was waited for.
+    """
+
+    problem: str = "another session has the lock of the migrations"
+    holders: Sequence[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        holders = "; ".join(self.holders) or "it has just ended"
+        return (
+            f"{super().__str__()} for {self.seconds:.0f} s: {holders}; "
+            "run sp00ky migrate again when that has ended, or end it: SELECT pg_terminate_backend(<pid>)"
+        )
 
 
 def refuse_old_server(version: int, options: PostgresOptions) -> None:

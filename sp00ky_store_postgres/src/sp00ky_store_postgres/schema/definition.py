@@ -14,7 +14,7 @@ __all__ = [
     "object_name",
 ]
 
-VERSION = 8
+VERSION = 9
 """The last migration's number. A migration only adds; an index or a CHECK may take another one's place."""
 
 MIN_COMPATIBLE = 3

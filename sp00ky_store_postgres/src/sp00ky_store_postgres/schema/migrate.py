@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
+from sp00ky_core.errors import shown
 from sp00ky_core.ports import MigrationStep
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_store_postgres.connection.session import connect
 from sp00ky_store_postgres.errors import NO_RIGHT, state_of, translated
-from sp00ky_store_postgres.schema.compatibility import refuse_old_server
+from sp00ky_store_postgres.schema.compatibility import MigrationLocked, refuse_old_server
 from sp00ky_store_postgres.schema.introspection import server_version
 from sp00ky_store_postgres.schema.pending import Pending, pending
 from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
+logger: logging.Logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+SAID_AFTER, GIVEN_UP_AFTER = 2.0, 60.0
+"""Seconds of waiting for another migration, or whoever else has its lock."""
 
 MIGRATION_SECONDS = 86_400.0
 """For one statement: an index on a large table takes its time."""
@@ -62,6 +72,8 @@ async def _run_transaction(connection: Any, tables: Tables, options: PostgresOpt
     """Run in one transaction what can be; return all that is pending."""
     for left in reversed(range(LOCK_TRIES)):
         try:
+            if left == LOCK_TRIES - 2:
+                await _say(connection, "table_lock_holders", tables.schema)
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
                 steps = await pending(connection, tables, options)
@@ -101,11 +113,11 @@ async def _locked(connection: Any, options: PostgresOptions, schema: str) -> Asy
     """Keep every other process from migrating the schema."""
     if options.listen_url or not options.pooled:
         await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
-        await _until(lambda: connection.fetchval(TRY_SESSION_LOCK, schema))
+        await _until(lambda: connection.fetchval(TRY_SESSION_LOCK, schema), connection, options, schema)
         yield  # the end of the session unlocks it
         return
     async with session(options) as guard:
-        transaction = await _until(lambda: _locking(guard, schema))
+        transaction = await _until(lambda: _locking(guard, schema), guard, options, schema)
         yield
         await transaction.rollback()
 
@@ -125,9 +137,34 @@ async def _locking(guard: Any, schema: str) -> Any:
     return None
 
 
-async def _until(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Try until it gives something; what that is."""
-    backoff = Backoff(first=0.02, limit=0.2)
+async def _until(
+    attempt: Callable[[], Awaitable[T]], connection: Any, options: PostgresOptions, schema: str
+) -> T:
+    """Try to get the lock until there is something; what that is. Raises ``MigrationLocked``."""
+    backoff, since, said = Backoff(first=0.02, limit=0.2), time.monotonic(), False
     while not (result := await attempt()):
+        waited = time.monotonic() - since
+        if waited > GIVEN_UP_AFTER:
+            holders = await _holders(connection, "migration_lock_holders", schema)
+            raise MigrationLocked(store=options.direct_location, holders=holders, seconds=waited)
+        if waited > SAID_AFTER and not said:
+            said = True
+            await _say(connection, "migration_lock_holders", schema)
         await backoff.wait()
     return result
+
+
+async def _say(connection: Any, name: str, schema: str) -> None:
+    """Log who has the lock that is waited for."""
+    holders = "; ".join(await _holders(connection, name, schema)) or "a session that has just ended"
+    logger.warning("waiting for a lock on schema %s, which others have: %s", schema, holders)
+
+
+async def _holders(connection: Any, name: str, schema: str) -> Sequence[str]:
+    return tuple(_shown(row) for row in await connection.fetch(read_sql(name), schema))
+
+
+def _shown(row: Any) -> str:
+    since = "unknown" if row["since"] is None else f"{row['since'].astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    application = shown(row["application_name"] or "")
+    return f"pid {row['pid']} (application {application}, user {row['role']}, since {since})"

@@ -24,7 +24,7 @@ from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import fill, literal, quoted
 from sp00ky_store_postgres.url import PostgresOptions
 
-FUNCTIONS = ("sp00ky_notify", "sp00ky_refuse_payload", "sp00ky_refuse_row")
+FUNCTIONS = ("sp00ky_notify", "sp00ky_refuse_payload", "sp00ky_refuse_row", "sp00ky_refuse_new_row")
 CHECKS = ("status", "lease_epoch")
 
 

@@ -73,3 +73,13 @@ def lease_seconds(table: JobTable) -> str:
     default = f"{table.timeout!r}::float8"
     own = f"CASE WHEN job.timeout IS NULL THEN {default} ELSE least(greatest(job.timeout, 1), 86400) END"
     return f"({own} + {table.lease_margin!r}::float8)"
+
+
+def lease_over(table: JobTable, row: str = "job") -> str:
+    """Write a condition on a row: its lease has run out, or is none that a claim can have written."""
+    return fill(read_sql("lease_over"), row=row, longest_lease=f"{table.longest_lease!r}::float8")
+
+
+def leased(table: JobTable) -> str:
+    """Write a condition on ``job``, which isn't processing: its request may still be under way."""
+    return fill(read_sql("leased"), longest_lease=f"{table.longest_lease!r}::float8")

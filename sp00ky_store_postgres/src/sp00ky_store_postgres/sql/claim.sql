@@ -6,7 +6,7 @@
 {{share}} AS (
     UPDATE ONLY {{table}} AS job
     SET status = 'processing',
-        lease_epoch = (job.lease_epoch + 1) % 4611686018427387905, -- a client may have written the highest
+        lease_epoch = job.lease_epoch % 4611686018427387904 + 1, -- a client may have written the highest
         lease_until = clock_timestamp() + {{lease}} * interval '1 second',
         runner_id = $1,
         updated_at = clock_timestamp()

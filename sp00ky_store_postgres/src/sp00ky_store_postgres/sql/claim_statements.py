@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import count
 
 from sp00ky_core.ports import PROBE_WINDOW, JobTable
-from sp00ky_store_postgres.rows import CLAIMED_COLUMNS, DEFERRED_SINCE
-from sp00ky_store_postgres.schema.tables import Tables, lease_seconds
-from sp00ky_store_postgres.sql.loader import fill, lease_over, leased, literal, read_sql
+from sp00ky_store_postgres.rows import CLAIMED, claimed_columns
+from sp00ky_store_postgres.schema.tables import Tables, lease_over, lease_seconds, leased
+from sp00ky_store_postgres.sql.loader import literal
 
 PRIORITIES = (3, 2, 1, 0)
 """In the order of a claim's arguments."""
@@ -18,7 +18,7 @@ MOST_KEYS = 500
 
 LOCKING = "FOR NO KEY UPDATE SKIP LOCKED"
 LOCKING_JOB = "FOR NO KEY UPDATE OF job SKIP LOCKED"
-NULLS = ", ".join(["NULL"] * (CLAIMED_COLUMNS - 3))
+NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
 """The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
 
 Condition = Callable[[JobTable, str], str]
@@ -88,7 +88,7 @@ class ClaimStatements:
 
     def _set_aside(self, table: JobTable, row: str) -> str:
         """Leave out what a claim passes over among the jobs without an ordering key."""
-        counted = "" if table.max_in_flight is None else f"AND {lease_over(row)}"
+        counted = "" if table.max_in_flight is None else f"AND {lease_over(table, row)}"
         return f"{self._left_out(table, row)} {counted}"
 
     def _after_leases(self, table: JobTable) -> str:
@@ -165,20 +165,14 @@ class ClaimStatements:
 
     def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
         """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
-        returned = fill(
-            read_sql("claim_returned"),
-            number=str(number),
-            longest=str(table.max_payload_bytes),
-            deferred_since=DEFERRED_SINCE,
-        )
         return self._tables.statement(
             name,
             table,
-            returned=returned,
+            returned=claimed_columns(number, table),
             keys=f"keys_{number}",
             backend=literal(table.backend),
             lease=lease_seconds(table),
-            leased=leased(),
+            leased=leased(table),
             nulls=NULLS,
             **parts,
         )

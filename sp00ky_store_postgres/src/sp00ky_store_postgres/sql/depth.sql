@@ -25,7 +25,7 @@ WITH pending AS (
 processing AS (
     SELECT count(*) AS jobs, count(*) FILTER (WHERE {{over}}) AS stalled
     FROM (
-        SELECT job.lease_until
+        SELECT job.lease_until, job.lease_epoch
         FROM ONLY {{table}} AS job
         WHERE job.status = 'processing'
         ORDER BY job.runner_id, job.lease_until

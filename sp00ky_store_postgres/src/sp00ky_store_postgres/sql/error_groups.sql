@@ -10,10 +10,10 @@ FROM (
         job.id, job.path, job.updated_at, left(coalesce(job.entry ->> 'name', ''), 255) AS name,
         CASE WHEN job.entry ->> 'code' ~ '^[0-9]{1,9}$' THEN (job.entry ->> 'code')::int ELSE 0 END AS code
     FROM (
-        SELECT job.id, job.path, job.status, job.updated_at, {{entry}} AS entry
+        SELECT job.id, {{path}} AS path, job.status, job.updated_at, {{entry}} AS entry
         FROM ONLY {{table}} AS job
         WHERE job.updated_at >= $1
-          AND (job.status = 'failed' OR (job.status = 'pending' AND job.lease_epoch > 0 AND job.errors::text <> '[]'))
+          AND (job.status = 'failed' OR (job.status = 'pending' AND job.lease_epoch > 0))
         OFFSET 0
     ) AS job
     WHERE job.status = 'failed' OR job.entry IS NOT NULL

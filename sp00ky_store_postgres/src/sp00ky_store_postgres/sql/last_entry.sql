@@ -1,7 +1,7 @@
 -- A row's last error, or a field of it, as text (not by ->, which fails for a \u0000 anywhere); what is longer than any runner writes it isn't read.
 CASE
-    WHEN job.errors::text <> '[]' AND octet_length(job.errors::text) <= {{longest_errors}}
-        AND json_typeof(job.errors) = 'array' THEN (
+    WHEN NOT ({{fits}}) THEN NULL
+    WHEN job.errors::text <> '[]' AND json_typeof(job.errors) = 'array' THEN (
         SELECT CASE WHEN NOT {{unreadable}} THEN last.entry{{field}} END
         FROM (
             SELECT each.value AS entry

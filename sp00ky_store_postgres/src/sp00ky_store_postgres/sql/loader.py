@@ -6,8 +6,6 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from sp00ky_core.ports import LONGEST_LEASE
-
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -22,14 +20,9 @@ def fill(text: str, **parts: str) -> str:
     return _PLACE.sub(lambda place: parts.get(place[1], place[0]), text)
 
 
-def lease_over(row: str = "job") -> str:
-    """Return a condition on a row: its lease has run out, is missing, or ends later than any lease can."""
-    return fill(read_sql("lease_over"), row=row, longest_lease=f"{LONGEST_LEASE!r}::float8")
-
-
-def leased() -> str:
-    """Return a condition on ``job``, which isn't processing: its request may still be under way."""
-    return fill(read_sql("leased"), longest_lease=f"{LONGEST_LEASE!r}::float8")
+def fits(column: str, longest: int) -> str:
+    """Return a condition on ``job``: a column of json has so many bytes at most."""
+    return fill(read_sql("fits_json"), column=column, longest=str(longest))
 
 
 def unreadable(entry: str) -> str:

@@ -10,7 +10,8 @@
     )::json
     FROM (
         SELECT CASE
-            WHEN octet_length(job.errors::text) <= {{longest_errors}} AND json_typeof(job.errors) = 'array' THEN job.errors
+            WHEN NOT ({{fits}}) THEN '[]'
+            WHEN json_typeof(job.errors) = 'array' THEN job.errors
             ELSE '[]'
         END AS errors
         OFFSET 0

@@ -10,7 +10,7 @@ from sp00ky_core.job import AttemptError, JobStatus
 from sp00ky_core.machine import MAX_ERRORS, Transition
 from sp00ky_core.outcome import THROTTLED
 from sp00ky_core.ports import Settlement
-from sp00ky_store_postgres.sql.loader import fill, read_sql, unreadable
+from sp00ky_store_postgres.sql.loader import fill, fits, read_sql, unreadable
 
 BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE, DEFERS, KEEPS_DEFERRAL, THROTTLES = 1, 2, 4, 8, 16, 32
 
@@ -25,7 +25,7 @@ def appended() -> str:
     return fill(
         read_sql("settle_appended"),
         others=str(MAX_ERRORS - 2),
-        longest_errors=str(LONGEST_ERRORS),
+        fits=fits("errors", LONGEST_ERRORS),
         longest_entry=str(LONGEST_ENTRY),
         unreadable=unreadable("found.entry"),
     )

@@ -17,7 +17,7 @@ written_{{number}} AS (
         END,
         lease_until = CASE WHEN held.flags & 2 <> 0 THEN job.lease_until END,
         runner_id = CASE WHEN held.flags & 2 <> 0 THEN job.runner_id END,
-        lease_epoch = (job.lease_epoch + (held.flags & 1)) % 4611686018427387905,
+        lease_epoch = CASE WHEN held.flags & 1 <> 0 THEN job.lease_epoch % 4611686018427387904 + 1 ELSE job.lease_epoch END,
         updated_at = clock_timestamp()
     FROM (
         SELECT given.*, job.ctid AS place
@@ -26,7 +26,7 @@ written_{{number}} AS (
         WHERE given.table_number = {{number}}
           AND job.lease_epoch = given.epoch
           AND job.status || '' = given.was
-          AND job.runner_id IS NOT DISTINCT FROM given.runner
+          AND {{runner_id}} IS NOT DISTINCT FROM given.runner
         FOR NO KEY UPDATE OF job SKIP LOCKED
     ) AS held
     WHERE job.ctid = held.place

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.job import JobStatus
+from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.memory.query_plan import plan
 from sp00ky_core.stores.transactional import Is
 from sp00ky_core.stores.transactional.observe.filters import (
@@ -22,6 +23,7 @@ from sp00ky_core.stores.transactional.observe.filters import (
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+API = JobTable(backend="api", table="job")
 TABLE = job_table("job")
 INDEXES = TABLE.indexes
 
@@ -30,14 +32,14 @@ INDEXES = TABLE.indexes
     ("where", "order", "index"),
     [
         ([*UNORDERED, Is("priority", "=", 0), Is("run_at", "<=", NOW)], ("run_at", "id"), "claim"),
-        ([*UNORDERED, Is("priority", "=", 0), overdue(NOW)], ("run_at", "id"), "claim"),
+        ([*UNORDERED, Is("priority", "=", 0), overdue(API, NOW)], ("run_at", "id"), "claim"),
         ([*UNORDERED], ("-priority",), "claim"),
         ([*ORDERED, Is("ordering_key", ">", "k")], ("ordering_key", "ordering_at", "id"), "ordering"),
         ([PROCESSING, Is("ordering_key", "!=", None)], (), "ordered"),
-        (leased(NOW), ("lease_until",), "leased"),
+        (leased(API, NOW), ("lease_until",), "leased"),
         ([PENDING, Is("deferred_since", "!=", None)], ("deferred_since",), "deferred"),
         ([Is("status", "=", JobStatus.FAILED), Is("updated_at", ">", NOW)], ("updated_at",), "status"),
-        ([PROCESSING, overdue(NOW)], (), "status"),
+        ([PROCESSING, overdue(API, NOW)], (), "status"),
         ([], NEWEST_FIRST, "created"),
         ([Is("assigned_to", "=", "ann")], NEWEST_FIRST, "assigned"),
         ([Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", ["k"])], (), "dedup"),

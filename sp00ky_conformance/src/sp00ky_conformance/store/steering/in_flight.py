@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from sp00ky_conformance.store.connection.delivery import Delivery, deliver
 from sp00ky_conformance.store.connection.member import members
@@ -48,6 +50,19 @@ class InFlightConformance(StoreHarness):
         async with self.narrow(options) as store:
             await self.add(store, 10)
             assert [len(await self.claim(store, 2)) for _ in range(3)] == [2, 1, 0]
+
+    @where("limits")
+    @pytest.mark.parametrize(("epoch", "hours"), [(0, 0.001), (7, 23)], ids=["no claim", "too long"])
+    async def test_a_lease_that_no_claim_wrote_holds_no_place_and_no_key(
+        self, options: StoreOptions, epoch: int, hours: float
+    ) -> None:
+        async with self.narrow(options, 1) as store:
+            row = {"path": "/spookify", "payload": "{}", "status": "failed", "lease_epoch": epoch}
+            row["lease_until"] = datetime.now(UTC) + timedelta(hours=hours)
+            key = {"ordering_key": "k"} if store.capabilities.ordering else {}
+            if await self.written(store, options, {**row, **key}) is not None:
+                await self.add(store, **key)
+                assert len(await self.claim(store)) == 1
 
     @where("limits")
     async def test_it_says_that_there_is_more(self, options: StoreOptions) -> None:

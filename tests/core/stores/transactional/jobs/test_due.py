@@ -98,9 +98,11 @@ async def test_what_is_processing_is_not_due(session: SqliteSession) -> None:
 async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted(session: SqliteSession) -> None:
     narrow = attrs.evolve(API, max_in_flight=1)
     await added(session)
-    until = NOW + timedelta(minutes=1)
-    await session.execute("UPDATE job SET lease_until = ?", (until.isoformat(timespec="microseconds"),))
+    until = NOW + timedelta(seconds=40)
+    await session.execute(
+        "UPDATE job SET lease_epoch = 1, lease_until = ?", (until.isoformat(timespec="microseconds"),)
+    )
     assert await next_due(session, [narrow]) == until
     assert await next_due(session, [API]) == NOW
-    session.pass_time(minutes=1)
+    session.pass_time(seconds=40)
     assert await next_due(session, [narrow]) == NOW

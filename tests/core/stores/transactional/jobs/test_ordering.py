@@ -49,7 +49,9 @@ async def test_a_key_is_held_while_one_of_its_jobs_is_processing(session: Sqlite
 async def test_a_key_is_held_while_a_lease_runs(session: SqliteSession, status: str) -> None:
     await with_keys(session, "k", "k")
     until = (session.at + timedelta(seconds=40)).isoformat(timespec="microseconds")
-    await session.execute("UPDATE job SET lease_until = ?, status = ? WHERE rowid = 1", (until, status))
+    await session.execute(
+        "UPDATE job SET lease_epoch = 1, lease_until = ?, status = ? WHERE rowid = 1", (until, status)
+    )
     assert await ready(session) == []
     assert await next_head(session, API, session.at) == session.at + timedelta(seconds=40)
     session.pass_time(seconds=40)
@@ -59,7 +61,8 @@ async def test_a_key_is_held_while_a_lease_runs(session: SqliteSession, status: 
 async def test_a_lease_that_no_runner_wrote_holds_no_key_for_ever(session: SqliteSession) -> None:
     await with_keys(session, "k", "k")
     await session.execute(
-        "UPDATE job SET status = 'failed', lease_until = '2099-01-01T00:00:00.000000+00:00' WHERE rowid = 1"
+        "UPDATE job SET status = 'failed', lease_epoch = 1, "
+        "lease_until = '2099-01-01T00:00:00.000000+00:00' WHERE rowid = 1"
     )
     assert len(await ready(session)) == 1
 

@@ -42,7 +42,8 @@ async def test_what_is_due(session: SqliteSession) -> None:
     [
         (None, 1),
         (NOW, 1),
-        (NOW + timedelta(minutes=1), 0),
+        (NOW + timedelta(seconds=30), 0),
+        (NOW + timedelta(minutes=1), 1),
         (NOW + timedelta(days=365), 1),
     ],
 )
@@ -50,4 +51,4 @@ async def test_what_is_overdue(session: SqliteSession, lease: datetime | None, e
     await added(session)
     await claimed(session)
     await session.update(job_table("job"), [], {"lease_until": lease})
-    assert await session.count(job_table("job"), [overdue(session.at)]) == expected
+    assert await session.count(job_table("job"), [overdue(API, session.at)]) == expected

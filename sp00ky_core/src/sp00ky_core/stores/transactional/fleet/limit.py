@@ -32,7 +32,8 @@ async def read_allowance(session: Session, table: JobTable, control: Row, now: d
     """Read what a table's limits leave. ``control``: its backend's row, empty where there is none."""
     stored, in_flight = job_table(table.table), 0
     if table.max_in_flight is not None:
-        in_flight = await session.count(stored, [PROCESSING]) + await session.count(stored, leased(now))
+        in_flight = await session.count(stored, [PROCESSING])
+        in_flight += await session.count(stored, leased(table, now))
     at = instant_of(control.get("tokens_at"))
     return Allowance.of(table, now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
 

@@ -83,7 +83,7 @@ def rank(row: Row) -> tuple[int, datetime, str]:
 
 def unleased(table: JobTable, now: datetime) -> list[Where]:
     """Return the conditions of pending rows that count for no request, where those in flight are counted."""
-    return [] if table.max_in_flight is None else [overdue(now)]
+    return [] if table.max_in_flight is None else [overdue(table, now)]
 
 
 async def priority_ranges(session: Session, table: JobTable) -> list[list[Is]]:
@@ -146,7 +146,7 @@ async def _ends_of_leases(session: Session, table: JobTable, now: datetime) -> l
     """Return from when on the jobs that ``unleased`` leaves out may be claimed."""
     rows = await session.select(
         job_table(table.table),
-        leased(now),  # these alone, so that their own index answers
+        leased(table, now),  # these alone, so that their own index answers
         order=("lease_until",),
         columns=["status", "ordering_key", "run_at", "lease_until"],
     )

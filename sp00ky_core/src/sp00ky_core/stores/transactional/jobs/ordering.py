@@ -196,7 +196,10 @@ async def _held(session: Session, table: JobTable, now: datetime) -> dict[str, d
     """Return the keys of which a request may be under way: until when, None: until that job is settled."""
     stored = job_table(table.table)
     rows = await session.select(
-        stored, [*leased(now), WITH_KEY], order=("lease_until",), columns=["ordering_key", "lease_until"]
+        stored,
+        [*leased(table, now), WITH_KEY],
+        order=("lease_until",),
+        columns=["ordering_key", "lease_until"],
     )
     held: dict[str, datetime | None] = {row["ordering_key"]: row["lease_until"] for row in rows}
     busy = await session.select(stored, [PROCESSING, WITH_KEY], columns=["ordering_key"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import LONGEST_LEASE, JobFilter, JobQuery, JobTable
+from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional.connection.session import Either, Is, Where
 from sp00ky_core.stores.transactional.rows import key_of
@@ -52,21 +52,29 @@ def due(now: datetime) -> tuple[Is, Is]:
     return Is("run_at", "=", None), Is("run_at", "<=", now)
 
 
-def overdue(now: datetime) -> Where:
-    """Return the condition that a lease has run out, is missing, or ends later than any lease can."""
-    longest = now + timedelta(seconds=LONGEST_LEASE)
-    ends = (None, "="), (now, "<="), (longest, ">")
-    return Either(tuple(Is("lease_until", operator, value) for value, operator in ends))  # type: ignore[arg-type]
+def overdue(table: JobTable, now: datetime) -> Where:
+    """Return the condition that a lease has run out, is missing, or is none that a claim can have written."""
+    longest = now + timedelta(seconds=table.longest_lease)
+    return Either(
+        (
+            Is("lease_until", "=", None),
+            Is("lease_until", "<=", now),
+            Is("lease_until", ">", longest),
+            Is("lease_epoch", "=", None),
+            Is("lease_epoch", "<=", 0),
+        )
+    )
 
 
-def leased(now: datetime) -> list[Where]:
+def leased(table: JobTable, now: datetime) -> list[Where]:
     """Return the conditions of rows that aren't processing, and whose request may still be under way.
 
-    They were lost or killed; a lease that ends later than any can says nothing.
+    They were lost or killed; a lease that no claim can have written says nothing.
     """
-    longest = now + timedelta(seconds=LONGEST_LEASE)
+    longest = now + timedelta(seconds=table.longest_lease)
     return [
         Is("status", "!=", JobStatus.PROCESSING),
         Is("lease_until", ">", now),
         Is("lease_until", "<=", longest),
+        Is("lease_epoch", ">", 0),
     ]

@@ -67,7 +67,7 @@ async def _stats(session: Session, table: JobTable, now: datetime, limit: int | 
         success=counts[JobStatus.SUCCESS],
         failed=counts[JobStatus.FAILED],
         due=sum(dues) if limit is None else min(sum(dues), limit),
-        stalled=await count(PROCESSING, overdue(now)),
+        stalled=await count(PROCESSING, overdue(table, now)),
         deferred=await count(*deferred),
         oldest_deferred_s=await _oldest(session, table, deferred, "deferred_since", now),
         oldest_due_s=await _oldest_due(session, table, waiting, now),

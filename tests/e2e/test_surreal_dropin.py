@@ -139,7 +139,7 @@ async def test_a_project_as_it_is_is_enough(make_project: MakeProject, text: str
         assert (await ended(user, "before"))["status"] == "success"
         await user.query_raw(JOB.format(key="after"))
         row = await ended(user, "after")
-        assert (row["status"], row["retries"], json.loads(row["result"])) == (
+        assert (row["status"], row["retries"], row["result"]) == (
             "success",
             0,
             {"spooky": "after"},
@@ -187,7 +187,9 @@ async def test_nothing_of_the_users_is_changed_without_repair(make_project: Make
 async def test_each_weakness_is_named_shown_and_mended(make_project: MakeProject) -> None:
     project = make_project(BACKENDS)
     await project.sp00ky("migrate")
-    told = json.loads(await project.sp00ky("check", "--json"))["findings"]
+    *told, clients = json.loads(await project.sp00ky("check", "--json"))["findings"]
+    assert "LIVE" in clients["problem"]
+    assert "--deny-funcs sleep" in clients["fix"]
     assert {each["subject"] for each in told} == {"job.errors", "job.created_at", "job.assigned_to", "job"}
     assert all(each["consequence"] and "--repair" in each["fix"] for each in told)
 
@@ -196,7 +198,8 @@ async def test_each_weakness_is_named_shown_and_mended(make_project: MakeProject
     assert len(whys) == shown.count("DEFINE FIELD OVERWRITE") == 4
     done = await project.sp00ky("migrate", "--repair")
     assert [why.removeprefix("-- ") in done for why in whys] == [True] * 4
-    assert "ok" in await project.sp00ky("check")
+    (left,) = json.loads(await project.sp00ky("check", "--json"))["findings"]
+    assert left == clients
 
 
 async def test_a_failure_is_kept_with_its_reason(make_project: MakeProject) -> None:

@@ -13,7 +13,7 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import SettleFate
+from sp00ky_core.ports import Reschedule, SettleFate
 from sp00ky_store_surreal import SurrealStore
 
 NEWEST = (Path(__file__).parent / "sp00ky_job.surql").read_text(encoding="utf-8")
@@ -79,16 +79,21 @@ async def test_a_clients_delay_is_honoured_once(store: SurrealStore, spec_schema
     assert before.created_at is not None
     assert abs(late.run_at - before.created_at - timedelta(hours=1)) < timedelta(milliseconds=2)
     assert (late.status, late.retries, late.errors) == (JobStatus.PENDING, 0, ())
-    await store._connection.write("UPDATE job:late SET run_at = time::now() RETURN NONE")
+    await store.reschedule(["job:late"], Reschedule(delay=0))
     assert [job.id for job in await store.claim({"api": 5}, "r")] == ["job:late"]
 
 
-async def test_delayed_jobs_stand_before_no_others(migrated: SurrealStore) -> None:
+@pytest.mark.parametrize("dated", ["DEFAULT time::now()", ""], ids=["when met", "when created"])
+async def test_delayed_jobs_stand_before_no_others(migrated: SurrealStore, dated: str) -> None:
+    if dated:  # as 0.2 has made it
+        await migrated._connection.write(
+            f"DEFINE FIELD OVERWRITE run_at ON job TYPE option<datetime> {dated}"
+        )
     await migrated._connection.write(
-        "FOR $each IN <array>0..30 { CREATE job SET path = '/a', payload = '{}', delay = 3600000 }"
+        "FOR $each IN <array>0..3000 { CREATE job SET path = '/a', payload = '{}', delay = 3600000 }"
     )
     (good,) = await migrated.add([NewJob(path="/a", backend="api")])
-    claimed = [job.id for _ in range(5) for job in await migrated.claim({"api": 10}, "r")]
+    claimed = [job.id for _ in range(6) for job in await migrated.claim({"api": 10}, "r")]
     assert claimed == [good.id]
 
 

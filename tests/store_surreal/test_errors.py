@@ -40,6 +40,10 @@ MESSAGES = {
         "Cannot COMMIT: Transaction conflict: Write conflict. This transaction can be retried",
         Conflict,
     ),
+    "replaced index": (
+        "Index building has been cancelled: Index i was replaced mid-transaction; queued mutations are lost",
+        Conflict,
+    ),
     "thrown": (f"An error occurred: {COLLIDED}", RowRefused),
     "thrown disk": (f"An error occurred: {FSYNC}", RowRefused),
     "thrown table": ("An error occurred: The table 'a' does not exist", RowRefused),

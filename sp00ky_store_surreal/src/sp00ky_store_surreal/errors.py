@@ -20,6 +20,9 @@ from sp00ky_core.errors import RowRefused, SchemaError, StoreClosed, StoreError,
 
 SILENT = "the server does not answer"
 
+LONGEST = 500
+"""Characters of a message that are kept."""
+
 FUNCTIONS = "array,count,math,record,session,string,time,type"
 """The families of functions that our statements call, as ``--allow-funcs`` takes them."""
 
@@ -100,6 +103,7 @@ _CONFLICT = re.compile(
     r"(Cannot COMMIT: |There was a problem with [a-z -]+: )?"
     r"(Failed to commit transaction due to a read or write conflict|Transaction (write )?conflict)"
     r".*This transaction can be retried$"
+    r"|Index building has been cancelled: .* was replaced mid-transaction"
 )
 _MISSING = re.compile(r"The (table|namespace|database) '(.*)' does not exist$")
 _NOWHERE = re.compile(r"Specify a (namespace|database) to use$")
@@ -249,4 +253,6 @@ def _of_table(store: str, text: str) -> StoreError:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())[:500]
+    """Write it in one line; of a long one the beginning and the end, which say what it is of."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"

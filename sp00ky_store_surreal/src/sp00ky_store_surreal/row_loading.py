@@ -12,8 +12,9 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, JobTable
 from sp00ky_core.stores.isolation import bisect
+from sp00ky_core.stores.rows import claimed_of
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, may_be_a_rows, reason_of
 from sp00ky_store_surreal.rows import job_from
@@ -40,24 +41,60 @@ _SPELT = (str, int, UUID)
 
 _ERRORS = surql("fragments/errors_made_fit").strip()
 
+
+@attrs.frozen(kw_only=True)
+class Lengths:
+    """Says how much is read of what may be long; what is longer stays in the database.
+
+    Attributes:
+        payload: Characters.
+        result: Characters.
+        errors: Characters.
+    """
+
+    payload: int
+    result: int
+    errors: int = LONGEST_ERRORS
+
+    def bindings(self, n: str = "0") -> dict[str, int]:
+        """Build what statements bind for it; ``n``: the table's number."""
+        return {
+            f"longest{n}": self.payload,
+            "longest_result": self.result,
+            "longest_errors": self.errors,
+        }
+
+
+LISTED = Lengths(payload=LONGEST_LISTED, result=LONGEST_LISTED, errors=LONGEST_LISTED)
+WHOLE = Lengths(payload=2**62, result=2**62)
+DECIDED = Lengths(payload=0, result=0)
+"""What a decision depends on."""
+
 _Row = Mapping[str, Any]
 _Again = Callable[[Sequence[_Row]], Awaitable[list[Job]]]
 """Loads rows again, with care; of each, ``id`` and ``lease_epoch`` are given."""
 
 
-async def load(connection: Connection, table: JobTable, ids: Sequence[RecordID]) -> list[Job]:
-    """Load the rows of these ids that exist, whole."""
+def claimed_lengths(table: JobTable) -> Lengths:
+    """Return how much a claim reads."""
+    return Lengths(payload=table.max_payload_bytes, result=LONGEST_ERRORS)
+
+
+async def load(
+    connection: Connection, table: JobTable, ids: Sequence[RecordID], lengths: Lengths
+) -> list[Job]:
+    """Load the rows of these ids that exist."""
     if not ids:
         return []
     try:
-        reply = await connection.read(surql("load_jobs", n="0"), ids0=list(ids), **NUL)
+        reply = await connection.read(surql("load_jobs", n="0"), ids0=list(ids), **NUL, **lengths.bindings())
     except NO_ROWS_FAULT:
         raise
     except StoreError:
-        return await load_safely(connection, table, ids)
+        return await load_safely(connection, table, ids, lengths)
 
     async def again(rows: Sequence[_Row]) -> list[Job]:
-        return await load_safely(connection, table, [row["id"] for row in rows])
+        return await load_safely(connection, table, [row["id"] for row in rows], lengths)
 
     return await _jobs_in(reply[-1], table, again, {})
 
@@ -73,7 +110,7 @@ async def read_claimed(
     async def again(rows: Sequence[_Row]) -> list[Job]:
         return await load_claimed(connection, table, rows, runner_id)
 
-    return await _jobs_in(reply, table, again, given)
+    return [claimed_of(job, table) for job in await _jobs_in(reply, table, again, given)]
 
 
 async def load_claimed(
@@ -91,9 +128,9 @@ async def load_claimed(
         runner_id: Whose claim it was.
     """
     claims = {(each.id, each.lease_epoch) for each in (job_from(row, table) for row in rows)}
-    jobs = await load_safely(connection, table, [row["id"] for row in rows])
+    jobs = await load_safely(connection, table, [row["id"] for row in rows], claimed_lengths(table))
     return [
-        job
+        claimed_of(job, table)
         for job in jobs
         if job.status is JobStatus.PROCESSING
         and job.runner_id == runner_id
@@ -128,22 +165,25 @@ def _needs_care(row: _Row) -> bool:
     return odd_parent or not isinstance(row.get("payload"), str)
 
 
-async def load_safely(connection: Connection, table: JobTable, ids: Sequence[RecordID]) -> list[Job]:
+async def load_safely(
+    connection: Connection, table: JobTable, ids: Sequence[RecordID], lengths: Lengths
+) -> list[Job]:
     """Load rows with clients' text made fit for a reply, and a row that still isn't alone."""
 
     async def select(some: Sequence[RecordID]) -> list[Job]:
-        return [job_from(row, table) for row in await _select(connection, some, _ERRORS)]
+        return [job_from(row, table) for row in await _select(connection, some, _ERRORS, lengths)]
 
     async def alone(row_id: RecordID, _: StoreError) -> list[Job]:
-        return await _worst(connection, table, row_id)
+        return await _worst(connection, table, row_id, lengths)
 
     return await bisect(ids, select, alone, refuses=may_be_a_rows)
 
 
-async def _worst(connection: Connection, table: JobTable, row_id: RecordID) -> list[Job]:
-    for more in ("[] AS errors", "[] AS errors, <string>[payload] AS payload"):
+async def _worst(connection: Connection, table: JobTable, row_id: RecordID, lengths: Lengths) -> list[Job]:
+    written = "(IF string::len(<string>[payload]) > $longest { $unread } ELSE { <string>[payload] })"
+    for more in ("[] AS errors", f"[] AS errors, {written} AS payload"):
         try:
-            rows = await _select(connection, [row_id], more)
+            rows = await _select(connection, [row_id], more, lengths)
         except NO_ROWS_FAULT:
             raise
         except StoreError as error:
@@ -161,7 +201,10 @@ async def _worst(connection: Connection, table: JobTable, row_id: RecordID) -> l
     return [attrs.evolve(job_from(row, table), defect=defect) for row in reply[-1]]
 
 
-async def _select(connection: Connection, ids: Sequence[RecordID], more: str) -> list[dict[str, Any]]:
-    reply = await connection.read(surql("load_jobs_made_fit", more=more), ids=list(ids), **NUL)
+async def _select(
+    connection: Connection, ids: Sequence[RecordID], more: str, lengths: Lengths
+) -> list[dict[str, Any]]:
+    bindings = {"ids": list(ids), **NUL, **lengths.bindings("")}
+    reply = await connection.read(surql("load_jobs_made_fit", more=more), **bindings)
     rows: list[dict[str, Any]] = reply[-1]
     return rows

@@ -22,6 +22,7 @@ from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.fleet import breaker
 from sp00ky_store_surreal.fleet.heartbeat import Heartbeats
 from sp00ky_store_surreal.jobs.claim import Claimer
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.jobs.claim_offset import Peers
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import LostClaims
@@ -87,7 +88,8 @@ class SurrealStore(
         self._peers = Peers()
         self._signals = Signals(self._target, options.tables)
         self._changes = RowChanges(connection=self._connection, quarantine=self._quarantine)
-        self._claimer = Claimer(self._connection, self._quarantine, self._peers, self._signals)
+        self._index = ClaimIndex(self._connection, options.tables)
+        self._claimer = Claimer(self._connection, self._quarantine, self._peers, self._signals, self._index)
         self._limited = frozenset(each.backend for each in options.tables if each.has_limits)
 
     @property

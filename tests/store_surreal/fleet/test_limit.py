@@ -97,20 +97,32 @@ async def test_a_lost_attempt_counts_until_its_lease_ends_and_is_not_made_again_
     await store.close()
 
 
-@pytest.mark.parametrize("away", [timedelta(days=2), timedelta(seconds=-1)])
+@pytest.mark.parametrize(
+    ("away", "epoch"),
+    [
+        (timedelta(days=2), 1),
+        (timedelta(seconds=41), 1),
+        (timedelta(seconds=-1), 1),
+        (timedelta(seconds=20), 0),
+    ],
+)
 async def test_a_lease_that_no_claim_can_have_holds_no_job_back(
-    make_store: Callable[..., SurrealStore], url: str, away: timedelta
+    make_store: Callable[..., SurrealStore], url: str, away: timedelta, epoch: int
 ) -> None:
     store = await store_of(make_store, url, FEW)
     until = datetime.now(UTC) + away
-    await store._connection.write("UPDATE job SET lease_until = $until, ordering_live = id", until=until)
+    await store._connection.write(
+        "UPDATE job SET lease_until = $until, ordering_live = id, lease_epoch = $epoch",
+        until=until,
+        epoch=epoch,
+    )
     assert len(await store.claim({"api": 9}, "r")) == 2
     await store.close()
 
 
 async def test_a_probe_leaves_lost_attempts_too(make_store: Callable[..., SurrealStore], url: str) -> None:
     store = await store_of(make_store, url, FEW)
-    await store._connection.write("UPDATE job SET lease_until = time::now() + 1h")
+    await store._connection.write("UPDATE job SET lease_epoch = 1, lease_until = time::now() + 20s")
     await open_breaker(store)
     claim = await store.claim({"api": 9}, "r")
     assert list(claim) == []

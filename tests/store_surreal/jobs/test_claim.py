@@ -87,6 +87,9 @@ async def test_entries_that_no_runner_keeps_go_with_the_claim(
 
 
 async def test_a_client_delays_a_huge_row(migrated: SurrealStore) -> None:
+    await migrated._connection.write(
+        "DEFINE FIELD OVERWRITE run_at ON job TYPE option<datetime> DEFAULT time::now()"
+    )
     await huge(migrated, 1, delay=3_600_000)
     assert [await migrated.claim({"api": 10}, "r") for _ in range(2)] == [[], []]
     (kept,) = await migrated._connection.read("SELECT VALUE array::len(errors) FROM job:huge0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
+from sp00ky_store_surreal.jobs import claim_refusals
 from sp00ky_store_surreal.jobs.claim_reply import REST
+from sp00ky_store_surreal.surql import claim_parts
 
 PLAIN = JobTable(backend="api", table="job")
 LIMITED = JobTable(backend="api", table="job", max_in_flight=5)
@@ -119,3 +122,33 @@ async def test_a_table_that_refuses_claims_takes_no_job_of_another(
     claim = await store.claim({"api": 1, "mail": 1}, "r")
     (taken,) = await store._connection.read("SELECT VALUE <string>id FROM mail WHERE status = 'processing'")
     assert taken == [job.id for job in claim]
+
+
+async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
+    spooky_app: Any,
+    make_store: Callable[..., SurrealStore],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claim_parts, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(claim_refusals, "COLLIDING", 0.1)
+    store = make_store(spooky_app.url)
+    await store.open()
+    try:
+        await store.migrate()
+        ann = await spooky_app.sign_up("ann")
+        (job,) = await store.add([NewJob(backend="api", path="/a", assigned_to="thread:ann")])
+        reply = await ann.query_raw("LIVE SELECT * FROM job WHERE sleep(300ms) = NONE")
+        (finding,) = [each for each in await store.check() if "LIVE" in each.problem]
+        assert "sleep" in finding.problem
+        for _ in range(3):
+            assert list(await store.claim({"api": 5}, "r")) == []
+        assert caplog.text.count("LIVE query") == 1
+        await store._connection.write(f"KILL u'{reply['result'][0]['result']}'")
+        async with asyncio.timeout(30):
+            claimed: list[Job] = []
+            while not claimed:
+                claimed += await store.claim({"api": 5}, "r")
+        assert [each.id for each in claimed] == [job.id]
+    finally:
+        await store.close()

@@ -9,9 +9,10 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.schema import readiness
 
 
 async def test_a_table_that_goes_away_stops_no_other_backend(
@@ -63,3 +64,21 @@ async def test_a_table_that_another_process_migrated_again_is_served(
     assert [job.path for job in await store.claim({"api": 5}, "r")] == ["/a"]
     await store.close()
     await other.close()
+
+
+async def test_what_another_process_repaired_is_noticed_without_a_restart(
+    spec_store: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "REFRESH", 0.0)
+    (job,) = await spec_store.add([NewJob(path="/a", backend="api", assigned_to="thread:a", max_retries=9)])
+    failure = Undelivered(name="http_status", code=500, reason="boom")
+
+    async def kept() -> int:
+        (claimed,) = await spec_store.claim({"api": 1}, "r")
+        await spec_store.settle([settlement_of(claimed, failure)])
+        return len((await spec_store.get(job.id)).errors)
+
+    assert await kept() == 0
+    await spec_store._connection.write("DEFINE FIELD OVERWRITE errors.* ON TABLE job TYPE object FLEXIBLE")
+    await spec_store.overdue(["r"])  # as a runner asks again and again
+    assert await kept() == 1

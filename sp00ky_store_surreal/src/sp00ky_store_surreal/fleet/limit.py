@@ -10,11 +10,13 @@ from surrealdb import RecordID
 
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import Allowance
-from sp00ky_store_surreal.surql.claim_parts import unleased_bindings
+from sp00ky_store_surreal.surql.claim_parts import TRUSTED, Asked, longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 
-def limited(choice: str, part: str, table: JobTable, n: str, *, at_once: bool = False) -> str:
+def limited(
+    choice: str, part: str, table: JobTable, n: str, *, at_once: bool = False, asked: Asked = TRUSTED
+) -> str:
     """Write a part of a claim so that it takes no more than the limits leave.
 
     Ids are chosen before, so that runners collide for no longer than to take tokens and jobs; without a token
@@ -26,17 +28,24 @@ def limited(choice: str, part: str, table: JobTable, n: str, *, at_once: bool = 
         table: Their table.
         n: Its number in the statement.
         at_once: Whether the part is one transaction where there are no limits, too.
+        asked: What is asked of each row that is counted.
     """
     if table.has_limits:
         choice = surql("rate_pause_without_token", n=n) + choice
-    return choice + (limited_at_once(part, table, n) if at_once or table.has_limits else part)
+    return choice + (limited_at_once(part, table, n, asked) if at_once or table.has_limits else part)
 
 
-def limited_at_once(part: str, table: JobTable, n: str) -> str:
+def limited_at_once(part: str, table: JobTable, n: str, asked: Asked = TRUSTED) -> str:
     """Write the same for ids that are known, in one transaction."""
     if not table.has_limits:
         return f"BEGIN;{part}COMMIT;"
-    limit = surql("limit_cut_claim", n=n, table=quoted(table.table))
+    limit = surql(
+        "limit_cut_claim",
+        n=n,
+        table=quoted(table.table),
+        held=asked.held,
+        longest_lease=longest_lease(table),
+    )
     return f"BEGIN;{limit}{part}{surql('rate_charge', n=n)}COMMIT;"
 
 
@@ -49,7 +58,6 @@ def limit_bindings(table: JobTable) -> dict[str, Any]:
         "rate": None if table.rate is None else table.rate.per_second,
         "burst": None if table.rate is None else table.rate.burst,
         "most": table.max_in_flight,
-        **unleased_bindings(table),
     }
 
 

@@ -26,22 +26,24 @@ from sp00ky_store_surreal.fleet.breaker import SUITED, longest_bindings, take_pr
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
 from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRefusals
 from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.row_loading import load_claimed, read_claimed
+from sp00ky_store_surreal.row_loading import claimed_lengths, load_claimed, read_claimed
 from sp00ky_store_surreal.surql.claim_parts import (
     RANKS,
     due_last,
     due_now,
+    group_of,
     lease_bindings,
     unleased,
     until_of,
     within,
 )
-from sp00ky_store_surreal.surql.loader import surql
+from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
@@ -56,8 +58,10 @@ class Claimer:
         quarantine: Quarantine,
         peers: Peers,
         signals: Signals,
+        index: ClaimIndex,
     ) -> None:
         self._connection = connection
+        self._index = index
         self._peers = peers
         self._signals = signals
         self._heads = Heads(connection)
@@ -98,7 +102,7 @@ class Claimer:
                 jobs = await self._claim_at_once(fewer, runner_id, state)
             except TookTooLong:
                 if self._size.is_one:
-                    return await self._claim_singly(slots, runner_id, state)
+                    return await self._claim_singly(fewer, runner_id, state)
                 self._size.took_too_long(max(count for _, count in fewer))
             except ConnectionLost:
                 self._size.took_too_long(max(count for _, count in fewer))
@@ -136,7 +140,7 @@ class Claimer:
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
             given = {**part.given, "runner_id": runner_id}
             claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
-            await self._put_off(part.early)
+            await self._put_off(table, part.early)
             if self._note(table, count, part, state):
                 again.append((table, count))
         return claimed + (await self._claim_alone(again, runner_id, state) if again else [])
@@ -167,7 +171,8 @@ class Claimer:
         return RANKS if self._groups.are_in(table) else (0,)
 
     def _writer(self, runner_id: str) -> ClaimWriter:
-        return ClaimWriter(runner_id=runner_id, groups=self._groups, skipped=self._refusals.bindings())
+        skipped = self._refusals.bindings()
+        return ClaimWriter(runner_id=runner_id, groups=self._groups, index=self._index, skipped=skipped)
 
     def _note(self, table: JobTable, count: int, part: Part, state: ClaimState) -> bool:
         """Take note of what a part has seen; return whether the table is to be claimed again, at once."""
@@ -191,7 +196,7 @@ class Claimer:
             self._heads,
             self._peers,
             mixed=self._mixed,
-            columns="AFTER" if self._care.now() is Care.NONE else surql("fragments/job_columns_named"),
+            row="$this" if self._care.now() is Care.NONE else surql("fragments/job_columns_named").strip(),
             trims=self._size.shortens,
         )
         reply = await self._connection.write(statement, CLAIMING, **bindings)
@@ -219,16 +224,18 @@ class Claimer:
             self._mixed.add(table.table)
             self._signals.work()  # they took the place of jobs
         self._signals.claimed(table, full=part.found == count)
-        await self._put_off(part.early)
+        await self._put_off(table, part.early)
 
-    async def _put_off(self, found: Sequence[Mapping[str, Any]]) -> None:
-        """Move ``run_at`` of jobs that a client delayed, and that were met too early."""
+    async def _put_off(self, table: JobTable, found: Sequence[Mapping[str, Any]]) -> None:
+        """Move ``run_at`` of jobs that a client delayed, and that were met too early, many at a time."""
         ids = [row["id"] for row in found]
         if not ids:
             return
         self._signals.work()  # they stood before others
+        group = group_of(0, embedded=self._connection.target.embedded)
+        statement = surql("claim_put_off_delayed", table=quoted(table.table), group=group)
         try:
-            await self._connection.write(surql("claim_put_off_delayed"), CLAIMING, ids=ids)
+            await self._connection.write(statement, CLAIMING, ids=ids)
         except StoreError as error:  # what was claimed mustn't be lost for it
             for each in ids:
                 self._refusals.skip(each, error)
@@ -274,12 +281,14 @@ class Claimer:
         """Write what selects the first due jobs, and what it binds."""
         embedded, skipped = self._connection.target.embedded, self._refusals.bindings().get("skipped", [])
         heads = await self._heads.all_kept_up(table)
-        return due_now(table, count, skipped, embedded=embedded, heads=heads, more=more)
+        asked = self._index.asked(table)
+        return due_now(table, count, skipped, embedded=embedded, heads=heads, asked=asked, more=more)
 
     def _due_last(self, table: JobTable) -> tuple[str, dict[str, Any]] | None:
         if self._connection.target.embedded:  # it reads no index from its end
             return None
-        return due_last(table, PROBE_LATEST, self._refusals.bindings().get("skipped", []), more=SUITED)
+        skipped, asked = self._refusals.bindings().get("skipped", []), self._index.asked(table)
+        return due_last(table, PROBE_LATEST, skipped, asked=asked, more=SUITED)
 
     async def _claim_named(
         self, table: JobTable, ids: Sequence[RecordID], runner_id: str
@@ -287,7 +296,8 @@ class Claimer:
         limit = within(embedded=self._connection.target.embedded)
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
-            f"{surql('fragments/let_now')}LET $ids = [$id];{limited_at_once(one, table, '')}['one', $rows];"
+            f"{surql('fragments/let_now')}LET $ids = [$id];"
+            f"{limited_at_once(one, table, '', self._index.asked(table))}['one', $rows];"
         )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
         bound |= {"runner": runner_id, "backend": table.backend}
@@ -299,9 +309,19 @@ class Claimer:
                 raise
             except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
                 continue
+            except TookTooLong as error:
+                self._refusals.skip_slow(each, error, is_huge=await self._is_huge(table, each))
+                self._signals.work()
+                break  # where it isn't the row's fault, the next one would take as long
             except StoreError as error:
                 self._refusals.skip(each, error)
             else:
                 ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
                 claimed += rows
         return claimed
+
+    async def _is_huge(self, table: JobTable, row_id: RecordID) -> bool:
+        """Whether a row is so large that its write takes long."""
+        bindings = {**NUL, **claimed_lengths(table).bindings("")}
+        statement = surql("claim_is_huge", n="")
+        return bool((await self._connection.read(statement, id=row_id, **bindings))[-1])

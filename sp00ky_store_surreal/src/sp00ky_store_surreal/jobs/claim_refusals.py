@@ -24,6 +24,7 @@ class ClaimRefusals:
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
+        self._said = float("-inf")  # that small rows take too long
 
     def bindings(self) -> dict[str, list[RecordID]]:
         """Return what a claim binds: nothing where it passes over none."""
@@ -35,6 +36,19 @@ class ClaimRefusals:
         collides = isinstance(error, Conflict)
         seconds = COLLIDING if collides else Quarantine.REST
         self._quarantine.add("claimed", [id_text(row_id)], reason_of(error), seconds=seconds, quiet=collides)
+
+    def skip_slow(self, row_id: RecordID, error: StoreError, *, is_huge: bool) -> None:
+        """Pass over a row whose write took too long; for how long depends on whether the row is to blame."""
+        if is_huge:
+            self.skip(row_id, error)
+            return
+        problem = (
+            f"{reason_of(error)}; the row is small: what the database runs at each write takes long, an "
+            "event or a client's LIVE query (docs/row-contract.md)"
+        )
+        quiet = time.monotonic() - self._said < Quarantine.QUIET
+        self._said = self._said if quiet else time.monotonic()
+        self._quarantine.add("claimed", [id_text(row_id)], problem, seconds=COLLIDING, quiet=quiet)
 
 
 class Care(IntEnum):

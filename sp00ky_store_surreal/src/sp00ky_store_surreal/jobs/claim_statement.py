@@ -11,13 +11,16 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.fleet.breaker import longest_bindings
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
 from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.jobs.claim_offset import Peers
+from sp00ky_store_surreal.row_loading import claimed_lengths
 from sp00ky_store_surreal.surql.claim_parts import (
     RANKS,
     bindings_of,
     but,
     chosen,
     lone_due_ids,
+    longest_lease,
     shared_due_ids,
     unleased,
     until_of,
@@ -35,16 +38,18 @@ class ClaimWriter:
     Attributes:
         runner_id: The runner's.
         groups: What claims have seen.
+        index: Whether the index of claims can be trusted.
         skipped: Binds the rows that are passed over; empty where there are none.
     """
 
     runner_id: str
     groups: Groups
+    index: ClaimIndex
     skipped: Mapping[str, Any]
 
     def alone(self, slots: Slots) -> tuple[str, dict[str, Any]]:
         """Write a claim that no other runner competes with."""
-        statement, bindings = surql("claim_shut_backends"), self._bindings(slots) | NUL
+        statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
         for number, (table, _) in enumerate(slots):
             n, passed = str(number), but(self.skipped, jobs_of=table) + unleased(table)
             ranks = RANKS if self._looks_wide(table) else (0,)
@@ -56,7 +61,7 @@ class ClaimWriter:
         return _all_or_none(statement, slots), bindings
 
     def among_others(
-        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], columns: str, trims: bool
+        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], row: str, trims: bool
     ) -> tuple[str, dict[str, Any]]:
         """Write a claim that others compete with.
 
@@ -65,13 +70,14 @@ class ClaimWriter:
             heads: Where they begin.
             peers: Where this runner's own begin.
             mixed: Tables that hold rows that are no jobs.
-            columns: What is returned of each row.
+            row: What is returned of each row that isn't too long.
             trims: Whether ``errors`` are shortened.
         """
         statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
         for number, (table, count) in enumerate(slots):
             n, start = str(number), peers.start(self.runner_id, count)
             passed = but(self.skipped, jobs_of=table if table.table in mixed else None) + unleased(table)
+            passed += self.index.asked(table).pending
             names = {"table": quoted(table.table), "n": n, "but": passed}
             due = {}
             for rank in RANKS if self._looks_wide(table) else (0,):
@@ -82,7 +88,7 @@ class ClaimWriter:
                 n=n,
                 table=quoted(table.table),
                 until=until_of(table, n),
-                columns=columns,
+                row=row,
                 trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
                 within=within(embedded=False),
@@ -92,25 +98,32 @@ class ClaimWriter:
         return _all_or_none(statement, slots), bindings
 
     def _bindings(self, slots: Slots) -> dict[str, Any]:
-        bindings: dict[str, Any] = {"runner": self.runner_id, **self.skipped}
+        bindings: dict[str, Any] = {"runner": self.runner_id, **NUL, **self.skipped}
         bindings |= longest_bindings(table for table, _ in slots)
         for number, (table, count) in enumerate(slots):
             bindings |= {**bindings_of(number, table, count), **limit_bindings(table)}
+            bindings |= claimed_lengths(table).bindings(str(number))
             bindings[f"after{number}"] = self.groups.after(table)
         return bindings
 
     def _claimed(self, n: str, table: JobTable, due: Mapping[int, str], part: str, slots: Slots) -> str:
         """Write a backend's choice and claim; stale keys are freed in the claim's own transaction."""
-        choice = self._choice(n, table, due)
+        choice, asked = self._choice(n, table, due), self.index.asked(table)
         if not self._looks_wide(table):
-            return limited(choice, part, table, n)
-        part = surql("claim_lift_stale_keys", n=n) + part
-        return limited(choice, part, table, n, at_once=len(slots) == 1)
+            return limited(choice, part, table, n, asked=asked)
+        part = surql("claim_lift_stale_keys", n=n, longest_lease=longest_lease(table)) + part
+        return limited(choice, part, table, n, at_once=len(slots) == 1, asked=asked)
 
     def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
         if not self._looks_wide(table):
-            return surql("claim_choice_by_age", n=n, table=quoted(table.table), due=due[0])
-        return chosen(n, table, due, skips=bool(self.skipped))
+            return surql(
+                "claim_choice_by_age",
+                n=n,
+                table=quoted(table.table),
+                due=due[0],
+                pending=self.index.asked(table).pending,
+            )
+        return chosen(n, table, due, skips=bool(self.skipped), asked=self.index.asked(table))
 
     def _looks_wide(self, table: JobTable) -> bool:
         return self.groups.are_in(table)

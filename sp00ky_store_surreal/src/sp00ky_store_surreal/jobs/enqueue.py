@@ -24,6 +24,7 @@ from sp00ky_store_surreal.errors import (
 )
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.row_loading import WHOLE
 from sp00ky_store_surreal.rows import duration_text, job_from, row_from
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
@@ -153,7 +154,11 @@ async def _insert_within(transaction: Transaction, target: Target, batches: list
 def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -> tuple[str, dict[str, Any]]:
     """Write one block, so that it is one transaction, or a part of one; the rows of each batch."""
     parts, reads = guard, []
-    bindings: dict[str, Any] = {**NUL, "delays": [each for batch in batches for each in batch.delays]}
+    bindings: dict[str, Any] = {
+        **NUL,
+        **WHOLE.bindings(""),
+        "delays": [each for batch in batches for each in batch.delays],
+    }
     for number, batch in enumerate(batches):
         n, table = str(number), quoted(batch.table.table)
         keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]

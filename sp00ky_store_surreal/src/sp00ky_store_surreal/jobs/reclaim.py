@@ -7,35 +7,38 @@ from collections.abc import Collection
 from typing import Any
 
 from sp00ky_core.job import Job
-from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
+from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
 from sp00ky_store_surreal.observe.filters import ids_of
 from sp00ky_store_surreal.part import StorePart
-from sp00ky_store_surreal.row_loading import load
-from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.row_loading import DECIDED, load
+from sp00ky_store_surreal.surql.claim_parts import longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 FEW = 5
 """Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
 
-OVER = {"longest": duration_text(LONGEST_LEASE)}
-"""What ``fragments/lease_is_over.surql`` binds."""
-
 
 class LostClaims(StorePart):
     """A part of the store: claims whose runner is dead, or whose lease is over."""
 
+    _index: ClaimIndex
+
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``Store.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
         await self._ready.ensure()
+        await self._ready.refresh()
+        with self._ready.passing_over():
+            await self._index.look()
         found: list[OverdueClaim] = []
         for table in await self._ready.there(self._tables):
             left = limit - len(found)
             if left > 0 and runners:
                 with self._ready.passing_over():
-                    statement = surql("reclaim_overdue_ids", table=quoted(table.table))
-                    reply = await self._connection.read(statement, runners=list(runners), limit=left, **OVER)
+                    statement = surql("reclaim_overdue_ids", **_names(table))
+                    reply = await self._connection.read(statement, runners=list(runners), limit=left)
                     found += [_claim_of(row, table) for row in reply[-1]]
         return found
 
@@ -59,9 +62,13 @@ class LostClaims(StorePart):
 
 
 async def _lost_of(connection: Connection, table: JobTable, limit: int, **which: list[Any]) -> list[Job]:
-    statement = surql("reclaim_lost_ids", table=quoted(table.table))
-    *_, plain, full = await connection.read(statement, limit=limit, few=FEW, **which, **OVER)
-    return await load(connection, table, [*plain, *full][:limit])
+    statement = surql("reclaim_lost_ids", **_names(table))
+    *_, plain, full = await connection.read(statement, limit=limit, few=FEW, **which)
+    return await load(connection, table, [*plain, *full][:limit], DECIDED)
+
+
+def _names(table: JobTable) -> dict[str, str]:
+    return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
 
 
 def _claim_of(row: dict[str, Any], table: JobTable) -> OverdueClaim:

@@ -15,6 +15,7 @@ from sp00ky_store_surreal.operate.clear import DELETE, deleted_of
 from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.surql.claim_parts import longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 
@@ -32,11 +33,15 @@ class Retention(StorePart):
                         bindings |= {"limit": limit - count, "spared": list(spared)}
                         count += await _prune(self._changes, table, name, bindings)
             with self._ready.passing_over():
-                await self._connection.write(surql("retention_ordering_holders", table=quoted(table.table)))
+                await self._connection.write(_free_keys(table))
         await self._connection.write(surql("retention_runners"))
         await prune_audit(self._connection)
         self._signals.changed()
         return count
+
+
+def _free_keys(table: JobTable) -> str:
+    return surql("retention_ordering_holders", table=quoted(table.table), longest_lease=longest_lease(table))
 
 
 def _selections(table: JobTable) -> Iterator[tuple[str, dict[str, Any]]]:

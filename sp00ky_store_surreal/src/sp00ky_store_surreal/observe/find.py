@@ -16,7 +16,7 @@ from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text, id_value, literal_key, table_of, unfinished_key
 from sp00ky_store_surreal.observe.filters import Part, ids_of, part_of
 from sp00ky_store_surreal.part import StorePart
-from sp00ky_store_surreal.row_loading import load
+from sp00ky_store_surreal.row_loading import DECIDED, LISTED, WHOLE, Lengths, load
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
@@ -33,7 +33,7 @@ class Reads(StorePart):
     async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``; it doesn't look into a caller's transaction."""
         self._refuse(connection, "get(connection=)")
-        jobs = await self._load([job_id])
+        jobs = await self._load([job_id], WHOLE)
         if not jobs:
             raise JobNotFound(job_id=job_id)
         return jobs[0]
@@ -83,21 +83,23 @@ class Reads(StorePart):
                 found += [id_text(row["id"]) for rows in reply for row in rows]
         return list(dict.fromkeys(found))[:limit]
 
-    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
+    async def _load(self, job_ids: Sequence[str], lengths: Lengths = DECIDED) -> list[Job]:
         await self._ready.ensure()
         jobs: list[Job] = []
         for table in self._tables:
-            jobs += await load(self._connection, table, ids_of(table, dict.fromkeys(job_ids)))
+            jobs += await load(self._connection, table, ids_of(table, dict.fromkeys(job_ids)), lengths)
         wanted = frozenset(job_ids)
         return [job for job in jobs if job.id in wanted]
 
 
-async def find(connection: Connection, tables: Sequence[JobTable], query: JobQuery) -> list[Job]:
+async def find(
+    connection: Connection, tables: Sequence[JobTable], query: JobQuery, lengths: Lengths = LISTED
+) -> list[Job]:
     """Find jobs, newest first."""
     jobs: list[Job] = []
     for table in tables:
         if query.backend in {None, table.backend}:
-            jobs += await load(connection, table, await _newest(connection, table, query))
+            jobs += await load(connection, table, await _newest(connection, table, query), lengths)
     return sorted(jobs, key=age_of, reverse=True)[: query.limit]
 
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from sp00ky_core.ports import LONGEST_LEASE, BackendStats, BreakerStats, JobTable
+from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.fleet.breaker import breaker_of, longest_bindings
 from sp00ky_store_surreal.operate.pause import pause_of
 from sp00ky_store_surreal.part import StorePart
-from sp00ky_store_surreal.rows import count_of, duration_text, seconds_of
-from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of
+from sp00ky_store_surreal.rows import count_of, seconds_of
+from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of, longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 MOST_READ = 100_000
@@ -38,7 +38,7 @@ class Stats(StorePart):
             for number, each in enumerate(self._tables)
         )
         names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
-        names |= {"longest": duration_text(LONGEST_LEASE), **longest_bindings(self._tables)}
+        names |= longest_bindings(self._tables)
         _, *reply = await self._connection.read(statement, **names)
         size = len(reply) // max(len(self._tables), 1)
         return {
@@ -52,8 +52,21 @@ class Stats(StorePart):
         tables = await self._ready.there(map(self._of_backend, backends))
         embedded = self._connection.target.embedded
         statement = "".join(
-            surql("stats_next_due", group=group_of(0, embedded=embedded), **_names(self._connection, each))
-            + surql("stats_next_due_with_key", n=str(number), table=quoted(each.table), due_only="")
+            surql(
+                "stats_next_due",
+                group=group_of(0, embedded=embedded),
+                is_job=_is_job(each, embedded=embedded),
+                **_names(self._connection, each),
+            )
+            + surql(
+                "stats_next_due_with_key",
+                n=str(number),
+                table=quoted(each.table),
+                due_only="",
+                pending="",
+                held="",
+                longest_lease=longest_lease(each),
+            )
             for number, each in enumerate(tables)
         )
         if not statement:
@@ -117,5 +130,14 @@ def _listed(*statements: str) -> str:
     return ", ".join(f"({each.strip().removesuffix(';')})" for each in statements)
 
 
+def _is_job(table: JobTable, *, embedded: bool) -> str:
+    name = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
+    return surql(f"fragments/{name}", table=quoted(table.table)).strip()
+
+
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:
-    return {"table": quoted(table.table), "first": first_pending(table, embedded=connection.target.embedded)}
+    return {
+        "table": quoted(table.table),
+        "first": first_pending(table, embedded=connection.target.embedded),
+        "longest_lease": longest_lease(table),
+    }

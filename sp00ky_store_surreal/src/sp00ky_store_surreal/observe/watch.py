@@ -19,6 +19,7 @@ from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
 from sp00ky_store_surreal.observe.find import changed_since, find, states
 from sp00ky_store_surreal.observe.notifications import Changed, Signals
+from sp00ky_store_surreal.row_loading import LISTED, WHOLE
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +106,9 @@ class Watch:
     async def _find(self, ids: Sequence[str]) -> list[Job]:
         """Return those of the jobs that match."""
         query = attrs.evolve(self.query, ids=tuple(ids), after=None, limit=len(ids))
-        return await find(self.connection, self.tables, query)
+        # by ids as `get` has them, for who waits for a job wants its result
+        lengths = LISTED if self.query.ids is None else WHOLE
+        return await find(self.connection, self.tables, query, lengths)
 
     async def _read(self, ids: Sequence[str], changed: Changed) -> list[Job]:
         """Return those of the changed jobs that match, in the order of their changes."""

@@ -8,6 +8,7 @@ from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.schema.definition import OPTIONAL_FIELDS, OUR_FIELDS, OUR_INDEXES, OWN_TABLES
 from sp00ky_store_surreal.schema.dry_run import dry_run, dry_run_of_all
+from sp00ky_store_surreal.schema.indexes import Difference, differences
 from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
 from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.schema.waiting_jobs import waiting
@@ -15,6 +16,8 @@ from sp00ky_store_surreal.schema.waiting_jobs import waiting
 _MIGRATE = "run: sp00ky migrate"
 _REPAIR = "run: sp00ky migrate --repair"
 _PERMISSIONS = " (docs/row-contract.md says how)"
+RUNNERS_OWN = "status = 'pending'"
+"""The condition of the LIVE query of our own runners."""
 _CHANGED = {
     "path": "have something else requested than was checked, also between two attempts",
     "payload": "have something else sent than was checked, also between two attempts",
@@ -35,10 +38,9 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
         found = [*found, *_job(table, layout)]
         if not refused and layout.is_job_table and layout.is_migrated:
             found += await dry_run(connection, table, layout)
+    ready = [each for each in wanted if layouts[each.table].is_job_table and layouts[each.table].is_migrated]
+    found += [_untrue(each) for each in await differences(connection, ready)]
     if not own:
-        ready = [
-            each for each in wanted if layouts[each.table].is_job_table and layouts[each.table].is_migrated
-        ]
         found += await waiting(connection, ready)
     return sorted([*found, *own], key=lambda each: not each.stops_jobs)
 
@@ -67,6 +69,28 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
         yield from _exposed(name, layout)
 
 
+def _untrue(difference: Difference) -> Finding:
+    return Finding.stopping(
+        f"{difference.table}.{difference.index}",
+        f"the index isn't what the table holds ({difference.problem})",
+        "jobs wait that are due, lists and numbers are wrong",
+        _MIGRATE,
+    )
+
+
+def _evaluates(name: str, layout: TableLayout) -> Finding:
+    """Warn of clients' own expressions, which a server runs while others write."""
+    running = [each for each in layout.lives if not each.endswith(RUNNERS_OWN)]
+    at_work = f" (now, each ended by KILL: {'; '.join(running)[:500]})" if running else ""
+    return Finding.warning(
+        name,
+        f"a record user's LIVE query has the server evaluate any WHERE at each write of others{at_work}",
+        "it can copy their payloads to where it may write, and hold up every write, claims too",
+        "start the server with --deny-funcs sleep, and with --deny-arbitrary-query=record where clients call "
+        f"your functions alone{_PERMISSIONS}",
+    )
+
+
 def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
     needed = sorted((OUR_FIELDS - layout.fields.keys()) | (OUR_INDEXES - layout.indexes))
     if needed:
@@ -85,6 +109,8 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
             "no index serves a record user: a query for the newest job of a parent reads the whole table"
         )
         yield Finding.warning(name, problem, consequence, _REPAIR)
+    if layout.has_record_users and not layout.is_older:
+        yield _evaluates(name, layout)
     for each in layout.changeable:
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
         yield Finding.warning(

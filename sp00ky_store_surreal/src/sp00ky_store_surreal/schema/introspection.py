@@ -41,6 +41,8 @@ class TableLayout:
         indexes: The names of its indexes.
         has_events: Whether the user has defined some on it.
         is_older: Whether it is a database before 3.0.
+        has_record_users: Whether clients may sign in to the database as record users.
+        lives: The conditions of LIVE queries on it.
     """
 
     name: str
@@ -51,6 +53,8 @@ class TableLayout:
     indexes: frozenset[str] = frozenset()
     has_events: bool = False
     is_older: bool = False
+    has_record_users: bool = False
+    lives: tuple[str, ...] = ()
 
     @property
     def is_job_table(self) -> bool:
@@ -90,6 +94,17 @@ class TableLayout:
         """Return what ``result`` takes."""
         keeps = self._is_flexible("result") or not self.is_older
         return ResultField.of_type(self.type_of("result"), keeps_objects=keeps)
+
+    @property
+    def result_is_text(self) -> bool:
+        """Whether ``result`` is what 0.2 made it, where it may be a value."""
+        return not self.is_older and self.type_of("result") in {"none | string", "option<string>"}
+
+    @property
+    def delays_are_met(self) -> bool:
+        """Whether ``run_at`` has the default of 0.2, beside a ``delay`` that clients may write."""
+        default = str(self.fields.get("run_at", {}).get("default", ""))
+        return "delay" in self.fields and default == "time::now()"
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})
@@ -170,15 +185,22 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
     )
     database, *found = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
     is_older = _NEWER not in database
+    record_users = any(each["kind"]["kind"] == "RECORD" for each in database["accesses"])
     defined = {_bare(each["name"]): each for each in database["tables"]}
     return {
-        name: _layout(name, defined, texts["fields"], info, is_older=is_older)
+        name: _layout(name, defined, texts["fields"], info, is_older=is_older, has_record_users=record_users)
         for name, texts, info in zip(tables, found[::2], found[1::2], strict=True)
     }
 
 
 def _layout(
-    name: str, defined: Mapping[str, Structure], texts: Mapping[str, str], info: Structure, *, is_older: bool
+    name: str,
+    defined: Mapping[str, Structure],
+    texts: Mapping[str, str],
+    info: Structure,
+    *,
+    is_older: bool,
+    has_record_users: bool,
 ) -> TableLayout:
     return TableLayout(
         name=name,
@@ -189,6 +211,8 @@ def _layout(
         indexes=frozenset(_bare(each["name"]) for each in info["indexes"]),
         has_events=bool(info["events"]),
         is_older=is_older,
+        has_record_users=has_record_users,
+        lives=tuple(f"{each['id']}: {each['cond']}" for each in info.get("lives", ()) if each.get("cond")),
     )
 
 

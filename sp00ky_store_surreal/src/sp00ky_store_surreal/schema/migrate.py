@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from surrealdb import RecordID
 
-from sp00ky_core.errors import RowRefused, SchemaError
+from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.definition import FORMER_INDEXES, NO_JOB_TABLE, OWN_TABLES, VERSION
+from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
 from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
-from sp00ky_store_surreal.schema.repair import ANY_JSON, listed, repairs
+from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
 
@@ -36,27 +37,43 @@ async def missing_steps(
     except PlaceMissing:
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name, exists=False) for name in names}
-    steps += _undefined(steps_of("own_tables"), layouts, "")
+    steps += _undefined(steps_of("own_tables", **_beside_writers(connection)), layouts, "")
     for table in wanted:
-        steps += _job_steps(connection.target.location, table, layouts[table.table], repair=repair)
-    return steps
+        steps += _job_steps(connection, table, layouts[table.table], repair=repair)
+    return steps + await _rebuilds(connection, [each for each in wanted if layouts[each.table].is_migrated])
 
 
-async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Iterable[JobTable]) -> None:
-    """Carry them out, and note the version.
+async def _rebuilds(connection: Connection, migrated: list[JobTable]) -> list[MigrationStep]:
+    """List indexes that differ from their tables."""
+    return [
+        MigrationStep(
+            table=each.table,
+            statement=f"REBUILD INDEX {each.index} ON TABLE {quoted(each.table)};",
+            why=f"It isn't what the table holds: {each.problem}.",
+        )
+        for each in await differences(connection, migrated)
+    ]
+
+
+async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Sequence[JobTable]) -> None:
+    """Carry them out, compare the indexes with their tables, and note the version.
 
     Tables come with their fields in one transaction: another store may look, or migrate, at the same time.
     """
-    indexes = [each for each in steps if each.statement.startswith("DEFINE INDEX")]
     definitions = [each.statement for each in steps if each.statement.startswith(_DEFINITIONS)]
+    indexes = [each for each in steps if each.statement.startswith("DEFINE INDEX")]
+    rebuilt = [each for each in steps if each.statement.startswith("REBUILD INDEX")]
     former = [each for each in steps if each.statement.startswith("REMOVE INDEX")]
     for step in steps:
-        if step not in [*indexes, *former] and step.statement not in definitions:
+        if step not in [*indexes, *rebuilt, *former] and step.statement not in definitions:
             await connection.write(step.statement)  # the place itself
     if definitions:
         await connection.write(f"BEGIN; {' '.join(definitions)} COMMIT;")
     for step in indexes:
-        await _define_index(connection, step)
+        await define(connection, step, _defined(step.statement)[1])
+    for step in rebuilt:
+        await rebuild(connection, step.table, step.statement.split()[2])
+    await make_true(connection, tables, built=bool(indexes or rebuilt))
     for step in former:  # once there is what takes its place
         await connection.write(step.statement)
     if steps:
@@ -65,17 +82,6 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
             tables=[{"id": RecordID("sp00ky_migration", each.table), "name": each.table} for each in tables],
             version=VERSION,
         )
-
-
-async def _define_index(connection: Connection, step: MigrationStep) -> None:
-    try:
-        await connection.write(step.statement)
-    except RowRefused as error:
-        raise SchemaError(
-            store=error.store,
-            problem=f"table {step.table!r} has rows that an index can't hold ({error.problem}): "
-            "delete those whose path holds NUL, or that share a dedup_live, and run it again",
-        ) from error
 
 
 def _place(target: Target) -> MigrationStep:
@@ -89,9 +95,24 @@ def _place(target: Target) -> MigrationStep:
     )
 
 
-def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: bool) -> list[MigrationStep]:
+def _beside_writers(connection: Connection) -> dict[str, str]:
+    """Write how an index is built: embedded there are no other writers."""
+    return {"beside_writers": "" if connection.target.embedded else " CONCURRENTLY"}
+
+
+def _job_steps(
+    connection: Connection, table: JobTable, layout: TableLayout, *, repair: bool
+) -> list[MigrationStep]:
     payload = ANY_JSON if layout.is_older else "any"
-    names = {"table": quoted(table.table), "strategies": listed(table.strategies), "payload": payload}
+    names = {
+        **_beside_writers(connection),
+        "table": quoted(table.table),
+        "strategies": listed(table.strategies),
+        "payload": payload,
+        "result": "option<string>" if layout.is_older else ANY_RESULT,
+        "due": DUE,
+        "length": FITS,
+    }
     layouts = {table.table: layout}
     if not layout.exists:
         created = [
@@ -101,7 +122,7 @@ def _job_steps(location: str, table: JobTable, layout: TableLayout, *, repair: b
         return created + _undefined(steps_of("job_additions", **names), layouts, table.table)
     if not layout.is_job_table:
         raise SchemaError(
-            store=location,
+            store=connection.target.location,
             problem=f"table {table.table!r} {NO_JOB_TABLE}",
         )
     fixes = repairs(table, layout) if repair else []
@@ -132,14 +153,19 @@ def _undefined(
 
 
 def _owner(statement: str) -> str:
+    return _defined(statement)[2]
+
+
+def _defined(statement: str) -> tuple[str, str, str]:
+    """Return what a definition defines (``INDEX``, say), its name, and its table; empty: it is none."""
     found = _DEFINED.match(statement)
-    return (found[3] or found[2]).strip("`;") if found else ""
+    if found is None:
+        return "", "", ""
+    return found[1], found[2].strip("`;"), (found[3] or found[2]).strip("`;")
 
 
 def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:
-    found = _DEFINED.match(statement)
-    if found is None:
-        return False
-    layout = layouts[_owner(statement)]
-    name = found[2].strip("`;")
-    return {"TABLE": layout.exists, "FIELD": name in layout.fields, "INDEX": name in layout.indexes}[found[1]]
+    kind, name, table = _defined(statement)
+    layout = layouts.get(table, TableLayout(name=table, exists=False))
+    known = {"TABLE": layout.exists, "FIELD": name in layout.fields, "INDEX": name in layout.indexes}
+    return known.get(kind, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,9 +17,12 @@ from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
 
 _log = logging.getLogger(__name__)
 
+REFRESH = 15.0
+"""Seconds after which a runner reads the tables' definitions again."""
+
 
 class Readiness:
-    """Looked up at the first use, and again after a migration.
+    """Knows what the tables can hold: read at the first use, after a migration, and now and then.
 
     On 2.3 a write of a field that isn't defined is dropped without an error: a claim would have no lease.
     """
@@ -27,6 +31,7 @@ class Readiness:
         self._connection = connection
         self._tables = tables
         self._layouts: dict[str, TableLayout] | None = None
+        self._read_at = 0.0
         self._gone: dict[str, TableMissing] = {}  # since they were there
         self._logged: set[str] = set()
 
@@ -40,7 +45,16 @@ class Readiness:
             problem = _problem(layout, own=name in OWN_TABLES)
             if problem:
                 raise SchemaError(store=self._connection.target.location, problem=f"table {name!r} {problem}")
-        self._layouts = layouts
+        self._layouts, self._read_at = layouts, time.monotonic()
+
+    async def refresh(self) -> None:
+        """Read the tables again, once in a while: another process may have repaired or migrated them."""
+        if self._layouts is None or time.monotonic() - self._read_at < REFRESH:
+            return
+        self._read_at = time.monotonic()
+        layouts = await read_layout(self._connection, list(self._layouts))
+        sound = {name: each for name, each in layouts.items() if not _problem(each, own=name in OWN_TABLES)}
+        self._layouts = {**(self._layouts or {}), **sound}
 
     def forget(self) -> None:
         """Look again at the next use."""
@@ -95,7 +109,7 @@ class Readiness:
                 "run: sp00ky migrate --repair",
                 each,
             )
-        self._logged |= found
+        self._logged = found
         return found
 
     def results(self) -> dict[str, ResultField]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from sp00ky_core.ports import JobTable, MigrationStep
+from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
 from sp00ky_store_surreal.schema.introspection import TableLayout
 from sp00ky_store_surreal.surql.loader import quoted
 
 ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 """``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
+
+ANY_RESULT = "any"
+"""What ``result`` takes, as Sp00ky's own does; before 3.0 it is text, which is kept there."""
+
+DUE = """(time::now() + IF delay > 0 AND delay <= 315360000000 {
+    <duration>(<string>(<int>delay) + 'ms') } ELSE { 0ns })"""
+"""When a client's job is due: what it delays isn't met by a claim before."""
+
+FITS = f"$value = NONE OR string::len($value) <= {LONGEST_TEXT} OR $before = $value"
+"""A text that isn't refused: what is there already, too, or the row couldn't be written any more."""
 
 LEASE = "PERMISSIONS FOR select FULL FOR create, update NONE"
 """Permissions of a lease: runners, who are no record users, write it."""
@@ -26,6 +36,8 @@ DEFINITIONS: Mapping[str, str] = {
     "lease_epoch": "TYPE option<int> DEFAULT 0",
     "lease_until": "TYPE option<datetime>",
     "runner_id": "TYPE option<string>",
+    "result": f"TYPE {ANY_RESULT}",
+    "run_at": f"TYPE option<datetime> DEFAULT {DUE}",
     "deferred_since": "TYPE option<datetime>",
 }
 """A weak field becomes this; its permissions are kept, but for a lease's."""
@@ -46,17 +58,53 @@ class Weakness:
     consequence: str
 
 
+@attrs.frozen(kw_only=True)
+class _Problem:
+    field: str
+    is_in: Callable[[TableLayout], bool]
+    problem: str
+    consequence: str
+
+
+_PROBLEMS = (
+    _Problem(
+        field="errors",
+        is_in=lambda layout: not layout.holds_entries,
+        problem="its entries can't have fields",
+        consequence="why an attempt failed isn't kept on the row",
+    ),
+    _Problem(
+        field="payload",
+        is_in=lambda layout: not layout.keeps_payload_objects,
+        problem="its objects can't have fields",
+        consequence="a payload that is an object is stored empty (JSON text is kept)",
+    ),
+    _Problem(
+        field="created_at",
+        is_in=lambda layout: layout.created_at_moves,
+        problem="it moves at each update",
+        consequence="the newest job of a parent isn't found after a retry",
+    ),
+    _Problem(
+        field="result",
+        is_in=lambda layout: layout.result_is_text,
+        problem="it takes text alone",
+        consequence="a runner of Sp00ky's own loses each result that is an object, should you go back to it",
+    ),
+    _Problem(
+        field="run_at",
+        is_in=lambda layout: layout.delays_are_met,
+        problem="its default doesn't know delay",
+        consequence="claims meet jobs that a client delays, and move them, at a price for all others",
+    ),
+)
+
+
 def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
     """List what is weak about a job table, and can be repaired."""
-    if not layout.holds_entries:
-        consequence = "why an attempt failed isn't kept on the row"
-        yield Weakness(field="errors", problem="its entries can't have fields", consequence=consequence)
-    if not layout.keeps_payload_objects:
-        consequence = "a payload that is an object is stored empty (JSON text is kept)"
-        yield Weakness(field="payload", problem="its objects can't have fields", consequence=consequence)
-    if layout.created_at_moves:
-        consequence = "the newest job of a parent isn't found after a retry"
-        yield Weakness(field="created_at", problem="it moves at each update", consequence=consequence)
+    for each in _PROBLEMS:
+        if each.is_in(layout):
+            yield Weakness(field=each.field, problem=each.problem, consequence=each.consequence)
     if layout.needs_parent:
         problem = f"its type is {layout.type_of('assigned_to')}"
         yield Weakness(field="assigned_to", problem=problem, consequence="a job without it is refused")

@@ -7,7 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sp00ky_core.ports import LONGEST_LEASE, JobTable
+import attrs
+
+from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -33,6 +35,22 @@ def group_of(rank: int, *, embedded: bool) -> str:
     return f"claim_group = {rank or 'NONE'} AND ordering_at = NONE"
 
 
+@attrs.frozen(kw_only=True)
+class Asked:
+    """Holds conditions that ask each row what an index says of it, where an index can't be trusted.
+
+    Attributes:
+        pending: Of jobs that wait.
+        held: Of jobs that are processing.
+    """
+
+    pending: str = ""
+    held: str = ""
+
+
+TRUSTED = Asked()
+
+
 def but(skipped: Mapping[str, Any], *, jobs_of: JobTable | None = None) -> str:
     """Write the condition for rows that are passed over.
 
@@ -47,12 +65,14 @@ def unleased(table: JobTable) -> str:
 
     An attempt that was lost counts until its lease ends, and a row counts once.
     """
-    return f" AND {surql('fragments/lease_is_over').strip()}" if table.max_in_flight is not None else ""
+    if table.max_in_flight is None:
+        return ""
+    return f" AND {surql('fragments/lease_is_over', longest_lease=longest_lease(table)).strip()}"
 
 
-def unleased_bindings(table: JobTable) -> dict[str, Any]:
-    """Build what ``unleased`` binds."""
-    return {} if table.max_in_flight is None else {"longest": duration_text(LONGEST_LEASE)}
+def longest_lease(table: JobTable) -> str:
+    """Write how long a claim's lease lasts at most."""
+    return duration_text(table.longest_lease)
 
 
 def due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
@@ -93,7 +113,15 @@ def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
     )
 
 
-def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate: str | None = None) -> str:
+def chosen(
+    n: str,
+    table: JobTable,
+    due: Mapping[int, str],
+    *,
+    skips: bool,
+    asked: Asked = TRUSTED,
+    gate: str | None = None,
+) -> str:
     """Choose the ids of a claim's rows by priority and age, the heads of ordering_keys among them.
 
     Args:
@@ -101,6 +129,7 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
         table: Its table.
         due: For each priority, an expression for the ids of due jobs.
         skips: Whether rows are passed over.
+        asked: What is asked of each row.
         gate: A condition for choosing none; by default that the backend is paused, by whomever.
     """
     names = {"table": quoted(table.table), "n": n}
@@ -111,6 +140,9 @@ def chosen(n: str, table: JobTable, due: Mapping[int, str], *, skips: bool, gate
         gate=gate or surql("fragments/backend_is_shut", n=n).strip(),
         passed=but({"skipped": skips} if skips else {}),
         due_only=" AND $head.run_at <= $heads.now",
+        pending=asked.pending,
+        held=asked.held,
+        longest_lease=longest_lease(table),
         **names,
     )
 
@@ -122,13 +154,14 @@ def due_now(
     *,
     embedded: bool,
     heads: Mapping[int, datetime | None] = MappingProxyType({}),
+    asked: Asked = TRUSTED,
     more: str = "",
 ) -> tuple[str, dict[str, Any]]:
     """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds.
 
     ``heads``: for each priority, where to start on a server.
     """
-    passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table)
+    passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table) + asked.pending
     names = {"table": quoted(table.table), "n": "", "but": passed}
     due = {
         rank: lone_due_ids(table, "", rank, passed=passed)
@@ -136,19 +169,20 @@ def due_now(
         else shared_due_ids(names, rank, heads.get(rank), beyond=False)
         for rank in RANKS
     }
-    choice = chosen("", table, due, skips=bool(skipped), gate="false")
-    choice += surql("claim_lift_stale_keys", n="")
-    bindings = {"slots": count, "most": count + len(skipped), "after": "", **unleased_bindings(table)}
+    choice = chosen("", table, due, skips=bool(skipped), asked=asked, gate="false")
+    choice += surql("claim_lift_stale_keys", n="", longest_lease=longest_lease(table))
+    bindings = {"slots": count, "most": count + len(skipped), "after": ""}
     bound = bindings | ({"skipped": list(skipped)} if skipped else {})
     bound |= {f"head_{rank}": head for rank, head in heads.items()}
     return surql("claim_due_now", chosen=choice, more=more), bound
 
 
-def due_last(table: JobTable, count: int, skipped: Sequence[Any], *, more: str) -> tuple[str, dict[str, Any]]:
+def due_last(
+    table: JobTable, count: int, skipped: Sequence[Any], *, asked: Asked = TRUSTED, more: str
+) -> tuple[str, dict[str, Any]]:
     """Write what selects the jobs that became due last, ``count`` of each priority, on a server."""
-    bindings = {"latest": count, **unleased_bindings(table)}
-    bindings |= {"skipped": list(skipped)} if skipped else {}
-    passed = but(bindings if skipped else {}, jobs_of=table) + unleased(table)
+    bindings = {"latest": count, **({"skipped": list(skipped)} if skipped else {})}
+    passed = but(bindings if skipped else {}, jobs_of=table) + unleased(table) + asked.pending
     names = {"table": quoted(table.table), "but": passed}
     groups = (group_of(rank, embedded=False) for rank in RANKS)
     latest = (surql("fragments/due_last", group=group, **names).strip() for group in groups)

@@ -7,11 +7,19 @@ from functools import cache
 from importlib.resources import files
 
 from sp00ky_core.errors import ConfigError
+from sp00ky_core.ports import LONGEST_TEXT
+from sp00ky_core.stores.rows import UNREAD
 
 MARK = "\ufdd0nul\ufdd0"
 """Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so no client's text."""
 
-NUL = {"nul": "\0", "mark": MARK, "far": r"d'([+-]\d+|0000)-\d\d-\d\dT"}
+NUL = {
+    "nul": "\0",
+    "mark": MARK,
+    "far": r"d'([+-]\d+|0000)-\d\d-\d\dT",
+    "unread": UNREAD,
+    "longest_text": LONGEST_TEXT,
+}
 """What statements that read clients' text bind. An instant that is ``far`` is none in Python: in a server's
 reply it would end the SDK's reading, and the caller would wait for ever."""
 

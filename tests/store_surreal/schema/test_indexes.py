@@ -1,0 +1,144 @@
+"""An index that was built beside writers is what its table holds, or check and migrate say so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import attrs
+import pytest
+from tests.conftest import NewServer
+from tests.store_surreal.lying_index import PLAIN, defined_beside
+from tests.store_surreal.settlements import settlement_of
+
+from sp00ky_core.job import NewJob
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.schema import indexes
+
+JOBS = 40
+WRITES = (
+    "UPDATE job SET status = 'success', updated_at = time::now() WHERE run_at > time::now() - 1m",
+    "DELETE job:gone",
+    "CREATE job:late SET path = '/spookify', payload = '{}', run_at = time::now()",
+)
+
+
+def new_jobs(count: int) -> list[NewJob]:
+    return [NewJob(backend="api", path="/spookify", payload={}) for _ in range(count)]
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize("write", WRITES)
+async def test_an_index_that_lies_is_found_and_rebuilt(
+    make_store: Callable[..., SurrealStore],
+    surreal_url: str,
+    write: str,
+    size: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(indexes, "EXACT", {"small": indexes.EXACT, "large": 0}[size])
+    store = make_store(surreal_url)
+    await store.open()
+    try:
+        await store.migrate()
+        await store.add(new_jobs(2))
+        await store._connection.write("CREATE job:gone SET path = '/spookify', payload = '{}'")
+        await defined_beside(surreal_url, write)
+        (finding,) = [each for each in await store.check() if "sp00ky_claim" in each.subject]
+        assert finding.stops_jobs
+        assert "sp00ky migrate" in finding.fix
+        (step,) = await store.migrate()
+        assert step.statement.startswith("REBUILD INDEX sp00ky_claim")
+        assert [each for each in await store.check() if each.stops_jobs] == []
+    finally:
+        await store.close()
+
+
+@pytest.mark.slow  # the server waits a minute for whoever was building it
+async def test_a_build_that_was_cut_off_is_begun_again(
+    new_surreal_server: NewServer, make_store: Callable[..., SurrealStore], tmp_path: Path
+) -> None:
+    server = new_surreal_server(f"surrealkv://{tmp_path / 'db'}")
+    store = make_store(server.url())
+    await store.open()
+    try:
+        await store.migrate()
+        rows = "array::map(array::range(0, 2000), |$n| { path: '/x', payload: '{}' })"
+        for _ in range(5):
+            await store._connection.write(f"INSERT INTO job {rows} RETURN NONE")
+        await store._connection.write("REMOVE INDEX sp00ky_claim ON job")
+        await store._connection.write(PLAIN.replace(";", " CONCURRENTLY;"))
+        server.kill()
+        server.start()
+        await store.migrate()
+        assert [each for each in await store.check() if each.stops_jobs] == []
+        assert len(await store.claim({"api": 5}, "r")) == 5
+    finally:
+        await store.close()
+
+
+@attrs.define(kw_only=True)
+class Fleet:
+    """Clients that enqueue and runners that deliver, until a migration is over."""
+
+    stores: list[SurrealStore]
+    migrating: bool = True
+
+    async def enqueue(self) -> None:
+        """Enqueue batch after batch."""
+        while self.migrating:
+            await self.stores[0].add(new_jobs(JOBS))
+
+    async def enqueue_slowly(self) -> None:
+        """Enqueue in transactions that outlast a build."""
+        while self.migrating:
+            await self.stores[0]._connection.write(
+                "BEGIN; CREATE job SET path = '/spookify', payload = '{}' RETURN NONE; sleep(100ms); COMMIT"
+            )
+
+    async def deliver(self, store: SurrealStore, runner: str) -> None:
+        """Deliver until nothing more is due."""
+        while True:
+            claim = await store.claim({"api": 20}, runner)
+            if claim:
+                await store.settle([settlement_of(job) for job in claim])
+            elif not self.migrating:
+                return
+
+    def work(self) -> list[asyncio.Task[None]]:
+        """Begin all of it."""
+        runners = [self.deliver(each, f"r{number}") for number, each in enumerate(self.stores)]
+        return [asyncio.create_task(each) for each in (self.enqueue(), self.enqueue_slowly(), *runners)]
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("engine", ["memory", "surrealkv"])
+async def test_a_migration_beside_runners_and_clients_loses_nothing(
+    new_surreal_server: NewServer,
+    make_store: Callable[..., SurrealStore],
+    tmp_path: Path,
+    engine: str,
+    rounds: int,
+) -> None:
+    server = new_surreal_server("memory" if engine == "memory" else f"surrealkv://{tmp_path / 'db'}")
+    migrator, *others = [make_store(server.url()) for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        for store in (migrator, *others):
+            await store.open()
+            stack.push_async_callback(store.close)
+        await migrator.migrate()
+        for number, store in enumerate(others):
+            await store.beat(f"r{number}")
+        fleet = Fleet(stores=others)
+        work = fleet.work()
+        for _ in range(rounds):
+            await migrator._connection.write("REMOVE INDEX sp00ky_claim ON TABLE job")
+            await migrator.migrate()
+        fleet.migrating = False
+        async with asyncio.timeout(120):
+            await asyncio.gather(*work)
+        left = "SELECT VALUE id FROM job WITH NOINDEX WHERE status != 'success'"
+        assert await migrator._connection.read(left) == [[]]
+        assert [each for each in await migrator.check() if each.stops_jobs] == []

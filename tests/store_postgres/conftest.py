@@ -265,6 +265,12 @@ def as_role_fixture() -> Any:
     return as_role
 
 
+@pytest.fixture(scope="session", name="forge")
+def forge_fixture() -> Any:
+    """What writes rows past the trigger that lets in new jobs only."""
+    return forge
+
+
 @pytest.fixture
 def quoted(schema: str) -> str:
     """The test's schema in SQL."""

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 import pytest_asyncio
 from tests.store_postgres.conftest import with_query
-from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
 from sp00ky_conformance.store.connection.processes import ProcessConformance
@@ -80,7 +79,8 @@ class TestPostgresStore(StoreConformance):
             await store.close()
 
     @pytest.fixture(autouse=True)
-    def _server(self, url: str, dsn: str, sql: Any, schema: str, shelf: Shelf | None) -> None:
+    def _server(self, url: str, dsn: str, sql: Any, schema: str, shelf: Shelf | None, forge: Any) -> None:
+        self.forge = forge  # other processes import this module, and can't import ``tests``
         self.url, self.dsn, self.sql, self.is_migrated = url, dsn, sql, shelf is not None
         self.schema = '"' + schema.replace('"', '""') + '"'
 
@@ -92,7 +92,7 @@ class TestPostgresStore(StoreConformance):
         places = ", ".join(f"${n}" for n in range(1, len(fields) + 1))
         insert = f"INSERT INTO {self.schema}.{table} ({columns}) VALUES ({places}) RETURNING id"
         try:
-            ((key,),) = await forge(self.sql, self.schema, insert, *fields.values(), table=table)
+            ((key,),) = await self.forge(self.sql, self.schema, insert, *fields.values(), table=table)
         except (asyncpg.PostgresError, asyncpg.DataError) as error:
             raise RowRefused(store="postgresql", problem=str(error)) from error
         return f"{table}:{key}"

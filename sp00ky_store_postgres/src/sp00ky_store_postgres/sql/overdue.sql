@@ -4,7 +4,7 @@ SELECT
     job.id, job.lease_epoch, job.runner_id,
     CASE
         WHEN job.lease_epoch > 0 AND job.lease_until - job.updated_at <= {{longest}} * interval '1 second'
-            THEN greatest({{lease}}, extract(epoch FROM job.lease_until - job.updated_at)::float8)
+            THEN greatest({{lease}}, round(extract(epoch FROM job.lease_until - job.updated_at)::numeric, 3)::float8)
         ELSE {{lease}}
     END AS lasts
 FROM ONLY {{table}} AS job

@@ -182,7 +182,7 @@ def test_the_store_keeps_what_the_longest_needs(tmp_path: Path) -> None:
     assert (job.backend, job.table, other.backend, other.table) == ("api", "job", "other", "other")
     assert (job.timeout, job.timeout_overridable) == (60, True)
     assert (job.keep_success, job.keep_failed) == (7_200, 86_400)
-    assert job.routes == {"/a", "/b", "/chat"}
+    assert job.routes == {"/a", "/b", "/chat", "POST /a", "POST /b", "POST /chat"}
     for backend in (backends["api"], backends["agent"]):
         for own in (None, 1, 5, 600):  # a lease outlasts every attempt
             lease = job.attempt_timeout(own) + job.lease_margin

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
+from secrets import token_hex
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import attrs
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.contract import Route
+from sp00ky_core.contract import Operation, PartsRefused, RequestParts, path_problem, request_parts
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
+from sp00ky_core.contract.request_parts import path_pieces
+from sp00ky_core.contract.splitting import may_be_explicit
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job import Job
 from sp00ky_core.job_options import TRACEPARENT
 from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
-from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
+from sp00ky_transport_http.url import PathRefused, Place, ValueRefused
 
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
@@ -82,11 +85,9 @@ def header_lines(headers: Mapping[str, str]) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class _PreparedRoute:
-    route: Route
-    path: RoutePath
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    template: Template | None  # where neither the path nor the query depends on the payload
+class _Prepared:
+    operation: Operation
+    template: Template | None  # where nothing but the body depends on the payload
 
 
 class RequestBuilder:
@@ -101,11 +102,11 @@ class RequestBuilder:
             "Host": base_url.host_port_subcomponent or "",
             **_shared_headers(self.token, base_url),
         }
-        self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
+        self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN, "Content-Type"))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
         self.redaction: Redaction = Redaction(_secrets(backend, self.token))
-        self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
+        self._operations: dict[str, _Prepared] = {}  # as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
         """Build the request of an attempt.
@@ -120,63 +121,59 @@ class RequestBuilder:
             return self._request(attempt)
         except PathRefused as refused:
             return Undelivered(name=INVALID_PATH, reason=f"the path may not be requested: {refused}")
-        except ValueRefused as refused:
+        except (ValueRefused, PartsRefused) as refused:
             return Undelivered(name=INVALID_PAYLOAD, reason=self.redaction.text(str(refused)))
 
     def _request(self, attempt: Attempt) -> Request:
-        job, route = attempt.job, attempt.route
-        prepared = self._routes.get(route.path)
-        if prepared is None or prepared.route is not route:
-            prepared = self._prepare(route)
-        if job.path != route.path:
-            raise PathRefused("it is not the path of its route")
-        own, template = _own_headers(attempt), prepared.template
-        if not isinstance(job.payload_json, JsonObject):
+        job, operation = attempt.job, attempt.operation
+        prepared = self._operations.get(operation.name)
+        if prepared is None or prepared.operation is not operation:
+            prepared = self._prepare(operation)
+        if job.path != operation.name and job.path not in operation.spellings:
+            raise PathRefused("it names another operation")
+        own, template, body = _own_headers(attempt), prepared.template, job.payload_json
+        if template is None or may_be_explicit(body):
+            parts = request_parts(operation, _payload(job), new_boundary=_boundary)
+            template, body = self._template(operation, parts, attempt, own), parts.body
+        elif not isinstance(body, JsonObject):
             _payload(job)
-        if template is None or attempt.headers:
-            template = self._template(prepared, attempt, own)
-        return Request(template=template, own=own, body=job.payload_json if route.has_body else b"")
+        if attempt.headers and template is prepared.template:
+            headers = self._headers(template.headers.get("Content-Type"), _untraced(own, attempt.headers))
+            template = Template(method=operation.method, url=template.url, headers=headers)
+        return Request(template=template, own=own, body=body if operation.bodies else b"")
 
-    def _prepare(self, route: Route) -> _PreparedRoute:
-        path = RoutePath.of(route.path)
-        depends = path.names or route.query_parameters or route.header_parameters or not route.has_body
-        headers, template = self._headers(route), None
-        if not depends:
-            url = self._place.url(path.literals[0])
-            template = Template(method=route.method, url=url, headers=headers)
-        prepared = _PreparedRoute(route=route, path=path, headers=headers, template=template)
-        self._routes[route.path] = prepared
+    def _prepare(self, operation: Operation) -> _Prepared:
+        if problem := path_problem(operation.path):
+            raise PathRefused(problem)
+        template = None
+        if operation.is_plain or not (operation.parameters or operation.bodies):
+            content_type = operation.bodies[0].content_type if operation.bodies else None
+            url = self._place.url(*path_pieces(operation.path))
+            headers = self._headers(content_type)
+            template = Template(method=operation.method, url=url, headers=headers)
+        prepared = _Prepared(operation=operation, template=template)
+        self._operations[operation.name] = prepared
         return prepared
 
-    def _template(self, prepared: _PreparedRoute, attempt: Attempt, own: Mapping[str, str]) -> Template:
+    def _template(
+        self, operation: Operation, parts: RequestParts, attempt: Attempt, own: Mapping[str, str]
+    ) -> Template:
         """Return the template of one attempt, whose URL or headers are its own."""
-        added = attempt.headers
-        if prepared.template is None:
-            payload = _payload(attempt.job)
-            url = self._url(prepared, payload)
-            added = {**_header_parameters(prepared.route, payload), **added}  # a plugin's win
-        else:
-            url = prepared.template.url
-        headers = self._headers(prepared.route, _untraced(own, added)) if added else prepared.headers
-        return Template(method=prepared.route.method, url=url, headers=headers)
+        added = {**parts.headers, **attempt.headers}  # a plugin's win
+        headers = self._headers(parts.content_type, _untraced(own, added))
+        if parts.cookie:
+            headers = {**headers, "Cookie": parts.cookie}
+        return Template(
+            method=operation.method, url=self._place.url(parts.path, parts.query), headers=headers
+        )
 
-    def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
-        path, route = prepared.path.filled(payload), prepared.route
-        for name in route.required_parameters:
-            if payload.get(name) is None:
-                raise ValueRefused(f"the parameter {name[:80]!r} is missing")
-        if route.has_body:
-            payload = {name: payload[name] for name in route.query_parameters if name in payload}
-        elsewhere = frozenset(route.header_parameters).difference(route.query_parameters)
-        filled = elsewhere.union(prepared.path.names)
-        query = "&".join(_pairs(payload, filled, route.query_separators))
-        return self._place.url(path, query) if query else self._place.url(path)
-
-    def _headers(self, route: Route, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
-        """Return the headers that aren't the job's own; ``added`` are a plugin's."""
+    def _headers(
+        self, content_type: str | None, added: Mapping[str, str] = MappingProxyType({})
+    ) -> Mapping[str, str]:
+        """Return the headers that aren't the job's own; ``added`` are the payload's, and a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
-        shared = {**self._shared, "Content-Type": route.content_type}
+        shared = {**self._shared, "Content-Type": content_type} if content_type else self._shared
         return {**defaults, **shared, **dict(allowed.values())}
 
     def _allows(self, name: str, value: str) -> bool:
@@ -209,20 +206,6 @@ def _untraced(own: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str
     return {name: value for name, value in headers.items() if name.lower() not in own}
 
 
-def _header_parameters(route: Route, payload: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the headers that the payload fills: items of an array go into one, null is left out."""
-    filled = {}
-    for name in route.header_parameters:
-        value = payload.get(name)
-        if value is not None:
-            where = f"the header {name[:80]!r}"
-            items = value if isinstance(value, list) else [value]
-            filled[name] = ",".join(scalar_text(item, where) for item in items if item is not None)
-            if not HEADER_VALUE.fullmatch(filled[name]):
-                raise ValueRefused(f"{where} must hold neither control characters nor letters beyond Latin-1")
-    return filled
-
-
 def _payload(job: Job) -> dict[str, Any]:
     """Return the payload, which must be a JSON object in UTF-8. Raises ``ValueRefused``."""
     try:
@@ -234,27 +217,12 @@ def _payload(job: Job) -> dict[str, Any]:
     return payload
 
 
-def _pairs(
-    payload: Mapping[str, Any], filled: frozenset[str], separators: Mapping[str, str]
-) -> Iterator[str]:
-    """Yield the parts of a query: arrays that have no separator repeat their key.
-
-    Null, and what the path or a header holds, is left out.
-    """
-    for key, value in payload.items():
-        if key in filled:
-            continue
-        where = f"the query parameter {key[:80]!r}"
-        items = value if isinstance(value, list) else [value]
-        texts = [quote_plus(scalar_text(item, where)) for item in items if item is not None]
-        if texts and key in separators:
-            texts = [quote(separators[key], safe=",").join(texts)]
-        for text in texts:
-            yield f"{quote_plus(scalar_text(key, where))}={text}"
+def _boundary() -> str:
+    return token_hex(16)
 
 
 def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:
-    headers = {"Content-Type": "application/json"}
+    headers = {}
     if token is not None:
         headers["Authorization"] = f"Bearer {token.value}"
     elif base_url.password is not None:

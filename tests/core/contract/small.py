@@ -35,7 +35,7 @@ def load(file: Path) -> Contract:
 
 def pointers(folder: Path, schema: Any, payload: Any, version: str = "3.1.0", **schemas: Any) -> list[str]:
     contract = contract_of(folder, schema, version, **schemas)
-    assert contract.route("/x") is not None, contract.unusable
+    assert contract.operation("/x") is not None, contract.unusable
     return [violation.pointer for violation in contract.violations("/x", payload)]
 
 

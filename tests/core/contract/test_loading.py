@@ -118,12 +118,12 @@ def test_any_document_is_read_and_its_routes_are_usable_or_say_why(
 ) -> None:
     contract = load(json.dumps(document))
     if contract is not None:
-        paths = {*contract.routes, *contract.unusable}
+        paths = {*contract.operations, *contract.unusable}
         for path in paths:
-            assert (contract.route(path) is None) == (path in contract.unusable)
+            assert (contract.operation(path) is None) == (path in contract.unusable)
             contract.violations(path, payload)
         contract.compile()
-        assert {*contract.routes, *contract.unusable} == paths
+        assert {*contract.operations, *contract.unusable} == paths
         assert not any("\n" in why for why in contract.unusable.values())
 
 

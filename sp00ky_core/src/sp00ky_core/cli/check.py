@@ -90,7 +90,7 @@ def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
     for name, backend in outbox.backends.items():
         backend.contract.compile()
         unusable = backend.contract.unusable
-        count, every = len(unusable), len(unusable) + len(backend.contract.routes)
+        count, every = len(unusable), len(unusable) + len(backend.contract.operations)
         if not every:
             problem = f"{backend.config.spec.name} describes no path"
             fix = "describe under `paths` what is to be called"
@@ -98,7 +98,7 @@ def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
         if unusable:
             yield _route_finding(
                 f"backend {name}",
-                f"{count} of {every} paths in {backend.config.spec.name} can't be called",
+                f"{count} of {every} operations in {backend.config.spec.name} can't be called",
                 "none is needed if no job is for them"
                 if verbose
                 else "`sp00ky check --verbose` lists them; none is needed if no job is for them",

@@ -48,7 +48,7 @@ def check_job(backend: Backend, new_job: NewJob) -> NewJob:
     """Check a new job, and address it to this backend.
 
     Raises:
-        UnknownRoute: no such path in the backend's document, or it can't be called.
+        UnknownRoute: no such operation in the backend's document, or it can't be called.
         PayloadTooLarge: more than ``maxPayloadBytes``.
         PayloadNotJson: the text that was given for it is no JSON, or a text in it holds NUL.
         PayloadInvalid: it breaks the contract; every violation is listed.
@@ -65,7 +65,12 @@ def check_options(backend: Backend, new_job: NewJob) -> NewJob:
         UnknownStrategy: it isn't registered.
     """
     retry = backend.config.retry
-    new_job = new_job.for_backend(backend.name, max_retries=retry.max_retries, retry_strategy=retry.strategy)
+    new_job = new_job.for_backend(
+        backend.name,
+        path=backend.contract.name(new_job.path),
+        max_retries=retry.max_retries,
+        retry_strategy=retry.strategy,
+    )
     if new_job.retry_strategy not in backend.table.strategies:
         raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
     return new_job
@@ -87,13 +92,19 @@ def _check_contract(backend: Backend, new_job: NewJob) -> None:
     contract, path = backend.contract, new_job.path
     check = contract.check(path)
     if check is None:
-        reason = contract.unusable.get(path, "")
-        raise UnknownRoute(backend=backend.name, path=path, known=tuple(contract.routes), reason=reason)
+        raise unknown_route(backend, path)
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
     if violations := check.violations(_decoded(new_job)):
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
+
+
+def unknown_route(backend: Backend, path: str) -> UnknownRoute:
+    """Say of a text that it names no operation that can be called, or why it can't be."""
+    contract = backend.contract
+    known = tuple(text for each in contract.operations.values() for text in each.spellings)
+    return UnknownRoute(backend=backend.name, path=path, known=known, reason=contract.why_not(path))
 
 
 def _decoded(new_job: NewJob) -> Any:

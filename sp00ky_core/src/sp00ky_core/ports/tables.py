@@ -46,7 +46,7 @@ class JobTable:
         keep_failed: Likewise, for failed jobs.
         strategies: Those that this process knows.
         breaker: Whether claims heed the backend's breaker.
-        routes: Paths to which jobs can be sent, if they are known.
+        routes: Every spelling of the operations to which jobs can be sent, if they are known.
         max_payload_bytes: A claim needn't read what is longer: the job is claimed as defective.
         rate: Requests in a time, in the whole fleet; None: no limit.
         max_in_flight: Attempts at a time, in the whole fleet; None: no limit.

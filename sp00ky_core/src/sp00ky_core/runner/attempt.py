@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from sp00ky_core.contract import path_problem
+from sp00ky_core.contract import Contract
+from sp00ky_core.contract.path_safety import spelling_problem
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
     EXPIRED,
@@ -85,13 +86,13 @@ class Attempts:
 
     def _attempt(self, held: Held) -> Attempt | Undelivered:
         job, backend = held.job, held.backend
-        route = backend.contract.route(job.path) if job.defect is None else None
-        if route is None:
-            return _refusal(job, backend.contract.unusable.get(job.path))
+        operation = backend.contract.operation(job.path) if job.defect is None else None
+        if operation is None:
+            return _refusal(job, backend.contract)
         return Attempt(
             job=job,
             backend=backend.config,
-            route=route,
+            operation=operation,
             number=job.retries + 1,
             timeout=held.timeout,
             last=job.retries >= job.max_retries,
@@ -105,13 +106,15 @@ def _cut_off(held: Held) -> Undelivered:
     return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
 
 
-def _refusal(job: Job, unusable: str | None) -> Undelivered:
+def _refusal(job: Job, contract: Contract) -> Undelivered:
     if job.defect is not None:
         return Undelivered(name=INVALID_ROW, reason=job.defect)
-    problem = path_problem(job.path)
+    problem = spelling_problem(job.path)
     if problem is not None:
         return Undelivered(name=INVALID_PATH, reason=problem)
     shown = repr(job.path[:200])
-    if unusable is not None:
-        return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {unusable}")
-    return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} is no route of the backend's OpenAPI document")
+    if reason := contract.why_not(job.path):
+        return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {reason}")
+    return Undelivered(
+        name=UNKNOWN_ROUTE, reason=f"{shown} is no operation of the backend's OpenAPI document"
+    )

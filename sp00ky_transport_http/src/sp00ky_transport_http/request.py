@@ -228,7 +228,7 @@ def _boundary() -> str:
 
 @attrs.frozen(kw_only=True)
 class _Credentials:
-    """What of a request shows who sends it: a header, a part of the query, or a cookie; empty: not that."""
+    """Hold what shows who sends a request: a header, a part of the query, or a cookie; empty: not that."""
 
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     query: str = attrs.field(default="", repr=False)

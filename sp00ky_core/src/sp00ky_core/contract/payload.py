@@ -34,7 +34,7 @@ class PayloadSchema:
     Attributes:
         operation: The operation.
         body: Of its first body; None: anything.
-        parameters: Of each parameter, by place and name; what isn't there may be anything.
+        parameters: Of each parameter, by place and name; one that is missing may be anything.
         responses: Of its results, by status; what is None may be anything, or is nothing.
     """
 

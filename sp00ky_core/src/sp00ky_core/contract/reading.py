@@ -41,7 +41,7 @@ _CLOSED = CLOSED_HEADERS.union(SIGNATURE_HEADERS)
 
 @attrs.frozen(kw_only=True)
 class PathItem:
-    """What a document says of one path.
+    """Hold what a document says of one path.
 
     Attributes:
         path: The path.

@@ -17,7 +17,7 @@ from sp00ky_core.errors import Violation
 __all__ = ["ABSENT", "Split", "is_explicit", "may_be_explicit", "split"]
 
 ABSENT: Any = object()
-"""Stands for a body that isn't there; null is one."""
+"""Stands for no body at all; null is one."""
 
 _FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
 _LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"

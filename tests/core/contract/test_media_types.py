@@ -47,6 +47,7 @@ def test_a_job_names_another_media_type(tmp_path: Path) -> None:
         ({"$body": "a", "$contentType": "image/*"}, "/$contentType"),
         ({"$body": "a", "$contentType": "text/plain\r\nX: y"}, "/$contentType"),
         ({"$body": "a", "$contentType": 1}, "/$contentType"),
+        ({"$body": "a", "$contentType": "text/plain; charset=iso-8859-1"}, "/$contentType"),
         ({"$contentType": "text/plain"}, "/$body"),
         ({"$body": "a~", "$contentType": "image/png"}, "/$body"),
         ({"$body": {"title": 1}}, "/$body/title"),
@@ -61,3 +62,19 @@ def test_a_range_needs_a_media_type_of_the_job(tmp_path: Path) -> None:
     contract = contract_of(tmp_path, {"image/*": {"schema": FILE}})
     assert refused(contract, {"$body": "AAAA"}) == ["/$contentType"]
     assert sent(contract, {"$body": "AAAA", "$contentType": "image/gif"}).content_type == "image/gif"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "value", "body"),
+    [
+        ("application/json", [1], b"[1]"),
+        ("application/x-www-form-urlencoded", {"a": [1, 2]}, b"a=1&a=2"),
+        ("application/pdf", "AAAA", b"\0\0\0"),
+        ("application/yaml", "a: 1", b"a: 1"),
+    ],
+)
+def test_what_is_within_a_range_is_written_as_the_type_that_is_named(
+    tmp_path: Path, content_type: str, value: object, body: bytes
+) -> None:
+    contract = contract_of(tmp_path, {"application/*": {}})
+    assert sent(contract, {"$body": value, "$contentType": content_type}).body == body

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.contract.small import parts
 
-from sp00ky_core.contract import PartsRefused
+from sp00ky_core.contract import Operation, Parameter, PartsRefused, request_parts
 
 
 @pytest.mark.parametrize("place", ["path", "query", "header", "cookie"])
@@ -46,3 +46,18 @@ def test_a_query_s_value_adds_no_parameter(value: str, name: str) -> None:
             continue
         assert "&" not in query
         assert "#" not in query
+
+
+def test_what_would_be_taken_for_something_else_is_refused() -> None:
+    with pytest.raises(PartsRefused) as caught:
+        parts("header", ["a", "b,c"])
+    assert [violation.pointer for violation in caught.value.violations] == ["/color"]
+    operation = Operation(
+        path="/x",
+        parameters=(Parameter(place="query", name="e"), Parameter(place="query", name="p")),
+        credentials=frozenset({("query", "key")}),
+    )
+    for name in ("p", "key"):
+        with pytest.raises(PartsRefused) as caught:
+            request_parts(operation, {"e": {name: "x"}}, new_boundary=str)
+        assert [violation.pointer for violation in caught.value.violations] == [f"/e/{name}"]

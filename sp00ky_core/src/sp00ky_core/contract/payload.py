@@ -217,8 +217,7 @@ class PayloadCheck:
             declared = {parameter.name for parameter in self.operation.parameters}
             for name in payload.keys() - declared:
                 yield Violation(pointer=parts.pointer("", name), message=UNDECLARED)
-        is_as_given = parts.body is payload and parts.kind is not None and parts.kind.format == "json"
-        if parts.kind is not None and parts.body is not ABSENT and not is_as_given:
+        if parts.kind is not None and parts.kind.format != "json" and parts.body is not ABSENT:
             try:
                 written_body(parts.kind, parts.body, parts.content_type, boundary="")
             except Unwritable as error:

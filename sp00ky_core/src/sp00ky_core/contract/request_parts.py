@@ -101,6 +101,15 @@ def request_parts(
     )
 
 
+def unwritable(operation: Operation, payload: Mapping[str, Any], payload_json: bytes) -> list[Violation]:
+    """Return why a payload can't be made into a request; nothing: it can."""
+    try:
+        request_parts(operation, payload, new_boundary=str, payload_json=payload_json)
+    except PartsRefused as refused:
+        return list(refused.violations)
+    return []
+
+
 @attrs.define(kw_only=True)
 class Written:
     """The parameters of a request, written.

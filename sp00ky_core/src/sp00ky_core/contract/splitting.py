@@ -149,6 +149,6 @@ def _kind(operation: Operation, payload: Mapping[str, Any]) -> tuple[Body, str]:
         raise Unwritable(f"expected a media type that the document has: {listed}", ("$contentType",))
     kind = min(kinds, key=lambda body: "*" in body.media_type)
     if "*" in kind.media_type:
-        written = format_of(given, is_bytes=True, is_text=True) or kind.format
+        written = format_of(given) or kind.format
         kind = attrs.evolve(kind, format=written)
     return kind, given

@@ -14,20 +14,6 @@ from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.operation import Parameter
 from sp00ky_core.contract.path_safety import segment_problem
 
-__all__ = [
-    "Unwritable",
-    "at",
-    "cookie",
-    "header",
-    "json_text",
-    "pairs",
-    "query",
-    "query_text",
-    "reserved_text",
-    "scalar",
-    "segment",
-]
-
 Escape = Callable[[str], str]
 Step = str | int
 

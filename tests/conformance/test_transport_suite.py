@@ -106,7 +106,7 @@ class LinesTransport:
             return Undelivered(name=TIMEOUT, reason="no answer in time")
 
     def refusal(self, attempt: Attempt) -> Undelivered | None:
-        if path_problem(attempt.job.path) or attempt.job.path != attempt.route.path:
+        if path_problem(attempt.job.path) or attempt.job.path != attempt.operation.path:
             return Undelivered(name=INVALID_PATH, reason="not a path of its route")
         try:
             payload = json.loads(attempt.job.payload_json.decode(), parse_constant=int)

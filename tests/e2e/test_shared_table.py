@@ -48,7 +48,12 @@ backends:
 
 
 def write_document(file: Path, *paths: str) -> None:
-    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "ok"}},
+        }
+    }
     info = {"title": "api", "version": "1"}
     file.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": dict.fromkeys(paths, operation)}))
 
@@ -182,7 +187,7 @@ def test_the_store_keeps_what_the_longest_needs(tmp_path: Path) -> None:
     assert (job.backend, job.table, other.backend, other.table) == ("api", "job", "other", "other")
     assert (job.timeout, job.timeout_overridable) == (60, True)
     assert (job.keep_success, job.keep_failed) == (7_200, 86_400)
-    assert job.routes == {"/a", "/b", "/chat"}
+    assert job.routes == {"/a", "/b", "/chat", "POST /a", "POST /b", "POST /chat"}
     for backend in (backends["api"], backends["agent"]):
         for own in (None, 1, 5, 600):  # a lease outlasts every attempt
             lease = job.attempt_timeout(own) + job.lease_margin

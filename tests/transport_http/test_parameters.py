@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,30 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox
-from sp00ky_core.contract import Route
+from sp00ky_core.config import Secret
+from sp00ky_core.contract import Body, Operation, Parameter
+from sp00ky_core.contract.operation import PLACES, Place
+from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import PayloadInvalid
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Undelivered
 from sp00ky_transport_http.request import Request, RequestBuilder
 
-ROUTE = Route(path="/t", method="POST", header_parameters=("X-Trace", "User-Agent", "traceparent"))
 TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
 
 
-def sent(route: Route, payload: Any, **options: Any) -> Request | Undelivered:
+def operation(place: Place, *names: str, path: str = "/t", **options: Any) -> Operation:
+    parameters = tuple(Parameter(place=place, name=name, **options) for name in names)
+    return Operation(path=path, parameters=parameters, bodies=(Body(),))
+
+
+HEADERS = operation("header", "X-Trace", "User-Agent", "traceparent")
+
+
+def sent(operation: Operation, payload: Any, **options: Any) -> Request | Undelivered:
     job = {name: options.pop(name) for name in ("traceparent",) if name in options}
-    attempt = attempt_for("http://api.test", route.path, payload=payload, **options)
-    attempt = attrs.evolve(attempt, route=route, job=attrs.evolve(attempt.job, **job))
+    attempt = attempt_for("http://api.test", operation.name, payload=payload, **options)
+    attempt = attrs.evolve(attempt, operation=operation, job=attrs.evolve(attempt.job, **job))
     return RequestBuilder(attempt.backend).build(attempt)
 
 
@@ -42,86 +53,48 @@ def headers_of(request: Request | Undelivered) -> dict[str, str]:
     [("x y", "x y"), (7, "7"), (True, "true"), (["a", 1, None, "b"], "a,1,b"), ("", ""), ("\xe9", "\xe9")],
 )
 def test_a_header_is_filled_from_the_payload(value: Any, text: str) -> None:
-    request = sent(ROUTE, {"X-Trace": value})
+    request = sent(HEADERS, {"X-Trace": value})
     assert headers_of(request)["X-Trace"] == text
     assert isinstance(request, Request)
-    assert json.loads(request.body) == {"X-Trace": value}
+    assert request.body == b"{}"
 
 
 @pytest.mark.parametrize("payload", [{}, {"X-Trace": None}, {"x-trace": "another name"}])
 def test_a_header_that_the_payload_lacks_is_left_out(payload: Any) -> None:
-    assert "X-Trace" not in headers_of(sent(ROUTE, payload))
+    assert "X-Trace" not in headers_of(sent(HEADERS, payload))
 
 
-@pytest.mark.parametrize("value", ["a\r\nb: c", "\0", "\u20ac", {}, [[]], "\x7f"])
+@pytest.mark.parametrize("value", ["a\r\nb: c", "\0", "\u20ac", {"a": {}}, [[]], "\x7f"])
 def test_what_no_header_can_hold_is_refused(value: Any) -> None:
-    outcome = sent(ROUTE, {"X-Trace": value})
+    outcome = sent(HEADERS, {"X-Trace": value})
     assert isinstance(outcome, Undelivered)
     assert outcome.name == "invalid_payload"
-    assert "'X-Trace'" in outcome.reason
+    assert outcome.reason.startswith("/X-Trace")
 
 
 @pytest.mark.parametrize("payload", [{}, {"X-Trace": None}])
 def test_a_required_parameter_that_a_row_lacks_is_refused(payload: Any) -> None:
-    for place in ("header_parameters", "query_parameters"):
-        route = Route(path="/t", method="POST", required_parameters=("X-Trace",), **{place: ("X-Trace",)})
-        outcome = sent(route, payload)
+    for place in PLACES[1:]:
+        outcome = sent(operation(place, "X-Trace", required=True), payload)
         assert isinstance(outcome, Undelivered)
         assert (outcome.name, outcome.is_retryable) == ("invalid_payload", False)
-        assert "'X-Trace' is missing" in outcome.reason
+        assert outcome.reason == "/X-Trace: it is missing"
 
 
 def test_a_plugin_s_header_and_the_job_s_traceparent_win() -> None:
     payload = {"X-Trace": "theirs", "User-Agent": "agent/1", "traceparent": "theirs"}
-    headers = headers_of(sent(ROUTE, payload, headers={"x-trace": "plugin"}, traceparent=TRACEPARENT))
+    headers = headers_of(sent(HEADERS, payload, headers={"x-trace": "plugin"}, traceparent=TRACEPARENT))
     assert (headers["x-trace"], headers["User-Agent"]) == ("plugin", "agent/1")
     assert headers["traceparent"] == TRACEPARENT
-    assert headers_of(sent(ROUTE, payload))["traceparent"] == "theirs"
+    assert headers_of(sent(HEADERS, payload))["traceparent"] == "theirs"
 
 
 @pytest.mark.parametrize(
     "name", ["Host", "Authorization", "Content-Length", "Connection", "Idempotency-Key", "Transfer-Encoding"]
 )
 def test_no_payload_sets_what_a_request_is_made_of(name: str) -> None:
-    without = headers_of(sent(attrs.evolve(ROUTE, header_parameters=()), {name: "evil"}))
-    assert headers_of(sent(attrs.evolve(ROUTE, header_parameters=(name,)), {name: "evil"})) == without
-
-
-def test_what_goes_into_headers_and_the_path_is_no_part_of_the_query() -> None:
-    route = Route(
-        path="/t/{id}",
-        method="GET",
-        path_parameters=("id",),
-        query_parameters=("both",),
-        header_parameters=("X-Trace", "both"),
-    )
-    request = sent(route, {"id": 1, "X-Trace": "t", "both": "b", "more": 2})
-    assert headers_of(request)["X-Trace"] == "t"
-    assert isinstance(request, Request)
-    assert str(request.template.url) == "http://api.test/t/1?both=b&more=2"
-
-
-@pytest.mark.parametrize(
-    ("separator", "query"),
-    [(",", "a=x%2Cy,1,b+c&b=1&b=2"), (" ", "a=x%2Cy%201%20b+c&b=1&b=2"), ("|", "a=x%2Cy%7C1%7Cb+c&b=1&b=2")],
-)
-def test_a_list_with_a_separator_is_one_value(separator: str, query: str) -> None:
-    route = Route(path="/t", method="GET", query_parameters=("a",), query_separators={"a": separator})
-    request = sent(route, {"a": ["x,y", 1, None, "b c"], "b": [1, 2]})
-    assert isinstance(request, Request)
-    assert str(request.template.url.raw_query_string) == query
-    for nothing in ([], [None], None):
-        empty = sent(route, {"a": nothing})
-        assert isinstance(empty, Request)
-        assert empty.template.url.raw_query_string == ""
-
-
-def test_a_method_without_a_body_sends_the_payload_as_the_query() -> None:
-    request = sent(Route(path="/t", method="DELETE", has_body=False), {"a": 1})
-    assert isinstance(request, Request)
-    assert str(request.template.url) == "http://api.test/t?a=1"
-    assert request.body == b""
-    assert "Content-Length" not in headers_of(request)
+    without = headers_of(sent(operation("header"), {name: "evil"}))
+    assert headers_of(sent(operation("header", name), {name: "evil"})) == without
 
 
 DOCUMENT = """\
@@ -177,7 +150,18 @@ async def test_a_job_s_headers_reach_the_backend(outbox: Outbox, server: Misbeha
     assert (headers["x-tenant"], headers["x-tags"]) == ("acme", "x,y")
     assert (headers["accept"], headers["content-type"]) == ("application/json", "application/json")
     assert headers["idempotency-key"] == job.id
-    assert json.loads(request.body) == payload
+    assert json.loads(request.body) == {"text": "boo"}
+
+
+def test_a_body_that_is_the_whole_payload_is_sent_as_it_is() -> None:
+    payload = b'{"a": "$x", "z": 1.10, "b": 12345678901234567890.123456789, "c": 1E400, "d": "\\ud800"}'
+    for of in (operation("header"), HEADERS):
+        request = sent(of, payload)
+        assert isinstance(request, Request)
+        assert request.body == payload
+    outcome = sent(HEADERS, b'{"X-Trace": "a", "c": 1E400}')  # which leaves the body, so that is written anew
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "invalid_payload"
 
 
 async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server: MisbehavingBackend) -> None:
@@ -202,5 +186,63 @@ async def test_a_row_without_a_required_header_is_not_sent(
     assert await ended(outbox, job.id) is JobStatus.FAILED
     (error,) = (await outbox.get(job.id)).errors
     assert error.name == "invalid_payload"
-    assert "'X-Tenant' is missing" in error.reason
+    assert error.reason == "/X-Tenant: it is missing"
     assert server.requests == []
+
+
+SECURED = """\
+openapi: 3.0.3
+components: {securitySchemes: {key: {type: apiKey, in: %s, name: X-Key}}}
+security: [{key: []}]
+paths:
+  /echo:
+    put:
+      parameters:
+        - {in: %s, name: X-Key, required: true, schema: {type: string}}
+        - {in: query, name: page, schema: {type: integer}}
+        - {in: cookie, name: lang, schema: {type: string}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "header", "value"),
+    [
+        ("header", "/echo?page=2", "x-key", "s3cr3t&key"),
+        ("query", "/echo?page=2&X-Key=s3cr3t%26key", "x-key", None),
+        ("cookie", "/echo?page=2", "cookie", "lang=a%20b; X-Key=s3cr3t%26key"),
+    ],
+)
+async def test_a_key_is_sent_where_the_document_has_it_and_no_payload_may(
+    tmp_path: Path, server: MisbehavingBackend, place: str, target: str, header: str, value: str | None
+) -> None:
+    (tmp_path / "openapi.yml").write_text(SECURED % (place, place))
+    auth = f"{{type: apiKey, in: {place}, name: X-Key, token: s3cr3t&key}}"
+    backend = f"{{spec: openapi.yml, baseUrl: '{server.url}', method: {{table: job}}, auth: {auth}}}"
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {backend}}}\nstore: memory://\n")
+    async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
+        contract = outbox.backends["api"].contract
+        assert unmet_security(contract.operations["/echo"], outbox.config.backends["api"]) is None
+        for payload in ({"X-Key": "theirs"}, {f"${place}": {"X-Key": "theirs"}}):
+            with pytest.raises(PayloadInvalid, match="filled from the backend's `auth`"):
+                await outbox.run("api", "PUT /echo", payload)
+        job = await outbox.run("api", "PUT /echo", {"page": 2, "lang": "a b"})
+        assert job.path == "/echo"
+        assert await ended(outbox, job.id) is JobStatus.SUCCESS
+        (forged,) = await outbox.store.add([NewJob(path="/echo", payload={"X-Key": "theirs"}, backend="api")])
+        assert await ended(outbox, forged.id) is JobStatus.FAILED
+        assert (await outbox.get(forged.id)).errors[0].name == "invalid_payload"
+    (request,) = server.requests
+    headers = {name.lower(): text for name, text in request.headers.items()}
+    assert (request.method, request.target, headers.get(header)) == ("PUT", target, value)
+    assert (request.body, headers.get("content-type")) == (b"", None)
+
+
+def test_a_user_and_a_password_are_sent_and_hidden() -> None:
+    attempt = attempt_for("http://api.test", "/t", token=None)
+    user, password = Secret("ghost"), Secret("b\xf6o-b\xf6o")
+    backend = attrs.evolve(attempt.backend, auth="basic", username=user, password=password)
+    builder = RequestBuilder(backend)
+    request = builder.build(attrs.evolve(attempt, backend=backend))
+    encoded = b64encode(f"ghost:{password.value}".encode()).decode()
+    assert headers_of(request)["Authorization"] == f"Basic {encoded}"
+    assert builder.redaction.text(f"{encoded} {password.value}") == "*** ***"

@@ -20,7 +20,7 @@ from sp00ky_core.config import (
     find_config,
     load_config,
 )
-from sp00ky_core.contract import Contract, Route, load_contract
+from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import Sp00kyError
@@ -129,7 +129,7 @@ __all__ = [
     "load_config",
     # Contracts
     "Contract",
-    "Route",
+    "Operation",
     "load_contract",
     # Plugins
     "hookimpl",

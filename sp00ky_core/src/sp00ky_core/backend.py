@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.breaker import longest_pause
 from sp00ky_core.config import BackendConfig, Config
-from sp00ky_core.contract import Contract, load_contract, path_problem
+from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, nearest
 from sp00ky_core.ports import JobTable
 
@@ -35,7 +35,7 @@ class Backend:
 
     Attributes:
         config: Its configuration.
-        contract: Its OpenAPI document, as routes.
+        contract: Its OpenAPI document, as operations.
         table: The backend's own times and limits; ``table.backend`` is the name that the store knows the
             table by, which is the first one's where several backends share it.
         sharing: Of that first one, the others: a job belongs to the one whose document has its path.
@@ -52,9 +52,9 @@ class Backend:
         return self.config.name
 
     def serving(self, path: str) -> Backend:
-        """Return the backend of this table that a path belongs to; this one where no document has it."""
+        """Return the backend of this table whose operation a text names; this one where none has it."""
         for each in self.sharing:
-            if path in each.contract.routes:
+            if each.contract.has(path):
                 return each
         return self
 
@@ -127,7 +127,7 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
         strategies=strategies,
         breaker=backend.breaker is not None,
         longest_pause=longest_pause(backend.breaker, backend.retry.cap),
-        routes=frozenset(path for path in contract.routes if path_problem(path) is None),
+        routes=_spellings(contract),
         max_payload_bytes=backend.max_payload_bytes,
         rate=backend.rate,
         max_in_flight=backend.max_in_flight,
@@ -135,10 +135,14 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
     )
 
 
+def _spellings(contract: Contract) -> frozenset[str]:
+    return frozenset(text for each in contract.operations.values() for text in each.spellings)
+
+
 def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
     """Yield every backend of a table if any two of them have a path in common: whose job would it be?"""
     for one, other in combinations(group, 2):
-        common = sorted(one.contract.routes.keys() & other.contract.routes.keys())
+        common = sorted(_paths(one) & _paths(other))
         if common:
             problem = (
                 f"its table {one.table.table!r} is shared, and the documents of {one.name!r} and "
@@ -148,11 +152,31 @@ def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
     return []
 
 
+def _paths(backend: Backend) -> set[str]:
+    return {operation.path for operation in backend.contract.operations.values()}
+
+
+def _forget_shared_ids(group: Sequence[Backend]) -> None:
+    """Let an ``operationId`` that two backends of a table have name neither's operation."""
+    owners: dict[str, list[Backend]] = {}
+    for backend in group:
+        for operation_id in backend.contract.operation_ids:
+            owners.setdefault(operation_id, []).append(backend)
+    for operation_id, backends in owners.items():
+        if len(backends) > 1:
+            names = " and ".join(backend.name for backend in backends)
+            for backend in backends:
+                backend.contract.forget(
+                    operation_id, f"the documents of {names}, which share a table, have it"
+                )
+
+
 def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
     """Let backends share a table: the tighter concurrency is that of all, the first one has the others."""
     first, *others = group
     if not others:
         return group
+    _forget_shared_ids(group)
     concurrency = min(each.config.concurrency for each in group)
     ours = all(each.table.delivered for each in group)
 
@@ -160,7 +184,9 @@ def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
         return attrs.evolve(
             each,
             config=attrs.evolve(each.config, concurrency=concurrency),
-            table=attrs.evolve(each.table, backend=first.name, delivered=ours),
+            table=attrs.evolve(
+                each.table, backend=first.name, delivered=ours, routes=_spellings(each.contract)
+            ),
         )
 
     sharing = tuple(map(member, others))

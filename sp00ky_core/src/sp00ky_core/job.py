@@ -165,7 +165,7 @@ class NewJob:
     such a job without an outbox takes 3 and ``linear``.
 
     Attributes:
-        path: A route of the backend's OpenAPI document.
+        path: An operation of the backend's OpenAPI document: its path, its method and path, or its id.
         payload: A JSON object: a mapping, an attrs class, a dataclass or a Pydantic model.
         assigned_to: The record that the job belongs to.
         timeout: Seconds.
@@ -222,11 +222,18 @@ class NewJob:
         return "linear" if self._retry_strategy is None else self._retry_strategy
 
     def for_backend(
-        self, backend: str, *, max_retries: int | None = None, retry_strategy: str | None = None
+        self,
+        backend: str,
+        *,
+        path: str | None = None,
+        max_retries: int | None = None,
+        retry_strategy: str | None = None,
     ) -> NewJob:
-        """Return it for a backend, with that's defaults, without encoding the payload again."""
+        """Return it for a backend, with that's defaults and name of the operation, not encoded again."""
         values = self.__dict__.copy()
         values["backend"] = backend
+        if path is not None:
+            values["path"] = path
         if values["_max_retries"] is None:
             values["_max_retries"] = max_retries
         if values["_retry_strategy"] is None:

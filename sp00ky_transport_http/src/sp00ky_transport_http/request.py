@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
+from secrets import token_hex
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import attrs
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.contract import Route
+from sp00ky_core.contract import Operation, PartsRefused, RequestParts, path_problem, request_parts
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
+from sp00ky_core.contract.request_parts import path_pieces
+from sp00ky_core.contract.splitting import is_explicit, may_be_explicit
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job import Job
 from sp00ky_core.job_options import TRACEPARENT
 from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
-from sp00ky_transport_http.url import PathRefused, Place, RoutePath, ValueRefused, scalar_text
+from sp00ky_transport_http.url import PathRefused, Place, ValueRefused
 
 _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
@@ -82,11 +85,10 @@ def header_lines(headers: Mapping[str, str]) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class _PreparedRoute:
-    route: Route
-    path: RoutePath
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    template: Template | None  # where neither the path nor the query depends on the payload
+class _Prepared:
+    operation: Operation
+    template: Template | None  # where nothing but the body depends on the payload
+    has_body: bool
 
 
 class RequestBuilder:
@@ -97,15 +99,14 @@ class RequestBuilder:
         self.backend = backend
         self.token: Secret | None = backend.current_token()
         self._place = Place.of(base_url)
-        self._shared = {
-            "Host": base_url.host_port_subcomponent or "",
-            **_shared_headers(self.token, base_url),
-        }
-        self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN))
+        self._credentials = _credentials(backend, self.token, base_url)
+        host = base_url.host_port_subcomponent or ""
+        self._shared = {"Host": host, **self._credentials.headers}
+        self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN, "Content-Type"))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
-        self.redaction: Redaction = Redaction(_secrets(backend, self.token))
-        self._routes: dict[str, _PreparedRoute] = {}  # as many as the contract has
+        self.redaction: Redaction = Redaction(_secrets(backend, self._credentials))
+        self._operations: dict[str, _Prepared] = {}  # as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
         """Build the request of an attempt.
@@ -120,63 +121,66 @@ class RequestBuilder:
             return self._request(attempt)
         except PathRefused as refused:
             return Undelivered(name=INVALID_PATH, reason=f"the path may not be requested: {refused}")
-        except ValueRefused as refused:
+        except (ValueRefused, PartsRefused) as refused:
             return Undelivered(name=INVALID_PAYLOAD, reason=self.redaction.text(str(refused)))
 
     def _request(self, attempt: Attempt) -> Request:
-        job, route = attempt.job, attempt.route
-        prepared = self._routes.get(route.path)
-        if prepared is None or prepared.route is not route:
-            prepared = self._prepare(route)
-        if job.path != route.path:
-            raise PathRefused("it is not the path of its route")
-        own, template = _own_headers(attempt), prepared.template
-        if not isinstance(job.payload_json, JsonObject):
-            _payload(job)
-        if template is None or attempt.headers:
-            template = self._template(prepared, attempt, own)
-        return Request(template=template, own=own, body=job.payload_json if route.has_body else b"")
+        job, operation = attempt.job, attempt.operation
+        prepared = self._operations.get(operation.name)
+        if prepared is None or prepared.operation is not operation:
+            prepared = self._prepare(operation)
+        if job.path != operation.name and job.path not in operation.spellings:
+            raise PathRefused("it names another operation")
+        own, template, body = _own_headers(attempt), prepared.template, job.payload_json
+        is_read = template is None or may_be_explicit(body) or not isinstance(body, JsonObject)
+        payload = _payload(job) if is_read else {}
+        if template is None or is_explicit(operation, payload):
+            parts = request_parts(operation, payload, new_boundary=_boundary, payload_json=body)
+            added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
+            return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
+        if attempt.headers:
+            added = _untraced(own, attempt.headers)
+            template = self._template(operation, _fixed_parts(operation), added)
+        return Request(template=template, own=own, body=body if prepared.has_body else b"")
 
-    def _prepare(self, route: Route) -> _PreparedRoute:
-        path = RoutePath.of(route.path)
-        depends = path.names or route.query_parameters or route.header_parameters or not route.has_body
-        headers, template = self._headers(route), None
-        if not depends:
-            url = self._place.url(path.literals[0])
-            template = Template(method=route.method, url=url, headers=headers)
-        prepared = _PreparedRoute(route=route, path=path, headers=headers, template=template)
-        self._routes[route.path] = prepared
+    def _prepare(self, operation: Operation) -> _Prepared:
+        if problem := path_problem(operation.path):
+            raise PathRefused(problem)
+        is_empty = not (operation.parameters or operation.bodies or operation.credentials)
+        is_fixed = operation.is_plain or is_empty
+        template = self._template(operation, _fixed_parts(operation)) if is_fixed else None
+        prepared = _Prepared(operation=operation, template=template, has_body=bool(operation.bodies))
+        self._operations[operation.name] = prepared
         return prepared
 
-    def _template(self, prepared: _PreparedRoute, attempt: Attempt, own: Mapping[str, str]) -> Template:
-        """Return the template of one attempt, whose URL or headers are its own."""
-        added = attempt.headers
-        if prepared.template is None:
-            payload = _payload(attempt.job)
-            url = self._url(prepared, payload)
-            added = {**_header_parameters(prepared.route, payload), **added}  # a plugin's win
-        else:
-            url = prepared.template.url
-        headers = self._headers(prepared.route, _untraced(own, added)) if added else prepared.headers
-        return Template(method=prepared.route.method, url=url, headers=headers)
+    def _template(
+        self,
+        operation: Operation,
+        parts: RequestParts,
+        added: Mapping[str, str] = MappingProxyType({}),
+    ) -> Template:
+        """Return a template, with the backend's credentials; ``added`` are headers that may be refused."""
+        headers = self._headers(parts.content_type, added)
+        if cookie := "; ".join(filter(None, (parts.cookie, self._credentials.cookie))):
+            headers = {**headers, "Cookie": cookie}
+        credential = self._credentials.query or self._credentials.cookie
+        if credential:
+            mark, given = (
+                credential.partition("=")[0] + "=",
+                (*parts.query.split("&"), *parts.cookie.split("; ")),
+            )
+            if any(text.startswith(mark) for text in given):
+                raise ValueRefused("the payload has a value for what `auth` fills")
+        query = "&".join(filter(None, (parts.query, self._credentials.query)))
+        return Template(method=operation.method, url=self._place.url(parts.path, query), headers=headers)
 
-    def _url(self, prepared: _PreparedRoute, payload: Mapping[str, Any]) -> URL:
-        path, route = prepared.path.filled(payload), prepared.route
-        for name in route.required_parameters:
-            if payload.get(name) is None:
-                raise ValueRefused(f"the parameter {name[:80]!r} is missing")
-        if route.has_body:
-            payload = {name: payload[name] for name in route.query_parameters if name in payload}
-        elsewhere = frozenset(route.header_parameters).difference(route.query_parameters)
-        filled = elsewhere.union(prepared.path.names)
-        query = "&".join(_pairs(payload, filled, route.query_separators))
-        return self._place.url(path, query) if query else self._place.url(path)
-
-    def _headers(self, route: Route, added: Mapping[str, str] = MappingProxyType({})) -> Mapping[str, str]:
-        """Return the headers that aren't the job's own; ``added`` are a plugin's."""
+    def _headers(
+        self, content_type: str | None, added: Mapping[str, str] = MappingProxyType({})
+    ) -> Mapping[str, str]:
+        """Return the headers that aren't the job's own; ``added`` are the payload's, and a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
-        shared = {**self._shared, "Content-Type": route.content_type}
+        shared = {**self._shared, "Content-Type": content_type} if content_type else self._shared
         return {**defaults, **shared, **dict(allowed.values())}
 
     def _allows(self, name: str, value: str) -> bool:
@@ -209,20 +213,6 @@ def _untraced(own: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str
     return {name: value for name, value in headers.items() if name.lower() not in own}
 
 
-def _header_parameters(route: Route, payload: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the headers that the payload fills: items of an array go into one, null is left out."""
-    filled = {}
-    for name in route.header_parameters:
-        value = payload.get(name)
-        if value is not None:
-            where = f"the header {name[:80]!r}"
-            items = value if isinstance(value, list) else [value]
-            filled[name] = ",".join(scalar_text(item, where) for item in items if item is not None)
-            if not HEADER_VALUE.fullmatch(filled[name]):
-                raise ValueRefused(f"{where} must hold neither control characters nor letters beyond Latin-1")
-    return filled
-
-
 def _payload(job: Job) -> dict[str, Any]:
     """Return the payload, which must be a JSON object in UTF-8. Raises ``ValueRefused``."""
     try:
@@ -234,46 +224,59 @@ def _payload(job: Job) -> dict[str, Any]:
     return payload
 
 
-def _pairs(
-    payload: Mapping[str, Any], filled: frozenset[str], separators: Mapping[str, str]
-) -> Iterator[str]:
-    """Yield the parts of a query: arrays that have no separator repeat their key.
-
-    Null, and what the path or a header holds, is left out.
-    """
-    for key, value in payload.items():
-        if key in filled:
-            continue
-        where = f"the query parameter {key[:80]!r}"
-        items = value if isinstance(value, list) else [value]
-        texts = [quote_plus(scalar_text(item, where)) for item in items if item is not None]
-        if texts and key in separators:
-            texts = [quote(separators[key], safe=",").join(texts)]
-        for text in texts:
-            yield f"{quote_plus(scalar_text(key, where))}={text}"
+def _fixed_parts(operation: Operation) -> RequestParts:
+    """Return the parts of a request that no payload changes, but for its body."""
+    content_type = operation.bodies[0].content_type if operation.bodies else None
+    return RequestParts(path=path_pieces(operation.path)[0], content_type=content_type)
 
 
-def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:
-    headers = {"Content-Type": "application/json"}
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token.value}"
-    elif base_url.password is not None:
-        headers["Authorization"] = f"Basic {_basic(base_url)}"
-    for name, value in headers.items():
-        if not HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"no header can hold the value of {name}")
-    return headers
+def _boundary() -> str:
+    return token_hex(16)
 
 
-def _basic(url: URL) -> str:
-    return b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+@attrs.frozen(kw_only=True)
+class _Credentials:
+    """Hold what shows who sends a request: a header, a part of the query, or a cookie; empty: not that."""
+
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    query: str = attrs.field(default="", repr=False)
+    cookie: str = attrs.field(default="", repr=False)
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
-def _secrets(backend: BackendConfig, token: Secret | None) -> list[str]:
-    secrets = [each.value for each in (token, *backend.signing_secrets) if each]
+def _credentials(backend: BackendConfig, token: Secret | None, base_url: URL) -> _Credentials:
+    """Return a backend's credentials. Raises ``ValueError`` where no header can hold them."""
+    name, text = backend.auth_name or "", token.value if token else ""
+    if backend.auth == "basic" and backend.username and backend.password:
+        return _basic(backend.username.value, backend.password.value)
+    if token is None:
+        password = base_url.password
+        return _Credentials() if password is None else _basic(base_url.user or "", password)
+    if backend.auth != "apiKey":
+        return _in_header("Authorization", f"Bearer {text}", text)
+    if backend.auth_place == "query":
+        return _Credentials(query=f"{quote(name)}={quote(text, safe='')}", secrets=(text,))
+    if backend.auth_place == "cookie":
+        return _Credentials(cookie=f"{name}={quote(text, safe='')}", secrets=(text,))
+    return _in_header(name, text, text)
+
+
+def _in_header(name: str, value: str, *secrets: str) -> _Credentials:
+    if not HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"no header can hold the value of {name}")
+    return _Credentials(headers={name: value}, secrets=secrets)
+
+
+def _basic(username: str, password: str) -> _Credentials:
+    encoded = b64encode(f"{username}:{password}".encode()).decode()
+    return _in_header("Authorization", f"Basic {encoded}", password, encoded)
+
+
+def _secrets(backend: BackendConfig, credentials: _Credentials) -> list[str]:
+    secrets = [*credentials.secrets, *(each.value for each in backend.signing_secrets)]
     for url in (backend.base_url, backend.proxy.value if backend.proxy else ""):
         if password := URL(url).password:
-            secrets += [password, _basic(URL(url))]
+            secrets += _basic(URL(url).user or "", password).secrets
     return secrets
 
 

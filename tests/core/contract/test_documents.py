@@ -31,7 +31,7 @@ def refused(folder: Path, text: str) -> ContractError:
     return caught.value
 
 
-def test_a_route_has_post_or_its_one_method(tmp_path: Path) -> None:
+def test_an_operation_is_named_by_its_path_where_that_is_clear(tmp_path: Path) -> None:
     paths: dict[str, Any] = {
         "/a": {"get": {}, "post": {}, "delete": {}},
         "/b": {"put": {}, "options": {}, "summary": "b"},
@@ -42,16 +42,26 @@ def test_a_route_has_post_or_its_one_method(tmp_path: Path) -> None:
         "x-more": "anything",
     }
     found = contract(tmp_path, HEAD + json.dumps({"paths": paths})[1:-1])
-    methods = {path: route.method for path, route in found.routes.items()}
-    assert methods == {"/a": "POST", "/b": "PUT", "/c": "PATCH", "/d": "DELETE", "/e": "GET"}
-    assert list(found.unusable) == ["/none"]
+    assert {name: each.long_name for name, each in found.operations.items()} == {
+        "/a": "POST /a",
+        "GET /a": "GET /a",
+        "DELETE /a": "DELETE /a",
+        "/b": "PUT /b",
+        "OPTIONS /b": "OPTIONS /b",
+        "/c": "PATCH /c",
+        "/d": "DELETE /d",
+        "/e": "GET /e",
+        "HEAD /none": "HEAD /none",
+        "OPTIONS /none": "OPTIONS /none",
+    }
+    assert "'HEAD /none', 'OPTIONS /none'" in found.why_not("/none")
 
 
 def test_json_with_tabs_is_read_too(tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_text(
         json.dumps({"openapi": "3.1.0", "paths": {"/a": {"post": {}}}}, indent="\t")
     )
-    assert list(load(tmp_path / "openapi.json").routes) == ["/a"]
+    assert list(load(tmp_path / "openapi.json").operations) == ["/a"]
 
 
 def test_yaml_keys_and_values_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
@@ -104,7 +114,7 @@ components:
 
 def test_what_no_route_needs_may_be_missing(tmp_path: Path) -> None:
     unused = "components: {schemas: {A: {$ref: 'http://evil.test/x.yml'}, B: {$ref: gone.yml}, C: {$ref: 'http://['}}}"
-    assert list(contract(tmp_path, f"{HEAD}paths: {{/a: {{post: {{}}}}}}\n{unused}").routes) == ["/a"]
+    assert list(contract(tmp_path, f"{HEAD}paths: {{/a: {{post: {{}}}}}}\n{unused}").operations) == ["/a"]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +123,9 @@ def test_what_no_route_needs_may_be_missing(tmp_path: Path) -> None:
 def test_nothing_is_ever_fetched(tmp_path: Path, reference: str) -> None:
     body = f"{{content: {{application/json: {{schema: {{properties: {{a: {{$ref: '{reference}'}}}}}}}}}}}}"
     found = contract(tmp_path, HEAD + f"paths: {{/a: {{post: {{requestBody: {body}}}}}, /b: {{post: {{}}}}}}")
-    assert found.route("/a") is None
+    assert found.operation("/a") is None
     assert "nothing is ever fetched" in found.unusable["/a"]
-    assert found.route("/b") is not None
+    assert found.operation("/b") is not None
 
 
 def test_a_missing_file_names_the_backend(tmp_path: Path) -> None:
@@ -132,7 +142,7 @@ def test_a_missing_file_names_the_backend(tmp_path: Path) -> None:
         ("- a", "", "no OpenAPI document"),
         ("just text", "", "no OpenAPI document"),
         ("a: [", "", "no valid YAML"),
-        ("swagger: '2.0'\npaths: {}", "openapi", "Swagger 2"),
+        ("swagger: '1.2'\npaths: {}", "swagger", "use '2.0'"),
         ("info: {}", "openapi", "missing"),
         ("openapi: 2.0.0\npaths: {}", "openapi", "not supported"),
         ("openapi: 4.0.0\npaths: {}", "openapi", "not supported"),
@@ -152,9 +162,9 @@ def test_what_is_wrong_is_said_with_its_key(tmp_path: Path, text: str, key: str,
 def test_every_version_3_is_read(tmp_path: Path, version: str) -> None:
     paths = "paths: {/a: {post: {}, additionalOperations: {COPY: {}}, query: {}, x-more: [1]}}"
     assert list(
-        contract(tmp_path, f"openapi: '{version}'\nwebhooks: {{a: {{post: {{}}}}}}\n{paths}").routes
+        contract(tmp_path, f"openapi: '{version}'\nwebhooks: {{a: {{post: {{}}}}}}\n{paths}").operations
     ) == ["/a"]
 
 
 def test_a_version_written_as_a_number_is_understood(tmp_path: Path) -> None:
-    assert list(contract(tmp_path, "openapi: 3.1\npaths: {/a: {post: {}}}").routes) == ["/a"]
+    assert list(contract(tmp_path, "openapi: 3.1\npaths: {/a: {post: {}}}").operations) == ["/a"]

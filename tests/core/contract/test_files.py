@@ -32,8 +32,8 @@ def referring(folder: Path, reference: str, *ref_roots: Path) -> Contract:
 
 def refusal(contract: Contract) -> str:
     """Why the one route is refused, the other being good."""
-    assert contract.route("/good") is not None
-    assert contract.route("/a") is None
+    assert contract.operation("/good") is not None
+    assert contract.operation("/a") is None
     assert "\n" not in contract.unusable["/a"]
     return contract.unusable["/a"]
 
@@ -77,7 +77,7 @@ def test_references_stay_in_the_document_s_folder(tmp_path: Path) -> None:
     (tmp_path / "secret.yml").write_text("{type: string}")
     assert "outside of the document's folder" in refusal(referring(tmp_path / "api", "../secret.yml"))
     assert "outside" in refusal(referring(tmp_path / "api", (tmp_path / "secret.yml").as_uri()))
-    assert referring(tmp_path / "api", "../secret.yml", tmp_path).route("/a") is not None
+    assert referring(tmp_path / "api", "../secret.yml", tmp_path).operation("/a") is not None
 
 
 def test_symbolic_links_are_resolved_first(tmp_path: Path) -> None:
@@ -90,11 +90,11 @@ def test_symbolic_links_are_resolved_first(tmp_path: Path) -> None:
     (tmp_path / "named").symlink_to(shared)
     for reference in ("link.yml", "folder/a.yml"):
         assert "outside" in refusal(referring(api, reference))
-        assert referring(api, reference, tmp_path / "named").route("/a") is not None
+        assert referring(api, reference, tmp_path / "named").operation("/a") is not None
     (tmp_path / "moved").symlink_to(api)
     (api / "inside.yml").symlink_to(api / "real.yml")
     (api / "real.yml").write_text("{type: string}")
-    assert referring(tmp_path / "moved", "inside.yml").route("/a") is not None
+    assert referring(tmp_path / "moved", "inside.yml").operation("/a") is not None
 
 
 def test_a_folder_that_contains_itself_ends(tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ def field(schema: Any) -> dict[str, Any]:
             {"default": 1, "example": 2},
             ["/default", "/example"],
         ),
-        (False, {}, [""]),
+        (False, {"$body": {}}, ["/$body"]),
         (True, {"any": "thing"}, []),
-        ({"type": "array"}, {}, [""]),
+        ({"type": "array"}, {"$body": {}}, ["/$body"]),
     ],
 )
 def test_where_a_payload_breaks_its_schema(
@@ -208,11 +208,11 @@ def test_the_most_precise_media_type_counts(tmp_path: Path) -> None:
     assert [each.pointer for each in contract.violations("/x", {})] == ["/right"]
 
 
-def test_a_route_that_takes_no_json_takes_no_payload(tmp_path: Path) -> None:
-    contract = contract_of(tmp_path, {"/x": {"post": taking({}, "multipart/form-data")}})
-    assert "multipart/form-data" in contract.violations("/x", {})[0].message
-    assert contract.route("/x") is None
-    assert list(contract.routes) == []
+def test_an_operation_whose_body_can_not_be_written_takes_no_payload(tmp_path: Path) -> None:
+    contract = contract_of(tmp_path, {"/x": {"post": taking({}, "multipart/mixed")}})
+    assert "multipart/mixed" in contract.violations("/x", {})[0].message
+    assert contract.operation("/x") is None
+    assert list(contract.operations) == []
 
 
 def test_a_route_without_a_body_takes_any_payload(tmp_path: Path) -> None:
@@ -241,8 +241,8 @@ def users(tmp_path: Path) -> Contract:
 
 def test_parameters_come_from_the_payload(users: Contract) -> None:
     path = "/users/{id}/{kind}.json"
-    route = users.routes[path]
-    assert (route.path_parameters, route.query_parameters) == (("id", "kind"), ("dry",))
+    parameters = [(each.place, each.name) for each in users.operations[path].parameters]
+    assert parameters == [("path", "id"), ("path", "kind"), ("query", "dry"), ("header", "X-Trace")]
     assert users.violations(path, {"id": 7, "kind": "a", "dry": True, "name": "n"}) == []
     broken = {"id": [], "dry": "yes", "extra": 1}
     assert [each.pointer for each in users.violations(path, broken)] == ["/dry", "/extra", "/id", "/kind"]
@@ -275,24 +275,19 @@ def test_what_can_be_escaped_may_fill_a_path(users: Contract, value: Any) -> Non
     assert users.violations("/users/{id}/{kind}.json", payload) == []
 
 
-def test_a_get_sends_its_payload_as_the_query(tmp_path: Path) -> None:
+def test_a_get_has_no_body(tmp_path: Path) -> None:
     parameters = [
         {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}},
         {"name": "tags", "in": "query", "content": {"application/json": {"schema": {"type": "array"}}}},
     ]
     contract = contract_of(tmp_path, {"/search": {"get": {"parameters": parameters} | taking(False)}})
-    assert contract.routes["/search"].method == "GET"
-    assert contract.violations("/search", {"q": "x", "tags": ["a", 1], "more": None}) == []
-    broken = {"tags": "a", "filter": {"deep": 1}, "rows": [[1]]}
-    assert [each.pointer for each in contract.violations("/search", broken)] == [
-        "/filter",
-        "/q",
-        "/rows",
-        "/tags",
-    ]
+    assert contract.operations["/search"].method == "GET"
+    assert contract.violations("/search", {"q": "x", "tags": ["a", 1]}) == []
+    broken = {"tags": "a", "Q": "x"}
+    assert [each.pointer for each in contract.violations("/search", broken)] == ["/Q", "/q", "/tags"]
 
 
 def test_a_path_that_is_no_route_is_a_key_error(users: Contract) -> None:
-    assert users.route("/nope") is None
+    assert users.operation("/nope") is None
     with pytest.raises(KeyError):
         users.violations("/nope", {})

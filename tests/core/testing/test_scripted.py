@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sp00ky_core.testing
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Route
+from sp00ky_core.contract import Operation
 from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, Transport
@@ -17,7 +17,7 @@ async def attempt_in(store: MemoryStore) -> Attempt:
     await store.add([NewJob(path="/a", backend="api")])
     (job,) = await store.claim({"api": 1}, "r")
     backend = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://127.0.0.1:1", table="job")
-    return Attempt(job=job, backend=backend, route=Route(path="/a", method="POST"), number=1, timeout=1.0)
+    return Attempt(job=job, backend=backend, operation=Operation(path="/a"), number=1, timeout=1.0)
 
 
 async def test_a_scripted_transport_records_what_it_is_given(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.contract import Route
+from sp00ky_core.contract import Body, Operation, Parameter
+from sp00ky_core.contract.operation import Place
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import Attempt
 
-__all__ = ["attempt_for", "HOSTILE_PATHS", "TOKEN"]
+__all__ = ["attempt_for", "with_parameters", "HOSTILE_PATHS", "TOKEN"]
 
 TOKEN = 'conformance/"token"\\with=marks'  # noqa: S105  # of a test backend
 """A token that JSON can't hold without escapes."""
+
+_TEMPLATED = re.compile(r"\{([^{}]*)\}")
 
 HOSTILE_PATHS = (
     "",
@@ -83,4 +89,17 @@ def attempt_for(
         token=None if token is None else Secret(token),
     )
     fields = {"number": 1, "timeout": 30.0, "job": job, "backend": backend, **options}
-    return Attempt(route=Route(path=path, method=method), **fields)
+    bodies = () if method in {"GET", "HEAD", "DELETE"} else (Body(),)
+    names = dict.fromkeys(_TEMPLATED.findall(path))
+    parameters = tuple(Parameter(place="path", name=name, required=True) for name in names)
+    operation = Operation(path=path, method=method, name=path, bodies=bodies, parameters=parameters)
+    return Attempt(operation=operation, **fields)
+
+
+def with_parameters(attempt: Attempt, place: Place, *names: str) -> Attempt:
+    """Return an attempt of an operation that declares these parameters, too."""
+    operation = attempt.operation
+    added = tuple(Parameter(place=place, name=name) for name in names)
+    own = operation.own.union(names)
+    operation = attrs.evolve(operation, parameters=(*operation.parameters, *added), own=own)
+    return attrs.evolve(attempt, operation=operation)

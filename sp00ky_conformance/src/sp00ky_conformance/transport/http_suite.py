@@ -14,7 +14,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_for
+from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_for, with_parameters
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import WITHOUT_A_RESULT
 from sp00ky_conformance.transport.peer import refusing
@@ -96,8 +96,7 @@ class HttpTransportConformance(SigningConformance):
         attempt = attempt_for(
             server.url + "/echo/v1/", path, payload={"thread": "a/b?c#d%e \u00e9", "number": 12}
         )
-        route = attrs.evolve(attempt.route, path_parameters=("thread", "number"))
-        await delivering.deliver(attrs.evolve(attempt, route=route))
+        await delivering.deliver(attempt)
         assert server.requests[0].target == "/echo/v1/echo/a%2Fb%3Fc%23d%25e%20%C3%A9/posts/12"
 
     @pytest.mark.parametrize(
@@ -108,19 +107,17 @@ class HttpTransportConformance(SigningConformance):
     ) -> None:
         payload = b'{"id": "\\ud800"}' if value == "\ud800" else {"id": value}
         attempt = attempt_for(server.url, "/echo/{id}", payload=payload)
-        route = attrs.evolve(attempt.route, path_parameters=("id",))
-        outcome = await delivering.deliver(attrs.evolve(attempt, route=route))
+        outcome = await delivering.deliver(attempt)
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_payload", False)
         assert not server.requests
 
-    async def test_get_sends_the_payload_as_the_query(
+    async def test_fills_query_parameters_and_sends_no_other(
         self, delivering: Transport, server: MisbehavingBackend
     ) -> None:
-        payload = {"id": "x", "tag": ["a&b", 1], "on": True, "none": None}
+        payload = {"id": "x", "tag": ["a&b", 1], "on": True, "none": None, "more": 1}
         attempt = attempt_for(server.url, "/echo/{id}", method="GET", payload=payload)
-        route = attrs.evolve(attempt.route, path_parameters=("id",))
-        await delivering.deliver(attrs.evolve(attempt, route=route))
+        await delivering.deliver(with_parameters(attempt, "query", "tag", "on", "none"))
         (request,) = server.requests
         assert request.target == "/echo/x?tag=a%26b&tag=1&on=true"
         assert (request.method, request.body) == ("GET", b"")
@@ -128,24 +125,35 @@ class HttpTransportConformance(SigningConformance):
     async def test_fills_header_parameters(self, delivering: Transport, server: MisbehavingBackend) -> None:
         payload = {"X-Tenant": "acme", "X-Tags": ["a", 1], "X-None": None, "more": True}
         attempt = attempt_for(server.url, "/echo", payload=payload)
-        route = attrs.evolve(attempt.route, header_parameters=("X-Tenant", "X-Tags", "X-None"))
-        await delivering.deliver(attrs.evolve(attempt, route=route))
+        await delivering.deliver(with_parameters(attempt, "header", "X-Tenant", "X-Tags", "X-None"))
         (request,) = server.requests
         headers = {name.lower(): value for name, value in request.headers.items()}
         assert (headers["x-tenant"], headers["x-tags"]) == ("acme", "a,1")
         assert "x-none" not in headers
-        assert request.body == attempt.job.payload_json
+        assert request.body == b'{"more":true}'
 
-    @pytest.mark.parametrize("value", ["a\r\nX-Evil: b", "\0", "\u20ac", {}, [[]]])
+    @pytest.mark.parametrize("value", ["a\r\nX-Evil: b", "\0", "\u20ac", {"a": {}}, [[]]])
     async def test_refuses_a_value_that_no_header_can_hold(
         self, delivering: Transport, server: MisbehavingBackend, value: Any
     ) -> None:
         attempt = attempt_for(server.url, "/echo", payload={"X-Tenant": value})
-        route = attrs.evolve(attempt.route, header_parameters=("X-Tenant",))
-        outcome = await delivering.deliver(attrs.evolve(attempt, route=route))
+        outcome = await delivering.deliver(with_parameters(attempt, "header", "X-Tenant"))
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_payload", False)
         assert not server.requests
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS"])
+    async def test_sends_no_body_where_the_operation_has_none(
+        self, delivering: Transport, server: MisbehavingBackend, method: str
+    ) -> None:
+        attempt = attempt_for(server.url, "/json", method=method, payload={"more": 1})
+        operation = attrs.evolve(attempt.operation, bodies=())
+        outcome = await delivering.deliver(attrs.evolve(attempt, operation=operation))
+        (request,) = server.requests
+        assert (request.method, request.body) == (method, b"")
+        assert "content-type" not in request.headers
+        assert request.headers["idempotency-key"] == "job:018f4e2a"
+        assert result_of(outcome) == (None if method in {"HEAD", "OPTIONS"} else {"spooky": True})
 
     # --- what comes back ---
 

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from sp00ky_conformance.transport.answering import Received
-from sp00ky_conformance.transport.attempts import attempt_for
+from sp00ky_conformance.transport.attempts import attempt_for, with_parameters
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.suite import TransportConformance, result_of
 from sp00ky_core.config import Secret
@@ -69,8 +69,7 @@ class SigningConformance(TransportConformance):
     ) -> None:
         forged = {"Webhook-Id": "forged", "webhook-signature": "forged"}
         attempt = attempt_for(server.url, "/json", headers=forged, payload={"webhook-timestamp": "1"})
-        route = attrs.evolve(attempt.route, header_parameters=("webhook-timestamp",))
-        await delivering.deliver(_signed(attrs.evolve(attempt, route=route), _NEW))
+        await delivering.deliver(_signed(with_parameters(attempt, "header", "webhook-timestamp"), _NEW))
         (request,) = server.requests
         assert request.headers["webhook-id"] == "job:018f4e2a"
         assert int(request.headers["webhook-timestamp"]) > 1

@@ -1,7 +1,18 @@
-"""OpenAPI document -> Contract: which routes a backend has, and what their payloads must be."""
+"""OpenAPI document -> Contract: which operations a backend has, and what their payloads must be."""
 
 from sp00ky_core.contract.loading import Contract, load_contract
+from sp00ky_core.contract.operation import Body, Operation, Parameter
 from sp00ky_core.contract.path_safety import path_problem
-from sp00ky_core.contract.routes import Route
+from sp00ky_core.contract.request_parts import PartsRefused, RequestParts, request_parts
 
-__all__ = ["Route", "Contract", "load_contract", "path_problem"]
+__all__ = [
+    "Body",
+    "Contract",
+    "Operation",
+    "Parameter",
+    "PartsRefused",
+    "RequestParts",
+    "load_contract",
+    "path_problem",
+    "request_parts",
+]

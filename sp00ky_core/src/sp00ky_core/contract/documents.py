@@ -41,11 +41,12 @@ class Documents:
     """A root document and its neighbours, as they were read.
 
     Attributes:
-        minor: 0, 1 or 2, of OpenAPI 3.0, 3.1 and 3.2.
+        minor: 0, 1 or 2, of OpenAPI 3.0, 3.1 and 3.2; 0 of Swagger 2.0, whose schemas are read alike.
+        is_swagger: Whether it is Swagger 2.0.
         digest: Tells documents apart, by the bytes of all their files.
 
     Raises:
-        DocumentProblem: the root is missing, unreadable, or no OpenAPI 3 document.
+        DocumentProblem: the root is missing, unreadable, or no OpenAPI document.
     """
 
     def __init__(self, file: Path, ref_roots: Sequence[Path] = ()) -> None:
@@ -57,7 +58,9 @@ class Documents:
             raise DocumentProblem("", str(error)) from None
         self._problems: dict[str, str] = {}  # of neighbours that can't be had
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
-        self.minor: int = _minor_version(self._read[self._uri])
+        root = self._read[self._uri]
+        self.is_swagger: bool = isinstance(root, dict) and "openapi" not in root and "swagger" in root
+        self.minor: int = 0 if self.is_swagger and str(root["swagger"]) == "2.0" else _minor_version(root)
         self._read_neighbours()
         self.digest: str = self._files.digest
 
@@ -271,9 +274,11 @@ def _minor_version(raw: Any) -> int:
     """Which OpenAPI 3 it is. Raises ``DocumentProblem``."""
     if not isinstance(raw, dict):
         raise DocumentProblem("", "it is no OpenAPI document: expected a mapping with `openapi: 3.1.0`")
+    if "swagger" in raw and "openapi" not in raw:
+        problem = f"version {str(raw['swagger'])[:20]!r} is not supported; use '2.0'"
+        raise DocumentProblem("swagger", problem)
     if "openapi" not in raw:
-        kind = "a Swagger 2 document; convert it to OpenAPI 3" if "swagger" in raw else "no OpenAPI document"
-        raise DocumentProblem("openapi", f"it is missing: this is {kind}")
+        raise DocumentProblem("openapi", "it is missing: this is no OpenAPI document")
     version = str(raw["openapi"])
     found = _VERSION.fullmatch(version)
     if not found or not found[1].isascii() or len(found[1]) > 1 or int(found[1]) > _LATEST:

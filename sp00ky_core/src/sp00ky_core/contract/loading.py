@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from sp00ky_core.contract.documents import DocumentProblem, Documents
-from sp00ky_core.contract.payload import PayloadCheck, PayloadSchemas, compiled, described
-from sp00ky_core.contract.routes import Route, RouteParts, described_routes
+from sp00ky_core.contract.operation import Operation
+from sp00ky_core.contract.path_safety import MAX_PATH_LENGTH
+from sp00ky_core.contract.payload import PayloadCheck, PayloadSchemas, compiled, described, first_kind
+from sp00ky_core.contract.reading import PathItem, path_items
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
 
@@ -19,79 +23,157 @@ __all__ = ["Contract", "load_contract"]
 
 
 class Contract:
-    """A backend's routes. The schema of each is compiled when it is first used.
+    """A backend's operations. The schemas of each are compiled when it is first used.
 
     Attributes:
-        routes: by path, exactly as the document has it; without those that are known to be unusable.
-        unusable: the paths of the document that can't be called, and why.
+        operations: by name; without those that are known to be unusable.
+        unusable: the operations, or whole paths, that can't be called, by name, and why.
         digest: changes with the document: what runners say to each other of it.
     """
 
-    def __init__(
-        self, described: Iterable[tuple[str, RouteParts | str]], schemas: Schemas, digest: str = ""
-    ) -> None:
+    def __init__(self, items: Iterable[PathItem], schemas: Schemas, digest: str = "") -> None:
         self.digest = digest
         self._schemas = schemas
-        self._parts: dict[str, RouteParts] = {}
         self._checks: dict[str, PayloadCheck] = {}
+        self.operations: dict[str, Operation] = {}
         self.unusable: dict[str, str] = {}
-        for path, found in described:
+        self._unclear: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._ids: dict[str, None] = {}
+        listed = list(items)
+        for item in listed:
+            self._add(item)
+        self._add_operation_ids()
+
+    def _add(self, item: PathItem) -> None:
+        if item.problem:
+            self._names[item.path] = item.path
+            self.unusable[item.path] = item.problem
+        short = item.short
+        for method, found in item.operations.items():
+            long_name = f"{method} {item.path}"
+            name = item.path if method == short else long_name
+            self._names |= {name: name, long_name: name}
             if isinstance(found, str):
-                self.unusable[path] = found
+                self.unusable[name] = found
             else:
-                self._parts[path] = found
-        self.routes: dict[str, Route] = {path: parts.route for path, parts in self._parts.items()}
+                spellings = tuple(dict.fromkeys((name, long_name)))
+                self.operations[name] = attrs.evolve(found, name=name, spellings=spellings)
+        if short is None and item.operations:
+            listed = ", ".join(repr(f"{method} {item.path}") for method in item.operations)
+            self._unclear[item.path] = f"it has several methods and no POST; name one: {listed}"
 
-    def route(self, path: str) -> Route | None:
-        """Return the route of a path; None if there is none, or if ``unusable`` says why it can't be used."""
-        check = self.check(path)
-        return check.route if check else None
+    def _add_operation_ids(self) -> None:
+        """Let operations be named by their ids, unless such a text names something else, or is another's."""
+        named: dict[str, list[str]] = {}
+        for name, operation in self.operations.items():
+            if operation.operation_id and _is_a_name(operation.operation_id):
+                named.setdefault(operation.operation_id, []).append(name)
+        for operation_id, names in named.items():
+            if operation_id in self._names or operation_id in self._unclear:
+                continue
+            if len(names) > 1:
+                listed = ", ".join(map(repr, names))
+                self._unclear[operation_id] = f"several operations have that operationId; name one: {listed}"
+                continue
+            operation = self.operations[names[0]]
+            self._names[operation_id] = names[0]
+            self._ids[operation_id] = None
+            spellings = (*operation.spellings, operation_id)
+            self.operations[names[0]] = attrs.evolve(operation, spellings=spellings)
 
-    def check(self, path: str) -> PayloadCheck | None:
-        """Return the check of a route's payloads; None where ``route`` returns that."""
-        return self._checks.get(path) or self._check(path)
+    def has(self, text: str) -> bool:
+        """Whether the document has an operation of that spelling, though it may be one that can't be used."""
+        return text in self._names or text in self._unclear
 
-    def violations(self, path: str, payload: Mapping[str, Any]) -> list[Violation]:
-        """Every way in which a payload breaks the contract of a route; values are not quoted.
+    def name(self, text: str) -> str:
+        """Return the name of the operation that a text spells; the text itself where it spells none."""
+        return self._names.get(text, text)
+
+    def spellings(self, text: str) -> tuple[str, ...]:
+        """Return every text that names the operation of a spelling; the text alone where it spells none."""
+        operation = self.operations.get(self.name(text))
+        return operation.spellings if operation else (text,)
+
+    def why_not(self, text: str) -> str:
+        """Say why no job can be sent to what a text spells; empty where the document has no such thing."""
+        return self.unusable.get(self.name(text)) or self._unclear.get(text, "")
+
+    @property
+    def operation_ids(self) -> list[str]:
+        """The ``operationId``s that name an operation."""
+        return list(self._ids)
+
+    def forget(self, operation_id: str, reason: str) -> None:
+        """Let an ``operationId`` name nothing, for the reason given."""
+        name = self._names.pop(operation_id)
+        del self._ids[operation_id]
+        self._unclear[operation_id] = reason
+        operation = self.operations[name]
+        spellings = tuple(text for text in operation.spellings if text != operation_id)
+        self.operations[name] = attrs.evolve(operation, spellings=spellings)
+        self._checks.pop(name, None)
+
+    def operation(self, text: str) -> Operation | None:
+        """Return the operation of a spelling; None if there is none, or ``why_not`` says why not."""
+        check = self.check(text)
+        return check.operation if check else None
+
+    def check(self, text: str) -> PayloadCheck | None:
+        """Return the check of an operation's payloads; None where ``operation`` returns that."""
+        return self._checks.get(text) or self._check(text)
+
+    def violations(self, text: str, payload: Mapping[str, Any]) -> list[Violation]:
+        """Every way in which a payload breaks the contract of an operation; values are not quoted.
 
         Raises:
-            KeyError: the document has no such path.
+            KeyError: the document has no such operation.
         """
-        check = self.check(path)
-        if check is None:
-            return [Violation(pointer="", message=self.unusable[path])]
-        return check.violations(payload)
+        check = self.check(text)
+        if check is not None:
+            return check.violations(payload)
+        if reason := self.why_not(text):
+            return [Violation(pointer="", message=reason)]
+        raise KeyError(text)
 
     def compile(self) -> None:
         """Compile what isn't yet, so that ``unusable`` is complete; takes a moment with large documents."""
-        pending = [path for path in self._parts if path not in self._checks]
+        pending = [name for name in self.operations if name not in self._checks]
         try:
-            compiled([self._parts[path] for path in pending], self._schemas)  # much quicker than one by one
+            # much quicker than one by one
+            compiled(map(first_kind, map(self.operations.__getitem__, pending)), self._schemas)
         except DocumentProblem:
-            for path in pending:
-                self._check(path)
+            for name in pending:
+                self._check(name)
 
     def payload_schemas(self) -> PayloadSchemas:
-        """Describe the payloads of all routes that can be used."""
+        """Describe the payloads of all operations that can be used."""
         self.compile()
-        return described(self._parts.values(), self._schemas)
+        return described(self.operations.values(), self._schemas)
 
-    def _check(self, path: str) -> PayloadCheck | None:
-        parts = self._parts.get(path)
-        if parts is None:
+    def _check(self, text: str) -> PayloadCheck | None:
+        name = self.name(text)
+        operation = self.operations.get(name)
+        if operation is None:
             return None
         try:
-            check = PayloadCheck(parts, compiled([parts], self._schemas))
+            check = self._checks.get(name) or PayloadCheck(operation, self._schemas)
         except DocumentProblem as error:
-            self.unusable[path] = error.problem
-            del self._parts[path], self.routes[path]
+            self.unusable[name] = error.problem
+            del self.operations[name]
             return None
-        self._checks[path] = check
+        self._checks[name] = check
+        self._checks[text] = check
         return check
 
 
+def _is_a_name(operation_id: str) -> bool:
+    """Whether every database can hold a text, and a line of a log show it."""
+    return len(operation_id) <= MAX_PATH_LENGTH and operation_id.isprintable()
+
+
 def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> Contract:
-    """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2) and the files that it refers to.
+    """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2, or Swagger 2.0) and what it refers to.
 
     Raises:
         ContractError: the document, the key, and what to do.
@@ -99,7 +181,7 @@ def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> 
     try:
         documents = Documents(backend.spec, ref_roots)
         schemas = Schemas(reads_beside_references=documents.minor > 0)
-        return Contract(described_routes(documents), schemas, documents.digest)
+        return Contract(path_items(documents, backend.credential), schemas, documents.digest)
     except DocumentProblem as error:
         problem = error.problem + _hint(backend.spec, backend.name)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None

@@ -10,14 +10,24 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = ["MAX_PATH_LENGTH", "climbs", "path_problem", "segment_problem"]
+__all__ = ["MAX_PATH_LENGTH", "climbs", "path_problem", "segment_problem", "spelling_problem"]
 
 MAX_PATH_LENGTH = 2_048  # characters
 
 _DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; no backend means more
+_METHOD = re.compile(r"[A-Z]{1,20} ")
+_OPERATION_ID = re.compile(r"(?!.*(//|\.\.))[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,199}")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNPRINTABLE = {"Cc", "Cs", "Zs", "Zl", "Zp"}  # controls, lone surrogates, spaces and line ends
+
+
+def spelling_problem(text: object) -> str | None:
+    """Why a text can't name an operation, whatever the contract says; None if it may. Never raises."""
+    if isinstance(text, str) and _OPERATION_ID.fullmatch(text):
+        return None
+    method = _METHOD.match(text) if isinstance(text, str) else None
+    return path_problem(text[method.end() :] if method else text)  # type: ignore[index]  # a text
 
 
 def path_problem(path: object) -> str | None:
@@ -78,7 +88,7 @@ def segment_problem(value: object) -> str | None:
         return "it becomes a part of the path, so it must be text, a number or a boolean"
     if not value:
         return "it becomes a part of the path, so it must not be empty"
-    if any("\ud800" <= mark <= "\udfff" for mark in value):
+    if not value.isascii() and any("\ud800" <= mark <= "\udfff" for mark in value):
         return "it becomes a part of the path, so it must not hold a lone surrogate"
     if climbs(value):
         return "it becomes a part of the path, so it must not be or contain the segments '.' or '..'"
@@ -90,6 +100,8 @@ def climbs(text: str) -> bool:
 
     A backslash counts as ``/``, and what follows ``;`` in a segment is left out, as some servers do.
     """
+    if "." not in text and "%" not in text:
+        return False
     for _ in range(_DEEPEST_ENCODING):
         if any(segment.split(";", 1)[0] in {".", ".."} for segment in re.split(r"[/\\]", text)):
             return True

@@ -1,54 +1,48 @@
-"""Check payloads against their routes' schemas, and say what is wrong in the project's own words."""
+"""Check payloads against their operations' schemas, and say what is wrong in the project's own words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, filterfalse, islice
+from itertools import chain, islice
 from typing import Any
 
 import attrs
 import jsonschema_rs
 
+from sp00ky_core.contract.bodies import checked_body, written_body
 from sp00ky_core.contract.documents import DocumentProblem, Node
 from sp00ky_core.contract.formats import FORMATS
-from sp00ky_core.contract.headers import HEADER_VALUE
-from sp00ky_core.contract.path_safety import segment_problem
-from sp00ky_core.contract.routes import Route, RouteParts
-from sp00ky_core.contract.schema import Schemas, composing
-from sp00ky_core.encoding.json_pointer import pointer_of
+from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
+from sp00ky_core.contract.request_parts import Written
+from sp00ky_core.contract.schema import Schemas
+from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
+from sp00ky_core.contract.styles import Unwritable
+from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
-ProblemOf = Callable[[object], str | None]
-
-
-def payload_schema(parts: RouteParts, schemas: Schemas) -> dict[str, Any]:
-    """Return the schema of a route's payloads, which hold the body and all parameters at once."""
-    route = parts.route
-    return {
-        **(schemas.reference(parts.body) if parts.body else {}),
-        "properties": {name: schemas.reference(node) for name, node in parts.parameters.items()},
-        "required": list(dict.fromkeys([*route.path_parameters, *route.required_parameters])),
-    }
+_BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
+_TEXT = {"type": "string"}
+Located = Callable[[Iterable[str | int]], str]
 
 
 @attrs.frozen(kw_only=True)
 class PayloadSchema:
-    """Describe the payloads of a route, as JSON Schema.
+    """Describe the payloads of an operation, as JSON Schema.
 
     Attributes:
-        route: The route.
-        operation_id: What the document calls it.
-        body: Of the whole payload; None: anything.
-        parameters: Of each parameter, by name.
+        operation: The operation.
+        body: Of its first body; None: anything.
+        parameters: Of each parameter, by place and name; one that is missing may be anything.
+        responses: Of its results, by status; what is None may be anything, or is nothing.
     """
 
-    route: Route
-    operation_id: str | None
+    operation: Operation
     body: Any
-    parameters: Mapping[str, Any]
+    parameters: Mapping[tuple[str, str], Any]
+    responses: Mapping[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -56,48 +50,93 @@ class PayloadSchemas:
     """Hold the schemas of all payloads of a document.
 
     Attributes:
-        routes: By path.
+        operations: By name.
         definitions: What a ``$ref`` means, by the last part of it.
         places: Where in the document each of these is.
     """
 
-    routes: Mapping[str, PayloadSchema]
+    operations: Mapping[str, PayloadSchema]
     definitions: Mapping[str, Any]
     places: Mapping[str, str]
 
 
-def described(routes: Iterable[RouteParts], schemas: Schemas) -> PayloadSchemas:
-    """Describe the payloads of routes that can be compiled."""
-    needed = list(routes)
-    definitions = schemas.bundle({}, _nodes(needed))["$defs"]
+def described(operations: Iterable[Operation], schemas: Schemas) -> PayloadSchemas:
+    """Describe the payloads of operations that can be compiled."""
+    needed = list(operations)
+    nodes = [node for operation in needed for node in _described_nodes(operation)]
+    definitions = schemas.bundle({}, nodes)["$defs"]
     return PayloadSchemas(
-        routes={
-            parts.route.path: PayloadSchema(
-                route=parts.route,
-                operation_id=parts.operation_id,
-                body=schemas.reference(parts.body) if parts.body else None,
-                parameters={name: schemas.reference(node) for name, node in parts.parameters.items()},
-            )
-            for parts in needed
-        },
+        operations={operation.name: _described(operation, schemas) for operation in needed},
         definitions=definitions,
         places={name: schemas.shown(["$defs", name]) for name in definitions},
     )
 
 
-def _nodes(routes: Iterable[RouteParts]) -> list[Node]:
-    return [node for parts in routes for node in (parts.body, *parts.parameters.values()) if node]
+def _described(operation: Operation, schemas: Schemas) -> PayloadSchema:
+    body = operation.bodies[0].schema if operation.bodies else None
+    return PayloadSchema(
+        operation=operation,
+        body=schemas.reference(body) if body else None,
+        parameters={
+            (each.place, each.name): schemas.reference(each.schema)
+            for each in operation.parameters
+            if each.schema
+        },
+        responses={
+            status: schemas.reference(node) if node else None for status, node in operation.responses.items()
+        },
+    )
 
 
-def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Draft202012Validator:
-    """Return a validator of a route's payloads; of several, one that only shows that they can be compiled.
+def _described_nodes(operation: Operation) -> list[Node]:
+    responses = [node for node in operation.responses.values() if node]
+    return [*_nodes(operation, *operation.bodies[:1]), *responses]
+
+
+def _nodes(operation: Operation, *bodies: Body) -> list[Node]:
+    held: list[Parameter | Body] = [*operation.parameters, *bodies]
+    return [each.schema for each in held if each.schema]
+
+
+def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[str, Any]:
+    """Return the schema of the parts of a payload: an object for each place, and the body."""
+    properties: dict[str, Any] = {
+        place: {
+            "properties": {each.name: schemas.reference(each.schema) for each in held if each.schema},
+            "required": [each.name for each in held if each.required],
+        }
+        for place in PLACES
+        if (held := [each for each in operation.parameters if each.place == place])
+    }
+    if body is not None and body.schema is not None:
+        is_text = body.format == "text" and types_of(body.schema).isdisjoint(SCALARS)
+        properties["body"] = _TEXT if is_text else schemas.reference(body.schema)
+    return {"properties": properties}
+
+
+def first_kind(operation: Operation) -> tuple[Operation, Body | None]:
+    """Return an operation with the body that a job has which names none."""
+    return operation, operation.bodies[0] if operation.bodies else None
+
+
+def compiled(
+    kinds: Iterable[tuple[Operation, Body | None]], schemas: Schemas
+) -> jsonschema_rs.Draft202012Validator:
+    """Return a validator of an operation's parts; of several, one that only shows that they can be compiled.
 
     Raises:
         DocumentProblem: a schema that is none, or refers to what can't be had; the text says where.
     """
-    needed = list(routes)
-    each = [payload_schema(parts, schemas) for parts in needed]
-    schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, _nodes(needed))
+    needed = list(kinds)
+    each = [_schema(operation, body, schemas) for operation, body in needed]
+    nodes = [node for operation, body in needed for node in _nodes(operation, *([body] if body else []))]
+    return _validator(each[0] if len(each) == 1 else {"anyOf": each}, nodes, schemas)
+
+
+def _validator(
+    schema: Mapping[str, Any], nodes: Iterable[Node], schemas: Schemas
+) -> jsonschema_rs.Draft202012Validator:
+    schema = schemas.bundle(schema, nodes)
     try:
         return jsonschema_rs.Draft202012Validator(
             schema, validate_formats=True, formats=FORMATS, mask="the value"
@@ -111,88 +150,96 @@ def compiled(routes: Iterable[RouteParts], schemas: Schemas) -> jsonschema_rs.Dr
 
 
 class PayloadCheck:
-    """Check the payloads of one route."""
+    """Check the payloads of one operation.
 
-    def __init__(self, parts: RouteParts, validator: jsonschema_rs.Draft202012Validator) -> None:
-        self.route: Route = parts.route
-        route = self.route
-        parameters = (*route.path_parameters, *route.query_parameters, *route.header_parameters)
-        self._undeclared = frozenset(parameters).difference(_properties(parts.body) if parts.body else ())
-        self._problems = _problem_finders(route)
-        self._validator = validator
-        self._is_valid = validator.is_valid
+    Raises:
+        DocumentProblem: a schema can't be used.
+    """
+
+    def __init__(self, operation: Operation, schemas: Schemas) -> None:
+        self.operation = operation
+        self._schemas = schemas
+        self._validators: dict[str | None, jsonschema_rs.Draft202012Validator] = {}
+        self._is_plain = operation.is_plain
+        body = first_kind(operation)[1]
+        if self._is_plain and body is not None:
+            schema = schemas.reference(body.schema) if body.schema else {}
+            self._is_valid_body = _validator(schema, _nodes(operation, body), schemas).is_valid
+        else:
+            self._validator(body)
 
     def violations(self, payload: Mapping[str, Any]) -> list[Violation]:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
         try:
-            instance = payload if isinstance(payload, dict) else dict(payload)
-            found = [] if self._is_valid(instance) else self._found(instance)
+            payload = payload if isinstance(payload, dict) else dict(payload)
+            if self._is_plain and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
+                return []
+            found = self._found(payload)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
-        if self._problems or not self.route.has_body:
-            found += self._unfit(payload, {violation.pointer for violation in found})
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
 
-    def _found(self, instance: Mapping[str, Any]) -> list[Violation]:
-        errors: Iterable[jsonschema_rs.ValidationError] = self._validator.iter_errors(instance)
-        if self._undeclared:  # the payload also holds the parameters, and bodies don't name those
-            body = {name: value for name, value in instance.items() if name not in self._undeclared}
-            of_body = filter(_is_of_body, self._validator.iter_errors(body))
-            errors = chain(filterfalse(_is_of_body, errors), of_body)
-        violations = chain.from_iterable(map(_violations, errors))
-        return list(islice(violations, _MOST_VIOLATIONS))
+    def _found(self, payload: dict[str, Any]) -> list[Violation]:
+        parts = split(self.operation, payload)
+        found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
+        if not self._is_plain:
+            known = {violation.pointer for violation in found}
+            found += [each for each in self._unwritable(parts, payload) if each.pointer not in known]
+        return found
 
-    def _unfit(self, payload: Mapping[str, Any], known: set[str]) -> Iterator[Violation]:
-        """Yield what can't be written into the path, the query or a header."""
-        problems: Mapping[str, ProblemOf] = self._problems
-        if not self.route.has_body:
-            problems = {**dict.fromkeys(payload, _query_problem), **problems}
-        for name, problem_of in problems.items():
-            problem = problem_of(payload[name]) if name in payload else None
-            if problem and pointer_of([name]) not in known:
-                yield Violation(pointer=pointer_of([name]), message=problem)
+    def _invalid(self, parts: Split) -> Iterator[Violation]:
+        """Yield what the schemas of the parts don't allow."""
+        instance: dict[str, Any] = dict(parts.values)
+        try:
+            validator = self._validator(parts.kind)
+            if parts.kind is not None and parts.body is not ABSENT:
+                instance["body"] = checked_body(parts.kind, parts.body)
+        except Unwritable as error:
+            yield parts.violation(error, "body")
+        except DocumentProblem as error:
+            yield Violation(pointer="/$contentType", message=error.problem)
+        else:
+            if not validator.is_valid(instance):
+                yield from chain.from_iterable(
+                    _violations(error, parts.located) for error in validator.iter_errors(instance)
+                )
+
+    def _validator(self, body: Body | None) -> jsonschema_rs.Draft202012Validator:
+        key = None if body is None else body.media_type
+        if key not in self._validators:
+            self._validators[key] = compiled([(self.operation, body)], self._schemas)
+        return self._validators[key]
+
+    def _unwritable(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
+        """Yield what has no place in a URL, a header or a form."""
+        yield from Written.of(self.operation, parts).problems
+        if parts.kind is None and not parts.explicit and self.operation.method not in _BODIED:
+            declared = {parameter.name for parameter in self.operation.parameters}
+            for name in payload.keys() - declared:
+                yield Violation(pointer=parts.pointer("", name), message=UNDECLARED)
+        if parts.kind is not None and parts.kind.format != "json" and parts.body is not ABSENT:
+            try:
+                written_body(parts.kind, parts.body, parts.content_type, boundary="")
+            except Unwritable as error:
+                yield parts.violation(error, "body")
 
 
-def _properties(body: Node) -> Iterator[str]:
-    """Yield the names of the properties that a body declares."""
-    for schema in composing(body, "allOf", "anyOf", "oneOf"):
-        properties = schema.get("properties")
-        yield from (name for name, _ in properties.each()) if properties else ()
-
-
-def _is_of_body(error: jsonschema_rs.ValidationError) -> bool:
-    return error.evaluation_path[:1] == ["$ref"]  # as in `payload_schema`
-
-
-def _problem_finders(route: Route) -> dict[str, ProblemOf]:
-    """For each parameter, how to find out why a value can't be written where it belongs."""
-    found: dict[str, ProblemOf] = {}
-    found |= dict.fromkeys(route.query_parameters, _query_problem)
-    found |= dict.fromkeys(route.header_parameters, _header_problem)
-    required = {name: _not_null(found[name]) for name in route.required_parameters if name in found}
-    return found | required | dict.fromkeys(route.path_parameters, segment_problem)
-
-
-def _not_null(problem_of: ProblemOf) -> ProblemOf:
-    return lambda value: "it is required, and null is left out" if value is None else problem_of(value)
-
-
-def _violations(error: jsonschema_rs.ValidationError) -> Iterator[Violation]:
+def _violations(error: jsonschema_rs.ValidationError, located: Located) -> Iterator[Violation]:
     """One error of the library, as one violation for each place that it is about."""
     kind = error.kind.name
     if kind == "required":
         missing = error.kind.as_dict()["property"]
-        yield Violation(pointer=pointer_of([*error.instance_path, missing]), message="it is missing")
+        yield Violation(pointer=located([*error.instance_path, missing]), message="it is missing")
     elif kind in _UNEXPECTED:
         for name in error.kind.as_dict()["unexpected"]:
-            pointer = pointer_of([*error.instance_path, name])
+            pointer = located([*error.instance_path, name])
             yield Violation(pointer=pointer, message="the contract knows no such property")
     else:
-        nearest = _nearest(error) if kind in {"anyOf", "oneOf"} else ""
-        yield Violation(pointer=pointer_of(error.instance_path), message=_short(error.message + nearest))
+        nearest = _nearest(error, located) if kind in {"anyOf", "oneOf"} else ""
+        yield Violation(pointer=located(error.instance_path), message=_short(error.message + nearest))
 
 
-def _nearest(error: jsonschema_rs.ValidationError) -> str:
+def _nearest(error: jsonschema_rs.ValidationError, located: Located) -> str:
     """Return what the alternative that fits best lacks: one that fails inside, and at the fewest places."""
     context: list[list[jsonschema_rs.ValidationError]] = getattr(error.kind, "context", [])
     branches = [branch for branch in context if branch]
@@ -200,7 +247,7 @@ def _nearest(error: jsonschema_rs.ValidationError) -> str:
         return ""
     depth = len(error.instance_path)
     nearest = min(branches, key=lambda branch: (_is_of_another_kind(branch, depth), len(branch)))
-    listed = "; ".join(str(violation) for one in nearest[:3] for violation in _violations(one))
+    listed = "; ".join(str(violation) for one in nearest[:3] for violation in _violations(one, located))
     return f"; the nearest one: {listed}"
 
 
@@ -208,25 +255,6 @@ def _is_of_another_kind(branch: list[jsonschema_rs.ValidationError], depth: int)
     return any(
         error.kind.name in {"type", "const", "enum"} and len(error.instance_path) == depth for error in branch
     )
-
-
-def _query_problem(value: object) -> str | None:
-    if _is_nested(value):
-        return "it becomes a part of the query, so it must be text, a number, a boolean, or a list of these"
-    return None
-
-
-def _header_problem(value: object) -> str | None:
-    if _is_nested(value):
-        return "it becomes a header, so it must be text, a number, a boolean, or a list of these"
-    texts = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
-    if not all(map(HEADER_VALUE.fullmatch, texts)):
-        return "it becomes a header, so it must hold neither control characters nor letters beyond Latin-1"
-    return None
-
-
-def _is_nested(value: object) -> bool:
-    return any(isinstance(item, dict | list) for item in (value if isinstance(value, list) else [value]))
 
 
 def _short(message: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sp00ky_core.backend import Backend
+from sp00ky_core.contract.request_parts import unwritable
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
@@ -48,24 +49,28 @@ def check_job(backend: Backend, new_job: NewJob) -> NewJob:
     """Check a new job, and address it to this backend.
 
     Raises:
-        UnknownRoute: no such path in the backend's document, or it can't be called.
+        UnknownRoute: no such operation in the backend's document, or it can't be called.
         PayloadTooLarge: more than ``maxPayloadBytes``.
         PayloadNotJson: the text that was given for it is no JSON, or a text in it holds NUL.
         PayloadInvalid: it breaks the contract; every violation is listed.
         UnknownStrategy: it isn't registered.
     """
-    _check_contract(backend, new_job)
-    return check_options(backend, new_job)
+    return check_options(backend, new_job, _check_contract(backend, new_job))
 
 
-def check_options(backend: Backend, new_job: NewJob) -> NewJob:
-    """Check a new job's options, whatever its payload is, and address it to this backend.
+def check_options(backend: Backend, new_job: NewJob, name: str | None = None) -> NewJob:
+    """Check a new job's options, whatever its payload is, and address it to the operation ``name``.
 
     Raises:
         UnknownStrategy: it isn't registered.
     """
     retry = backend.config.retry
-    new_job = new_job.for_backend(backend.name, max_retries=retry.max_retries, retry_strategy=retry.strategy)
+    new_job = new_job.for_backend(
+        backend.name,
+        path=backend.contract.name(new_job.path) if name is None else name,
+        max_retries=retry.max_retries,
+        retry_strategy=retry.strategy,
+    )
     if new_job.retry_strategy not in backend.table.strategies:
         raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
     return new_job
@@ -83,17 +88,28 @@ def _callers_level() -> int:
     return level
 
 
-def _check_contract(backend: Backend, new_job: NewJob) -> None:
+def _check_contract(backend: Backend, new_job: NewJob) -> str:
     contract, path = backend.contract, new_job.path
     check = contract.check(path)
     if check is None:
-        reason = contract.unusable.get(path, "")
-        raise UnknownRoute(backend=backend.name, path=path, known=tuple(contract.routes), reason=reason)
+        raise unknown_route(backend, path)
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
-    if violations := check.violations(_decoded(new_job)):
+    payload = _decoded(new_job)
+    violations = check.violations(payload)
+    if not violations and new_job.plain is None:  # JSON may hold what can't be written again, such as 1E400
+        violations = unwritable(check.operation, payload, new_job.payload_json)
+    if violations:
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
+    return check.operation.name
+
+
+def unknown_route(backend: Backend, path: str) -> UnknownRoute:
+    """Say of a text that it names no operation that can be called, or why it can't be."""
+    contract = backend.contract
+    known = tuple(text for each in contract.operations.values() for text in each.spellings)
+    return UnknownRoute(backend=backend.name, path=path, known=known, reason=contract.why_not(path))
 
 
 def _decoded(new_job: NewJob) -> Any:

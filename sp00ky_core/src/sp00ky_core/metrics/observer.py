@@ -56,7 +56,7 @@ class Observer:
         if how is None:
             return
         started, path = held.started_at, held.job.path
-        if started is None and held.backend.contract.route(path) is None:
+        if started is None and held.backend.contract.operation(path) is None:
             path = ""
         seconds = None if started is None else self.clock() - started
         self.counters.attempt((held.job.backend, path, how, 0 if outcome is None else outcome.code), seconds)

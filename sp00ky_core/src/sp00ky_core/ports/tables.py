@@ -58,7 +58,7 @@ class JobTable:
         breaker: Whether claims heed the backend's breaker.
         longest_pause: Seconds: a pause of its breaker that ends later from now was written while the
             database's clock was ahead, and counts as over.
-        routes: Paths to which jobs can be sent, if they are known.
+        routes: Every spelling of the operations to which jobs can be sent, if they are known.
         max_payload_bytes: A claim needn't read what is longer: the job is claimed as defective.
         rate: Requests in a time, in the whole fleet; None: no limit.
         max_in_flight: Attempts at a time, in the whole fleet; None: no limit.

@@ -8,7 +8,7 @@ from typing import Protocol
 import attrs
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Route
+from sp00ky_core.contract import Operation
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import Outcome
 
@@ -22,7 +22,7 @@ class Attempt:
     Attributes:
         job: The job.
         backend: The backend's configuration.
-        route: Where the job is to be sent.
+        operation: What the job is to be sent to.
         number: 1 for the first.
         timeout: Seconds, for the whole attempt.
         last: No retry is left: take no chance with a connection that may be stale.
@@ -31,7 +31,7 @@ class Attempt:
 
     job: Job
     backend: BackendConfig
-    route: Route
+    operation: Operation
     number: int
     timeout: float
     last: bool = False

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 
 import attrs
 
-from sp00ky_core.contract import path_problem
+from sp00ky_core.contract import Contract
+from sp00ky_core.contract.path_safety import spelling_problem
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
     EXPIRED,
     INVALID_PATH,
+    INVALID_PAYLOAD,
     INVALID_ROW,
     OUTCOME_UNKNOWN,
     TIMEOUT,
@@ -25,6 +27,8 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
+
+_MOST_VIOLATIONS = 5  # that an error entry lists
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -85,13 +89,16 @@ class Attempts:
 
     def _attempt(self, held: Held) -> Attempt | Undelivered:
         job, backend = held.job, held.backend
-        route = backend.contract.route(job.path) if job.defect is None else None
-        if route is None:
-            return _refusal(job, backend.contract.unusable.get(job.path))
+        check = backend.contract.check(job.path) if job.defect is None else None
+        if check is None:
+            return _refusal(job, backend.contract)
+        if backend.config.check_rows and (violations := check.violations(job.payload)):
+            reason = "; ".join(map(str, violations[:_MOST_VIOLATIONS]))
+            return Undelivered(name=INVALID_PAYLOAD, reason=reason)
         return Attempt(
             job=job,
             backend=backend.config,
-            route=route,
+            operation=check.operation,
             number=job.retries + 1,
             timeout=held.timeout,
             last=job.retries >= job.max_retries,
@@ -105,13 +112,15 @@ def _cut_off(held: Held) -> Undelivered:
     return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
 
 
-def _refusal(job: Job, unusable: str | None) -> Undelivered:
+def _refusal(job: Job, contract: Contract) -> Undelivered:
     if job.defect is not None:
         return Undelivered(name=INVALID_ROW, reason=job.defect)
-    problem = path_problem(job.path)
+    problem = spelling_problem(job.path)
     if problem is not None:
         return Undelivered(name=INVALID_PATH, reason=problem)
     shown = repr(job.path[:200])
-    if unusable is not None:
-        return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {unusable}")
-    return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} is no route of the backend's OpenAPI document")
+    if reason := contract.why_not(job.path):
+        return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {reason}")
+    return Undelivered(
+        name=UNKNOWN_ROUTE, reason=f"{shown} is no operation of the backend's OpenAPI document"
+    )

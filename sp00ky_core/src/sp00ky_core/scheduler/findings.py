@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig, definition_hash
-from sp00ky_core.contract.validation import check_job, check_options, ignores_timeout
-from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError, UnknownRoute
+from sp00ky_core.contract.validation import check_job, check_options, ignores_timeout, unknown_route
+from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError
 from sp00ky_core.ports import Finding, Store, StoredSchedule
 from sp00ky_core.schedule.fire import new_job
 from sp00ky_core.scheduler.compare_and_set import schedules_of
@@ -50,9 +50,8 @@ def check_definition(definition: ScheduleConfig, backends: Backends) -> None:
     backend = backends.named(definition.backend)
     if definition.for_each is None:
         check_job(backend, new_job(definition, None))
-    elif backend.contract.route(definition.route) is None:
-        known = tuple(backend.contract.routes)
-        raise UnknownRoute(backend=backend.name, path=definition.route, known=known)
+    elif backend.contract.operation(definition.route) is None:
+        raise unknown_route(backend, definition.route)
     else:
         check_options(backend, new_job(definition, {}))
 

@@ -126,7 +126,7 @@ class _SharedTables:
         table = self._backends[backend.table.backend]
         if not table.sharing:
             return [of_table]
-        paths = backend.contract.routes if conditions.path is None else [conditions.path]
+        paths = backend.contract.operations if conditions.path is None else [conditions.path]
         return [attrs.evolve(of_table, path=path) for path in paths if table.serving(path).name == name]
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:

@@ -126,8 +126,8 @@ def check_route(backends: Backends, backend: str | None, path: str) -> None:
     """Raise ``UnknownRoute`` for a path that a backend, or (None) every one of them, lacks."""
     __tracebackhide__ = True
     named = backends if backend is None else {backend: backends[backend]}
-    if all(each.contract.route(path) is None for each in named.values()):
-        known = [route for each in named.values() for route in each.contract.routes]
+    if all(each.contract.operation(path) is None for each in named.values()):
+        known = [name for each in named.values() for name in each.contract.operations]
         raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
 
 

@@ -35,8 +35,8 @@ class BackendFilter(SimpleListFilter):
         if wanted is None:
             return queryset
         if wanted.name != wanted.table.backend:
-            return queryset.filter(path__in=list(wanted.contract.routes))
-        others = [path for each in backends.values() if each is not wanted for path in each.contract.routes]
+            return queryset.filter(path__in=list(wanted.table.routes))
+        others = [path for each in backends.values() if each is not wanted for path in each.table.routes]
         return queryset.exclude(path__in=others)
 
 
@@ -48,7 +48,9 @@ class PathFilter(SimpleListFilter):
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
         """Return the routes."""
         backends = backends_of(model_admin.model.table).values()
-        return [(path, path) for path in sorted({path for each in backends for path in each.contract.routes})]
+        return [
+            (path, path) for path in sorted({path for each in backends for path in each.contract.operations})
+        ]
 
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Choose the jobs of a route."""

@@ -48,8 +48,9 @@ def conditions_of(options: Mapping[str, Any]) -> JobFilter:
 def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
     """Say so where no document has the route that is asked for: it may be misspelt."""
     meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
-    known = {path for backend in meant for path in backend.contract.routes}
-    if conditions.path is not None and conditions.path not in known:
+    known = {name for backend in meant for name in backend.contract.operations}
+    asked = {backend.contract.name(conditions.path or "") for backend in meant}
+    if conditions.path is not None and asked.isdisjoint(known):
         hint = nearest(conditions.path, known)
         say(f"warning: no document has a route {conditions.path!r} that can be called; {hint}")
 

@@ -1,0 +1,203 @@
+"""Write the body of a request as its media type has it. Pure."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from sp00ky_core.contract.media_types import essence, fits, is_concrete
+from sp00ky_core.contract.operation import Body, Encoding
+from sp00ky_core.contract.styles import Unwritable, at, json_text, pairs, query_text, reserved_text, scalar
+from sp00ky_core.encoding.json_bytes import encode
+
+__all__ = ["checked_body", "written_body"]
+
+_FILE = "$file"
+_FILE_KEYS = frozenset({_FILE, "filename", "contentType"})
+_UNQUOTABLE = re.compile(r"[\x00-\x1f\x7f\"]")
+_OCTETS = "application/octet-stream"
+_AS_IT_IS = Encoding()
+
+
+@attrs.frozen(kw_only=True)
+class _Part:
+    content: bytes
+    content_type: str | None = None
+    filename: str | None = None
+
+
+def written_body(body: Body, value: Any, content_type: str, boundary: str) -> tuple[bytes, str]:
+    """Return the bytes of a body, and its ``Content-Type``. Raises ``Unwritable``."""
+    if body.format == "multipart":
+        content = b"".join(_multipart(body, _object(value), boundary.encode()))
+        return content, f"{essence(content_type)}; boundary={boundary}"
+    return _WRITERS[body.format](body, value), content_type
+
+
+def checked_body(body: Body, value: Any) -> Any:
+    """Return a body as its schema describes it: bytes as text with a letter for each, not base64.
+
+    Raises:
+        Unwritable: what should be base64 isn't, or a file is none.
+    """
+    if body.format == "binary":
+        return _text_of(_decoded(value))
+    if body.format != "multipart" or not isinstance(value, dict):
+        return value
+    return {name: _checked(body, name, held) for name, held in value.items()}
+
+
+def _checked(body: Body, name: str, value: Any) -> Any:
+    with at(name):
+        if isinstance(value, list):
+            return [_checked_item(body, name, item, index) for index, item in enumerate(value)]
+        return _checked_item(body, name, value)
+
+
+def _checked_item(body: Body, name: str, value: Any, *steps: int) -> Any:
+    with at(*steps):
+        part = _file(body, name, value)
+    return value if part is None else _text_of(part.content)
+
+
+def _text_of(content: bytes) -> str:
+    return content.decode("latin-1")
+
+
+def _form(body: Body, value: Any) -> bytes:
+    return "&".join(_form_fields(body, _object(value))).encode()
+
+
+def _form_fields(body: Body, value: Mapping[str, Any]) -> Iterator[str]:
+    for name, held in value.items():
+        encoding = body.encodings.get(name, _AS_IT_IS)
+        escape = reserved_text if encoding.allow_reserved else query_text
+        with at(name):
+            if encoding.style is not None:
+                written = pairs(name, held, encoding.style, explode=encoding.explode, escape=escape)
+                yield from [f"{query_text(key)}={text}" for key, text in written]
+            else:
+                texts = [escape(_field(item)) for item in _items(held, encoding)]
+                yield from [f"{query_text(name)}={text}" for text in texts]
+
+
+def _field(value: Any) -> str:
+    return json_text(value) if isinstance(value, dict | list) else scalar(value)
+
+
+_WRITERS: Mapping[str, Callable[[Body, Any], bytes]] = {
+    "json": lambda _, value: _json(value),
+    "text": lambda _, value: scalar(value).encode(),
+    "binary": lambda _, value: _decoded(value),
+    "form": _form,
+}
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except ValueError as error:  # a lone surrogate, which JSON may hold as an escape
+        raise Unwritable(f"it can't be written as JSON: {type(error).__name__}") from None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Unwritable("it becomes a form, so it must be an object")
+    return value
+
+
+def _items(value: Any, encoding: Encoding) -> list[Any]:
+    """Return what a property is written as, one after the other; null isn't."""
+    is_json = any("json" in name.lower() for name in encoding.content_types)
+    items = value if isinstance(value, list) and not is_json else [value]
+    return [item for item in items if item is not None]
+
+
+def _multipart(body: Body, value: Mapping[str, Any], boundary: bytes) -> Iterator[bytes]:
+    for name, held in value.items():
+        with at(name):
+            for part_name, part in _parts(body, name, held):
+                head = "".join(_head(part_name, part)).encode()
+                yield b"--%b\r\n%b\r\n%b\r\n" % (boundary, head, part.content)
+    yield b"--%b--\r\n" % boundary
+
+
+def _head(name: str, part: _Part) -> Iterator[str]:
+    shown = scalar(name).replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    filename = "" if part.filename is None else f'; filename="{part.filename}"'
+    yield f'Content-Disposition: form-data; name="{shown}"{filename}\r\n'
+    if part.content_type is not None:
+        yield f"Content-Type: {part.content_type}\r\n"
+
+
+def _parts(body: Body, name: str, value: Any) -> Iterator[tuple[str, _Part]]:
+    encoding = body.encodings.get(name, _AS_IT_IS)
+    if encoding.style is not None and name not in body.files:
+        for key, text in pairs(name, value, encoding.style, explode=encoding.explode):
+            yield key, _Part(content=text.encode())
+        return
+    for index, item in enumerate(_items(value, encoding)):
+        with at(*([index] if isinstance(value, list) else [])):
+            yield name, _file(body, name, item) or _simple_part(encoding, item)
+
+
+def _simple_part(encoding: Encoding, value: Any) -> _Part:
+    content_type = next(filter(is_concrete, encoding.content_types), None)
+    if not isinstance(value, dict | list):
+        return _Part(content=scalar(value).encode(), content_type=content_type)
+    if content_type is not None and "json" not in content_type.lower():
+        raise Unwritable(f"it is sent as {content_type[:80]}, so it must be text")
+    return _Part(content=json_text(value).encode(), content_type=content_type or "application/json")
+
+
+def _file(body: Body, name: str, value: Any) -> _Part | None:
+    """Return a file of a form; None: the value is none. Raises ``Unwritable``."""
+    if isinstance(value, dict) and _FILE in value:
+        return _described_file(body, name, value)
+    if name not in body.files or not isinstance(value, str):
+        return None
+    return _Part(
+        content=_decoded(value), content_type=_content_type(body, name, None), filename=_quoted(name)
+    )
+
+
+def _described_file(body: Body, name: str, value: Mapping[str, Any]) -> _Part:
+    if unknown := next((key for key in value if key not in _FILE_KEYS), None):
+        raise Unwritable("a file has only $file, filename and contentType", (unknown,))
+    for key in ("filename", "contentType"):
+        text = value.get(key, "")
+        if not isinstance(text, str) or _UNQUOTABLE.search(text) or not scalar(text, key).isprintable():
+            raise Unwritable("it must be text without controls or quotes", (key,))
+    with at(_FILE):
+        content = _decoded(value[_FILE])
+    with at("contentType"):
+        content_type = _content_type(body, name, value.get("contentType"))
+    return _Part(content=content, content_type=content_type, filename=value.get("filename") or _quoted(name))
+
+
+def _quoted(name: str) -> str:
+    return _UNQUOTABLE.sub("_", name)
+
+
+def _content_type(body: Body, name: str, given: str | None) -> str:
+    """Return the media type of a file: the one given, if the document has it, or the document's only one."""
+    declared = body.encodings.get(name, _AS_IT_IS).content_types
+    if given is None:
+        return next(filter(is_concrete, declared), _OCTETS)
+    if not is_concrete(given) or (declared and not any(fits(given, media_type) for media_type in declared)):
+        listed = f"; it is one of {', '.join(declared)[:200]}" if declared else ""
+        raise Unwritable(f"that is no media type that the document has there{listed}")
+    return given
+
+
+def _decoded(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise Unwritable("it must be text that is base64")
+    try:
+        return binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        raise Unwritable("it is no base64; use the standard alphabet, with padding") from None

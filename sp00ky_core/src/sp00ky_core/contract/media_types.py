@@ -1,0 +1,87 @@
+"""Tell how a body of a media type is written, and which of several a job gets. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from sp00ky_core.contract.operation import Format
+
+__all__ = ["essence", "fits", "format_of", "is_concrete", "is_json", "precedence", "sendable"]
+
+_JSON = re.compile(r"application/json|text/json|[^/]+/[^/]*\+json|application/\*|\*/\*")
+_TEXT = re.compile(
+    r"text/.*|application/xml|[^/]+/[^/]*\+(xml|yaml)"
+    r"|application/(x-)?(yaml|ndjson|jsonl|json-seq|javascript|graphql|sql|toml)"
+)
+_CONCRETE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
+
+_FORMATS: tuple[tuple[re.Pattern[str], Format], ...] = (
+    (_JSON, "json"),
+    (re.compile(r"application/x-www-form-urlencoded"), "form"),
+    (re.compile(r"multipart/form-data"), "multipart"),
+    (_TEXT, "text"),
+    (re.compile(r"application/octet-stream"), "binary"),
+)
+
+
+def essence(media_type: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return media_type.partition(";")[0].strip().casefold()
+
+
+def format_of(media_type: str, *, is_text: bool = True) -> Format | None:
+    """Return how a body is written; None: it can't be.
+
+    Of media types that aren't known the bytes are sent, if ``is_text`` says that its schema allows base64.
+    """
+    name = essence(media_type)
+    for pattern, written in _FORMATS:
+        if pattern.fullmatch(name):
+            return written
+    if name.startswith("multipart/"):
+        return None
+    return "binary" if is_text else None
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a media type is JSON, or a range that JSON is in."""
+    return _JSON.fullmatch(essence(media_type)) is not None
+
+
+def precedence(media_type: str) -> int:
+    """Rank a media type: JSON first, then what is made of JSON, then what takes it, then all others.
+
+    A JSON Patch (RFC 6902) is a list, so it goes after what takes objects.
+    """
+    name = essence(media_type)
+    if not is_json(name):
+        return 6
+    if name == "application/json":
+        return 0
+    ranges = {"application/*": 4, "*/*": 5}
+    if "*" in name:
+        return ranges.get(name, 3)
+    return 2 if name == "application/json-patch+json" else 1
+
+
+def sendable(media_type: str, written: Format) -> str | None:
+    """Return the ``Content-Type`` of a body whose job names none; None: of a range that no one can guess."""
+    if is_concrete(media_type):
+        return "application/json" if essence(media_type) == "application/json" else media_type
+    if written == "json":
+        return "application/json"
+    return "text/plain" if essence(media_type) == "text/*" else None
+
+
+def is_concrete(media_type: str) -> bool:
+    """Whether a media type can be sent: it is no range, and fits into a header."""
+    return _CONCRETE.fullmatch(media_type) is not None and "*" not in media_type
+
+
+def fits(content_type: str, media_type: str) -> bool:
+    """Whether a media type is the one that the document names, or within its range."""
+    if not is_concrete(content_type):
+        return False
+    one, other = essence(content_type), essence(media_type)
+    pattern = re.escape(other).replace(r"\*", "[^/]+")
+    return re.fullmatch(pattern, one) is not None

@@ -1,0 +1,363 @@
+"""Read ``paths`` of an OpenAPI document: its operations, or why one can't be called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
+from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_HEADERS
+from sp00ky_core.contract.media_types import essence, format_of, is_json, precedence, sendable
+from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, Parameter, Place, Scheme
+from sp00ky_core.contract.path_safety import path_problem
+from sp00ky_core.contract.schema import composing
+from sp00ky_core.contract.swagger import swagger_bodies, swagger_parameter
+from sp00ky_core.contract.value_types import allows_common, is_bytes, types_of
+
+__all__ = ["PathItem", "path_items"]
+
+METHODS = ("post", "get", "put", "patch", "delete", "head", "options")  # all of OpenAPI's but trace
+_MAIN = frozenset(METHODS[1:5])  # one of these is a path's only method, whatever else there is beside it
+_BODILESS = frozenset({"get", "head"})
+_TEMPLATED = re.compile(r"\{([^{}]+)\}")
+_STYLES: Mapping[Place, frozenset[str]] = {
+    "path": frozenset({"simple", "label", "matrix"}),
+    "query": frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}),
+    "header": frozenset({"simple"}),
+    "cookie": frozenset({"form"}),
+}
+# OpenAPI ignores the first three as parameters; all are sent anyway, or belong to the connection.
+_SENT = {"accept", "content-type", "authorization", "host", "content-length", "accept-encoding"}
+_SENT |= {"connection", "idempotency-key", "sp00ky-attempt"}
+_CLOSED = CLOSED_HEADERS.union(SIGNATURE_HEADERS)
+
+
+@attrs.frozen(kw_only=True)
+class PathItem:
+    """Hold what a document says of one path.
+
+    Attributes:
+        path: The path.
+        operations: By method, upper case: the operation, or why it can't be called.
+        problem: Why nothing of it can be.
+    """
+
+    path: str
+    operations: Mapping[str, Operation | str] = attrs.field(factory=dict)
+    problem: str = ""
+
+    @property
+    def short(self) -> str | None:
+        """The method that the path alone stands for; None: it isn't clear which."""
+        if "POST" in self.operations:
+            return "POST"
+        main = [method for method in self.operations if method.lower() in _MAIN]
+        methods = main or list(self.operations)
+        return methods[0] if len(methods) == 1 else None
+
+
+def path_items(documents: Documents, credential: tuple[str, str] | None = None) -> Iterator[PathItem]:
+    """Read every path of a document; ``credential`` is the place and name that a backend's ``auth`` fills.
+
+    Raises:
+        DocumentProblem: the document has no paths.
+    """
+    paths = documents.root.get("paths")
+    if paths is None or not isinstance(paths.value, dict):
+        problem = "it is missing" if paths is None or paths.value is None else "it is no mapping"
+        raise DocumentProblem("paths", f"{problem}; expected a mapping from a path to what it takes")
+    reading = _Reading(documents, credential)
+    for path, item in paths.each():
+        if not path.startswith("x-"):
+            try:
+                yield reading.path_item(path, item)
+            except DocumentProblem as error:
+                yield PathItem(path=path, problem=error.problem)
+
+
+class _Reading:
+    """Reads operations, with what they share in the document."""
+
+    def __init__(self, documents: Documents, credential: tuple[str, str] | None) -> None:
+        self._credential = credential
+        self._root = documents.root
+        self._is_swagger = documents.is_swagger
+        self._schemes = dict(_schemes(self._root))
+
+    def path_item(self, path: str, item: Node) -> PathItem:
+        problem = path_problem(path) or _template_problem(path)
+        if problem:
+            raise DocumentProblem("", problem)
+        items = _items(item)
+        held = {method: found for method in METHODS if (found := _first(items, method)) is not None}
+        if not held:
+            raise DocumentProblem("", "it has no method that a job could use")
+        shared = [*reversed(items)]
+        operations = {method.upper(): self._read(path, method, node, shared) for method, node in held.items()}
+        return PathItem(path=path, operations=operations)
+
+    def _read(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation | str:
+        try:
+            return self._operation(path, method, node.followed(), shared)
+        except DocumentProblem as error:
+            return error.problem
+
+    def _operation(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation:
+        if not isinstance(node.value, dict):
+            raise DocumentProblem("", f"expected a mapping under {method!r}")
+        declared = _declared([*shared, node])
+        parameters = _filled(path, declared, swagger=self._is_swagger)
+        bodies: tuple[Body, ...] = ()
+        needs_body = False
+        if method not in _BODILESS:
+            read = swagger_bodies if self._is_swagger else _bodies
+            bodies, needs_body = read(self._root, node, declared)
+        operation_id = node.value.get("operationId")
+        operation = Operation(
+            path=path,
+            method=method.upper(),
+            operation_id=operation_id if isinstance(operation_id, str) else None,
+            parameters=parameters,
+            bodies=bodies,
+            needs_body=needs_body,
+            security=self._security(node),
+            responses=dict(_responses(node)),
+        )
+        return _formed(self._without_credential(operation))
+
+    def _without_credential(self, operation: Operation) -> Operation:
+        filled = [each for each in operation.parameters if (each.place, each.name) == self._credential]
+        if not filled or self._credential is None:
+            return operation
+        left = tuple(each for each in operation.parameters if each not in filled)
+        return attrs.evolve(operation, parameters=left, credentials=frozenset({self._credential}))
+
+    def _security(self, node: Node) -> tuple[tuple[Scheme, ...], ...]:
+        listed = node.at("security") or self._root.at("security")
+        if listed is None or not isinstance(listed.value, list):
+            return ()
+        alternatives = [list(choice) for choice in listed.value if isinstance(choice, dict)]
+        if not all(alternatives):
+            return ()  # an empty one: nothing is needed
+        return tuple(
+            tuple(self._schemes.get(name) or Scheme(name=name, type="") for name in names)
+            for names in alternatives
+        )
+
+
+def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
+    components = root.get("components")
+    held = root.at("securityDefinitions") or (components.at("securitySchemes") if components else None)
+    for name, node in held.each() if held else ():
+        try:
+            value = node.followed().value
+        except DocumentProblem:
+            continue  # what needs it isn't met by anything
+        if isinstance(value, dict):
+            kind, scheme = str(value.get("type")), str(value.get("scheme", "")).lower()
+            if kind == "basic":  # Swagger 2's
+                kind, scheme = "http", "basic"
+            place, key = str(value.get("in", "")), str(value.get("name", ""))
+            yield name, Scheme(name=name, type=kind, scheme=scheme, place=place, key=key)
+
+
+def _template_problem(path: str) -> str | None:
+    if re.search(r"[{}]", _TEMPLATED.sub("", path)):
+        return "a parameter is written {name}"
+    return None
+
+
+def _items(item: Node) -> list[Node]:
+    """Return a path item, and the one that it refers to; what stands beside the reference goes first."""
+    found = [item, item.followed()] if item.is_reference else [item]
+    if not all(isinstance(each.value, dict) for each in found):
+        raise DocumentProblem("", "expected a mapping from a method to an operation")
+    return found
+
+
+def _first(items: Iterable[Node], key: str) -> Node | None:
+    return next((node for item in items if (node := item.at(key)) and node.value is not None), None)
+
+
+def _declared(holders: Iterable[Node]) -> dict[tuple[str, str], Node]:
+    """Return the parameters of an operation, by place and name; the later holder's win."""
+    found = {}
+    for holder in holders:
+        parameters = holder.get("parameters")
+        for _, node in parameters.each() if parameters else ():
+            parameter = node.followed()
+            if isinstance(parameter.value, dict) and isinstance(parameter.value.get("name"), str):
+                found[str(parameter.value.get("in")), parameter.value["name"]] = parameter
+    return found
+
+
+def _filled(path: str, declared: Mapping[tuple[str, str], Node], *, swagger: bool) -> tuple[Parameter, ...]:
+    """Return the parameters that a job fills. Raises ``DocumentProblem`` where it should and can't."""
+    read = swagger_parameter if swagger else _parameter
+    templated = dict.fromkeys(_TEMPLATED.findall(path))
+    in_path = [
+        read("path", name, declared["path", name])
+        if ("path", name) in declared
+        else Parameter(place="path", name=name, required=True)
+        for name in templated
+    ]
+    others = [
+        read(place, name, node) for (place, name), node in declared.items() if _is_filled(place, name, node)
+    ]
+    return (*in_path, *others)
+
+
+def _is_filled(place: str, name: str, parameter: Node) -> bool:
+    if place in {"path", "body", "formData"}:
+        return False  # read by what the path needs, and as the body
+    if place == "query" or (place == "cookie" and HEADER_NAME.fullmatch(name)):
+        return True
+    if place == "header" and name.lower() in _SENT:
+        return False
+    if place == "header" and HEADER_NAME.fullmatch(name) and name.lower() not in _CLOSED:
+        return True
+    if parameter.value.get("required") is True:
+        raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
+    return False
+
+
+def _parameter(place: Any, name: str, node: Node) -> Parameter:
+    content = node.get("content")
+    media = next(iter(content.each()), None) if content else None
+    schema = node.at("schema")
+    if schema is None and media is not None:
+        schema = media[1].followed().at("schema")
+    options: dict[str, Any] = {}
+    if node.value.get("style") in _STYLES[place]:
+        options["style"] = node.value["style"]
+    if isinstance(node.value.get("explode"), bool):
+        options["explode"] = node.value["explode"]
+    return Parameter(
+        place=place,
+        name=name,
+        required=place == "path" or node.value.get("required") is True,
+        allow_reserved=node.value.get("allowReserved") is True,
+        content_type=media[0] if media else None,
+        schema=schema,
+        **options,
+    )
+
+
+def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], bool]:
+    request = operation.get("requestBody")
+    content = request.get("content") if request else None
+    if request is None or content is None or not isinstance(content.value, dict) or not content.value:
+        return (), False
+    listed = [body for name, node in content.each() if (body := _body(name, node.followed()))]
+    if not listed:
+        taken = " ".join(", ".join(content.value).split())[:200]
+        raise DocumentProblem("", f"it takes {taken}, and a job can't be sent as that")
+    listed.sort(key=lambda body: precedence(body.media_type))
+    return tuple(listed), request.value.get("required") is True
+
+
+def _body(media_type: str, media: Node) -> Body | None:
+    schema = media.at("schema")
+    written = format_of(media_type, is_text="string" in types_of(schema))
+    if written is None:
+        return None
+    is_form = written in ("form", "multipart")
+    return Body(
+        media_type=media_type,
+        content_type=sendable(media_type, written),
+        format=written,
+        schema=schema,
+        files=frozenset(_files(schema)) if written == "multipart" and schema else frozenset(),
+        encodings=dict(_encodings(media, schema)) if is_form else {},
+    )
+
+
+def _files(schema: Node) -> Iterator[str]:
+    return (name for name, node in properties(schema) if is_bytes(node))
+
+
+def _encodings(media: Node, schema: Node | None) -> Iterator[tuple[str, Encoding]]:
+    held = media.get("encoding")
+    for name, node in held.each() if held else ():
+        value = node.followed().value
+        if isinstance(value, dict):
+            style = value.get("style")
+            listed = str(value.get("contentType", "")).split(",")
+            yield (
+                name,
+                Encoding(
+                    content_types=tuple(filter(None, map(str.strip, listed))),
+                    style=style if style in _STYLES["query"] else None,
+                    explode=value.get("explode", style in (None, "form", "deepObject")) is True,
+                    allow_reserved=value.get("allowReserved") is True,
+                ),
+            )
+
+
+def properties(body: Node) -> Iterator[tuple[str, Node]]:
+    """Yield the properties that a body declares, in whatever it is composed of."""
+    for schema in composing(body, "allOf", "anyOf", "oneOf"):
+        held = schema.get("properties")
+        yield from held.each() if held else ()
+
+
+def _responses(operation: Node) -> Iterator[tuple[str, Node | None]]:
+    """Yield the schemas of what an operation answers when it has done its work, by status."""
+    held = operation.get("responses")
+    for status, node in held.each() if held else ():
+        if re.fullmatch(r"2[0-9Xx]{2}", status):
+            try:
+                response = node.followed()
+                content = response.get("content")
+            except DocumentProblem:
+                continue  # says nothing about what can be called
+            media = {essence(name): each for name, each in content.each()} if content else {}
+            json = next((each for name, each in media.items() if is_json(name)), None)
+            yield status, response.at("schema") or (json.at("schema") if json else None)
+
+
+def _formed(operation: Operation) -> Operation:
+    """Say which form an operation's payloads take, and what its flat form's body doesn't hold."""
+    names = {parameter.name for parameter in operation.parameters}
+    names |= {name for _, name in operation.credentials}
+    schema = operation.bodies[0].schema if operation.bodies else None
+    known: dict[str, list[Node]] = {}
+    for name, node in properties(schema) if schema else ():
+        known.setdefault(name, []).append(node)
+    required = _required(schema) if schema and names else set()
+    return attrs.evolve(
+        operation,
+        own=frozenset(names.difference(known).difference(required)),
+        declares_reserved=not RESERVED.isdisjoint(names | known.keys()),
+        **_form(operation, known),
+    )
+
+
+def _required(body: Node) -> set[str]:
+    listed = [part.value.get("required") for part in composing(body, "allOf")]
+    return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
+
+
+def _form(operation: Operation, known: Mapping[str, list[Node]]) -> dict[str, Any]:
+    body = operation.bodies[0] if operation.bodies else None
+    if body and (body.format in ("text", "binary") or "object" not in types_of(body.schema)):
+        return {"form": "explicit", "reason": f"its body, {body.media_type}, is no object"}
+    if body and body.content_type is None:
+        return {"form": "explicit", "reason": f"its body is any of {body.media_type}"}
+    places: dict[str, list[Node | None]] = {}
+    for parameter in operation.parameters:
+        places.setdefault(parameter.name, []).append(parameter.schema)
+    for name, schemas in places.items():
+        inner = known.get(name, [])
+        if len(schemas) + len(inner) > 1 and not _some_fits(schemas, inner):
+            reason = f"no value fits all that it calls {name[:80]!r}"
+            return {"form": "explicit", "reason": reason}
+    return {}
+
+
+def _some_fits(schemas: list[Node | None], inner: list[Node]) -> bool:
+    """Whether a value could fit some parameters, and a property that alternatives may declare differently."""
+    return any(allows_common([*schemas, each]) for each in inner) if inner else allows_common(schemas)

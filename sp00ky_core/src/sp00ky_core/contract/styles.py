@@ -1,0 +1,207 @@
+"""Write values as the parts of a URL, a header or a form, in OpenAPI's styles. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import quote, quote_plus, unquote
+
+import attrs
+
+from sp00ky_core.contract.headers import HEADER_VALUE
+from sp00ky_core.contract.operation import Parameter
+from sp00ky_core.contract.path_safety import segment_problem
+
+Escape = Callable[[str], str]
+Step = str | int
+
+_SCALAR = "it must be text, a number or a boolean"
+_SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
+_PREFIXES = {"label": ".", "matrix": ";"}
+_RESERVED = ":/?@!$'()*,;=[]"  # of RFC 3986, but for what ends or joins a query's parts
+
+
+@attrs.frozen
+class Unwritable(Exception):
+    """A value can't be written where it belongs.
+
+    Attributes:
+        problem: Why, in words that quote nothing of it.
+        steps: Where in it.
+    """
+
+    problem: str
+    steps: tuple[Step, ...] = ()
+
+
+@contextmanager
+def at(*steps: Step) -> Iterator[None]:
+    """Say of what can't be written that it is there."""
+    try:
+        yield
+    except Unwritable as error:
+        raise Unwritable(error.problem, (*steps, *error.steps)) from None
+
+
+def scalar(value: object, *steps: Step) -> str:
+    """Return a JSON scalar as text: ``true``, ``7``, ``a b``. Raises ``Unwritable``."""
+    if isinstance(value, str):
+        if value.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in value):
+            return value
+        raise Unwritable("it has a lone surrogate", steps)
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return json.dumps(value)
+    raise Unwritable(_SCALAR, steps)
+
+
+def json_text(value: object) -> str:
+    """Return a value as JSON in ASCII."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def query_text(text: str) -> str:
+    """Return a text as a query and a form have it."""
+    return text if _is_plain(text) else quote_plus(scalar(text))
+
+
+def reserved_text(text: str) -> str:
+    """Return a text as a query has it that allows what is reserved."""
+    return quote(scalar(text), safe=_RESERVED)
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+def _item(text: str) -> str:
+    if "," in text:
+        raise Unwritable("nothing in a header's list may hold a comma")
+    return text
+
+
+def _whole(text: str) -> str:
+    """Escape all that is reserved."""
+    return text if _is_plain(text) else quote(text, safe="")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isalnum()
+
+
+def segment(parameter: Parameter, value: object) -> str | None:
+    """Return what a path has for a parameter; None: there is nothing to write. Raises ``Unwritable``."""
+    text = _written(parameter, value, _whole)
+    if text is not None and not _is_plain(text) and (problem := segment_problem(unquote(text))):
+        raise Unwritable(problem)
+    return text
+
+
+def header(parameter: Parameter, value: object) -> str | None:
+    """Return the value of a header; None: it is left out. Raises ``Unwritable``."""
+    text = _written(parameter, value, _item if isinstance(value, dict | list) else _plain)
+    if text is not None and not HEADER_VALUE.fullmatch(text):
+        raise Unwritable("it becomes a header, so it must hold neither controls nor letters beyond Latin-1")
+    return text
+
+
+def query(parameter: Parameter, value: object) -> list[str]:
+    """Return the parts of a query; none: it is left out. Raises ``Unwritable``."""
+    escape = reserved_text if parameter.allow_reserved else query_text
+    return _joined(parameter, value, escape, query_text)
+
+
+def cookie(parameter: Parameter, value: object) -> list[str]:
+    """Return the parts of a ``Cookie`` header; none: it is left out. Raises ``Unwritable``."""
+    return _joined(parameter, value, _whole, _whole)
+
+
+def _joined(parameter: Parameter, value: object, escape: Escape, escape_name: Escape) -> list[str]:
+    name = escape_name(parameter.name)
+    if parameter.content_type is not None:
+        text = _content(parameter, value)
+        return [] if text is None else [f"{name}={escape(text)}"]
+    listed = pairs(parameter.name, value, parameter.style, explode=parameter.explode, escape=escape)
+    return [f"{escape_name(key)}={text}" for key, text in listed]
+
+
+def _content(parameter: Parameter, value: object) -> str | None:
+    """Return what a parameter with a media type holds: JSON, or a text as it is."""
+    if value is None:
+        return None
+    if "json" in (parameter.content_type or "").lower():
+        return json_text(value)
+    return scalar(value)
+
+
+def pairs(
+    name: str, value: object, style: str, *, explode: bool, escape: Escape = _plain
+) -> Iterator[tuple[str, str]]:
+    """Yield the names and escaped texts of a query or a form that stand for a value; null for none.
+
+    Raises:
+        Unwritable: a list or an object inside one, where the style has no way to say that.
+    """
+    if style == "deepObject":
+        for key, text in _deep(name, value, ()):
+            yield key, escape(text)
+        return
+    if isinstance(value, str | int):
+        yield name, escape(scalar(value))
+        return
+    items = _items(value)
+    if explode and isinstance(value, dict):
+        yield from ((key, escape(text)) for key, text in items)
+    elif explode or not isinstance(value, dict | list):
+        yield from ((name, escape(text)) for _, text in items)
+    elif items:
+        yield name, _separated(style, items, escape)
+
+
+def _separated(style: str, items: list[tuple[str, str]], escape: Escape) -> str:
+    separator = _SEPARATORS.get(style, ",")
+    if separator != "," and escape is not _plain:
+        separator = quote(separator)  # in a URL, a space is never a plus here
+    return separator.join(escape(text) for pair in items for text in pair[not pair[0] :])
+
+
+def _items(value: object) -> list[tuple[str, str]]:
+    """Return the keys and texts of what a value holds: nothing for null, no key but an object's."""
+    if isinstance(value, dict):
+        return [(key, scalar(item, key)) for key, item in value.items() if item is not None]
+    if isinstance(value, list):
+        return [("", scalar(item, index)) for index, item in enumerate(value) if item is not None]
+    return [] if value is None else [("", scalar(value))]
+
+
+def _deep(name: str, value: object, steps: tuple[Step, ...]) -> Iterator[tuple[str, str]]:
+    """Yield ``name[key]`` for each scalar in a value, however deep."""
+    if isinstance(value, dict | list):
+        entries = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in entries:
+            yield from _deep(f"{name}[{key}]", item, (*steps, key))
+    elif value is not None:
+        yield name, scalar(value, *steps)
+
+
+def _written(parameter: Parameter, value: object, escape: Escape) -> str | None:
+    """Return a value in the styles of paths and headers; None: there is nothing to write."""
+    if parameter.content_type is not None:
+        text = _content(parameter, value)
+        return None if text is None else escape(text)
+    if parameter.style == "simple" and isinstance(value, str | int):
+        return escape(scalar(value))
+    items = _items(value)
+    if not items:
+        return None
+    prefix = _PREFIXES.get(parameter.style, "")
+    named = f"{escape(parameter.name)}=" if parameter.style == "matrix" else ""
+    between = prefix or ","
+    if isinstance(value, dict) and parameter.explode:
+        return prefix + between.join(f"{escape(key)}={escape(text)}" for key, text in items)
+    if isinstance(value, list) and parameter.explode:
+        return prefix + between.join(named + escape(text) for _, text in items)
+    return prefix + named + _separated(parameter.style, items, escape)

@@ -57,7 +57,8 @@ class JobFilter:
     Attributes:
         backend: The backend's name.
         status: The status; where there is none and ``runner_id`` is given, ``processing``.
-        path: The route, exactly.
+        path: The operation.
+        spellings: Every text that rows may hold for ``path``; an outbox fills it. Empty: ``path`` alone.
         error_name: ``name`` of the last entry in ``errors``.
         code: ``code`` of the last entry in ``errors``.
         since: ``created_at`` is then or later.
@@ -75,6 +76,7 @@ class JobFilter:
     backend: str | None = None
     status: JobStatus | None = attrs.field(default=None, converter=_status)
     path: str | None = attrs.field(default=None, validator=_check_text)
+    spellings: tuple[str, ...] = attrs.field(default=(), eq=False)
     error_name: str | None = attrs.field(default=None, validator=_check_text)
     code: int | None = attrs.field(default=None, validator=_check_code)
     since: datetime | None = attrs.field(default=None, validator=_check_instant)
@@ -82,6 +84,13 @@ class JobFilter:
     assigned_to: str | None = attrs.field(default=None, validator=_check_text)
     ordering_key: str | None = attrs.field(default=None, validator=_check_text)
     runner_id: str | None = attrs.field(default=None, validator=_check_text)
+
+    @property
+    def paths(self) -> tuple[str, ...] | None:
+        """The texts of which a row has one, in its ``path``; None: any."""
+        if self.path is None:
+            return None
+        return self.spellings or (self.path,)
 
     def __attrs_post_init__(self) -> None:
         if self.runner_id is not None and self.status is None:  # rows name the last one, kept or not

@@ -98,14 +98,13 @@ class RequestBuilder:
         self.backend = backend
         self.token: Secret | None = backend.current_token()
         self._place = Place.of(base_url)
-        self._shared = {
-            "Host": base_url.host_port_subcomponent or "",
-            **_shared_headers(self.token, base_url),
-        }
+        self._credentials = _credentials(backend, self.token, base_url)
+        host = base_url.host_port_subcomponent or ""
+        self._shared = {"Host": host, **self._credentials.headers}
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN, "Content-Type"))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
-        self.redaction: Redaction = Redaction(_secrets(backend, self.token))
+        self.redaction: Redaction = Redaction(_secrets(backend, self._credentials))
         self._operations: dict[str, _Prepared] = {}  # as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
@@ -134,38 +133,37 @@ class RequestBuilder:
         own, template, body = _own_headers(attempt), prepared.template, job.payload_json
         if template is None or may_be_explicit(body):
             parts = request_parts(operation, _payload(job), new_boundary=_boundary)
-            template, body = self._template(operation, parts, attempt, own), parts.body
-        elif not isinstance(body, JsonObject):
+            added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
+            return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
+        if not isinstance(body, JsonObject):
             _payload(job)
-        if attempt.headers and template is prepared.template:
-            headers = self._headers(template.headers.get("Content-Type"), _untraced(own, attempt.headers))
-            template = Template(method=operation.method, url=template.url, headers=headers)
+        if attempt.headers:
+            added = _untraced(own, attempt.headers)
+            template = self._template(operation, _fixed_parts(operation), added)
         return Request(template=template, own=own, body=body if operation.bodies else b"")
 
     def _prepare(self, operation: Operation) -> _Prepared:
         if problem := path_problem(operation.path):
             raise PathRefused(problem)
-        template = None
-        if operation.is_plain or not (operation.parameters or operation.bodies):
-            content_type = operation.bodies[0].content_type if operation.bodies else None
-            url = self._place.url(*path_pieces(operation.path))
-            headers = self._headers(content_type)
-            template = Template(method=operation.method, url=url, headers=headers)
+        is_empty = not (operation.parameters or operation.bodies or operation.credentials)
+        is_fixed = operation.is_plain or is_empty
+        template = self._template(operation, _fixed_parts(operation)) if is_fixed else None
         prepared = _Prepared(operation=operation, template=template)
         self._operations[operation.name] = prepared
         return prepared
 
     def _template(
-        self, operation: Operation, parts: RequestParts, attempt: Attempt, own: Mapping[str, str]
+        self,
+        operation: Operation,
+        parts: RequestParts,
+        added: Mapping[str, str] = MappingProxyType({}),
     ) -> Template:
-        """Return the template of one attempt, whose URL or headers are its own."""
-        added = {**parts.headers, **attempt.headers}  # a plugin's win
-        headers = self._headers(parts.content_type, _untraced(own, added))
-        if parts.cookie:
-            headers = {**headers, "Cookie": parts.cookie}
-        return Template(
-            method=operation.method, url=self._place.url(parts.path, parts.query), headers=headers
-        )
+        """Return a template, with the backend's credentials; ``added`` are headers that may be refused."""
+        headers = self._headers(parts.content_type, added)
+        if cookie := "; ".join(filter(None, (parts.cookie, self._credentials.cookie))):
+            headers = {**headers, "Cookie": cookie}
+        query = "&".join(filter(None, (parts.query, self._credentials.query)))
+        return Template(method=operation.method, url=self._place.url(parts.path, query), headers=headers)
 
     def _headers(
         self, content_type: str | None, added: Mapping[str, str] = MappingProxyType({})
@@ -217,31 +215,59 @@ def _payload(job: Job) -> dict[str, Any]:
     return payload
 
 
+def _fixed_parts(operation: Operation) -> RequestParts:
+    """Return the parts of a request that no payload changes, but for its body."""
+    content_type = operation.bodies[0].content_type if operation.bodies else None
+    return RequestParts(path=path_pieces(operation.path)[0], content_type=content_type)
+
+
 def _boundary() -> str:
     return token_hex(16)
 
 
-def _shared_headers(token: Secret | None, base_url: URL) -> Mapping[str, str]:
-    headers = {}
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token.value}"
-    elif base_url.password is not None:
-        headers["Authorization"] = f"Basic {_basic(base_url)}"
-    for name, value in headers.items():
-        if not HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"no header can hold the value of {name}")
-    return headers
+@attrs.frozen(kw_only=True)
+class _Credentials:
+    """What of a request shows who sends it: a header, a part of the query, or a cookie; empty: not that."""
+
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    query: str = attrs.field(default="", repr=False)
+    cookie: str = attrs.field(default="", repr=False)
+    secrets: tuple[str, ...] = attrs.field(default=(), repr=False)
 
 
-def _basic(url: URL) -> str:
-    return b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+def _credentials(backend: BackendConfig, token: Secret | None, base_url: URL) -> _Credentials:
+    """Return a backend's credentials. Raises ``ValueError`` where no header can hold them."""
+    name, text = backend.auth_name or "", token.value if token else ""
+    if backend.auth == "basic" and backend.username and backend.password:
+        return _basic(backend.username.value, backend.password.value)
+    if token is None:
+        password = base_url.password
+        return _Credentials() if password is None else _basic(base_url.user or "", password)
+    if backend.auth != "apiKey":
+        return _in_header("Authorization", f"Bearer {text}", text)
+    if backend.auth_place == "query":
+        return _Credentials(query=f"{quote(name)}={quote(text, safe='')}", secrets=(text,))
+    if backend.auth_place == "cookie":
+        return _Credentials(cookie=f"{name}={quote(text, safe='')}", secrets=(text,))
+    return _in_header(name, text, text)
 
 
-def _secrets(backend: BackendConfig, token: Secret | None) -> list[str]:
-    secrets = [each.value for each in (token, *backend.signing_secrets) if each]
+def _in_header(name: str, value: str, *secrets: str) -> _Credentials:
+    if not HEADER_VALUE.fullmatch(value):
+        raise ValueError(f"no header can hold the value of {name}")
+    return _Credentials(headers={name: value}, secrets=secrets)
+
+
+def _basic(username: str, password: str) -> _Credentials:
+    encoded = b64encode(f"{username}:{password}".encode()).decode()
+    return _in_header("Authorization", f"Basic {encoded}", password, encoded)
+
+
+def _secrets(backend: BackendConfig, credentials: _Credentials) -> list[str]:
+    secrets = [*credentials.secrets, *(each.value for each in backend.signing_secrets)]
     for url in (backend.base_url, backend.proxy.value if backend.proxy else ""):
         if password := URL(url).password:
-            secrets += [password, _basic(URL(url))]
+            secrets += _basic(URL(url).user or "", password).secrets
     return secrets
 
 

@@ -14,7 +14,11 @@ def partly(migrated: Path) -> Path:
     """A project whose document has two unusable paths."""
     document = json.loads((migrated / "openapi.json").read_text())
     body = {"content": {"application/json": {"schema": {"type": "any"}}}}
-    document["paths"] |= {"/items/{id}": {"get": {}, "delete": {}}, "/odd": {"post": {"requestBody": body}}}
+    key = {"in": "cookie", "name": "a b", "required": True}
+    document["paths"] |= {
+        "/items/{id}": {"get": {"parameters": [key]}},
+        "/odd": {"post": {"requestBody": body}},
+    }
     (migrated / "openapi.json").write_text(json.dumps(document))
     return migrated
 
@@ -24,7 +28,7 @@ def test_check_counts_them_in_one_warning(partly: Path, sp00ky: Any) -> None:
     (finding,) = checked.json["findings"]
     assert checked.code == 0
     assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
-    assert finding["problem"] == "2 of 8 paths in openapi.json can't be called"
+    assert finding["problem"] == "2 of 8 operations in openapi.json can't be called"
     assert "sp00ky check --verbose" in finding["fix"]
     assert len(sp00ky("check").out.splitlines()) == 1
 
@@ -34,13 +38,19 @@ def test_check_verbose_lists_them(partly: Path, sp00ky: Any) -> None:
     assert checked.code == 0
     _, *listed = checked.json["findings"]
     assert [finding["subject"] for finding in listed] == ["backend api, /items/{id}", "backend api, /odd"]
-    assert "get, delete" in listed[0]["problem"]
+    assert "the cookie 'a b'" in listed[0]["problem"]
     assert "its schema can't be used" in listed[1]["problem"]
-    assert len(sp00ky("check", "--verbose").out.splitlines()) == 3
+    operations = checked.json["operations"]
+    assert {(each["backend"], each["method"], each["form"]) for each in operations} == {
+        ("api", "POST", "flat")
+    }
+    lines = sp00ky("check", "--verbose").out.splitlines()
+    assert len(lines) == 3 + len(operations)
+    assert lines[-1] == f"api: {operations[-1]['operation']}: flat form"
 
 
 def test_a_document_without_such_paths_is_not_mentioned(migrated: Path, sp00ky: Any) -> None:
-    assert sp00ky("check", "--verbose", "--json").json == {"findings": []}
+    assert sp00ky("check", "--verbose", "--json").json["findings"] == []
 
 
 def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: Any) -> None:
@@ -51,7 +61,7 @@ def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: 
 
 
 @pytest.mark.parametrize(
-    ("path", "says"), [("/items/{id}", "get, delete"), ("/odd", "its schema can't be used")]
+    ("path", "says"), [("/items/{id}", "the cookie 'a b'"), ("/odd", "its schema can't be used")]
 )
 def test_calling_one_says_why(partly: Path, sp00ky: Any, path: str, says: str) -> None:
     line = sp00ky("call", "api", path, "{}").complaint(2)

@@ -45,8 +45,15 @@ ABOVE_0 = st.floats(0, 86_400, exclude_min=True)
 KEPT = st.none() | st.just(math.inf) | st.floats(0, 3e9)
 PATHS = TEXT.map(lambda name: Path("/project") / name)
 
-AUTH = st.fixed_dictionaries({}, optional={"token": TOKENS.map(Secret)}) | PATHS.map(
-    lambda file: {"token_file": file}
+SECRETS = TEXT.map(Secret)
+AUTH = st.one_of(
+    st.fixed_dictionaries({}, optional={"token": TOKENS.map(Secret)}),
+    st.fixed_dictionaries({"token_file": PATHS}),
+    st.fixed_dictionaries({"auth": st.just("basic"), "username": SECRETS, "password": SECRETS}),
+    st.fixed_dictionaries(
+        {"auth": st.just("apiKey"), "auth_name": st.just("X-Key"), "token": TOKENS.map(Secret)},
+        optional={"auth_place": st.sampled_from(["header", "query", "cookie"])},
+    ),
 )
 TLS = st.builds(TlsConfig, ca=PATHS, cert=st.none() | PATHS) | st.builds(TlsConfig, cert=PATHS, key=PATHS)
 ROOTS = st.sampled_from([Path("/project/shared"), Path("/${X}/schemas")])
@@ -102,6 +109,7 @@ def backends(draw: st.DrawFn, name: str, number: int) -> BackendConfig:
         max_payload_bytes=draw(st.integers(1, 2**40)),
         ref_roots=tuple(sorted(draw(st.lists(ROOTS, max_size=2)))),
         transport=draw(st.none() | TEXT),
+        check_rows=draw(st.booleans()),
         tls=draw(st.none() | TLS),
         signing_secrets=draw(SIGNING),
         **draw(ENGINES),
@@ -148,7 +156,7 @@ def test_what_is_dumped_loads_as_the_same_configuration(file: Path, config: Conf
 def test_without_being_asked_a_dump_shows_no_secret(config: Config) -> None:
     dumped = dump_config(config)
     auths = [each.get("auth", {}) for each in dumped["backends"].values()]
-    shown = [auth["token"] for auth in auths if "token" in auth]
+    shown = [auth[name] for auth in auths for name in ("token", "username", "password") if name in auth]
     shown += [dumped[key] for key in ("store",) if key in dumped]
     shown += [dumped["surrealdb"]["password"]] if config.surrealdb and config.surrealdb.password else []
     shown += [each for backend in dumped["backends"].values() for each in backend.get("signingSecret", [])]

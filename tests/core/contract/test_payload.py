@@ -74,7 +74,7 @@ def field(schema: Any) -> dict[str, Any]:
         ),
         (False, {"$body": {}}, ["/$body"]),
         (True, {"any": "thing"}, []),
-        ({"type": "array"}, {}, [""]),
+        ({"type": "array"}, {"$body": {}}, ["/$body"]),
     ],
 )
 def test_where_a_payload_breaks_its_schema(

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 import click
 
+from sp00ky_core.backend import Backend
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.config import unready
+from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding
@@ -18,25 +20,30 @@ from sp00ky_core.ports import Finding
 
 @command(short_help="Look for what would stop jobs, or harm them.")
 @as_json
-@click.option("--verbose", is_flag=True, help="List each route that can't be used, and why.")
+@click.option("--verbose", is_flag=True, help="List all operations, and why one can't be used.")
 @click.pass_context
 def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, verbose: bool) -> None:
     """Look for what would stop jobs, or harm them; exit 1 if something would stop them.
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
-    findings = run_async(_check(settings, verbose=verbose))
+    findings, operations = run_async(_check(settings, verbose=verbose))
     if json_wanted:
-        show_json({"findings": [{"severity": _severity(each), **_facts(each)} for each in findings]})
+        shown = {"findings": [{"severity": _severity(each), **_facts(each)} for each in findings]}
+        show_json(shown | ({"operations": operations} if verbose else {}))
     else:
         for finding in findings:
             click.echo(_line(finding))
         if not findings:
             click.echo("ok: nothing to fix")
+        for operation in operations if verbose else ():
+            click.echo(_operation_line(operation))
     context.exit(any(finding.stops_jobs for finding in findings))
 
 
-async def _check(settings: Settings, *, verbose: bool) -> Sequence[Finding]:
+async def _check(
+    settings: Settings, *, verbose: bool
+) -> tuple[Sequence[Finding], Sequence[Mapping[str, str]]]:
     outbox = settings.outbox()
     outbox.refuse_unsupported()
     await outbox.store.open()
@@ -46,7 +53,8 @@ async def _check(settings: Settings, *, verbose: bool) -> Sequence[Finding]:
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
         findings += _route_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            return [*findings, *await outbox.store.check(), *await outbox.schedules.check()]
+            findings += [*await outbox.store.check(), *await outbox.schedules.check()]
+        return findings, [*_operations(outbox)]
     finally:
         await outbox.store.close()
 
@@ -105,6 +113,42 @@ def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
             )
         for path, reason in unusable.items() if verbose else ():
             yield _route_finding(f"backend {name}, {path}", reason, "change that in the document")
+
+        if not any(f".{name}.auth." in key for key in outbox.config.unset):  # said on its own
+            yield from _security_findings(name, backend, verbose=verbose)
+
+
+def _security_findings(name: str, backend: Backend, *, verbose: bool) -> Iterator[Finding]:
+    lacking: dict[str, list[str]] = {}
+    for operation in backend.contract.operations.values():
+        if unmet := unmet_security(operation, backend.config):
+            lacking.setdefault(unmet, []).append(operation.name)
+    for unmet, names in lacking.items():
+        count, more = len(names), "" if verbose else ", ..."
+        listed = ", ".join(names if verbose else names[:3]) + (more if count > len(names[:3]) else "")
+        yield Finding.warning(
+            f"backend {name}",
+            f"{count} operations need `auth: {unmet}`: {listed}",
+            "its answer may be 401 or 403",
+            "write that under `auth`, unless a plugin adds it",
+        )
+
+
+def _operations(outbox: Outbox) -> Iterator[Mapping[str, str]]:
+    for name, backend in outbox.backends.items():
+        for operation in backend.contract.operations.values():
+            yield {
+                "backend": name,
+                "operation": operation.name,
+                "method": operation.method,
+                "form": operation.form,
+                "reason": operation.reason,
+            }
+
+
+def _operation_line(operation: Mapping[str, str]) -> str:
+    reason = f": {operation['reason']}" if operation["reason"] else ""
+    return one_line(f"{operation['backend']}: {operation['operation']}: {operation['form']} form{reason}")
 
 
 def _route_finding(subject: str, problem: str, fix: str) -> Finding:

@@ -59,14 +59,14 @@ def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
                 found[""].append(within)
                 found[within] = ["type"] if within in TYPES else []
             found[within].append(name)
-    return {within: tuple(names) for within, names in found.items()}
+    return {within: tuple(dict.fromkeys(names)) for within, names in found.items()}
 
 
 _BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type",)}
 """Keys that are no field's."""
 
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
-"""Mappings with a ``type`` that has but one value."""
+"""Mappings with a ``type``, and its value where they don't say; the only one, unless a field reads it."""
 
 OPEN = frozenset({"", "backend", "backend.method", "backend.deploy", "surrealdb"})
 """Mappings that other tools have keys in too; in all others an unknown key is an error."""

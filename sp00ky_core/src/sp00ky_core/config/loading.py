@@ -151,12 +151,35 @@ def _absolute(value: Any, folder: Path) -> Any:
 
 
 def _check_auth(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
-    at, given = f"{entry.at}.auth", [each for each in (found.token, found.token_file) if each is not None]
-    if "auth" not in entry.raw or len(given) == 1 or any(key.startswith(f"{at}.") for key in reader.unset):
+    at = f"{entry.at}.auth"
+    if "auth" not in entry.raw:
         return
-    if given:
+    written = {name for name in _OF_AUTH if getattr(found, name) is not None}
+    written |= {name for name in _OF_AUTH if f"{at}.{_OF_AUTH[name]}" in reader.unset}
+    kind, tokens = found.auth or "token", {"token", "token_file"}
+    needed, allowed = _NEEDED.get(kind, (set[str](), tokens))
+    for name in sorted(written - needed - allowed):
+        raise KeyProblem(f"{at}.type", f"{kind} has no `{_OF_AUTH[name]}`; remove it, or write another type")
+    for name in sorted(needed - written):
+        raise KeyProblem(f"{at}.type", f"{kind} needs `{_OF_AUTH[name]}`; write it")
+    if tokens <= written:
         raise KeyProblem(at, "it has both `token` and `tokenFile`; remove one")
-    raise KeyProblem(at, "it has neither `token` nor `tokenFile`; write one")
+    if allowed and written.isdisjoint(tokens):
+        raise KeyProblem(at, "it has neither `token` nor `tokenFile`; write one")
+
+
+_OF_AUTH = {
+    "auth_place": "in",
+    "auth_name": "name",
+    "token": "token",
+    "token_file": "tokenFile",
+    "username": "username",
+    "password": "password",
+}
+_NEEDED = {
+    "basic": ({"username", "password"}, set[str]()),
+    "apiKey": ({"auth_name"}, {"auth_place", "token", "token_file"}),
+}
 
 
 def _check_tls(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:

@@ -39,6 +39,8 @@ _TIMEOUT = read.number(0, 86_400, above=True)
 _CONCURRENCY = read.whole(1, 10_000)
 _OVERRIDABLE = ("timeoutOverridable", "deploy.timeoutOverridable")
 _ROOTS = read.listed(read.path, "[./shared]")
+_AUTH = key(read.auth_type, "auth.type", needed=True)
+_AUTH_PLACE = key(read.one_of("header", "query", "cookie"), "auth.in", needed=True)
 _SIGNING = key(read.signing_secrets, "signingSecret", secret=True)
 _STATUSES = read.listed(read.whole(100, 599), "[400, 422]", frozenset)
 
@@ -183,8 +185,13 @@ class BackendConfig:
         base_url: What paths are appended to.
         table: The job table.
         schema: A file that defines it, for other tools.
-        token: Sent as ``Authorization: Bearer``; see ``current_token``.
+        auth: How requests show who sends them; None: with a bearer token, if there is one.
+        auth_place: Where the token of ``apiKey`` goes: ``header`` (None), ``query`` or ``cookie``.
+        auth_name: Its name there.
+        token: Sent as ``Authorization: Bearer``, or as the key of ``apiKey``; see ``current_token``.
         token_file: Holds the token instead, and is read again when it changes.
+        username: Of ``basic``.
+        password: Of ``basic``.
         timeout: Seconds for a whole attempt.
         timeout_overridable: A job's own timeout counts.
         concurrency: Attempts at a time, per process.
@@ -201,6 +208,7 @@ class BackendConfig:
         engine: HTTP library of the HTTP transport: ``auto``, ``aiohttp`` or ``httptools``.
         tls: How TLS is spoken; None: with the system's authorities, and no certificate.
         proxy: URL of the HTTP proxy that requests go through; may hold a user and a password.
+        check_rows: A claimed row's payload is checked before it is sent.
         signing_secrets: Requests are signed with each, as Standard Webhooks has it; empty: they aren't.
     """
 
@@ -209,8 +217,13 @@ class BackendConfig:
     base_url: str = field(metadata=key(read.backend_url, unset="http://unset.invalid"))
     table: str = field(default="job", metadata=key(read.table_name, "method.table", needed=True))
     schema: Path | None = field(default=None, metadata=key(read.path, "method.schema"))
+    auth: Literal["basic", "apiKey"] | None = field(default=None, metadata=_AUTH)
+    auth_place: Literal["header", "query", "cookie"] | None = field(default=None, metadata=_AUTH_PLACE)
+    auth_name: str | None = field(default=None, metadata=key(read.credential_name, "auth.name", needed=True))
     token: Secret | None = field(default=None, metadata=key(read.token, "auth.token", secret=True))
     token_file: Path | None = field(default=None, metadata=key(read.path, "auth.tokenFile"))
+    username: Secret | None = field(default=None, metadata=key(read.secret, "auth.username", secret=True))
+    password: Secret | None = field(default=None, metadata=key(read.secret, "auth.password", secret=True))
     timeout: float = field(default=10.0, metadata=key(_TIMEOUT, "timeout", "deploy.timeout"))
     timeout_overridable: bool = field(default=False, metadata=key(read.boolean, *_OVERRIDABLE, needed=True))
     concurrency: int = field(default=50, metadata=key(_CONCURRENCY, "concurrency", "method.concurrency"))
@@ -223,14 +236,24 @@ class BackendConfig:
     max_response_bytes: int = field(default=1_048_576, metadata=key(read.whole(1)))
     max_payload_bytes: int = field(default=1_048_576, metadata=key(read.whole(1), needed=True))
     ref_roots: tuple[Path, ...] = field(default=(), metadata=key(_ROOTS, needed=True))
+    check_rows: bool = field(default=False, metadata=key(read.boolean))
     transport: str | None = field(default=None, metadata=key(read.text))
-    engine: Literal["auto", "aiohttp", "httptools"] = field(default="auto", metadata=key(read.engine))
+    engine: Literal["auto", "aiohttp", "httptools"] = field(
+        default="auto", metadata=key(read.one_of("auto", "aiohttp", "httptools"))
+    )
     tls: TlsConfig | None = field(default=None, metadata=key(TlsConfig))
     proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
     signing_secrets: tuple[Secret, ...] = field(default=(), metadata=_SIGNING)
 
+    @property
+    def credential(self) -> tuple[str, str] | None:
+        """The place and name that ``apiKey`` fills; None: no parameter of a document."""
+        if self.auth != "apiKey" or self.auth_name is None:
+            return None
+        return self.auth_place or "header", self.auth_name
+
     def current_token(self) -> Secret | None:
-        """Return the bearer token as it is now; ``tokenFile`` is read again if it has changed.
+        """Return the token as it is now; ``tokenFile`` is read again if it has changed.
 
         Raises ``ConfigError`` where that can't be used, and never could.
         """

@@ -79,7 +79,8 @@ class SectionReader:
                 raise KeyProblem(here, f"expected a mapping ({', '.join(ours)})")
             self._check_keys(mapping, ours, here, _dotted(kind, within))
             word = TYPES.get(within)
-            if word and mapping.get("type", word) != word:
+            is_read = any(f"{within}.type" in key.places for key in keys_of(section).values())
+            if word and not is_read and mapping.get("type", word) != word:
                 raise KeyProblem(f"{here}.type", f"expected {word}")  # it may be a token on the wrong line
             found |= {_dotted(within, name): mapping[name] for name in ours if name in mapping}
         return found

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from sp00ky_core.config.secrets import Secret
 from sp00ky_core.config.token_file import IN_A_HEADER
 from sp00ky_core.config.variables import FromVariable
+from sp00ky_core.contract.headers import HEADER_NAME
 from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.errors import shown
@@ -238,11 +239,29 @@ def proxy_url(value: Any) -> Secret:
     return found
 
 
-def engine(value: Any) -> str:
-    """Read the name of an engine of the HTTP transport."""
-    if value not in ("auto", "aiohttp", "httptools"):
-        raise ReadProblem("expected auto, aiohttp or httptools")
-    return str(value)
+def one_of(*words: str) -> Reader:
+    """Read one of some words; what isn't one is never quoted: it may be a secret on the wrong line."""
+    expected = f"expected {', '.join(words[:-1])} or {words[-1]}"
+
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ReadProblem(expected)
+        return str(value)
+
+    return read
+
+
+def auth_type(value: Any) -> str | None:
+    """Read how requests show who sends them; None: by a bearer token."""
+    kind = one_of("token", "bearer", "basic", "apiKey")(value)
+    return None if kind in ("token", "bearer") else kind
+
+
+def credential_name(value: Any) -> str:
+    """Read the name of the header, the query parameter or the cookie that a key is sent in."""
+    if not isinstance(value, str) or not HEADER_NAME.fullmatch(value):
+        raise ReadProblem("expected a name without spaces, such as X-API-Key")
+    return value
 
 
 def endpoint_url(value: Any) -> str:

@@ -35,7 +35,8 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
 
     ``schemas`` are those under the keyword, rewritten.
     """
-    discriminator, listed = node.get("discriminator"), node.get(keyword)
+    listed = node.get(keyword)
+    discriminator = node.get("discriminator") or (listed and _inherited(listed))
     named = discriminator.get("propertyName") if discriminator else None
     if discriminator is None or listed is None or named is None or not isinstance(named.value, str):
         return None
@@ -51,6 +52,24 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
         for (_, branch), schema in zip(listed.each(), schemas, strict=True)
     ]
     return _selection(named.value, keyword, branches)
+
+
+def _inherited(listed: Node) -> Node | None:
+    """Return the discriminator of a schema that all of some alternatives are made of; None: there is none."""
+    shared: dict[Place, Node] = {}
+    for index, (_, branch) in enumerate(listed.each()):
+        known = dict(_discriminators(branch, set()))
+        shared = {place: node for place, node in known.items() if index == 0 or place in shared}
+    return next(iter(shared.values()), None)
+
+
+def _discriminators(node: Node, seen: set[Place]) -> Iterator[tuple[Place, Node]]:
+    node = node.followed()
+    if _is_first(node, seen):
+        if discriminator := node.get("discriminator"):
+            yield (node.uri, node.pointer), discriminator
+        for part in _inner(node, "allOf"):
+            yield from _discriminators(part, seen)
 
 
 def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str, Any] | None:

@@ -181,7 +181,7 @@ def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> 
     try:
         documents = Documents(backend.spec, ref_roots)
         schemas = Schemas(reads_beside_references=documents.minor > 0)
-        return Contract(path_items(documents), schemas, documents.digest)
+        return Contract(path_items(documents, backend.credential), schemas, documents.digest)
     except DocumentProblem as error:
         problem = error.problem + _hint(backend.spec, backend.name)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None

@@ -12,7 +12,7 @@ import jsonschema_rs
 from sp00ky_core.contract.bodies import checked_body, written_body
 from sp00ky_core.contract.documents import DocumentProblem, Node
 from sp00ky_core.contract.formats import FORMATS
-from sp00ky_core.contract.operation import PLACES, Body, Operation, Parameter
+from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
 from sp00ky_core.contract.request_parts import Written
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.contract.splitting import ABSENT, Split, split
@@ -155,11 +155,15 @@ class PayloadCheck:
         _, first = first_kind(operation)
         self._validators = {first and first.media_type: compiled([(operation, first)], schemas)}
         self._is_plain = operation.is_plain
+        self._is_valid = next(iter(self._validators.values())).is_valid
 
     def violations(self, payload: Mapping[str, Any]) -> list[Violation]:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
         try:
-            found = list(self._found(payload if isinstance(payload, dict) else dict(payload)))
+            payload = payload if isinstance(payload, dict) else dict(payload)
+            if self._is_plain and RESERVED.isdisjoint(payload) and self._is_valid({"body": payload}):
+                return []
+            found = list(self._found(payload))
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found

@@ -14,6 +14,7 @@ from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
     EXPIRED,
     INVALID_PATH,
+    INVALID_PAYLOAD,
     INVALID_ROW,
     OUTCOME_UNKNOWN,
     TIMEOUT,
@@ -26,6 +27,8 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
+
+_MOST_VIOLATIONS = 5  # that an error entry lists
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -86,13 +89,16 @@ class Attempts:
 
     def _attempt(self, held: Held) -> Attempt | Undelivered:
         job, backend = held.job, held.backend
-        operation = backend.contract.operation(job.path) if job.defect is None else None
-        if operation is None:
+        check = backend.contract.check(job.path) if job.defect is None else None
+        if check is None:
             return _refusal(job, backend.contract)
+        if backend.config.check_rows and (violations := check.violations(job.payload)):
+            reason = "; ".join(map(str, violations[:_MOST_VIOLATIONS]))
+            return Undelivered(name=INVALID_PAYLOAD, reason=reason)
         return Attempt(
             job=job,
             backend=backend.config,
-            operation=operation,
+            operation=check.operation,
             number=job.retries + 1,
             timeout=held.timeout,
             last=job.retries >= job.max_retries,

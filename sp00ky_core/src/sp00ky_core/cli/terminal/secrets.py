@@ -27,6 +27,8 @@ class Secrets:
         self._remember_tokens()
         for backend in self._backends:
             self._texts.update(each.value for each in backend.signing_secrets)
+            if backend.password is not None:
+                self._texts.update(_password(backend.password.value))
         if config.surrealdb and config.surrealdb.password:
             self._texts.update(_password(config.surrealdb.password.value))
         self._texts.update(_of_url(store_url))

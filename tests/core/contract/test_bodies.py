@@ -1,0 +1,239 @@
+"""Bodies are written as their media type has them; files are base64 in a payload, and bytes in a request."""
+
+from __future__ import annotations
+
+import json
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from tests.core.contract.small import load
+
+from sp00ky_core.contract import Contract, PartsRefused, RequestParts, request_parts
+
+FILE = {"type": "string", "format": "binary"}
+FIELDS = {
+    "type": "object",
+    "required": ["title"],
+    "additionalProperties": False,
+    "properties": {
+        "title": {"type": "string", "maxLength": 9},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "meta": {"type": "object"},
+        "photo": {**FILE, "maxLength": 3},
+        "more": {"type": "array", "items": FILE},
+    },
+}
+
+
+def contract_of(folder: Path, content: dict[str, Any], version: str = "3.0.3") -> Contract:
+    document = {"openapi": version, "paths": {"/x": {"post": {"requestBody": {"content": content}}}}}
+    (folder / "openapi.json").write_text(json.dumps(document))
+    return load(folder / "openapi.json")
+
+
+def sent(contract: Contract, payload: dict[str, Any]) -> RequestParts:
+    operation = contract.operation("/x")
+    assert operation is not None, contract.unusable
+    assert contract.violations("/x", payload) == []
+    return request_parts(operation, payload, new_boundary=lambda: "boundary")
+
+
+def refused(contract: Contract, payload: dict[str, Any]) -> list[str]:
+    """Where a payload is refused when it is enqueued; a row is where the schema isn't what it breaks."""
+    return [violation.pointer for violation in contract.violations("/x", payload)]
+
+
+@pytest.mark.parametrize(
+    ("media", "schema", "value", "body", "content_type"),
+    [
+        ("application/json", {"type": "array"}, [1], b"[1]", "application/json"),
+        ("application/json", {"type": "string"}, "a", b'"a"', "application/json"),
+        ("application/json-patch+json", {"type": "array"}, [], b"[]", "application/json-patch+json"),
+        ("text/plain", {"type": "string"}, "é", "é".encode(), "text/plain"),
+        ("text/plain", {"type": "integer"}, 7, b"7", "text/plain"),
+        ("text/*", {"type": "string"}, "a", b"a", "text/plain"),
+        ("application/xml", {"type": "object", "required": ["a"]}, "<a/>", b"<a/>", "application/xml"),
+        ("application/soap+xml", {}, "<a/>", b"<a/>", "application/soap+xml"),
+        ("application/octet-stream", FILE, "AAH/", b"\0\1\xff", "application/octet-stream"),
+        ("application/octet-stream", {"type": "string"}, "", b"", "application/octet-stream"),
+        ("image/png", FILE, "AAH/", b"\0\1\xff", "image/png"),
+        ("application/x-tar", {}, "AAH/", b"\0\1\xff", "application/x-tar"),
+        ("application/yaml", {"type": "string"}, "a: 1", b"a: 1", "application/yaml"),
+    ],
+)
+def test_a_body_that_is_no_object_takes_the_explicit_form(
+    tmp_path: Path, media: str, schema: Any, value: Any, body: bytes, content_type: str
+) -> None:
+    contract = contract_of(tmp_path, {media: {"schema": schema}})
+    assert contract.operations["/x"].form == "explicit"
+    found = sent(contract, {"$body": value})
+    assert (found.body, found.content_type) == (body, content_type)
+    assert (sent(contract, {}).body, sent(contract, {}).content_type) == (b"", None)
+    assert refused(contract, {"a": 1, "$body": value}) == ["/a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kinds"),
+    [
+        (["multipart/form-data", "application/vnd.x+json", "application/json"], ["application/json"]),
+        (["multipart/form-data", "application/vnd.x+json"], ["application/vnd.x+json"]),
+        (["application/json-patch+json", "application/merge-patch+json"], ["application/merge-patch+json"]),
+        (
+            ["multipart/mixed", "application/x-www-form-urlencoded", "text/plain"],
+            ["application/x-www-form-urlencoded"],
+        ),
+        (["text/plain", "*/*"], ["*/*"]),
+    ],
+)
+def test_of_several_the_best_is_sent(tmp_path: Path, content: list[str], kinds: list[str]) -> None:
+    contract = contract_of(tmp_path, {media: {"schema": {"type": "object"}} for media in content})
+    assert [body.media_type for body in contract.operations["/x"].bodies[:1]] == kinds
+
+
+def test_a_job_names_another_media_type(tmp_path: Path) -> None:
+    kinds = {
+        "application/json": {"schema": FIELDS},
+        "text/plain": {"schema": {"type": "string"}},
+        "image/*": {},
+    }
+    contract = contract_of(tmp_path, kinds)
+    assert sent(contract, {"title": "a"}).content_type == "application/json"
+    for content_type, body in [
+        ("text/plain", b"aaaa"),
+        ("image/png", b"i\xa6\x9a"),
+        ("text/plain; charset=utf-8", b"aaaa"),
+    ]:
+        found = sent(contract, {"$body": "aaaa", "$contentType": content_type})
+        assert (found.body, found.content_type) == (body, content_type)
+    for payload, pointer in [
+        ({"$body": "a", "$contentType": "text/html"}, "/$contentType"),
+        ({"$body": "a", "$contentType": "image/*"}, "/$contentType"),
+        ({"$body": "a", "$contentType": "text/plain\r\nX: y"}, "/$contentType"),
+        ({"$body": "a", "$contentType": 1}, "/$contentType"),
+        ({"$contentType": "text/plain"}, "/$body"),
+        ({"$body": "a~", "$contentType": "image/png"}, "/$body"),
+        ({"$body": {"title": 1}}, "/$body/title"),
+        ({"$body": {"title": "a"}, "title": "a"}, "/title"),
+        ({"$body": {"title": "a"}, "$query": {"page": 1}}, "/$query/page"),
+        ({"$body": {"title": "a"}, "$header": []}, "/$header"),
+    ]:
+        assert refused(contract, payload) == [pointer], payload
+
+
+def test_a_range_needs_a_media_type_of_the_job(tmp_path: Path) -> None:
+    contract = contract_of(tmp_path, {"image/*": {"schema": FILE}})
+    assert refused(contract, {"$body": "AAAA"}) == ["/$contentType"]
+    assert sent(contract, {"$body": "AAAA", "$contentType": "image/gif"}).content_type == "image/gif"
+
+
+def test_a_form_is_written_as_its_encoding_says(tmp_path: Path) -> None:
+    encoding = {"tags": {"style": "form", "explode": False}, "meta": {"style": "deepObject", "explode": True}}
+    media = "application/x-www-form-urlencoded"
+    payload = {"title": "a b&c", "tags": ["x,y", "z"], "meta": {"k": {"n": [1]}}}
+    plain = sent(contract_of(tmp_path, {media: {"schema": FIELDS}}), payload)
+    assert plain.content_type == media
+    assert parse_qsl(plain.body.decode()) == [
+        ("title", "a b&c"),
+        ("tags", "x,y"),
+        ("tags", "z"),
+        ("meta", '{"k":{"n":[1]}}'),
+    ]
+    styled = sent(contract_of(tmp_path, {media: {"schema": FIELDS, "encoding": encoding}}), payload)
+    assert styled.body == b"title=a+b%26c&tags=x%2Cy,z&meta%5Bk%5D%5Bn%5D%5B0%5D=1"
+
+
+def test_a_multipart_form_holds_files(tmp_path: Path) -> None:
+    encoding = {
+        "photo": {"contentType": "image/png, image/*"},
+        "meta": {"contentType": "application/vnd.x+json"},
+    }
+    contract = contract_of(tmp_path, {"multipart/form-data": {"schema": FIELDS, "encoding": encoding}})
+    named = {"$file": "AAH/", "filename": "späce cat.gif", "contentType": "image/gif"}
+    payload = {
+        "title": "t",
+        "tags": ["x", "y"],
+        "meta": {"a": 1},
+        "photo": named,
+        "more": ["AAAA", {"$file": "AQ=="}],
+    }
+    found = sent(contract, payload)
+    assert found.content_type == "multipart/form-data; boundary=boundary"
+    message = message_from_bytes(b"Content-Type: " + found.content_type.encode() + b"\r\n\r\n" + found.body)
+    listed: Any = message.get_payload()
+    assert [
+        (
+            part.get_param("name", header="Content-Disposition"),
+            part["Content-Type"],
+            part.get_payload(decode=True),
+        )
+        for part in listed
+    ] == [
+        ("title", None, b"t"),
+        ("tags", None, b"x"),
+        ("tags", None, b"y"),
+        ("meta", "application/vnd.x+json", b'{"a":1}'),
+        ("photo", "image/gif", b"\0\1\xff"),
+        ("more", "application/octet-stream", b"\0\0\0"),
+        ("more", "application/octet-stream", b"\1"),
+    ]
+    assert 'filename="späce cat.gif"'.encode() in found.body
+    plain = sent(contract, {"title": "t", "photo": "AAH/"}).body
+    assert b'name="photo"; filename="photo"\r\nContent-Type: image/png\r\n\r\n\0\1\xff\r\n' in plain
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"photo": "AA"}, "/photo"),
+        ({"photo": "AA=="}, ""),
+        ({"photo": "AAAAAAAA"}, "/photo"),  # six bytes, where three are the most
+        ({"photo": 1}, "/photo"),
+        ({"photo": {"$file": "A-_="}}, "/photo/$file"),
+        ({"photo": {"$file": 1}}, "/photo/$file"),
+        ({"photo": {"$file": "", "filename": 'a"b'}}, "/photo/filename"),
+        ({"photo": {"$file": "", "filename": "a\r\nb"}}, "/photo/filename"),
+        ({"photo": {"$file": "", "contentType": "text/html"}}, "/photo/contentType"),
+        ({"photo": {"$file": "", "contentType": "image/p ng"}}, "/photo/contentType"),
+        ({"photo": {"$file": "", "path": "/etc/passwd"}}, "/photo/path"),
+        ({"more": ["", "x"]}, "/more/1"),
+        ({"title": "much too long"}, "/title"),
+        ({"other": "AAAA"}, "/other"),
+        ({"meta": {"$file": "AAAA"}}, "/meta"),
+    ],
+)
+def test_what_is_no_file_is_refused_where_it_is(tmp_path: Path, fields: Any, pointer: str) -> None:
+    encoding = {"photo": {"contentType": "image/png"}}
+    contract = contract_of(tmp_path, {"multipart/form-data": {"schema": FIELDS, "encoding": encoding}})
+    assert refused(contract, {"title": "t", **fields}) == [pointer] * bool(pointer)
+    explicit = {"$body": {"title": "t", **fields}}
+    assert refused(contract, explicit) == [f"/$body{pointer}"] * bool(pointer)
+
+
+def test_a_row_is_refused_without_its_schema_being_looked_at(tmp_path: Path) -> None:
+    contract = contract_of(tmp_path, {"multipart/form-data": {"schema": FIELDS}})
+    operation = contract.operation("/x")
+    assert operation is not None
+    with pytest.raises(PartsRefused) as caught:
+        request_parts(operation, {"photo": "no base64"}, new_boundary=str)
+    assert [each.pointer for each in caught.value.violations] == ["/photo"]
+
+
+@pytest.mark.parametrize(
+    ("property_schema", "is_file"),
+    [
+        ({"type": "string", "contentMediaType": "application/octet-stream"}, True),  # as FastAPI has it
+        ({"anyOf": [FILE, {"type": "null"}]}, True),
+        ({"type": "string", "contentMediaType": "image/png", "contentEncoding": "base64"}, False),
+        ({"type": "string", "format": "byte"}, False),  # base64 on the wire, too
+        ({"type": "string", "contentMediaType": "text/plain"}, False),
+    ],
+)
+def test_what_the_schema_says_is_bytes_is_decoded(
+    tmp_path: Path, property_schema: Any, is_file: bool
+) -> None:
+    schema = {"type": "object", "properties": {"f": property_schema}}
+    contract = contract_of(tmp_path, {"multipart/form-data": {"schema": schema}}, "3.1.0")
+    assert (b"\r\n\r\n\0\0\0\r\n" in sent(contract, {"f": "AAAA"}).body) is is_file

@@ -1,0 +1,111 @@
+"""Swagger 2.0 documents are read as OpenAPI's are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.core.contract.small import load
+
+from sp00ky_core.contract import Contract, request_parts
+from sp00ky_core.errors import Violation
+
+DOCUMENT = """\
+swagger: "2.0"
+host: evil.test
+basePath: /v2
+consumes: [application/json]
+securityDefinitions:
+  key: {type: apiKey, in: header, name: X-Key}
+  user: {type: basic}
+security: [{key: []}]
+definitions:
+  Pet:
+    required: [name]
+    properties: {name: {type: string}, kind: {$ref: '#/definitions/Kind'}}
+    type: object
+  Kind: {enum: [cat, dog]}
+parameters:
+  Page: {in: query, name: page, type: integer, maximum: 9}
+paths:
+  /pets:
+    parameters: [{$ref: '#/parameters/Page'}]
+    post:
+      operationId: addPet
+      parameters:
+        - {in: body, name: anything, required: true, schema: {$ref: '#/definitions/Pet'}}
+    get:
+      security: [{user: []}]
+      parameters:
+        - {in: query, name: csv, type: array, items: {type: string}}
+        - {in: query, name: multi, type: array, items: {type: string}, collectionFormat: multi}
+        - {in: query, name: ssv, type: array, items: {type: string}, collectionFormat: ssv}
+        - {in: query, name: tsv, type: array, items: {type: string}, collectionFormat: tsv}
+        - {in: query, name: pipes, type: array, items: {type: string}, collectionFormat: pipes}
+  /pets/{id}:
+    post:
+      consumes: [multipart/form-data, application/x-www-form-urlencoded]
+      parameters:
+        - {in: path, name: id, required: true, type: integer}
+        - {in: formData, name: name, required: true, type: string, pattern: '^[a-z]+$'}
+        - {in: formData, name: tags, type: array, items: {type: string}}
+    put:
+      parameters:
+        - {in: path, name: id, required: true, type: integer}
+        - {in: formData, name: photo, type: file}
+  /odd:
+    post: {parameters: [{in: formData, name: odd, type: any}]}
+"""
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Contract:
+    (tmp_path / "swagger.yml").write_text(DOCUMENT)
+    return load(tmp_path / "swagger.yml")
+
+
+def test_bodies_and_parameters_are_checked(pets: Contract) -> None:
+    assert pets.violations("addPet", {"page": 2, "name": "x", "kind": "cat"}) == []
+    broken = {"page": 10, "name": 1, "kind": "cow"}
+    assert [each.pointer for each in pets.violations("/pets", broken)] == ["/kind", "/name", "/page"]
+    assert [each.pointer for each in pets.violations("/pets", {})] == ["/name"]
+    assert [each.pointer for each in pets.violations("/pets", {"$query": {}})] == ["/$body"]
+
+
+def test_lists_are_written_in_their_collection_format(pets: Contract) -> None:
+    operation = pets.operation("GET /pets")
+    assert operation is not None
+    payload = {name: ["a", "b"] for name in ("csv", "multi", "ssv", "tsv", "pipes")}
+    query = request_parts(operation, payload, new_boundary=str).query
+    assert query == "csv=a,b&multi=a&multi=b&ssv=a%20b&tsv=a%09b&pipes=a%7Cb"
+
+
+def test_form_data_is_a_form(pets: Contract) -> None:
+    operation = pets.operations["/pets/{id}"]
+    assert [body.format for body in operation.bodies] == ["multipart", "form"]
+    payload = {"$path": {"id": 1}, "$body": {"name": "a", "tags": ["x", "y"]}}
+    payload["$contentType"] = "application/x-www-form-urlencoded"
+    found = request_parts(operation, payload, new_boundary=str)
+    assert (found.path, found.body) == ("/pets/1", b"name=a&tags=x,y")
+    assert [each.pointer for each in pets.violations("/pets/{id}", {"id": "1", "name": "A"})] == [
+        "/id",
+        "/name",
+    ]
+    upload = pets.operations["PUT /pets/{id}"]
+    assert b"\r\n\r\n\0\0\0\r\n" in request_parts(upload, {"id": 1, "photo": "AAAA"}, new_boundary=str).body
+
+
+def test_what_is_wrong_is_said_with_its_place(pets: Contract) -> None:
+    (violation,) = pets.violations("/odd", {})
+    assert isinstance(violation, Violation)
+    assert "#/paths/~1odd/post/parameters/0/type" in violation.message
+
+
+def test_security_is_read(pets: Contract) -> None:
+    schemes = {name: each.security[0][0] for name, each in pets.operations.items() if each.security}
+    assert (schemes["/pets"].type, schemes["/pets"].place, schemes["/pets"].key) == (
+        "apiKey",
+        "header",
+        "X-Key",
+    )
+    assert (schemes["GET /pets"].type, schemes["GET /pets"].scheme) == ("http", "basic")

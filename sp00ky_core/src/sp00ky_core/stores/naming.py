@@ -67,11 +67,13 @@ class _Operations:
 
     def _spelled(self, conditions: F) -> F:
         """Return conditions with every spelling of the operation that they name."""
-        if conditions.path is None:
+        if conditions.paths is None:
             return conditions
         meant = [each for name, each in self._backends.items() if conditions.backend in {None, name}]
-        spellings = (text for each in meant for text in each.contract.spellings(conditions.path))
-        return attrs.evolve(conditions, spellings=tuple(dict.fromkeys(spellings)))
+        texts = (
+            text for each in meant for path in conditions.paths for text in each.contract.spellings(path)
+        )
+        return attrs.evolve(conditions, path=tuple(dict.fromkeys(texts)))
 
     async def get(self, job_id: str, **options: Any) -> Job:
         return self._named(await self._store.get(job_id, **options))
@@ -205,9 +207,9 @@ class _SharedTables(_Operations):
         table = self._backends[backend.table.backend]
         if not table.sharing:
             return [attrs.evolve(self._spelled(conditions), backend=backend.table.backend)]
-        paths = backend.contract.operations if conditions.path is None else [conditions.path]
+        paths = backend.contract.operations if conditions.paths is None else conditions.paths
         return [
-            attrs.evolve(of_table, path=path, spellings=backend.contract.spellings(path))
+            attrs.evolve(of_table, path=backend.contract.spellings(path))
             for path in paths
             if table.serving(path).name == name
         ]

@@ -68,9 +68,9 @@ def call(
 
     OPERATION is a path of the document, its method and path ("PUT /orders/{id}"), or an operationId.
 
-    PAYLOAD is JSON, @FILE, or - for standard input; or give --param and --body instead. With --wait the job is
-    printed when it has ended; where the store belongs to one process (an embedded database), this command then
-    delivers whatever is due until that.
+    PAYLOAD is JSON, @FILE, or - for standard input; or give --param and --body instead. With --wait the job
+    is printed when it has ended; where the store belongs to one process (an embedded database), this command
+    then delivers whatever is due until that.
     """
     has_parts = bool(parameters) or body is not None or content_type is not None
     if payload is not None and has_parts:

@@ -63,9 +63,9 @@ def perform_jobs(
 
     Args:
         outbox: where.
-        responses: by operation, in any spelling: the result of a success, an HTTP status, a ``Delivered`` or ``Undelivered``, a
-            function of the job that returns one of these, or a tuple of them, one for each attempt. One
-            that is left out succeeds without a result.
+        responses: by operation, in any spelling: the result of a success, an HTTP status, a ``Delivered`` or
+            ``Undelivered``, a function of the job that returns one of these, or a tuple of them, one for each
+            attempt. An operation that is left out succeeds without a result.
         connection: that of an open transaction. Its jobs, and the others that are pending, are performed in
             memory and returned as they would have ended; the database's rows stay as they are.
 

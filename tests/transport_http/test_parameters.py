@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox
+from sp00ky_core.config import Secret
 from sp00ky_core.contract import Body, Operation, Parameter
 from sp00ky_core.contract.operation import PLACES, Place
+from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import PayloadInvalid
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Undelivered
@@ -174,3 +177,61 @@ async def test_a_row_without_a_required_header_is_not_sent(
     assert error.name == "invalid_payload"
     assert error.reason == "/X-Tenant: it is missing"
     assert server.requests == []
+
+
+SECURED = """\
+openapi: 3.0.3
+components: {securitySchemes: {key: {type: apiKey, in: %s, name: X-Key}}}
+security: [{key: []}]
+paths:
+  /echo:
+    put:
+      parameters:
+        - {in: %s, name: X-Key, required: true, schema: {type: string}}
+        - {in: query, name: page, schema: {type: integer}}
+        - {in: cookie, name: lang, schema: {type: string}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "header", "value"),
+    [
+        ("header", "/echo?page=2", "x-key", "s3cr3t&key"),
+        ("query", "/echo?page=2&X-Key=s3cr3t%26key", "x-key", None),
+        ("cookie", "/echo?page=2", "cookie", "lang=a%20b; X-Key=s3cr3t%26key"),
+    ],
+)
+async def test_a_key_is_sent_where_the_document_has_it_and_no_payload_may(
+    tmp_path: Path, server: MisbehavingBackend, place: str, target: str, header: str, value: str | None
+) -> None:
+    (tmp_path / "openapi.yml").write_text(SECURED % (place, place))
+    auth = f"{{type: apiKey, in: {place}, name: X-Key, token: s3cr3t&key}}"
+    backend = f"{{spec: openapi.yml, baseUrl: '{server.url}', method: {{table: job}}, auth: {auth}}}"
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {backend}}}\nstore: memory://\n")
+    async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
+        contract = outbox.backends["api"].contract
+        assert unmet_security(contract.operations["/echo"], outbox.config.backends["api"]) is None
+        for payload in ({"X-Key": "theirs"}, {f"${place}": {"X-Key": "theirs"}}):
+            with pytest.raises(PayloadInvalid, match="filled from the backend's `auth`"):
+                await outbox.run("api", "PUT /echo", payload)
+        job = await outbox.run("api", "PUT /echo", {"page": 2, "lang": "a b"})
+        assert job.path == "/echo"
+        assert await ended(outbox, job.id) is JobStatus.SUCCESS
+        (forged,) = await outbox.store.add([NewJob(path="/echo", payload={"X-Key": "theirs"}, backend="api")])
+        assert await ended(outbox, forged.id) is JobStatus.FAILED
+        assert (await outbox.get(forged.id)).errors[0].name == "invalid_payload"
+    (request,) = server.requests
+    headers = {name.lower(): text for name, text in request.headers.items()}
+    assert (request.method, request.target, headers.get(header)) == ("PUT", target, value)
+    assert (request.body, headers.get("content-type")) == (b"", None)
+
+
+def test_a_user_and_a_password_are_sent_and_hidden() -> None:
+    attempt = attempt_for("http://api.test", "/t", token=None)
+    user, password = Secret("ghost"), Secret("b\xf6o-b\xf6o")
+    backend = attrs.evolve(attempt.backend, auth="basic", username=user, password=password)
+    builder = RequestBuilder(backend)
+    request = builder.build(attrs.evolve(attempt, backend=backend))
+    encoded = b64encode(f"ghost:{password.value}".encode()).decode()
+    assert headers_of(request)["Authorization"] == f"Basic {encoded}"
+    assert builder.redaction.text(f"{encoded} {password.value}") == "*** ***"

@@ -1,5 +1,6 @@
 """The signature of a request is one that the standard's own library accepts, with each of the secrets."""
 
+import hmac
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
@@ -43,3 +44,11 @@ def test_the_id_is_the_key_also_where_it_must_be_quoted() -> None:
     request = signed(datetime.now(UTC), job_id="job:\N{GHOST} 1")
     assert request.headers["webhook-id"] == request.headers["Idempotency-Key"] == "job:%F0%9F%91%BB%201"
     Webhook(OLD.value).verify(PAYLOAD, request.headers)
+
+
+def test_bytes_that_are_no_text_are_signed_too() -> None:
+    request = attrs.evolve(signed(datetime.now(UTC)), body=b"\0\xff")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    (first, _) = Signer((NEW, OLD)).signed(request, at).headers["webhook-signature"].split()
+    digest = hmac.digest(bytes([1]) * 32, f"job:1.{int(at.timestamp())}.".encode() + b"\0\xff", "sha256")
+    assert first == f"v1,{b64encode(digest).decode()}"

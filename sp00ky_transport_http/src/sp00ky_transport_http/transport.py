@@ -11,7 +11,7 @@ from functools import cache
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
+from sp00ky_core.outcome import CONNECT, PROTOCOL, Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
@@ -69,7 +69,7 @@ class HttpTransport:
                 fresh=attempt.last,
             )
             failure = await self._failure(target.engine, exchange, attempt.timeout)
-            return target.outcome(exchange, failure)
+            return target.outcome(exchange, failure, has_result=attempt.operation.has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
@@ -119,7 +119,7 @@ class _Target:
         self.origin = _origin(backend)
         self.signer = Signer(backend.signing_secrets) if backend.signing_secrets else None
 
-    def outcome(self, exchange: Exchange, failure: Exception | None) -> Outcome:
+    def outcome(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
         response = exchange.response
         if response is None:
@@ -129,6 +129,8 @@ class _Target:
             return undelivered_by(problem, self.builder.redaction)
         now = _ANY_TIME if response.is_delivered else datetime.now(UTC)
         limit = self.backend.max_response_bytes
+        if response.is_delivered and not has_result:
+            return Delivered(code=response.status)
         return outcome_of(response, self.builder.redaction, limit=limit, now=now)
 
 

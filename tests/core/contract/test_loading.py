@@ -182,3 +182,44 @@ YAML = st.lists(
 def test_any_yaml_is_read_or_refused(text: str) -> None:
     assert "\n" not in refusal(lambda: parse_yaml(text))
     assert "\n" not in refusal(lambda: parse_yaml(text, text_keys=True))
+
+
+NAMED = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/orders": {"get": {"operationId": "list"}, "post": {"operationId": "/orders/{id}"}, "trace": {}},
+        "/orders/{id}": {
+            "get": {"operationId": "get order"},
+            "put": {"operationId": "GET /orders"},
+            "delete": {"operationId": "twice"},
+        },
+        "/only": {"patch": {"operationId": "patch"}, "head": {"operationId": "twice"}},
+    },
+}
+
+
+def test_an_operation_has_three_spellings_that_are_looked_up_whole() -> None:
+    contract = load(json.dumps(NAMED))
+    assert contract is not None
+    assert {name: each.spellings for name, each in contract.operations.items()} == {
+        "/orders": ("/orders", "POST /orders"),
+        "GET /orders": ("GET /orders", "list"),
+        "GET /orders/{id}": ("GET /orders/{id}", "get order"),
+        "PUT /orders/{id}": ("PUT /orders/{id}",),
+        "DELETE /orders/{id}": ("DELETE /orders/{id}",),
+        "/only": ("/only", "PATCH /only", "patch"),
+        "HEAD /only": ("HEAD /only",),
+    }
+    for name, operation in contract.operations.items():
+        for text in operation.spellings:
+            assert (contract.name(text), contract.spellings(text)) == (name, operation.spellings)
+            assert contract.operation(text) is operation
+    for text, named in {
+        "/orders/{id}": ("'GET /orders/{id}'", "'PUT /orders/{id}'", "'DELETE /orders/{id}'"),
+        "twice": ("'DELETE /orders/{id}'", "'HEAD /only'"),
+    }.items():
+        assert contract.operation(text) is None
+        assert all(name in contract.why_not(text) for name in named)
+        assert (contract.name(text), contract.spellings(text)) == (text, (text,))
+    for text in ("get /orders", "GET  /orders", "TRACE /orders", "/orders/", "", "LIST"):
+        assert (contract.has(text), contract.operation(text), contract.why_not(text)) == (False, None, "")

@@ -91,6 +91,8 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
     stores: list[MemoryStore] = []
 
     async def make(script: Script = deliver_all, *plugged: object, **settings: Any) -> Bench:
+        if paths := settings.pop("document", None):
+            spec.write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
         api = BackendConfig(
             name="api",
             spec=spec,

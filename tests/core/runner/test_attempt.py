@@ -201,3 +201,30 @@ async def test_a_job_that_expires_between_claim_and_start_is_not_sent(make_bench
         done = await bench.ended(job)
     assert [each.name for each in done.errors] == ["expired"]
     assert bench.transport.attempts == []
+
+
+@pytest.mark.parametrize("check_rows", [False, True])
+async def test_a_row_that_breaks_the_contract_is_sent_unless_rows_are_checked(
+    make_bench, check_rows: bool
+) -> None:
+    body = {"content": {"application/json": {"schema": {"properties": {"n": {"type": "integer"}}}}}}
+    bench = await make_bench(check_rows=check_rows, document={"/n": {"put": {"requestBody": body}}})
+    named = [await bench.add(path, payload={"n": "text"}, max_retries=0) for path in ("/n", "PUT /n")]
+    async with bench.runner():
+        ended = [await bench.ended(job) for job in named]
+    if check_rows:
+        assert [(each.errors[0].name, each.errors[0].reason.split(":")[0]) for each in ended] == [
+            ("invalid_payload", "/n")
+        ] * 2
+    assert len(bench.transport.attempts) == (0 if check_rows else 2)
+
+
+@pytest.mark.parametrize("path", ["GET /nope", "noSuchOperation", "repos/get", "DELETE /spookify"])
+async def test_what_could_be_an_operation_of_a_newer_document_is_an_unknown_route(
+    make_bench, path: str
+) -> None:
+    bench = await make_bench()
+    job = await bench.add(path, max_retries=0)
+    async with bench.runner():
+        done = await bench.ended(job)
+    assert [(error.code, error.name) for error in done.errors] == [(0, "unknown_route")]

@@ -142,6 +142,19 @@ class HttpTransportConformance(SigningConformance):
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_payload", False)
         assert not server.requests
 
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS"])
+    async def test_sends_no_body_where_the_operation_has_none(
+        self, delivering: Transport, server: MisbehavingBackend, method: str
+    ) -> None:
+        attempt = attempt_for(server.url, "/json", method=method, payload={"more": 1})
+        operation = attrs.evolve(attempt.operation, bodies=())
+        outcome = await delivering.deliver(attrs.evolve(attempt, operation=operation))
+        (request,) = server.requests
+        assert (request.method, request.body) == (method, b"")
+        assert "content-type" not in request.headers
+        assert request.headers["idempotency-key"] == "job:018f4e2a"
+        assert result_of(outcome) == (None if method in {"HEAD", "OPTIONS"} else {"spooky": True})
+
     # --- what comes back ---
 
     @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ async def _sent(session: aiohttp.ClientSession, exchange: Exchange) -> aiohttp.C
             headers=request.headers,
             data=_data(request),
             allow_redirects=False,
+            skip_auto_headers=("Content-Type",),  # there is none where there is no body
             ssl=exchange.origin.tls or True,
             proxy=exchange.origin.proxy,
             read_bufsize=room(exchange.limit),  # so that aiohttp never holds back what was passed to it

@@ -47,7 +47,7 @@ def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -
         "/any": ("Mapping[str, Any]", True),
         "/body": ("BodyPayload", True),
         "/get": ("GetPayload", True),
-        "/in/{x}": ("Mapping[str, Any]", False),
+        "/in/{x}": ("InXPayload", False),
         "/needs": ("NeedsPayload", False),
         "/none": ("Mapping[str, Any]", True),
     }

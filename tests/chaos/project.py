@@ -98,7 +98,12 @@ def _limits_of(limit: Limit) -> str:
 
 
 def _write(folder: Path, paths: Iterable[str], blocks: Iterable[str], *, plugin: str) -> Path:
-    operation = {"post": {"responses": {"200": {"description": "done"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "done"}},
+        }
+    }
     document = {
         "openapi": "3.1.0",
         "info": {"title": "chaos", "version": "1"},

@@ -116,7 +116,12 @@ async def backend() -> AsyncIterator[MisbehavingBackend]:
 
 @pytest.fixture
 def config(tmp_path: Path, backend: MisbehavingBackend) -> Path:
-    operation = {"post": {"responses": {"200": {"description": "done"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "done"}},
+        }
+    }
     document = {
         "openapi": "3.1.0",
         "info": {"title": "isolation", "version": "1"},

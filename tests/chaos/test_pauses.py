@@ -56,7 +56,12 @@ async def backend() -> AsyncIterator[MisbehavingBackend]:
 async def outbox(
     request: pytest.FixtureRequest, tmp_path: Path, backend: MisbehavingBackend
 ) -> AsyncIterator[Outbox]:
-    operation = {"post": {"responses": {"200": {"description": "done"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "done"}},
+        }
+    }
     document = {
         "openapi": "3.1.0",
         "info": {"title": "pauses", "version": "1"},

@@ -49,7 +49,12 @@ def postgres() -> Iterator[str]:
 
 @asynccontextmanager
 async def project(folder: Path, store: str, url: str) -> AsyncIterator[Outbox]:
-    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "ok"}},
+        }
+    }
     info = {"title": "api", "version": "1"}
     (folder / "openapi.json").write_text(
         json.dumps({"openapi": "3.1.0", "info": info, "paths": {"/work": operation}})

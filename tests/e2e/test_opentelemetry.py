@@ -19,7 +19,14 @@ from sp00ky_transport_http import plugin as http
 
 
 def project(folder: Path, url: str) -> Path:
-    paths = {"/json": {"post": {"responses": {"200": {"description": "done"}}}}}
+    paths = {
+        "/json": {
+            "post": {
+                "requestBody": {"content": {"application/json": {}}},
+                "responses": {"200": {"description": "done"}},
+            }
+        }
+    }
     document = {"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": paths}
     (folder / "openapi.json").write_text(json.dumps(document))
     config = folder / "sp00ky.yml"

@@ -78,7 +78,10 @@ def project(tmp_path: Path, moody: str) -> Path:
     spec = {
         "openapi": "3.1.0",
         "info": {"title": "api", "version": "1"},
-        "paths": {path: {"post": {"responses": {}}} for path in ("/spookify", "/chat")},
+        "paths": {
+            path: {"post": {"requestBody": {"content": {"application/json": {}}}, "responses": {}}}
+            for path in ("/spookify", "/chat")
+        },
     }
     (tmp_path / "openapi.json").write_text(json.dumps(spec))
     backend = f"{{spec: openapi.json, baseUrl: '{moody}', method: {{table: job}}, retry: {{base: 0.01}}}}"

@@ -48,7 +48,12 @@ backends:
 
 
 def write_document(file: Path, *paths: str) -> None:
-    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "ok"}},
+        }
+    }
     info = {"title": "api", "version": "1"}
     file.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": dict.fromkeys(paths, operation)}))
 

@@ -27,7 +27,14 @@ backends:
 SPEC = {
     "openapi": "3.1.0",
     "info": {"title": "api", "version": "1"},
-    "paths": {"/spookify": {"post": {"responses": {"200": {"description": "done"}}}}},
+    "paths": {
+        "/spookify": {
+            "post": {
+                "requestBody": {"content": {"application/json": {}}},
+                "responses": {"200": {"description": "done"}},
+            }
+        }
+    },
 }
 HASTY = RunnerOptions(grace=5, poll=0.1, beat_interval=0.05, reclaim_after=0.1, dead_after=30)
 CREATE = "CREATE job:{key} SET path = '/spookify', payload = '{{}}', assigned_to = thread:a"

@@ -88,6 +88,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
 class _Prepared:
     operation: Operation
     template: Template | None  # where nothing but the body depends on the payload
+    has_body: bool
 
 
 class RequestBuilder:
@@ -140,7 +141,7 @@ class RequestBuilder:
         if attempt.headers:
             added = _untraced(own, attempt.headers)
             template = self._template(operation, _fixed_parts(operation), added)
-        return Request(template=template, own=own, body=body if operation.bodies else b"")
+        return Request(template=template, own=own, body=body if prepared.has_body else b"")
 
     def _prepare(self, operation: Operation) -> _Prepared:
         if problem := path_problem(operation.path):
@@ -148,7 +149,7 @@ class RequestBuilder:
         is_empty = not (operation.parameters or operation.bodies or operation.credentials)
         is_fixed = operation.is_plain or is_empty
         template = self._template(operation, _fixed_parts(operation)) if is_fixed else None
-        prepared = _Prepared(operation=operation, template=template)
+        prepared = _Prepared(operation=operation, template=template, has_body=bool(operation.bodies))
         self._operations[operation.name] = prepared
         return prepared
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +87,14 @@ def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: An
 def test_a_new_embedded_database_is_ready_without_a_word(project: Path, sp00ky: Any) -> None:
     assert sp00ky("jobs", "list", "--json").json == {"jobs": [], "next": None}
     assert sp00ky("check").code == 0
+
+
+def test_jobs_that_wait_for_a_path_that_gained_a_post_are_named(migrated: Path, sp00ky: Any) -> None:
+    file = migrated / "openapi.json"
+    file.write_text(json.dumps({"openapi": "3.1.0", "paths": {"/orders": {"put": {}}}}))
+    sp00ky("call", "api", "PUT /orders")
+    subjects = [finding["subject"] for finding in sp00ky("check", "--json").json["findings"]]
+    file.write_text(json.dumps({"openapi": "3.1.0", "paths": {"/orders": {"put": {}, "post": {}}}}))
+    os.utime(file, (time.time() + 60,) * 2)
+    findings = sp00ky("check", "--json").json["findings"]
+    assert [finding["subject"] for finding in findings] == [*subjects, "backend api, /orders"]

@@ -237,3 +237,15 @@ def test_what_the_schema_says_is_bytes_is_decoded(
     schema = {"type": "object", "properties": {"f": property_schema}}
     contract = contract_of(tmp_path, {"multipart/form-data": {"schema": schema}}, "3.1.0")
     assert (b"\r\n\r\n\0\0\0\r\n" in sent(contract, {"f": "AAAA"}).body) is is_file
+
+
+@pytest.mark.parametrize(
+    "media", ["application/json", "multipart/form-data", "application/x-www-form-urlencoded"]
+)
+@pytest.mark.parametrize("fields", [{"a": "\ud800"}, {"\ud800": "a"}])
+def test_a_lone_surrogate_of_a_row_is_refused(tmp_path: Path, media: str, fields: dict[str, str]) -> None:
+    contract = contract_of(tmp_path, {media: {"schema": {"type": "object"}}})
+    operation = contract.operation("/x")
+    assert operation is not None
+    with pytest.raises(PartsRefused):
+        request_parts(operation, {"$body": fields}, new_boundary=str)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 import attrs
 import click
@@ -14,8 +15,11 @@ from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.config import unready
 from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import AdapterMissing, install_hint
+from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.ports import Finding
+from sp00ky_core.ports import Finding, JobQuery
+
+_MOST_WAITING = 1_000  # jobs that are looked at, the newest
 
 
 @command(short_help="Look for what would stop jobs, or harm them.")
@@ -54,6 +58,8 @@ async def _check(
         findings += _route_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
             findings += [*await outbox.store.check(), *await outbox.schedules.check()]
+            if not any(finding.stops_jobs for finding in findings):
+                findings += [finding async for finding in _waiting_findings(outbox)]
         return findings, [*_operations(outbox)]
     finally:
         await outbox.store.close()
@@ -132,6 +138,25 @@ def _security_findings(name: str, backend: Backend, *, verbose: bool) -> Iterato
             "its answer may be 401 or 403",
             "write that under `auth`, unless a plugin adds it",
         )
+
+
+async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
+    """Yield what waits for a path that may have meant another method when it was written."""
+    for name, backend in outbox.backends.items():
+        operations = backend.contract.operations.values()
+        others = {operation.path for operation in operations if operation.name != operation.path}
+        unclear = {each.name for each in operations if each.method == "POST" and each.path in others}
+        if not unclear:
+            continue
+        changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
+        query = JobQuery(backend=name, status=JobStatus.PENDING, until=changed, limit=_MOST_WAITING)
+        for path in sorted(unclear.intersection(job.path for job in await outbox.store.find(query))):
+            yield Finding.warning(
+                f"backend {name}, {path}",
+                f"jobs wait that are older than {backend.config.spec.name}, whose path has POST and others",
+                "they are POSTed, whatever the path meant when they were written",
+                "nothing if it had POST then; else kill them, and call them by method and path",
+            )
 
 
 def _operations(outbox: Outbox) -> Iterator[Mapping[str, str]]:

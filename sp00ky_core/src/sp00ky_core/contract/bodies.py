@@ -90,11 +90,18 @@ def _field(value: Any) -> str:
 
 
 _WRITERS: Mapping[str, Callable[[Body, Any], bytes]] = {
-    "json": lambda _, value: encode(value),
+    "json": lambda _, value: _json(value),
     "text": lambda _, value: scalar(value).encode(),
     "binary": lambda _, value: _decoded(value),
     "form": _form,
 }
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return encode(value)
+    except ValueError as error:  # a lone surrogate, which JSON may hold as an escape
+        raise Unwritable(f"it can't be written as JSON: {type(error).__name__}") from None
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -114,13 +121,13 @@ def _multipart(body: Body, value: Mapping[str, Any], boundary: bytes) -> Iterato
     for name, held in value.items():
         with at(name):
             for part in _parts(body, name, held):
-                head = "".join(_head(name, part)).encode(errors="surrogatepass")
+                head = "".join(_head(name, part)).encode()
                 yield b"--%b\r\n%b\r\n%b\r\n" % (boundary, head, part.content)
     yield b"--%b--\r\n" % boundary
 
 
 def _head(name: str, part: _Part) -> Iterator[str]:
-    shown = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+    shown = scalar(name).replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     filename = "" if part.filename is None else f'; filename="{part.filename}"'
     yield f'Content-Disposition: form-data; name="{shown}"{filename}\r\n'
     if part.content_type is not None:

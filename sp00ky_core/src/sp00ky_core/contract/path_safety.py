@@ -88,7 +88,7 @@ def segment_problem(value: object) -> str | None:
         return "it becomes a part of the path, so it must be text, a number or a boolean"
     if not value:
         return "it becomes a part of the path, so it must not be empty"
-    if any("\ud800" <= mark <= "\udfff" for mark in value):
+    if not value.isascii() and any("\ud800" <= mark <= "\udfff" for mark in value):
         return "it becomes a part of the path, so it must not hold a lone surrogate"
     if climbs(value):
         return "it becomes a part of the path, so it must not be or contain the segments '.' or '..'"
@@ -100,6 +100,8 @@ def climbs(text: str) -> bool:
 
     A backslash counts as ``/``, and what follows ``;`` in a segment is left out, as some servers do.
     """
+    if "." not in text and "%" not in text:
+        return False
     for _ in range(_DEEPEST_ENCODING):
         if any(segment.split(";", 1)[0] in {".", ".."} for segment in re.split(r"[/\\]", text)):
             return True

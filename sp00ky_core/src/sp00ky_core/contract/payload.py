@@ -129,7 +129,13 @@ def compiled(
     needed = list(kinds)
     each = [_schema(operation, body, schemas) for operation, body in needed]
     nodes = [node for operation, body in needed for node in _nodes(operation, *([body] if body else []))]
-    schema = schemas.bundle(each[0] if len(each) == 1 else {"anyOf": each}, nodes)
+    return _validator(each[0] if len(each) == 1 else {"anyOf": each}, nodes, schemas)
+
+
+def _validator(
+    schema: Mapping[str, Any], nodes: Iterable[Node], schemas: Schemas
+) -> jsonschema_rs.Draft202012Validator:
+    schema = schemas.bundle(schema, nodes)
     try:
         return jsonschema_rs.Draft202012Validator(
             schema, validate_formats=True, formats=FORMATS, mask="the value"
@@ -152,29 +158,33 @@ class PayloadCheck:
     def __init__(self, operation: Operation, schemas: Schemas) -> None:
         self.operation = operation
         self._schemas = schemas
-        _, first = first_kind(operation)
-        self._validators = {first and first.media_type: compiled([(operation, first)], schemas)}
+        self._validators: dict[str | None, jsonschema_rs.Draft202012Validator] = {}
         self._is_plain = operation.is_plain
-        self._is_valid = next(iter(self._validators.values())).is_valid
+        body = first_kind(operation)[1]
+        if self._is_plain and body is not None:
+            schema = schemas.reference(body.schema) if body.schema else {}
+            self._is_valid_body = _validator(schema, _nodes(operation, body), schemas).is_valid
+        else:
+            self._validator(body)
 
     def violations(self, payload: Mapping[str, Any]) -> list[Violation]:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
         try:
             payload = payload if isinstance(payload, dict) else dict(payload)
-            if self._is_plain and RESERVED.isdisjoint(payload) and self._is_valid({"body": payload}):
+            if self._is_plain and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
                 return []
-            found = list(self._found(payload))
+            found = self._found(payload)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
 
-    def _found(self, payload: dict[str, Any]) -> Iterator[Violation]:
+    def _found(self, payload: dict[str, Any]) -> list[Violation]:
         parts = split(self.operation, payload)
-        found = [*parts.problems, *self._invalid(parts)]
-        yield from islice(found, _MOST_VIOLATIONS)
+        found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
         if not self._is_plain:
             known = {violation.pointer for violation in found}
-            yield from (each for each in self._unwritable(parts) if each.pointer not in known)
+            found += [each for each in self._unwritable(parts) if each.pointer not in known]
+        return found
 
     def _invalid(self, parts: Split) -> Iterator[Violation]:
         """Yield what the schemas of the parts don't allow."""
@@ -194,7 +204,7 @@ class PayloadCheck:
                 )
 
     def _validator(self, body: Body | None) -> jsonschema_rs.Draft202012Validator:
-        key = body and body.media_type
+        key = None if body is None else body.media_type
         if key not in self._validators:
             self._validators[key] = compiled([(self.operation, body)], self._schemas)
         return self._validators[key]

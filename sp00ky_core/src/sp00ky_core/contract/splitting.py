@@ -21,7 +21,7 @@ ABSENT: Any = object()
 
 _FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
 _LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
-_MARKS = (b'"$', b'"\\u0024')
+_MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 
 
 @attrs.define(kw_only=True)
@@ -60,7 +60,7 @@ class Split:
 
 def may_be_explicit(payload_json: bytes) -> bool:
     """Whether a payload could be of the explicit form, by what its JSON looks like; quick."""
-    return _MARKS[0] in payload_json or _MARKS[1] in payload_json
+    return _MARK in payload_json or _ESCAPED_MARK in payload_json
 
 
 def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:
@@ -76,7 +76,7 @@ def split(operation: Operation, payload: Mapping[str, Any]) -> Split:
 
 
 def _flat(operation: Operation, payload: Mapping[str, Any]) -> Split:
-    values: dict[str, dict[str, Any]] = {place: {} for place in PLACES}
+    values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
     for parameter in operation.parameters:
         if parameter.name in payload:
             values[parameter.place][parameter.name] = payload[parameter.name]

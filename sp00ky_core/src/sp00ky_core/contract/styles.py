@@ -65,6 +65,8 @@ def scalar(value: object, *steps: Step) -> str:
         if value.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in value):
             return value
         raise Unwritable("it has a lone surrogate", steps)
+    if type(value) is int:
+        return str(value)
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return json.dumps(value)
     raise Unwritable(_SCALAR, steps)
@@ -77,7 +79,7 @@ def json_text(value: object) -> str:
 
 def query_text(text: str) -> str:
     """Return a text as a query and a form have it."""
-    return quote_plus(scalar(text))
+    return text if _is_plain(text) else quote_plus(scalar(text))
 
 
 def reserved_text(text: str) -> str:
@@ -91,13 +93,17 @@ def _plain(text: str) -> str:
 
 def _whole(text: str) -> str:
     """Escape all that is reserved."""
-    return quote(text, safe="")
+    return text if _is_plain(text) else quote(text, safe="")
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isalnum()
 
 
 def segment(parameter: Parameter, value: object) -> str | None:
     """Return what a path has for a parameter; None: there is nothing to write. Raises ``Unwritable``."""
     text = _written(parameter, value, _whole)
-    if text is not None and (problem := segment_problem(unquote(text))):
+    if text is not None and not _is_plain(text) and (problem := segment_problem(unquote(text))):
         raise Unwritable(problem)
     return text
 
@@ -151,6 +157,9 @@ def pairs(
         for key, text in _deep(name, value, ()):
             yield key, escape(text)
         return
+    if isinstance(value, str | int):
+        yield name, escape(scalar(value))
+        return
     items = _items(value)
     if explode and isinstance(value, dict):
         yield from ((key, escape(text)) for key, text in items)
@@ -191,6 +200,8 @@ def _written(parameter: Parameter, value: object, escape: Escape) -> str | None:
     if parameter.content_type is not None:
         text = _content(parameter, value)
         return None if text is None else escape(text)
+    if parameter.style == "simple" and isinstance(value, str | int):
+        return escape(scalar(value))
     items = _items(value)
     if not items:
         return None

@@ -54,12 +54,11 @@ def check_job(backend: Backend, new_job: NewJob) -> NewJob:
         PayloadInvalid: it breaks the contract; every violation is listed.
         UnknownStrategy: it isn't registered.
     """
-    _check_contract(backend, new_job)
-    return check_options(backend, new_job)
+    return check_options(backend, new_job, _check_contract(backend, new_job))
 
 
-def check_options(backend: Backend, new_job: NewJob) -> NewJob:
-    """Check a new job's options, whatever its payload is, and address it to this backend.
+def check_options(backend: Backend, new_job: NewJob, name: str | None = None) -> NewJob:
+    """Check a new job's options, whatever its payload is, and address it to the operation ``name``.
 
     Raises:
         UnknownStrategy: it isn't registered.
@@ -67,7 +66,7 @@ def check_options(backend: Backend, new_job: NewJob) -> NewJob:
     retry = backend.config.retry
     new_job = new_job.for_backend(
         backend.name,
-        path=backend.contract.name(new_job.path),
+        path=backend.contract.name(new_job.path) if name is None else name,
         max_retries=retry.max_retries,
         retry_strategy=retry.strategy,
     )
@@ -88,7 +87,7 @@ def _callers_level() -> int:
     return level
 
 
-def _check_contract(backend: Backend, new_job: NewJob) -> None:
+def _check_contract(backend: Backend, new_job: NewJob) -> str:
     contract, path = backend.contract, new_job.path
     check = contract.check(path)
     if check is None:
@@ -98,6 +97,7 @@ def _check_contract(backend: Backend, new_job: NewJob) -> None:
         raise PayloadTooLarge(size=size, limit=limit)
     if violations := check.violations(_decoded(new_job)):
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
+    return check.operation.name
 
 
 def unknown_route(backend: Backend, path: str) -> UnknownRoute:

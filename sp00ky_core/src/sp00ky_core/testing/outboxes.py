@@ -92,7 +92,12 @@ def outbox_over(
         settings: of every backend, by their names in ``BackendConfig``.
     """
     spec = folder / "openapi.json"
-    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
+    operation = {
+        "post": {
+            "requestBody": {"content": {"application/json": {}}},
+            "responses": {"200": {"description": "ok"}},
+        }
+    }
     info = {"title": "api", "version": "1"}
     spec.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": dict.fromkeys(paths, operation)}))
     fields: dict[str, Any] = {"spec": spec, "base_url": "http://127.0.0.1:1"} | settings

@@ -29,6 +29,7 @@ from sp00ky_core.errors import (
 )
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.plugin import MemoryStore
 
 SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
 BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 900000}"
@@ -201,7 +202,7 @@ async def test_an_option_that_cannot_be_is_named(outbox: Outbox, option: str, va
 def lacking(outbox: Outbox, monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
     """Let the store be one that lacks them."""
     lesser = attrs.evolve(outbox.store.capabilities, **capabilities)
-    monkeypatch.setattr(type(outbox.store), "capabilities", lesser)
+    monkeypatch.setattr(MemoryStore, "capabilities", lesser)
 
 
 async def test_a_store_without_order_takes_no_key(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:

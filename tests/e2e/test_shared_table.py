@@ -115,7 +115,7 @@ async def test_callers_see_each_backends_own_jobs(config: Path) -> None:
 
 
 async def test_pages_of_one_backend_are_full(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.shared_tables.PAGE", 2)
+    monkeypatch.setattr("sp00ky_core.stores.naming.PAGE", 2)
     async with Outbox.open(config) as outbox:
         await outbox.store.migrate()
         for _ in range(3):

@@ -31,7 +31,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.scheduler.operators import ScheduleOperators
-from sp00ky_core.stores.shared_tables import with_shared_tables
+from sp00ky_core.stores.naming import naming
 
 __all__ = ["Outbox", "TimeoutIgnored"]
 
@@ -46,7 +46,7 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
     ) -> None:
         self.config = config
-        self._loop_store = LoopStore(with_shared_tables(store, backends))
+        self._loop_store = LoopStore(naming(store, backends))
         self.plugins = plugins
         self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()

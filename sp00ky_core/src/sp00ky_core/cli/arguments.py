@@ -1,13 +1,11 @@
-"""Read what commands are given: durations, instants, payloads, numbers of workers, who does it and why."""
+"""Read what commands are given: durations, instants, numbers of workers, who does it and why."""
 
 from __future__ import annotations
 
 import getpass
 import math
 import os
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +13,8 @@ import click
 from sp00ky_core.cli.context import Command, with_options
 from sp00ky_core.config import find_config, load_config
 from sp00ky_core.config.values import duration
-from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import PayloadNotJson, Sp00kyError
+from sp00ky_core.contract import load_contract
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job_options import MAX_DELAY
 from sp00ky_health import address_of
 
@@ -92,27 +90,6 @@ LATER = _Instant("a time from now", +1)
 """A duration is so long from now."""
 
 
-def read_payload(payload: str) -> Any:
-    """Parse the JSON that an argument stands for.
-
-    Raises:
-        click.UsageError: the file can't be read.
-        PayloadNotJson: it holds no JSON, or an object with a key twice.
-    """
-    try:
-        if payload == "-":
-            return decode(sys.stdin.buffer.read(), unique_keys=True)
-        if payload.startswith("@"):
-            return decode(Path(payload[1:]).read_bytes(), unique_keys=True)
-        return decode(payload, unique_keys=True)
-    except OSError as error:
-        raise click.UsageError(f"PAYLOAD {payload}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PayloadNotJson(problem="it is not UTF-8; save it as UTF-8") from error
-    except ValueError as error:
-        raise PayloadNotJson(problem=str(error)) from error
-
-
 MOST = 1_000
 
 
@@ -178,3 +155,14 @@ def backend_names(_: click.Context, __: click.Parameter, incomplete: str) -> lis
     except Sp00kyError:
         return []
     return [name for name in config.backends if name.startswith(incomplete)]
+
+
+def operation_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of an operation of the backend that was given before."""
+    try:
+        config = load_config(find_config()).backends[context.params["backend"]]
+        contract = load_contract(config, ref_roots=config.ref_roots)
+    except (Sp00kyError, KeyError):
+        return []
+    texts = (text for operation in contract.operations.values() for text in operation.spellings)
+    return [text for text in texts if text.startswith(incomplete)]

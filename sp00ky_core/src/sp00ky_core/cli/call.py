@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import click
 
-from sp00ky_core.cli.arguments import DURATION, LATER, backend_names, read_payload
+from sp00ky_core.cli.arguments import DURATION, LATER, backend_names, operation_names
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.errors import say
+from sp00ky_core.cli.payload import payload_of, read_payload
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.logs import set_level
@@ -28,8 +29,13 @@ LONG = 10.0
 
 @command()
 @click.argument("backend", shell_complete=backend_names)
-@click.argument("path")
-@click.argument("payload", default="{}")
+@click.argument("path", metavar="OPERATION", shell_complete=operation_names)
+@click.argument("payload", required=False)
+@click.option(
+    "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter; repeat for more."
+)
+@click.option("--body", metavar="BODY", help="The body: JSON, text or bytes, @FILE, or - for standard input.")
+@click.option("--content-type", metavar="TYPE", help="Of the body, where the operation takes several.")
 @click.option("--assigned-to", metavar="RECORD", help="The record that the job belongs to: thread:abc.")
 @click.option("--max-retries", type=int, help="Attempts after the first; by default the backend's.")
 @click.option("--retry-strategy", help="linear, exponential, ...; by default the backend's.")
@@ -50,33 +56,55 @@ def call(
     *,
     backend: str,
     path: str,
-    payload: str,
+    payload: str | None,
+    parameters: tuple[str, ...],
+    body: str | None,
+    content_type: str | None,
     wait: bool,
     json_wanted: bool,
     **options: Any,
 ) -> None:
-    """Enqueue a call of BACKEND's PATH and print the job's id.
+    """Enqueue a call of BACKEND's OPERATION and print the job's id.
 
-    PAYLOAD is JSON, @FILE, or - for standard input. With --wait the job is printed when it has ended; where
-    the store belongs to one process (an embedded database), this command then delivers whatever is due until
-    that.
+    OPERATION is a path of the document, its method and path ("PUT /orders/{id}"), or an operationId.
+
+    PAYLOAD is JSON, @FILE, or - for standard input; or give --param and --body instead. With --wait the job
+    is printed when it has ended; where the store belongs to one process (an embedded database), this command
+    then delivers whatever is due until that.
     """
-    document = read_payload(payload)
-    job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
+    has_parts = bool(parameters) or body is not None or content_type is not None
+    if payload is not None and has_parts:
+        raise click.UsageError("give PAYLOAD, or --param, --body and --content-type, not both")
+    document = {} if payload is None else read_payload(payload)
+
+    def made(outbox: Outbox) -> Any:
+        operation = outbox.backends.named(backend).contract.operation(path)
+        if not has_parts or operation is None:  # the enqueue says what is wrong with the operation
+            return document
+        return payload_of(operation, parameters, body, content_type)
+
+    job = run_async(_call(settings, backend, path, made, wait=wait, options=options))
     show_job(job, json_wanted=json_wanted, whole=wait)
     context.exit(wait and job.status is not JobStatus.SUCCESS)
 
 
 async def _call(
-    settings: Settings, backend: str, path: str, payload: Any, *, wait: bool, options: dict[str, Any]
+    settings: Settings,
+    backend: str,
+    path: str,
+    payload: Callable[[Outbox], Any],
+    *,
+    wait: bool,
+    options: dict[str, Any],
 ) -> Job:
     outbox = settings.outbox()
+    document = payload(outbox)
     runs_here = wait and not outbox.store.capabilities.shared
     runner = (
         outbox.runner(RunnerOptions(grace=GRACE)) if runs_here else None
     )  # before anything is written: is a transport installed?
     async with outbox:
-        job = await outbox.run(backend, path, payload, **options)
+        job = await outbox.run(backend, path, document, **options)
         if wait:
             return await _ended(outbox, job, runner)
         if not outbox.store.capabilities.durable:

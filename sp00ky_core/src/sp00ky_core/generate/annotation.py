@@ -99,18 +99,22 @@ class Annotations:
         values = [schema["const"]] if "const" in schema else schema.get("enum")
         return literal(values) if isinstance(values, list) and values else None
 
-    def _reference(self, schema: Mapping[str, Any], _name: str, depth: int) -> str | None:
+    def _reference(self, schema: Mapping[str, Any], name: str, depth: int) -> str | None:
         schema = _alone(schema)
         if "$ref" not in schema or {"properties", "allOf", "oneOf", "anyOf"} & schema.keys():
             return None
         key = schema["$ref"].rpartition("/")[2]
         if key not in self._known:
             self._known[key] = ANY  # an alias that contains itself
-            self._known[key] = self._defined(referred(schema, self._definitions), self._title(key), depth)
+            self._known[key] = self._defined(
+                referred(schema, self._definitions), self._title(key, name), depth
+            )
         return self._known[key]
 
-    def _title(self, key: str) -> str:
+    def _title(self, key: str, name: str) -> str:
         steps = [each for each in self._places.get(key, "").split("/") if each not in {"#", "schema"}]
+        if "responses" in steps and "components" not in steps:
+            return class_name(name)
         return class_name(steps[-1] if "components" in steps else " ".join(steps[-3:]))
 
     def _defined(self, schema: Any, name: str, depth: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
 
 from sp00ky_core.backend import Backends
 from sp00ky_core.errors import ModuleOutdated, OptionInvalid
@@ -12,9 +12,23 @@ from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.sync import SyncOutbox
 
-__all__ = ["Calls", "SyncCalls", "TypedCalls", "check_documents"]
+__all__ = ["Calls", "JobOf", "Result", "SyncCalls", "TypedCalls", "check_documents"]
 
 AnyOutbox = TypeVar("AnyOutbox", Outbox, SyncOutbox)
+Result = TypeVar("Result")
+"""What a job's backend answers with."""
+
+if TYPE_CHECKING:
+
+    class JobOf(Job, Generic[Result]):
+        """A job whose result has a type; at run time it is a ``Job``."""
+
+        @property
+        def result(self) -> Result | None:
+            """The backend's answer, parsed; None where there is none yet, or it was no JSON or too long."""
+
+else:
+    JobOf = Job
 
 
 class Calls:
@@ -24,8 +38,10 @@ class Calls:
         self._outbox = outbox
         self._backend = backend
 
-    async def _run(self, path: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Job:
-        return await self._outbox.run(self._backend, path, payload, **options)
+    async def _run(
+        self, path: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]
+    ) -> JobOf[Any]:
+        return cast("JobOf[Any]", await self._outbox.run(self._backend, path, payload, **options))
 
 
 class SyncCalls:
@@ -35,8 +51,8 @@ class SyncCalls:
         self._outbox = outbox
         self._backend = backend
 
-    def _run(self, path: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]) -> Job:
-        return self._outbox.run(self._backend, path, payload, **options)
+    def _run(self, path: str, payload: Mapping[str, Any] | None, options: Mapping[str, Any]) -> JobOf[Any]:
+        return cast("JobOf[Any]", self._outbox.run(self._backend, path, payload, **options))
 
 
 class TypedCalls(Generic[AnyOutbox]):

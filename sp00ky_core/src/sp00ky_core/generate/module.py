@@ -27,10 +27,10 @@ from __future__ import annotations
 IMPORTS: Mapping[str, tuple[str, ...]] = {
     "collections.abc": ("Mapping", "Sequence"),
     "datetime": ("date", "datetime"),
-    "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "Unpack", "overload"),
+    "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "Unpack", "cast", "overload"),
     "uuid": ("UUID",),
-    "sp00ky_core": ("CallerConnection", "CommonJobOptions", "Job", "Outbox"),
-    "sp00ky_core.generate": ("Calls", "SyncCalls", "TypedCalls", "check_documents"),
+    "sp00ky_core": ("CallerConnection", "CommonJobOptions", "Outbox"),
+    "sp00ky_core.generate": ("Calls", "JobOf", "Result", "SyncCalls", "TypedCalls", "check_documents"),
     "sp00ky_core.sync": ("SyncOutbox",),
 }
 """What a module may need."""
@@ -95,7 +95,7 @@ class _Backend:
 def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> str:
     """Return the module's text: the same for the same documents, backends and strategies."""
     names = Names((*OWN, *chain(*IMPORTS.values()), *dir(builtins)))
-    attributes = Names({"outbox", "run"}, separator="_")
+    attributes = Names({"outbox", "run", "wait"}, separator="_")
     described, statements = [], []
     for name, backend in backends.items():
         stem = names.stem(class_name(name), *(f"{kind.prefix}{{}}Calls" for kind in _KINDS))
@@ -138,8 +138,8 @@ def _calls_class(kind: _Kind, backend: _Backend) -> str:
 
 def _method(kind: _Kind, call: Call) -> str:
     return (
-        f"    {kind.define} {call.name}(self, {_payload(call)}, **options: Unpack[{kind.options}]) -> Job:\n"
-        f"        {f'Enqueue {call.method} {call.path}.'!a}\n"
+        f"    {kind.define} {call.name}(self, {_payload(call)}, **options: Unpack[{kind.options}]) "
+        f"-> JobOf[{call.result}]:\n        {f'Enqueue {call.title}.'!a}\n"
         f"        return {kind.wait}self._run({call.path!a}, payload, options)\n"
     )
 
@@ -159,26 +159,32 @@ def _outbox_class(kind: _Kind, backends: Sequence[_Backend]) -> str:
         f"    def __init__(self, outbox: {kind.outbox}) -> None:\n"
         f"        super().__init__(outbox)\n"
         f"        check_documents({kind.documented}, __file__, DOCUMENTS)\n"
-        f"{made}\n{_run(kind, backends)}"
+        f"{made}\n{_run(kind, backends)}\n"
+        f"    {kind.define} wait(self, job: JobOf[Result], *, timeout: float | None = None) "
+        f"-> JobOf[Result]:\n"
+        f"        'Return a job once it has ended.'\n"
+        f"        return cast('JobOf[Result]', {kind.wait}self.outbox.wait(job.id, timeout=timeout))\n"
     )
 
 
 def _run(kind: _Kind, backends: Sequence[_Backend]) -> str:
     """Return ``run`` with its overloads: one for each type of payload; there is none without a second."""
-    grouped: dict[tuple[str, str], list[str]] = {}
+    grouped: dict[tuple[str, str, str], list[str]] = {}
     for backend in backends:
         for call in backend.calls:
-            grouped.setdefault((backend.name, _payload(call)), []).append(ascii(call.path))
+            grouped.setdefault((backend.name, _payload(call), call.result), []).append(ascii(call.path))
     signatures = [
         f"self, backend: Literal[{name!a}], path: Literal[{', '.join(paths)}], {payload}, "
-        f"**options: Unpack[{kind.options}]"
-        for (name, payload), paths in grouped.items()
+        f"**options: Unpack[{kind.options}]) -> JobOf[{result}]:"
+        for (name, payload, result), paths in grouped.items()
     ]
-    body = f"        return {kind.wait}self.outbox.run(backend, path, payload, **options)\n"
+    body = (
+        f"        return cast('JobOf[Any]', {kind.wait}self.outbox.run(backend, path, payload, **options))\n"
+    )
     doc = "        'Enqueue one call of a backend.'\n"
     if len(signatures) == 1:
         body = body.replace("**options", "**dict[str, Any](options)")
-        return f"    {kind.define} run({signatures[0]}) -> Job:\n{doc}{body}"
-    overloads = "".join(f"    @overload\n    {kind.define} run({each}) -> Job: ...\n" for each in signatures)
+        return f"    {kind.define} run({signatures[0]}\n{doc}{body}"
+    overloads = "".join(f"    @overload\n    {kind.define} run({each} ...\n" for each in signatures)
     general = "self, backend: str, path: str, payload: Any = None, **options: Any"
-    return f"{overloads}    {kind.define} run({general}) -> Job:\n{doc}{body}"
+    return f"{overloads}    {kind.define} run({general}) -> JobOf[Any]:\n{doc}{body}"

@@ -1,13 +1,15 @@
-"""Name the calls of a backend, and type their payloads."""
+"""Name the calls of a backend, and type their payloads and results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 
+from sp00ky_core.contract.operation import PLACES, Parameter
 from sp00ky_core.contract.payload import PayloadSchema, PayloadSchemas
-from sp00ky_core.generate.annotation import ANY_OBJECT, Annotations
+from sp00ky_core.generate.annotation import ANY_OBJECT, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
 from sp00ky_core.generate.shapes import Shape, Shapes
 from sp00ky_core.job_options import is_plain_text
@@ -19,17 +21,19 @@ class Call:
 
     Attributes:
         path: The operation's name.
-        method: Of HTTP.
+        title: Its method and path.
         name: The method's, of Python.
         payload: The type of its payload.
         may_be_empty: Whether it may be left out.
+        result: The type of its result.
     """
 
     path: str
-    method: str
+    title: str
     name: str
     payload: str
     may_be_empty: bool
+    result: str
 
 
 def calls_of(backend: str, schemas: PayloadSchemas, names: Names) -> tuple[list[Call], list[str]]:
@@ -65,31 +69,64 @@ def _call(backend: str, schema: PayloadSchema, method: str, annotations: Annotat
     payload = (
         annotations.of_shapes(shapes, wanted, class_name(f"{backend} {wanted}")) if shapes else ANY_OBJECT
     )
-    required = frozenset(each.name for each in schema.operation.parameters if each.required)
-    needed = [shape.required for shape in shapes or ()] or [required]
+    needed = [shape.required for shape in shapes or ()] or [_required(schema.operation.parameters)]
     return Call(
         path=schema.operation.name,
-        method=schema.operation.method,
+        title=schema.operation.long_name,
         name=method,
         payload=payload,
         may_be_empty=not all(needed),
+        result=_result(schema, class_name(f"{method} Result"), annotations),
     )
 
 
 def _payload(schema: PayloadSchema, annotations: Annotations) -> tuple[Shape, ...]:
-    """Return the shapes of the body and the parameters together; empty where there may be any keys."""
+    """Return the shapes of a payload in the form that the operation takes; empty where any keys may be."""
     operation = schema.operation
-    parameters = {
-        each.name: schema.parameters.get((each.place, each.name), True) for each in operation.parameters
-    }
-    own = Shape(
-        properties=parameters,
-        required=frozenset(each.name for each in operation.parameters if each.required),
-        is_listed=True,
-    )
-    if operation.form == "explicit" or not all(map(is_plain_text, parameters)):
+    if operation.form == "explicit":
+        return (_explicit(schema),)
+    own = _parameters(schema, operation.parameters)
+    if not all(map(is_plain_text, own.properties)):
         return ()
     if not operation.bodies:
-        return (own,) if parameters else ()
+        return (own,) if own.properties else ()
     body = annotations.shapes_of(schema.body) if schema.body is not None else None
     return tuple(Shapes.joined([own], body) or ()) if body else ()
+
+
+def _parameters(schema: PayloadSchema, parameters: Sequence[Parameter]) -> Shape:
+    """Return the shape of an object of parameters."""
+    types = {each.name: schema.parameters.get((each.place, each.name), True) for each in parameters}
+    return Shape(properties=types, required=_required(parameters), is_listed=True)
+
+
+def _required(parameters: Sequence[Parameter]) -> frozenset[str]:
+    return frozenset(each.name for each in parameters if each.required)
+
+
+def _explicit(schema: PayloadSchema) -> Shape:
+    """Return the shape of a payload of the explicit form."""
+    operation = schema.operation
+    properties: dict[str, Any] = {}
+    required = {"$body"} if operation.needs_body else set()
+    for place in PLACES:
+        shape = _parameters(schema, [each for each in operation.parameters if each.place == place])
+        if shape.properties:
+            listed = {"required": sorted(shape.required), "additionalProperties": False}
+            properties[f"${place}"] = {"type": "object", "properties": shape.properties, **listed}
+            required |= {f"${place}"} if shape.required else set()
+    if operation.bodies:
+        (first, *others) = operation.bodies
+        is_text = first.format in ("text", "binary")
+        properties["$body"] = True if others else {"type": "string"} if is_text else schema.body
+        properties["$contentType"] = {"type": "string"}
+        required |= {"$contentType"} if first.content_type is None and operation.needs_body else set()
+    return Shape(properties=properties, required=frozenset(required), is_listed=True)
+
+
+def _result(schema: PayloadSchema, name: str, annotations: Annotations) -> str:
+    """Return the type of what a success answers with."""
+    if not schema.operation.has_result:
+        return "None"
+    answers = [response for status, response in schema.responses.items() if status.startswith("2")]
+    return union(annotations.of(response, name) for response in answers)

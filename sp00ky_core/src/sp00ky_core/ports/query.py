@@ -26,6 +26,11 @@ def _check_text(_query: object, field: attrs.Attribute[str | None], value: objec
     expect(field.name, value, "a text without NUL", met=met)
 
 
+def _check_texts(query: object, field: attrs.Attribute[str | None], value: object) -> None:
+    for text in value if isinstance(value, tuple) else (value,):
+        _check_text(query, field, text)
+
+
 def _check_instant(_filter: object, field: attrs.Attribute[datetime | None], value: object) -> None:
     if value is not None:
         check_option(field.name, value, like="expires_at")
@@ -72,7 +77,7 @@ class JobFilter:
     Attributes:
         backend: The backend's name.
         status: The status; where there is none and ``runner_id`` is given, ``processing``.
-        path: The route, exactly.
+        path: The operation, in any spelling; to a store, every text that rows may hold for it.
         error_name: ``name`` of the last entry in ``errors``.
         code: ``code`` of the last entry in ``errors``.
         since: ``created_at`` is then or later.
@@ -89,7 +94,7 @@ class JobFilter:
 
     backend: str | None = None
     status: JobStatus | None = attrs.field(default=None, converter=_status)
-    path: str | None = attrs.field(default=None, validator=_check_text)
+    path: str | tuple[str, ...] | None = attrs.field(default=None, validator=_check_texts)
     error_name: str | None = attrs.field(default=None, validator=_check_text)
     code: int | None = attrs.field(default=None, validator=_check_code)
     since: datetime | None = attrs.field(default=None, validator=_check_instant)
@@ -97,6 +102,11 @@ class JobFilter:
     assigned_to: str | None = attrs.field(default=None, validator=_check_text)
     ordering_key: str | None = attrs.field(default=None, validator=_check_text)
     runner_id: str | None = attrs.field(default=None, validator=_check_text)
+
+    @property
+    def paths(self) -> tuple[str, ...] | None:
+        """The texts of which a row has one, in its ``path``; None: any."""
+        return (self.path,) if isinstance(self.path, str) else self.path
 
     def __attrs_post_init__(self) -> None:
         if self.runner_id is not None and self.status is None:  # rows name the last one, kept or not

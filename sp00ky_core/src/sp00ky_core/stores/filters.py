@@ -21,7 +21,7 @@ def matches(job: Job, conditions: JobFilter) -> bool:
         (not isinstance(conditions, JobQuery) or conditions.ids is None or job.id in conditions.ids)
         and conditions.backend in {None, job.backend}
         and conditions.status in {None, job.status}
-        and conditions.path in {None, job.path}
+        and (conditions.paths is None or job.path in conditions.paths)
         and conditions.assigned_to in {None, job.assigned_to}
         and conditions.ordering_key in {None, job.ordering_key}
         and conditions.runner_id in {None, job.runner_id}

@@ -1,4 +1,4 @@
-"""Answer attempts as a test says, by their routes."""
+"""Answer attempts as a test says, by their operations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ THROTTLING_STATUS = 429
 
 
 class AnsweringTransport:
-    """Sends nothing: it answers by route, or with a success that has no result.
+    """Sends nothing: it answers by operation, or with a success that has no result.
 
     Attributes:
         error: Raised by a test's function; it is the test's, and no backend's.
@@ -45,13 +45,14 @@ class AnsweringTransport:
     async def deliver(self, attempt: Attempt) -> Outcome:
         """See ``Transport.deliver``."""
         try:
-            return _outcome(await self._answer(attempt.job))
+            return _outcome(await self._answer(attempt))
         except Exception as error:  # noqa: BLE001  # the test's own function may raise anything
             self.error = error
             return Undelivered(name=OUTCOME_UNKNOWN, reason="the test's response raised an error")
 
-    async def _answer(self, job: Job) -> Answer:
-        response = self._responses.get(job.path)
+    async def _answer(self, attempt: Attempt) -> Answer:
+        job, spellings = attempt.job, attempt.operation.spellings
+        response = next((self._responses[text] for text in spellings if text in self._responses), None)
         if isinstance(response, tuple):
             turn = min(self._attempts[job.id], len(response) - 1)
             self._attempts[job.id] += 1

@@ -7,6 +7,7 @@ from typing import Any, Unpack, overload
 
 import attrs
 
+from sp00ky_core.backend import Backends
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import Transaction
 from sp00ky_core.job import Job
@@ -142,9 +143,9 @@ def _judge(
 ) -> list[Job] | Coroutine[Any, Any, list[Job]]:
     __tracebackhide__ = True
     if isinstance(outbox, SyncOutbox):
-        verdict.expected.check(outbox.asynchronous.backends)
+        verdict = verdict.checked(outbox.asynchronous.backends)
         return _judge_sync(outbox, verdict, connection)
-    verdict.expected.check(outbox.backends)
+    verdict = verdict.checked(outbox.backends)
     return _judge_async(outbox, verdict, connection)
 
 
@@ -179,6 +180,11 @@ class _Verdict:
 
     expected: Expectation
     count: int
+
+    def checked(self, backends: Backends) -> _Verdict:
+        """Return it with the operation's name. Raises as ``Expectation.check``."""
+        __tracebackhide__ = True
+        return attrs.evolve(self, expected=self.expected.check(backends))
 
     def matching(self, jobs: Sequence[Job]) -> list[Job]:
         return [job for job in jobs if not self.expected.differences(job)]

@@ -63,7 +63,7 @@ class Expectation:
 
     Attributes:
         backend: The backend's name; None: any.
-        path: The route; None: any.
+        path: The operation; None: any.
         payload: Each of these is in the payload; None: any payload.
         options: Likewise.
     """
@@ -73,8 +73,8 @@ class Expectation:
     payload: Payload | None
     options: Mapping[str, Any]
 
-    def check(self, backends: Backends) -> None:
-        """Refuse what no job can be: a misspelt name would never be found.
+    def check(self, backends: Backends) -> Expectation:
+        """Refuse what no job can be: a misspelt name would never be found. Return it with the path's name.
 
         Raises:
             UnknownBackend: no such backend.
@@ -99,6 +99,9 @@ class Expectation:
                 check_option(name, self.options[name], like="expires_at")
         JobFilter(status=self.options.get("status"))
         _check_strategy(backends, self.options.get("retry_strategy"))
+        return (
+            self if self.path is None else attrs.evolve(self, path=_name(backends, self.backend, self.path))
+        )
 
     def differences(self, job: Job) -> list[str]:
         """List in what a job isn't as expected; nothing: it is."""
@@ -120,6 +123,12 @@ class Expectation:
         if self.payload is not None:
             parts.append(_payload_text(self.payload))
         return " ".join(parts + [f"{name}={shown(value)}" for name, value in self.options.items()])
+
+
+def _name(backends: Backends, backend: str | None, path: str) -> str:
+    """Return the name of the operation that a text spells."""
+    named = backends.values() if backend is None else [backends[backend]]
+    return next((each.contract.name(path) for each in named if each.contract.has(path)), path)
 
 
 def check_route(backends: Backends, backend: str | None, path: str) -> None:

@@ -64,14 +64,14 @@ def perform_jobs(
 
     Args:
         outbox: where.
-        responses: by route: the result of a success, an HTTP status, a ``Delivered`` or ``Undelivered``, a
-            function of the job that returns one of these, or a tuple of them, one for each attempt. A route
-            that is left out succeeds without a result.
+        responses: by operation, in any spelling: the result of a success, an HTTP status, a ``Delivered`` or
+            ``Undelivered``, a function of the job that returns one of these, or a tuple of them, one for each
+            attempt. An operation that is left out succeeds without a result.
         connection: that of an open transaction. Its jobs, and the others that are pending, are performed in
             memory and returned as they would have ended; the database's rows stay as they are.
 
     Raises:
-        UnknownRoute: a response is for a route that no backend has.
+        UnknownRoute: a response is for an operation that no backend has.
         Exception: what a response's function raises; its job is pending again.
     """
     responses = responses or {}

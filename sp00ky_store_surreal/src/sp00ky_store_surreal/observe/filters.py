@@ -51,7 +51,7 @@ class Part:
 PARENT_TEXT = "<string>(assigned_to ?? '')"
 
 _CONDITIONS = {
-    "path": "path = $path",
+    "paths": "path IN $paths",
     "status": "status = $status",
     "ordering_key": "ordering_key = $ordering_key",
     "runner_id": "runner_id = $runner_id",
@@ -92,4 +92,6 @@ def _bound(value: object) -> object:
     if isinstance(value, datetime):
         earlier = timedelta(microseconds=2 if value.microsecond % 1_000 == 1 else 1)
         return value - min(earlier, value - datetime.min.replace(tzinfo=value.tzinfo))
+    if isinstance(value, tuple):
+        return list(value)
     return value.value if isinstance(value, JobStatus) else value

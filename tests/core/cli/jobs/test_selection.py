@@ -97,7 +97,7 @@ def test_a_path_that_no_document_has_is_said(shelf: Shelf, sp00ky: Any) -> None:
     for command in (["list"], ["retry", "--dry-run"], ["clear", "--yes"]):
         done = sp00ky("jobs", *command, "--path", "/jsn")
         assert (
-            "warning: no document has a route '/jsn' that can be called; did you mean '/json'?"
+            "warning: no document has an operation '/jsn' that can be called; did you mean '/json'?"
             in done.err.splitlines()[0]
         )
         assert done.code == 0

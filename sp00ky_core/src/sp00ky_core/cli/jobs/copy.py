@@ -6,10 +6,11 @@ from typing import Any, Unpack
 
 import click
 
-from sp00ky_core.cli.arguments import act_options, read_payload
+from sp00ky_core.cli.arguments import act_options
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.jobs.group import jobs
 from sp00ky_core.cli.jobs.ids import job_of
+from sp00ky_core.cli.payload import read_payload
 from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.job import Job

@@ -27,7 +27,7 @@ def filter_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Comma
     return with_options(
         click.option("--backend", shell_complete=backend_names, help="Only this backend's."),
         click.option("--status", type=click.Choice([each.value for each in statuses]), help="Only these."),
-        click.option("--path", help="Only this route's, as written in the document."),
+        click.option("--path", help="Only this operation's, in any spelling."),
         click.option("--error-name", metavar="NAME", help="Only those whose last error has this name."),
         click.option("--code", type=int, help="Only those whose last error has this HTTP status, or 0."),
         click.option(
@@ -46,13 +46,12 @@ def conditions_of(options: Mapping[str, Any]) -> JobFilter:
 
 
 def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
-    """Say so where no document has the route that is asked for: it may be misspelt."""
+    """Say so where no document has the operation that is asked for: it may be misspelt."""
     meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
     known = {name for backend in meant for name in backend.contract.operations}
-    asked = {backend.contract.name(conditions.path or "") for backend in meant}
-    if conditions.path is not None and asked.isdisjoint(known):
-        hint = nearest(conditions.path, known)
-        say(f"warning: no document has a route {conditions.path!r} that can be called; {hint}")
+    for path in conditions.paths or ():
+        if known.isdisjoint(backend.contract.name(path) for backend in meant):
+            say(f"warning: no document has an operation {path!r} that can be called; {nearest(path, known)}")
 
 
 def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:

@@ -20,7 +20,7 @@ from sp00ky_core.stores.transactional.schema.definition import job_table
         (JobFilter(), []),
         (JobFilter(backend="api"), []),
         (JobFilter(backend="mail"), None),
-        (JobFilter(path="/a", code=0), [Is("path", "=", "/a"), Is("last_error_code", "=", 0)]),
+        (JobFilter(path="/a", code=0), [Is("path", "in", ("/a",)), Is("last_error_code", "=", 0)]),
         (JobFilter(since=NOW, until=NOW), [Is("created_at", ">=", NOW), Is("created_at", "<", NOW)]),
         (JobQuery(ids=("job:1", "mail_job:2")), [Is("id", "in", ["1"])]),
         (JobQuery(ids=("mail_job:2",)), None),

@@ -19,7 +19,7 @@ UNORDERED = (PENDING, Is("ordering_key", "=", None))
 NEWEST_FIRST = ("-created_at", "-id")
 
 CONDITIONS: Mapping[str, tuple[str, str]] = {
-    "path": ("path", "="),
+    "paths": ("path", "in"),
     "assigned_to": ("assigned_to", "="),
     "ordering_key": ("ordering_key", "="),
     "runner_id": ("runner_id", "="),

@@ -1,4 +1,4 @@
-"""Conditions that name one backend of a shared table act on its jobs alone."""
+"""Conditions name operations in any spelling, and one backend of a shared table alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sp00ky_core.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.ports import ErrorGroup, JobQuery, Store
 from sp00ky_core.retry import STRATEGIES
-from sp00ky_core.stores.shared_tables import with_shared_tables
+from sp00ky_core.stores.naming import naming
 
 DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}
 ROWS = [("api", "/a"), ("api", "/b"), ("api", "/chat"), ("api", "/chat"), ("api", "/gone"), ("other", "/a")]
@@ -46,11 +46,14 @@ class Rows:
             "last": now,
             "example": "job:1",
         }
-        return [ErrorGroup(backend="api", path=path, **numbers) for path in ("/a", "/chat")][:limit]
+        rows = dict.fromkeys(self.rows)
+        return [ErrorGroup(backend=backend, path=path, **numbers) for backend, path in rows][:limit]
 
     def _matching(self, query: JobQuery) -> list[tuple[str, str]]:
-        wanted = (query.backend, query.path)
-        return [row for row in self.rows if all(w in {None, v} for w, v in zip(wanted, row, strict=True))]
+        paths = query.paths
+        return [
+            row for row in self.rows if query.backend in {None, row[0]} and (paths is None or row[1] in paths)
+        ]
 
     async def count(self, conditions: JobQuery) -> int:
         return len(self._matching(conditions))
@@ -65,7 +68,10 @@ class Rows:
 def shared(folder: Path, rows: Rows) -> Any:
     for name, paths in DOCUMENTS.items():
         document = {"openapi": "3.1.0", "info": {"title": name, "version": "1"}}
-        routes = {path: {"post": {"responses": {"200": {"description": "ok"}}}} for path in paths}
+        answers = {"200": {"description": "ok"}}
+        routes = {
+            path: {"post": {"operationId": f"make{path[1:].title()}", "responses": answers}} for path in paths
+        }
         (folder / f"{name}.json").write_text(json.dumps({**document, "paths": routes}))
     tables = {"api": "job", "agent": "job", "other": "other"}
     configs = {
@@ -73,7 +79,7 @@ def shared(folder: Path, rows: Rows) -> Any:
         for name, table in tables.items()
     }
     config = Config(file=folder / "sp00ky.yml", backends=configs)
-    return with_shared_tables(cast("Store", rows), load_backends(config, frozenset(STRATEGIES)))
+    return naming(cast("Store", rows), load_backends(config, frozenset(STRATEGIES)))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +118,15 @@ async def test_a_pause_of_one_backend_is_of_the_table(tmp_path: Path) -> None:
     assert store._store.paused == ["api", "api"]
 
 
+async def test_a_filter_takes_every_spelling_and_a_group_shows_one(tmp_path: Path) -> None:
+    rows = Rows(rows=[("other", "/a"), ("other", "POST /a"), ("other", "makeA"), ("other", "/b")])
+    store = shared(tmp_path, rows)
+    for spelling in ("/a", "POST /a", "makeA"):
+        assert await store.count(JobQuery(path=spelling)) == 3
+    groups = [(each.path, each.count) for each in await store.errors(limit=9)]
+    assert groups == [("/a", 3), ("/b", 1)]
+
+
 async def test_errors_are_grouped_by_the_backend_of_their_path(tmp_path: Path) -> None:
-    groups = await shared(tmp_path, Rows()).errors(limit=5)
+    groups = await shared(tmp_path, Rows(rows=[ROWS[0], ROWS[2]])).errors(limit=5)
     assert [(each.backend, each.path) for each in groups] == [("api", "/a"), ("agent", "/chat")]

@@ -181,7 +181,7 @@ def deadline(value: Any) -> float | None:
 
 
 def one_of(*words: str, quotes: bool = True) -> Reader:
-    """Read one of these words; ``quotes``: another one is shown, for it can't be a secret on the wrong line."""
+    """Read one of these words; ``quotes``: another is shown, for it can't be a secret on the wrong line."""
     expected = f"{', '.join(words[:-1])} or {words[-1]}"
 
     def read_word(value: Any) -> str:

@@ -28,7 +28,7 @@ def rows_of(heading: str) -> list[list[str]]:
 
 def test_every_column_is_described_with_its_type() -> None:
     schema = "".join((SCHEMA / f"{name}.surql").read_text() for name in ("job_additions", "job"))
-    schema = schema.replace("@payload@", "any")
+    schema = schema.replace("@payload@", "any").replace("@result@", "any")
     field = r"^DEFINE FIELD IF NOT EXISTS (\w+) ON TABLE @table@ TYPE (.+?)(?:;| DEFAULT.*)?$"
     defined = dict(re.findall(field, schema, re.MULTILINE))
     described = {row[0].strip("`"): row[1].strip("`").replace("\\", "") for row in rows_of("Columns")}

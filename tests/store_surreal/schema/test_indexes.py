@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -99,13 +100,15 @@ class Fleet:
             )
 
     async def deliver(self, store: SurrealStore, runner: str) -> None:
-        """Deliver until nothing more is due."""
-        while True:
+        """Deliver until all is: a claim that finds nothing may find something when it looks again."""
+        while self.migrating or await self.left():
             claim = await store.claim({"api": 20}, runner)
-            if claim:
-                await store.settle([settlement_of(job) for job in claim])
-            elif not self.migrating:
-                return
+            await store.settle([settlement_of(job) for job in claim])
+
+    async def left(self) -> list[Any]:
+        """List what isn't delivered, by the table itself."""
+        left = "SELECT VALUE id FROM job WITH NOINDEX WHERE status != 'success'"
+        return list((await self.stores[0]._connection.read(left))[-1])
 
     def work(self) -> list[asyncio.Task[None]]:
         """Begin all of it."""
@@ -137,8 +140,6 @@ async def test_a_migration_beside_runners_and_clients_loses_nothing(
             await migrator._connection.write("REMOVE INDEX sp00ky_claim ON TABLE job")
             await migrator.migrate()
         fleet.migrating = False
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(60):
             await asyncio.gather(*work)
-        left = "SELECT VALUE id FROM job WITH NOINDEX WHERE status != 'success'"
-        assert await migrator._connection.read(left) == [[]]
         assert [each for each in await migrator.check() if each.stops_jobs] == []

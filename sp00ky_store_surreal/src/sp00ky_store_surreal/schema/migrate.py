@@ -73,7 +73,9 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         await define(connection, step, _defined(step.statement)[1])
     for step in rebuilt:
         await rebuild(connection, step.table, step.statement.split()[2])
-    await make_true(connection, tables, built=bool(indexes or rebuilt))
+    made = {each.table for each in steps if each.creates_table}  # no client writes to them yet
+    theirs = {each.table for each in tables} - made
+    await make_true(connection, tables, built=any(each.table in theirs for each in [*indexes, *rebuilt]))
     for step in former:  # once there is what takes its place
         await connection.write(step.statement)
     if steps:

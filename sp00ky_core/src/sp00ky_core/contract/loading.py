@@ -61,7 +61,8 @@ class Contract:
                 self.operations[name] = attrs.evolve(found, name=name, spellings=spellings)
         if short is None and item.operations:
             listed = ", ".join(repr(f"{method} {item.path}") for method in item.operations)
-            self._unclear[item.path] = f"it has several methods and no POST; name one: {listed}"
+            methods = ", ".join(item.operations).lower()
+            self._unclear[item.path] = f"it has {methods} and no post; name one: {listed}"
 
     def _add_operation_ids(self) -> None:
         """Let operations be named by their ids, unless such a text names something else, or is another's."""

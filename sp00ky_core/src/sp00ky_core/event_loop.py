@@ -21,7 +21,8 @@ class LoopStore:
 
     async def open(self) -> None:
         """Open it in this event loop."""
-        self._loop = asyncio.get_running_loop()
+        if self.store.capabilities.one_loop:
+            self._loop = asyncio.get_running_loop()
         await self.store.open()
 
     async def close(self) -> None:

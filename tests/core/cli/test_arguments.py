@@ -71,9 +71,8 @@ def test_where_the_future_is_meant_a_duration_is_from_now() -> None:
         ("2026-01-31T12:00:00", "has no time zone"),
         ("2026-01-31", "has no time zone"),
         ("yesterday", "is neither an age"),
-        ("2", "is neither an age"),
         ("-2h", "is neither an age"),
-        ("2y", "is no duration"),
+        ("2y", "is neither an age"),
     ],
 )
 def test_what_is_no_instant(written: str, says: str) -> None:

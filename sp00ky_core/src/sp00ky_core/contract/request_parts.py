@@ -17,7 +17,7 @@ from sp00ky_core.contract.splitting import ABSENT, Split, split
 from sp00ky_core.contract.styles import Unwritable, cookie, header, query, segment
 from sp00ky_core.errors import Violation
 
-__all__ = ["PartsRefused", "RequestParts", "request_parts"]
+__all__ = ["PartsRefused", "RequestParts", "path_pieces", "request_parts"]
 
 _TEMPLATED = re.compile(r"\{([^{}]*)\}")
 _EMPTY = "it is required, and nothing would be sent for what is empty"

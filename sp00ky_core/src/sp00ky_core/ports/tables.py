@@ -144,6 +144,7 @@ class StoreCapabilities:
         limits: Claims keep a table's ``rate`` and ``max_in_flight``. Where not, no table has them.
         schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
         rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
+        one_loop: It can only be used in the event loop in which it was opened.
     """
 
     transactions: bool = False
@@ -160,3 +161,4 @@ class StoreCapabilities:
     limits: bool = False
     schedules: bool = False
     rollups: bool = False
+    one_loop: bool = True

@@ -47,6 +47,7 @@ class MemoryStore(TransactionalStore):
     """
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
+        one_loop=False,
         transactions=True,
         synchronous=True,
         durable=False,

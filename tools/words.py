@@ -1,4 +1,4 @@
-"""Check the words: first lines, words that the field doesn't use, described fields, sizes, long prose.
+"""Check the words: first lines, words that the field doesn't use, described fields, long prose.
 
 ``python -m tools.words`` prints what it finds, a line each, and exits 1 where there is something. Arguments:
 the folders and files to look at (by default all); ``--without FOLDER`` leaves one out, and may be repeated.
@@ -35,8 +35,6 @@ FORBIDDEN = {
 """Words that the field has others for, and those."""
 
 WORDS = re.compile(rf"\b({'|'.join(map(re.escape, FORBIDDEN))})\b", re.IGNORECASE)
-
-MOST_MODULES, MOST_LINES = 12, 300
 
 
 def documents() -> list[Path]:
@@ -89,18 +87,6 @@ def is_field(node: ast.stmt) -> bool:
     )
 
 
-def sizes(package: Path) -> Iterator[str]:
-    """Yield a complaint for each folder and module that outgrew a sitting's reading."""
-    for folder in {module.parent for module in modules(package)}:
-        count = len([each for each in folder.glob("*.py") if each.name != "__init__.py"])
-        if count > MOST_MODULES:
-            yield f"{folder.relative_to(ROOT)}: {count} modules, at most {MOST_MODULES}"
-    for module in modules(package):
-        lines = module.read_text().count("\n")
-        if lines > MOST_LINES:
-            yield f"{module.relative_to(ROOT)}: {lines} lines, at most {MOST_LINES}"
-
-
 def complaints() -> Iterator[str]:
     """Yield everything that is wrong, a line each."""
     for document in documents():
@@ -108,7 +94,6 @@ def complaints() -> Iterator[str]:
         yield from forbidden(text, place)
         yield from (f"{place}:{number}: {complaint}" for number, complaint in prose.long(text))
     for package in distributions():
-        yield from sizes(package)
         for module in modules(package):
             place = str(module.relative_to(ROOT))
             yield from forbidden(module.read_text(), place)

@@ -153,6 +153,17 @@ async def test_a_job_s_headers_reach_the_backend(outbox: Outbox, server: Misbeha
     assert json.loads(request.body) == {"text": "boo"}
 
 
+def test_a_body_that_is_the_whole_payload_is_sent_as_it_is() -> None:
+    payload = b'{"a": "$x", "z": 1.10, "b": 12345678901234567890.123456789, "c": 1E400, "d": "\\ud800"}'
+    for of in (operation("header"), HEADERS):
+        request = sent(of, payload)
+        assert isinstance(request, Request)
+        assert request.body == payload
+    outcome = sent(HEADERS, b'{"X-Trace": "a", "c": 1E400}')  # which leaves the body, so that is written anew
+    assert isinstance(outcome, Undelivered)
+    assert outcome.name == "invalid_payload"
+
+
 async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server: MisbehavingBackend) -> None:
     for payload, pointer in [
         ({"id": "1"}, "/X-Tenant"),

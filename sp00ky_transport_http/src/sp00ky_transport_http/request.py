@@ -18,7 +18,7 @@ from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Operation, PartsRefused, RequestParts, path_problem, request_parts
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
 from sp00ky_core.contract.request_parts import path_pieces
-from sp00ky_core.contract.splitting import may_be_explicit
+from sp00ky_core.contract.splitting import is_explicit, may_be_explicit
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job import Job
 from sp00ky_core.job_options import TRACEPARENT
@@ -132,12 +132,12 @@ class RequestBuilder:
         if job.path != operation.name and job.path not in operation.spellings:
             raise PathRefused("it names another operation")
         own, template, body = _own_headers(attempt), prepared.template, job.payload_json
-        if template is None or may_be_explicit(body):
-            parts = request_parts(operation, _payload(job), new_boundary=_boundary)
+        is_read = template is None or may_be_explicit(body) or not isinstance(body, JsonObject)
+        payload = _payload(job) if is_read else {}
+        if template is None or is_explicit(operation, payload):
+            parts = request_parts(operation, payload, new_boundary=_boundary, payload_json=body)
             added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
             return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
-        if not isinstance(body, JsonObject):
-            _payload(job)
         if attempt.headers:
             added = _untraced(own, attempt.headers)
             template = self._template(operation, _fixed_parts(operation), added)
@@ -163,6 +163,14 @@ class RequestBuilder:
         headers = self._headers(parts.content_type, added)
         if cookie := "; ".join(filter(None, (parts.cookie, self._credentials.cookie))):
             headers = {**headers, "Cookie": cookie}
+        credential = self._credentials.query or self._credentials.cookie
+        if credential:
+            mark, given = (
+                credential.partition("=")[0] + "=",
+                (*parts.query.split("&"), *parts.cookie.split("; ")),
+            )
+            if any(text.startswith(mark) for text in given):
+                raise ValueRefused("the payload has a value for what `auth` fills")
         query = "&".join(filter(None, (parts.query, self._credentials.query)))
         return Template(method=operation.method, url=self._place.url(parts.path, query), headers=headers)
 
@@ -228,7 +236,7 @@ def _boundary() -> str:
 
 @attrs.frozen(kw_only=True)
 class _Credentials:
-    """What of a request shows who sends it: a header, a part of the query, or a cookie; empty: not that."""
+    """Hold what shows who sends a request: a header, a part of the query, or a cookie; empty: not that."""
 
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     query: str = attrs.field(default="", repr=False)

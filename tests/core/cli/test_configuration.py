@@ -70,7 +70,7 @@ def test_a_store_of_no_kind_says_where_it_is_written(project: Path, sp00ky: Any)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no: openapi", '{"swagger": "2.0", "paths": {}}', '{"openapi": "3.1.0"']
+    "text", ["", "no: openapi", '{"swagger": "1.2", "paths": {}}', '{"openapi": "3.1.0"']
 )
 def test_a_document_that_is_no_openapi_is_named(project: Path, sp00ky: Any, text: str) -> None:
     (project / "openapi.json").write_text(text)

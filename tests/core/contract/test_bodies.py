@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.core.contract.small import load
+from tests.core.contract.small import FIELDS, FILE, refused, sent
+from tests.core.contract.small import bodies_of as contract_of
 
-from sp00ky_core.contract import Contract, PartsRefused, RequestParts, request_parts
-
-FILE = {"type": "string", "format": "binary"}
-FIELDS = {
-    "type": "object",
-    "required": ["title"],
-    "additionalProperties": False,
-    "properties": {
-        "title": {"type": "string", "maxLength": 9},
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "meta": {"type": "object"},
-        "photo": {**FILE, "maxLength": 3},
-        "more": {"type": "array", "items": FILE},
-    },
-}
-
-
-def contract_of(folder: Path, content: dict[str, Any], version: str = "3.0.3") -> Contract:
-    document = {"openapi": version, "paths": {"/x": {"post": {"requestBody": {"content": content}}}}}
-    (folder / "openapi.json").write_text(json.dumps(document))
-    return load(folder / "openapi.json")
-
-
-def sent(contract: Contract, payload: dict[str, Any]) -> RequestParts:
-    operation = contract.operation("/x")
-    assert operation is not None, contract.unusable
-    assert contract.violations("/x", payload) == []
-    return request_parts(operation, payload, new_boundary=lambda: "boundary")
-
-
-def refused(contract: Contract, payload: dict[str, Any]) -> list[str]:
-    """Where a payload is refused when it is enqueued; a row is where the schema isn't what it breaks."""
-    return [violation.pointer for violation in contract.violations("/x", payload)]
+from sp00ky_core.contract import PartsRefused, request_parts
 
 
 @pytest.mark.parametrize(
@@ -73,60 +41,6 @@ def test_a_body_that_is_no_object_takes_the_explicit_form(
     assert (found.body, found.content_type) == (body, content_type)
     assert (sent(contract, {}).body, sent(contract, {}).content_type) == (b"", None)
     assert refused(contract, {"a": 1, "$body": value}) == ["/a"]
-
-
-@pytest.mark.parametrize(
-    ("content", "kinds"),
-    [
-        (["multipart/form-data", "application/vnd.x+json", "application/json"], ["application/json"]),
-        (["multipart/form-data", "application/vnd.x+json"], ["application/vnd.x+json"]),
-        (["application/json-patch+json", "application/merge-patch+json"], ["application/merge-patch+json"]),
-        (
-            ["multipart/mixed", "application/x-www-form-urlencoded", "text/plain"],
-            ["application/x-www-form-urlencoded"],
-        ),
-        (["text/plain", "*/*"], ["*/*"]),
-    ],
-)
-def test_of_several_the_best_is_sent(tmp_path: Path, content: list[str], kinds: list[str]) -> None:
-    contract = contract_of(tmp_path, {media: {"schema": {"type": "object"}} for media in content})
-    assert [body.media_type for body in contract.operations["/x"].bodies[:1]] == kinds
-
-
-def test_a_job_names_another_media_type(tmp_path: Path) -> None:
-    kinds = {
-        "application/json": {"schema": FIELDS},
-        "text/plain": {"schema": {"type": "string"}},
-        "image/*": {},
-    }
-    contract = contract_of(tmp_path, kinds)
-    assert sent(contract, {"title": "a"}).content_type == "application/json"
-    for content_type, body in [
-        ("text/plain", b"aaaa"),
-        ("image/png", b"i\xa6\x9a"),
-        ("text/plain; charset=utf-8", b"aaaa"),
-    ]:
-        found = sent(contract, {"$body": "aaaa", "$contentType": content_type})
-        assert (found.body, found.content_type) == (body, content_type)
-    for payload, pointer in [
-        ({"$body": "a", "$contentType": "text/html"}, "/$contentType"),
-        ({"$body": "a", "$contentType": "image/*"}, "/$contentType"),
-        ({"$body": "a", "$contentType": "text/plain\r\nX: y"}, "/$contentType"),
-        ({"$body": "a", "$contentType": 1}, "/$contentType"),
-        ({"$contentType": "text/plain"}, "/$body"),
-        ({"$body": "a~", "$contentType": "image/png"}, "/$body"),
-        ({"$body": {"title": 1}}, "/$body/title"),
-        ({"$body": {"title": "a"}, "title": "a"}, "/title"),
-        ({"$body": {"title": "a"}, "$query": {"page": 1}}, "/$query/page"),
-        ({"$body": {"title": "a"}, "$header": []}, "/$header"),
-    ]:
-        assert refused(contract, payload) == [pointer], payload
-
-
-def test_a_range_needs_a_media_type_of_the_job(tmp_path: Path) -> None:
-    contract = contract_of(tmp_path, {"image/*": {"schema": FILE}})
-    assert refused(contract, {"$body": "AAAA"}) == ["/$contentType"]
-    assert sent(contract, {"$body": "AAAA", "$contentType": "image/gif"}).content_type == "image/gif"
 
 
 def test_a_form_is_written_as_its_encoding_says(tmp_path: Path) -> None:

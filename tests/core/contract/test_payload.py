@@ -282,8 +282,9 @@ def test_a_get_has_no_body(tmp_path: Path) -> None:
     ]
     contract = contract_of(tmp_path, {"/search": {"get": {"parameters": parameters} | taking(False)}})
     assert contract.operations["/search"].method == "GET"
-    assert contract.violations("/search", {"q": "x", "tags": ["a", 1], "more": None}) == []
-    assert [each.pointer for each in contract.violations("/search", {"tags": "a"})] == ["/q", "/tags"]
+    assert contract.violations("/search", {"q": "x", "tags": ["a", 1]}) == []
+    broken = {"tags": "a", "Q": "x"}
+    assert [each.pointer for each in contract.violations("/search", broken)] == ["/Q", "/q", "/tags"]
 
 
 def test_a_path_that_is_no_route_is_a_key_error(users: Contract) -> None:

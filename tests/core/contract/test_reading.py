@@ -162,7 +162,7 @@ async def test_enqueueing_says_why_a_route_can_not_be_called(outbox: Outbox) -> 
     with pytest.raises(UnknownRoute) as caught:
         await outbox.run("api", "/gone", {})
     assert caught.value.known == ("/good", "POST /good", "GET /gone", "DELETE /gone")
-    reason = "it has several methods and no POST; name one: 'GET /gone', 'DELETE /gone'"
+    reason = "it has get, delete and no post; name one: 'GET /gone', 'DELETE /gone'"
     assert str(caught.value) == f"backend 'api' can't be called at '/gone': {reason}"
     assert await outbox.find() == []
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from sp00ky_core.contract import Body, Operation, Parameter, PartsRefused, RequestParts, request_parts
+from tests.core.contract.small import parts
 
 TEXT, LIST, OBJECT = "blue", ["blue", "black", "brown"], {"R": 100, "G": 200, "B": 150}
 
@@ -31,13 +28,6 @@ ROWS = [
     for value, written in zip((TEXT, LIST, OBJECT), texts, strict=True)
     if written is not None
 ]
-
-
-def parts(place: Any, value: Any, name: str = "color", **options: Any) -> RequestParts:
-    path = f"/{{{name}}}" if place == "path" else "/"
-    parameter = Parameter(place=place, name=name, **options)
-    operation = Operation(path=path, parameters=(parameter,), bodies=(Body(),))
-    return request_parts(operation, {name: value}, new_boundary=str)
 
 
 @pytest.mark.parametrize(("style", "explode", "value", "written"), ROWS)
@@ -77,39 +67,3 @@ def test_what_a_value_holds_is_escaped(place: Any, options: Any, value: Any, wri
     found = parts(place, value, **options)
     assert (found.query or found.cookie) == written
     assert found.body == b"{}"
-
-
-@pytest.mark.parametrize("place", ["path", "query", "header", "cookie"])
-@pytest.mark.parametrize(
-    ("value", "pointer"),
-    [([], ""), ({}, ""), ([None], ""), (None, ""), ([1, [2]], "/1"), ({"a/b": {}}, "/a~1b"), ([{}], "/0")],
-)
-def test_what_can_not_be_written_is_refused_where_it_is(place: Any, value: Any, pointer: str) -> None:
-    with pytest.raises(PartsRefused) as caught:
-        parts(place, value, required=True)
-    assert [violation.pointer for violation in caught.value.violations] == [f"/color{pointer}"]
-
-
-@pytest.mark.parametrize("style", ["simple", "label", "matrix"])
-@given(value=st.text() | st.lists(st.text(), max_size=3) | st.dictionaries(st.text(), st.text(), max_size=2))
-def test_a_path_s_value_stays_one_segment(style: str, value: Any) -> None:
-    for explode in (False, True):
-        try:
-            path = parts("path", value, name="x", required=True, style=style, explode=explode).path
-        except PartsRefused:
-            continue
-        assert path.count("/") == 1
-        assert path.isascii()
-        assert not {"?", "#", " ", "\\"} & set(path)
-        assert path not in {"/.", "/..", "/"}
-
-
-@given(value=st.text(), name=st.text(min_size=1))
-def test_a_query_s_value_adds_no_parameter(value: str, name: str) -> None:
-    for reserved in (False, True):
-        try:
-            query = parts("query", value, name=name, allow_reserved=reserved).query
-        except PartsRefused:
-            continue
-        assert "&" not in query
-        assert "#" not in query

@@ -21,8 +21,10 @@ openapi: 3.1.0
 info: {title: api, version: "1"}
 paths:
   /a:
-    post: {requestBody: {content: {application/json: {schema: {properties: {n: {type: integer}}}}}}}
-  /b: {get: {}, put: {}}
+    post:
+      operationId: addA
+      requestBody: {content: {application/json: {schema: {properties: {n: {type: integer}}}}}}
+  /b: {get: {}, put: {operationId: putB}}
 """
 
 
@@ -65,6 +67,21 @@ def test_what_it_does_not_say_is_the_backend_s(backend: Backend) -> None:
 def test_what_is_refused(backend: Backend, fields: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         validated(backend, NewJob(**fields))
+
+
+@pytest.mark.parametrize(
+    ("path", "stored"),
+    [("/a", "/a"), ("POST /a", "/a"), ("addA", "/a"), ("GET /b", "GET /b"), ("putB", "PUT /b")],
+)
+def test_it_is_stored_by_the_name_of_its_operation(backend: Backend, path: str, stored: str) -> None:
+    assert validated(backend, NewJob(path=path)).path == stored
+
+
+def test_what_json_can_say_and_can_not_be_written_again_is_refused(backend: Backend) -> None:
+    assert validated(backend, NewJob(path="/a", payload=JsonText(b'{"x": 1E400}'))).path == "/a"
+    with pytest.raises(PayloadInvalid) as caught:
+        validated(backend, NewJob(path="/a", payload=JsonText(b'{"$body": 1E400}')))
+    assert caught.value.pointer == "/$body"
 
 
 @pytest.mark.parametrize("payload", [{"n": 1}, {"n": 1, "x": [1]}], ids=["flat", "nested"])

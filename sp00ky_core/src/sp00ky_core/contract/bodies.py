@@ -120,8 +120,8 @@ def _items(value: Any, encoding: Encoding) -> list[Any]:
 def _multipart(body: Body, value: Mapping[str, Any], boundary: bytes) -> Iterator[bytes]:
     for name, held in value.items():
         with at(name):
-            for part in _parts(body, name, held):
-                head = "".join(_head(name, part)).encode()
+            for part_name, part in _parts(body, name, held):
+                head = "".join(_head(part_name, part)).encode()
                 yield b"--%b\r\n%b\r\n%b\r\n" % (boundary, head, part.content)
     yield b"--%b--\r\n" % boundary
 
@@ -134,15 +134,15 @@ def _head(name: str, part: _Part) -> Iterator[str]:
         yield f"Content-Type: {part.content_type}\r\n"
 
 
-def _parts(body: Body, name: str, value: Any) -> Iterator[_Part]:
+def _parts(body: Body, name: str, value: Any) -> Iterator[tuple[str, _Part]]:
     encoding = body.encodings.get(name, _AS_IT_IS)
     if encoding.style is not None and name not in body.files:
-        for _, text in pairs(name, value, encoding.style, explode=encoding.explode):
-            yield _Part(content=text.encode())
+        for key, text in pairs(name, value, encoding.style, explode=encoding.explode):
+            yield key, _Part(content=text.encode())
         return
     for index, item in enumerate(_items(value, encoding)):
         with at(*([index] if isinstance(value, list) else [])):
-            yield _file(body, name, item) or _simple_part(encoding, item)
+            yield name, _file(body, name, item) or _simple_part(encoding, item)
 
 
 def _simple_part(encoding: Encoding, value: Any) -> _Part:

@@ -9,7 +9,10 @@ from sp00ky_core.contract.operation import Format
 __all__ = ["essence", "fits", "format_of", "is_concrete", "is_json", "precedence", "sendable"]
 
 _JSON = re.compile(r"application/json|text/json|[^/]+/[^/]*\+json|application/\*|\*/\*")
-_TEXT = re.compile(r"text/.*|application/xml|[^/]+/[^/]*\+xml")
+_TEXT = re.compile(
+    r"text/.*|application/xml|[^/]+/[^/]*\+(xml|yaml)"
+    r"|application/(x-)?(yaml|ndjson|jsonl|json-seq|javascript|graphql|sql|toml)"
+)
 _CONCRETE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
 
 _FORMATS: tuple[tuple[re.Pattern[str], Format], ...] = (
@@ -26,10 +29,10 @@ def essence(media_type: str) -> str:
     return media_type.partition(";")[0].strip().casefold()
 
 
-def format_of(media_type: str, *, is_bytes: bool, is_text: bool) -> Format | None:
+def format_of(media_type: str, *, is_text: bool = True) -> Format | None:
     """Return how a body is written; None: it can't be.
 
-    ``is_bytes`` and ``is_text`` say what its schema allows, for media types that aren't known.
+    Of media types that aren't known the bytes are sent, if ``is_text`` says that its schema allows base64.
     """
     name = essence(media_type)
     for pattern, written in _FORMATS:
@@ -37,9 +40,7 @@ def format_of(media_type: str, *, is_bytes: bool, is_text: bool) -> Format | Non
             return written
     if name.startswith("multipart/"):
         return None
-    if is_bytes:
-        return "binary"
-    return "text" if is_text else None
+    return "binary" if is_text else None
 
 
 def is_json(media_type: str) -> bool:

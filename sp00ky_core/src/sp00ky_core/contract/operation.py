@@ -25,7 +25,7 @@ _STYLES: Mapping[Place, str] = {"path": "simple", "query": "form", "header": "si
 
 @attrs.frozen(kw_only=True)
 class Parameter:
-    """What a request holds beside its body, under a name.
+    """Describe what a request holds beside its body, under a name.
 
     Attributes:
         place: Where it is sent.
@@ -58,7 +58,7 @@ class Parameter:
 
 @attrs.frozen(kw_only=True)
 class Encoding:
-    """How one property of a form is written.
+    """Say how one property of a form is written.
 
     Attributes:
         content_types: Media types or ranges that its part may have; empty: what fits its value.
@@ -124,7 +124,7 @@ class Operation:
     Attributes:
         path: Exactly the key in the document.
         method: Upper case.
-        operation_id: What the document calls it; None: nothing that could be told from another.
+        operation_id: What the document calls it; None: nothing that is a text.
         name: What jobs are stored with: the path for POST and for a path's only method, else both.
         spellings: Every text that names it; the name is the first.
         parameters: In the document's order, those of the path first.

@@ -15,7 +15,7 @@ from sp00ky_core.contract.formats import FORMATS
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
 from sp00ky_core.contract.request_parts import Written
 from sp00ky_core.contract.schema import Schemas
-from sp00ky_core.contract.splitting import ABSENT, Split, split
+from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
@@ -23,6 +23,7 @@ from sp00ky_core.errors import Violation
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
+_BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
 _TEXT = {"type": "string"}
 Located = Callable[[Iterable[str | int]], str]
 
@@ -34,7 +35,7 @@ class PayloadSchema:
     Attributes:
         operation: The operation.
         body: Of its first body; None: anything.
-        parameters: Of each parameter, by place and name; what isn't there may be anything.
+        parameters: Of each parameter, by place and name; one that is missing may be anything.
         responses: Of its results, by status; what is None may be anything, or is nothing.
     """
 
@@ -183,7 +184,7 @@ class PayloadCheck:
         found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
         if not self._is_plain:
             known = {violation.pointer for violation in found}
-            found += [each for each in self._unwritable(parts) if each.pointer not in known]
+            found += [each for each in self._unwritable(parts, payload) if each.pointer not in known]
         return found
 
     def _invalid(self, parts: Split) -> Iterator[Violation]:
@@ -209,9 +210,13 @@ class PayloadCheck:
             self._validators[key] = compiled([(self.operation, body)], self._schemas)
         return self._validators[key]
 
-    def _unwritable(self, parts: Split) -> Iterator[Violation]:
+    def _unwritable(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
         """Yield what has no place in a URL, a header or a form."""
         yield from Written.of(self.operation, parts).problems
+        if parts.kind is None and not parts.explicit and self.operation.method not in _BODIED:
+            declared = {parameter.name for parameter in self.operation.parameters}
+            for name in payload.keys() - declared:
+                yield Violation(pointer=parts.pointer("", name), message=UNDECLARED)
         if parts.kind is not None and parts.kind.format != "json" and parts.body is not ABSENT:
             try:
                 written_body(parts.kind, parts.body, parts.content_type, boundary="")

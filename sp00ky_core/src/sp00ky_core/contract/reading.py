@@ -30,18 +30,14 @@ _STYLES: Mapping[Place, frozenset[str]] = {
     "cookie": frozenset({"form"}),
 }
 # OpenAPI ignores the first three as parameters; all are sent anyway, or belong to the connection.
-_SENT = frozenset(
-    {
-        *("accept", "content-type", "authorization"),
-        *("host", "content-length", "accept-encoding", "connection", "idempotency-key", "sp00ky-attempt"),
-    }
-)
+_SENT = {"accept", "content-type", "authorization", "host", "content-length", "accept-encoding"}
+_SENT |= {"connection", "idempotency-key", "sp00ky-attempt"}
 _CLOSED = CLOSED_HEADERS.union(SIGNATURE_HEADERS)
 
 
 @attrs.frozen(kw_only=True)
 class PathItem:
-    """What a document says of one path.
+    """Hold what a document says of one path.
 
     Attributes:
         path: The path.
@@ -265,11 +261,7 @@ def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], boo
 
 def _body(media_type: str, media: Node) -> Body | None:
     schema = media.at("schema")
-    written = format_of(
-        media_type,
-        is_bytes=schema is None or schema.value == {} or is_bytes(schema),
-        is_text="string" in types_of(schema),
-    )
+    written = format_of(media_type, is_text="string" in types_of(schema))
     if written is None:
         return None
     is_form = written in ("form", "multipart")

@@ -60,13 +60,18 @@ class PartsRefused(Exception):
 
 
 def request_parts(
-    operation: Operation, payload: Mapping[str, Any], *, new_boundary: Callable[[], str]
+    operation: Operation,
+    payload: Mapping[str, Any],
+    *,
+    new_boundary: Callable[[], str],
+    payload_json: bytes | None = None,
 ) -> RequestParts:
     """Write the parts of a request.
 
     Args:
         operation: What is called.
         payload: Of either form.
+        payload_json: The payload as it was given: sent as it is where all of it is a body of JSON.
         new_boundary: Makes what separates the parts of a form; nothing that is sent may hold it.
 
     Raises:
@@ -77,8 +82,11 @@ def request_parts(
     body, content_type = b"", None
     if parts.body is not ABSENT and parts.kind is not None:
         try:
-            boundary = new_boundary() if parts.kind.format == "multipart" else ""
-            body, content_type = written_body(parts.kind, parts.body, parts.content_type, boundary)
+            if payload_json is not None and parts.body is payload and parts.kind.format == "json":
+                body, content_type = payload_json, parts.content_type
+            else:
+                boundary = new_boundary() if parts.kind.format == "multipart" else ""
+                body, content_type = written_body(parts.kind, parts.body, parts.content_type, boundary)
         except Unwritable as error:
             written.problems.append(parts.violation(error, "body"))
     if problems := [*parts.problems, *written.problems]:
@@ -91,6 +99,15 @@ def request_parts(
         body=body,
         content_type=content_type,
     )
+
+
+def unwritable(operation: Operation, payload: Mapping[str, Any], payload_json: bytes) -> list[Violation]:
+    """Return why a payload can't be made into a request; nothing: it can."""
+    try:
+        request_parts(operation, payload, new_boundary=str, payload_json=payload_json)
+    except PartsRefused as refused:
+        return list(refused.violations)
+    return []
 
 
 @attrs.define(kw_only=True)
@@ -118,6 +135,8 @@ class Written:
         for parameter in operation.parameters:
             value = parts.values[parameter.place].get(parameter.name)
             try:
+                if isinstance(value, dict) and parameter.explode and parameter.style == "form":
+                    _refuse_names(operation, parameter, value)
                 is_there = value is not None and written._add(parameter, value, segments)
             except Unwritable as error:
                 written.problems.append(parts.violation(error, parameter.place, parameter.name))
@@ -148,6 +167,14 @@ class Written:
         if segments and climbs(self.path):
             problem = "its values make a segment '.' or '..' of the path"
             self.problems.append(Violation(pointer="", message=problem))
+
+
+def _refuse_names(operation: Operation, parameter: Parameter, value: Mapping[str, object]) -> None:
+    """Refuse an object whose properties would be taken for other parameters. Raises ``Unwritable``."""
+    taken = {each.name for each in operation.parameters if each.place == parameter.place}
+    taken |= {name for place, name in operation.credentials if place == parameter.place}
+    for name in taken.intersection(value):
+        raise Unwritable("it would be taken for the parameter of that name", (name,))
 
 
 @lru_cache(maxsize=4_096)

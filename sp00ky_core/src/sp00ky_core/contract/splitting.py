@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import filterfalse
 from typing import Any
 
 import attrs
 
-from sp00ky_core.contract.media_types import fits
+from sp00ky_core.contract.media_types import fits, format_of
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation
 from sp00ky_core.contract.styles import Step, Unwritable
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
 
-__all__ = ["ABSENT", "Split", "is_explicit", "may_be_explicit", "split"]
+__all__ = ["ABSENT", "UNDECLARED", "Split", "is_explicit", "may_be_explicit", "split"]
 
 ABSENT: Any = object()
-"""Stands for a body that isn't there; null is one."""
+"""Stands for no body at all; null is one."""
+
+UNDECLARED = "the operation declares no such parameter"
 
 _FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
 _LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
+_CHARSET = re.compile(r"charset *= *\"?(?!utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 
 
@@ -124,7 +128,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
             declared = {each.name for each in operation.parameters if each.place == name[1:]}
             for undeclared in filterfalse(declared.__contains__, held):
                 is_filled = (name[1:], undeclared) in operation.credentials
-                message = _FROM_AUTH if is_filled else "the operation declares no such parameter"
+                message = _FROM_AUTH if is_filled else UNDECLARED
                 yield Violation(pointer=pointer_of([name, undeclared]), message=message)
 
 
@@ -138,7 +142,13 @@ def _kind(operation: Operation, payload: Mapping[str, Any]) -> tuple[Body, str]:
     listed = ", ".join(body.media_type for body in operation.bodies)[:200]
     if given is None and (first := operation.bodies[0]).content_type is not None:
         return first, first.content_type
+    if isinstance(given, str) and _CHARSET.search(given):
+        raise Unwritable("all that is sent is UTF-8", ("$contentType",))
     kinds = [body for body in operation.bodies if isinstance(given, str) and fits(given, body.media_type)]
     if not isinstance(given, str) or not kinds:
         raise Unwritable(f"expected a media type that the document has: {listed}", ("$contentType",))
-    return min(kinds, key=lambda body: "*" in body.media_type), given
+    kind = min(kinds, key=lambda body: "*" in body.media_type)
+    if "*" in kind.media_type:
+        written = format_of(given) or kind.format
+        kind = attrs.evolve(kind, format=written)
+    return kind, given

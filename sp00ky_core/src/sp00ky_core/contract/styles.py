@@ -14,20 +14,6 @@ from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.operation import Parameter
 from sp00ky_core.contract.path_safety import segment_problem
 
-__all__ = [
-    "Unwritable",
-    "at",
-    "cookie",
-    "header",
-    "json_text",
-    "pairs",
-    "query",
-    "query_text",
-    "reserved_text",
-    "scalar",
-    "segment",
-]
-
 Escape = Callable[[str], str]
 Step = str | int
 
@@ -91,6 +77,12 @@ def _plain(text: str) -> str:
     return text
 
 
+def _item(text: str) -> str:
+    if "," in text:
+        raise Unwritable("nothing in a header's list may hold a comma")
+    return text
+
+
 def _whole(text: str) -> str:
     """Escape all that is reserved."""
     return text if _is_plain(text) else quote(text, safe="")
@@ -110,7 +102,7 @@ def segment(parameter: Parameter, value: object) -> str | None:
 
 def header(parameter: Parameter, value: object) -> str | None:
     """Return the value of a header; None: it is left out. Raises ``Unwritable``."""
-    text = _written(parameter, value, _plain)
+    text = _written(parameter, value, _item if isinstance(value, dict | list) else _plain)
     if text is not None and not HEADER_VALUE.fullmatch(text):
         raise Unwritable("it becomes a header, so it must hold neither controls nor letters beyond Latin-1")
     return text

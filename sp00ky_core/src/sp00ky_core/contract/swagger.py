@@ -62,7 +62,7 @@ def _of_schema(body: Node, media_types: list[str]) -> tuple[Body, ...]:
     bodies = [
         Body(media_type=media_type, format=written, schema=schema)
         for media_type in media_types or ["application/json"]
-        if (written := format_of(media_type, is_bytes=False, is_text="string" in types_of(schema)))
+        if (written := format_of(media_type, is_text="string" in types_of(schema)))
     ]
     return tuple(sorted(bodies, key=lambda body: precedence(body.media_type)))
 

@@ -1,0 +1,100 @@
+"""A payload is taken apart by what the operation declares, or by what it says itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.contract.small import load
+
+from sp00ky_core.contract import Contract, PartsRefused, RequestParts, request_parts
+
+
+def operation_of(folder: Path, body: Any, *parameters: tuple[str, str]) -> Contract:
+    listed = [{"in": place, "name": name, "required": place == "path"} for place, name in parameters]
+    operation: dict[str, Any] = {"parameters": listed}
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    paths = {"/x/{id}" if ("path", "id") in parameters else "/x": {"put": operation}}
+    (folder / "openapi.json").write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    return load(folder / "openapi.json")
+
+
+def sent(contract: Contract, payload: dict[str, Any]) -> RequestParts:
+    (name,) = contract.operations
+    operation = contract.operation(name)
+    assert operation is not None, contract.unusable
+    assert contract.violations(name, payload) == []
+    return request_parts(operation, payload, new_boundary=str)
+
+
+STRICT = {"type": "object", "additionalProperties": False, "properties": {"both": {}, "text": {}}}
+PLACES = [("path", "id"), ("query", "both"), ("query", "page"), ("header", "id"), ("cookie", "sid")]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"id": 7, "both": 1, "page": 2, "sid": 3, "text": "t"},
+        {
+            "$path": {"id": 7},
+            "$query": {"both": 1, "page": 2},
+            "$header": {"id": 7},
+            "$cookie": {"sid": 3},
+            "$body": {"both": 1, "text": "t"},
+        },
+    ],
+    ids=["flat", "explicit"],
+)
+def test_each_name_goes_where_the_document_has_it_and_nowhere_else(tmp_path: Path, payload: Any) -> None:
+    parts = sent(operation_of(tmp_path, STRICT, *PLACES), payload)
+    assert (parts.path, parts.query, parts.headers, parts.cookie) == (
+        "/x/7",
+        "both=1&page=2",
+        {"id": "7"},
+        "sid=3",
+    )
+    assert (json.loads(parts.body), parts.content_type) == ({"both": 1, "text": "t"}, "application/json")
+
+
+def test_nothing_left_is_an_empty_body_and_no_declared_body_is_none(tmp_path: Path) -> None:
+    assert sent(operation_of(tmp_path, {}, ("query", "q")), {"q": 1}).body == b"{}"
+    without = sent(operation_of(tmp_path, None, ("query", "q")), {"q": 1, "more": 2})
+    assert (without.query, without.body, without.content_type) == ("q=1", b"", None)
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointers"),
+    [
+        ({"$body": {}, "text": 1, "$path": {"id": 1}}, ["/text"]),
+        ({"$body": {}, "$path": {"id": 1, "no": 2}}, ["/$path/no"]),
+        ({"$body": {}, "$path": {"id": 1}, "$header": {"Host": "evil.test"}}, ["/$header/Host"]),
+        ({"$body": {}, "$path": {"id": 1}, "$query": [1]}, ["/$query"]),
+        ({"$body": {"more": 1}, "$path": {}}, ["/$body/more", "/$path/id"]),
+        ({"$path": {"id": 1}}, ["/$body"]),
+        ({"$query": None, "$path": {"id": 1}, "$body": {}}, ["/$query"]),
+        ({"id": 1, "more": 1}, ["/more"]),
+    ],
+)
+def test_what_is_in_no_place_of_its_own_is_named(tmp_path: Path, payload: Any, pointers: list[str]) -> None:
+    contract = operation_of(tmp_path, STRICT, *PLACES)
+    assert [each.pointer for each in contract.violations("/x/{id}", payload)] == pointers
+    operation = contract.operations["/x/{id}"]
+    if pointers != ["/more"]:  # which is the schema's to say, not the request's
+        with pytest.raises(PartsRefused):
+            request_parts(operation, payload, new_boundary=str)
+
+
+@pytest.mark.parametrize("name", ["$body", "$query", "$contentType"])
+def test_an_operation_s_own_names_go_first(tmp_path: Path, name: str) -> None:
+    contract = operation_of(tmp_path, {"properties": {name: {}}}, ("query", "q"))
+    assert json.loads(sent(contract, {name: {"q": 1}, "q": 2}).body) == {name: {"q": 1}}
+    declared = operation_of(tmp_path, None, ("query", name))
+    assert sent(declared, {name: "v"}).query == f"%24{name[1:]}=v"
+
+
+def test_an_escaped_mark_is_one_too(tmp_path: Path) -> None:
+    contract = operation_of(tmp_path, {})
+    assert sent(contract, json.loads('{"\\u0024body": [1]}')).body == b"[1]"

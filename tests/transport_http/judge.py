@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import yaml
 from openapi_core import Config, OpenAPI
 from openapi_core.datatypes import RequestParameters
 from openapi_core.unmarshalling.request.datatypes import RequestUnmarshalResult
@@ -16,7 +20,29 @@ from sp00ky_conformance.transport.answering import Received
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _FORMATS = ("date", "date-time", "uuid", "byte", "binary", "int32", "int64", "float", "double")
+_UNREAD = ("not available", "got <class 'list'>", "is not of type 'string'")
+_CONFIG = Config(
+    spec_validator_cls=None, extra_media_type_deserializers={"application/json-patch+json": json.loads}
+)
 _ORIGIN = "http://judge.test"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads dates as the texts that they are."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in listed if not tag.endswith(":timestamp")]
+    for first, listed in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def document_of(file: Path) -> dict[str, Any]:
+    """Return what a document says, with names that are texts."""
+    text = file.read_text(encoding="utf-8")
+    read = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, _Loader)  # noqa: S506
+    document: dict[str, Any] = json.loads(json.dumps(read))
+    return document
 
 
 class Judge:
@@ -24,11 +50,23 @@ class Judge:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         known = {**_without_formats(document), "servers": [{"url": _ORIGIN}]}
-        self._openapi = OpenAPI.from_dict(known, config=Config(spec_validator_cls=None))
+        self._openapi = OpenAPI.from_dict(known, config=_CONFIG)
 
     def read(self, received: Received) -> RequestUnmarshalResult:
         """Return what a request says; its ``errors`` are in what it breaks the document."""
         return self._openapi.unmarshal_request(_Request(received))
+
+    def problems(self, received: Received) -> list[str]:
+        """Return in what a request breaks the document; nothing where openapi-core can't read that."""
+        try:
+            texts = map(_told, self.read(received).errors)
+        except (TypeError, re.error):
+            return []
+        return [text for text in texts if not any(known in text for known in _UNREAD)]
+
+
+def _told(error: BaseException | None) -> str:
+    return "" if error is None else f"{error!r} {error} {_told(error.__cause__)}"
 
 
 class _Request:
@@ -56,7 +94,7 @@ def _without_formats(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     unknown = isinstance(value.get("format"), str) and value["format"] not in _FORMATS
-    dropped = {"format"} if unknown else set()
-    if "operationId" in value or "responses" in value:
+    dropped = {"allowEmptyValue", *(["format"] if unknown else [])}
+    if not value.keys().isdisjoint(("openapi", "responses", *_METHODS)):
         dropped |= {"security", "servers"}
     return {key: _without_formats(item) for key, item in value.items() if key not in dropped}

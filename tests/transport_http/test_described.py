@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-import yaml
-from tests.transport_http.judge import Judge
+from tests.transport_http.judge import Judge, document_of
+from tests.transport_http.samples import least_payload
 
 from sp00ky_conformance.transport.answering import Received
 from sp00ky_conformance.transport.attempts import attempt_for
@@ -183,9 +184,16 @@ PARTS = {"$contentType": "multipart/form-data"}
     ],
 )
 async def test_an_independent_reader_reads_what_was_given(
-    contract: Contract, backend: MisbehavingBackend, auto: HttpTransport, operation: str, payload: Any
+    tmp_path: Path,
+    contract: Contract,
+    backend: MisbehavingBackend,
+    auto: HttpTransport,
+    operation: str,
+    payload: Any,
 ) -> None:
-    read = Judge(yaml.safe_load(DOCUMENT)).read(await received(contract, operation, payload, backend, auto))
+    read = Judge(document_of(tmp_path / "openapi.yml")).read(
+        await received(contract, operation, payload, backend, auto)
+    )
     assert read.errors == []
     parts = {f"${place}": getattr(read.parameters, place) for place in ("path", "query", "header", "cookie")}
     given = {key: value for key, value in payload.items() if value and key != "$contentType"}
@@ -241,3 +249,26 @@ async def test_what_can_not_be_sent_right_is_refused(
     contract: Contract, auto: HttpTransport, operation: str, payload: Any, pointer: str
 ) -> None:
     assert [violation.pointer for violation in contract.violations(operation, payload)] == [pointer]
+
+
+FOLDER = os.environ.get("SP00KY_TEST_DOCUMENTS", "")
+DOCUMENTS = sorted(Path(FOLDER).glob("*.[jy]*")) if FOLDER else []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.stem)
+async def test_any_document(file: Path, backend: MisbehavingBackend, auto: HttpTransport) -> None:
+    """``SP00KY_TEST_DOCUMENTS`` names a folder of OpenAPI 3 documents, each of one file."""
+    contract = load_contract(BackendConfig(name="api", spec=file, base_url=backend.url, table="job"))
+    schemas = contract.payload_schemas()
+    judge = Judge(document_of(file))
+    refused = []
+    for name, described in schemas.operations.items():
+        payload = least_payload(described, schemas)
+        if payload is None or contract.violations(name, payload):
+            refused.append(name)
+            continue
+        request = await received(contract, name, payload, backend, auto)
+        assert judge.problems(request) == [], (name, payload, request)
+        backend.requests.clear()
+    assert len(refused) <= len(schemas.operations) / 5, refused

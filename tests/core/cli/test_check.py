@@ -98,3 +98,13 @@ def test_jobs_that_wait_for_a_path_that_gained_a_post_are_named(migrated: Path, 
     os.utime(file, (time.time() + 60,) * 2)
     findings = sp00ky("check", "--json").json["findings"]
     assert [finding["subject"] for finding in findings] == [*subjects, "backend api, /orders"]
+
+
+@pytest.mark.parametrize(("base_path", "warns"), [("/v2/", True), ("/", False)])
+def test_a_base_path_that_requests_will_lack_is_named(
+    migrated: Path, sp00ky: Any, base_path: str, warns: bool
+) -> None:
+    document = {"swagger": "2.0", "basePath": base_path, "paths": {"/orders": {"post": {}}}}
+    (migrated / "openapi.json").write_text(json.dumps(document))
+    problems = [finding["problem"] for finding in sp00ky("check", "--json").json["findings"]]
+    assert problems == ["baseUrl doesn't end with '/v2', the basePath of openapi.json"] * warns

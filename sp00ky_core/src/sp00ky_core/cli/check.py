@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import attrs
 import click
@@ -109,6 +110,14 @@ def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
             problem = f"{backend.config.spec.name} describes no path"
             fix = "describe under `paths` what is to be called"
             yield Finding.warning(f"backend {name}", problem, "every job for it is refused", fix)
+        base_path = backend.contract.base_path
+        if not urlsplit(backend.config.base_url).path.rstrip("/").endswith(base_path):
+            yield Finding.warning(
+                f"backend {name}",
+                f"baseUrl doesn't end with {base_path!r}, the basePath of {backend.config.spec.name}",
+                "requests go to other paths than the document means",
+                "add it to baseUrl, unless a proxy does",
+            )
         if unusable:
             yield _route_finding(
                 f"backend {name}",

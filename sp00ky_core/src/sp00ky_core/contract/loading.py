@@ -29,10 +29,14 @@ class Contract:
         operations: by name; without those that are known to be unusable.
         unusable: the operations, or whole paths, that can't be called, by name, and why.
         digest: changes with the document: what runners say to each other of it.
+        base_path: Swagger's ``basePath``, which its paths are meant to be below; it isn't sent.
     """
 
-    def __init__(self, items: Iterable[PathItem], schemas: Schemas, digest: str = "") -> None:
+    def __init__(
+        self, items: Iterable[PathItem], schemas: Schemas, digest: str = "", base_path: str = ""
+    ) -> None:
         self.digest = digest
+        self.base_path = base_path
         self._schemas = schemas
         self._checks: dict[str, PayloadCheck] = {}
         self.operations: dict[str, Operation] = {}
@@ -182,7 +186,9 @@ def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> 
     try:
         documents = Documents(backend.spec, ref_roots)
         schemas = Schemas(reads_beside_references=documents.minor > 0)
-        return Contract(path_items(documents, backend.credential), schemas, documents.digest)
+        items = path_items(documents, backend.credential)
+        base_path = documents.root.value.get("basePath", "") if documents.is_swagger else ""
+        return Contract(items, schemas, documents.digest, str(base_path).rstrip("/"))
     except DocumentProblem as error:
         problem = error.problem + _hint(backend.spec, backend.name)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None

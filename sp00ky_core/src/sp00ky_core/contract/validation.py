@@ -9,7 +9,7 @@ from typing import Any
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.contract.request_parts import unwritable
-from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
@@ -98,7 +98,7 @@ def _check_contract(backend: Backend, new_job: NewJob) -> str:
         raise PayloadTooLarge(size=size, limit=limit)
     payload = _decoded(new_job)
     violations = check.violations(payload)
-    if not violations and new_job.plain is None:  # JSON may hold what can't be written again, such as 1E400
+    if not violations and isinstance(new_job.payload, JsonText):  # may hold what can't be written: 1E400
         violations = unwritable(check.operation, payload, new_job.payload_json)
     if violations:
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))

@@ -238,6 +238,7 @@ DISTRIBUTIONS = [
         crossing={
             "engines/test_tls_and_proxy.py": "TLS, certificates and proxies, over real connections",
             "test_connections.py": "what only real connections show",
+            "test_described.py": "requests as their documents describe them, judged by openapi-core",
             "test_floods.py": "backends that send without end",
             "test_message.py": "what is on the wire",
             "test_parameters.py": "payloads in queries and headers",

@@ -28,6 +28,7 @@ from sp00ky_core.contract import PartsRefused, request_parts
         ("application/octet-stream", FILE, "AAH/", b"\0\1\xff", "application/octet-stream"),
         ("application/octet-stream", {"type": "string"}, "", b"", "application/octet-stream"),
         ("image/png", FILE, "AAH/", b"\0\1\xff", "image/png"),
+        ("image/jpeg", {"type": "string", "format": "base64"}, "AAH/", b"AAH/", "image/jpeg"),
         ("application/x-tar", {}, "AAH/", b"\0\1\xff", "application/x-tar"),
         ("application/yaml", {"type": "string"}, "a: 1", b"a: 1", "application/yaml"),
     ],
@@ -57,6 +58,9 @@ def test_a_form_is_written_as_its_encoding_says(tmp_path: Path) -> None:
     ]
     styled = sent(contract_of(tmp_path, {media: {"schema": FIELDS, "encoding": encoding}}), payload)
     assert styled.body == b"title=a+b%26c&tags=x%2Cy,z&meta%5Bk%5D%5Bn%5D%5B0%5D=1"
+    parts = {"multipart/form-data": {"schema": FIELDS, "encoding": encoding}}
+    for version, name in (("3.0.3", b'name="meta"'), ("3.1.0", b'name="meta[k][n][0]"')):
+        assert name in sent(contract_of(tmp_path, parts, version), payload).body
 
 
 def test_a_multipart_form_holds_files(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_a_job_names_another_media_type(tmp_path: Path) -> None:
         ("text/plain", b"aaaa"),
         ("image/png", b"i\xa6\x9a"),
         ("text/plain; charset=utf-8", b"aaaa"),
+        ('text/plain;charset="UTF-8"', b"aaaa"),
     ]:
         found = sent(contract, {"$body": "aaaa", "$contentType": content_type})
         assert (found.body, found.content_type) == (body, content_type)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+from sp00ky_core.contract.documents import Node
 from sp00ky_core.contract.operation import Format
+from sp00ky_core.contract.value_types import is_base64, is_bytes, types_of
 
 __all__ = ["essence", "fits", "format_of", "is_concrete", "is_json", "precedence", "sendable"]
 
+_RANGES = ("application/*", "*/*")
 _JSON = re.compile(r"application/json|text/json|[^/]+/[^/]*\+json|application/\*|\*/\*")
 _TEXT = re.compile(
     r"text/.*|application/xml|[^/]+/[^/]*\+(xml|yaml)"
@@ -29,18 +32,20 @@ def essence(media_type: str) -> str:
     return media_type.partition(";")[0].strip().casefold()
 
 
-def format_of(media_type: str, *, is_text: bool = True) -> Format | None:
-    """Return how a body is written; None: it can't be.
+def format_of(media_type: str, schema: Node | None) -> Format | None:
+    """Return how a body of a schema is written; None: it can't be.
 
-    Of media types that aren't known the bytes are sent, if ``is_text`` says that its schema allows base64.
+    Of media types that aren't known the bytes are sent, unless the schema says that they stay base64.
     """
     name = essence(media_type)
+    if name in _RANGES and is_bytes(schema):
+        return "binary"
     for pattern, written in _FORMATS:
         if pattern.fullmatch(name):
             return written
-    if name.startswith("multipart/"):
+    if name.startswith("multipart/") or "string" not in types_of(schema):
         return None
-    return "binary" if is_text else None
+    return "text" if is_base64(schema) else "binary"
 
 
 def is_json(media_type: str) -> bool:

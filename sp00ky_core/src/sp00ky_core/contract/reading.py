@@ -13,7 +13,7 @@ from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_
 from sp00ky_core.contract.media_types import essence, format_of, is_json, precedence, sendable
 from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, Parameter, Place, Scheme
 from sp00ky_core.contract.path_safety import path_problem
-from sp00ky_core.contract.schema import composing
+from sp00ky_core.contract.schema import composing, is_read_only
 from sp00ky_core.contract.swagger import swagger_bodies, swagger_parameter
 from sp00ky_core.contract.value_types import allows_common, is_bytes, types_of
 
@@ -23,6 +23,7 @@ METHODS = ("post", "get", "put", "patch", "delete", "head", "options")  # all of
 _MAIN = frozenset(METHODS[1:5])  # one of these is a path's only method, whatever else there is beside it
 _BODILESS = frozenset({"get", "head"})
 _TEMPLATED = re.compile(r"\{([^{}]+)\}")
+_SERIALIZED = frozenset({"explode", "allowReserved"})  # a field of a form that has one has a style, too
 _STYLES: Mapping[Place, frozenset[str]] = {
     "path": frozenset({"simple", "label", "matrix"}),
     "query": frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}),
@@ -261,7 +262,7 @@ def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], boo
 
 def _body(media_type: str, media: Node) -> Body | None:
     schema = media.at("schema")
-    written = format_of(media_type, is_text="string" in types_of(schema))
+    written = format_of(media_type, schema)
     if written is None:
         return None
     is_form = written in ("form", "multipart")
@@ -271,7 +272,9 @@ def _body(media_type: str, media: Node) -> Body | None:
         format=written,
         schema=schema,
         files=frozenset(_files(schema)) if written == "multipart" and schema else frozenset(),
-        encodings=dict(_encodings(media, schema)) if is_form else {},
+        encodings=dict(_encodings(media, has_styles=written == "form" or media.documents.minor > 0))
+        if is_form
+        else {},
     )
 
 
@@ -279,18 +282,19 @@ def _files(schema: Node) -> Iterator[str]:
     return (name for name, node in properties(schema) if is_bytes(node))
 
 
-def _encodings(media: Node, schema: Node | None) -> Iterator[tuple[str, Encoding]]:
+def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding]]:
+    """Yield how properties of a form are written; in OpenAPI 3.0 those of multipart have no styles."""
     held = media.get("encoding")
     for name, node in held.each() if held else ():
         value = node.followed().value
         if isinstance(value, dict):
-            style = value.get("style")
+            style = value.get("style", None if _SERIALIZED.isdisjoint(value) else "form")
             listed = str(value.get("contentType", "")).split(",")
             yield (
                 name,
                 Encoding(
                     content_types=tuple(filter(None, map(str.strip, listed))),
-                    style=style if style in _STYLES["query"] else None,
+                    style=style if has_styles and style in _STYLES["query"] else None,
                     explode=value.get("explode", style in (None, "form", "deepObject")) is True,
                     allow_reserved=value.get("allowReserved") is True,
                 ),
@@ -325,9 +329,13 @@ def _formed(operation: Operation) -> Operation:
     names |= {name for _, name in operation.credentials}
     schema = operation.bodies[0].schema if operation.bodies else None
     known: dict[str, list[Node]] = {}
+    answered: set[str] = set()
     for name, node in properties(schema) if schema else ():
-        known.setdefault(name, []).append(node)
-    required = _required(schema) if schema and names else set()
+        if name in names and is_read_only(node):
+            answered.add(name)
+        else:
+            known.setdefault(name, []).append(node)
+    required = _required(schema).difference(answered) if schema and names else set()
     return attrs.evolve(
         operation,
         own=frozenset(names.difference(known).difference(required)),

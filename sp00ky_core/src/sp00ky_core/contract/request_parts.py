@@ -173,7 +173,7 @@ def _refuse_names(operation: Operation, parameter: Parameter, value: Mapping[str
     """Refuse an object whose properties would be taken for other parameters. Raises ``Unwritable``."""
     taken = {each.name for each in operation.parameters if each.place == parameter.place}
     taken |= {name for place, name in operation.credentials if place == parameter.place}
-    for name in taken.intersection(value):
+    for name in (taken - {parameter.name}).intersection(value):
         raise Unwritable("it would be taken for the parameter of that name", (name,))
 
 

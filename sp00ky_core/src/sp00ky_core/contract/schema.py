@@ -181,10 +181,15 @@ def composing(schema: Node, *keywords: str) -> Iterator[Node]:
             pending.extend(each for _, each in inner.each())
 
 
+def is_read_only(declared: Node) -> bool:
+    """Whether a property is one that answers have, and requests don't."""
+    return any(each.value.get("readOnly") is True for each in composing(declared, "allOf"))
+
+
 def _is_read_only(schema: Node, name: str) -> bool:
     for part in composing(schema, "allOf"):
         properties = part.get("properties")
         declared = properties.at(name) if properties else None
-        if declared and any(each.value.get("readOnly") is True for each in composing(declared, "allOf")):
+        if declared and is_read_only(declared):
             return True
     return False

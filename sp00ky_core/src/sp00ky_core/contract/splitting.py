@@ -24,7 +24,7 @@ UNDECLARED = "the operation declares no such parameter"
 
 _FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
 _LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
-_CHARSET = re.compile(r"charset *= *\"?(?!utf-8\b)", re.IGNORECASE)
+_CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 
 
@@ -149,6 +149,8 @@ def _kind(operation: Operation, payload: Mapping[str, Any]) -> tuple[Body, str]:
         raise Unwritable(f"expected a media type that the document has: {listed}", ("$contentType",))
     kind = min(kinds, key=lambda body: "*" in body.media_type)
     if "*" in kind.media_type:
-        written = format_of(given) or kind.format
+        written = format_of(given, kind.schema)
+        if written is None:
+            raise Unwritable("a job can't be sent as that", ("$contentType",))
         kind = attrs.evolve(kind, format=written)
     return kind, given

@@ -11,7 +11,6 @@ import attrs
 from sp00ky_core.contract.documents import Node
 from sp00ky_core.contract.media_types import essence, format_of, precedence
 from sp00ky_core.contract.operation import Body, Encoding, Parameter
-from sp00ky_core.contract.value_types import types_of
 
 __all__ = ["swagger_bodies", "swagger_parameter"]
 
@@ -62,7 +61,7 @@ def _of_schema(body: Node, media_types: list[str]) -> tuple[Body, ...]:
     bodies = [
         Body(media_type=media_type, format=written, schema=schema)
         for media_type in media_types or ["application/json"]
-        if (written := format_of(media_type, is_text="string" in types_of(schema)))
+        if (written := format_of(media_type, schema))
     ]
     return tuple(sorted(bodies, key=lambda body: precedence(body.media_type)))
 

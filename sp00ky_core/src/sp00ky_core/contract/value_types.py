@@ -9,7 +9,7 @@ from typing import Any
 from sp00ky_core.contract.documents import Node
 from sp00ky_core.contract.schema import composing
 
-__all__ = ["SCALARS", "allows_common", "is_bytes", "types_of"]
+__all__ = ["SCALARS", "allows_common", "is_base64", "is_bytes", "types_of"]
 
 SCALARS = frozenset({"string", "integer", "number", "boolean"})
 _ALL = SCALARS | {"object", "array", "null"}
@@ -87,6 +87,15 @@ def is_bytes(schema: Node | None) -> bool:
     items = [part.at("items") for part in parts]
     inner = [part for held in items if held for part in composing(held, "allOf", "anyOf", "oneOf")]
     return any(map(_is_binary, (*parts, *inner)))
+
+
+def is_base64(schema: Node | None) -> bool:
+    """Whether a value is base64 in a request, too."""
+    parts = composing(schema, "allOf", "anyOf", "oneOf") if schema else ()
+    return any(
+        part.value.get("format") in ("byte", "base64") or part.value.get("contentEncoding") == "base64"
+        for part in parts
+    )
 
 
 def _is_binary(schema: Node) -> bool:

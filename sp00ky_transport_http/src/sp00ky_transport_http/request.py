@@ -31,7 +31,7 @@ _PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, s
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
 
 _DEFAULTS: Mapping[str, str] = {
-    "Accept": "application/json",
+    "Accept": "application/json, */*;q=0.5",
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": f"sp00ky-transport-http/{version('sp00ky-transport-http')}",
 }

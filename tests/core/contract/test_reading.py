@@ -41,6 +41,7 @@ def contract(folder: Path, paths: str, more: str = "") -> Contract:
         ("/a", "{post: {parameters: [{in: header, name: a b, required: true}]}}", "the header 'a b'"),
         ("/a", "{post: {requestBody: {content: {multipart/mixed: {}}}}}", "it takes multipart/mixed"),
         ("/a", '{post: {requestBody: {content: {"multipart/a\\nb": {}}}}}', "it takes multipart/a b"),
+        ("/a", "{get: {requestBody: {required: true}}}", "it requires a body, and a GET has none"),
         ("a", "{post: {}}", "start with '/'"),
         ("/a?b=1", "{post: {}}", "'?'"),
         ("/a/../b", "{post: {}}", "segments"),

@@ -111,11 +111,11 @@ class _Reading:
             raise DocumentProblem("", f"expected a mapping under {method!r}")
         declared = _declared([*shared, node])
         parameters = _filled(path, declared, swagger=self._is_swagger)
-        bodies: tuple[Body, ...] = ()
-        needs_body = False
-        if method not in _BODILESS:
-            read = swagger_bodies if self._is_swagger else _bodies
-            bodies, needs_body = read(self._root, node, declared)
+        read = swagger_bodies if self._is_swagger else _bodies
+        bodies, needs_body = ((), False) if method in _BODILESS else read(self._root, node, declared)
+        request = node.get("requestBody") if method in _BODILESS else None
+        if request is not None and isinstance(request.value, dict) and request.value.get("required") is True:
+            raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
         operation_id = node.value.get("operationId")
         operation = Operation(
             path=path,

@@ -93,17 +93,21 @@ class Queries(Metered):
             return await self.store.find(query)
         return await self._loop_store.store.find(query, connection=connection)
 
-    def pages(self, conditions: JobFilter, *, limit: int | None = None) -> AsyncGenerator[list[Job], None]:
-        """Yield all jobs that meet conditions, newest first, 250 at a time: however many, in little memory.
+    def pages(
+        self, conditions: JobFilter, *, limit: int | None = None, after: Job | None = None
+    ) -> AsyncGenerator[list[Job], None]:
+        """Yield all jobs that meet conditions, newest first, 100 at a time: however many, in little memory.
 
         ``JobFilter()`` is all. What is enqueued meanwhile may be left out. The jobs are as ``find`` has them.
+        With ``after`` they begin with the one that is next older than that job.
 
         Raises:
+            JobNotFound: ``after`` is gone.
             UnknownBackend: The filter names one that isn't configured.
         """
         if conditions.backend is not None:
             self.backends.named(conditions.backend)
-        return pages(self.store, [conditions], limit)
+        return pages(self.store, [conditions], limit, after=after)
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""

@@ -10,7 +10,7 @@ import pytest_asyncio
 from tests.core.two_backends import ended, enqueued, opened
 
 from sp00ky_core import JobFilter, JobQuery, Outbox
-from sp00ky_core.errors import UnknownBackend
+from sp00ky_core.errors import JobNotFound, UnknownBackend
 from sp00ky_core.job import Job
 from sp00ky_core.operators import matching_jobs
 
@@ -35,8 +35,18 @@ async def test_conditions_and_a_limit_hold(outbox: Outbox) -> None:
     read = [job.id async for each in outbox.pages(JobFilter(path="/a"), limit=4) for job in each]
     assert read == ids[:1:-1]
     assert [each async for each in outbox.pages(JobFilter(), limit=0)] == []
+    after = await outbox.get(ids[3])
+    assert [job.id async for each in outbox.pages(JobFilter(), after=after) for job in each] == ids[2::-1]
     with pytest.raises(UnknownBackend):
         outbox.pages(JobFilter(backend="apj"))
+
+
+async def test_after_a_job_that_is_gone_nothing_is_known_to_come(outbox: Outbox) -> None:
+    (job_id,) = await ended(outbox, 1)
+    gone = await outbox.get(job_id)
+    await outbox.store.clear([job_id])
+    with pytest.raises(JobNotFound):
+        await anext(outbox.pages(JobFilter(), after=gone))
 
 
 async def test_the_last_job_of_a_page_may_be_deleted_meanwhile(outbox: Outbox) -> None:

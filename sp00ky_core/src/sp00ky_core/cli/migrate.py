@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -77,22 +78,19 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[s
 
 
 def _tables(steps: Sequence[MigrationStep]) -> list[str]:
-    """Say what was done to each table: how many steps it took, or the one that it took."""
+    """Say what was done to each table, or function, in how many steps; not why, which reads like an alarm."""
     tables: dict[str, list[MigrationStep]] = {}
     for step in steps:
         tables.setdefault(step.table, []).append(step)
-    return [
-        f"{table}: {_what(taken)}, in {len(taken)} steps" if len(taken) > 1 else _line(taken[0])
-        for table, taken in tables.items()
-    ]
+    return [f"{table}: {_what(taken)}" for table, taken in tables.items()]
 
 
 def _what(steps: Sequence[MigrationStep]) -> str:
-    is_new = any(step.statement.split(maxsplit=2)[:2] in _NEW_TABLE for step in steps)
-    return "created" if is_new else "changed"
+    done = "changed" if all(_NEW.match(step.statement) is None for step in steps) else "created"
+    return f"{done}, in {len(steps)} steps" if len(steps) > 1 else done
 
 
-_NEW_TABLE = (["CREATE", "TABLE"], ["DEFINE", "TABLE"])
+_NEW = re.compile(r"\s*(CREATE|DEFINE) (TABLE|SCHEMA|OR REPLACE FUNCTION)\b")
 
 
 def _script(step: MigrationStep) -> str:

@@ -60,7 +60,7 @@ class JobOperators(StoreUser):
 
         Args:
             job_ids: The jobs; or
-            filter: the conditions that they meet; 250 at a time.
+            filter: the conditions that they meet; 100 at a time.
             limit: With ``filter``, at most so many, the newest.
             act: ``reason`` and ``actor``, for the audit; the reason goes into each job's ``errors``, too.
 

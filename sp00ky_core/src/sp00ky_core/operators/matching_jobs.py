@@ -14,25 +14,30 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery, Store
 from sp00ky_core.stores.filters import age_of
 
-PAGE = 250
-"""Jobs that are read at a time: some 50 MB where each is as long as a list reads it."""
+PAGE = 100
+"""Jobs that are read at a time: some 20 MB where each is as long as a list reads it; two pages are held."""
 
 
 async def pages(
-    store: Store, filters: Sequence[JobFilter], limit: int | None = None
+    store: Store, filters: Sequence[JobFilter], limit: int | None = None, *, after: Job | None = None
 ) -> AsyncGenerator[list[Job], None]:
     """Yield the jobs that meet one of the filters, newest first, in lists of at most ``PAGE``.
+
+    With ``after`` they begin with the one that is next older than that job; raises ``JobNotFound`` where it
+    is gone.
 
     Jobs may be deleted meanwhile, those of the page before too. Where all of that are gone, those that were
     created in the same microsecond may be yielded again.
     """
     room = MAX_LIMIT if limit is None else limit
     before: list[Job] = []
-    last: Job | None = None
+    last = after
     while room > 0:
         try:
             page = await _page(store, filters, limit=min(PAGE, room), last=last)
         except JobNotFound:  # the last job of the page before has been deleted, here or elsewhere
+            if not before:
+                raise
             last = await _last_left(store, before)
             filters = [no_newer(each, before[-1]) for each in filters] if last is None else filters
             continue

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-import attrs
 import click
 
 from sp00ky_core.cli.arguments import INSTANT
@@ -20,6 +20,7 @@ from sp00ky_core.cli.terminal.job_format import (
     JOB_COLUMNS,
     RATES_COLUMNS,
     STATS_COLUMNS,
+    as_listed,
     change_line,
     claim_row,
     job_row,
@@ -51,9 +52,9 @@ def list_jobs(
 
     With --status processing it shows who has them, since when, and until when the lease lasts.
     """
-    conditions = conditions_of(options)
+    conditions, keep = conditions_of(options), (lambda job: job) if json_wanted else as_listed
     found, hosts = settings.ask(
-        lambda outbox: _find(outbox, conditions, limit=limit + 1, after=after), "looking for jobs"
+        lambda outbox: _find(outbox, conditions, keep, limit=limit + 1, after=after), "looking for jobs"
     )
     columns: tuple[str, ...] = JOB_COLUMNS
     to_row = job_row
@@ -63,12 +64,18 @@ def list_jobs(
 
 
 async def _find(
-    outbox: Outbox, conditions: JobFilter, *, limit: int, after: str | None
+    outbox: Outbox, conditions: JobFilter, keep: Callable[[Job], Job], *, limit: int, after: str | None
 ) -> tuple[list[Job], dict[str, str]]:
-    """Return the jobs, and of those that are processing the hosts of their runners, by the runner's id."""
+    """Return the jobs, and of those that are processing the hosts of their runners, by the runner's id.
+
+    ``keep`` returns what is kept of a job while the next ones are read.
+    """
     warn_of_unknown_path(outbox, conditions)
-    last = None if after is None else (await job_of(outbox, after)).id
-    found = await outbox.find(**attrs.asdict(conditions, recurse=False), limit=limit, after=last)
+    last = None if after is None else await job_of(outbox, after)
+    found = list[Job]()
+    async with aclosing(outbox.pages(conditions, limit=limit, after=last)) as pages:
+        async for page in pages:
+            found += map(keep, page)
     is_claimed = conditions.status is JobStatus.PROCESSING
     return found, {each.id: each.host for each in await outbox.runners()} if is_claimed else {}
 

@@ -1,4 +1,4 @@
-"""Refuse rows that aren't a new job's: version 9 of the store in PostgreSQL, 4 of the one in SQLite."""
+"""Refuse rows that aren't a new job's: version 9 of the store in PostgreSQL."""
 
 from django.db import migrations
 
@@ -6,7 +6,7 @@ from sp00ky_django.operations import MigrateStore
 
 
 class Migration(migrations.Migration):
-    """Extend the tables; each statement is a transaction of its own, as indexes on full tables need it."""
+    """Add the trigger; each statement is a transaction of its own, as indexes on full tables need it."""
 
     atomic = False
     dependencies = [("sp00ky_django", "0001_initial")]

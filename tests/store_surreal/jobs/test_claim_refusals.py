@@ -124,8 +124,10 @@ async def test_a_table_that_refuses_claims_takes_no_job_of_another(
     assert taken == [job.id for job in claim]
 
 
+@pytest.mark.parametrize("end", ["KILL", "close"])
 async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     spooky_app: Any,
+    end: str,
     make_store: Callable[..., SurrealStore],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -144,7 +146,10 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
         for _ in range(3):
             assert list(await store.claim({"api": 5}, "r")) == []
         assert caplog.text.count("LIVE query") == 1
-        await store._connection.write(f"KILL u'{reply['result'][0]['result']}'")
+        if end == "KILL":
+            await store._connection.write(f"KILL u'{reply['result'][0]['result']}'")
+        else:  # the server goes on with it, though it doesn't list it any more
+            await ann.close()
         async with asyncio.timeout(30):
             claimed: list[Job] = []
             while not claimed:

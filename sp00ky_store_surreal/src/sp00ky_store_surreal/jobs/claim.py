@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from surrealdb import RecordID
@@ -101,6 +102,7 @@ class Claimer:
             try:
                 jobs = await self._claim_at_once(fewer, runner_id, state)
             except TookTooLong:
+                await self._end_left_queries(fewer)
                 if self._size.is_one:
                     return await self._claim_singly(fewer, runner_id, state)
                 self._size.took_too_long(max(count for _, count in fewer))
@@ -319,6 +321,18 @@ class Claimer:
                 ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
                 claimed += rows
         return claimed
+
+    async def _end_left_queries(self, slots: Slots) -> None:
+        """Have a server forget clients' LIVE queries whose connection has ended.
+
+        It evaluates them at each write until another LIVE query of the table begins or ends.
+        """
+        if self._connection.target.embedded:
+            return
+        with suppress(StoreError):  # what was claimed mustn't be lost for it
+            for table, _ in slots:
+                (query,) = await self._connection.write(surql("claim_live_nothing", table=quoted(table.table)))
+                await self._connection.write(surql("watch_end_live_query", query=str(query)))
 
     async def _is_huge(self, table: JobTable, row_id: RecordID) -> bool:
         """Whether a row is so large that its write takes long."""

@@ -42,6 +42,7 @@ def request_of(
         ("http://[::1]:80/x", "/json", "http://[::1]/x/json"),
         ("http://api.test?key=1#x", "/json", "http://api.test/json"),
         ("http://api.test/v1", "/caf\u00e9/%C3%A9", "http://api.test/v1/caf%C3%A9/%C3%A9"),
+        ("http://api.test/v1", "/a#only-a-name", "http://api.test/v1/a"),
         ("http://\u00fc.test", "/json", "http://xn--tda.test/json"),
     ],
 )

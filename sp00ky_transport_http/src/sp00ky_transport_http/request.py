@@ -218,9 +218,9 @@ def _payload(job: Job) -> dict[str, Any]:
     try:
         payload = decode(job.payload_json.decode())
     except ValueError as error:
-        raise ValueRefused(f"the payload is no JSON: {error}") from error
+        raise ValueRefused(f"the payload isn't JSON: {error}") from error
     if not isinstance(payload, dict):
-        raise ValueRefused("the payload is no JSON object")
+        raise ValueRefused("the payload isn't a JSON object")
     return payload
 
 

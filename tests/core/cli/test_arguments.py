@@ -36,7 +36,7 @@ def test_what_is_a_duration(written: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("written", ["", "soon", "never", "nan", "inf", "-5", "5y", "99999999999d"])
 def test_what_is_no_duration(written: str) -> None:
-    with pytest.raises(click.BadParameter, match="is no duration"):
+    with pytest.raises(click.BadParameter, match="isn't a duration"):
         DURATION.convert(written, None, None)
 
 

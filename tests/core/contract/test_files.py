@@ -129,7 +129,7 @@ def test_only_regular_files_are_read(tmp_path: Path, kind: str) -> None:
         ("file://host/x.yml", "nothing is ever fetched"),
         ("http://127.0.0.1/x.yml", "nothing is ever fetched"),
         ("ftp:x.yml", "nothing is ever fetched"),
-        ("http://[", "that is no URI"),
+        ("http://[", "that isn't a URI"),
         ("x%00.yml", "can't be read"),
         ("x" * 5_000, "can't be read"),
     ],
@@ -140,9 +140,9 @@ def test_other_references_are_not_followed(tmp_path: Path, reference: str, says:
 
 def test_a_document_is_a_regular_file_too(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "openapi.yml")
-    with pytest.raises(ContractError, match="can't be read: it is no regular file"):
+    with pytest.raises(ContractError, match="can't be read: it isn't a regular file"):
         load(tmp_path / "openapi.yml")
-    with pytest.raises(ContractError, match="can't be read: it is no regular file"):
+    with pytest.raises(ContractError, match="can't be read: it isn't a regular file"):
         load(Path("/dev/zero"))
 
 

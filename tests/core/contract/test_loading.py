@@ -194,6 +194,8 @@ NAMED = {
             "delete": {"operationId": "twice"},
         },
         "/only": {"patch": {"operationId": "patch"}, "head": {"operationId": "twice"}},
+        "/files/{id}#add-link": {"put": {"operationId": "link"}},
+        "/bad?": {"put": {"operationId": "bad"}},
     },
 }
 
@@ -209,7 +211,10 @@ def test_an_operation_has_three_spellings_that_are_looked_up_whole() -> None:
         "DELETE /orders/{id}": ("DELETE /orders/{id}",),
         "/only": ("/only", "PATCH /only", "patch"),
         "HEAD /only": ("HEAD /only",),
+        "/files/{id}#add-link": ("/files/{id}#add-link", "PUT /files/{id}#add-link", "link"),
     }
+    for text in ("/bad?", "PUT /bad?", "bad"):
+        assert (contract.operation(text), "'?'" in contract.why_not(text)) == (None, True)
     for name, operation in contract.operations.items():
         for text in operation.spellings:
             assert (contract.name(text), contract.spellings(text)) == (name, operation.spellings)

@@ -61,7 +61,10 @@ def test_each_name_goes_where_the_document_has_it_and_nowhere_else(tmp_path: Pat
 
 def test_nothing_left_is_an_empty_body_and_no_declared_body_is_none(tmp_path: Path) -> None:
     assert sent(operation_of(tmp_path, {}, ("query", "q")), {"q": 1}).body == b"{}"
-    without = sent(operation_of(tmp_path, None, ("query", "q")), {"q": 1, "more": 2})
+    undeclared = operation_of(tmp_path, None, ("query", "quiet"))
+    (violation,) = undeclared.violations("/x", {"quit": 1})
+    assert (violation.pointer, "did you mean 'quiet'?" in violation.message) == ("/quit", True)
+    without = sent(operation_of(tmp_path, None, ("query", "q")), {"q": 1})
     assert (without.query, without.body, without.content_type) == ("q=1", b"", None)
 
 
@@ -85,6 +88,21 @@ def test_what_is_in_no_place_of_its_own_is_named(tmp_path: Path, payload: Any, p
     if pointers != ["/more"]:  # which is the schema's to say, not the request's
         with pytest.raises(PartsRefused):
             request_parts(operation, payload, new_boundary=str)
+
+
+def test_the_explicit_form_is_shown_and_near_names_are_said(tmp_path: Path) -> None:
+    contract = operation_of(tmp_path, {"type": "array"}, ("path", "id"), ("query", "page"))
+    broken = {"id": 1, "body": [], "$headers": {}, "$query": {"pages": 1}}
+    messages = {each.pointer: each.message for each in contract.violations("/x/{id}", broken)}
+    shape = '{"$path": {"id": ...}, "$query": {"page": ...}, "$body": ...}'
+    assert messages["/$headers"].startswith(f"use the explicit form: {shape}: its body")
+    assert "did you mean '$header'?" in messages["/$headers"]
+    assert "did you mean '$body'?" in messages["/body"]
+    assert "did you mean 'page'?" in messages["/$query/pages"]
+    inner = {"properties": {"status": {}}, "additionalProperties": False}
+    strict = operation_of(tmp_path, {"properties": {"inner": inner}}, ("path", "id"))
+    (violation,) = strict.violations("/x/{id}", {"id": 1, "inner": {"statu": 1}})
+    assert str(violation) == "/inner/statu: unknown property; did you mean 'status'?"
 
 
 @pytest.mark.parametrize("name", ["$body", "$query", "$contentType"])

@@ -53,6 +53,9 @@ paths:
       parameters:
         - {in: path, name: id, required: true, type: integer}
         - {in: formData, name: photo, type: file}
+  /mixed:
+    post: {operationId: mixed, consumes: [multipart/mixed], parameters: [{in: body, name: b, schema: {}}]}
+    put: {operationId: parts, consumes: [multipart/mixed], parameters: [{in: formData, name: f}]}
   /odd:
     post: {parameters: [{in: formData, name: odd, type: any}]}
 """
@@ -91,6 +94,8 @@ def test_form_data_is_a_form(pets: Contract) -> None:
         "/id",
         "/name",
     ]
+    (misspelt,) = pets.violations("/pets/{id}", {"id": 1, "name": "a", "tag": ["x"]})
+    assert str(misspelt) == "/tag: unknown property; did you mean 'tags'?"
     upload = pets.operations["PUT /pets/{id}"]
     assert b"\r\n\r\n\0\0\0\r\n" in request_parts(upload, {"id": 1, "photo": "AAAA"}, new_boundary=str).body
 
@@ -99,6 +104,12 @@ def test_what_is_wrong_is_said_with_its_place(pets: Contract) -> None:
     (violation,) = pets.violations("/odd", {})
     assert isinstance(violation, Violation)
     assert "#/paths/~1odd/post/parameters/0/type" in violation.message
+
+
+@pytest.mark.parametrize("text", ["/mixed", "mixed", "PUT /mixed", "parts"])
+def test_what_can_t_be_written_is_unusable(pets: Contract, text: str) -> None:
+    assert pets.operation(text) is None
+    assert pets.why_not(text) == "it takes multipart/mixed, and a job can't be sent as that"
 
 
 def test_security_is_read(pets: Contract) -> None:

@@ -25,6 +25,8 @@ paths:
       operationId: addA
       requestBody: {content: {application/json: {schema: {properties: {n: {type: integer}}}}}}
   /b: {get: {}, put: {operationId: putB}}
+  /bad:
+    post: {operationId: putBad, parameters: [{in: query, name: q, schema: {type: string, pattern: '('}}]}
 """
 
 
@@ -43,6 +45,17 @@ def backend(tmp_path: Path) -> Backend:
     return load_backends(
         Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear", "exponential"})
     )["api"]
+
+
+def test_near_misses_can_be_called(backend: Backend) -> None:
+    for text, says in {
+        "putBax": "no route 'putBax'; did you mean 'putB'?",
+        "/bac": "no route '/bac'; did you mean '/a'?",
+        "putBad": "can't be called at 'putBad': its schema can't be used",
+    }.items():
+        with pytest.raises(UnknownRoute) as caught:
+            validated(backend, NewJob(path=text))
+        assert says in str(caught.value)
 
 
 def test_what_it_does_not_say_is_the_backend_s(backend: Backend) -> None:

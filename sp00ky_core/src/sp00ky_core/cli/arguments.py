@@ -33,7 +33,7 @@ class Seconds(click.FloatRange):
         """Refuse also what no comparison refuses."""
         seconds: float = super().convert(value, param, ctx)
         if math.isnan(seconds):
-            self.fail("nan is no number of seconds", param, ctx)
+            self.fail("nan isn't a number of seconds", param, ctx)
         return seconds
 
 
@@ -45,9 +45,9 @@ class _Duration(_ParamType):
         try:
             seconds = _seconds(str(value))
         except (OverflowError, ValueError):
-            self.fail(f"{value!r} is no duration, such as 90, 5m or 6h", param, ctx)
+            self.fail(f"{value!r} isn't a duration, such as 90, 5m or 6h", param, ctx)
         if not 0 <= seconds <= MAX_DELAY.total_seconds():
-            self.fail(f"{value!r} is no duration from 0 to {MAX_DELAY.days} days", param, ctx)
+            self.fail(f"{value!r} isn't a duration from 0 to {MAX_DELAY.days} days", param, ctx)
         return timedelta(seconds=seconds)
 
 

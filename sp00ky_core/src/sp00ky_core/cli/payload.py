@@ -46,7 +46,7 @@ def payload_of(
     for parameter, value in _values(operation, parameters):
         held = payload.setdefault(f"${parameter.place}", {})
         if parameter.name in held and not isinstance(value, list):
-            raise click.UsageError(f"--param {parameter.name} is given twice, and is no list")
+            raise click.UsageError(f"--param {parameter.name} is given twice, and isn't a list")
         held[parameter.name] = [*held.get(parameter.name, ()), *value] if isinstance(value, list) else value
     if content_type is not None:
         payload["$contentType"] = content_type

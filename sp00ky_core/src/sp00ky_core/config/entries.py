@@ -68,7 +68,7 @@ def _entry(section: str, name: Any, value: Any, folder: Path) -> Entry:
     if not isinstance(value, dict):
         if section == "backends":
             raise KeyProblem(at, "expected a mapping such as {spec: ..., baseUrl: ..., method: ...}")
-        return Entry(at=at, name=str(name), raw={}, reason="it is no mapping")
+        return Entry(at=at, name=str(name), raw={}, reason="it isn't a mapping")
     entry = _pooled(_with_app_file(Entry(at=at, name=str(name), raw=value), folder))
     reason = _why_none(section, entry)
     return attrs.evolve(entry, reason=reason, name=str(name) if reason else _checked(section, name))

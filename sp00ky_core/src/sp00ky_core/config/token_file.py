@@ -42,7 +42,7 @@ def read_token(file: Path) -> Secret:
 def _version(file: Path) -> _Version:
     found = file.stat()
     if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
-        raise ValueError(f"it is no file of at most {_LONGEST} bytes")
+        raise ValueError(f"it isn't a file of at most {_LONGEST} bytes")
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 

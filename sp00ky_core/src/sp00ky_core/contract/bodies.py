@@ -171,7 +171,7 @@ def _described_file(body: Body, name: str, value: Mapping[str, Any]) -> _Part:
     for key in ("filename", "contentType"):
         text = value.get(key, "")
         if not isinstance(text, str) or _UNQUOTABLE.search(text) or not scalar(text, key).isprintable():
-            raise Unwritable("it must be text without controls or quotes", (key,))
+            raise Unwritable("it must be text without control characters or quotes", (key,))
     with at(_FILE):
         content = _decoded(value[_FILE])
     with at("contentType"):
@@ -190,7 +190,7 @@ def _content_type(body: Body, name: str, given: str | None) -> str:
         return next(filter(is_concrete, declared), _OCTETS)
     if not is_concrete(given) or (declared and not any(fits(given, media_type) for media_type in declared)):
         listed = f"; it is one of {', '.join(declared)[:200]}" if declared else ""
-        raise Unwritable(f"that is no media type that the document has there{listed}")
+        raise Unwritable(f"that isn't a media type that the document has there{listed}")
     return given
 
 
@@ -200,4 +200,4 @@ def _decoded(value: Any) -> bytes:
     try:
         return binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
-        raise Unwritable("it is no base64; use the standard alphabet, with padding") from None
+        raise Unwritable("it isn't valid base64; use the standard alphabet, with padding") from None

@@ -264,7 +264,7 @@ def _local_file(uri: str) -> Path:
     try:
         url = urlsplit(uri)
     except ValueError:
-        raise FileProblem("that is no URI") from None
+        raise FileProblem("that isn't a URI") from None
     if url.scheme != "file" or url.netloc:
         raise FileProblem("nothing is ever fetched; save it beside this file and refer to it there")
     return Path(url2pathname(url.path))
@@ -273,12 +273,12 @@ def _local_file(uri: str) -> Path:
 def _minor_version(raw: Any) -> int:
     """Which OpenAPI 3 it is. Raises ``DocumentProblem``."""
     if not isinstance(raw, dict):
-        raise DocumentProblem("", "it is no OpenAPI document: expected a mapping with `openapi: 3.1.0`")
+        raise DocumentProblem("", "it isn't an OpenAPI document: expected a mapping with `openapi: 3.1.0`")
     if "swagger" in raw and "openapi" not in raw:
         problem = f"version {str(raw['swagger'])[:20]!r} is not supported; use '2.0'"
         raise DocumentProblem("swagger", problem)
     if "openapi" not in raw:
-        raise DocumentProblem("openapi", "it is missing: this is no OpenAPI document")
+        raise DocumentProblem("openapi", "it is missing: this isn't an OpenAPI document")
     version = str(raw["openapi"])
     found = _VERSION.fullmatch(version)
     if not found or not found[1].isascii() or len(found[1]) > 1 or int(found[1]) > _LATEST:

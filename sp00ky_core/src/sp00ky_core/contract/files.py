@@ -58,7 +58,7 @@ class Files:
 
     def _bytes(self, file: Path) -> bytes:
         if file.exists() and not file.is_file():  # such as a pipe that no process writes to
-            raise FileProblem("can't be read: it is no regular file")
+            raise FileProblem("can't be read: it isn't a regular file")
         with file.open("rb") as opened:
             data = opened.read(self.left + 1)
         if len(data) > self.left:

@@ -44,14 +44,17 @@ class Contract:
         self._unclear: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._ids: dict[str, None] = {}
-        listed = list(items)
-        for item in listed:
+        named: dict[str, list[str]] = {}
+        for item in items:
             self._add(item)
-        self._add_operation_ids()
+            for method, operation_id in item.ids.items():
+                named.setdefault(operation_id, []).append(self.name(f"{method} {item.path}"))
+        self._add_operation_ids(named)
 
     def _add(self, item: PathItem) -> None:
         if item.problem:
-            self._names[item.path] = item.path
+            long_names = [f"{method} {item.path}" for method in item.ids]
+            self._names |= dict.fromkeys([item.path, *long_names], item.path)
             self.unusable[item.path] = item.problem
         short = item.short
         for method, found in item.operations.items():
@@ -62,30 +65,28 @@ class Contract:
                 self.unusable[name] = found
             else:
                 spellings = tuple(dict.fromkeys((name, long_name)))
-                self.operations[name] = attrs.evolve(found, name=name, spellings=spellings)
+                self.operations[name] = attrs.evolve(
+                    found, name=name, spellings=spellings, operation_id=item.ids.get(method)
+                )
         if short is None and item.operations:
             listed = ", ".join(repr(f"{method} {item.path}") for method in item.operations)
             methods = ", ".join(item.operations).lower()
             self._unclear[item.path] = f"it has {methods} and no post; name one: {listed}"
 
-    def _add_operation_ids(self) -> None:
+    def _add_operation_ids(self, named: Mapping[str, Sequence[str]]) -> None:
         """Let operations be named by their ids, unless such a text names something else, or is another's."""
-        named: dict[str, list[str]] = {}
-        for name, operation in self.operations.items():
-            if operation.operation_id and _is_a_name(operation.operation_id):
-                named.setdefault(operation.operation_id, []).append(name)
         for operation_id, names in named.items():
-            if operation_id in self._names or operation_id in self._unclear:
+            if operation_id in self._names or operation_id in self._unclear or not _is_a_name(operation_id):
                 continue
             if len(names) > 1:
                 listed = ", ".join(map(repr, names))
                 self._unclear[operation_id] = f"several operations have that operationId; name one: {listed}"
                 continue
-            operation = self.operations[names[0]]
             self._names[operation_id] = names[0]
-            self._ids[operation_id] = None
-            spellings = (*operation.spellings, operation_id)
-            self.operations[names[0]] = attrs.evolve(operation, spellings=spellings)
+            if operation := self.operations.get(names[0]):
+                self._ids[operation_id] = None
+                spellings = (*operation.spellings, operation_id)
+                self.operations[names[0]] = attrs.evolve(operation, spellings=spellings)
 
     def has(self, text: str) -> bool:
         """Whether the document has an operation of that spelling, though it may be one that can't be used."""

@@ -17,6 +17,7 @@ MAX_PATH_LENGTH = 2_048  # characters
 _DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; no backend means more
 _METHOD = re.compile(r"[A-Z]{1,20} ")
 _OPERATION_ID = re.compile(r"(?!.*(//|\.\.))[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,199}")
+_MARK = re.compile(r"#[\w-]+\Z", re.ASCII)
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNPRINTABLE = {"Cc", "Cs", "Zs", "Zl", "Zp"}  # controls, lone surrogates, spaces and line ends
@@ -33,12 +34,14 @@ def spelling_problem(text: object) -> str | None:
 def path_problem(path: object) -> str | None:
     """Why a job's path may never be requested, whatever the contract says; None if it may.
 
-    A path may contain ``{name}``; what is filled in is checked where it is filled in. Never raises.
+    A path may contain ``{name}``; what is filled in is checked where it is filled in. A name may follow ``#``
+    at its end: that tells operations of one path apart, and is never sent. Never raises.
     """
     if not isinstance(path, str):
-        return "it is no text"
+        return "it isn't text"
     if len(path) > MAX_PATH_LENGTH:
         return f"it has more than {MAX_PATH_LENGTH} characters"
+    path = _MARK.sub("", path)
     return _written_problem(path) or _decoded_problem(path)
 
 
@@ -60,7 +63,7 @@ def _decoded_problem(path: str) -> str | None:
     try:
         decoded = unquote_to_bytes(path).decode()
     except UnicodeDecodeError:
-        return "its percent escapes are no UTF-8"
+        return "its percent escapes aren't UTF-8"
     if _ESCAPE.search(decoded):
         return "it is percent-encoded twice"
     if decoded.count("/") != path.count("/"):

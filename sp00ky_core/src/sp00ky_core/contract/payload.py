@@ -19,6 +19,7 @@ from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
+from sp00ky_core.errors.base import near_miss
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
@@ -176,7 +177,7 @@ class PayloadCheck:
                 return []
             found = self._found(payload)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
-            return [Violation(pointer="", message=f"it is no JSON: {_short(type(error).__name__)}")]
+            return [Violation(pointer="", message=f"it isn't JSON: {_short(type(error).__name__)}")]
         return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
 
     def _found(self, payload: dict[str, Any]) -> list[Violation]:
@@ -201,7 +202,8 @@ class PayloadCheck:
         else:
             if not validator.is_valid(instance):
                 yield from chain.from_iterable(
-                    _violations(error, parts.located) for error in validator.iter_errors(instance)
+                    _violations(error, parts.located, self._schemas)
+                    for error in validator.iter_errors(instance)
                 )
 
     def _validator(self, body: Body | None) -> jsonschema_rs.Draft202012Validator:
@@ -213,10 +215,12 @@ class PayloadCheck:
     def _unwritable(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
         """Yield what has no place in a URL, a header or a form."""
         yield from Written.of(self.operation, parts).problems
-        if parts.kind is None and not parts.explicit and self.operation.method not in _BODIED:
-            declared = {parameter.name for parameter in self.operation.parameters}
+        declared = {parameter.name for parameter in self.operation.parameters}
+        if parts.kind is None and not parts.explicit and (declared or self.operation.method not in _BODIED):
             for name in payload.keys() - declared:
-                yield Violation(pointer=parts.pointer("", name), message=UNDECLARED)
+                yield Violation(
+                    pointer=parts.pointer("", name), message=UNDECLARED + near_miss(name, declared)
+                )
         if parts.kind is not None and parts.kind.format != "json" and parts.body is not ABSENT:
             try:
                 written_body(parts.kind, parts.body, parts.content_type, boundary="")
@@ -224,7 +228,9 @@ class PayloadCheck:
                 yield parts.violation(error, "body")
 
 
-def _violations(error: jsonschema_rs.ValidationError, located: Located) -> Iterator[Violation]:
+def _violations(
+    error: jsonschema_rs.ValidationError, located: Located, schemas: Schemas
+) -> Iterator[Violation]:
     """One error of the library, as one violation for each place that it is about."""
     kind = error.kind.name
     if kind == "required":
@@ -233,13 +239,14 @@ def _violations(error: jsonschema_rs.ValidationError, located: Located) -> Itera
     elif kind in _UNEXPECTED:
         for name in error.kind.as_dict()["unexpected"]:
             pointer = located([*error.instance_path, name])
-            yield Violation(pointer=pointer, message="the contract knows no such property")
+            hint = near_miss(name, schemas.properties(error.schema_path))
+            yield Violation(pointer=pointer, message=f"unknown property{hint}")
     else:
-        nearest = _nearest(error, located) if kind in {"anyOf", "oneOf"} else ""
+        nearest = _nearest(error, located, schemas) if kind in {"anyOf", "oneOf"} else ""
         yield Violation(pointer=located(error.instance_path), message=_short(error.message + nearest))
 
 
-def _nearest(error: jsonschema_rs.ValidationError, located: Located) -> str:
+def _nearest(error: jsonschema_rs.ValidationError, located: Located, schemas: Schemas) -> str:
     """Return what the alternative that fits best lacks: one that fails inside, and at the fewest places."""
     context: list[list[jsonschema_rs.ValidationError]] = getattr(error.kind, "context", [])
     branches = [branch for branch in context if branch]
@@ -247,7 +254,9 @@ def _nearest(error: jsonschema_rs.ValidationError, located: Located) -> str:
         return ""
     depth = len(error.instance_path)
     nearest = min(branches, key=lambda branch: (_is_of_another_kind(branch, depth), len(branch)))
-    listed = "; ".join(str(violation) for one in nearest[:3] for violation in _violations(one, located))
+    listed = "; ".join(
+        str(violation) for one in nearest[:3] for violation in _violations(one, located, schemas)
+    )
     return f"; the nearest one: {listed}"
 
 

@@ -43,11 +43,13 @@ class PathItem:
     Attributes:
         path: The path.
         operations: By method, upper case: the operation, or why it can't be called.
+        ids: By method: the ``operationId``.
         problem: Why nothing of it can be.
     """
 
     path: str
     operations: Mapping[str, Operation | str] = attrs.field(factory=dict)
+    ids: Mapping[str, str] = attrs.field(factory=dict)
     problem: str = ""
 
     @property
@@ -68,7 +70,7 @@ def path_items(documents: Documents, credential: tuple[str, str] | None = None) 
     """
     paths = documents.root.get("paths")
     if paths is None or not isinstance(paths.value, dict):
-        problem = "it is missing" if paths is None or paths.value is None else "it is no mapping"
+        problem = "it is missing" if paths is None or paths.value is None else "it isn't a mapping"
         raise DocumentProblem("paths", f"{problem}; expected a mapping from a path to what it takes")
     reading = _Reading(documents, credential)
     for path, item in paths.each():
@@ -76,7 +78,7 @@ def path_items(documents: Documents, credential: tuple[str, str] | None = None) 
             try:
                 yield reading.path_item(path, item)
             except DocumentProblem as error:
-                yield PathItem(path=path, problem=error.problem)
+                yield PathItem(path=path, problem=error.problem, ids=dict(_ids([item])))
 
 
 class _Reading:
@@ -98,7 +100,7 @@ class _Reading:
             raise DocumentProblem("", "it has no method that a job could use")
         shared = [*reversed(items)]
         operations = {method.upper(): self._read(path, method, node, shared) for method, node in held.items()}
-        return PathItem(path=path, operations=operations)
+        return PathItem(path=path, operations=operations, ids=dict(_ids(shared)))
 
     def _read(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation | str:
         try:
@@ -111,16 +113,25 @@ class _Reading:
             raise DocumentProblem("", f"expected a mapping under {method!r}")
         declared = _declared([*shared, node])
         parameters = _filled(path, declared, swagger=self._is_swagger)
-        read = swagger_bodies if self._is_swagger else _bodies
-        bodies, needs_body = ((), False) if method in _BODILESS else read(self._root, node, declared)
-        request = node.get("requestBody") if method in _BODILESS else None
-        if request is not None and isinstance(request.value, dict) and request.value.get("required") is True:
+        bodies: tuple[Body, ...] = ()
+        needs_body = False
+        request = node.get("requestBody")
+        if (
+            method in _BODILESS
+            and request
+            and isinstance(request.value, dict)
+            and request.value.get("required")
+        ):
             raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
-        operation_id = node.value.get("operationId")
+        if method not in _BODILESS:
+            read = swagger_bodies if self._is_swagger else _bodies
+            bodies, needs_body, taken = read(self._root, node, declared)
+            if taken and not bodies:
+                listed = " ".join(", ".join(taken).split())[:200]
+                raise DocumentProblem("", f"it takes {listed}, and a job can't be sent as that")
         operation = Operation(
             path=path,
             method=method.upper(),
-            operation_id=operation_id if isinstance(operation_id, str) else None,
             parameters=parameters,
             bodies=bodies,
             needs_body=needs_body,
@@ -177,6 +188,15 @@ def _items(item: Node) -> list[Node]:
     if not all(isinstance(each.value, dict) for each in found):
         raise DocumentProblem("", "expected a mapping from a method to an operation")
     return found
+
+
+def _ids(items: Iterable[Node]) -> Iterator[tuple[str, str]]:
+    """Yield the methods of a path that have an ``operationId``, and that; the later item's wins."""
+    for item in items:
+        for method in METHODS if isinstance(item.value, dict) else ():
+            held = item.value.get(method)
+            if isinstance(held, dict) and isinstance(held.get("operationId"), str):
+                yield method.upper(), held["operationId"]
 
 
 def _first(items: Iterable[Node], key: str) -> Node | None:
@@ -247,17 +267,14 @@ def _parameter(place: Any, name: str, node: Node) -> Parameter:
     )
 
 
-def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], bool]:
+def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], bool, list[str]]:
     request = operation.get("requestBody")
     content = request.get("content") if request else None
-    if request is None or content is None or not isinstance(content.value, dict) or not content.value:
-        return (), False
+    if request is None or content is None or not isinstance(content.value, dict):
+        return (), False, []
     listed = [body for name, node in content.each() if (body := _body(name, node.followed()))]
-    if not listed:
-        taken = " ".join(", ".join(content.value).split())[:200]
-        raise DocumentProblem("", f"it takes {taken}, and a job can't be sent as that")
     listed.sort(key=lambda body: precedence(body.media_type))
-    return tuple(listed), request.value.get("required") is True
+    return tuple(listed), bool(listed) and request.value.get("required") is True, list(content.value)
 
 
 def _body(media_type: str, media: Node) -> Body | None:
@@ -352,7 +369,7 @@ def _required(body: Node) -> set[str]:
 def _form(operation: Operation, known: Mapping[str, list[Node]]) -> dict[str, Any]:
     body = operation.bodies[0] if operation.bodies else None
     if body and (body.format in ("text", "binary") or "object" not in types_of(body.schema)):
-        return {"form": "explicit", "reason": f"its body, {body.media_type}, is no object"}
+        return {"form": "explicit", "reason": f"its body, {body.media_type}, isn't an object"}
     if body and body.content_type is None:
         return {"form": "explicit", "reason": f"its body is any of {body.media_type}"}
     places: dict[str, list[Node | None]] = {}

@@ -179,6 +179,9 @@ def _refuse_names(operation: Operation, parameter: Parameter, value: Mapping[str
 
 @lru_cache(maxsize=4_096)
 def path_pieces(path: str) -> tuple[str, ...]:
-    """Cut a path at its parameters: each second piece is the name of one, the others are percent-encoded."""
-    pieces = _TEMPLATED.split(path)
+    """Cut a path at its parameters: each second piece is the name of one, the others are percent-encoded.
+
+    What follows ``#`` only tells operations of one path apart, and is left out.
+    """
+    pieces = _TEMPLATED.split(path.partition("#")[0])
     return tuple(piece if index % 2 else quote(piece, safe=_KEPT) for index, piece in enumerate(pieces))

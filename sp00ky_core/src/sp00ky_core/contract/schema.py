@@ -60,6 +60,16 @@ class Schemas:
                 return "/".join(map(str, (self._nodes[int(name)].shown, *steps)))
         return ""
 
+    def properties(self, path: Iterable[str | int]) -> list[str]:
+        """Return the properties that a schema in a bundle lists beside the keyword at a place in it."""
+        match list(path):
+            case ["$defs", name, *steps, _]:
+                schema = self._definitions[str(name)].schema
+                for step in steps:
+                    schema = schema[step]
+                return list(schema.get("properties", ()))
+        return []
+
     def _name(self, node: Node) -> str:
         name = self._names.setdefault((node.uri, node.pointer), str(len(self._nodes)))
         if name == str(len(self._nodes)):

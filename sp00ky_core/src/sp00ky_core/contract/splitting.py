@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import filterfalse
+from json import dumps
 from typing import Any
 
 import attrs
@@ -14,6 +15,7 @@ from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation
 from sp00ky_core.contract.styles import Step, Unwritable
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
+from sp00ky_core.errors.base import near_miss
 
 __all__ = ["ABSENT", "UNDECLARED", "Split", "is_explicit", "may_be_explicit", "split"]
 
@@ -119,17 +121,31 @@ def _explicit(operation: Operation, payload: Mapping[str, Any]) -> Split:
 def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Violation]:
     """Yield what stands where the explicit form has no such thing."""
     reason = f": {operation.reason}" if operation.reason else ""
+    for index, name in enumerate(sorted(payload.keys() - RESERVED)):
+        message = _LOOSE if index else f"use the explicit form: {_shape(operation)}{reason}"
+        yield Violation(pointer=pointer_of([name]), message=message + near_miss(name, RESERVED))
     for name, held in payload.items():
-        if name not in RESERVED:
-            yield Violation(pointer=pointer_of([name]), message=f"{_LOOSE}{reason}")
-        elif name[1:] in PLACES and not isinstance(held, dict):
+        if name[1:] in PLACES and not isinstance(held, dict):
             yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")
         elif name[1:] in PLACES:
             declared = {each.name for each in operation.parameters if each.place == name[1:]}
             for undeclared in filterfalse(declared.__contains__, held):
                 is_filled = (name[1:], undeclared) in operation.credentials
-                message = _FROM_AUTH if is_filled else UNDECLARED
+                message = _FROM_AUTH if is_filled else UNDECLARED + near_miss(undeclared, declared)
                 yield Violation(pointer=pointer_of([name, undeclared]), message=message)
+
+
+def _shape(operation: Operation) -> str:
+    """Show the explicit form of an operation's payloads."""
+    held = {place: [each for each in operation.parameters if each.place == place] for place in PLACES}
+    parts = [
+        f'"${place}": {{{", ".join(f"{dumps(each.name[:80])}: ..." for each in listed[:5])}}}'
+        for place, listed in held.items()
+        if listed
+    ]
+    if operation.bodies:
+        parts.append('"$body": ...')
+    return f"{{{', '.join(parts)}}}"
 
 
 def _kind(operation: Operation, payload: Mapping[str, Any]) -> tuple[Body, str]:

@@ -104,7 +104,9 @@ def header(parameter: Parameter, value: object) -> str | None:
     """Return the value of a header; None: it is left out. Raises ``Unwritable``."""
     text = _written(parameter, value, _item if isinstance(value, dict | list) else _plain)
     if text is not None and not HEADER_VALUE.fullmatch(text):
-        raise Unwritable("it becomes a header, so it must hold neither controls nor letters beyond Latin-1")
+        raise Unwritable(
+            "it becomes a header, so it must hold neither control characters nor letters beyond Latin-1"
+        )
     return text
 
 

@@ -44,16 +44,18 @@ def _style(node: Node) -> tuple[str, bool]:
 
 def swagger_bodies(
     root: Node, operation: Node, declared: Mapping[tuple[str, str], Node]
-) -> tuple[tuple[Body, ...], bool]:
-    """Read the bodies of an operation, and whether it needs one."""
+) -> tuple[tuple[Body, ...], bool, list[str]]:
+    """Read the bodies of an operation, whether it needs one, and the media types that it takes."""
     consumes = operation.get("consumes") or root.get("consumes")
     listed = consumes.value if consumes and isinstance(consumes.value, list) else []
     media_types = [media_type for media_type in listed if isinstance(media_type, str)]
     body = next((node for (place, _), node in declared.items() if place == "body"), None)
     if body is not None:
-        return _of_schema(body, media_types), body.value.get("required") is True
+        return _of_schema(body, media_types), _is_required(body), media_types
     fields = {name: node for (place, name), node in declared.items() if place == "formData"}
-    return _of_fields(operation, fields, media_types), any(map(_is_required, fields.values()))
+    if not fields:
+        return (), False, []
+    return _of_fields(operation, fields, media_types), any(map(_is_required, fields.values())), media_types
 
 
 def _of_schema(body: Node, media_types: list[str]) -> tuple[Body, ...]:
@@ -67,7 +69,7 @@ def _of_schema(body: Node, media_types: list[str]) -> tuple[Body, ...]:
 
 
 def _of_fields(operation: Node, fields: Mapping[str, Node], media_types: list[str]) -> tuple[Body, ...]:
-    if not fields:
+    if media_types and not any(map(format_of, media_types)):
         return ()
     files = frozenset(name for name, node in fields.items() if node.value.get("type") == "file")
     taken = [_FORMS[1]] if files else [name for name in media_types if essence(name) in _FORMS] or [_FORMS[0]]
@@ -75,7 +77,12 @@ def _of_fields(operation: Node, fields: Mapping[str, Node], media_types: list[st
         name: _FILE if name in files else {"$ref": _reference(node)} for name, node in fields.items()
     }
     required = [name for name, node in fields.items() if _is_required(node)]
-    schema = {"type": "object", "properties": properties, "required": required}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
     styles = {name: _style(node) for name, node in fields.items()}
     return tuple(
         Body(

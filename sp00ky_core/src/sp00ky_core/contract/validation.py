@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Any
 
 from sp00ky_core.backend import Backend
+from sp00ky_core.contract.loading import Contract
 from sp00ky_core.contract.request_parts import unwritable
 from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.encoding.json_pointer import pointer_of
@@ -108,8 +110,15 @@ def _check_contract(backend: Backend, new_job: NewJob) -> str:
 def unknown_route(backend: Backend, path: str) -> UnknownRoute:
     """Say of a text that it names no operation that can be called, or why it can't be."""
     contract = backend.contract
-    known = tuple(text for each in contract.operations.values() for text in each.spellings)
-    return UnknownRoute(backend=backend.name, path=path, known=known, reason=contract.why_not(path))
+    for text in get_close_matches(path, _known(contract), n=10, cutoff=0.5):
+        contract.check(text)  # it may turn out that one of these can't be used
+    return UnknownRoute(
+        backend=backend.name, path=path, known=_known(contract), reason=contract.why_not(path)
+    )
+
+
+def _known(contract: Contract) -> tuple[str, ...]:
+    return tuple(text for each in contract.operations.values() for text in each.spellings)
 
 
 def _decoded(new_job: NewJob) -> Any:

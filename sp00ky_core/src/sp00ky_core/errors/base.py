@@ -6,16 +6,21 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
-__all__ = ["Sp00kyError", "install_hint", "nearest", "shown"]
+__all__ = ["Sp00kyError", "install_hint", "near_miss", "nearest", "shown"]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """End a sentence about an unknown name: with the nearest known one, or all of them."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    if hint := near_miss(name, names):
+        return hint.removeprefix("; ")
     return f"known: {', '.join(repr(each) for each in names[:10])}" if names else "none is known"
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """End a sentence about an unknown name with the nearest known one; with nothing where none is near."""
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def install_hint(distribution: str) -> str:

@@ -122,5 +122,5 @@ def _refusal(job: Job, contract: Contract) -> Undelivered:
     if reason := contract.why_not(job.path):
         return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {reason}")
     return Undelivered(
-        name=UNKNOWN_ROUTE, reason=f"{shown} is no operation of the backend's OpenAPI document"
+        name=UNKNOWN_ROUTE, reason=f"{shown} isn't an operation of the backend's OpenAPI document"
     )

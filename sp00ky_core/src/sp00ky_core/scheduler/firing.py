@@ -170,5 +170,5 @@ def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[Sc
     if failed:
         error = failed[0].error or {}
         reason = f"{error.get('code')}: {error.get('reason')}"
-        text = "schedule %s: jobs that weren't made: %d of %d, the first for %s"
+        text = "schedule %s: %d of %d jobs not made: %s"
         logger.warning(text, after.name, len(failed), len(runs), reason)

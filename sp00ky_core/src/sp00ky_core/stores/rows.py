@@ -270,7 +270,7 @@ def _payload_defect(value: object) -> str | None:
         else:
             encode(value)
     except (TypeError, ValueError) as error:
-        return f"payload is no JSON: {error}"
+        return f"payload isn't JSON: {error}"
     return None if isinstance(value, Mapping) else f"payload is {shown(value)}: no JSON object"
 
 

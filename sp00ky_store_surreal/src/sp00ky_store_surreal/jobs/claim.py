@@ -331,7 +331,9 @@ class Claimer:
             return
         with suppress(StoreError):  # what was claimed mustn't be lost for it
             for table, _ in slots:
-                (query,) = await self._connection.write(surql("claim_live_nothing", table=quoted(table.table)))
+                (query,) = await self._connection.write(
+                    surql("claim_live_nothing", table=quoted(table.table))
+                )
                 await self._connection.write(surql("watch_end_live_query", query=str(query)))
 
     async def _is_huge(self, table: JobTable, row_id: RecordID) -> bool:

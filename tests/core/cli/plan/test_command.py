@@ -35,7 +35,7 @@ def test_a_backend_brings_its_own_values(project: Path, sp00ky: Cli) -> None:
     [
         (["--outage", "0"], "from 1s to 30d"),
         (["--outage", "31d"], "from 1s to 30d"),
-        (["--outage", "soon"], "is no duration"),
+        (["--outage", "soon"], "isn't a duration"),
         (["--jobs", "0"], "--jobs"),
         (["--jobs", "100000", "--max-retries", "1000"], "fewer --jobs"),
         (["--max-retries", "-1"], "--max-retries"),

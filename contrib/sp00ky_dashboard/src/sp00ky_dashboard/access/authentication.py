@@ -201,7 +201,7 @@ class CodeAuth:
                 return self._sessions.begin(request, "code", target)
             if name:
                 return RedirectResponse(target, 303)
-            problem = "That code is none, or was used, or is too old." if code else None
+            problem = "That code is wrong, used or expired." if code else None
         return name or _sign_in_page(request, "code", problem)
 
     def _is_spent(self, code: str) -> bool:

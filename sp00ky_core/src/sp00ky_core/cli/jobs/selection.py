@@ -12,6 +12,7 @@ from sp00ky_core.cli.arguments import INSTANT, act_options, backend_names
 from sp00ky_core.cli.context import with_options
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.terminal.output import as_json
+from sp00ky_core.contract.validation import unknown_route
 from sp00ky_core.errors import nearest
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
@@ -48,10 +49,12 @@ def conditions_of(options: Mapping[str, Any]) -> JobFilter:
 def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
     """Say so where no document has the operation that is asked for: it may be misspelt."""
     meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
-    known = frozenset().union(*(backend.table.routes for backend in meant))
     for path in conditions.paths or ():
-        if path not in known:
-            say(f"warning: no document has an operation {path!r} that can be called; {nearest(path, known)}")
+        if not any(backend.contract.operation(path) for backend in meant):
+            errors = [unknown_route(backend, path) for backend in meant]
+            known = {text for error in errors for text in error.known}
+            hint = next((error.reason for error in errors if error.reason), nearest(path, known))
+            say(f"warning: no document has an operation {path!r} that can be called; {hint}")
 
 
 def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:

@@ -69,7 +69,7 @@ def _of_schema(body: Node, media_types: list[str]) -> tuple[Body, ...]:
 
 
 def _of_fields(operation: Node, fields: Mapping[str, Node], media_types: list[str]) -> tuple[Body, ...]:
-    if media_types and not any(map(format_of, media_types)):
+    if media_types and not any(format_of(name, None) for name in media_types):
         return ()
     files = frozenset(name for name, node in fields.items() if node.value.get("type") == "file")
     taken = [_FORMS[1]] if files else [name for name in media_types if essence(name) in _FORMS] or [_FORMS[0]]

@@ -37,7 +37,7 @@ def test_nothing_is_done_where_nothing_is_chosen(shelf: Shelf, sp00ky: Any, oper
         (["--until", "2026-01-31"], "has no time zone"),
         (["--until", ""], "neither an age"),
         (["--since", "9999-12-31T23:59:59Z"], "an instant from"),
-        (["--since", "36000d"], "no duration from 0 to"),
+        (["--since", "36000d"], "isn't a duration from 0 to"),
         (["--since", "99999999999d"], "neither an age"),
         (["--code", "-1"], "code is -1"),
         (["--code", str(10**25)], "code is 1000"),

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, Unpack, overload
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, Unpack, cast, overload
 from uuid import UUID
-from sp00ky_core import CallerConnection, CommonJobOptions, Job, Outbox
-from sp00ky_core.generate import Calls, SyncCalls, TypedCalls, check_documents
+from sp00ky_core import CallerConnection, CommonJobOptions, Outbox
+from sp00ky_core.generate import Calls, JobOf, Result, SyncCalls, TypedCalls, check_documents
 from sp00ky_core.sync import SyncOutbox
 
 DOCUMENTS = {
@@ -33,7 +33,7 @@ class SpookifyPayload(TypedDict):
 
 
 class ApiCalls(Calls):
-    async def spookify(self, payload: SpookifyPayload, **options: Unpack[Options]) -> Job:
+    async def spookify(self, payload: SpookifyPayload, **options: Unpack[Options]) -> JobOf[Any]:
         'Enqueue POST /spookify.'
         return await self._run('/spookify', payload, options)
 
@@ -44,13 +44,17 @@ class TypedOutbox(TypedCalls[Outbox]):
         check_documents(outbox, __file__, DOCUMENTS)
         self.api: ApiCalls = ApiCalls(outbox, 'api')
 
-    async def run(self, backend: Literal['api'], path: Literal['/spookify'], payload: SpookifyPayload, **options: Unpack[Options]) -> Job:
+    async def run(self, backend: Literal['api'], path: Literal['/spookify'], payload: SpookifyPayload, **options: Unpack[Options]) -> JobOf[Any]:
         'Enqueue one call of a backend.'
-        return await self.outbox.run(backend, path, payload, **dict[str, Any](options))
+        return cast('JobOf[Any]', await self.outbox.run(backend, path, payload, **dict[str, Any](options)))
+
+    async def wait(self, job: JobOf[Result], *, timeout: float | None = None) -> JobOf[Result]:
+        'Return a job once it has ended.'
+        return cast('JobOf[Result]', await self.outbox.wait(job.id, timeout=timeout))
 
 
 class SyncApiCalls(SyncCalls):
-    def spookify(self, payload: SpookifyPayload, **options: Unpack[SyncOptions]) -> Job:
+    def spookify(self, payload: SpookifyPayload, **options: Unpack[SyncOptions]) -> JobOf[Any]:
         'Enqueue POST /spookify.'
         return self._run('/spookify', payload, options)
 
@@ -61,6 +65,10 @@ class TypedSyncOutbox(TypedCalls[SyncOutbox]):
         check_documents(outbox.asynchronous, __file__, DOCUMENTS)
         self.api: SyncApiCalls = SyncApiCalls(outbox, 'api')
 
-    def run(self, backend: Literal['api'], path: Literal['/spookify'], payload: SpookifyPayload, **options: Unpack[SyncOptions]) -> Job:
+    def run(self, backend: Literal['api'], path: Literal['/spookify'], payload: SpookifyPayload, **options: Unpack[SyncOptions]) -> JobOf[Any]:
         'Enqueue one call of a backend.'
-        return self.outbox.run(backend, path, payload, **dict[str, Any](options))
+        return cast('JobOf[Any]', self.outbox.run(backend, path, payload, **dict[str, Any](options)))
+
+    def wait(self, job: JobOf[Result], *, timeout: float | None = None) -> JobOf[Result]:
+        'Return a job once it has ended.'
+        return cast('JobOf[Result]', self.outbox.wait(job.id, timeout=timeout))

@@ -55,6 +55,8 @@ async def test_a_result_is_a_value_where_the_field_takes_one(
 
 
 async def test_a_result_is_text_where_the_field_is_text(migrated: SurrealStore) -> None:
+    await migrated._connection.write("DEFINE FIELD OVERWRITE result ON job TYPE option<string>")
+    migrated._ready.forget()
     await migrated.add([NewJob(path="/a", backend="api")])
     (claimed,) = await migrated.claim({"api": 1}, "r")
     await migrated.settle([settlement_of(claimed, Delivered(result={"x": 1}))])

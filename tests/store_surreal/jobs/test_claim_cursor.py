@@ -180,6 +180,8 @@ async def test_live_rests_while_claims_are_full(
     listening = shared.work_signal()
     async with asyncio.timeout(SOON):
         await anext(listening)
+        later = [NewJob(path="/later", backend="api", delay=timedelta(hours=1)) for _ in range(5)]
+        await shared.add(later)  # claims meet them, though they aren't due
         await shared.add([NewJob(path=f"/{n}", backend="api") for n in range(3)])
         await paths(shared, 1)
         while await lives(shared):  # noqa: ASYNC110  # the server tells nobody

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from heapq import nlargest
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -26,6 +27,7 @@ from sp00ky_core.ports import (
     Store,
 )
 from sp00ky_core.stores.callers.blocking import finished
+from sp00ky_core.stores.filters import age_of
 
 __all__ = ["naming"]
 
@@ -93,7 +95,7 @@ class _Operations:
         return jobs
 
     async def _found(self, query: JobQuery, find: Callable[[JobQuery], Awaitable[list[Job]]]) -> list[Job]:
-        return list(map(self._named, await find(query)))
+        return list(map(self._named, await _newest(query, find)))
 
     async def watch(self, query: JobQuery, **options: Any) -> AsyncGenerator[Job, None]:
         async with aclosing(self._store.watch(self._spelled(query), **options)) as changes:
@@ -121,6 +123,14 @@ class _Operations:
         if not query.routes:
             return rows
         return summed((attrs.evolve(row, path=self._names(row.backend, row.path)[1]) for row in rows), query)
+
+
+async def _newest(query: JobQuery, find: Callable[[JobQuery], Awaitable[list[Job]]]) -> list[Job]:
+    """Find jobs; those of a record spelling by spelling, for an index has them in order by record and path."""
+    if query.assigned_to is None or query.paths is None:
+        return await find(query)
+    jobs = [job for path in query.paths for job in await find(attrs.evolve(query, path=path))]
+    return nlargest(query.limit, jobs, key=age_of)
 
 
 def _joined(one: ErrorGroup, other: ErrorGroup) -> ErrorGroup:
@@ -168,11 +178,11 @@ class _SharedTables(_Operations):
     async def _found(self, query: JobQuery, find: Callable[[JobQuery], Awaitable[list[Job]]]) -> list[Job]:
         of_table = self._table_of(query)
         if query.backend is None:
-            return self._wanted(query, await find(of_table))
+            return self._wanted(query, await _newest(of_table, find))
         wanted: list[Job] = []
         page = attrs.evolve(of_table, limit=max(min(query.limit, PAGE), 1))
         while len(wanted) < query.limit:
-            jobs = await find(page)
+            jobs = await _newest(page, find)
             wanted += self._wanted(query, jobs)
             if len(jobs) < page.limit:
                 break

@@ -107,7 +107,7 @@ class _Where:
         given: Sequence[tuple[str, Any]] = (
             ("job.id = ANY ({}::uuid[])", _keys(query, table)),
             ("job.status = {}", None if query.status is None else query.status.value),
-            ("job.path = ANY ({}::text[])", None if query.paths is None else list(query.paths)),
+            *_paths(query.paths),
             ("job.assigned_to = {}", query.assigned_to),
             ("job.created_at >= {}", query.since),
             ("job.created_at < {}", query.until),
@@ -155,3 +155,12 @@ class _Where:
 def _keys(query: JobFilter, table: JobTable) -> list[str] | None:
     ids = query.ids if isinstance(query, JobQuery) else None
     return None if ids is None else keys_by_table(ids).get(table.table, [])
+
+
+def _paths(paths: Sequence[str] | None) -> list[tuple[str, Any]]:
+    """Return the condition on a job's path: one alone keeps the order of the index of a record's jobs."""
+    if paths is None:
+        return []
+    return (
+        [("job.path = {}", paths[0])] if len(paths) == 1 else [("job.path = ANY ({}::text[])", list(paths))]
+    )

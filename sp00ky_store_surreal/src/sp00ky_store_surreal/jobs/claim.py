@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -204,28 +204,28 @@ class Claimer:
         reply = await self._connection.write(statement, CLAIMING, **bindings)
         state.read(reply, slots)
         claimed: list[Job] = []
-        empty, left, again = [], [], []
+        empty, again = [], []
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
             claimed += await read_claimed(self._connection, table, part.rows, runner_id)
-            await self._heed(table, count, part)
+            await self._heed(table, part)
+            full = len(part.rows) == count
             if self._note(table, count, part, state):
                 again.append((table, count))
             elif not part.found:
                 empty.append((table, count))
-            elif part.found == count or not self._heads.search_is_due(table):
-                left += [table] if len(part.rows) < part.found else []
-            else:
+            elif part.found < count and self._heads.search_is_due(table):
                 self._signals.work()  # there may be some before the head
-        if await self._is_any_due(left):
-            self._signals.work()
+            elif len(part.rows) < part.found and await self._is_due(table):
+                self._signals.work()
+                full = part.found == count
+            self._signals.claimed(table, full=full)
         more, still_empty = await self._claim_from_heads(again, runner_id, state) if again else ([], [])
         return claimed + more, empty + still_empty
 
-    async def _heed(self, table: JobTable, count: int, part: Part) -> None:
+    async def _heed(self, table: JobTable, part: Part) -> None:
         if part.has_others:
             self._mixed.add(table.table)
             self._signals.work()  # they took the place of jobs
-        self._signals.claimed(table, full=part.found == count)
         await self._put_off(table, part.early)
 
     async def _put_off(self, table: JobTable, found: Sequence[Mapping[str, Any]]) -> None:
@@ -242,10 +242,10 @@ class Claimer:
             for each in ids:
                 self._refusals.skip(each, error)
 
-    async def _is_any_due(self, tables: Iterable[JobTable]) -> bool:
+    async def _is_due(self, table: JobTable) -> bool:
         """Whether a claim that got less than it found left something: others were faster, or it isn't due."""
         try:
-            return any([await self._heads.is_due(table) for table in tables])
+            return await self._heads.is_due(table)
         except StoreError:
             return True  # what was claimed mustn't be lost for it
 
@@ -331,9 +331,8 @@ class Claimer:
             return
         with suppress(StoreError):  # what was claimed mustn't be lost for it
             for table, _ in slots:
-                (query,) = await self._connection.write(
-                    surql("claim_live_nothing", table=quoted(table.table))
-                )
+                begin = surql("claim_live_nothing", table=quoted(table.table))
+                (query,) = await self._connection.write(begin)
                 await self._connection.write(surql("watch_end_live_query", query=str(query)))
 
     async def _is_huge(self, table: JobTable, row_id: RecordID) -> bool:

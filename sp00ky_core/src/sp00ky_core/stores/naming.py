@@ -126,7 +126,7 @@ class _Operations:
 
 
 async def _newest(query: JobQuery, find: Callable[[JobQuery], Awaitable[list[Job]]]) -> list[Job]:
-    """Find jobs; those of a record spelling by spelling, for an index has them in order by record and path."""
+    """Find jobs; those of a record spelling by spelling, for an index has those of each in order."""
     if query.assigned_to is None or query.paths is None:
         return await find(query)
     jobs = [job for path in query.paths for job in await find(attrs.evolve(query, path=path))]

@@ -68,8 +68,8 @@ def test_enqueue(project: Path) -> None:
 def test_payloads(project: Path) -> None:
     written, refused = run(project, "-W", "error", "-c", "\n".join(examples("Payloads"))).splitlines()
     assert re.fullmatch(r"\{'id': '[0-9a-f-]{36}'\}", written)
-    assert "/id: it is bytes" in refused
-    assert "[('/id', 'it is bytes; write it as text, base64 for instance')]" in refused
+    assert "/id: its type is bytes" in refused
+    assert "[('/id', 'its type is bytes; write it as text, base64 for instance')]" in refused
 
 
 def test_look_and_wait(project: Path) -> None:

@@ -20,7 +20,7 @@ VIOLATIONS = (
 )
 ERRORS: dict[str, Exception] = {
     "invalid": PayloadInvalid(backend="api", path="/a", violations=VIOLATIONS),
-    "surrogate": PayloadNotJson(pointer="/01/?", problem="it is bytes"),
+    "surrogate": PayloadNotJson(pointer="/01/?", problem="its type is bytes"),
     "large": PayloadTooLarge(size=12, limit=10),
     "other": PayloadError("no"),
 }
@@ -48,7 +48,7 @@ async def client(request: Any) -> AsyncIterator[httpx.AsyncClient]:
                 {"type": "payload_invalid", "loc": ["body"], "msg": "no"},
             ],
         ),
-        ("surrogate", [{"type": "payload_not_json", "loc": ["body", "01", "?"], "msg": "it is bytes"}]),
+        ("surrogate", [{"type": "payload_not_json", "loc": ["body", "01", "?"], "msg": "its type is bytes"}]),
         ("large", [{"type": "payload_too_large", "loc": ["body"], "msg": str(ERRORS["large"])}]),
         ("other", [{"type": "payload_error", "loc": ["body"], "msg": "no"}]),
     ],

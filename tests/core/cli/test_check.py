@@ -49,7 +49,36 @@ def test_check_verbose_lists_them(partly: Path, sp00ky: Any) -> None:
     }
     lines = sp00ky("check", "--verbose").out.splitlines()
     assert len(lines) == 3 + len(operations)
-    assert lines[-1] == f"api: {operations[-1]['operation']}: flat form"
+    assert lines[-1] == f"api: POST {operations[-1]['path']}: flat form; body: application/json"
+
+
+def test_operations_are_shown_once_a_document_with_their_parts_and_what_they_need(
+    migrated: Path, sp00ky: Any
+) -> None:
+    (migrated / "openapi.json").write_text("""
+openapi: 3.1.0
+info: {title: t, version: "1"}
+components: {securitySchemes: {a: {type: apiKey, in: header, name: X-A}, b: {type: http, scheme: basic}}}
+paths:
+  /x/{id}:
+    put:
+      operationId: putX
+      security: [{a: []}]
+      parameters: [{in: query, name: q}, {in: query, name: r}]
+      requestBody: {content: {text/plain: {}, image/png: {}}}
+    get: {security: [{b: []}], parameters: [{in: query, name: bad, schema: {type: nope}}]}
+  /y: {get: {security: [{b: []}]}}
+""")
+    with (migrated / "sp00ky.yml").open("a") as file:
+        file.write("  twin: {spec: ./openapi.json, baseUrl: 'http://x.test', method: {table: twin}}\n")
+    sp00ky("migrate")
+    checked = sp00ky("check", "--verbose")
+    parts = "path: id; query: q, r; body: text/plain, image/png"
+    reason = "its body, text/plain, isn't an object"
+    assert f"api, twin: PUT /x/{{id}} (putX): explicit form ({reason}); {parts}" in checked.out.splitlines()
+    assert checked.out.count("can't be called") == 1
+    assert "1 operation needs `auth: {type: apiKey, in: header, name: X-A}`: PUT /x/{id}; " in checked.out
+    assert checked.out.count("others need another: call these by a backend of their own") == 4
 
 
 def test_a_document_without_such_paths_is_not_mentioned(migrated: Path, sp00ky: Any) -> None:

@@ -276,6 +276,8 @@ def test_a_key_that_is_nearly_ours_is_suggested(refuse: Refuse, text: str, key: 
         ("maxPayloadBytes: 1MB", "maxPayloadBytes"),
         ("auth: {type: basic, token: s3cret}", "auth.type"),
         ("auth: {type: token}", "auth"),
+        ("auth: {type: apikey, token: s3cret}", "auth.type"),
+        ("auth: {type: basic, username: 's3cret:x', password: x}", "auth.username"),
         ("auth: {token: 12345}", "auth.token"),
         ("auth: {token: ''}", "auth.token"),
         ("auth: {token: '${EMPTY}'}", "auth.token"),
@@ -287,7 +289,9 @@ def test_a_key_that_is_nearly_ours_is_suggested(refuse: Refuse, text: str, key: 
     ],
 )
 def test_what_a_key_may_not_hold(refuse: Refuse, keys: str, key: str) -> None:
-    assert refuse(with_keys(keys)).key == f"backends.api.{key}"
+    error = refuse(with_keys(keys))
+    assert error.key == f"backends.api.{key}"
+    assert ("apikey" not in keys) or error.problem.endswith("; did you mean 'apiKey'?")
 
 
 def test_a_missing_variable_of_what_every_command_needs_is_named_with_its_key(refuse: Refuse) -> None:

@@ -94,6 +94,11 @@ def test_a_file_may_repeat_the_key(tmp_path: Path) -> None:
             "schedules.n.history: expected all, failures-only, a number of runs, or",
         ),
         (
+            "every: 10s, history: failure-only",
+            "schedules.n.history: expected all, failures-only, a number of runs, or a mapping "
+            + "(mode, success, failed); did you mean 'failures-only'?",
+        ),
+        (
             "every: 10s, history: {sucess: 1h}",
             "schedules.n.history: unknown key 'sucess'; did you mean 'succ",
         ),

@@ -33,8 +33,8 @@ VIOLATIONS = (
         ),
         (PayloadNotJson(problem="NaN"), "the payload must be a JSON object: NaN", 2),
         (
-            PayloadNotJson(pointer="/a/0", problem="it is bytes"),
-            "the payload must be a JSON object: /a/0: it is bytes",
+            PayloadNotJson(pointer="/a/0", problem="its type is bytes"),
+            "the payload must be a JSON object: /a/0: its type is bytes",
             2,
         ),
         (OptionInvalid(option="delay", value="-1", expected="more"), "delay is -1; expected more", 2),
@@ -70,7 +70,7 @@ def test_what_is_too_large_says_by_how_much() -> None:
     ("error", "pointers"),
     [
         (PayloadInvalid(backend="api", path="/a", violations=VIOLATIONS), ["/id", ""]),
-        (PayloadNotJson(pointer="/a/0", problem="it is bytes"), ["/a/0"]),
+        (PayloadNotJson(pointer="/a/0", problem="its type is bytes"), ["/a/0"]),
         (PayloadTooLarge(size=12, limit=10), [""]),
     ],
 )

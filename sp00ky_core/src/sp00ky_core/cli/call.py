@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -12,13 +12,13 @@ import click
 from sp00ky_core.cli.arguments import DURATION, LATER, backend_names, operation_names
 from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.errors import say
-from sp00ky_core.cli.payload import payload_of, read_payload
+from sp00ky_core.cli.payload import Parts, read_payload
 from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.cli.terminal.job_format import show_job
 from sp00ky_core.cli.terminal.logs import set_level
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.cli.terminal.progress import progress
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import PayloadInvalid, Sp00kyError
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
@@ -72,18 +72,12 @@ def call(
     is printed when it has ended; where the store belongs to one process (an embedded database), this command
     then delivers whatever is due until that.
     """
-    has_parts = bool(parameters) or body is not None or content_type is not None
+    parts = Parts(parameters=parameters, body=body, content_type=content_type)
+    has_parts = parts != Parts()
     if payload is not None and has_parts:
         raise click.UsageError("give PAYLOAD, or --param, --body and --content-type, not both")
-    document = {} if payload is None else read_payload(payload)
-
-    def made(outbox: Outbox) -> Any:
-        operation = outbox.backends.named(backend).contract.operation(path)
-        if not has_parts or operation is None:  # the enqueue says what is wrong with the operation
-            return document
-        return payload_of(operation, parameters, body, content_type)
-
-    job = run_async(_call(settings, backend, path, made, wait=wait, options=options))
+    document = parts if has_parts else {} if payload is None else read_payload(payload)
+    job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
     show_job(job, json_wanted=json_wanted, whole=wait)
     context.exit(wait and job.status is not JobStatus.SUCCESS)
 
@@ -92,19 +86,27 @@ async def _call(
     settings: Settings,
     backend: str,
     path: str,
-    payload: Callable[[Outbox], Any],
+    payload: Any,
     *,
     wait: bool,
     options: dict[str, Any],
 ) -> Job:
     outbox = settings.outbox()
-    document = payload(outbox)
+    operation = outbox.backends.named(backend).contract.operation(path)
+    parts = payload if isinstance(payload, Parts) else None
+    if parts is not None:  # the enqueue says what is wrong with the operation
+        payload = parts.payload(operation) if operation is not None else {}
     runs_here = wait and not outbox.store.capabilities.shared
     runner = (
         outbox.runner(RunnerOptions(grace=GRACE)) if runs_here else None
     )  # before anything is written: is a transport installed?
     async with outbox:
-        job = await outbox.run(backend, path, document, **options)
+        try:
+            job = await outbox.run(backend, path, payload, **options)
+        except PayloadInvalid as error:
+            if parts is None or operation is None:
+                raise
+            raise parts.problem(operation, error) from error
         if wait:
             return await _ended(outbox, job, runner)
         if not outbox.store.capabilities.durable:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -15,6 +16,7 @@ from sp00ky_core.cli.context import Settings, command, run_async
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.config import unready
+from sp00ky_core.contract.operation import PLACES
 from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.job import JobStatus
@@ -52,7 +54,7 @@ def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, v
 
 async def _check(
     settings: Settings, *, verbose: bool
-) -> tuple[Sequence[Finding], Sequence[Mapping[str, str]]]:
+) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]]]:
     outbox = settings.outbox()
     outbox.refuse_unsupported()
     await outbox.store.open()
@@ -60,12 +62,15 @@ async def _check(
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
-        findings += _route_findings(outbox, verbose=verbose)
+        documents = [*_documents(outbox)]
+        for names, backend in documents:
+            findings += _document_findings(names, backend, verbose=verbose)
+        findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
             findings += [*await outbox.store.check(), *await outbox.schedules.check()]
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
-        return findings, [*_operations(outbox)]
+        return findings, [*_operations(documents)]
     finally:
         await outbox.store.close()
 
@@ -138,15 +143,8 @@ def _transport_findings(outbox: Outbox) -> list[Finding]:
     return []
 
 
-def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
+def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
     for name, backend in outbox.backends.items():
-        backend.contract.compile()
-        unusable = backend.contract.unusable
-        count, every = len(unusable), len(unusable) + len(backend.contract.operations)
-        if not every:
-            problem = f"{backend.config.spec.name} describes no path"
-            fix = "describe under `paths` what is to be called"
-            yield Finding.warning(f"backend {name}", problem, "every job for it is refused", fix)
         base_path = backend.contract.base_path
         if not urlsplit(backend.config.base_url).path.rstrip("/").endswith(base_path):
             yield Finding.warning(
@@ -155,34 +153,75 @@ def _route_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
                 "requests go to other paths than the document means",
                 "add it to baseUrl, unless a proxy does",
             )
-        if unusable:
-            yield _route_finding(
-                f"backend {name}",
-                f"{count} of {every} operations in {backend.config.spec.name} can't be called",
-                "none is needed if no job is for them"
-                if verbose
-                else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
-            )
-        for path, reason in unusable.items() if verbose else ():
-            yield _route_finding(f"backend {name}, {path}", reason, "change that in the document")
-
         if not any(f".{name}.auth." in key for key in outbox.config.unset):  # said on its own
             yield from _security_findings(name, backend, verbose=verbose)
 
 
+def _documents(outbox: Outbox) -> Iterator[tuple[str, Backend]]:
+    """Yield each document's backends, by name, and one of them; those that read it differently apart."""
+    documents: list[tuple[list[str], Backend]] = []
+    for name, backend in outbox.backends.items():
+        backend.contract.compile()
+        for names, other in documents:
+            if _content(other) == _content(backend):
+                names.append(name)
+                break
+        else:
+            documents.append(([name], backend))
+    return ((", ".join(names), backend) for names, backend in documents)
+
+
+def _content(backend: Backend) -> tuple[object, ...]:
+    contract = backend.contract
+    return backend.config.spec, contract.unusable, contract.operations
+
+
+def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterator[Finding]:
+    """Yield what of a document can't be called."""
+    subject = f"backend{'s' if ', ' in names else ''} {names}"
+    unusable, file = backend.contract.unusable, backend.config.spec.name
+    count, every = len(unusable), len(unusable) + len(backend.contract.operations)
+    if not every:
+        fix = "describe under `paths` what is to be called"
+        yield Finding.warning(subject, f"{file} describes no path", "every job for it is refused", fix)
+    if unusable:
+        yield _route_finding(
+            subject,
+            f"{count} of {_counted(every, 'operation')} in {file} can't be called",
+            "none is needed if no job is for them"
+            if verbose
+            else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
+        )
+    for path, reason in unusable.items() if verbose else ():
+        yield _route_finding(f"{subject}, {path}", reason, "change that in the document")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _security_findings(name: str, backend: Backend, *, verbose: bool) -> Iterator[Finding]:
     lacking: dict[str, list[str]] = {}
+    is_met = False
     for operation in backend.contract.operations.values():
-        if unmet := unmet_security(operation, backend.config):
+        unmet = unmet_security(operation, backend.config)
+        if unmet is not None:
             lacking.setdefault(unmet, []).append(operation.name)
+        is_met |= unmet is None and bool(operation.security)
+    fix = "write that under `auth`, unless a plugin adds it"
+    if len(lacking) + is_met > 1:
+        fix = (
+            "others need another: call these by a backend of their own, of the same document, with that "
+            "`auth` and another table, unless a plugin adds it"
+        )
     for unmet, names in lacking.items():
         count, more = len(names), "" if verbose else ", ..."
         listed = ", ".join(names if verbose else names[:3]) + (more if count > len(names[:3]) else "")
         yield Finding.warning(
             f"backend {name}",
-            f"{count} operations need `auth: {unmet}`: {listed}",
-            "its answer may be 401 or 403",
-            "write that under `auth`, unless a plugin adds it",
+            f"{_counted(count, 'operation')} need{'s' if count == 1 else ''} `auth: {unmet}`: {listed}",
+            "its answer may be 401 or 403" if count == 1 else "their answers may be 401 or 403",
+            fix,
         )
 
 
@@ -205,21 +244,33 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
             )
 
 
-def _operations(outbox: Outbox) -> Iterator[Mapping[str, str]]:
-    for name, backend in outbox.backends.items():
+def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[str, Any]]:
+    for names, backend in documents:
         for operation in backend.contract.operations.values():
             yield {
-                "backend": name,
+                "backend": names,
                 "operation": operation.name,
                 "method": operation.method,
+                "path": operation.path,
+                "operationId": operation.operation_id,
                 "form": operation.form,
                 "reason": operation.reason,
+                "parameters": {
+                    place: held
+                    for place in PLACES
+                    if (held := [each.name for each in operation.parameters if each.place == place])
+                },
+                "mediaTypes": [body.media_type for body in operation.bodies],
             }
 
 
-def _operation_line(operation: Mapping[str, str]) -> str:
-    reason = f": {operation['reason']}" if operation["reason"] else ""
-    return one_line(f"{operation['backend']}: {operation['operation']}: {operation['form']} form{reason}")
+def _operation_line(operation: Mapping[str, Any]) -> str:
+    reason = f" ({operation['reason']})" if operation["reason"] else ""
+    operation_id = f" ({operation['operationId']})" if operation["operationId"] else ""
+    held = {**operation["parameters"], "body": operation["mediaTypes"]}
+    parts = "".join(f"; {place}: {', '.join(names)}" for place, names in held.items() if names)
+    name = f"{operation['method']} {operation['path']}{operation_id}"
+    return one_line(f"{operation['backend']}: {name}: {operation['form']} form{reason}{parts}")
 
 
 def _route_finding(subject: str, problem: str, fix: str) -> Finding:

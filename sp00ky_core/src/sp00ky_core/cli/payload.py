@@ -8,15 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from sp00ky_core.contract.media_types import fits
 from sp00ky_core.contract.operation import Body, Operation, Parameter
+from sp00ky_core.contract.reading import properties
 from sp00ky_core.contract.value_types import types_of
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import PayloadNotJson, nearest
+from sp00ky_core.encoding.json_pointer import pointer_of, steps_of
+from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, nearest
 
-__all__ = ["payload_of", "read_payload"]
+__all__ = ["Parts", "read_payload"]
 
 _NOT_UTF8 = "it is not UTF-8; save it as UTF-8"
 
@@ -31,40 +34,100 @@ def read_payload(argument: str, name: str = "PAYLOAD") -> Any:
     return _json(_read(argument, name) if _is_source(argument) else argument)
 
 
-def payload_of(
-    operation: Operation, parameters: Iterable[str], body: str | None, content_type: str | None
-) -> dict[str, Any]:
-    """Make a payload of the explicit form of ``NAME=VALUE``s and a body.
+@attrs.frozen(kw_only=True)
+class Parts:
+    """The parts of a payload, as they were typed.
 
-    A value is what the parameter's schema says; a parameter that is a list may be given several times.
-
-    Raises:
-        click.UsageError: a parameter that the operation doesn't have, or twice; a file that can't be read.
-        PayloadNotJson: a body that should be JSON and isn't.
+    Attributes:
+        parameters: ``NAME=VALUE`` each; one that is a list may be given several times.
+        body: JSON, text or bytes, @FILE, or - for standard input; None: no body.
+        content_type: Of the body; None: the operation's first.
     """
-    payload: dict[str, Any] = {}
-    for parameter, value in _values(operation, parameters):
-        held = payload.setdefault(f"${parameter.place}", {})
-        if parameter.name in held and not isinstance(value, list):
-            raise click.UsageError(f"--param {parameter.name} is given twice, and isn't a list")
-        held[parameter.name] = [*held.get(parameter.name, ()), *value] if isinstance(value, list) else value
-    if content_type is not None:
-        payload["$contentType"] = content_type
-    if body is not None:
-        payload["$body"] = _body(_kind(operation, content_type), body)
-    return payload
+
+    parameters: tuple[str, ...] = ()
+    body: str | None = None
+    content_type: str | None = None
+
+    def payload(self, operation: Operation) -> dict[str, Any]:
+        """Make a payload of the explicit form; a value is what the parameter's schema says.
+
+        Raises:
+            click.UsageError: a parameter that the operation doesn't have, or twice; a file that can't be
+                read; a body that should be JSON and isn't.
+        """
+        payload: dict[str, Any] = {}
+        for parameter, value in _values(operation, self.parameters):
+            held = payload.setdefault(f"${parameter.place}", {})
+            if parameter.name in held and not isinstance(value, list):
+                raise click.UsageError(f"--param {parameter.name} is given twice, and isn't a list")
+            given = held.get(parameter.name, ())
+            held[parameter.name] = [*given, *value] if isinstance(value, list) else value
+        if self.content_type is not None:
+            payload["$contentType"] = self.content_type
+        if self.body is not None:
+            try:
+                payload["$body"] = _body(self._kind(operation), self.body)
+            except PayloadNotJson as error:
+                raise click.UsageError(f"--body: {error.problem}{self._assumed(operation)}") from error
+        return payload
+
+    def problem(self, operation: Operation, error: PayloadInvalid) -> click.UsageError:
+        """Say what is wrong with a payload in the words that were typed."""
+        typed = [f"{_typed_as(each.pointer)}: {each.message}" for each in error.violations]
+        of_body = any(text.startswith("--body") for text in typed)
+        assumed = self._assumed(operation) if of_body and self.body is not None else ""
+        return click.UsageError("; ".join(typed) + assumed)
+
+    def _kind(self, operation: Operation) -> Body | None:
+        given = self.content_type
+        kinds = (body for body in operation.bodies if given is None or fits(given, body.media_type))
+        return next(kinds, None)
+
+    def _assumed(self, operation: Operation) -> str:
+        """End a sentence about a body with what it was taken as, and what else it may be."""
+        kind = self._kind(operation)
+        if kind is None:
+            return ""
+        is_form = kind.format in ("form", "multipart")
+        fields = ", so --body is a JSON object of its fields" if is_form else ""
+        listed = " or ".join(body.media_type for body in operation.bodies if body != kind)[:200]
+        others = f"; for another, give --content-type {listed}" if listed else ""
+        return f"; it is sent as {kind.media_type}{fields}{others}"
+
+
+def _typed_as(pointer: str) -> str:
+    """Return what was typed for a place in a payload of the explicit form."""
+    match steps_of(pointer):
+        case ["$body", *steps]:
+            return f"--body {pointer_of(steps)}".strip()
+        case ["$contentType"]:
+            return "--content-type"
+        case ["$path" | "$query" | "$header" | "$cookie", name, *steps]:
+            return f"--param {name} {pointer_of(steps)}".strip()
+    return pointer or "the payload"
 
 
 def _values(operation: Operation, parameters: Iterable[str]) -> Iterable[tuple[Parameter, Any]]:
     for text in parameters:
         name, is_given, value = text.partition("=")
+        if not is_given:
+            raise click.UsageError(f"--param {text}: write NAME=VALUE")
         declared = [parameter for parameter in operation.parameters if parameter.name == name]
-        if not declared or not is_given:
-            known = [parameter.name for parameter in operation.parameters]
-            problem = f"{operation.name} has no parameter {name!r}" if is_given else "write NAME=VALUE"
-            raise click.UsageError(f"--param {text}: {problem}; {nearest(name, known)}")
+        if not declared:
+            raise click.UsageError(f"--param {name}: {_why_none(operation, name)}")
         for parameter in declared:
             yield parameter, _value(parameter, value)
+
+
+def _why_none(operation: Operation, name: str) -> str:
+    """Say why an operation has no parameter of a name."""
+    if any(name == filled for _, filled in operation.credentials):
+        return "it is filled from the backend's `auth`; leave it out"
+    schemas = [body.schema for body in operation.bodies if body.schema]
+    if any(name == known for schema in schemas for known, _ in properties(schema)):
+        return f"it belongs to the body; use --body '{{\"{name}\": ...}}'"
+    known = [parameter.name for parameter in operation.parameters]
+    return f"{operation.name} has no parameter {name!r}; {nearest(name, known)}"
 
 
 def _value(parameter: Parameter, text: str) -> Any:
@@ -84,18 +147,13 @@ def _typed(text: str, types: frozenset[str]) -> Any:
         return text  # the check of the payload says what it should be
 
 
-def _kind(operation: Operation, content_type: str | None) -> Body | None:
-    kinds = (body for body in operation.bodies if content_type is None or fits(content_type, body.media_type))
-    return next(kinds, None)
-
-
 def _body(kind: Body | None, argument: str) -> Any:
     content = _read(argument, "--body") if _is_source(argument) else argument.encode()
     if kind is not None and kind.format == "binary":
         return b64encode(content).decode()
     if kind is not None and kind.format == "text":
         return _text(content)
-    return _json(content)
+    return _json(content) if kind is not None else content.decode(errors="replace")  # refused, as a whole
 
 
 def _is_source(argument: str) -> bool:

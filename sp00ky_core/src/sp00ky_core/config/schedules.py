@@ -23,6 +23,7 @@ from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError, ScheduleInvalid, shown
+from sp00ky_core.errors.base import near_miss
 from sp00ky_core.retry import MAX_RETRIES
 from sp00ky_core.schedule.cron import CronProblem, check_cron
 
@@ -137,7 +138,8 @@ def _history_shorthand(value: Any) -> HistoryConfig | int:
         runs: int = read.whole(1, MOST_RUNS)(value)
     except ReadProblem:
         expected = "expected all, failures-only, a number of runs, or a mapping (mode, success, failed)"
-        raise ReadProblem(expected) from None
+        hint = near_miss(value, (KEEP_ALL, FAILURES_ONLY)) if isinstance(value, str) else ""
+        raise ReadProblem(expected + hint) from None
     return runs
 
 

@@ -261,7 +261,7 @@ class BackendConfig:
     auth_name: str | None = field(default=None, metadata=key(read.credential_name, "auth.name", needed=True))
     token: Secret | None = field(default=None, metadata=key(read.token, "auth.token", secret=True))
     token_file: Path | None = field(default=None, metadata=key(read.path, "auth.tokenFile"))
-    username: Secret | None = field(default=None, metadata=key(read.secret, "auth.username", secret=True))
+    username: Secret | None = field(default=None, metadata=key(read.username, "auth.username", secret=True))
     password: Secret | None = field(default=None, metadata=key(read.secret, "auth.password", secret=True))
     timeout: float = field(default=10.0, metadata=key(_TIMEOUT, "timeout", "deploy.timeout"))
     timeout_overridable: bool = field(default=False, metadata=key(read.boolean, *_OVERRIDABLE, needed=True))

@@ -22,6 +22,7 @@ from sp00ky_core.contract.headers import HEADER_NAME
 from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.errors import shown
+from sp00ky_core.errors.base import near_miss
 
 Reader = Callable[[Any], Any]
 
@@ -100,6 +101,14 @@ def token(value: Any) -> Secret:
         raise ReadProblem(
             "expected a token of printable ASCII without spaces or line ends (or is there one at its end?)"
         )
+    return found
+
+
+def username(value: Any) -> Secret:
+    """Read the user of basic authentication, which ends at the first colon of what is sent."""
+    found = secret(value)
+    if ":" in found.value:
+        raise ReadProblem("expected a user without ':', for the password follows that (RFC 7617)")
     return found
 
 
@@ -186,7 +195,8 @@ def one_of(*words: str, quotes: bool = True) -> Reader:
 
     def read_word(value: Any) -> str:
         if value not in words:
-            raise _unfit(expected, value) if quotes else ReadProblem(f"expected {expected}")
+            hint = near_miss(value, words) if isinstance(value, str) else ""
+            raise _unfit(expected, value, hint) if quotes else ReadProblem(f"expected {expected}{hint}")
         return str(value)
 
     return read_word

@@ -89,7 +89,7 @@ def _object(payload: object) -> dict[str, Any]:
     if isinstance(form, dict):
         return form
     written = "" if form is None else f", which is written as {type(form).__name__}"
-    raise _RefusedError(f"it is {type(payload).__name__}{written}; give {EXPECTED}")
+    raise _RefusedError(f"its type is {type(payload).__name__}{written}; give {EXPECTED}")
 
 
 def _is_model(value: object) -> bool:
@@ -153,10 +153,10 @@ def _failing_field(model: Any) -> Iterator[tuple[str, object]]:
 
 def _problem_of(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
-        return f"it is {type(value).__name__}; {BASE64}"
+        return f"its type is {type(value).__name__}; {BASE64}"
     if isinstance(value, AbstractSet):
-        return f"it is {type(value).__name__}, which has no order; make it a list"
-    return f"it is {type(value).__name__}, which has no JSON form"
+        return f"its type is {type(value).__name__}, which has no order; make it a list"
+    return f"its type is {type(value).__name__}, which has no JSON form"
 
 
 _encoder = json.JSONEncoder(

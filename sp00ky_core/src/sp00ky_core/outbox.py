@@ -124,8 +124,8 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
 
         Args:
             backend: its name in sp00ky.yml.
-            path: a route of its OpenAPI document, exactly as written there.
-            payload: a JSON object or a model of one, as the route's contract wants it.
+            path: an operation of its OpenAPI document: a path, ``PUT /orders/{id}``, or an ``operationId``.
+            payload: a JSON object or a model of one, as the operation's contract wants it.
             connection: the caller's; the job is there when its transaction commits. Left out: at once.
             options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
 

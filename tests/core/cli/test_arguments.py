@@ -14,7 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 from sp00ky_core.cli.app import cli
-from sp00ky_core.cli.arguments import DURATION, INSTANT, LATER, WORKERS, Seconds, act_options, usable_cpus
+from sp00ky_core.cli.arguments import (
+    DURATION,
+    INSTANT,
+    LATER,
+    WORKERS,
+    Seconds,
+    act_options,
+    operation_names,
+    usable_cpus,
+)
 
 
 @pytest.mark.parametrize(
@@ -170,3 +179,19 @@ def test_backends_are_completed_by_the_shell(
     assert asking.invoke(cli, prog_name="sp00ky").stdout.strip() == ""  # there is no configuration
     assert CliRunner().invoke(cli, ["init"]).exit_code == 0
     assert asking.invoke(cli, prog_name="sp00ky").stdout.strip() == "plain,api"
+
+
+def test_operations_are_completed_in_every_spelling(project: Path) -> None:
+    document = json.loads((project / "openapi.json").read_text())
+    document["paths"]["/json"]["put"] = {"operationId": "replace"}
+    (project / "openapi.json").write_text(json.dumps(document))
+
+    def completed(incomplete: str, backend: str = "api") -> list[str]:
+        context = click.Context(cli)
+        context.params["backend"] = backend
+        return operation_names(context, click.Argument(["path"]), incomplete)
+
+    assert completed("/js") == ["/json"]
+    assert completed("PUT") == ["PUT /json"]
+    assert completed("rep") == ["replace"]
+    assert completed("", "apj") == []

@@ -35,6 +35,16 @@ async def test_throttled_answers_are_summed_up_in_the_log(
     assert len([line for line in lines if "left alone" in line]) == 1
 
 
+async def test_whatever_a_row_spells_the_operation_s_name_is_logged(
+    make_bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = await make_bench(Backend([Undelivered(name="reset")]))
+    async with bench.runner():
+        await bench.ended(await bench.add("POST /spookify", max_retries=0))
+    assert bench.paths() == ["/spookify"]
+    assert "(api '/spookify') failed" in caplog.text
+
+
 async def test_retries_are_sampled(make_bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     most = MOST_OF["retry"]

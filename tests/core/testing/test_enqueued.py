@@ -31,6 +31,10 @@ async def test_what_was_enqueued_is_found(outbox: Outbox) -> None:
     await assert_enqueued(outbox, "api", "/spookify", payload={"n": 2}, count=0)
     await refute_enqueued(outbox, "api", "/spookify", payload={"n": 2})
     await refute_enqueued(outbox, path="/boo")
+    with pytest.raises(AssertionError, match="expected no job like api /spookify"):
+        await refute_enqueued(outbox, "api", "POST /spookify")
+    with pytest.raises(AssertionError, match="expected 1 job like api /spookify, found 2"):
+        await assert_enqueued(outbox, "api", "POST /spookify")
 
 
 async def test_a_failure_says_what_was_and_what_is_nearest(outbox: Outbox) -> None:

@@ -34,6 +34,12 @@ async def test_what_is_due_ends_and_the_rest_waits(outbox: Outbox) -> None:
     assert await perform_jobs(outbox) == []
 
 
+async def test_answers_are_given_for_any_spelling(outbox: Outbox) -> None:
+    await outbox.run("api", "POST /spookify")
+    (job,) = await perform_jobs(outbox, responses={"POST /spookify": {"spooky": "1"}})
+    assert (job.path, job.result) == ("/spookify", {"spooky": "1"})
+
+
 async def test_retries_wait_for_nothing(outbox: Outbox) -> None:
     await outbox.run("api", "/spookify", max_retries=100, retry_strategy="exponential")
     (job,) = await perform_jobs(outbox, responses={"/spookify": 503})

@@ -7,14 +7,16 @@ from typing import Any
 
 import django
 import pytest
+from django.contrib.admin import AdminSite
 from django.db import connection
 from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
 from sp00ky_django.admin.filters import BackendFilter, PathFilter, backends_of
+from sp00ky_django.admin.job_admin import JobAdmin
 from sp00ky_django.models import ChargeJob, Job
 
-PATHS = ("/spookify", "/send", "/of-no-document")
+PATHS = ("/spookify", "POST /spookify", "/send", "/of-no-document")
 
 
 def chosen(kind: Any, model: Any = Job, **given: str) -> Any:
@@ -44,7 +46,7 @@ class TestRows(TestCase):
     def test_a_backend_has_the_paths_of_its_document_and_the_first_one_the_rest(self) -> None:
         assert self.paths(chosen(BackendFilter)) == set(PATHS)
         assert self.paths(chosen(BackendFilter, backend="mail")) == {"/send"}
-        assert self.paths(chosen(BackendFilter, backend="api")) == {"/spookify", "/of-no-document"}
+        assert self.paths(chosen(BackendFilter, backend="api")) == {*PATHS} - {"/send"}
         assert self.paths(chosen(BackendFilter, backend="none")) == set(PATHS)
 
     def test_paths_are_those_of_the_documents(self) -> None:
@@ -52,4 +54,9 @@ class TestRows(TestCase):
             assert chosen(PathFilter).lookup_choices == [("/send", "/send"), ("/spookify", "/spookify")]
         assert len(seen) == 0
         assert self.paths(chosen(PathFilter, path="/of-no-document")) == {"/of-no-document"}
+        assert self.paths(chosen(PathFilter, path="/spookify")) == {"/spookify", "POST /spookify"}
         assert self.paths(chosen(PathFilter)) == set(PATHS)
+
+    def test_an_operation_is_listed_by_one_name(self) -> None:
+        admin = JobAdmin(Job, AdminSite())
+        assert {admin.operation(job) for job in Job.objects.all()} == {*PATHS} - {"POST /spookify"}

@@ -23,6 +23,14 @@ async def enqueue(plain: Outbox) -> Job:
     return await outbox.run("api", "/spookify", THREAD, connection=plain.store, dedup_key="1")
 
 
+async def read(plain: Outbox) -> int:
+    outbox = TypedOutbox(plain)
+    await outbox.api.replaceOrder({"$path": {"id": 1}, "$body": ["a", "b"]})
+    await outbox.run("api", "PUT /orders/{id}", {"$path": {"id": 1}, "$body": []})
+    job = await outbox.wait(await outbox.run("api", "GET /orders/{id}", {"id": 1}))
+    return 0 if job.result is None else job.result["total"]
+
+
 def enqueue_blocking(plain: SyncOutbox, connection: object) -> Job:
     outbox = TypedSyncOutbox(plain)
     outbox.run("api", "/ping", autocommit=True)
@@ -51,6 +59,16 @@ async def mistake(plain: Outbox) -> None:
     await outbox.api.sendMail({"id": 1, "subject": "boo", "content-type": "text/plane"})  # wrong
     await outbox.run("api", "/spookify", {"id": "1"})  # wrong
     await outbox.run("api", "/spookify", SendMailPayload(id=1, subject="boo"))  # wrong
+
+
+async def misread(plain: Outbox) -> None:
+    outbox = TypedOutbox(plain)
+    await outbox.api.replaceOrder({"id": 1})  # wrong
+    await outbox.api.replaceOrder({"$path": {"id": "1"}, "$body": []})  # wrong
+    await outbox.api.replaceOrder({"$path": {"id": 1}, "$body": [1]})  # wrong
+    job = await outbox.api.readOrder({"id": 1})
+    assert job.result is not None
+    job.result["totl"]  # wrong
 
 
 def mistake_blocking(plain: SyncOutbox) -> None:

@@ -24,9 +24,9 @@ DEFAULT = Path("typed_outbox.py")
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if the file isn't what would be written.")
 def generate(settings: Settings, *, out: Path, check: bool) -> None:
-    """Write a module with a method and a type for each route of the OpenAPI documents.
+    """Write a module with a method and types for each operation of the documents.
 
-    A type checker then finds a misspelt backend, route, field or strategy, and so does an editor.
+    A type checker then finds a misspelt backend, operation, field or strategy, and so does an editor.
     """
     from sp00ky_core.generate import module  # noqa: PLC0415  # only this command needs it
 

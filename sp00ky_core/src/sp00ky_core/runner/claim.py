@@ -217,7 +217,9 @@ class Claimer:
         backend = slots.backend
         if backend.sharing:
             backend = backend.serving(job.path)
-            job = attrs.evolve(job, backend=backend.name)
+        names = (backend.name, backend.contract.name(job.path))
+        if names != (job.backend, job.path):
+            job = attrs.evolve(job, backend=names[0], path=names[1])
         return Held(
             job=job,
             backend=backend,

@@ -8,6 +8,8 @@ from copy import copy
 from datetime import datetime
 from typing import Any, Self, Unpack
 
+import attrs
+
 from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
@@ -232,13 +234,20 @@ class ScheduleOperators(StoreUser):
         return await schedules_of(self.store).schedules()
 
     async def _record(self, stored: StoredSchedule, now: datetime) -> ScheduleRecord:
-        definition = definition_of(stored)
+        definition = self._named(definition_of(stored))
         last = await self._latest_run(stored.name, now)
         if last is not None and (definition is None or definition.for_each is not None):
             for status in (RunStatus.KILLED, RunStatus.FAILED):
                 worse = await self._latest_run(stored.name, now, status)
                 last = worse if worse is not None and worse.fired_at == last.fired_at else last
         return ScheduleRecord(stored=stored, definition=definition, last_run=last)
+
+    def _named(self, definition: ScheduleConfig | None) -> ScheduleConfig | None:
+        """Return a definition with the name of its operation, however that is spelled there."""
+        backend = self._backends.get(definition.backend) if definition else None
+        if definition is None or backend is None:
+            return definition
+        return attrs.evolve(definition, route=backend.contract.name(definition.route))
 
     async def _latest_run(self, name: str, now: datetime, *statuses: RunStatus) -> ScheduleRun | None:
         query = RunQuery(schedule=name, statuses=statuses, limit=1)

@@ -69,7 +69,7 @@ def assert_enqueued(
     Args:
         outbox: where.
         backend: its name.
-        path: its route.
+        path: its operation, in any spelling.
         payload: what the payload holds at least, at any depth; a list must have as many items.
         count: how many such jobs.
         connection: that of an open transaction, whose jobs others don't see.
@@ -78,7 +78,7 @@ def assert_enqueued(
     Raises:
         AssertionError: there are more or fewer; says what there is.
         UnknownBackend: no such backend.
-        UnknownRoute: no such route.
+        UnknownRoute: no such operation.
         TypeError: no such option.
         OptionInvalid: no such status; an instant without a time zone.
         UnknownStrategy: no such strategy.

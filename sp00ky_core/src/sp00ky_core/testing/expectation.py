@@ -78,7 +78,7 @@ class Expectation:
 
         Raises:
             UnknownBackend: no such backend.
-            UnknownRoute: no such route.
+            UnknownRoute: no such operation.
             TypeError: no such option.
             OptionInvalid: no such status; an instant without a time zone.
             UnknownStrategy: no such strategy.

@@ -107,7 +107,7 @@ class _Where:
         given: Sequence[tuple[str, Any]] = (
             ("job.id = ANY ({}::uuid[])", _keys(query, table)),
             ("job.status = {}", None if query.status is None else query.status.value),
-            ("job.path = ANY ({}::text[])", query.paths),
+            ("job.path = ANY ({}::text[])", None if query.paths is None else list(query.paths)),
             ("job.assigned_to = {}", query.assigned_to),
             ("job.created_at >= {}", query.since),
             ("job.created_at < {}", query.until),

@@ -45,6 +45,14 @@ def test_schedules_are_listed(shelf: Shelf, sp00ky: Cli) -> None:
     assert "next_fire_at: " in sp00ky("schedules", "get", "nightly").out
 
 
+def test_an_operation_has_one_name_however_it_is_spelled(shelf: Shelf, sp00ky: Cli) -> None:
+    define(route="POST /json")
+    (found,) = sp00ky("schedules", "list", "--json").json["schedules"]
+    assert (found["route"], found["definition"]["route"]) == ("/json", "POST /json")
+    (run,) = sp00ky("schedules", "trigger", "nightly", "--json").json["runs"]
+    assert sp00ky("jobs", "get", run["job_id"], "--json").json["path"] == "/json"
+
+
 def test_one_is_fired_by_hand_and_written_down(shelf: Shelf, sp00ky: Cli) -> None:
     define()
     done = sp00ky("schedules", "trigger", "nightly", "--reason", "again", "--json")

@@ -41,17 +41,21 @@ class BackendFilter(SimpleListFilter):
 
 
 class PathFilter(SimpleListFilter):
-    """Choose among the routes that the documents have."""
+    """Choose among the operations that the documents have."""
 
     title = parameter_name = "path"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the routes."""
+        """Return the operations."""
         backends = backends_of(model_admin.model.table).values()
         return [
             (path, path) for path in sorted({path for each in backends for path in each.contract.operations})
         ]
 
     def queryset(self, request: Any, queryset: Any) -> Any:
-        """Choose the jobs of a route."""
-        return queryset if self.value() is None else queryset.filter(path=self.value())
+        """Choose the jobs of an operation, in any spelling."""
+        path = self.value()
+        if path is None:
+            return queryset
+        backends = backends_of(queryset.model.table).values()
+        return queryset.filter(path__in={text for each in backends for text in each.contract.spellings(path)})

@@ -47,7 +47,7 @@ class JobAdmin(admin.ModelAdmin):
     """
 
     list_display = (
-        *("short_id", "backend", "path", "status", "attempts", "assigned_to", "created_at", "run_at"),
+        *("short_id", "backend", "operation", "status", "attempts", "assigned_to", "created_at", "run_at"),
         "last_error",
     )
     list_filter = ("status", BackendFilter, PathFilter)
@@ -169,6 +169,12 @@ class JobAdmin(admin.ModelAdmin):
         backends = backends_of(job.table)
         first = next(iter(backends.values()), None)
         return "-" if first is None else first.serving(job.path).name
+
+    @admin.display(description="path")
+    def operation(self, job: Any) -> str:
+        """Return the operation's one name, however the row spells it."""
+        first = next(iter(backends_of(job.table).values()), None)
+        return str(job.path if first is None else first.serving(job.path).contract.name(job.path))
 
     @admin.display(description="attempts that failed")
     def attempts(self, job: Any) -> str:

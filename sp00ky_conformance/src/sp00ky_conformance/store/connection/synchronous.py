@@ -57,6 +57,7 @@ class SynchronousConformance(StoreHarness):
             added = blocking.add_in(connection, [new_job(priority=1, assigned_to="t:1")])
             added += blocking.add_in(connection, [new_job(), new_job(backend=MAIL)])
             assert {job.id for job in blocking.find_in(connection, JobQuery())} == {job.id for job in added}
+            assert len(blocking.find_in(connection, JobQuery(path=(added[0].path, "another")))) == len(added)
             assert blocking.get_in(connection, added[0].id) == added[0]
             with pytest.raises(JobNotFound):
                 blocking.get_in(connection, f"{added[0].id}0")

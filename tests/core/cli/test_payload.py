@@ -1,0 +1,135 @@
+"""Payloads that are made of ``--param`` and ``--body``, and one such call from the shell to the backend."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from tests.core.cli.conftest import Cli
+
+from sp00ky_conformance import MisbehavingBackend
+from sp00ky_core.backend import load_backends
+from sp00ky_core.cli.payload import payload_of
+from sp00ky_core.config import load_config
+from sp00ky_core.contract import Contract
+from sp00ky_core.errors import PayloadNotJson
+
+TEXT = {"type": "string"}
+NUMBER = {"type": "integer"}
+FILE = {"type": "object", "properties": {"file": {**TEXT, "format": "binary"}}, "additionalProperties": False}
+
+
+def parameter(name: str, place: str, schema: Any, **others: Any) -> dict[str, Any]:
+    return {"name": name, "in": place, "required": place == "path", "schema": schema, **others}
+
+
+def body(**schemas: Any) -> dict[str, Any]:
+    kinds = {name.replace("_", "/"): {"schema": schema} for name, schema in schemas.items()}
+    return {"requestBody": {"content": kinds}}
+
+
+DOCUMENT = {
+    "openapi": "3.1.0",
+    "info": {"title": "api", "version": "1"},
+    "paths": {
+        "/json/{id}": {
+            "parameters": [
+                parameter("id", "path", NUMBER),
+                parameter("tag", "query", {"type": "array", "items": NUMBER}, explode=False),
+                parameter("sure", "query", {"type": "boolean"}),
+                parameter("name", "query", TEXT),
+                parameter("X-At", "header", TEXT),
+                parameter("name", "cookie", TEXT),
+            ],
+            "put": {"operationId": "replace", **body(application_json={"type": "object"})},
+            "delete": {},
+        },
+        "/notes": {"post": body(text_plain=TEXT, application_json={}, **{"image_*": {}})},
+        "/json": {"put": {"operationId": "upload", **body(**{"multipart_form-data": FILE})}},
+    },
+}
+
+
+@pytest.fixture
+def contract(project: Path) -> Contract:
+    (project / "openapi.json").write_text(json.dumps(DOCUMENT))
+    return load_backends(load_config(project / "sp00ky.yml"), frozenset({"linear"}))["api"].contract
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "content", "kind", "payload"),
+    [
+        (
+            "replace",
+            ["id=7", "sure=true"],
+            "{}",
+            None,
+            {"$path": {"id": 7}, "$query": {"sure": True}, "$body": {}},
+        ),
+        ("replace", ["id=x"], None, None, {"$path": {"id": "x"}}),  # what is wrong with it, the check says
+        ("replace", ["tag=1", "tag=2"], None, None, {"$query": {"tag": [1, 2]}}),
+        ("replace", ["name=7"], None, None, {"$query": {"name": "7"}, "$cookie": {"name": "7"}}),
+        ("replace", ["X-At=a=b"], None, None, {"$header": {"X-At": "a=b"}}),
+        ("/notes", [], "[1, null]", None, {"$body": [1, None]}),
+        ("/notes", [], "[1]", "text/plain", {"$contentType": "text/plain", "$body": "[1]"}),
+        ("/notes", [], "@bytes", "image/png", {"$contentType": "image/png", "$body": "Iv8i"}),
+        ("/notes", [], "-", "text/plain", {"$contentType": "text/plain", "$body": "piped é"}),
+    ],
+)
+def test_each_part_is_what_its_schema_says(
+    contract: Contract,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    parameters: list[str],
+    content: str | None,
+    kind: str | None,
+    payload: Any,
+) -> None:
+    (project / "bytes").write_bytes(b'"\xff"')
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("piped é".encode())))
+    found = contract.operation(operation)
+    assert found is not None
+    assert payload_of(found, parameters, content, kind) == payload
+
+
+@pytest.mark.parametrize(
+    ("parameters", "content", "kind", "said"),
+    [
+        (["idd=7"], None, None, "has no parameter 'idd'; did you mean 'id'"),
+        (["id"], None, None, "write NAME=VALUE"),
+        (["id=7", "id=8"], None, None, "--param id is given twice"),
+        ([], "@nowhere", None, "--body @nowhere: No such file"),
+        ([], "{", None, "must be a JSON object"),
+        ([], "@bytes", None, "not UTF-8"),
+    ],
+)
+def test_what_makes_no_payload_is_refused(
+    contract: Contract, project: Path, parameters: list[str], content: str | None, kind: str | None, said: str
+) -> None:
+    (project / "bytes").write_bytes(b'"\xff"')
+    operation = contract.operation("replace")
+    assert operation is not None
+    with pytest.raises((click.UsageError, PayloadNotJson)) as refused:
+        payload_of(operation, parameters, content, kind)
+    assert said in str(refused.value)
+
+
+@pytest.mark.usefixtures("contract")
+def test_a_call_is_sent_where_its_parts_belong(sp00ky: Cli, misbehaving: MisbehavingBackend) -> None:
+    assert sp00ky("migrate").code == 0
+    called = sp00ky("call", "api", "upload", "--body", '{"file": "Y2F0"}', "--wait", "--json")
+    assert (called.json["path"], called.json["status"]) == ("/json", "success")
+    request = misbehaving.requests[-1]
+    assert (request.method, b"\r\n\r\ncat\r\n" in request.body) == ("PUT", True)
+    refused = sp00ky("call", "api", "upload", "{}", "--body", "{}")
+    assert "give PAYLOAD, or --param, --body and --content-type, not both" in refused.complaint(2)
+    unclear = sp00ky("call", "api", "/json/{id}", "--param", "id=1")
+    assert "name one: 'PUT /json/{id}', 'DELETE /json/{id}'" in unclear.complaint(2)
+    assert "/$body/fil: the contract knows no such property" in sp00ky(
+        "call", "api", "upload", "--body", '{"fil": "Y2F0"}'
+    ).complaint(2)

@@ -9,7 +9,7 @@ import click
 
 from sp00ky_core.cli.arguments import usual_actor
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.fleet.schedules import sync_lines, warn_of_left_out
+from sp00ky_core.cli.fleet.schedules import sync_lines, warn_of_unusable
 from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.outbox import Outbox
@@ -70,7 +70,7 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[s
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
         synced = await outbox.schedules.sync_migrated(actor=usual_actor())
-    warn_of_left_out(outbox.config)
+    warn_of_unusable(outbox)
     lines, count = sync_lines(synced), len(steps) + len(sync_lines(synced))
     lines[:0] = map(_line, steps) if verbose else _tables(steps)
     return [*lines, f"done, in {count} steps" if count else "nothing to do"]

@@ -25,6 +25,7 @@ _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
 _BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
 _TEXT = {"type": "string"}
+UNKNOWN = "the contract knows no such property"
 Located = Callable[[Iterable[str | int]], str]
 
 
@@ -233,7 +234,7 @@ def _violations(error: jsonschema_rs.ValidationError, located: Located) -> Itera
     elif kind in _UNEXPECTED:
         for name in error.kind.as_dict()["unexpected"]:
             pointer = located([*error.instance_path, name])
-            yield Violation(pointer=pointer, message="the contract knows no such property")
+            yield Violation(pointer=pointer, message=UNKNOWN)
     else:
         nearest = _nearest(error, located) if kind in {"anyOf", "oneOf"} else ""
         yield Violation(pointer=located(error.instance_path), message=_short(error.message + nearest))

@@ -15,7 +15,7 @@ from sp00ky_core.contract.styles import Step, Unwritable
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
 
-__all__ = ["ABSENT", "UNDECLARED", "Split", "is_explicit", "may_be_explicit", "split"]
+__all__ = ["ABSENT", "LOOSE", "UNDECLARED", "Split", "is_explicit", "may_be_explicit", "split"]
 
 ABSENT: Any = object()
 """Stands for no body at all; null is one."""
@@ -23,7 +23,7 @@ ABSENT: Any = object()
 UNDECLARED = "the operation declares no such parameter"
 
 _FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
-_LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
+LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
 _CHARSET = re.compile(r"charset *= *\"?(?!utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 
@@ -121,7 +121,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
     reason = f": {operation.reason}" if operation.reason else ""
     for name, held in payload.items():
         if name not in RESERVED:
-            yield Violation(pointer=pointer_of([name]), message=f"{_LOOSE}{reason}")
+            yield Violation(pointer=pointer_of([name]), message=f"{LOOSE}{reason}")
         elif name[1:] in PLACES and not isinstance(held, dict):
             yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")
         elif name[1:] in PLACES:

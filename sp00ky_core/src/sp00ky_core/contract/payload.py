@@ -23,7 +23,7 @@ from sp00ky_core.errors import Violation
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
-_BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
+BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
 _TEXT = {"type": "string"}
 UNKNOWN = "the contract knows no such property"
 Located = Callable[[Iterable[str | int]], str]
@@ -214,7 +214,7 @@ class PayloadCheck:
     def _unwritable(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
         """Yield what has no place in a URL, a header or a form."""
         yield from Written.of(self.operation, parts).problems
-        if parts.kind is None and not parts.explicit and self.operation.method not in _BODIED:
+        if parts.kind is None and not parts.explicit and self.operation.method not in BODIED:
             declared = {parameter.name for parameter in self.operation.parameters}
             for name in payload.keys() - declared:
                 yield Violation(pointer=parts.pointer("", name), message=UNDECLARED)

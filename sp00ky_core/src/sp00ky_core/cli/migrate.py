@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -72,27 +73,28 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[s
         synced = await outbox.schedules.sync_migrated(actor=usual_actor())
     warn_of_unusable(outbox)
     lines, count = sync_lines(synced), len(steps) + len(sync_lines(synced))
-    lines[:0] = map(_line, steps) if verbose else _tables(steps)
+    lines[:0] = map(_line, steps) if verbose else table_lines(steps)
     return [*lines, f"done, in {count} steps" if count else "nothing to do"]
 
 
-def _tables(steps: Sequence[MigrationStep]) -> list[str]:
-    """Say what was done to each table: how many steps it took, or the one that it took."""
+def table_lines(steps: Sequence[MigrationStep]) -> list[str]:
+    """Say what was done to each table, or whatever else steps are about."""
     tables: dict[str, list[MigrationStep]] = {}
     for step in steps:
         tables.setdefault(step.table, []).append(step)
-    return [
-        f"{table}: {_what(taken)}, in {len(taken)} steps" if len(taken) > 1 else _line(taken[0])
-        for table, taken in tables.items()
-    ]
+    return [one_line(f"{table}: {_what(taken)}") for table, taken in tables.items()]
 
 
 def _what(steps: Sequence[MigrationStep]) -> str:
-    is_new = any(step.statement.split(maxsplit=2)[:2] in _NEW_TABLE for step in steps)
-    return "created" if is_new else "changed"
+    if any(_CREATES.match(step.statement.strip()) for step in steps):
+        return "created"
+    return f"extended, {len(steps)} step{'s' * (len(steps) > 1)}"
 
 
-_NEW_TABLE = (["CREATE", "TABLE"], ["DEFINE", "TABLE"])
+_CREATES = re.compile(
+    r"(CREATE|CREATE OR REPLACE|DEFINE|USE NS [^;]*; DEFINE) (TABLE|SCHEMA|FUNCTION|NAMESPACE|DATABASE) "
+    r"(?!OVERWRITE)"
+)
 
 
 def _script(step: MigrationStep) -> str:
@@ -109,7 +111,7 @@ def _remarks(planned: SyncResult) -> list[str]:
 
 def _line(step: MigrationStep) -> str:
     first = step.statement.strip().partition("\n")[0]
-    return one_line(f"{step.table}: {step.why} ({_cut(first.rstrip(' ('))})")
+    return one_line(f"{step.table}: {_cut(first.rstrip(' ('))} ({step.why})")
 
 
 def _cut(text: str, length: int = 100) -> str:

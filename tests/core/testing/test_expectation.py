@@ -125,6 +125,7 @@ def test_another_backend_or_path_differs() -> None:
         ({"backend": "apo"}, UnknownBackend, "did you mean 'api'"),
         ({"path": "/order"}, UnknownRoute, "backend 'api' has no route '/order'"),
         ({"backend": None, "path": "/ordr"}, UnknownRoute, "did you mean '/order'"),
+        ({"backend": None, "path": "POST /ordr"}, UnknownRoute, "did you mean 'POST /order'"),
         ({"options": {"asigned_to": 1}}, TypeError, "did you mean 'assigned_to'"),
         ({"options": {"run_at": datetime(2026, 1, 1)}}, OptionInvalid, "a datetime with a time zone"),
         ({"options": {"expires_at": datetime(2026, 1, 1)}}, OptionInvalid, "a datetime with a time zone"),

@@ -136,7 +136,7 @@ def check_route(backends: Backends, backend: str | None, path: str) -> None:
     __tracebackhide__ = True
     named = backends if backend is None else {backend: backends[backend]}
     if all(each.contract.operation(path) is None for each in named.values()):
-        known = [name for each in named.values() for name in each.contract.operations]
+        known = sorted(frozenset().union(*(each.table.routes for each in named.values())))
         raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
 
 

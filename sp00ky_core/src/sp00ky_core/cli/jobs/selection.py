@@ -48,9 +48,9 @@ def conditions_of(options: Mapping[str, Any]) -> JobFilter:
 def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
     """Say so where no document has the operation that is asked for: it may be misspelt."""
     meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
-    known = {name for backend in meant for name in backend.contract.operations}
+    known = frozenset().union(*(backend.table.routes for backend in meant))
     for path in conditions.paths or ():
-        if known.isdisjoint(backend.contract.name(path) for backend in meant):
+        if path not in known:
             say(f"warning: no document has an operation {path!r} that can be called; {nearest(path, known)}")
 
 

@@ -40,6 +40,8 @@ ExplicitPath = TypedDict(
         "$contentType": NotRequired[str],
     },
 )
+"""The explicit form of a payload that has parameters in the path."""
+
 ExplicitQuery = TypedDict(
     "ExplicitQuery",
     {
@@ -51,6 +53,8 @@ ExplicitQuery = TypedDict(
         "$contentType": NotRequired[str],
     },
 )
+"""The explicit form of a payload that has query parameters."""
+
 ExplicitHeader = TypedDict(
     "ExplicitHeader",
     {
@@ -62,6 +66,8 @@ ExplicitHeader = TypedDict(
         "$contentType": NotRequired[str],
     },
 )
+"""The explicit form of a payload that has header parameters."""
+
 ExplicitCookie = TypedDict(
     "ExplicitCookie",
     {
@@ -73,6 +79,8 @@ ExplicitCookie = TypedDict(
         "$contentType": NotRequired[str],
     },
 )
+"""The explicit form of a payload that has cookie parameters."""
+
 ExplicitBody = TypedDict(
     "ExplicitBody",
     {
@@ -84,3 +92,4 @@ ExplicitBody = TypedDict(
         "$contentType": NotRequired[str],
     },
 )
+"""The explicit form of a payload that has a body."""

@@ -73,6 +73,28 @@ def test_an_error_is_told_by_the_engines_own_sentence(message: str, kind: type[S
 
 
 @pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ("Found 'my card' for field `payload`, with", "Found another value for field `payload`, with"),
+        (
+            f"Found {{ a: 'card{' 1' * 500}' }} for field `result.a`, but",
+            "Found another value for field `result.a`, but",
+        ),
+        (
+            "Couldn't coerce value for field `payload` of `job:a`: Expected `object` but found `'my card'`",
+            "Couldn't coerce value for field `payload` of `job:a`: Expected `object` but found another value",
+        ),
+        ("Found NONE for field `payload`, with", "Found NONE for field `payload`, with"),
+        ("Found '/a' for field `path`, with", "Found '/a' for field `path`, with"),
+    ],
+)
+def test_what_a_payload_or_a_result_holds_is_not_quoted(message: str, problem: str) -> None:
+    error = statement_error("mem://", [{"status": "ERR", "result": message}])
+    assert error is not None
+    assert error.problem == problem
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "The table 'tenant' does not exist",

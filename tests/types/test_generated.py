@@ -9,7 +9,7 @@ from tests.types.conftest import PROGRAMS, Errors, marked
 def test_a_wrong_call_fails_the_type_check(errors: Errors) -> None:
     program = PROGRAMS / "generated.py"
     wrong = marked(program)
-    assert len(wrong) == 23
+    assert len(wrong) == 30
     assert {place for place in errors if place[0] == program.name} == wrong
 
 

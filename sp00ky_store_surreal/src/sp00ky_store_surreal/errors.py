@@ -96,6 +96,8 @@ _QUOTING = re.compile(
     r"|Database record .* already exists|Incorrect arguments for function |(The function|Function) '"
     r"|Cannot perform |Key encoding|Could not cast |A user generated conversion error "
 )
+_HELD = re.compile(r"Found (?!NONE\b).* for field (?=`?(payload|result)\b)", re.DOTALL)
+_COERCED = re.compile(r"(value for field `?(?:payload|result)\b.*?: Expected .*? but found ).*", re.DOTALL)
 _NEEDED = re.compile(r"Function '[^']*' is not allowed")
 _THERE = re.compile(r"Database record .* already exists")
 _DUPLICATE = re.compile(r"Database index .* already contains ")
@@ -253,6 +255,10 @@ def _of_table(store: str, text: str) -> StoreError:
 
 
 def _line(text: str) -> str:
-    """Write it in one line; of a long one the beginning and the end, which say what it is of."""
+    """Write it in one line; of a long one the beginning and the end, which say what it is of.
+
+    What a payload or a result holds is left out: errors are logged, and kept in rows.
+    """
+    text = _COERCED.sub(r"\1another value", _HELD.sub("Found another value for field ", text))
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"

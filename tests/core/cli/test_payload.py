@@ -130,6 +130,6 @@ def test_a_call_is_sent_where_its_parts_belong(sp00ky: Cli, misbehaving: Misbeha
     assert "give PAYLOAD, or --param, --body and --content-type, not both" in refused.complaint(2)
     unclear = sp00ky("call", "api", "/json/{id}", "--param", "id=1")
     assert "name one: 'PUT /json/{id}', 'DELETE /json/{id}'" in unclear.complaint(2)
-    assert "/$body/fil: the contract knows no such property" in sp00ky(
+    assert "/$body/fil: unknown property" in sp00ky(
         "call", "api", "upload", "--body", '{"fil": "Y2F0"}'
     ).complaint(2)

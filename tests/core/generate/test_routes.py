@@ -34,7 +34,7 @@ def test_a_payload_holds_the_body_and_the_parameters(written: Written) -> None:
     item = document["paths"]["/things/{key}"] = document["paths"].pop("/things")
     item["parameters"] = [parameter("key", "path"), parameter("X-Trace", "header")]
     (call,) = calls(written, document).values()
-    assert (call.payload, call.may_be_empty) == ("ThingsKeyPayload", False)
+    assert (call.payload, call.may_be_empty) == ("ThingsKeyPayload | ExplicitPath", False)
 
 
 def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -> None:
@@ -45,11 +45,11 @@ def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -
     found = {path: (call.payload, call.may_be_empty) for path, call in calls(written, document).items()}
     assert found == {
         "/any": ("Mapping[str, Any]", True),
-        "/body": ("BodyPayload", True),
-        "/get": ("GetPayload", True),
-        "/in/{x}": ("InXPayload", False),
-        "/needs": ("NeedsPayload", False),
-        "/none": ("Mapping[str, Any]", True),
+        "/body": ("BodyPayload | ExplicitBody", True),
+        "/get": ("GetPayload | ExplicitQuery", True),
+        "/in/{x}": ("InXPayload | ExplicitPath", False),
+        "/needs": ("NeedsPayload | ExplicitQuery", False),
+        "/none": ("NoPayload", True),
     }
 
 
@@ -57,4 +57,23 @@ def test_names_of_two_backends_do_not_collide(written: Written) -> None:
     contract = Outbox.open(written(document_of({"a": THING}))).backends["api"].contract
     names = Names()
     payloads = [calls_of(each, contract.payload_schemas(), names)[0][0].payload for each in ("api", "b", "b")]
-    assert payloads == ["APayload", "BAPayload", "BAPayload2"]
+    assert payloads == [f"{name} | ExplicitBody" for name in ("APayload", "BAPayload", "BAPayload2")]
+
+
+def test_a_file_is_text_or_described(written: Written) -> None:
+    binary = {"type": "string", "format": "binary"}
+    properties = {"id": binary, "all": {"type": "array", "items": binary}, "odd": {"anyOf": [binary, {}]}}
+    content = {"multipart/form-data": {"schema": {"type": "object", "properties": properties}}}
+    put = {
+        "operationId": "put_a",
+        "parameters": [parameter("q", "query")],
+        "requestBody": {"content": content},
+    }
+    document = document_of({}, **{"/a": {"put": put}}) | {"openapi": "3.0.3"}
+    contract = Outbox.open(written(document)).backends["api"].contract
+    ((call,), (made,)) = calls_of("api", contract.payload_schemas(), Names())
+    assert (call.payload, call.may_be_empty) == ("PutAPayload | ExplicitQuery | ExplicitBody", True)
+    assert call.spellings == ["/a", "PUT /a", "put_a"]
+    assert "    id: NotRequired[str | FormFile]\n" in made
+    assert "    all: NotRequired[Sequence[str | FormFile]]\n" in made
+    assert "    odd: NotRequired[Any]\n" in made

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 from tests.core.scheduler.conftest import Bench
 from tests.core.two_backends import SPEC
 
 from sp00ky_core import Outbox, TimeoutIgnored
+from sp00ky_core.ports import RunStatus
 
 
 @pytest.mark.parametrize(
@@ -29,16 +32,83 @@ async def test_what_would_make_each_fire_fail(bench: Bench, keys: str, problem: 
     assert problem in finding.problem
 
 
-async def test_a_payload_that_breaks_the_contract_is_found_where_no_row_is_in_it(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, payload: {id: 1}}}")
+ID = {"id": {"type": "string"}}
+STRICT = {"type": "object", "properties": ID, "additionalProperties": False}
+ROW = {"type": "object", "required": ["id"], "properties": ID}
+WITH_ROW = {
+    "oneOf": [{"type": "object", "required": ["row"], "properties": {"row": ROW, "kind": {"type": "string"}}}]
+}
+QUERY = [{"name": "q", "in": "query", "schema": {"type": "string"}}]
+BESIDE = [{"name": "row", "in": "header", "required": True, "schema": {"type": "string"}}]
+ROWS = 'forEach: {query: \'[{"id": "1"}]\'}'
+
+
+def body(schema: object, media_type: str = "application/json") -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "method", "operation", "problem"),
+    [
+        ("payload: {id: 1}", "post", body({"properties": ID}), "/id"),
+        (f"payload: {{id: 1}}, {ROWS}", "post", body({"properties": ID}), "/id"),
+        (f"payload: {{id: a}}, {ROWS}", "post", body({"properties": ID}), None),
+        (
+            ROWS,
+            "post",
+            body(STRICT),
+            "can't take: /row: unknown property; let the document",
+        ),
+        (
+            f"payload: {{$body: {{}}}}, {ROWS}",
+            "post",
+            body(STRICT),
+            "POST /a can't take: /$body/row: the contract",
+        ),
+        (ROWS, "post", body(WITH_ROW), None),
+        (f"payload: {{$body: {{kind: a}}}}, {ROWS}", "post", body(WITH_ROW), None),
+        (f"payload: {{$body: [1]}}, {ROWS}", "post", body({}), "/row: nothing may stand beside"),
+        (
+            ROWS,
+            "post",
+            {**body({"properties": {"row": ROW}}), "parameters": BESIDE},
+            "/$header/row: it is missing",
+        ),
+        (f"payload: {{$header: {{row: a}}}}, {ROWS}", "post", {**body(WITH_ROW), "parameters": BESIDE}, None),
+        (ROWS, "post", body({"type": "string"}, "text/plain"), "/row: nothing may stand beside"),
+        (
+            ROWS,
+            "get",
+            {"parameters": QUERY},
+            "GET /a can't take: /row: the operation declares no such parameter",
+        ),
+        (
+            ROWS,
+            "get",
+            {"parameters": [{**QUERY[0], "name": "row"}]},
+            "can't take: /row: the value is not of type",
+        ),
+        (ROWS, "delete", {}, "DELETE /a can't take: /row: the operation declares no such parameter"),
+        (ROWS, "post", {}, None),
+    ],
+)
+async def test_a_payload_that_cannot_be_right_is_found_and_fires_as_it_is_said(
+    bench: Bench, keys: str, method: str, operation: dict[str, Any], problem: str | None
+) -> None:
+    bench.outbox(f"{{tick: {{every: 60s, backend: api, route: {method.upper()} /a, {keys}}}}}")
     document = yaml.safe_load(SPEC)
-    schema = {"type": "object", "properties": {"id": {"type": "string"}}}
-    document["paths"]["/a"]["post"]["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    document["paths"]["/a"] = {method: operation}
     (bench.folder / "openapi.yml").write_text(yaml.safe_dump(document))
-    (finding,) = await Outbox.open(bench.folder / "sp00ky.yml").schedules.check()
-    assert (finding.stops_jobs, finding.subject) == (True, "schedule tick")
-    assert "/id" in finding.problem
-    assert await outbox.schedules.check() == []
+    outbox = Outbox.open(bench.folder / "sp00ky.yml")
+    found = await outbox.schedules.check()
+    assert [(each.stops_jobs, each.subject) for each in found] == [(True, "schedule tick")] * (
+        problem is not None
+    )
+    assert problem is None or problem in found[0].problem
+    async with outbox:
+        await outbox.schedules.sync()
+        (run,) = await outbox.schedules.trigger("tick")
+        assert (run.status is RunStatus.FAILED) == (problem is not None), run
 
 
 async def test_a_timeout_without_effect_is_a_warning_that_names_the_schedule(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.anything import ANYTHING, COLUMNS
@@ -23,6 +24,22 @@ def test_any_row_is_a_job_that_can_be_shown(row: dict[str, Any]) -> None:
     assert job.defect is None or len(job.defect) < 500
     if "path" not in row or "payload" not in row:
         assert job.defect
+
+
+@pytest.mark.parametrize(
+    ("payload", "defect"),
+    [
+        ('["4111 1111"]', "payload is a list (13 bytes): not a JSON object"),
+        (b'"4111 1111"', "payload is a text (11 bytes): not a JSON object"),
+        (["4111 1111"], "payload is a list (13 bytes): not a JSON object"),
+        ("4111", "payload is a number (4 bytes): not a JSON object"),
+        ("4111 1111", "payload isn't JSON: Extra data: line 1 column 6 (char 5)"),
+        ('{"a": "4111\ud800"}', "payload isn't JSON: it can't be written in UTF-8"),
+        ({"4111": {1}}, "payload isn't JSON: Object of type set is not JSON serializable"),
+    ],
+)
+def test_a_defect_never_quotes_a_payload(payload: object, defect: str) -> None:
+    assert defect_of({"path": "/a", "payload": payload}) == defect
 
 
 def test_columns_may_come_as_text() -> None:

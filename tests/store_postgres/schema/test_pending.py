@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.store_postgres.conftest import findings
 
+from sp00ky_core.cli.migrate import table_lines
 from sp00ky_core.errors import RowRefused
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import pending
@@ -35,6 +36,7 @@ async def test_what_migrate_would_do_is_said_and_not_done(make: Any, sql: Any, s
     planned = await store.migration()
     assert any("CREATE TABLE" in each.statement and each.table == "job" for each in planned)
     assert all(each.why for each in planned)
+    assert {line.partition(": ")[2] for line in table_lines(planned)} == {"created"}
     assert [each.table for each in planned if each.creates_table] == ["job"]
     exists = f"SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'"
     assert await sql.fetchval(exists) == 0

@@ -31,6 +31,28 @@ async def read(plain: Outbox) -> int:
     return 0 if job.result is None else job.result["total"]
 
 
+async def explain(plain: Outbox) -> None:
+    outbox = TypedOutbox(plain)
+    await outbox.api.upload({"name": "a", "file": "aGk="})
+    await outbox.api.upload({"name": "a", "file": {"$file": "aGk=", "filename": "a.txt"}, "more": ["aGk="]})
+    await outbox.api.upload({"$path": {"name": "a"}, "$body": "hi", "$contentType": "text/plain"})
+    await outbox.run("api", "upload", {"name": "a", "file": "aGk="})
+    await outbox.run("api", "POST /files/{name}", {"$path": {"name": "a"}, "$body": {"file": "aGk="}})
+    await outbox.api.spookify({"$body": THREAD})
+    await outbox.api.ping({})
+
+
+async def obscure(plain: Outbox) -> None:
+    outbox = TypedOutbox(plain)
+    await outbox.api.upload({"name": "a", "file": {"file": "aGk="}})  # wrong
+    await outbox.api.upload({"name": "a", "file": 1})  # wrong
+    await outbox.api.upload({"$body": {}})  # wrong
+    await outbox.api.upload({"$path": {"name": "a"}, "$boddy": {}})  # wrong
+    await outbox.api.upload({"$path": {"name": "a"}, "name": "a"})  # wrong
+    await outbox.api.spookify({})  # wrong
+    await outbox.api.ping({"a": 1})  # wrong
+
+
 def enqueue_blocking(plain: SyncOutbox, connection: object) -> Job:
     outbox = TypedSyncOutbox(plain)
     outbox.run("api", "/ping", autocommit=True)

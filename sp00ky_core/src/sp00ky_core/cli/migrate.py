@@ -10,7 +10,7 @@ import click
 
 from sp00ky_core.cli.arguments import usual_actor
 from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.fleet.schedules import sync_lines, warn_of_left_out
+from sp00ky_core.cli.fleet.schedules import sync_lines, warn_of_unusable
 from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.outbox import Outbox
@@ -71,26 +71,30 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[s
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
         synced = await outbox.schedules.sync_migrated(actor=usual_actor())
-    warn_of_left_out(outbox.config)
+    warn_of_unusable(outbox)
     lines, count = sync_lines(synced), len(steps) + len(sync_lines(synced))
-    lines[:0] = map(_line, steps) if verbose else _tables(steps)
+    lines[:0] = map(_line, steps) if verbose else table_lines(steps)
     return [*lines, f"done, in {count} steps" if count else "nothing to do"]
 
 
-def _tables(steps: Sequence[MigrationStep]) -> list[str]:
-    """Say what was done to each table, or function, in how many steps; not why, which reads like an alarm."""
+def table_lines(steps: Sequence[MigrationStep]) -> list[str]:
+    """Say what was done to each table, or whatever else steps are about."""
     tables: dict[str, list[MigrationStep]] = {}
     for step in steps:
         tables.setdefault(step.table, []).append(step)
-    return [f"{table}: {_what(taken)}" for table, taken in tables.items()]
+    return [one_line(f"{table}: {_what(taken)}") for table, taken in tables.items()]
 
 
 def _what(steps: Sequence[MigrationStep]) -> str:
-    done = "changed" if all(_NEW.match(step.statement) is None for step in steps) else "created"
-    return f"{done}, in {len(steps)} steps" if len(steps) > 1 else done
+    if any(_CREATES.match(step.statement.strip()) for step in steps):
+        return "created"
+    return f"extended, {len(steps)} step{'s' * (len(steps) > 1)}"
 
 
-_NEW = re.compile(r"\s*(CREATE|DEFINE) (TABLE|SCHEMA|OR REPLACE FUNCTION)\b")
+_CREATES = re.compile(
+    r"(CREATE|CREATE OR REPLACE|DEFINE|USE NS [^;]*; DEFINE) (TABLE|SCHEMA|FUNCTION|NAMESPACE|DATABASE) "
+    r"(?!OVERWRITE)"
+)
 
 
 def _script(step: MigrationStep) -> str:
@@ -107,7 +111,7 @@ def _remarks(planned: SyncResult) -> list[str]:
 
 def _line(step: MigrationStep) -> str:
     first = step.statement.strip().partition("\n")[0]
-    return one_line(f"{step.table}: {step.why} ({_cut(first.rstrip(' ('))})")
+    return one_line(f"{step.table}: {_cut(first.rstrip(' ('))} ({step.why})")
 
 
 def _cut(text: str, length: int = 100) -> str:

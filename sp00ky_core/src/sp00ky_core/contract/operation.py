@@ -97,6 +97,11 @@ class Body:
     def _content_type(self) -> str | None:
         return self.media_type
 
+    @property
+    def has_fields(self) -> bool:
+        """Whether its value may be an object, by the format that it is written in."""
+        return self.format in ("json", "form", "multipart")
+
 
 @attrs.frozen(kw_only=True)
 class Scheme:

@@ -24,8 +24,9 @@ from sp00ky_core.errors.base import near_miss
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
-_BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
+BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
 _TEXT = {"type": "string"}
+UNKNOWN = "unknown property"
 Located = Callable[[Iterable[str | int]], str]
 
 
@@ -216,7 +217,7 @@ class PayloadCheck:
         """Yield what has no place in a URL, a header or a form."""
         yield from Written.of(self.operation, parts).problems
         declared = {parameter.name for parameter in self.operation.parameters}
-        if parts.kind is None and not parts.explicit and (declared or self.operation.method not in _BODIED):
+        if parts.kind is None and not parts.explicit and (declared or self.operation.method not in BODIED):
             for name in payload.keys() - declared:
                 yield Violation(
                     pointer=parts.pointer("", name), message=UNDECLARED + near_miss(name, declared)
@@ -240,7 +241,7 @@ def _violations(
         for name in error.kind.as_dict()["unexpected"]:
             pointer = located([*error.instance_path, name])
             hint = near_miss(name, schemas.properties(error.schema_path))
-            yield Violation(pointer=pointer, message=f"unknown property{hint}")
+            yield Violation(pointer=pointer, message=UNKNOWN + hint)
     else:
         nearest = _nearest(error, located, schemas) if kind in {"anyOf", "oneOf"} else ""
         yield Violation(pointer=located(error.instance_path), message=_short(error.message + nearest))

@@ -17,7 +17,16 @@ from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
 from sp00ky_core.errors.base import near_miss
 
-__all__ = ["ABSENT", "UNDECLARED", "Split", "is_explicit", "may_be_explicit", "split"]
+__all__ = [
+    "ABSENT",
+    "LOOSE",
+    "UNDECLARED",
+    "USE_EXPLICIT",
+    "Split",
+    "is_explicit",
+    "may_be_explicit",
+    "split",
+]
 
 ABSENT: Any = object()
 """Stands for no body at all; null is one."""
@@ -25,7 +34,8 @@ ABSENT: Any = object()
 UNDECLARED = "the operation declares no such parameter"
 
 _FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
-_LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
+USE_EXPLICIT = "use the explicit form"
+LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
 _CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 
@@ -122,7 +132,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
     """Yield what stands where the explicit form has no such thing."""
     reason = f": {operation.reason}" if operation.reason else ""
     for index, name in enumerate(sorted(payload.keys() - RESERVED)):
-        message = _LOOSE if index else f"use the explicit form: {_shape(operation)}{reason}"
+        message = LOOSE if index else f"{USE_EXPLICIT}: {_shape(operation)}{reason}"
         yield Violation(pointer=pointer_of([name]), message=message + near_miss(name, RESERVED))
     for name, held in payload.items():
         if name[1:] in PLACES and not isinstance(held, dict):

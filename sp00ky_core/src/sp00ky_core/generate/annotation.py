@@ -17,6 +17,9 @@ from sp00ky_core.job_options import is_plain_text
 
 ANY, ANY_OBJECT = "Any", "Mapping[str, Any]"
 
+FILE: Mapping[str, Any] = {"type": "string", "contentEncoding": "base64"}
+"""The schema of a file in a form; none of a document is this very one."""
+
 MOST_VALUES = 500
 """Values of an ``enum`` that are listed; one with more is its values' type."""
 
@@ -87,6 +90,8 @@ class Annotations:
 
     def of(self, schema: Any, name: str, depth: int = 0) -> str:
         """Return the type of a schema's values; ``name`` is for what needs one."""
+        if schema is FILE:
+            return "str | FormFile"
         if not isinstance(schema, dict) or depth > DEEPEST:
             return ANY
         for read in (self._literal, self._reference, self._nullable, self._object, self._composed):

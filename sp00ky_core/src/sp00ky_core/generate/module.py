@@ -9,6 +9,7 @@ from pathlib import Path
 
 import attrs
 
+from sp00ky_core import generate
 from sp00ky_core.backend import Backend
 from sp00ky_core.generate.names import Names, attribute_name, class_name
 from sp00ky_core.generate.routes import Call, calls_of
@@ -30,7 +31,7 @@ IMPORTS: Mapping[str, tuple[str, ...]] = {
     "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "Unpack", "cast", "overload"),
     "uuid": ("UUID",),
     "sp00ky_core": ("CallerConnection", "CommonJobOptions", "Outbox"),
-    "sp00ky_core.generate": ("Calls", "JobOf", "Result", "SyncCalls", "TypedCalls", "check_documents"),
+    "sp00ky_core.generate": tuple(generate.__all__),
     "sp00ky_core.sync": ("SyncOutbox",),
 }
 """What a module may need."""
@@ -172,7 +173,8 @@ def _run(kind: _Kind, backends: Sequence[_Backend]) -> str:
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for backend in backends:
         for call in backend.calls:
-            grouped.setdefault((backend.name, _payload(call), call.result), []).append(ascii(call.path))
+            spellings = grouped.setdefault((backend.name, _payload(call), call.result), [])
+            spellings += map(ascii, call.spellings)
     signatures = [
         f"self, backend: Literal[{name!a}], path: Literal[{', '.join(paths)}], {payload}, "
         f"**options: Unpack[{kind.options}]) -> JobOf[{result}]:"

@@ -7,12 +7,16 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.contract.operation import PLACES, Parameter
-from sp00ky_core.contract.payload import PayloadSchema, PayloadSchemas
-from sp00ky_core.generate.annotation import ANY_OBJECT, Annotations, union
+from sp00ky_core.contract.media_types import is_concrete
+from sp00ky_core.contract.operation import PLACES, Operation, Parameter
+from sp00ky_core.contract.payload import BODIED, PayloadSchema, PayloadSchemas
+from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
-from sp00ky_core.generate.shapes import Shape, Shapes
+from sp00ky_core.generate.shapes import Shape, Shapes, kinds
 from sp00ky_core.job_options import is_plain_text
+
+_FILES: Mapping[Any, Any] = {"string": FILE, "array": {"type": "array", "items": FILE}}
+"""What a file, or a list of files, may be, by the type that its schema has."""
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +25,7 @@ class Call:
 
     Attributes:
         path: The operation's name.
+        spellings: Every text that names it.
         title: Its method and path.
         name: The method's, of Python.
         payload: The type of its payload.
@@ -29,6 +34,7 @@ class Call:
     """
 
     path: str
+    spellings: Sequence[str]
     title: str
     name: str
     payload: str
@@ -66,18 +72,39 @@ def method_names(operations: Mapping[str, PayloadSchema]) -> Mapping[str, str]:
 def _call(backend: str, schema: PayloadSchema, method: str, annotations: Annotations) -> Call:
     shapes = _payload(schema, annotations)
     wanted = class_name(f"{method} Payload")
-    payload = (
-        annotations.of_shapes(shapes, wanted, class_name(f"{backend} {wanted}")) if shapes else ANY_OBJECT
-    )
+    if shapes:
+        flat = annotations.of_shapes(shapes, wanted, class_name(f"{backend} {wanted}"))
+        payload = union([flat, *_explicit_types(schema.operation)])
+    else:
+        payload = "NoPayload" if _takes_nothing(schema.operation) else ANY_OBJECT
     needed = [shape.required for shape in shapes or ()] or [_required(schema.operation.parameters)]
     return Call(
         path=schema.operation.name,
+        spellings=[*filter(is_plain_text, schema.operation.spellings)],
         title=schema.operation.long_name,
         name=method,
         payload=payload,
         may_be_empty=not all(needed),
         result=_result(schema, class_name(f"{method} Result"), annotations),
     )
+
+
+def _takes_nothing(operation: Operation) -> bool:
+    is_bodied = operation.method in BODIED  # the document may have forgotten it
+    return not (operation.parameters or operation.bodies or is_bodied)
+
+
+def _explicit_types(operation: Operation) -> list[str]:
+    """Return the types of the explicit form of an operation that is called with the flat one.
+
+    They are those of what it must have, or else of anything that it may have.
+    """
+    if operation.form == "explicit" or operation.declares_reserved:
+        return []
+    parts: list[tuple[str, bool]] = [(each.place, each.required) for each in operation.parameters]
+    parts += [("body", operation.needs_body)] * bool(operation.bodies)
+    needed = [place for place, required in parts if required]
+    return [f"Explicit{place.capitalize()}" for place in needed[:1] or dict.fromkeys(dict(parts))]
 
 
 def _payload(schema: PayloadSchema, annotations: Annotations) -> tuple[Shape, ...]:
@@ -91,7 +118,19 @@ def _payload(schema: PayloadSchema, annotations: Annotations) -> tuple[Shape, ..
     if not operation.bodies:
         return (own,) if own.properties else ()
     body = annotations.shapes_of(schema.body) if schema.body is not None else None
+    body = body and [_with_files(shape, operation.bodies[0].files) for shape in body]
     return tuple(Shapes.joined([own], body) or ()) if body else ()
+
+
+def _with_files(shape: Shape, files: frozenset[str]) -> Shape:
+    """Let files be described ones, too: a text is their bytes, as base64."""
+    described = {name: _file(shape.properties[name]) for name in shape.properties.keys() & files}
+    return attrs.evolve(shape, properties={**shape.properties, **described})
+
+
+def _file(schema: Any) -> Any:
+    found = kinds(schema) if isinstance(schema, dict) else []
+    return _FILES.get(found[0], True) if len(found) == 1 else True
 
 
 def _parameters(schema: PayloadSchema, parameters: Sequence[Parameter]) -> Shape:
@@ -117,8 +156,9 @@ def _explicit(schema: PayloadSchema) -> Shape:
             required |= {f"${place}"} if shape.required else set()
     if operation.bodies:
         (first, *others) = operation.bodies
+        may_be_another = others or first.files or not is_concrete(first.media_type)
         is_text = first.format in ("text", "binary")
-        properties["$body"] = True if others else {"type": "string"} if is_text else schema.body
+        properties["$body"] = True if may_be_another else {"type": "string"} if is_text else schema.body
         properties["$contentType"] = {"type": "string"}
         required |= {"$contentType"} if first.content_type is None and operation.needs_body else set()
     return Shape(properties=properties, required=frozenset(required), is_listed=True)

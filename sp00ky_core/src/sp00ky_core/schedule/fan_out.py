@@ -8,11 +8,13 @@ from typing import Any
 import attrs
 
 from sp00ky_core.config.schedules import ForEachConfig
+from sp00ky_core.contract.operation import Operation
+from sp00ky_core.contract.splitting import is_explicit
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job_options import is_plain_text
 from sp00ky_core.ports.schedules import MAX_ROWS
 
-__all__ = ["FanOut", "fan_out"]
+__all__ = ["FanOut", "fan_out", "with_row"]
 
 LONGEST_KEY = 255
 """Characters."""
@@ -47,6 +49,18 @@ def fan_out(for_each: ForEachConfig, rows: Sequence[Row]) -> FanOut:
     if len(rows) > MAX_ROWS:
         problems.append(f"the query gives more than {MAX_ROWS:,} rows: those beyond made no job")
     return FanOut(rows=found, problem="; ".join(problems) or None)
+
+
+def with_row(payload: Mapping[str, Any], row: Row, operation: Operation | None) -> dict[str, Any]:
+    """Return a schedule's payload with a row in it, as ``row``; of an explicit one, in its body.
+
+    What is no object can't hold one: then it stands beside the rest, where the contract refuses it.
+    """
+    has_fields = operation is not None and any(body.has_fields for body in operation.bodies[:1])
+    body = payload.get("$body", {})
+    if operation is not None and has_fields and isinstance(body, Mapping) and is_explicit(operation, payload):
+        return {**payload, "$body": {**body, "row": dict(row)}}
+    return {**payload, "row": dict(row)}
 
 
 def _unusable(key: str, numbers: Sequence[int]) -> str:

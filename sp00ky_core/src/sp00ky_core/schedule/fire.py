@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.contract.operation import Operation
 from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.errors import (
     OptionInvalid,
@@ -30,7 +31,7 @@ from sp00ky_core.ports.schedules import (
 )
 from sp00ky_core.retry import PluginStrategy
 from sp00ky_core.schedule.clock import next_fire
-from sp00ky_core.schedule.fan_out import FanOut
+from sp00ky_core.schedule.fan_out import FanOut, with_row
 from sp00ky_core.schedule.run_end import REPLACED, ended, failures_after, kill_reason
 
 __all__ = ["Fire", "OpenRun", "Situation", "decide_fire", "job_key", "new_job"]
@@ -60,6 +61,7 @@ class Situation:
         open_runs: Its runs that haven't ended, as far as is written down, the oldest first.
         rows: Those of ``forEach``; None: it has none, and makes one job.
         problem: Why the query gave no rows; None: it did.
+        operation: What is called; None: that isn't known.
         checked: Checks a new job against its backend. Raises ``Sp00kyError``.
     """
 
@@ -70,6 +72,7 @@ class Situation:
     open_runs: Sequence[OpenRun] = ()
     rows: FanOut | None = None
     problem: str | None = None
+    operation: Operation | None = None
     checked: Callable[[NewJob], NewJob]
 
 
@@ -166,7 +169,7 @@ class _Deciding:
 
     def _spawn(self, key: str, row: Mapping[str, Any] | None) -> None:
         try:
-            job = self._of.checked(new_job(self._of.definition, row))
+            job = self._of.checked(new_job(self._of.definition, row, self._of.operation))
         except Sp00kyError as error:
             self._end(key, RunStatus.FAILED, {"code": _code(error), "reason": str(error)[:2_048]})
             return
@@ -183,9 +186,11 @@ class _Deciding:
         )
 
 
-def new_job(definition: ScheduleConfig, row: Mapping[str, Any] | None) -> NewJob:
+def new_job(
+    definition: ScheduleConfig, row: Mapping[str, Any] | None, operation: Operation | None = None
+) -> NewJob:
     """Build the job of a row; None: of a schedule without ``forEach``. Raises ``OptionInvalid``."""
-    payload = definition.payload if row is None else {**definition.payload, "row": dict(row)}
+    payload = definition.payload if row is None else with_row(definition.payload, row, operation)
     retry = definition.retry
     strategy = None if retry.strategy is None else PluginStrategy(retry.strategy)  # or a built-in one
     return NewJob(

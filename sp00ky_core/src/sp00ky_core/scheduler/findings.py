@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sp00ky_core.backend import Backends
+from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig, definition_hash
+from sp00ky_core.contract.payload import UNKNOWN
+from sp00ky_core.contract.splitting import LOOSE, UNDECLARED, USE_EXPLICIT
 from sp00ky_core.contract.validation import check_job, check_options, ignores_timeout, unknown_route
-from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import (
+    PayloadInvalid,
+    QueryRefused,
+    ScheduleInvalid,
+    Sp00kyError,
+    StoreError,
+    Violation,
+)
 from sp00ky_core.ports import Finding, Store, StoredSchedule
 from sp00ky_core.schedule.fire import new_job
 from sp00ky_core.scheduler.compare_and_set import schedules_of
@@ -34,26 +44,60 @@ def definition_findings(config: Config, backends: Backends) -> Iterator[Finding]
 def _problem(definition: ScheduleConfig, backends: Backends) -> str | None:
     try:
         check_definition(definition, backends)
+    except ScheduleInvalid as error:
+        return f"{error.key}: {error.problem}"
     except Sp00kyError as error:
         return str(error)
     return None
 
 
 def check_definition(definition: ScheduleConfig, backends: Backends) -> None:
-    """Check what a definition calls; the payload too, where it is the same each time.
+    """Check what a definition calls, and the payload as far as it is the same each time.
 
     Raises:
         UnknownBackend: its backend isn't configured.
         UnknownRoute: its route isn't one of the backend's.
+        ScheduleInvalid: the payload can't have a row in it.
         Sp00kyError: its payload or its options can't be a job's.
     """
     backend = backends.named(definition.backend)
     if definition.for_each is None:
         check_job(backend, new_job(definition, None))
-    elif backend.contract.operation(definition.route) is None:
-        raise unknown_route(backend, definition.route)
     else:
-        check_options(backend, new_job(definition, {}))
+        _check_rows(definition, backend)
+
+
+def _check_rows(definition: ScheduleConfig, backend: Backend) -> None:
+    """Check what is known of the payloads of rows: all but what a row holds."""
+    check = backend.contract.check(definition.route)
+    if check is None:
+        raise unknown_route(backend, definition.route)
+    new_job_of_row = new_job(definition, {}, check.operation)
+    check_options(backend, new_job_of_row)
+    payload = decode(new_job_of_row.payload_json)
+    place = "/row" if "row" in payload else "/$body/row"
+    violations = [each for each in check.violations(payload) if _is_certain(each, place)]
+    refused = next((each for each in violations if each.pointer == place), None)
+    if refused is not None:
+        problem = (
+            f"the payload gets a property `row`, which {check.operation.long_name} can't take: {refused}"
+        )
+        fix = "let the document have it, call another operation, or leave forEach out"
+        raise ScheduleInvalid(schedule=definition.name, key="forEach", problem=f"{problem}; {fix}")
+    if violations:
+        raise PayloadInvalid(backend=backend.name, path=definition.route, violations=tuple(violations))
+
+
+def _is_certain(violation: Violation, place: str) -> bool:
+    """Whether a violation is there whatever a row holds; what holds the row may be refused for that."""
+    if violation.pointer == place:
+        return (
+            violation.message.startswith((UNKNOWN, UNDECLARED, LOOSE, USE_EXPLICIT))
+            or "not of type" in violation.message
+        )
+    return not f"{place}/".startswith(f"{violation.pointer}/") and not violation.pointer.startswith(
+        f"{place}/"
+    )
 
 
 async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]) -> list[Finding]:

@@ -94,6 +94,7 @@ class Firing:
             QueryRefused: its query is, where it is fired by hand; by the clock the row says so.
         """
         rows, problem = await self._rows(definition, trigger)
+        backend = self.backends[definition.backend]
         situation = Situation(
             stored=stored,
             definition=definition,
@@ -101,7 +102,8 @@ class Firing:
             trigger=trigger,
             rows=rows,
             problem=problem,
-            checked=lambda new_job: check_job(self.backends[definition.backend], new_job),
+            operation=backend.contract.operation(definition.route),
+            checked=lambda new_job: check_job(backend, new_job),
         )
         fire = await self._decided(situation)
         written = None if fire is None else await schedules_of(self.store).change_schedule(fire.change)

@@ -41,6 +41,15 @@ MAX_EPOCH = 2**62
 TEXTS = ("id", "path", "assigned_to", "dedup_key", "ordering_key", "traceparent", "retry_strategy")
 """Columns whose text every database, and a request, must be able to hold."""
 
+_JSON_KINDS: Mapping[type, str] = {
+    str: "a text",
+    list: "a list",
+    tuple: "a list",
+    int: "a number",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
 
 UNREAD = "(too long: it was not read)"
 """Stands in a row for a text that was too long to be read. A client that writes it means no other."""
@@ -264,14 +273,25 @@ def _payload_defect(value: object) -> str | None:
         return None
     if value is None:
         return "payload is missing"
+    written = value
     try:
         if isinstance(value, str | bytes):
             value = decode(payload_text(value).decode())  # as UTF-8, which it will be sent as
         else:
             encode(value)
-    except (TypeError, ValueError) as error:
+    except UnicodeError:
+        return "payload isn't JSON: it can't be written in UTF-8"
+    except (TypeError, ValueError) as error:  # says where, and quotes nothing
         return f"payload isn't JSON: {error}"
-    return None if isinstance(value, Mapping) else f"payload is {shown(value)}: no JSON object"
+    if isinstance(value, Mapping):
+        return None
+    return f"payload is {_kind_and_size(written, value)}: not a JSON object"
+
+
+def _kind_and_size(written: object, value: object) -> str:
+    """Say what a payload is without a word of what it holds: a defect is logged, and kept in the row."""
+    kind = _JSON_KINDS.get(type(value), type(value).__name__)
+    return f"{kind} ({len(payload_text(written)):,} bytes)"
 
 
 def _entry_of(value: Mapping[str, Any]) -> AttemptError:

@@ -27,6 +27,9 @@ from sp00ky_store_postgres.url import PostgresOptions
 FUNCTIONS = ("sp00ky_notify", "sp00ky_refuse_payload", "sp00ky_refuse_row", "sp00ky_refuse_new_row")
 CHECKS = ("status", "lease_epoch")
 
+_WHY = {"dropped": "with it, ", "validated": ""}
+"""How what is the matter begins; of what is added: without it."""
+
 
 @attrs.frozen(kw_only=True)
 class Pending:
@@ -164,7 +167,7 @@ def _pending(each: Statement, subject: str, name: str, text: str, *, problem: st
         step=MigrationStep(
             table=subject,
             statement=text,
-            why=f"migration {each.version:04}: without it, {each.without}",
+            why=f"migration {each.version:04}: {_WHY.get(each.kind, 'without it, ')}{each.without}",
             creates_table=is_job_table,
         ),
         problem=problem or lack,

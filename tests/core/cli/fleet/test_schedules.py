@@ -113,8 +113,12 @@ def test_a_sync_and_migrate_say_what_they_did(shelf: Shelf, sp00ky: Cli, project
         assert (done.code, "removed" in done.out) == (0, False)
     (finding,) = sp00ky("check", "--json").json["findings"]
     assert (finding["severity"], finding["subject"]) == ("error", "schedule b")
+    file.write_text(f"{before}schedules: {{c: {{every: 1h, backend: api, route: /none}}}}\n")
+    for done in (sp00ky("schedules", "sync"), sp00ky("migrate")):
+        assert done.err.startswith("sp00ky: schedule c: backend 'api' has no route '/none'")
+        assert (done.code, done.err.count("\n")) == (0, 1)
     file.write_text(before)
-    assert sp00ky("schedules", "sync").out == "removed b\nremoved c\n"
+    assert sp00ky("schedules", "sync").out == "removed c\n"
 
 
 def test_one_is_removed(shelf: Shelf, sp00ky: Cli) -> None:

@@ -12,10 +12,10 @@ from sp00ky_core.cli.arguments import act_options
 from sp00ky_core.cli.context import Settings, command, with_settings
 from sp00ky_core.cli.terminal.job_format import moment
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json, show_list
-from sp00ky_core.config import Config
 from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import RunStatus, ScheduleRun
+from sp00ky_core.scheduler.findings import definition_findings
 from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult
 
 COLUMNS = (
@@ -162,7 +162,7 @@ def sync(settings: Settings, *, json_wanted: bool, **act: Any) -> None:
     """Make the schedules what the file says; `sp00ky migrate` does so too."""
 
     async def synced(outbox: Outbox) -> SyncResult:
-        warn_of_left_out(outbox.config)
+        warn_of_unusable(outbox)
         return await outbox.schedules.sync(**act)
 
     result = settings.ask(synced)
@@ -173,10 +173,15 @@ def sync(settings: Settings, *, json_wanted: bool, **act: Any) -> None:
         click.echo(line)
 
 
-def warn_of_left_out(config: Config) -> None:
-    """Say on stderr which of the file's schedules are left as they are, and why."""
-    for name, reason in config.schedules_left_out.items():
+def warn_of_unusable(outbox: Outbox) -> None:
+    """Say on stderr which of the file's schedules are left as they are, or can't make a job, and why."""
+    for name, reason in outbox.config.schedules_left_out.items():
         click.echo(f"sp00ky: {one_line(f'schedule {name} is left out: {reason}')}", err=True)
+    for each in definition_findings(outbox.config, outbox.backends):
+        if each.stops_jobs:
+            click.echo(
+                f"sp00ky: {one_line(f'{each.subject}: {each.problem} ({each.consequence})')}", err=True
+            )
 
 
 def sync_lines(result: SyncResult) -> list[str]:

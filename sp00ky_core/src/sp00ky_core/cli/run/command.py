@@ -28,6 +28,7 @@ from sp00ky_core.cli.terminal.progress import progress
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.scheduler.findings import definition_findings
 
 DAY = 86_400
 
@@ -232,7 +233,10 @@ async def _remove_row(outbox: Outbox, runner: Runner) -> None:
 
 
 def _say_findings(outbox: Outbox) -> None:
-    for each in configuration_findings(outbox):
+    for each in (
+        *configuration_findings(outbox),
+        *definition_findings(outbox.config, outbox.backends),
+    ):
         logger.warning("%s: %s; %s", each.subject, each.problem, each.consequence)
 
 

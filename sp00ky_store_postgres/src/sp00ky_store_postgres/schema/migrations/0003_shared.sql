@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS {{sp00ky_audit}} (
     ended_at timestamp with time zone
 )
 
--- function sp00ky_refuse_payload: a payload that is no JSON object is written
+-- function sp00ky_refuse_payload: payloads that are no JSON object can be written
 CREATE OR REPLACE FUNCTION {{sp00ky_refuse_payload}}() RETURNS trigger
 LANGUAGE plpgsql AS $function$
     -- Called only for a row whose payload is no JSON object.

@@ -35,7 +35,7 @@ WHERE status = 'pending' AND (lease_epoch > 0 OR updated_at - created_at > inter
 -- dropped again: each retry maintains an index that nothing reads
 DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
 
--- trigger payload: a payload that is no JSON object is written
+-- trigger payload: payloads that are no JSON object can be written
 CREATE TRIGGER {{name}} BEFORE INSERT OR UPDATE OF payload ON {{table}}
 FOR EACH ROW
 WHEN (json_typeof(NEW.payload) IS DISTINCT FROM 'object')

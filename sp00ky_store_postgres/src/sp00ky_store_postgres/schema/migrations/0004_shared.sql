@@ -1,4 +1,4 @@
--- function sp00ky_refuse_row: a row that no runner can work with is written
+-- function sp00ky_refuse_row: rows that no runner can work with can be written
 CREATE OR REPLACE FUNCTION {{sp00ky_refuse_row}}() RETURNS trigger
 LANGUAGE plpgsql AS $function$
     -- Called only for a row that breaks a rule.

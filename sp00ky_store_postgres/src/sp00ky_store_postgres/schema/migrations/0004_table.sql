@@ -4,17 +4,17 @@ CREATE INDEX {{concurrently}}{{name}} ON {{table}} (created_at, id) WITH (fillfa
 -- dropped newest: each claim maintains an index that nothing reads
 DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
 
--- check written: an instant that no client's calendar has is written
+-- check written: times that no client can read can be written, such as one in the year 10000
 ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
     -- Of what claims and settles write, and no more: a CHECK is read with each statement and evaluated for each row.
     least(updated_at, lease_until, deferred_since) >= '0001-01-02 00:00:00+00'
     AND greatest(updated_at, lease_until, deferred_since) <= '9999-12-30 00:00:00+00'
 ) NOT VALID
 
--- validated written: a row that is there may have an instant that no client's calendar has
+-- validated written: rows that are there may hold times that no client can read
 ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
 
--- trigger rules: a row that no runner can work with is written
+-- trigger rules: rows that no runner can work with can be written
 CREATE TRIGGER {{name}} BEFORE INSERT OR UPDATE OF
     path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at
 ON {{table}}

@@ -1,4 +1,4 @@
--- function sp00ky_refuse_new_row: a row that isn't a new job's is inserted
+-- function sp00ky_refuse_new_row: rows that aren't a new job's can be inserted
 CREATE OR REPLACE FUNCTION {{sp00ky_refuse_new_row}}() RETURNS trigger
 LANGUAGE plpgsql AS $function$
     -- Called only for a row that breaks a rule: says the first that it breaks.

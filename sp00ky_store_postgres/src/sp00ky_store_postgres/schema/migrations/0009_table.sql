@@ -1,4 +1,4 @@
--- trigger new: a row that isn't a new job's is inserted
+-- trigger new: rows that aren't a new job's can be inserted
 CREATE TRIGGER {{name}} BEFORE INSERT ON {{table}}
 FOR EACH ROW
 WHEN (NOT (

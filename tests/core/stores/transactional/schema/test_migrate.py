@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added
 
+from sp00ky_core.cli.migrate import table_lines
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.stores.transactional.schema.definition import MIGRATIONS, RUNNERS, VERSION, job_table
 from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
@@ -24,6 +25,7 @@ async def test_an_empty_database(empty: SqliteSession) -> None:
         "sp00ky_rollup",
         "sp00ky_migration",
     ]
+    assert table_lines(steps) == [f"{each.table}: created" for each in steps if each.creates_table]
     assert await plan(empty, TABLES, "test") == []
     assert await migrate(empty, TABLES, "test") == []
     assert {row["version"] for row in await empty.select(MIGRATIONS)} == {VERSION}
@@ -39,6 +41,7 @@ async def test_a_column_and_an_index_that_are_missing(session: SqliteSession) ->
         "the index job_dedup_idx is missing",
         "the column host is missing",
     ]
+    assert table_lines(steps) == ["job: extended, 2 steps", "sp00ky_runner: extended, 1 step"]
     assert [each.stops_jobs for each in findings(steps)] == [False, True, True]
     await migrate(session, TABLES, "test")
     assert "host" in (await session.columns_of(RUNNERS) or ())

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, Unpack, cast, overload
 from uuid import UUID
 from sp00ky_core import CallerConnection, CommonJobOptions, Outbox
-from sp00ky_core.generate import Calls, JobOf, Result, SyncCalls, TypedCalls, check_documents
+from sp00ky_core.generate import Calls, ExplicitBody, ExplicitCookie, ExplicitHeader, ExplicitPath, ExplicitQuery, FormFile, JobOf, NoPayload, Result, SyncCalls, TypedCalls, check_documents
 from sp00ky_core.sync import SyncOutbox
 
 DOCUMENTS = {
@@ -33,7 +33,7 @@ class SpookifyPayload(TypedDict):
 
 
 class ApiCalls(Calls):
-    async def spookify(self, payload: SpookifyPayload, **options: Unpack[Options]) -> JobOf[Any]:
+    async def spookify(self, payload: SpookifyPayload | ExplicitBody, **options: Unpack[Options]) -> JobOf[Any]:
         'Enqueue POST /spookify.'
         return await self._run('/spookify', payload, options)
 
@@ -44,7 +44,7 @@ class TypedOutbox(TypedCalls[Outbox]):
         check_documents(outbox, __file__, DOCUMENTS)
         self.api: ApiCalls = ApiCalls(outbox, 'api')
 
-    async def run(self, backend: Literal['api'], path: Literal['/spookify'], payload: SpookifyPayload, **options: Unpack[Options]) -> JobOf[Any]:
+    async def run(self, backend: Literal['api'], path: Literal['/spookify', 'POST /spookify'], payload: SpookifyPayload | ExplicitBody, **options: Unpack[Options]) -> JobOf[Any]:
         'Enqueue one call of a backend.'
         return cast('JobOf[Any]', await self.outbox.run(backend, path, payload, **dict[str, Any](options)))
 
@@ -54,7 +54,7 @@ class TypedOutbox(TypedCalls[Outbox]):
 
 
 class SyncApiCalls(SyncCalls):
-    def spookify(self, payload: SpookifyPayload, **options: Unpack[SyncOptions]) -> JobOf[Any]:
+    def spookify(self, payload: SpookifyPayload | ExplicitBody, **options: Unpack[SyncOptions]) -> JobOf[Any]:
         'Enqueue POST /spookify.'
         return self._run('/spookify', payload, options)
 
@@ -65,7 +65,7 @@ class TypedSyncOutbox(TypedCalls[SyncOutbox]):
         check_documents(outbox.asynchronous, __file__, DOCUMENTS)
         self.api: SyncApiCalls = SyncApiCalls(outbox, 'api')
 
-    def run(self, backend: Literal['api'], path: Literal['/spookify'], payload: SpookifyPayload, **options: Unpack[SyncOptions]) -> JobOf[Any]:
+    def run(self, backend: Literal['api'], path: Literal['/spookify', 'POST /spookify'], payload: SpookifyPayload | ExplicitBody, **options: Unpack[SyncOptions]) -> JobOf[Any]:
         'Enqueue one call of a backend.'
         return cast('JobOf[Any]', self.outbox.run(backend, path, payload, **dict[str, Any](options)))
 

@@ -95,8 +95,10 @@ def test_a_file_may_repeat_the_key(tmp_path: Path) -> None:
         ),
         (
             "every: 10s, history: failure-only",
-            "schedules.n.history: expected all, failures-only, a number of runs, or a mapping "
-            + "(mode, success, failed); did you mean 'failures-only'?",
+            (
+                "schedules.n.history: expected all, failures-only, a number of runs, or a mapping "
+                "(mode, success, failed); did you mean 'failures-only'?"
+            ),
         ),
         (
             "every: 10s, history: {sucess: 1h}",

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core.contract.operation import PLACES, Parameter
-from sp00ky_core.contract.payload import PayloadSchema, PayloadSchemas
 from sp00ky_core.generate.annotation import ANY_OBJECT, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
+from sp00ky_core.generate.payloads import PayloadSchema, PayloadSchemas
 from sp00ky_core.generate.shapes import Shape, Shapes
 from sp00ky_core.job_options import is_plain_text
 

@@ -76,6 +76,7 @@ DISTRIBUTIONS = [
             "contract/headers.py": "names alone; test_reading.py and the transport's tests use them",
             "contract/operation.py": DATA,
             "events.py": DATA,
+            "generate/payloads.py": "what modules are made of, whose tests make it",
             "hookspecs.py": "signatures; tests/packaging/test_hook_documentation.py reads them",
             "ports/findings.py": DATA,
             "ports/operators.py": DATA,

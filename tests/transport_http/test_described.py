@@ -18,6 +18,7 @@ from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import behaviour_of
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.generate.payloads import payload_schemas
 from sp00ky_core.outcome import Undelivered
 from sp00ky_transport_http import HttpTransport
 
@@ -260,7 +261,7 @@ DOCUMENTS = sorted(Path(FOLDER).glob("*.[jy]*")) if FOLDER else []
 async def test_any_document(file: Path, backend: MisbehavingBackend, auto: HttpTransport) -> None:
     """``SP00KY_TEST_DOCUMENTS`` names a folder of OpenAPI 3 documents, each of one file."""
     contract = load_contract(BackendConfig(name="api", spec=file, base_url=backend.url, table="job"))
-    schemas = contract.payload_schemas()
+    schemas = payload_schemas(contract)
     judge = Judge(document_of(file))
     refused = []
     for name, described in schemas.operations.items():

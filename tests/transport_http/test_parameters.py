@@ -14,10 +14,10 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox
+from sp00ky_core.cli.security import unmet_security
 from sp00ky_core.config import Secret
 from sp00ky_core.contract import Body, Operation, Parameter
 from sp00ky_core.contract.operation import PLACES, Place
-from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import PayloadInvalid
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Undelivered

@@ -6,6 +6,7 @@ from tests.core.generate.conftest import Written, document_of
 
 from sp00ky_core import Outbox
 from sp00ky_core.generate.names import Names
+from sp00ky_core.generate.payloads import payload_schemas
 from sp00ky_core.generate.routes import Call, calls_of
 
 THING: dict[str, Any] = {"type": "object", "properties": {"id": {}}, "required": ["id"]}
@@ -13,7 +14,7 @@ THING: dict[str, Any] = {"type": "object", "properties": {"id": {}}, "required":
 
 def calls(written: Written, document: dict[str, Any]) -> dict[str, Call]:
     contract = Outbox.open(written(document)).backends["api"].contract
-    return {call.path: call for call in calls_of("api", contract.payload_schemas(), Names())[0]}
+    return {call.path: call for call in calls_of("api", payload_schemas(contract), Names())[0]}
 
 
 def parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -
 def test_names_of_two_backends_do_not_collide(written: Written) -> None:
     contract = Outbox.open(written(document_of({"a": THING}))).backends["api"].contract
     names = Names()
-    payloads = [calls_of(each, contract.payload_schemas(), names)[0][0].payload for each in ("api", "b", "b")]
+    payloads = [calls_of(each, payload_schemas(contract), names)[0][0].payload for each in ("api", "b", "b")]
     assert payloads == [f"{name} | ExplicitBody" for name in ("APayload", "BAPayload", "BAPayload2")]
 
 
@@ -71,7 +72,7 @@ def test_a_file_is_text_or_described(written: Written) -> None:
     }
     document = document_of({}, **{"/a": {"put": put}}) | {"openapi": "3.0.3"}
     contract = Outbox.open(written(document)).backends["api"].contract
-    ((call,), (made,)) = calls_of("api", contract.payload_schemas(), Names())
+    ((call,), (made,)) = calls_of("api", payload_schemas(contract), Names())
     assert (call.payload, call.may_be_empty) == ("PutAPayload | ExplicitQuery | ExplicitBody", True)
     assert call.spellings == ["/a", "PUT /a", "put_a"]
     assert "    id: NotRequired[str | FormFile]\n" in made

@@ -109,7 +109,7 @@ async def test_a_code_signs_one_browser_in(open_browser: Open, outbox: Outbox) -
     assert code not in "".join(answer.headers.get_list("set-cookie"))
     assert "SameSite=strict" in answer.headers["set-cookie"]
     await browser.see(f"/sign-in?code={code}")  # of its history: it is signed in already
-    assert "was used" in await other.see(f"/sign-in?code={code}", status=401)
+    assert "wrong, used or expired" in await other.see(f"/sign-in?code={code}", status=401)
     await outbox.run("api", "/spookify")
     await browser.act("kill", all="1")
     assert [each.actor for each in await acts(outbox)] == ["code"]

@@ -13,11 +13,11 @@ import click
 
 from sp00ky_core.backend import DELIVER_HERE, POOLED, Backend, delivered
 from sp00ky_core.cli.context import Settings, command, run_async
+from sp00ky_core.cli.security import unmet_security
 from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.config import unready
 from sp00ky_core.contract.operation import PLACES
-from sp00ky_core.contract.security import unmet_security
 from sp00ky_core.errors import AdapterMissing, install_hint
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox

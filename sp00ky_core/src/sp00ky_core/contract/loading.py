@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.contract.documents import DocumentProblem, Documents
 from sp00ky_core.contract.operation import Operation
 from sp00ky_core.contract.path_safety import MAX_PATH_LENGTH
-from sp00ky_core.contract.payload import PayloadCheck, PayloadSchemas, compiled, described, first_kind
+from sp00ky_core.contract.payload import PayloadCheck, compiled, first_kind
 from sp00ky_core.contract.reading import PathItem, path_items
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
@@ -28,6 +28,7 @@ class Contract:
     Attributes:
         operations: by name; without those that are known to be unusable.
         unusable: the operations, or whole paths, that can't be called, by name, and why.
+        schemas: the document's.
         digest: changes with the document: what runners say to each other of it.
         base_path: Swagger's ``basePath``, which its paths are meant to be below; it isn't sent.
     """
@@ -37,7 +38,7 @@ class Contract:
     ) -> None:
         self.digest = digest
         self.base_path = base_path
-        self._schemas = schemas
+        self.schemas = schemas
         self._checks: dict[str, PayloadCheck] = {}
         self.operations: dict[str, Operation] = {}
         self.unusable: dict[str, str] = {}
@@ -147,15 +148,10 @@ class Contract:
         pending = [name for name in self.operations if name not in self._checks]
         try:
             # much quicker than one by one
-            compiled(map(first_kind, map(self.operations.__getitem__, pending)), self._schemas)
+            compiled(map(first_kind, map(self.operations.__getitem__, pending)), self.schemas)
         except DocumentProblem:
             for name in pending:
                 self._check(name)
-
-    def payload_schemas(self) -> PayloadSchemas:
-        """Describe the payloads of all operations that can be used."""
-        self.compile()
-        return described(self.operations.values(), self._schemas)
 
     def _check(self, text: str) -> PayloadCheck | None:
         name = self.name(text)
@@ -163,7 +159,7 @@ class Contract:
         if operation is None:
             return None
         try:
-            check = self._checks.get(name) or PayloadCheck(operation, self._schemas)
+            check = self._checks.get(name) or PayloadCheck(operation, self.schemas)
         except DocumentProblem as error:
             self.unusable[name] = error.problem
             del self.operations[name]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
-import attrs
 import jsonschema_rs
 
 from sp00ky_core.contract.bodies import checked_body, written_body
@@ -28,71 +27,6 @@ BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten th
 _TEXT = {"type": "string"}
 UNKNOWN = "unknown property"
 Located = Callable[[Iterable[str | int]], str]
-
-
-@attrs.frozen(kw_only=True)
-class PayloadSchema:
-    """Describe the payloads of an operation, as JSON Schema.
-
-    Attributes:
-        operation: The operation.
-        body: Of its first body; None: anything.
-        parameters: Of each parameter, by place and name; one that is missing may be anything.
-        responses: Of its results, by status; what is None may be anything, or is nothing.
-    """
-
-    operation: Operation
-    body: Any
-    parameters: Mapping[tuple[str, str], Any]
-    responses: Mapping[str, Any]
-
-
-@attrs.frozen(kw_only=True)
-class PayloadSchemas:
-    """Hold the schemas of all payloads of a document.
-
-    Attributes:
-        operations: By name.
-        definitions: What a ``$ref`` means, by the last part of it.
-        places: Where in the document each of these is.
-    """
-
-    operations: Mapping[str, PayloadSchema]
-    definitions: Mapping[str, Any]
-    places: Mapping[str, str]
-
-
-def described(operations: Iterable[Operation], schemas: Schemas) -> PayloadSchemas:
-    """Describe the payloads of operations that can be compiled."""
-    needed = list(operations)
-    nodes = [node for operation in needed for node in _described_nodes(operation)]
-    definitions = schemas.bundle({}, nodes)["$defs"]
-    return PayloadSchemas(
-        operations={operation.name: _described(operation, schemas) for operation in needed},
-        definitions=definitions,
-        places={name: schemas.shown(["$defs", name]) for name in definitions},
-    )
-
-
-def _described(operation: Operation, schemas: Schemas) -> PayloadSchema:
-    body = operation.bodies[0].schema if operation.bodies else None
-    return PayloadSchema(
-        operation=operation,
-        body=schemas.reference(body) if body else None,
-        parameters={
-            (each.place, each.name): schemas.reference(each.schema)
-            for each in operation.parameters
-            if each.schema
-        },
-        responses={
-            status: schemas.reference(node) if node else None for status, node in operation.responses.items()
-        },
-    )
-
-
-def _described_nodes(operation: Operation) -> list[Node]:
-    responses = [node for node in operation.responses.values() if node]
-    return [*_nodes(operation, *operation.bodies[:1]), *responses]
 
 
 def _nodes(operation: Operation, *bodies: Body) -> list[Node]:

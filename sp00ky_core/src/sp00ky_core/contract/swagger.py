@@ -77,22 +77,16 @@ def _of_fields(operation: Node, fields: Mapping[str, Node], media_types: list[st
         name: _FILE if name in files else {"$ref": _reference(node)} for name, node in fields.items()
     }
     required = [name for name, node in fields.items() if _is_required(node)]
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     styles = {name: _style(node) for name, node in fields.items()}
+    encodings = {name: Encoding(style=style, explode=explode) for name, (style, explode) in styles.items()}
     return tuple(
         Body(
             media_type=media_type,
             format="form" if essence(media_type) == _FORMS[0] else "multipart",
             schema=attrs.evolve(operation, pointer=f"{operation.pointer}/formData", value=schema),
             files=files,
-            encodings={
-                name: Encoding(style=style, explode=explode) for name, (style, explode) in styles.items()
-            },
+            encodings=encodings,
         )
         for media_type in taken
     )

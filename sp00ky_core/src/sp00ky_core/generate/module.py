@@ -12,6 +12,7 @@ import attrs
 from sp00ky_core import generate
 from sp00ky_core.backend import Backend
 from sp00ky_core.generate.names import Names, attribute_name, class_name
+from sp00ky_core.generate.payloads import payload_schemas
 from sp00ky_core.generate.routes import Call, calls_of
 
 MARK = "# Written by `sp00ky generate`, which writes it anew: change nothing here.\n"
@@ -101,7 +102,7 @@ def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> s
     for name, backend in backends.items():
         stem = names.stem(class_name(name), *(f"{kind.prefix}{{}}Calls" for kind in _KINDS))
         attribute = attributes.unique(attribute_name(name), f"{attribute_name(name)}_")
-        calls, needed = calls_of(name, backend.contract.payload_schemas(), names)
+        calls, needed = calls_of(name, payload_schemas(backend.contract), names)
         statements += needed
         described.append(_Backend(name=name, attribute=attribute, calls_class=stem, calls=calls))
     body = "\n\n".join([_constants(backends, strategies), OPTIONS, *statements, *_classes(described)])

@@ -9,9 +9,10 @@ import attrs
 
 from sp00ky_core.contract.media_types import is_concrete
 from sp00ky_core.contract.operation import PLACES, Operation, Parameter
-from sp00ky_core.contract.payload import BODIED, PayloadSchema, PayloadSchemas
+from sp00ky_core.contract.payload import BODIED
 from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
+from sp00ky_core.generate.payloads import PayloadSchema, PayloadSchemas
 from sp00ky_core.generate.shapes import Shape, Shapes, kinds
 from sp00ky_core.job_options import is_plain_text
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.operation import Operation, Scheme
-
-if TYPE_CHECKING:  # the configuration checks paths by this package
-    from sp00ky_core.config.settings import BackendConfig
 
 __all__ = ["unmet_security"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import attrs
 import pytest
 
+from sp00ky_core.cli.security import unmet_security
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.config.settings import TlsConfig
 from sp00ky_core.contract import Operation
 from sp00ky_core.contract.operation import Scheme
-from sp00ky_core.contract.security import unmet_security
 
 NONE = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://x.test")
 BEARER = attrs.evolve(NONE, token_file=Path("token"))

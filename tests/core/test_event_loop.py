@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from tests.core.test_outbox import BACKEND, SPEC
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OtherEventLoop
+from sp00ky_core.stores.memory.store import MemoryStore
 
 CALLS: dict[str, Callable[[Outbox], Awaitable[Any]]] = {
     "run": lambda outbox: outbox.run("api", "/a"),
@@ -42,7 +44,11 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_an_outbox_of_another_event_loop_says_so(config: Path, call: str) -> None:
+async def test_an_outbox_of_another_event_loop_says_so(
+    config: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bound = attrs.evolve(MemoryStore.capabilities, one_loop=True)  # as every store with connections is
+    monkeypatch.setattr(MemoryStore, "capabilities", bound)
     outbox = Outbox.open(config)
     acting = outbox.acting_through("cli")  # also what was made before it was opened
     async with outbox:

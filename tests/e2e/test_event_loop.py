@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ async def test_an_outbox_of_another_event_loop_says_so(config: Path) -> None:
     async with Outbox.open(config) as outbox:
         await outbox.migrate()
         await outbox.run_many("api", [NewJob(path="/a")] * 3)  # there are connections
+        is_bound = outbox.store.capabilities.one_loop
+        refused = pytest.raises(OtherEventLoop, match="SyncOutbox") if is_bound else nullcontext()
         for call in ("run", "stats"):
-            with pytest.raises(OtherEventLoop, match="SyncOutbox"):
+            with refused:
                 await elsewhere(outbox, call)
-        assert (await outbox.stats())["api"].pending == 3
+        assert (await outbox.stats())["api"].pending == (3 if is_bound else 4)

@@ -197,7 +197,7 @@ async def test_each_weakness_is_named_shown_and_mended(make_project: MakeProject
     whys = [line for line in shown.splitlines() if line.startswith("-- job: ")]
     assert len(whys) == shown.count("DEFINE FIELD OVERWRITE") == 4
     done = await project.sp00ky("migrate", "--repair", "--verbose")
-    assert [why.removeprefix("-- ") in done for why in whys] == [True] * 4
+    assert [why.removeprefix("-- job: ") in done for why in whys] == [True] * 4
     (left,) = json.loads(await project.sp00ky("check", "--json"))["findings"]
     assert left == clients
 

@@ -113,9 +113,7 @@ async def test_waiting_says_that_no_runner_is_alive_and_goes_on(
     monkeypatch.setattr(call, "LONG", 0)
     monkeypatch.setattr(call, "say", said.put_nowait)
     settings = Settings(config=project / "sp00ky.yml", store=url)
-    waiting = asyncio.create_task(
-        call._call(settings, "api", "/spookify", lambda _: {}, wait=True, options={})
-    )
+    waiting = asyncio.create_task(call._call(settings, "api", "/spookify", {}, wait=True, options={}))
     async with asyncio.timeout(60):
         assert "delivered by whichever `sp00ky run` is up" in await said.get()
         assert "no runner is alive; start one: sp00ky run" in await said.get()

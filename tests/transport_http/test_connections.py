@@ -211,7 +211,7 @@ async def test_every_request_says_who_asks_and_for_what(
     for last in (False, True):
         await transport.deliver(attempt_for(server.url, "/json", last=last))
     for request in server.requests:
-        assert request.headers["accept"] == "application/json"
+        assert request.headers["accept"] == "application/json, */*;q=0.5"
         assert request.headers["accept-encoding"] == "gzip, deflate"
         assert request.headers["user-agent"].startswith("sp00ky-transport-http/")
 

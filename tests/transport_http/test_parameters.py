@@ -148,7 +148,7 @@ async def test_a_job_s_headers_reach_the_backend(outbox: Outbox, server: Misbeha
     assert request.target == "/echo/a%20b?page=2"
     headers = {name.lower(): value for name, value in request.headers.items()}
     assert (headers["x-tenant"], headers["x-tags"]) == ("acme", "x,y")
-    assert (headers["accept"], headers["content-type"]) == ("application/json", "application/json")
+    assert (headers["accept"], headers["content-type"]) == ("application/json, */*;q=0.5", "application/json")
     assert headers["idempotency-key"] == job.id
     assert json.loads(request.body) == {"text": "boo"}
 

@@ -84,7 +84,7 @@ def test_an_interrupt_exits_130(migrated: Path, sp00ky: Any, monkeypatch: pytest
     def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Outbox, "find", interrupt)
+    monkeypatch.setattr(Outbox, "pages", interrupt)
     shown = sp00ky("jobs", "list")
     assert (shown.code, shown.out, shown.err.strip()) == (130, "", "")
 

@@ -59,7 +59,7 @@ def raises(error: Exception) -> Callable[..., Any]:
 def test_a_bug_is_called_one_and_holds_no_secret(
     migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Outbox, "find", raises(RuntimeError(f"GET ws://u:{PASSWORD}@host\n{TOKEN}")))
+    monkeypatch.setattr(Outbox, "pages", raises(RuntimeError(f"GET ws://u:{PASSWORD}@host\n{TOKEN}")))
     store = ["--store", f"memory://u:{PASSWORD}@host?token=another-t0ken"]
     shown = sp00ky("jobs", "list", *store)
     *logged, line = shown.err.splitlines()

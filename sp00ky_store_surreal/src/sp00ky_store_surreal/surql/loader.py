@@ -13,7 +13,7 @@ from sp00ky_core.stores.rows import UNREAD
 MARK = "\ufdd0nul\ufdd0"
 """Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so no client's text."""
 
-NUL = {
+NUL: dict[str, str | int] = {
     "nul": "\0",
     "mark": MARK,
     "far": r"d'([+-]\d+|0000)-\d\d-\d\dT",

@@ -89,13 +89,14 @@ class Store(Protocol):
         The breakers of these backends are read with it. A backend that is paused gives nothing. One whose
         breaker is open gives one job once its pause has passed, the probe, to the first caller: of the
         ``PROBE_WINDOW`` oldest due one whose path is among ``table.routes``, if there is one, for what can't
-        be sent finds nothing out; of those one with retries left. Of what is alike in this, the routes take
-        turns (``route_in_turn``), for one of them alone may be without an answer; where the window is full, a
-        ``shared`` store looks among the ``PROBE_LATEST`` of each priority that became due last, too. The
-        breaker is half-open from then on, and the probe that caller's for ``table.probe_lease`` seconds,
-        unless it is changed before; then another caller may take the next one. (This may be a second round
-        trip.) A pause that is longer than ``table.longest_pause``, or a probe's lease than ``LONGEST_PROBE``,
-        counts as over. None of this holds for a table whose ``breaker`` is False.
+        be sent finds nothing out. The routes take turns (``route_in_turn``), for one of them alone may be
+        without an answer: those with a job that has retries left, which is the one sent; at a ``risk_turn``
+        those without. Where the window is full, a ``shared`` store looks among the ``PROBE_LATEST`` of each
+        priority that became due last, too. The breaker is half-open from then on, and the probe that caller's
+        for ``table.probe_lease`` seconds, unless it is changed before; then another caller may take the next
+        one. (This may be a second round trip.) A pause that is longer than ``table.longest_pause``, or a
+        probe's lease than ``LONGEST_PROBE``, counts as over. None of this holds for a table whose ``breaker``
+        is False.
 
         A backend that an operator has paused gives nothing, no probe either; ``paused`` of the claim says so.
 

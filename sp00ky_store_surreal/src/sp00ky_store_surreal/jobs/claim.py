@@ -254,7 +254,7 @@ class Claimer:
             self._connection,
             table,
             runner_id,
-            failures=state.failures(table),
+            before=state.breakers[table.backend],
             due=await self._due_now(table, PROBE_WINDOW, SUITED),
             latest=self._due_last(table),
             take=lambda ids: self._claim_named(table, ids, runner_id),

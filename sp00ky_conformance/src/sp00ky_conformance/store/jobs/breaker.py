@@ -193,12 +193,37 @@ class BreakerConformance(StoreHarness):
             for _ in range(4):
                 claim = await self._probe(store, api)
                 probed += [job.path for job in claim]
-                await self._after(
-                    store, api, ProbeFailed(runner_id=RUNNER), claim.breakers[api], interval=SHORT
-                )
+                await self._fail(store, api, claim)
             assert sorted(probed) == [alive, alive, dead, dead]
             assert probed[0] != probed[1]
             assert [job.path for job in await self._probe(store, api)] == [dead]  # it has retries left
+
+    async def test_routes_without_retries_take_turns_after_six_failures_and_each_doubling(
+        self, guarded_options: StoreOptions, api: str
+    ) -> None:
+        dead, risked = "/dead", {6: "/one", 12: "/two"}
+        async with self.opened(guarded_options, routes=frozenset({dead, *risked.values()})) as store:
+            await self.add(store, 10, backend=api, path=dead, max_retries=99)
+            for path in risked.values():
+                await self.add(store, 2, backend=api, path=path, max_retries=0)
+            await self._open(store, api, SHORT)
+            for failures in range(3, 13):
+                claim = await self._probe(store, api)
+                assert [job.path for job in claim] == [risked.get(failures, dead)]
+                await self._fail(store, api, claim)
+
+    async def test_no_job_without_retries_keeps_a_probe_company_that_has_not_ended(
+        self, guarded_options: StoreOptions, api: str
+    ) -> None:
+        routes = frozenset({"/dead", "/one"})
+        async with self.opened(guarded_options, routes=routes, timeout=0.05, lease_margin=0.0) as store:
+            await self.add(store, 6, backend=api, path="/dead", max_retries=99)
+            await self.add(store, 3, backend=api, path="/one", max_retries=0)
+            await self._open(store, api, SHORT)
+            for _ in range(3):
+                await self._fail(store, api, await self._probe(store, api))
+            probed = [job.path for _ in range(3) for job in await self._probe(store, api)]
+            assert probed == ["/one", "/dead", "/dead"]
 
     async def test_a_route_behind_a_thousand_jobs_of_another_is_probed_too(
         self, guarded_options: StoreOptions, api: str
@@ -214,9 +239,7 @@ class BreakerConformance(StoreHarness):
             for _ in range(2):
                 claim = await self._probe(store, api)
                 probed |= {job.path for job in claim}
-                await self._after(
-                    store, api, ProbeFailed(runner_id=RUNNER), claim.breakers[api], interval=SHORT
-                )
+                await self._fail(store, api, claim)
             assert probed == {dead, alive}
 
     async def test_what_a_clock_ahead_has_paused_is_not_paused(
@@ -349,6 +372,10 @@ class BreakerConformance(StoreHarness):
         result = await self._after(store, api, Failed(), Breaker(failures=2), interval=seconds)
         assert result.written
         return result
+
+    async def _fail(self, store: Store, api: str, claim: Claim) -> None:
+        failed = ProbeFailed(runner_id=RUNNER)
+        await self._after(store, api, failed, claim.breakers[api], interval=SHORT / 100)
 
     async def _probe(self, store: Store, api: str, runner: str = RUNNER) -> Claim:
         return await eventually(lambda: store.claim({api: 5}, runner))

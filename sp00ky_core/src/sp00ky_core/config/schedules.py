@@ -23,8 +23,8 @@ from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
-from sp00ky_core.errors import ConfigError, ScheduleInvalid, shown
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.errors import ConfigError, ScheduleInvalid
+from sp00ky_core.hints import near_miss, shown
 from sp00ky_core.retry import MAX_RETRIES
 
 __all__ = ["ForEachConfig", "ScheduleRetryConfig", "ScheduleConfig"]

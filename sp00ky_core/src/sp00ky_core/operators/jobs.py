@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any, Unpack, overload
 
 from sp00ky_core.backend import Backends
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.event_loop import StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.operators.audit import recorded, selected_ids, selected_jobs
 from sp00ky_core.operators.bulk import (
     CLEAR,

@@ -14,15 +14,9 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
-from sp00ky_core.errors import (
-    CallUnsupported,
-    OptionInvalid,
-    ScheduleStopped,
-    StoreError,
-    UnknownSchedule,
-    shown,
-)
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, ScheduleStopped, StoreError, UnknownSchedule
 from sp00ky_core.event_loop import LoopStore, StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (

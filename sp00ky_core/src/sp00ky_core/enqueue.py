@@ -11,7 +11,8 @@ import attrs
 from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.contract.validation import validated
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, Sp00kyError, nearest, shown
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, Sp00kyError
+from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store

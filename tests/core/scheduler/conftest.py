@@ -20,7 +20,7 @@ from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.scheduler.share import Place, everything
+from sp00ky_core.scheduler.scheduler import Place, everything
 from sp00ky_core.stores.memory.store import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)

@@ -18,7 +18,8 @@ from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.config import unready
 from sp00ky_core.contract.operation import PLACES
-from sp00ky_core.errors import AdapterMissing, install_hint
+from sp00ky_core.errors import AdapterMissing
+from sp00ky_core.hints import install_hint
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery

@@ -18,7 +18,7 @@ from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.hints import near_miss
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000

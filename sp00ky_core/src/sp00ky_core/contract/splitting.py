@@ -15,7 +15,7 @@ from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation
 from sp00ky_core.contract.styles import Step, Unwritable
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import Violation
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.hints import near_miss
 
 __all__ = [
     "ABSENT",

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.metrics.summing import step_of
 from sp00ky_core.ports import (
     BUCKET_BOUNDS,

@@ -13,7 +13,8 @@ from typing import Any, Unpack
 import attrs
 
 from sp00ky_core.encoding.job_json import instant_to_json
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.hints import shown
 from sp00ky_core.job_options import is_plain_text
 from sp00ky_core.ports import Act, ActOptions, JobFilter, Store
 

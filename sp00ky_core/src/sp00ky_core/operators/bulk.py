@@ -9,7 +9,8 @@ from typing import Literal, cast
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import JobStatus
 from sp00ky_core.operators.matching_jobs import no_newer, oldest_first, pages
 from sp00ky_core.ports import MAX_LIMIT, JobFilter, OperatorFate, OperatorResult, Store, check_limit

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any, Self, Unpack
 
 from sp00ky_core.backend import Backends
-from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
+from sp00ky_core.errors import OptionInvalid, RunnerGone
 from sp00ky_core.event_loop import StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks

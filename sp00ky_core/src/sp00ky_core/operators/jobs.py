@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any, Unpack, overload
 
 from sp00ky_core.backend import Backends
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.event_loop import StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.operators.audit import recorded, selected_ids, selected_jobs
 from sp00ky_core.operators.bulk import (
     CLEAR,
@@ -29,7 +30,7 @@ from sp00ky_core.operators.operation import Operation, checked_change
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.plugins.settled import report_settled
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, check_limit
-from sp00ky_core.scheduler.reopening import reopen_runs
+from sp00ky_core.scheduler.runs import reopen_runs
 
 logger: logging.Logger = logging.getLogger(__name__)
 

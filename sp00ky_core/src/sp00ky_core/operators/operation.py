@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of
 from sp00ky_core.operators.bulk import KILL, REDRIVE, RESCHEDULE, Action, BulkResult, Operate

@@ -1,6 +1,6 @@
 """Promise what a store with ``capabilities.schedules`` does: keep schedules, what they made, and their rows.
 
-What a schedule does is decided in ``sp00ky_core.schedule``, purely; a store reads, and writes one change of
+What a schedule does is decided in ``sp00ky_core.schedules``, purely; a store reads, and writes one change of
 one schedule in one transaction. Whoever decided on what is no longer so writes nothing.
 """
 

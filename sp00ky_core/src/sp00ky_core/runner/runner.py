@@ -36,8 +36,8 @@ from sp00ky_core.runner.steering.limit import Limits
 from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
-from sp00ky_core.scheduler.services import ScheduleServices
-from sp00ky_core.scheduler.share import Place
+from sp00ky_core.scheduler.runs import ScheduleServices
+from sp00ky_core.scheduler.scheduler import Place
 
 logger: logging.Logger = logging.getLogger(__name__)
 

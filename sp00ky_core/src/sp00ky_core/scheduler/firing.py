@@ -25,11 +25,9 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.schedule.definition import is_others
-from sp00ky_core.schedule.fan_out import FanOut, fan_out
-from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
-from sp00ky_core.schedule.run_end import failures_after
-from sp00ky_core.scheduler.compare_and_set import change, schedules_of
+from sp00ky_core.scheduler.reconcile import change, schedules_of
+from sp00ky_core.schedules.definition import is_others
+from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
 
 __all__ = ["Firing", "jobs_of", "open_runs"]
 

@@ -1,4 +1,4 @@
-"""Define, list, pause and fire schedules: ``outbox.schedules``; each act is written down."""
+"""Give operators schedules: define, fire, pause, resume, remove, look at runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
-from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.errors import CallUnsupported, OptionInvalid, ScheduleStopped, StoreError, UnknownSchedule
 from sp00ky_core.event_loop import LoopStore, StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -31,24 +32,62 @@ from sp00ky_core.ports import (
     check_limit,
 )
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.definition import paused, released, removed, resumed
-from sp00ky_core.schedule.run_end import ended
-from sp00ky_core.scheduler.compare_and_set import (
+from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
+from sp00ky_core.scheduler.firing import Firing, jobs_of
+from sp00ky_core.scheduler.reconcile import (
     TRIES,
+    Sync,
+    SyncResult,
     change,
     define,
     definition_of,
     schedules_of,
     tables_of,
 )
-from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
-from sp00ky_core.scheduler.firing import Firing, jobs_of
-from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult, statuses_of
-from sp00ky_core.scheduler.services import ScheduleServices
-from sp00ky_core.scheduler.share import Place
-from sp00ky_core.scheduler.sync import Sync
+from sp00ky_core.scheduler.runs import ScheduleServices
+from sp00ky_core.scheduler.scheduler import Place
+from sp00ky_core.schedules.definition import paused, released, removed, resumed
+from sp00ky_core.schedules.fire import ended
 
-__all__ = ["ScheduleOperators"]
+__all__ = ["ScheduleRecord", "statuses_of", "ScheduleOperators"]
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleRecord:
+    """A schedule as it is now.
+
+    Attributes:
+        stored: Its row.
+        definition: What that defines; None: a later version wrote it.
+        last_run: The latest run; of a fire that made several, one that has failed, if any has. None: it has
+            made none that is kept.
+    """
+
+    stored: StoredSchedule
+    definition: ScheduleConfig | None
+    last_run: ScheduleRun | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.stored.name
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Keys that are skipped, for they failed too often in a row."""
+        most = None if self.definition is None else self.definition.quarantine_after
+        if most is None:
+            return ()
+        return tuple(sorted(key for key, count in self.stored.failures.items() if count >= most))
+
+
+def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
+    """Read a status to look for; None: any. Raises ``OptionInvalid``."""
+    try:
+        return () if status is None else (RunStatus(status),)
+    except ValueError:
+        known = ", ".join(RunStatus)
+        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
 
 
 class ScheduleOperators(StoreUser):

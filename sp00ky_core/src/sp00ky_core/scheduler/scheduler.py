@@ -1,10 +1,10 @@
-"""Wake at the next fire, and fire what is due: a runner its own schedules first, then what others leave."""
+"""Fire what is due, each schedule in one runner where it can be."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -12,12 +12,32 @@ from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due, next_fire
-from sp00ky_core.scheduler.compare_and_set import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
-from sp00ky_core.scheduler.share import Place, share
+from sp00ky_core.scheduler.reconcile import define, definition_of, schedules_of, tables_of
+from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, next_fire
 
-__all__ = ["Scheduler"]
+__all__ = ["Place", "everything", "share", "Scheduler"]
+
+Place = Callable[[str], tuple[int, int]]
+"""Where a runner stands among those that serve a backend, by the backend's name, and how many these are."""
+
+
+def share(schedules: Mapping[str, StoredSchedule], place: Place) -> set[str]:
+    """Return the names of a runner's own schedules: of n runners each has every nth.
+
+    While runners don't see the same schedules and runners, one may be two runners' own, or no runner's: then
+    the guard of a change keeps them apart, and what its runner doesn't do in time the others do.
+    """
+    backends = [str(each.definition.get("backend")) for each in schedules.values()]
+    places = {backend: place(backend) for backend in set(backends)}
+    named = zip(schedules, backends, strict=True)
+    return {name for n, (name, backend) in enumerate(named) if n % places[backend][1] == places[backend][0]}
+
+
+def everything(_: str) -> tuple[int, int]:
+    """Return the place of a runner that is alone, whose own all schedules are."""
+    return 0, 1
+
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
+from sp00ky_core.errors import CallUnsupported, OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import Job, JobOptions, JobStatus, NewJob, StatusName
 from sp00ky_core.operators.bulk import BulkResult
 from sp00ky_core.operators.jobs import check_id

@@ -13,7 +13,8 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
-from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy, nearest, shown
+from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy
+from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
 from sp00ky_core.ports import JobFilter

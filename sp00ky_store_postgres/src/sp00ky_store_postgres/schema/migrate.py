@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_core.errors import shown
+from sp00ky_core.hints import shown
 from sp00ky_core.ports import MigrationStep
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_store_postgres.connection.session import connect

@@ -3,3 +3,5 @@
 Pure: no IO, no clock. A decision is a ``ScheduleChange``, which a store writes if the schedule's row is still
 what it was decided on.
 """
+
+from __future__ import annotations

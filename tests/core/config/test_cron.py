@@ -11,7 +11,7 @@ from cronsim import CronSim
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sp00ky_core.schedule.cron import CronProblem, check_cron, next_cron
+from sp00ky_core.config.cron import CronProblem, check_cron, next_cron
 
 CHANGES = {
     "Europe/Berlin": (datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)),

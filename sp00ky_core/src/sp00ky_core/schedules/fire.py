@@ -1,18 +1,20 @@
-"""Decide what a fire makes: jobs, runs that are skipped or replaced, and when the next fire is. Pure."""
+"""Decide what a fire makes: jobs, runs that are skipped or replaced; and how runs end. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import attrs
 
-from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig
 from sp00ky_core.contract.operation import Operation
+from sp00ky_core.contract.splitting import is_explicit
 from sp00ky_core.encoding.job_json import instant_to_json
+from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import (
     OptionInvalid,
     PayloadError,
@@ -20,8 +22,11 @@ from sp00ky_core.errors import (
     Sp00kyError,
     UnknownRoute,
 )
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.job_options import is_plain_text
+from sp00ky_core.outcome import KILLED
 from sp00ky_core.ports.schedules import (
+    MAX_ROWS,
     RunStatus,
     ScheduleChange,
     ScheduleRun,
@@ -30,11 +35,157 @@ from sp00ky_core.ports.schedules import (
     Trigger,
 )
 from sp00ky_core.retry import PluginStrategy
-from sp00ky_core.schedule.clock import next_fire
-from sp00ky_core.schedule.fan_out import FanOut, with_row
-from sp00ky_core.schedule.run_end import REPLACED, ended, failures_after, kill_reason
+from sp00ky_core.schedules.definition import next_fire
 
-__all__ = ["Fire", "OpenRun", "Situation", "decide_fire", "job_key", "new_job"]
+__all__ = [
+    "FanOut",
+    "fan_out",
+    "with_row",
+    "DEADLINE_EXCEEDED",
+    "REPLACED",
+    "ended",
+    "failures_after",
+    "is_late",
+    "kill_reason",
+    "Fire",
+    "OpenRun",
+    "Situation",
+    "decide_fire",
+    "job_key",
+    "new_job",
+]
+
+LONGEST_KEY = 255
+"""Characters."""
+
+Row = Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class FanOut:
+    """The rows that make jobs.
+
+    Attributes:
+        rows: By key; of a key that comes twice the first row counts.
+        problem: What is left out, in words; None: nothing is.
+    """
+
+    rows: Mapping[str, Row]
+    problem: str | None = None
+
+
+def fan_out(for_each: ForEachConfig, rows: Sequence[Row]) -> FanOut:
+    """Choose the rows that make jobs: the first ``MAX_ROWS``, of those that have a key."""
+    found: dict[str, Row] = {}
+    unusable: list[int] = []
+    for number, row in enumerate(rows[:MAX_ROWS], 1):
+        key = _key_of(row.get(for_each.key))
+        if key is None:
+            unusable.append(number)
+        else:
+            found.setdefault(key, row)
+    problems = [_unusable(for_each.key, unusable)] if unusable else []
+    if len(rows) > MAX_ROWS:
+        problems.append(f"the query gives more than {MAX_ROWS:,} rows: those beyond made no job")
+    return FanOut(rows=found, problem="; ".join(problems) or None)
+
+
+def with_row(payload: Mapping[str, Any], row: Row, operation: Operation | None) -> dict[str, Any]:
+    """Return a schedule's payload with a row in it, as ``row``; of an explicit one, in its body.
+
+    What is no object can't hold one: then it stands beside the rest, where the contract refuses it.
+    """
+    has_fields = operation is not None and any(body.has_fields for body in operation.bodies[:1])
+    body = payload.get("$body", {})
+    if operation is not None and has_fields and isinstance(body, Mapping) and is_explicit(operation, payload):
+        return {**payload, "$body": {**body, "row": dict(row)}}
+    return {**payload, "row": dict(row)}
+
+
+def _unusable(key: str, numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"row {numbers[0]} has no {key!r} that can be a key"
+    return f"{len(numbers):,} rows have no {key!r} that can be a key, the first is row {numbers[0]}"
+
+
+def _key_of(value: Any) -> str | None:
+    """Write a row's key as text; None: it is missing, too long, or no database can hold it."""
+    if value is None:
+        return None
+    key = value if isinstance(value, str) else encode(value).decode()
+    return key if 0 < len(key) <= LONGEST_KEY and is_plain_text(key) else None
+
+
+DEADLINE_EXCEEDED, REPLACED, JOB_GONE = "deadline_exceeded", "replaced", "job_gone"
+"""Codes of runs' errors; the first two begin the reason of the kill that they stand for."""
+
+_REASONS = {
+    DEADLINE_EXCEEDED: "its schedule's deadline has passed",
+    REPLACED: "its schedule has fired again",
+}
+_STATUSES = {REPLACED: RunStatus.REPLACED}
+
+
+def kill_reason(code: str) -> str:
+    """Return the reason to kill a job with, from which ``ended`` knows the code again."""
+    return f"{code}: {_REASONS[code]}"
+
+
+def is_late(run: ScheduleRun, deadline: float, now: datetime) -> bool:
+    """Return whether a run that hasn't ended is past its schedule's deadline (0: there is none).
+
+    None counts for a run that was reopened: an operator has decided how late it may be.
+    """
+    is_reopened = run.finished_at is not None
+    return deadline > 0 and not is_reopened and run.fired_at + timedelta(seconds=deadline) <= now
+
+
+def ended(run: ScheduleRun, job: Job | None, now: datetime) -> ScheduleRun | None:
+    """Return the run as it ended, by its job; None: it goes on. A job that is gone has failed."""
+    if job is None:
+        return attrs.evolve(
+            run,
+            status=RunStatus.FAILED,
+            error={"code": JOB_GONE, "reason": "its job was deleted"},
+            finished_at=now,
+        )
+    if not job.is_terminal:
+        return None
+    at = job.updated_at or now
+    if job.status is JobStatus.SUCCESS:
+        return attrs.evolve(run, status=RunStatus.SUCCESS, finished_at=at)
+    status, error = _failure(job)
+    return attrs.evolve(run, status=status, error=error, finished_at=at)
+
+
+def _failure(job: Job) -> tuple[RunStatus, dict[str, Any]]:
+    if not job.errors:
+        return RunStatus.FAILED, {"code": "unknown", "reason": "its job says nothing of it"}
+    last = job.errors[-1]
+    error = {"code": last.name, "reason": last.reason} | ({"status": last.code} if last.code else {})
+    if last.name != KILLED:
+        return RunStatus.FAILED, error
+    code, _, reason = last.reason.partition(": ")
+    if code not in _REASONS:
+        return RunStatus.KILLED, error
+    return _STATUSES.get(code, RunStatus.KILLED), {"code": code, "reason": reason}
+
+
+def failures_after(failures: Mapping[str, int], runs: Iterable[ScheduleRun]) -> dict[str, int]:
+    """Return each key's failures in a row after these runs have ended, in their order.
+
+    A run that failed or exceeded its deadline counts, a success ends the row, others change nothing. Of more
+    keys than a query may give, those that failed last are remembered: others may never come again.
+    """
+    found = dict(failures)
+    for run in runs:
+        late = run.status is RunStatus.KILLED and (run.error or {}).get("code") == DEADLINE_EXCEEDED
+        if run.status is RunStatus.SUCCESS:
+            found.pop(run.key, None)
+        elif run.status is RunStatus.FAILED or late:
+            found[run.key] = found.pop(run.key, 0) + 1
+    return dict(list(found.items())[-MAX_ROWS:])
+
 
 SKIPPED_BUSY, SKIPPED_QUARANTINE = "concurrency_skip", "quarantine"
 """Codes of the errors of runs that were skipped."""

@@ -6,13 +6,13 @@ import json
 
 import attrs
 import pytest
-from tests.core.schedule.situations import NOW, run, stored
+from tests.core.schedules.situations import NOW, run, stored
 
 from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import RunStatus, Spawn
-from sp00ky_core.schedule.fire import job_key
-from sp00ky_core.schedule.row import refused_run, run_of, run_row, run_with_job, schedule_of, schedule_row
+from sp00ky_core.schedules.fire import job_key
+from sp00ky_core.schedules.rows import refused_run, run_of, run_row, run_with_job, schedule_of, schedule_row
 
 
 def test_a_schedule_is_read_as_it_was_written_with_its_next_revision() -> None:

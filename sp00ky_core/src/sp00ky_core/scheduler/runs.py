@@ -1,4 +1,4 @@
-"""Write down how runs have ended, kill those past their deadline, delete old ones."""
+"""Look after the runs that schedules have made: write down how they end, reopen, delete them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
 from sp00ky_core.errors import RunUnreadable, Sp00kyError
@@ -20,18 +21,38 @@ from sp00ky_core.ports import (
     ScheduleChange,
     ScheduleRun,
     ScheduleSnapshot,
+    Store,
     StoredSchedule,
 )
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.fire import OpenRun
-from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
-from sp00ky_core.scheduler.compare_and_set import definition_of, schedules_of
 from sp00ky_core.scheduler.firing import Firing, jobs_of, open_runs
-from sp00ky_core.scheduler.share import Place, everything, share
+from sp00ky_core.scheduler.reconcile import change, definition_of, schedules_of
+from sp00ky_core.scheduler.scheduler import Place, Scheduler, everything, share
+from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failures_after, is_late, kill_reason
 
-__all__ = ["RunMaintenance"]
+__all__ = ["reopen_runs", "RunMaintenance", "ScheduleServices"]
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+UNDONE = (*OPEN_RUN, RunStatus.FAILED, RunStatus.KILLED, RunStatus.REPLACED)
+"""Statuses of runs whose jobs can be redriven: their end may not be written down yet."""
+
+
+async def reopen_runs(store: Store, job_ids: Sequence[str]) -> None:
+    """Write down that the runs which have made these jobs go on. Raises ``StoreError``."""
+    query = RunQuery(statuses=UNDONE, job_ids=job_ids, limit=None)
+    runs = await schedules_of(store).runs(query)
+    if not runs:
+        return
+    now = (await schedules_of(store).schedules()).now
+    reopened: dict[str, list[ScheduleRun]] = {}
+    for run in runs:
+        ended_at = run.finished_at or now
+        goes_on = attrs.evolve(run, status=RunStatus.RUNNING, error=None, finished_at=ended_at)
+        reopened.setdefault(run.schedule, []).append(goes_on)
+    for name, runs in reopened.items():
+        await change(store, name, lambda stored, _: stored, runs=runs)
+
 
 INTERVAL = 5.0
 """Seconds between two looks at the runs."""
@@ -217,3 +238,23 @@ def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
 
 def _ended(found: list[OpenRun], now: datetime) -> list[ScheduleRun]:
     return [end for run, job in found if (end := ended(run, job, now)) is not None]
+
+
+@attrs.frozen
+class ScheduleServices:
+    """Runs beside a runner's claims.
+
+    Attributes:
+        scheduler: Fires what is due.
+        upkeep: Writes down how runs have ended.
+    """
+
+    scheduler: Scheduler
+    upkeep: RunMaintenance
+
+    @classmethod
+    def of(cls, firing: Firing, config: Config, options: RunnerOptions, place: Place) -> ScheduleServices:
+        """Make them for the backends of ``firing``, with the schedules that a file has of these."""
+        own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
+        upkeep = RunMaintenance(firing, config.retention, options, place)
+        return cls(Scheduler(firing, own, options, place), upkeep)

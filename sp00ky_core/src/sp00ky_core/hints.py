@@ -1,4 +1,4 @@
-"""Hold the base of every error, and the texts that errors share."""
+"""Write values, near misses and ways to install what is missing into the texts of errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
-__all__ = ["Sp00kyError", "install_hint", "near_miss", "nearest", "shown"]
+__all__ = ["install_hint", "near_miss", "nearest", "shown"]
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -40,10 +40,3 @@ def shown(value: object) -> str:
         )
     except Exception:  # noqa: BLE001  # an int of more digits than Python writes, a caller's own __repr__
         return type(value).__name__
-
-
-class Sp00kyError(Exception):
-    """The base of every error here; its text is one line that says what to do."""
-
-    exit_code = 1
-    """The exit code of the command line: 1, the thing asked for failed; 2, usage or configuration."""

@@ -8,12 +8,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.schedule.situations import NOW, config, job, run, situation, stored
+from tests.core.schedules.situations import NOW, SECOND, config, job, run, situation, stored
 
+from sp00ky_core.config.schedules import ForEachConfig
 from sp00ky_core.errors import PayloadInvalid, UnknownRoute
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.ports import RunStatus, Trigger
-from sp00ky_core.schedule.fire import decide_fire, job_key
+from sp00ky_core.ports.schedules import MAX_ROWS
+from sp00ky_core.schedules.fire import (
+    DEADLINE_EXCEEDED,
+    REPLACED,
+    decide_fire,
+    ended,
+    failures_after,
+    fan_out,
+    is_late,
+    job_key,
+    kill_reason,
+)
 
 
 def test_a_fire_makes_one_job_and_moves_the_clock_on_from_now() -> None:
@@ -148,3 +160,80 @@ def test_a_jobs_key_is_a_uuid_of_version_8_that_is_always_the_same(name: str, ke
     assert found == job_key(name, at, key)
     assert (found.version, found.variant) == (8, "specified in RFC 4122")
     assert found != job_key(name, at + timedelta(microseconds=1), key)
+
+
+QUERY = ForEachConfig(query="SELECT 1", key="tenant")
+
+
+def test_keys_are_texts_of_what_the_field_holds() -> None:
+    rows = [{"tenant": "a"}, {"tenant": 7}, {"tenant": True}, {"tenant": [1]}]
+    assert list(fan_out(QUERY, rows).rows) == ["a", "7", "true", "[1]"]
+
+
+def test_what_is_left_out_is_said() -> None:
+    found = fan_out(QUERY, [{"id": 1}, {"tenant": "a"}, {}])
+    assert list(found.rows) == ["a"]
+    assert found.problem == "2 rows have no 'tenant' that can be a key, the first is row 1"
+    assert fan_out(QUERY, [{"tenant": "a"}]).problem is None
+
+
+@pytest.mark.parametrize("status", [JobStatus.PENDING, JobStatus.PROCESSING])
+def test_a_run_goes_on_with_its_job(status: JobStatus) -> None:
+    assert ended(run(), job(status), NOW) is None
+
+
+def test_a_success() -> None:
+    found = ended(run(), job(JobStatus.SUCCESS), NOW)
+    assert found is not None
+    assert (found.status, found.error, found.finished_at) == (RunStatus.SUCCESS, None, NOW - SECOND)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "status", "code"),
+    [
+        ("http_status", "500", RunStatus.FAILED, "http_status"),
+        ("killed", "killed by an operator", RunStatus.KILLED, "killed"),
+        ("killed", kill_reason(DEADLINE_EXCEEDED), RunStatus.KILLED, "deadline_exceeded"),
+        ("killed", kill_reason(REPLACED), RunStatus.REPLACED, "replaced"),
+    ],
+)
+def test_the_last_error_of_the_job_says_how(name: str, reason: str, status: RunStatus, code: str) -> None:
+    found = ended(run(), job(JobStatus.FAILED, name, reason), NOW)
+    assert found is not None
+    assert (found.status, (found.error or {})["code"]) == (status, code)
+    assert (found.error or {})["reason"] == reason.removeprefix(f"{code}: ")
+
+
+def test_a_job_that_is_gone_or_says_nothing_has_failed() -> None:
+    gone, silent = ended(run(), None, NOW), ended(run(), job(JobStatus.FAILED), NOW)
+    assert gone is not None
+    assert silent is not None
+    assert (gone.error or {})["code"] == "job_gone"
+    assert silent.status is RunStatus.FAILED
+
+
+def test_keys_that_never_come_again_are_forgotten() -> None:
+    failures = {str(number): 1 for number in range(MAX_ROWS)}
+    found = failures_after(failures, [run(key=key, status=RunStatus.FAILED) for key in ("0", "new")])
+    assert len(found) == MAX_ROWS
+    assert (found["0"], found["new"], "1" in found, "2" in found) == (2, 1, False, True)
+
+
+def test_failures_in_a_row() -> None:
+    late = run(key="late", status=RunStatus.KILLED, error={"code": DEADLINE_EXCEEDED})
+    runs = [
+        run(key="a", status=RunStatus.FAILED),
+        run(key="a", status=RunStatus.FAILED),
+        run(key="b", status=RunStatus.SUCCESS),
+        run(key="c", status=RunStatus.SKIPPED),
+        run(key="d", status=RunStatus.KILLED, error={"code": "killed"}),
+        late,
+    ]
+    assert failures_after({"a": 1, "b": 4, "c": 2}, runs) == {"a": 3, "c": 2, "late": 1}
+
+
+def test_a_deadline() -> None:
+    assert is_late(run(), 60.0, NOW)
+    assert not is_late(run(), 61.0, NOW)
+    assert not is_late(run(), 0.0, NOW)
+    assert not is_late(run(finished_at=NOW - SECOND), 60.0, NOW)

@@ -11,8 +11,7 @@ import attrs
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.ports import ScheduleRun, StoredSchedule, Trigger
-from sp00ky_core.schedule.fan_out import fan_out
-from sp00ky_core.schedule.fire import Situation
+from sp00ky_core.schedules.fire import Situation, fan_out
 
 NOW = datetime(2026, 5, 5, 5, 5, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

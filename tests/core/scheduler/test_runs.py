@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
 import pytest
 from tests.core.scheduler.conftest import FAILED, Bench
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.errors import RunUnreadable
+from sp00ky_core.errors import RunUnreadable, StoreUnavailable
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleRun
-from sp00ky_core.scheduler.share import everything
+from sp00ky_core.ports import JobFilter, JobQuery, RunQuery, RunStatus, ScheduleRun
+from sp00ky_core.scheduler.scheduler import everything
 
-TICK = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
+WITH_DEADLINE = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
 
 
 async def stored_statuses(bench: Bench) -> list[str]:
@@ -21,7 +22,7 @@ async def stored_statuses(bench: Bench) -> list[str]:
 
 
 async def test_the_end_of_a_run_is_written_down_before_its_job_goes(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % "")
+    outbox = bench.outbox(WITH_DEADLINE % "")
     await outbox.migrate()
     await outbox.schedules.trigger("tick")
     await bench.deliver()
@@ -63,7 +64,7 @@ async def test_a_runner_closes_runs_of_its_own_schedules_and_all_before_jobs_are
     for name in ("a", "b"):
         await outbox.schedules.trigger(name)
     await bench.deliver()
-    monkeypatch.setattr("sp00ky_core.scheduler.run_maintenance.INTERVAL", 0.0)
+    monkeypatch.setattr("sp00ky_core.scheduler.runs.INTERVAL", 0.0)
     upkeep = bench.services(outbox, lambda _: (1, 2)).upkeep
     task = asyncio.create_task(upkeep.run())
     assert await eventually(lambda: _has_closed(bench, {"a": "running", "b": "success"}))
@@ -77,7 +78,7 @@ async def _has_closed(bench: Bench, statuses: dict[str, str]) -> bool:
 
 
 async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % "")
+    outbox = bench.outbox(WITH_DEADLINE % "")
     await outbox.migrate()
     (run,) = await outbox.schedules.trigger("tick")
     await bench.deliver(FAILED)
@@ -88,7 +89,7 @@ async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:
 
 
 async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % "")
+    outbox = bench.outbox(WITH_DEADLINE % "")
     await outbox.migrate()
     (run,) = await outbox.schedules.trigger("tick")
     upkeep = bench.services(outbox).upkeep
@@ -169,7 +170,7 @@ async def test_a_history_says_how_long_runs_and_jobs_are_kept(
 ) -> None:
     """After a second, 3 h and 30 d less a second; other jobs go by ``retention`` meanwhile."""
     outbox = bench.outbox(
-        TICK % f", concurrency: allow, history: {history}"
+        WITH_DEADLINE % f", concurrency: allow, history: {history}"
         + "\nretention: {runFailed: 1d, success: 1h, failed: 1h}"
     )
     await outbox.migrate()
@@ -189,7 +190,7 @@ async def test_a_history_says_how_long_runs_and_jobs_are_kept(
 
 
 async def test_old_runs_are_deleted(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % ", concurrency: allow, history: 2")
+    outbox = bench.outbox(WITH_DEADLINE % ", concurrency: allow, history: 2")
     await outbox.migrate()
     upkeep = bench.services(outbox).upkeep
     for _ in range(4):
@@ -202,3 +203,66 @@ async def test_old_runs_are_deleted(bench: Bench) -> None:
     bench.clock.move(86_400)
     await upkeep._prune_all_schedules(everything)
     assert await stored_statuses(bench) == []
+
+
+QUARANTINED = "{tick: {every: 60s, backend: api, route: /a, quarantineAfter: 1, deadline: 90s}}"
+
+
+@pytest.mark.parametrize("by_filter", [False, True])
+async def test_a_redriven_jobs_run_goes_on(bench: Bench, by_filter: bool) -> None:
+    outbox = bench.outbox(QUARANTINED)
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    await bench.deliver(FAILED)
+    upkeep = bench.services(outbox).upkeep
+    await upkeep.close_runs()
+    assert await stored_statuses(bench) == [RunStatus.FAILED]
+    if by_filter:
+        await outbox.redrive(filter=JobFilter(backend="api"))
+    else:
+        await outbox.redrive(str(run.job_id))
+    (reopened,) = await bench.store.runs(RunQuery())
+    assert reopened == attrs.evolve(run, finished_at=bench.clock.now)
+    bench.clock.move(1)
+    (skipped,) = await outbox.schedules.trigger("tick")
+    assert (skipped.error or {})["code"] == "concurrency_skip"
+    await bench.deliver()
+    await upkeep.close_runs()
+    assert await stored_statuses(bench) == [RunStatus.SKIPPED, RunStatus.SUCCESS]
+    assert (await outbox.schedules.get("tick")).quarantined == ()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_no_deadline_counts_for_a_run_that_goes_on(bench: Bench, closed: bool) -> None:
+    outbox = bench.outbox(QUARANTINED)
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    await bench.deliver(FAILED)
+    upkeep = bench.services(outbox).upkeep
+    if closed:
+        await upkeep.close_runs()
+    bench.clock.move(3_600)
+    await outbox.redrive(str(run.job_id))
+    await upkeep.close_runs()
+    assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
+    await bench.deliver(FAILED)
+    await upkeep.close_runs()
+    (ended,) = await bench.store.runs(RunQuery())
+    assert (ended.status, ended.finished_at) == (RunStatus.FAILED, bench.clock.now)
+
+
+async def test_jobs_are_redriven_also_where_no_run_can_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = bench.outbox(QUARANTINED)
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    await bench.deliver(FAILED)
+
+    async def away(query: RunQuery) -> None:
+        raise StoreUnavailable(store="memory://", problem="gone")
+
+    monkeypatch.setattr(bench.store, "runs", away)
+    (result,) = await outbox.redrive(str(run.job_id))
+    assert result.fate.value == "redriven"
+    assert "schedules' runs don't say that their jobs are pending again" in caplog.text

@@ -101,7 +101,7 @@ async def test_what_is_due_later_is_not_read(
     await store.add([new_job() for _ in range(3)])
 
     async def blocks() -> int:
-        statement = store._claims._statements.claim(store._tables.all, ["job"])
+        statement = store._claims._statements.claim(store._executor.tables.all, ["job"])
         async with sql.transaction():
             await sql.execute(f"SET LOCAL plan_cache_mode = force_generic_plan; PREPARE it AS {statement}")
             rows = await sql.fetch(

@@ -11,7 +11,7 @@ from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, Failed, ch
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import Reschedule
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.observe import announcements
+from sp00ky_store_postgres.connection import executor
 
 
 @pytest.mark.parametrize("what", ["pause", "resume", "reschedule", "redrive"])
@@ -47,7 +47,7 @@ async def test_what_is_written_stays_where_nobody_can_be_notified(
     assert opens is not None
     breaker = (await store.change_breaker(opens)).breaker
     closes = BreakerChange(backend="api", before=breaker, to=BreakerState.CLOSED, failures=0)
-    monkeypatch.setattr(announcements, "NOTIFY", "SELECT 1 / 0, $1::text")
+    monkeypatch.setattr(executor, "NOTIFY", "SELECT 1 / 0, $1::text")
     assert (await store.change_breaker(closes)).written
     assert await store.release("r1", keep=[]) == [job.id]
     assert caplog.text.count("by polling") == 2

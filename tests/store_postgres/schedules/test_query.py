@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.errors import QueryRefused, StoreUnavailable
+from sp00ky_core.errors import QueryRefused
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
-from sp00ky_store_postgres.schedules import query
+from sp00ky_store_postgres.connection import executor, session
 
 WRITES = {
     "statement": "DELETE FROM {job} RETURNING id",
@@ -139,7 +138,7 @@ async def test_it_ends_after_a_while(
     guarded: PostgresStore, sql: Any, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     with monkeypatch.context() as brief:
-        brief.setattr(query, "QUERY_SECONDS", 0.5)
+        brief.setattr(session, "QUERY_SECONDS", 0.5)
         with pytest.raises(QueryRefused, match="it takes longer than"):
             await guarded.query_rows(text)
     async with asyncio.timeout(30):
@@ -157,10 +156,10 @@ async def test_what_it_sets_on_its_connection_ends_with_it(guarded: PostgresStor
     await sql.execute("SELECT pg_advisory_unlock(14)")
 
 
-async def test_a_server_that_ends_is_not_the_fault_of_the_query(
+async def test_a_query_that_ends_its_connection_each_time_is_refused(
     guarded: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(executor, "PATIENCE", 0.0)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(QueryRefused):
         await guarded.query_rows("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await guarded.query_rows("SELECT 1 AS one") == [{"one": 1}]

@@ -128,7 +128,7 @@ STEERING: Mapping[str, Mutation] = {
     "a drain is not said": Mutation(
         (DRAINED,),
         setting(
-            heartbeat, "_info", after(heartbeat._info, lambda info, _: attrs.evolve(info, draining=False))
+            heartbeat, "info_of", after(heartbeat.info_of, lambda info, _: attrs.evolve(info, draining=False))
         ),
     ),
     "a beat forgets that a drain was asked for": Mutation(

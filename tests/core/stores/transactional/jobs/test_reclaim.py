@@ -6,6 +6,7 @@ import pytest
 from tests.core.stores.transactional.conftest import API, TABLES, SqliteSession, added, claimed
 
 from sp00ky_core.ports import OverdueClaim
+from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
 
 
@@ -38,5 +39,7 @@ async def test_what_is_lost(
     (job,) = await claimed(session, runner_id="a")
     session.pass_time(hours=hours)
     claim = OverdueClaim(job_id=job.id, epoch=1, runner_id="a", lasts=1)
-    found = await lost(session, TABLES, dead, beating=beating, named=[claim] * named, limit=9)
+    found = await lost(
+        session, TABLES, dead, beating=beating, named=[claim] * named, refused=Quarantine(), limit=9
+    )
     assert [each.id for each in found] == [job.id] * is_lost

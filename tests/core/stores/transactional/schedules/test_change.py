@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 import pytest
 from tests.core.stores.transactional.conftest import BY_BACKEND, NOW, SqliteSession
@@ -11,7 +13,7 @@ from sp00ky_core.job import NewJob
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Spawn, StoredSchedule
 from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.schedules.rows import run_of, schedule_of
-from sp00ky_core.stores.transactional.schedules.change import Changing
+from sp00ky_core.stores.transactional.schedules.change import Changing, insert
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
 
 TICK = StoredSchedule(name="tick", definition={"every": 60}, hash="h")
@@ -25,7 +27,8 @@ def spawn(key: str, path: str = "/a") -> Spawn:
 async def write(
     session: SqliteSession, schedule: StoredSchedule = TICK, *, apart: bool = False, **parts: object
 ) -> list[ScheduleRun] | None:
-    return await Changing(BY_BACKEND, ScheduleChange(schedule=schedule, **parts), apart).write(session)  # type: ignore[arg-type]
+    change = ScheduleChange(schedule=schedule, **parts)  # type: ignore[arg-type]
+    return await Changing(partial(insert, tables=BY_BACKEND), change, apart).write(session)
 
 
 async def test_a_row_is_made_once_and_changed_under_its_revision(session: SqliteSession) -> None:

@@ -31,7 +31,7 @@ async def reschedule(
         RowRefused: A row was refused, and it wasn't ``apart``.
     """
     now, fates = await session.now(), dict[str, str | None]()
-    for each, (table, row) in (await load_rows(session, tables, ids)).items():
+    for each, (table, row) in (await load_rows(session, tables, ids, lock=True)).items():
         if row["status"] == JobStatus.PENDING:
             try:
                 async with session.savepoint() if apart else nullcontext():

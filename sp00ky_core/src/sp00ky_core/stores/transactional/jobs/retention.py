@@ -14,7 +14,7 @@ from sp00ky_core.job import TERMINAL, JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, table_of
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.isolation import Quarantine, write_around
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
 from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
@@ -23,6 +23,9 @@ from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 from sp00ky_core.stores.transactional.schema.definition import AUDITS, TERMINAL_STATUSES, job_table
 
 ENDED = Is("status", "in", TERMINAL_STATUSES)
+
+KEPT_SECONDS = 3_600.0
+"""After which what the database keeps, for a foreign key of a user's for one, is tried again."""
 
 Ended = tuple[str, str]
 """The table and the key of a row."""
@@ -130,13 +133,24 @@ class Deleting:
         rows = await select(limit)
         if not self._apart:
             return await self._delete_all(session, rows)
-        count, kept = 0, set[Ended]()
-        while rows := [each for each in rows if each not in kept][: limit - count]:
-            refused = [each for each in rows if not await self._is_deleted(session, *each)]
-            count += len(rows) - len(refused)
-            kept.update(refused)
-            rows = await select(limit - count + len(kept))  # some may be found again
+        count, seen = 0, set[Ended]()
+        while rows := [each for each in rows if each not in seen][: limit - count]:
+            count += await self._delete_around(session, rows)
+            seen.update(rows)
+            rows = await select(limit + len(seen) - 2 * count)  # the kept ones may be found again
         return count
+
+    async def _delete_around(self, session: Session, rows: Sequence[Ended]) -> int:
+        """Delete what the database doesn't keep; what it keeps is left alone for a while."""
+
+        async def write(some: Sequence[Ended]) -> Sequence[int]:
+            async with session.savepoint():
+                return [await self._delete_all(session, some)]
+
+        counts, refused = await write_around(rows, write)
+        ids = {job_id(table, key): error for (table, key), error in refused.items()}
+        self._refused.add_all("deleted", ids, seconds=KEPT_SECONDS)
+        return sum(counts)
 
     async def _delete_all(self, session: Session, rows: Sequence[Ended]) -> int:
         count = 0
@@ -144,14 +158,6 @@ class Deleting:
             for some in chunks(key for name, key in rows if name == table):
                 count += await session.delete(job_table(table), [Is("id", "in", some), ENDED])
         return count
-
-    async def _is_deleted(self, session: Session, table: str, key: str) -> bool:
-        try:
-            async with session.savepoint():
-                return await session.delete(job_table(table), [Is("id", "=", key), ENDED]) > 0
-        except RowRefused as error:
-            self._refused.add("deleted", [job_id(table, key)], error.problem)
-            return False
 
     async def _delete_row(self, session: Session, table: JobTable, where: Sequence[Is]) -> int:
         if not self._apart:

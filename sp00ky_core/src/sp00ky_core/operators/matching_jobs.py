@@ -15,7 +15,7 @@ from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery, Store
 from sp00ky_core.stores.filters import age_of
 
 PAGE = 100
-"""Jobs that are read at a time: some 20 MB where each is as long as a list reads it; two pages are held."""
+"""Jobs that are read at a time: some 20 MB where each is as long as a list reads it."""
 
 
 async def pages(
@@ -30,21 +30,23 @@ async def pages(
     created in the same microsecond may be yielded again.
     """
     room = MAX_LIMIT if limit is None else limit
-    before: list[Job] = []
-    last = after
+    before: list[str] = []  # the ids of the page before
+    last = oldest = after
     while room > 0:
         try:
             page = await _page(store, filters, limit=min(PAGE, room), last=last)
         except JobNotFound:  # the last job of the page before has been deleted, here or elsewhere
-            if not before:
+            if not before or oldest is None:
                 raise
             last = await _last_left(store, before)
-            filters = [no_newer(each, before[-1]) for each in filters] if last is None else filters
+            filters = [no_newer(each, oldest) for each in filters] if last is None else filters
             continue
         if not page:
             return
+        room, before, last = room - len(page), [job.id for job in page], page[-1]
+        oldest = last
         yield page
-        room, before, last = room - len(page), page, page[-1]
+        del page  # before the next is read
 
 
 async def oldest_first(
@@ -72,9 +74,9 @@ async def _page(store: Store, filters: Sequence[JobFilter], *, limit: int, last:
     return nlargest(limit, found.values(), key=age_of)
 
 
-async def _last_left(store: Store, page: Sequence[Job]) -> Job | None:
+async def _last_left(store: Store, page: Sequence[str]) -> Job | None:
     """Return the last job of a page that hasn't been deleted."""
-    left = await store.find(JobQuery(ids=tuple(job.id for job in page), limit=len(page)))
+    left = await store.find(JobQuery(ids=tuple(page), limit=len(page)))
     return left[-1] if left else None
 
 

@@ -1,4 +1,6 @@
 -- trigger new: rows that aren't a new job's can be inserted
+-- What isn't compressed has the length that it takes: a claim knows that a payload is too long without reading it.
+ALTER TABLE {{table}} ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE TRIGGER {{name}} BEFORE INSERT ON {{table}}
 FOR EACH ROW
 WHEN (NOT (

@@ -231,13 +231,13 @@ class FaultyStore(FaultySteering):
         """See ``Store.prune``."""
         return await self._call("prune", lambda: self._store.prune(limit=limit, spared=spared))
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``."""
-        return await self._call("get", lambda: self._store.get(job_id))
+        return await self._call("get", lambda: self._store.get(job_id, connection=connection))
 
-    async def find(self, query: JobQuery) -> list[Job]:
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
-        return await self._call("find", lambda: self._store.find(query))
+        return await self._call("find", lambda: self._store.find(query, connection=connection))
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""

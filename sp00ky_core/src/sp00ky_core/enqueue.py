@@ -25,11 +25,15 @@ class Transaction(Enum):
     OWN = "the store's own transaction"
 
 
-def check_given(connection: object) -> None:
-    """Refuse None, which a lost transaction is: it must not become a committed job."""
+def check_given(connection: object) -> object:
+    """Return a connection that was given; None: none was.
+
+    Refuses None, which a lost transaction is: it must not become a committed job.
+    """
     if connection is None:
         expected = "your connection; leave it out where the job is no part of a transaction of yours"
         raise OptionInvalid(option="connection", value="None", expected=expected)
+    return None if connection is Transaction.OWN else connection
 
 
 def new_job_of(path: str, payload: Payload | None, options: JobOptions) -> NewJob:
@@ -63,7 +67,7 @@ class EnqueueChecks:
     store: Store
 
     def checked(self, backend: str, new_jobs: Iterable[NewJob]) -> list[NewJob]:
-        """Return jobs as they are to be stored; raises as ``Outbox.run_many``, with a note of which it is."""
+        """Return jobs as the store is to have them; raises as ``Outbox.run_many``, and says which it is."""
         target, checked = self.backends.named(backend), list[NewJob]()
         for each in _own(target.name, new_jobs):
             try:
@@ -94,7 +98,7 @@ class EnqueueChecks:
         if new_job.ordering_key is not None and not self.store.capabilities.ordering:
             expected = f"none: {self.store.location} keeps no order"
             raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
-        checked = validated(backend, new_job)
+        checked = backend.stored(validated(backend, new_job))
         return self.hooks.traced(checked, backend.config) if self.hooks.traces else checked
 
 

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import attrs
 
-from sp00ky_core.backend import Backends
 from sp00ky_core.enqueue import Transaction, check_given
 from sp00ky_core.errors import CallUnsupported, StoreClosed
 from sp00ky_core.job import Job, JobStatus, StatusName
@@ -27,7 +25,6 @@ from sp00ky_core.ports import (
     Finding,
     JobFilter,
     JobQuery,
-    Rollups,
     RunnerRecord,
     check_limit,
 )
@@ -36,18 +33,14 @@ from sp00ky_core.ports import (
 class Queries(Metered):
     """Read the jobs of a store; a base of ``Outbox``."""
 
-    backends: Backends
-
     async def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one.
 
         Raises ``JobNotFound``, and ``OptionInvalid`` for an id that is no text.
         """
         check_id(job_id)
-        check_given(connection)
-        if connection is Transaction.OWN:
-            return await self.store.get(job_id)
-        return await self._loop_store.store.get(job_id, connection=connection)
+        given = check_given(connection)
+        return await self._jobs_with(given).get(job_id, connection=given)
 
     async def find(
         self,
@@ -88,10 +81,8 @@ class Queries(Metered):
             limit=limit,
             after=after,
         )
-        check_given(connection)
-        if connection is Transaction.OWN:
-            return await self.store.find(query)
-        return await self._loop_store.store.find(query, connection=connection)
+        given = check_given(connection)
+        return await self._jobs_with(given).find(query, connection=given)
 
     def pages(
         self, conditions: JobFilter, *, limit: int | None = None, after: Job | None = None
@@ -107,7 +98,7 @@ class Queries(Metered):
         """
         if conditions.backend is not None:
             self.backends.named(conditions.backend)
-        return pages(self.store, [conditions], limit, after=after)
+        return pages(self.jobs, [conditions], limit, after=after)
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
@@ -162,7 +153,7 @@ class Queries(Metered):
         if history is not None:
             check_limit("history", history)
         query = query or JobQuery()
-        async with aclosing(self.store.watch(query, history=history)) as changes:
+        async with aclosing(self.jobs.watch(query, history=history)) as changes:
             async for job in changes:
                 yield job
         await self._check_open(query)
@@ -178,7 +169,7 @@ class Queries(Metered):
 
         With a ``limit`` each number is exact up to it; a larger one is an estimate, without counting.
         """
-        return await self.store.stats(limit=limit)
+        return await self.jobs.stats(limit=limit)
 
     async def rates(
         self,
@@ -214,7 +205,7 @@ class Queries(Metered):
         _check_page(until, 0)
         now = datetime.now(UTC)
         query = query_of(now, since, until, step, backend, routes=routes)
-        found = await cast("Rollups", self.store).rollups(query)
+        found = await self.jobs.rollups(query)
         return rates_of(query, query.until or now, found, known)
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
@@ -223,7 +214,7 @@ class Queries(Metered):
         Only those that changed ``since`` then.
         """
         _check_page(since, limit)
-        return await self.store.errors(since=since, limit=limit)
+        return await self.jobs.errors(since=since, limit=limit)
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""

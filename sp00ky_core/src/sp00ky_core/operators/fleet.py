@@ -6,7 +6,6 @@ from copy import copy
 from datetime import timedelta
 from typing import Any, Self, Unpack
 
-from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
 from sp00ky_core.event_loop import StoreUser
 from sp00ky_core.job_options import check_option
@@ -24,7 +23,6 @@ class FleetOperators(StoreUser):
         via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
     """
 
-    backends: Backends
     via: str = "python"
     schedules: ScheduleOperators
     _hooks: Hooks
@@ -51,20 +49,20 @@ class FleetOperators(StoreUser):
             UnknownBackend: There is none of that name.
             OptionInvalid: A duration, a reason or an actor that can't be; nothing was done.
         """
-        self.backends.named(backend)
+        table = self.backends.named(backend).table.backend
         seconds = _checked_seconds(duration)
         selection = {"backend": backend, "duration": duration}
         async with recorded(self.store, act_of("pause", selection, via=self.via, **act)):
-            began = await self.store.pause(backend, seconds=seconds, **act)
+            began = await self.store.pause(table, seconds=seconds, **act)
         if began:
             await self._report_pause(backend, paused=True)
         return began
 
     async def resume(self, backend: str, **act: Unpack[ActOptions]) -> bool:
         """End a backend's pause; whether there was one. Arguments and errors as of ``pause``."""
-        self.backends.named(backend)
+        table = self.backends.named(backend).table.backend
         async with recorded(self.store, act_of("resume", {"backend": backend}, via=self.via, **act)):
-            ended = await self.store.resume(backend)
+            ended = await self.store.resume(table)
         if ended:
             await self._report_pause(backend, paused=False)
         return ended

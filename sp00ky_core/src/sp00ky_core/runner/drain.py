@@ -16,6 +16,7 @@ from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Holdings
 from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.steering.pause import refuse_paused
@@ -60,6 +61,7 @@ class Drain:
     _breakers: Breakers
     _hooks: Hooks
     _store: Store
+    _store_log: StoreLog
     _beat: Beat
     _rollups: RollupWriter
     _tasks: dict[str, asyncio.Task[None]]
@@ -185,12 +187,14 @@ class Drain:
         try:
             await _within(LAST_BEAT, self._store.remove_runner(self.runner_id))
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("this runner's row can't be removed, it will look dead: %s", error)
 
     async def _give_back(self) -> None:
         try:
             await self._claimer.release()
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("claims can't be released, their leases will run out: %s", error)
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:

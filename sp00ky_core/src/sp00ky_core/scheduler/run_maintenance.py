@@ -22,6 +22,7 @@ from sp00ky_core.ports import (
     ScheduleSnapshot,
     StoredSchedule,
 )
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedule.fire import OpenRun
 from sp00ky_core.schedule.run_end import DEADLINE_EXCEEDED, ended, failures_after, is_late, kill_reason
@@ -61,16 +62,23 @@ class RunMaintenance:
         retention: How long runs are kept.
         options: The runner's.
         place: See ``share``.
+        log: Counts what fails.
     """
 
     def __init__(
-        self, firing: Firing, retention: TopRetentionConfig, options: RunnerOptions, place: Place
+        self,
+        firing: Firing,
+        retention: TopRetentionConfig,
+        options: RunnerOptions,
+        place: Place,
+        log: StoreLog,
     ) -> None:
         self._firing = firing
         self._store, self._schedules = firing.store, schedules_of(firing.store)
         self._retention = retention
         self._options = options
         self._place = place
+        self._log = log
         self._with_history: Collection[str] = ()
         self._next_prune = options.clock() + options.prune_interval * options.random()
 
@@ -107,6 +115,7 @@ class RunMaintenance:
             for name, found in (await self._open_runs(snapshot, place)).items():
                 written &= await self._close(snapshot.schedules[name], found, snapshot.now)
         except Sp00kyError as error:
+            self._log.count(error)
             logger.debug("schedules' runs can't be closed: %s", error)
         return written
 
@@ -144,6 +153,7 @@ class RunMaintenance:
         try:
             snapshot = await self._schedules.schedules()
         except Sp00kyError as error:
+            self._log.count(error)
             logger.debug("schedules' old runs can't be deleted: %s", error)
             return
         for name in share(snapshot.schedules, place):
@@ -154,6 +164,7 @@ class RunMaintenance:
             try:
                 await self._prune(stored, definition, snapshot.now)
             except Sp00kyError as error:
+                self._log.count(error)
                 logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
 
     async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> bool:

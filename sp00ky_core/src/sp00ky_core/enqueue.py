@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Unpack, cast, overload
+from typing import Unpack, overload
 
 import attrs
 
 from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.contract.validation import validated
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, Sp00kyError, nearest, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError, nearest, shown
 from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store
+from sp00ky_core.ports import (
+    ParamStyle,
+    SqlStatement,
+    SqlStatements,
+    Statement,
+    Statements,
+    Store,
+    has,
+    needed,
+)
 
 __all__ = ["Transaction", "EnqueueChecks", "EnqueueStatements", "check_given", "new_job_of"]
 
@@ -86,9 +95,9 @@ class EnqueueChecks:
     ) -> Statement | SqlStatement:
         """Return a job as text and bindings; raises as ``Outbox.statement``."""
         checked = self.one(backend, new_job)
-        if self.store.capabilities.sql_statements:
+        if (sql := has(self.store, SqlStatements)) is not None:
             style: ParamStyle = "pyformat" if paramstyle is None else paramstyle
-            return cast("SqlStatements", self.store).sql_statement(checked, style)
+            return sql.sql_statement(checked, style)
         if paramstyle is not None and self.store.capabilities.statements:
             expected = f"left out: statements of {self.store.location} have variables, and no style"
             raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
@@ -168,9 +177,7 @@ def _own(backend: str, new_jobs: object) -> Iterator[NewJob]:
 
 
 def _statements_of(store: Store) -> Statements:
-    if store.capabilities.statements:
-        return cast("Statements", store)
     joins = "pass your connection to outbox.run(..., connection=...)"
     later = "call outbox.run(...) once your transaction has committed"
     instead = joins if store.capabilities.transactions else later
-    raise CallUnsupported(store=store.location, call="statement()", instead=instead)
+    return needed(store, Statements, "statement()", instead)

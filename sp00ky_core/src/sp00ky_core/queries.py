@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from sp00ky_core.enqueue import Transaction, check_given
-from sp00ky_core.errors import CallUnsupported, StoreClosed
+from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
 from sp00ky_core.metrics.outbox_metrics import Metered
@@ -18,6 +18,7 @@ from sp00ky_core.metrics.rates import Rates, query_of, rates_of
 from sp00ky_core.operators.jobs import check_id
 from sp00ky_core.operators.matching_jobs import pages
 from sp00ky_core.ports import (
+    Audit,
     AuditEntry,
     BackendStats,
     CallerConnection,
@@ -25,8 +26,11 @@ from sp00ky_core.ports import (
     Finding,
     JobFilter,
     JobQuery,
+    Rollups,
     RunnerRecord,
+    Runners,
     check_limit,
+    needed,
 )
 
 
@@ -198,8 +202,7 @@ class Queries(Metered):
             UnknownBackend: ``backend`` isn't configured.
             OptionInvalid: no time between ``since`` and ``until``, or too many steps.
         """
-        if not self.store.capabilities.rollups:
-            raise CallUnsupported(store=self.store.location, call="rates()", instead="use another store")
+        needed(self.store, Rollups, "rates()")
         known = list(self.backends) if backend is None else [self.backends.named(backend).name]
         _check_page(since, 0)
         _check_page(until, 0)
@@ -218,7 +221,7 @@ class Queries(Metered):
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""
-        return await self.store.runners()
+        return await needed(self.store, Runners, "runners()").runners()
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
@@ -228,7 +231,7 @@ class Queries(Metered):
         ``after``: the id of the last entry of the page before.
         """
         _check_page(since, limit)
-        return await self.store.audit(since=since, limit=limit, after=after)
+        return await needed(self.store, Audit, "audit()").audit(since=since, limit=limit, after=after)
 
 
 def _check_page(since: datetime | None, limit: int) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from sp00ky_core.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
-from sp00ky_core.ports import ErrorGroup, JobQuery, Store
+from sp00ky_core.ports import ErrorGroup, JobQuery, Store, StoreCapabilities
 from sp00ky_core.retry import STRATEGIES
 from sp00ky_core.stores.naming import NamedJobs
 
@@ -27,6 +27,7 @@ class Rows:
     """A store that can count, clear and group errors."""
 
     rows: list[tuple[str, str]] = attrs.field(factory=lambda: list(ROWS))
+    capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
 
     async def errors(self, *, since: datetime | None, limit: int) -> list[ErrorGroup]:
         now = datetime.now(UTC)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.metrics.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
 from sp00ky_core.metrics.summing import step_of
-from sp00ky_core.ports import Rollup, Rollups, Store
+from sp00ky_core.ports import Rollup, Rollups
 from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 
@@ -42,8 +41,8 @@ class RollupWriter:
         log: Counts what fails.
     """
 
-    def __init__(self, store: Store, counters: Counters, options: RunnerOptions, log: StoreLog) -> None:
-        self._store = cast("Rollups", store)
+    def __init__(self, store: Rollups, counters: Counters, options: RunnerOptions, log: StoreLog) -> None:
+        self._store = store
         self._counters = counters
         self._options = options
         self._log = log

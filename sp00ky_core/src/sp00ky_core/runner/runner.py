@@ -18,7 +18,7 @@ from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import RunnerInfo, Settlement, Store, Transport
+from sp00ky_core.ports import Rollups, RunnerInfo, Settlement, Store, Transport, has
 from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.breaker.reporting import Breakers
@@ -65,7 +65,8 @@ class Runner(Drain):
         self._store, self._hooks = store, hooks
         self._jobs = NamedJobs(store, backends)
         self._store_log = StoreLog(options.clock, self.observer.counters)
-        self._rollups = RollupWriter(store, self.observer.counters, options, self._store_log)
+        rollups, counters = has(store, Rollups), self.observer.counters
+        self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
         self._transports = list({id(each): each for each in transports.values()}.values())
         self._documents = {name: backend.contract.digest for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
@@ -208,7 +209,7 @@ class Runner(Drain):
         if self._schedules is not None:
             self._spawn("scheduler", self._schedules.scheduler.run)
             self._spawn("runs", self._schedules.upkeep.run)
-        if self._store.capabilities.rollups:
+        if self._rollups is not None:
             self._spawn("rollups", self._rollups.run)
         self._spawn("claim", self._claimer.run)
 

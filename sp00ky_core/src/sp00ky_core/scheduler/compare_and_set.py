@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
 from sp00ky_core.errors import ScheduleInvalid, StoreError
-from sp00ky_core.ports import ScheduleChange, ScheduleRun, Schedules, Store, StoredSchedule
+from sp00ky_core.ports import ScheduleChange, ScheduleRun, Schedules, Store, StoredSchedule, needed
 from sp00ky_core.schedule.definition import defined
 
 __all__ = ["change", "decide_definition", "define", "definition_of", "schedules_of", "tables_of"]
@@ -23,8 +23,8 @@ Decide = Callable[[StoredSchedule | None, datetime], StoredSchedule | None]
 
 
 def schedules_of(store: Store) -> Schedules:
-    """Return a store with ``capabilities.schedules`` as what it is too."""
-    return cast("Schedules", store)
+    """Return a store as one that keeps schedules. Raises ``CallUnsupported``."""
+    return needed(store, Schedules, "schedules", "use a store that keeps them")
 
 
 def definition_of(stored: StoredSchedule) -> ScheduleConfig | None:

@@ -14,7 +14,7 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
-from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.errors import ScheduleStopped, StoreError, UnknownSchedule
 from sp00ky_core.event_loop import LoopStore, StoreUser
 from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
@@ -297,10 +297,7 @@ class ScheduleOperators(StoreUser):
         raise ScheduleStopped(schedule=stored.name, problem=problem)
 
     def _check_supported(self) -> None:
-        if not self.store.capabilities.schedules:
-            raise CallUnsupported(
-                store=self.store.location, call="schedules", instead="use a store that keeps them"
-            )
+        schedules_of(self.store)
 
 
 def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:

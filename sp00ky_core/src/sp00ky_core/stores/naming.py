@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from datetime import datetime
 from heapq import nlargest
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import attrs
 
@@ -19,7 +19,9 @@ from sp00ky_core.job import Job, NewJob
 from sp00ky_core.metrics.summing import summed
 from sp00ky_core.ports import (
     BackendStats,
+    Counts,
     ErrorGroup,
+    ErrorGroups,
     JobFilter,
     JobQuery,
     Rollup,
@@ -27,6 +29,9 @@ from sp00ky_core.ports import (
     Rollups,
     Store,
     SynchronousEnqueue,
+    Watch,
+    has,
+    needed,
 )
 from sp00ky_core.stores.callers.blocking import finished
 from sp00ky_core.stores.filters import age_of
@@ -91,15 +96,26 @@ class NamedJobs:
         return jobs
 
     async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``."""
-        async with aclosing(self.store.watch(self._of_table(query), history=history)) as changes:
+        """See ``Watch.watch``."""
+        async with aclosing(
+            needed(self.store, Watch, "watch()").watch(self._of_table(query), history=history)
+        ) as changes:
             async for job in changes:
                 for wanted in self._wanted(query, [job]):
                     yield wanted
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
-        return sum([await self.store.count(part) for part in self._parts(conditions)])
+        """See ``Counts.count``."""
+        counts, parts = has(self.store, Counts), self._parts(conditions)
+        return sum([await (counts.count(part) if counts else self._count(part)) for part in parts])
+
+    async def _count(self, conditions: JobFilter) -> int:
+        """Count jobs by reading them."""
+        query, count = JobQuery(**attrs.asdict(conditions, recurse=False), limit=PAGE), 0
+        while jobs := await self.store.find(query):
+            count += len(jobs)
+            query = attrs.evolve(query, after=jobs[-1].id)
+        return count
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
@@ -111,9 +127,10 @@ class NamedJobs:
         return cleared
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
-        """See ``Store.errors``; an operation that has several spellings has a group for each in the store."""
+        """See ``ErrorGroups.errors``; the store has a group for each spelling of an operation."""
         groups: dict[tuple[str, str, str, int], ErrorGroup] = {}
-        for stored in await self.store.errors(since=since, limit=limit):
+        store = needed(self.store, ErrorGroups, "errors()")
+        for stored in await store.errors(since=since, limit=limit):
             backend, path = self._names(stored.backend, stored.path)
             key = (backend, path, stored.name, stored.code)
             group = attrs.evolve(stored, backend=backend, path=path)
@@ -122,7 +139,7 @@ class NamedJobs:
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
-        rows = await cast("Rollups", self.store).rollups(query)
+        rows = await needed(self.store, Rollups, "rates()").rollups(query)
         if not query.routes:
             return rows
         return summed((attrs.evolve(row, path=self._names(row.backend, row.path)[1]) for row in rows), query)
@@ -134,7 +151,7 @@ class NamedJobs:
 
     @property
     def _synchronous(self) -> SynchronousEnqueue:
-        return cast("SynchronousEnqueue", self.store)
+        return needed(self.store, SynchronousEnqueue, "connection=")
 
     def _names(self, backend: str, path: str) -> tuple[str, str]:
         table = self.backends.get(backend)

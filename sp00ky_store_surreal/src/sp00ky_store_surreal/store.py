@@ -156,7 +156,7 @@ class SurrealStore(
         return claim
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Store.change_breaker``."""
+        """See ``Breakers.change_breaker``."""
         self._of_backend(change.backend)
         await self._ready.ensure()
         result = await breaker.change(self._connection, self._of_backend(change.backend), change)
@@ -169,7 +169,7 @@ class SurrealStore(
         return self._signals.of_work()
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``."""
+        """See ``Watch.watch``."""
         tables = [each for each in self._tables if query.backend in {None, each.backend}]
         watch = Watch(connection=self._connection, tables=tables, query=query, signals=self._signals)
         return watch.jobs(history)

@@ -113,7 +113,7 @@ async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_sam
     (taken,) = await outbox.store.claim({"api": 1}, "r")
     find, newer = outbox.store.find, list[str]()
 
-    async def find_late(query: JobQuery) -> list[Job]:
+    async def find_late(query: JobQuery, **_: object) -> list[Job]:
         found = await find(query)
         if query.status is JobStatus.PENDING and not newer:
             await outbox.store.release("r", keep=())

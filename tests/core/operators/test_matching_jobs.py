@@ -74,7 +74,7 @@ async def test_ids_come_once_oldest_first(outbox: Outbox, monkeypatch: pytest.Mo
     ids = await ended(outbox, 8)
     find, reads = outbox.store.find, 0
 
-    async def deleting(query: JobQuery) -> list[Job]:
+    async def deleting(query: JobQuery, **_: object) -> list[Job]:
         nonlocal reads
         reads += 1
         found = await find(query)
@@ -83,7 +83,7 @@ async def test_ids_come_once_oldest_first(outbox: Outbox, monkeypatch: pytest.Mo
         return found
 
     monkeypatch.setattr(outbox.store, "find", deleting)
-    read = [each async for each in matching_jobs.oldest_first(outbox.store, [JobFilter()])]
+    read = [each async for each in matching_jobs.oldest_first(outbox.jobs, [JobFilter()])]
     assert [len(each) for each in read] == [3, 3, 2]
     assert [job_id for each in read for job_id in each] == ids
 
@@ -92,7 +92,7 @@ async def test_it_holds_one_page(outbox: Outbox, monkeypatch: pytest.MonkeyPatch
     await enqueued(outbox, 7)
     find, asked = outbox.store.find, list[int]()
 
-    async def counting(query: JobQuery) -> list[Job]:
+    async def counting(query: JobQuery, **_: object) -> list[Job]:
         asked.append(query.limit)
         return await find(query)
 

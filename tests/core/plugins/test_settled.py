@@ -54,7 +54,7 @@ async def test_a_kill_that_cannot_be_reported_is_done(
     async with opened(tmp_path, witness) as outbox:
         (one,) = await enqueued(outbox, 1)
 
-        async def away(query: JobQuery) -> None:
+        async def away(query: JobQuery, **_: object) -> None:
             raise StoreUnavailable(store="memory://", problem="gone")
 
         monkeypatch.setattr(outbox.store, "find", away)

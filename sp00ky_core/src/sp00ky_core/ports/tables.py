@@ -145,6 +145,14 @@ class StoreCapabilities:
         schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
         rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
         one_loop: It can only be used in the event loop in which it was opened.
+        watch: It is a ``Watch`` too, and so on: what the core does where it isn't stands at each Protocol.
+        breakers: It is a ``Breakers`` too.
+        pauses: It is a ``Pauses`` too.
+        runners: It is a ``Runners`` too.
+        audit: It is an ``Audit`` too.
+        counts: It is a ``Counts`` too.
+        error_groups: It is an ``ErrorGroups`` too.
+        short_ids: It is a ``ShortIds`` too.
     """
 
     transactions: bool = False
@@ -162,3 +170,11 @@ class StoreCapabilities:
     schedules: bool = False
     rollups: bool = False
     one_loop: bool = True
+    watch: bool = True
+    breakers: bool = True
+    pauses: bool = True
+    runners: bool = True
+    audit: bool = True
+    counts: bool = True
+    error_groups: bool = True
+    short_ids: bool = True

@@ -89,7 +89,7 @@ class Reads(StorePart):
         return await self._executor.fetch(Workload.REST, statement, *arguments)
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
+        """See ``Counts.count``."""
         total = 0
         for table in tables_of(conditions, self._executor.tables):
             rows = await select_count(conditions, table, self._executor.tables).fetch(self._executor)
@@ -97,7 +97,7 @@ class Reads(StorePart):
         return total
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``."""
+        """See ``ShortIds.ids_starting_with``."""
         self._executor.check_open()
         name, colon, start = prefix.partition(":")
         table, digits = self._executor.tables.by_name.get(name), start.replace("-", "").lower()

@@ -23,7 +23,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, Store, StoreOptions
+from sp00ky_core.ports import Breakers, JobQuery, Store, StoreOptions, has
 
 __all__ = ["ErrorConformance"]
 
@@ -42,14 +42,16 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "get": lambda store, job_id: store.get(job_id),
     "find": lambda store, job_id: store.find(JobQuery()),
     "stats": lambda store, job_id: store.stats(),
-    "change_breaker": lambda store, job_id: store.change_breaker(change_of_breaker()),
+    "change_breaker": lambda store, job_id: change_breaker(store),
 }
 """One call of each kind; ``job_id`` is one of a table of the store's."""
 
 
-def change_of_breaker() -> BreakerChange:
-    """Make the first failure of a backend."""
-    return BreakerChange(backend=API, before=Breaker(), to=BreakerState.CLOSED, failures=1)
+async def change_breaker(store: Store) -> None:
+    """Write the first failure of a backend, where the store keeps it."""
+    if breakers := has(store, Breakers):
+        change = BreakerChange(backend=API, before=Breaker(), to=BreakerState.CLOSED, failures=1)
+        await breakers.change_breaker(change)
 
 
 class ErrorConformance(StoreHarness):

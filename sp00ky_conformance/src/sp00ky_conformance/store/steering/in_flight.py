@@ -20,6 +20,7 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
+    WholeStore,
     eventually,
     failure,
     silent,
@@ -29,7 +30,7 @@ from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_conformance.store.steering.rate import daily, limited
 from sp00ky_core.breaker import BreakerState
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, Reschedule, Store, StoreOptions
+from sp00ky_core.ports import JobQuery, Reschedule, StoreOptions
 
 __all__ = ["InFlightConformance", "InFlightSharedConformance"]
 
@@ -41,7 +42,7 @@ class InFlightConformance(StoreHarness):
 
     def narrow(
         self, options: StoreOptions, limit: int = LIMIT, **table: Any
-    ) -> AbstractAsyncContextManager[Store]:
+    ) -> AbstractAsyncContextManager[WholeStore]:
         """Open a store whose backend ``api`` has so few attempts at a time."""
         return self.opened(limited(options, max_in_flight=limit), **table)
 
@@ -138,6 +139,7 @@ class InFlightConformance(StoreHarness):
             assert lost.id not in {job.id for job in await self.claim(store)}
 
     @where("limits")
+    @where("breakers")
     async def test_a_lost_job_is_no_probe(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 2)
@@ -218,6 +220,7 @@ class InFlightConformance(StoreHarness):
             assert [len(await self.claim(store)) for _ in range(2)] == [1, 0]
 
     @where("limits")
+    @where("breakers")
     async def test_nothing_is_probed_where_there_is_no_room(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             await self.add(store, 5)

@@ -17,6 +17,7 @@ from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.maintenance.overdue import Overdue
 from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Reclaimer:
     """Runs beside the claims in every runner; safe with any number of them, no leader."""
 
     _store: Store
+    _jobs: NamedJobs
     _beat: Beat
     _claimer: Claimer
     _breakers: Breakers
@@ -112,7 +114,7 @@ class Reclaimer:
 
     async def _report(self, settlement: Settlement) -> None:
         try:
-            job = await self._store.get(settlement.job_id)
+            job = await self._jobs.get(settlement.job_id)
         except JobNotFound:  # its owner has deleted it meanwhile
             return
         self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)

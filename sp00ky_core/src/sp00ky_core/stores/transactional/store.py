@@ -153,7 +153,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return await self._executor.isolated(lambda apart: claiming(apart=apart).claim, claims=True)
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Store.change_breaker``."""
+        """See ``Breakers.change_breaker``."""
         table = self._of_backend(change.backend)
         result = await self._executor.write(partial(change_breaker, table=table, change=change))
         if result.written and change.closes:
@@ -225,11 +225,11 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return await find(session, self.options.tables, query, after)
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
+        """See ``Counts.count``."""
         return await self._executor.read(partial(count, tables=self.options.tables, conditions=conditions))
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``."""
+        """See ``ShortIds.ids_starting_with``."""
         table = table_of(prefix)
         if table not in self._tables:
             return []
@@ -245,7 +245,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return self._notifications.work()
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``."""
+        """See ``Watch.watch``."""
         watch = Watch(self._executor.read, self.options.tables, query)
         return watch.follow(self._notifications.changed(), history)
 

@@ -27,7 +27,7 @@ from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, ValueRefused
 
-_PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
+_is_plain_id = re.compile(r"[!-$&-~]+").fullmatch  # no '%': ids that have one are escaped, and stay different
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
 
 _DEFAULTS: Mapping[str, str] = {
@@ -106,7 +106,7 @@ class RequestBuilder:
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
         self.redaction: Redaction = Redaction(_secrets(backend, self._credentials))
-        self._operations: dict[str, _Prepared] = {}  # as many as the contract has
+        self._prepared: dict[str, _Prepared] = {}  # by spelling, as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
         """Build the request of an attempt.
@@ -117,40 +117,41 @@ class RequestBuilder:
         Raises:
             ValueError: the backend's token can't stand in a header.
         """
+        job, operation = attempt.job, attempt.operation
         try:
-            return self._request(attempt)
+            prepared = self._prepared.get(job.path)
+            if prepared is None or prepared.operation is not operation:
+                prepared = self._prepare(operation, job.path)
+            own, template, body = _own_headers(attempt), prepared.template, job.payload_json
+            if template is None or may_be_explicit(body) or not isinstance(body, JsonObject):
+                payload = _payload(job)
+                if template is None or is_explicit(operation, payload):
+                    return self._of_parts(attempt, payload, own)
+            if attempt.headers:
+                added = _untraced(own, attempt.headers)
+                template = self._template(operation, _fixed_parts(operation), added)
+            return Request(template=template, own=own, body=body if prepared.has_body else b"")
         except PathRefused as refused:
             return Undelivered(name=INVALID_PATH, reason=f"the path may not be requested: {refused}")
         except (ValueRefused, PartsRefused) as refused:
             return Undelivered(name=INVALID_PAYLOAD, reason=self.redaction.text(str(refused)))
 
-    def _request(self, attempt: Attempt) -> Request:
-        job, operation = attempt.job, attempt.operation
-        prepared = self._operations.get(operation.name)
-        if prepared is None or prepared.operation is not operation:
-            prepared = self._prepare(operation)
-        if job.path != operation.name and job.path not in operation.spellings:
-            raise PathRefused("it names another operation")
-        own, template, body = _own_headers(attempt), prepared.template, job.payload_json
-        is_read = template is None or may_be_explicit(body) or not isinstance(body, JsonObject)
-        payload = _payload(job) if is_read else {}
-        if template is None or is_explicit(operation, payload):
-            parts = request_parts(operation, payload, new_boundary=_boundary, payload_json=body)
-            added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
-            return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
-        if attempt.headers:
-            added = _untraced(own, attempt.headers)
-            template = self._template(operation, _fixed_parts(operation), added)
-        return Request(template=template, own=own, body=body if prepared.has_body else b"")
+    def _of_parts(self, attempt: Attempt, payload: Mapping[str, Any], own: Mapping[str, str]) -> Request:
+        operation, body = attempt.operation, attempt.job.payload_json
+        parts = request_parts(operation, payload, new_boundary=_boundary, payload_json=body)
+        added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
+        return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
 
-    def _prepare(self, operation: Operation) -> _Prepared:
+    def _prepare(self, operation: Operation, spelling: str) -> _Prepared:
+        if spelling not in operation.spellings:
+            raise PathRefused("it names another operation")
         if problem := path_problem(operation.path):
             raise PathRefused(problem)
         is_empty = not (operation.parameters or operation.bodies or operation.credentials)
         is_fixed = operation.is_plain or is_empty
         template = self._template(operation, _fixed_parts(operation)) if is_fixed else None
         prepared = _Prepared(operation=operation, template=template, has_body=bool(operation.bodies))
-        self._operations[operation.name] = prepared
+        self._prepared[spelling] = prepared
         return prepared
 
     def _template(
@@ -193,10 +194,9 @@ class RequestBuilder:
 def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
-    job_id = job.id if _PLAIN_ID.fullmatch(job.id) else _quoted(job.id)
+    job_id = job.id if _is_plain_id(job.id) else _quoted(job.id)
     headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": str(attempt.number)}
-    traceparent = _plugin_s_traceparent(attempt) if attempt.headers else None
-    traceparent = traceparent or job.traceparent
+    traceparent = (attempt.headers and _plugin_s_traceparent(attempt)) or job.traceparent
     if traceparent and TRACEPARENT.fullmatch(traceparent):
         headers["traceparent"] = traceparent
     return headers

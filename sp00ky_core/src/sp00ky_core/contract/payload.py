@@ -96,9 +96,9 @@ class PayloadCheck:
         self.operation = operation
         self._schemas = schemas
         self._validators: dict[str | None, jsonschema_rs.Draft202012Validator] = {}
-        self._is_plain = operation.is_plain
+        self._is_valid_body: Callable[[Any], bool] | None = None  # of an operation whose payloads are bodies
         body = first_kind(operation)[1]
-        if self._is_plain and body is not None:
+        if operation.is_plain and body is not None:
             schema = schemas.reference(body.schema) if body.schema else {}
             self._is_valid_body = _validator(schema, _nodes(operation, body), schemas).is_valid
         else:
@@ -108,7 +108,7 @@ class PayloadCheck:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
         try:
             payload = payload if isinstance(payload, dict) else dict(payload)
-            if self._is_plain and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
+            if self._is_valid_body and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
                 return []
             found = self._found(payload)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
@@ -118,7 +118,7 @@ class PayloadCheck:
     def _found(self, payload: dict[str, Any]) -> list[Violation]:
         parts = split(self.operation, payload)
         found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
-        if not self._is_plain:
+        if not self._is_valid_body:
             known = {violation.pointer for violation in found}
             found += [each for each in self._unwritable(parts, payload) if each.pointer not in known]
         return found

@@ -38,6 +38,7 @@ USE_EXPLICIT = "use the explicit form"
 LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
 _CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
+_DOLLAR, _BACKSLASH = b"$\\"  # a byte is found many times faster than a text
 
 
 @attrs.define(kw_only=True)
@@ -76,7 +77,9 @@ class Split:
 
 def may_be_explicit(payload_json: bytes) -> bool:
     """Whether a payload could be of the explicit form, by what its JSON looks like; quick."""
-    return _MARK in payload_json or _ESCAPED_MARK in payload_json
+    return (_DOLLAR in payload_json and _MARK in payload_json) or (
+        _BACKSLASH in payload_json and _ESCAPED_MARK in payload_json
+    )
 
 
 def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_
 from sp00ky_core.contract.media_types import essence, format_of, is_json, precedence, sendable
 from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, Parameter, Place, Scheme
 from sp00ky_core.contract.path_safety import path_problem
-from sp00ky_core.contract.schema import composing, is_read_only
+from sp00ky_core.contract.schema import is_read_only
 from sp00ky_core.contract.swagger import swagger_bodies, swagger_parameter
 from sp00ky_core.contract.value_types import allows_common, is_bytes, types_of
 
@@ -320,7 +320,7 @@ def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding
 
 def properties(body: Node) -> Iterator[tuple[str, Node]]:
     """Yield the properties that a body declares, in whatever it is composed of."""
-    for schema in composing(body, "allOf", "anyOf", "oneOf"):
+    for schema in body.composing("allOf", "anyOf", "oneOf"):
         held = schema.get("properties")
         yield from held.each() if held else ()
 
@@ -362,7 +362,7 @@ def _formed(operation: Operation) -> Operation:
 
 
 def _required(body: Node) -> set[str]:
-    listed = [part.value.get("required") for part in composing(body, "allOf")]
+    listed = [part.value.get("required") for part in body.composing("allOf")]
     return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import jsonschema_rs
 
-from sp00ky_core.contract.bodies import checked_body, written_body
+from sp00ky_core.contract.bodies import checked_body
 from sp00ky_core.contract.documents import DocumentProblem, Node
 from sp00ky_core.contract.formats import FORMATS
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
-from sp00ky_core.contract.request_parts import Written
+from sp00ky_core.contract.request_parts import write_parts
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
 from sp00ky_core.contract.styles import Unwritable
@@ -118,10 +118,10 @@ class PayloadCheck:
     def _found(self, payload: dict[str, Any]) -> list[Violation]:
         parts = split(self.operation, payload)
         found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
-        if not self._is_valid_body:
-            known = {violation.pointer for violation in found}
-            found += [each for each in self._unwritable(parts, payload) if each.pointer not in known]
-        return found
+        known = {violation.pointer for violation in found}
+        write_parts(self.operation, parts)
+        others = chain(parts.problems, self._undeclared(parts, payload))
+        return found + [each for each in others if each.pointer not in known]
 
     def _invalid(self, parts: Split) -> Iterator[Violation]:
         """Yield what the schemas of the parts don't allow."""
@@ -147,20 +147,13 @@ class PayloadCheck:
             self._validators[key] = compiled([(self.operation, body)], self._schemas)
         return self._validators[key]
 
-    def _unwritable(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
-        """Yield what has no place in a URL, a header or a form."""
-        yield from Written.of(self.operation, parts).problems
+    def _undeclared(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
+        """Yield what no part of a request without a body would hold."""
         declared = {parameter.name for parameter in self.operation.parameters}
         if parts.kind is None and not parts.explicit and (declared or self.operation.method not in BODIED):
             for name in payload.keys() - declared:
-                yield Violation(
-                    pointer=parts.pointer("", name), message=UNDECLARED + near_miss(name, declared)
-                )
-        if parts.kind is not None and parts.kind.format != "json" and parts.body is not ABSENT:
-            try:
-                written_body(parts.kind, parts.body, parts.content_type, boundary="")
-            except Unwritable as error:
-                yield parts.violation(error, "body")
+                message = UNDECLARED + near_miss(name, declared)
+                yield Violation(pointer=parts.pointer("", name), message=message)
 
 
 def _violations(

@@ -10,8 +10,7 @@ from typing import Any
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.contract.loading import Contract
-from sp00ky_core.contract.request_parts import unwritable
-from sp00ky_core.encoding.json_bytes import JsonText, decode
+from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
@@ -100,12 +99,7 @@ def _check_contract(backend: Backend, new_job: NewJob) -> str:
     size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
     if size > limit:
         raise PayloadTooLarge(size=size, limit=limit)
-    payload = _decoded(new_job)
-    violations = check.violations(payload)
-    if not violations and payload is not new_job.plain and isinstance(new_job.payload, JsonText):
-        # JSON text may hold what can't be written: 1E400
-        violations = unwritable(check.operation, payload, new_job.payload_json)
-    if violations:
+    if violations := check.violations(_decoded(new_job)):
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
     return check.operation.name
 

@@ -14,7 +14,7 @@ from sp00ky_core.contract.media_types import essence, format_of, is_json, preced
 from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, Parameter, Place, Scheme
 from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.contract.schema import is_read_only
-from sp00ky_core.contract.swagger import swagger_bodies, swagger_parameter
+from sp00ky_core.contract.swagger import Declared, as_openapi_3
 from sp00ky_core.contract.value_types import allows_common, is_bytes, types_of
 
 __all__ = ["PathItem", "path_items"]
@@ -24,10 +24,11 @@ _MAIN = frozenset(METHODS[1:5])  # one of these is a path's only method, whateve
 _BODILESS = frozenset({"get", "head"})
 _TEMPLATED = re.compile(r"\{([^{}]+)\}")
 _SERIALIZED = frozenset({"explode", "allowReserved"})  # a field of a form that has one has a style, too
+_DELIMITED = frozenset({"spaceDelimited", "pipeDelimited", "tabDelimited"})
 _STYLES: Mapping[Place, frozenset[str]] = {
-    "path": frozenset({"simple", "label", "matrix"}),
-    "query": frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}),
-    "header": frozenset({"simple"}),
+    "path": _DELIMITED | {"simple", "label", "matrix"},
+    "query": _DELIMITED | {"form", "deepObject"},
+    "header": _DELIMITED | {"simple"},
     "cookie": frozenset({"form"}),
 }
 # OpenAPI ignores the first three as parameters; all are sent anyway, or belong to the connection.
@@ -111,41 +112,23 @@ class _Reading:
     def _operation(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation:
         if not isinstance(node.value, dict):
             raise DocumentProblem("", f"expected a mapping under {method!r}")
-        declared = _declared([*shared, node])
-        parameters = _filled(path, declared, swagger=self._is_swagger)
-        bodies: tuple[Body, ...] = ()
-        needs_body = False
-        request = node.get("requestBody")
-        if (
-            method in _BODILESS
-            and request
-            and isinstance(request.value, dict)
-            and request.value.get("required")
-        ):
-            raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
-        if method not in _BODILESS:
-            read = swagger_bodies if self._is_swagger else _bodies
-            bodies, needs_body, taken = read(self._root, node, declared)
-            if taken and not bodies:
-                listed = " ".join(", ".join(taken).split())[:200]
-                raise DocumentProblem("", f"it takes {listed}, and a job can't be sent as that")
+        declared, request = _declared([*shared, node]), node.get("requestBody")
+        if self._is_swagger:
+            declared, request = as_openapi_3(self._root, node, declared)
+        parameters = _filled(path, declared)
+        credentials = {(each.place, each.name) for each in parameters} & {self._credential}
+        bodies = _bodies(method, request)
         operation = Operation(
             path=path,
             method=method.upper(),
-            parameters=parameters,
+            parameters=tuple(each for each in parameters if (each.place, each.name) not in credentials),
             bodies=bodies,
-            needs_body=needs_body,
+            needs_body=bool(bodies) and _is_required(request),
+            credentials=frozenset(credentials),
             security=self._security(node),
             responses=dict(_responses(node)),
         )
-        return _formed(self._without_credential(operation))
-
-    def _without_credential(self, operation: Operation) -> Operation:
-        filled = [each for each in operation.parameters if (each.place, each.name) == self._credential]
-        if not filled or self._credential is None:
-            return operation
-        left = tuple(each for each in operation.parameters if each not in filled)
-        return attrs.evolve(operation, parameters=left, credentials=frozenset({self._credential}))
+        return _formed(operation)
 
     def _security(self, node: Node) -> tuple[tuple[Scheme, ...], ...]:
         listed = node.at("security") or self._root.at("security")
@@ -203,7 +186,7 @@ def _first(items: Iterable[Node], key: str) -> Node | None:
     return next((node for item in items if (node := item.at(key)) and node.value is not None), None)
 
 
-def _declared(holders: Iterable[Node]) -> dict[tuple[str, str], Node]:
+def _declared(holders: Iterable[Node]) -> Declared:
     """Return the parameters of an operation, by place and name; the later holder's win."""
     found = {}
     for holder in holders:
@@ -215,18 +198,19 @@ def _declared(holders: Iterable[Node]) -> dict[tuple[str, str], Node]:
     return found
 
 
-def _filled(path: str, declared: Mapping[tuple[str, str], Node], *, swagger: bool) -> tuple[Parameter, ...]:
+def _filled(path: str, declared: Declared) -> tuple[Parameter, ...]:
     """Return the parameters that a job fills. Raises ``DocumentProblem`` where it should and can't."""
-    read = swagger_parameter if swagger else _parameter
     templated = dict.fromkeys(_TEMPLATED.findall(path))
     in_path = [
-        read("path", name, declared["path", name])
+        _parameter("path", name, declared["path", name])
         if ("path", name) in declared
         else Parameter(place="path", name=name, required=True)
         for name in templated
     ]
     others = [
-        read(place, name, node) for (place, name), node in declared.items() if _is_filled(place, name, node)
+        _parameter(place, name, node)
+        for (place, name), node in declared.items()
+        if _is_filled(place, name, node)
     ]
     return (*in_path, *others)
 
@@ -240,7 +224,7 @@ def _is_filled(place: str, name: str, parameter: Node) -> bool:
         return False
     if place == "header" and HEADER_NAME.fullmatch(name) and name.lower() not in _CLOSED:
         return True
-    if parameter.value.get("required") is True:
+    if _is_required(parameter):
         raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
     return False
 
@@ -259,7 +243,7 @@ def _parameter(place: Any, name: str, node: Node) -> Parameter:
     return Parameter(
         place=place,
         name=name,
-        required=place == "path" or node.value.get("required") is True,
+        required=place == "path" or _is_required(node),
         allow_reserved=node.value.get("allowReserved") is True,
         content_type=media[0] if media else None,
         schema=schema,
@@ -267,14 +251,21 @@ def _parameter(place: Any, name: str, node: Node) -> Parameter:
     )
 
 
-def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], bool, list[str]]:
-    request = operation.get("requestBody")
+def _is_required(node: Node | None) -> bool:
+    return node is not None and isinstance(node.value, dict) and node.value.get("required") is True
+
+
+def _bodies(method: str, request: Node | None) -> tuple[Body, ...]:
     content = request.get("content") if request else None
-    if request is None or content is None or not isinstance(content.value, dict):
-        return (), False, []
-    listed = [body for name, node in content.each() if (body := _body(name, node.followed()))]
-    listed.sort(key=lambda body: precedence(body.media_type))
-    return tuple(listed), bool(listed) and request.value.get("required") is True, list(content.value)
+    if method in _BODILESS or content is None or not isinstance(content.value, dict):
+        if method in _BODILESS and _is_required(request):
+            raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
+        return ()
+    bodies = [body for name, node in content.each() if (body := _body(name, node.followed()))]
+    if content.value and not bodies:
+        taken = " ".join(", ".join(content.value).split())[:200]
+        raise DocumentProblem("", f"it takes {taken}, and a job can't be sent as that")
+    return tuple(sorted(bodies, key=lambda body: precedence(body.media_type)))
 
 
 def _body(media_type: str, media: Node) -> Body | None:
@@ -282,21 +273,16 @@ def _body(media_type: str, media: Node) -> Body | None:
     written = format_of(media_type, schema)
     if written is None:
         return None
-    is_form = written in ("form", "multipart")
+    documents, fields = media.documents, schema if written == "multipart" else None
+    has_styles = written == "form" or documents.minor > 0 or documents.is_swagger
     return Body(
         media_type=media_type,
         content_type=sendable(media_type, written),
         format=written,
         schema=schema,
-        files=frozenset(_files(schema)) if written == "multipart" and schema else frozenset(),
-        encodings=dict(_encodings(media, has_styles=written == "form" or media.documents.minor > 0))
-        if is_form
-        else {},
+        files=frozenset(name for name, node in properties(fields) if is_bytes(node)),
+        encodings=dict(_encodings(media, has_styles=has_styles)),
     )
-
-
-def _files(schema: Node) -> Iterator[str]:
-    return (name for name, node in properties(schema) if is_bytes(node))
 
 
 def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding]]:
@@ -318,9 +304,9 @@ def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding
             )
 
 
-def properties(body: Node) -> Iterator[tuple[str, Node]]:
+def properties(body: Node | None) -> Iterator[tuple[str, Node]]:
     """Yield the properties that a body declares, in whatever it is composed of."""
-    for schema in body.composing("allOf", "anyOf", "oneOf"):
+    for schema in body.composing("allOf", "anyOf", "oneOf") if body else ():
         held = schema.get("properties")
         yield from held.each() if held else ()
 
@@ -347,7 +333,7 @@ def _formed(operation: Operation) -> Operation:
     schema = operation.bodies[0].schema if operation.bodies else None
     known: dict[str, list[Node]] = {}
     answered: set[str] = set()
-    for name, node in properties(schema) if schema else ():
+    for name, node in properties(schema):
         if name in names and is_read_only(node):
             answered.add(name)
         else:

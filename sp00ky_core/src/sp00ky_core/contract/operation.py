@@ -108,16 +108,12 @@ class Scheme:
     """A security scheme that requests of an operation are to meet.
 
     Attributes:
-        name: The document's.
-        type: ``http``, ``apiKey``, ``oauth2``, ``openIdConnect`` or ``mutualTLS``.
-        scheme: Of ``http``, in lower case: ``basic``, ``bearer``, ...
+        type: ``basic``, ``http`` of another scheme, ``apiKey``, ``oauth2``, ``openIdConnect``, ``mutualTLS``.
         place: Where the key of ``apiKey`` goes.
         key: Its name there.
     """
 
-    name: str
     type: str
-    scheme: str = ""
     place: str = ""
     key: str = ""
 

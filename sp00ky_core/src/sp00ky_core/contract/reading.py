@@ -134,13 +134,11 @@ class _Reading:
         listed = node.at("security") or self._root.at("security")
         if listed is None or not isinstance(listed.value, list):
             return ()
-        alternatives = [list(choice) for choice in listed.value if isinstance(choice, dict)]
+        alternatives = [choice for choice in listed.value if isinstance(choice, dict)]
         if not all(alternatives):
             return ()  # an empty one: nothing is needed
-        return tuple(
-            tuple(self._schemes.get(name) or Scheme(name=name, type="") for name in names)
-            for names in alternatives
-        )
+        unknown = Scheme(type="")
+        return tuple(tuple(self._schemes.get(name, unknown) for name in names) for names in alternatives)
 
 
 def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
@@ -152,11 +150,9 @@ def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
         except DocumentProblem:
             continue  # what needs it isn't met by anything
         if isinstance(value, dict):
-            kind, scheme = str(value.get("type")), str(value.get("scheme", "")).lower()
-            if kind == "basic":  # Swagger 2's
-                kind, scheme = "http", "basic"
-            place, key = str(value.get("in", "")), str(value.get("name", ""))
-            yield name, Scheme(name=name, type=kind, scheme=scheme, place=place, key=key)
+            is_basic = str(value.get("scheme", "")).lower() == "basic"
+            kind = "basic" if is_basic else str(value.get("type"))  # Swagger 2 has that type
+            yield name, Scheme(type=kind, place=str(value.get("in", "")), key=str(value.get("name", "")))
 
 
 def _template_problem(path: str) -> str | None:

@@ -226,7 +226,7 @@ def _payload(job: Job) -> dict[str, Any]:
 
 def _fixed_parts(operation: Operation) -> RequestParts:
     """Return the parts of a request that no payload changes, but for its body."""
-    content_type = operation.bodies[0].content_type if operation.bodies else None
+    content_type = operation.body.content_type if operation.body else None
     return RequestParts(path=path_pieces(operation.path)[0], content_type=content_type)
 
 

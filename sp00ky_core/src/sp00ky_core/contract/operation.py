@@ -174,9 +174,14 @@ class Operation:
         return f"{self.method} {self.path}"
 
     @property
+    def body(self) -> Body | None:
+        """The body of a job that names no media type."""
+        return self.bodies[0] if self.bodies else None
+
+    @property
     def is_plain(self) -> bool:
         """Whether a flat payload is sent as it is: as JSON, and with no parameters."""
-        has_json = bool(self.bodies) and self.bodies[0].format == "json"
+        has_json = self.body is not None and self.body.format == "json"
         return has_json and self.form == "flat" and not self.parameters and not self.credentials
 
     @property

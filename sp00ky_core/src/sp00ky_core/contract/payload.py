@@ -29,9 +29,10 @@ UNKNOWN = "unknown property"
 Located = Callable[[Iterable[str | int]], str]
 
 
-def _nodes(operation: Operation, *bodies: Body) -> list[Node]:
-    held: list[Parameter | Body] = [*operation.parameters, *bodies]
-    return [each.schema for each in held if each.schema]
+def nodes_of(operation: Operation, body: Body | None) -> list[Node]:
+    """Return the schemas of an operation's parameters, and of one of its bodies."""
+    held: list[Parameter | Body | None] = [*operation.parameters, body]
+    return [each.schema for each in held if each and each.schema]
 
 
 def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[str, Any]:
@@ -50,11 +51,6 @@ def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[s
     return {"properties": properties}
 
 
-def first_kind(operation: Operation) -> tuple[Operation, Body | None]:
-    """Return an operation with the body that a job has which names none."""
-    return operation, operation.bodies[0] if operation.bodies else None
-
-
 def compiled(
     kinds: Iterable[tuple[Operation, Body | None]], schemas: Schemas
 ) -> jsonschema_rs.Draft202012Validator:
@@ -65,7 +61,7 @@ def compiled(
     """
     needed = list(kinds)
     each = [_schema(operation, body, schemas) for operation, body in needed]
-    nodes = [node for operation, body in needed for node in _nodes(operation, *([body] if body else []))]
+    nodes = [node for operation, body in needed for node in nodes_of(operation, body)]
     return _validator(each[0] if len(each) == 1 else {"anyOf": each}, nodes, schemas)
 
 
@@ -97,10 +93,10 @@ class PayloadCheck:
         self._schemas = schemas
         self._validators: dict[str | None, jsonschema_rs.Draft202012Validator] = {}
         self._is_valid_body: Callable[[Any], bool] | None = None  # of an operation whose payloads are bodies
-        body = first_kind(operation)[1]
+        body = operation.body
         if operation.is_plain and body is not None:
             schema = schemas.reference(body.schema) if body.schema else {}
-            self._is_valid_body = _validator(schema, _nodes(operation, body), schemas).is_valid
+            self._is_valid_body = _validator(schema, nodes_of(operation, body), schemas).is_valid
         else:
             self._validator(body)
 

@@ -326,7 +326,7 @@ def _formed(operation: Operation) -> Operation:
     """Say which form an operation's payloads take, and what its flat form's body doesn't hold."""
     names = {parameter.name for parameter in operation.parameters}
     names |= {name for _, name in operation.credentials}
-    schema = operation.bodies[0].schema if operation.bodies else None
+    schema = operation.body.schema if operation.body else None
     known: dict[str, list[Node]] = {}
     answered: set[str] = set()
     for name, node in properties(schema):
@@ -349,7 +349,7 @@ def _required(body: Node) -> set[str]:
 
 
 def _form(operation: Operation, known: Mapping[str, list[Node]]) -> dict[str, Any]:
-    body = operation.bodies[0] if operation.bodies else None
+    body = operation.body
     if body and (body.format in ("text", "binary") or "object" not in types_of(body.schema)):
         return {"form": "explicit", "reason": f"its body, {body.media_type}, isn't an object"}
     if body and body.content_type is None:

@@ -98,13 +98,13 @@ def write_parts(
         place, name = parameter.place, parameter.name
         try:
             texts[place][name] = _texts(operation, parameter, parts.values[place].get(name))
-        except Unwritable as error:
+        except ValueError as error:
             parts.problems.append(parts.violation(error, place, name))
     body, content_type = b"", None
     try:
         if parts.body is not ABSENT and parts.kind is not None:
             body, content_type = _body(parts, parts.kind, new_boundary, payload_json)
-    except Unwritable as error:
+    except ValueError as error:
         parts.problems.append(parts.violation(error, "body"))
     pieces = enumerate(path_pieces(operation.path))
     path = "".join("".join(texts["path"].get(piece, ())) if index % 2 else piece for index, piece in pieces)

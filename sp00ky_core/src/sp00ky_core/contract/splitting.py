@@ -70,8 +70,10 @@ class Split:
         part, *others = steps
         return self.pointer(str(part), *others)
 
-    def violation(self, error: Unwritable, part: str, *steps: Step) -> Violation:
+    def violation(self, error: ValueError, part: str, *steps: Step) -> Violation:
         """Return a problem with a part as one with the payload."""
+        if not isinstance(error, Unwritable):
+            error = Unwritable(f"it can't be written as JSON: {type(error).__name__}")
         return Violation(pointer=self.pointer(part, *steps, *error.steps), message=error.problem)
 
 

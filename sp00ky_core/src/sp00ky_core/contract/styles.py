@@ -24,7 +24,7 @@ _RESERVED = ":/?@!$'()*,;=[]"  # of RFC 3986, but for what ends or joins a query
 
 
 @attrs.frozen
-class Unwritable(Exception):
+class Unwritable(ValueError):
     """A value can't be written where it belongs.
 
     Attributes:
@@ -59,7 +59,7 @@ def scalar(value: object, *steps: Step) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON in ASCII."""
+    """Return a value as JSON in ASCII. Raises ``ValueError`` for what JSON can't hold."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 

@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from importlib.metadata import version
 from secrets import token_hex
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -138,7 +137,7 @@ class RequestBuilder:
 
     def _of_parts(self, attempt: Attempt, payload: Mapping[str, Any], own: Mapping[str, str]) -> Request:
         operation, body = attempt.operation, attempt.job.payload_json
-        parts = request_parts(operation, payload, new_boundary=_boundary, payload_json=body)
+        parts = request_parts(operation, payload, new_boundary=token_hex, payload_json=body)
         added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
         return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
 
@@ -149,35 +148,24 @@ class RequestBuilder:
             raise PathRefused(problem)
         is_empty = not (operation.parameters or operation.bodies or operation.credentials)
         is_fixed = operation.is_plain or is_empty
-        template = self._template(operation, _fixed_parts(operation)) if is_fixed else None
+        template = self._template(operation, _fixed_parts(operation), {}) if is_fixed else None
         prepared = _Prepared(operation=operation, template=template, has_body=bool(operation.bodies))
         self._prepared[spelling] = prepared
         return prepared
 
-    def _template(
-        self,
-        operation: Operation,
-        parts: RequestParts,
-        added: Mapping[str, str] = MappingProxyType({}),
-    ) -> Template:
+    def _template(self, operation: Operation, parts: RequestParts, added: Mapping[str, str]) -> Template:
         """Return a template, with the backend's credentials; ``added`` are headers that may be refused."""
         headers = self._headers(parts.content_type, added)
         if cookie := "; ".join(filter(None, (parts.cookie, self._credentials.cookie))):
             headers = {**headers, "Cookie": cookie}
-        credential = self._credentials.query or self._credentials.cookie
-        if credential:
-            mark, given = (
-                credential.partition("=")[0] + "=",
-                (*parts.query.split("&"), *parts.cookie.split("; ")),
-            )
-            if any(text.startswith(mark) for text in given):
+        if credential := self._credentials.query or self._credentials.cookie:
+            mark = credential.partition("=")[0] + "="
+            if any(text.startswith(mark) for text in (*parts.query.split("&"), *parts.cookie.split("; "))):
                 raise ValueRefused("the payload has a value for what `auth` fills")
         query = "&".join(filter(None, (parts.query, self._credentials.query)))
         return Template(method=operation.method, url=self._place.url(parts.path, query), headers=headers)
 
-    def _headers(
-        self, content_type: str | None, added: Mapping[str, str] = MappingProxyType({})
-    ) -> Mapping[str, str]:
+    def _headers(self, content_type: str | None, added: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers that aren't the job's own; ``added`` are the payload's, and a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
@@ -194,7 +182,7 @@ class RequestBuilder:
 def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
-    job_id = job.id if _is_plain_id(job.id) else _quoted(job.id)
+    job_id = job.id if _is_plain_id(job.id) else quote(job.id, safe=":", errors="surrogatepass")
     headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": str(attempt.number)}
     traceparent = (attempt.headers and _plugin_s_traceparent(attempt)) or job.traceparent
     if traceparent and TRACEPARENT.fullmatch(traceparent):
@@ -228,10 +216,6 @@ def _fixed_parts(operation: Operation) -> RequestParts:
     """Return the parts of a request that no payload changes, but for its body."""
     content_type = operation.body.content_type if operation.body else None
     return RequestParts(path=path_pieces(operation.path)[0], content_type=content_type)
-
-
-def _boundary() -> str:
-    return token_hex(16)
 
 
 @attrs.frozen(kw_only=True)
@@ -278,8 +262,3 @@ def _secrets(backend: BackendConfig, credentials: _Credentials) -> list[str]:
         if password := URL(url).password:
             secrets += _basic(URL(url).user or "", password).secrets
     return secrets
-
-
-def _quoted(text: str) -> str:
-    """Return the text as a header can hold it, percent-encoded; different ones stay different."""
-    return quote(text, safe=":", errors="surrogatepass")

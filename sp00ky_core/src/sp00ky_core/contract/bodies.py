@@ -147,6 +147,8 @@ def _file(body: Body, name: str, value: Any) -> _Part | None:
     """Return a file of a form; None: the value is none. Raises ``Unwritable``."""
     is_described = isinstance(value, dict) and _FILE in value
     if not is_described and (name not in body.files or not isinstance(value, str)):
+        if name in body.encoded and isinstance(value, str):
+            _decoded(value)
         return None
     file = value if is_described else {_FILE: value}
     if unknown := next((key for key in file if key not in _FILE_KEYS), None):

@@ -83,6 +83,7 @@ class Body:
         format: How a value is written as bytes.
         schema: Of its value; None: anything.
         files: Properties of a form that are bytes, and base64 in a payload.
+        encoded: Properties of a form that are base64 in a request, too.
         encodings: How properties of a form are written, by name.
     """
 
@@ -91,6 +92,7 @@ class Body:
     format: Format = "json"
     schema: Node | None = attrs.field(default=None, eq=False, repr=False)
     files: frozenset[str] = frozenset()
+    encoded: frozenset[str] = frozenset()
     encodings: Mapping[str, Encoding] = attrs.field(factory=dict, hash=False)
 
     @content_type.default
@@ -172,6 +174,10 @@ class Operation:
     def long_name(self) -> str:
         """Its method and path."""
         return f"{self.method} {self.path}"
+
+    def at(self, place: str) -> list[Parameter]:
+        """Return the parameters of a place."""
+        return [parameter for parameter in self.parameters if parameter.place == place]
 
     @property
     def body(self) -> Body | None:

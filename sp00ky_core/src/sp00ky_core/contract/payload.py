@@ -43,7 +43,7 @@ def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[s
             "required": [each.name for each in held if each.required],
         }
         for place in PLACES
-        if (held := [each for each in operation.parameters if each.place == place])
+        if (held := operation.at(place))
     }
     if body is not None and body.schema is not None:
         is_text = body.format == "text" and types_of(body.schema).isdisjoint(SCALARS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -15,7 +15,7 @@ from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, 
 from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.contract.schema import is_read_only
 from sp00ky_core.contract.swagger import Declared, as_openapi_3
-from sp00ky_core.contract.value_types import allows_common, is_bytes, types_of
+from sp00ky_core.contract.value_types import allows_common, is_base64, is_bytes, types_of
 
 __all__ = ["PathItem", "path_items"]
 
@@ -92,9 +92,10 @@ class _Reading:
         self._schemes = dict(_schemes(self._root))
 
     def path_item(self, path: str, item: Node) -> PathItem:
-        problem = path_problem(path) or _template_problem(path)
-        if problem:
+        if problem := path_problem(path):
             raise DocumentProblem("", problem)
+        if re.search(r"[{}]", _TEMPLATED.sub("", path)):
+            raise DocumentProblem("", "a parameter is written {name}")
         items = _items(item)
         held = {method: found for method in METHODS if (found := _first(items, method)) is not None}
         if not held:
@@ -153,12 +154,6 @@ def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
             is_basic = str(value.get("scheme", "")).lower() == "basic"
             kind = "basic" if is_basic else str(value.get("type"))  # Swagger 2 has that type
             yield name, Scheme(type=kind, place=str(value.get("in", "")), key=str(value.get("name", "")))
-
-
-def _template_problem(path: str) -> str | None:
-    if re.search(r"[{}]", _TEMPLATED.sub("", path)):
-        return "a parameter is written {name}"
-    return None
 
 
 def _items(item: Node) -> list[Node]:
@@ -277,6 +272,7 @@ def _body(media_type: str, media: Node) -> Body | None:
         format=written,
         schema=schema,
         files=frozenset(name for name, node in properties(fields) if is_bytes(node)),
+        encoded=frozenset(name for name, node in properties(fields) if is_base64(node)),
         encodings=dict(_encodings(media, has_styles=has_styles)),
     )
 
@@ -335,11 +331,13 @@ def _formed(operation: Operation) -> Operation:
         else:
             known.setdefault(name, []).append(node)
     required = _required(schema).difference(answered) if schema and names else set()
+    reason = _why_explicit(operation, known)
     return attrs.evolve(
         operation,
+        form="explicit" if reason else "flat",
+        reason=reason,
         own=frozenset(names.difference(known).difference(required)),
         declares_reserved=not RESERVED.isdisjoint(names | known.keys()),
-        **_form(operation, known),
     )
 
 
@@ -348,23 +346,18 @@ def _required(body: Node) -> set[str]:
     return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
 
 
-def _form(operation: Operation, known: Mapping[str, list[Node]]) -> dict[str, Any]:
+def _why_explicit(operation: Operation, known: Mapping[str, list[Node]]) -> str:
+    """Say why no flat payload could tell what goes where; empty: one can."""
     body = operation.body
     if body and (body.format in ("text", "binary") or "object" not in types_of(body.schema)):
-        return {"form": "explicit", "reason": f"its body, {body.media_type}, isn't an object"}
+        return f"its body, {body.media_type}, isn't an object"
     if body and body.content_type is None:
-        return {"form": "explicit", "reason": f"its body is any of {body.media_type}"}
+        return f"its body is any of {body.media_type}"
     places: dict[str, list[Node | None]] = {}
     for parameter in operation.parameters:
         places.setdefault(parameter.name, []).append(parameter.schema)
     for name, schemas in places.items():
-        inner = known.get(name, [])
-        if len(schemas) + len(inner) > 1 and not _some_fits(schemas, inner):
-            reason = f"no value fits all that it calls {name[:80]!r}"
-            return {"form": "explicit", "reason": reason}
-    return {}
-
-
-def _some_fits(schemas: list[Node | None], inner: list[Node]) -> bool:
-    """Whether a value could fit some parameters, and a property that alternatives may declare differently."""
-    return any(allows_common([*schemas, each]) for each in inner) if inner else allows_common(schemas)
+        declared: Sequence[Node | None] = known.get(name) or [None]  # alternatives may declare it differently
+        if not any(allows_common([*schemas, each]) for each in declared):
+            return f"no value fits all that it calls {name[:80]!r}"
+    return ""

@@ -106,7 +106,8 @@ class _Rewriting:
         written = self._referred(node)
         if not written or self._beside:
             for key in source:
-                self._rewrite_keyword(node, key, written)
+                if (rewrite := _KEYWORDS.get(key)) and (held := node.at(key)):
+                    rewrite(self, node, key, held, written)
         return json_schema(written, source, lambda name: _is_read_only(whole or node, name))
 
     def _referred(self, node: Node) -> dict[str, Any]:
@@ -118,12 +119,6 @@ class _Rewriting:
                 self.met.append(target)
                 return dict(self._schemas.reference(target))
         return {}
-
-    def _rewrite_keyword(self, node: Node, key: str, written: dict[str, Any]) -> None:
-        rewrite = _KEYWORDS.get(key)
-        held = None if rewrite is None else node.at(key)
-        if rewrite is not None and held is not None:
-            rewrite(self, node, key, held, written)
 
     def _one(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
         written[key] = self.schema(held)

@@ -103,14 +103,10 @@ def _flat(operation: Operation, payload: Mapping[str, Any]) -> Split:
             values[parameter.place][parameter.name] = payload[parameter.name]
     parts = Split(values=values)
     if operation.bodies:
-        own = operation.own
-        parts.kind = operation.bodies[0]
+        own, parts.kind, parts.body = operation.own, operation.bodies[0], payload
         parts.content_type = parts.kind.content_type or ""
-        parts.body = (
-            payload
-            if own.isdisjoint(payload)
-            else {name: value for name, value in payload.items() if name not in own}
-        )
+        if not own.isdisjoint(payload):
+            parts.body = {name: value for name, value in payload.items() if name not in own}
     for _, name in operation.credentials:
         if name in payload and name in operation.own and not any(name in held for held in values.values()):
             parts.problems.append(Violation(pointer=pointer_of([name]), message=_FROM_AUTH))
@@ -143,7 +139,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
         if name[1:] in PLACES and not isinstance(held, dict):
             yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")
         elif name[1:] in PLACES:
-            declared = {each.name for each in operation.parameters if each.place == name[1:]}
+            declared = {each.name for each in operation.at(name[1:])}
             for undeclared in filterfalse(declared.__contains__, held):
                 is_filled = (name[1:], undeclared) in operation.credentials
                 message = _FROM_AUTH if is_filled else UNDECLARED + near_miss(undeclared, declared)
@@ -152,11 +148,10 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
 
 def _shape(operation: Operation) -> str:
     """Show the explicit form of an operation's payloads."""
-    held = {place: [each for each in operation.parameters if each.place == place] for place in PLACES}
     parts = [
         f'"${place}": {{{", ".join(f"{dumps(each.name[:80])}: ..." for each in listed[:5])}}}'
-        for place, listed in held.items()
-        if listed
+        for place in PLACES
+        if (listed := operation.at(place))
     ]
     if operation.bodies:
         parts.append('"$body": ...')

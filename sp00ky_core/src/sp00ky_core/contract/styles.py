@@ -128,7 +128,7 @@ def _problem(parameter: Parameter, text: str) -> str | None:
         return None if _is_plain(text) else segment_problem(unquote(text))
     if HEADER_VALUE.fullmatch(text):
         return None
-    return "it becomes a header, so it must hold neither control characters nor letters beyond Latin-1"
+    return "it becomes a header, so it must be ASCII without control characters"
 
 
 def _content(parameter: Parameter, value: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.contract.loading import Contract
-from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.encoding.json_pointer import pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
@@ -124,7 +124,7 @@ def _decoded(new_job: NewJob) -> Any:
     if new_job.plain is not None and not may_hold_nul:
         return new_job.plain
     try:
-        payload = decode(text.decode())
+        payload = decode(text.decode(), unique_keys=isinstance(new_job.payload, JsonText))
     except ValueError as error:
         raise PayloadNotJson(problem=str(error)) from error
     if may_hold_nul:

@@ -122,9 +122,8 @@ def _name(reference: str) -> str:
 
 def _mapped(discriminator: Node) -> dict[Place, list[Any]]:
     """Return the values that the mapping names, by where their schema is."""
-    mapping = discriminator.get("mapping")
     found: dict[Place, list[Any]] = {}
-    for key, target in mapping.each() if mapping else ():
+    for key, target in discriminator.entries("mapping"):
         values = [key, json.loads(key)] if _PLAIN.fullmatch(key) else [key]
         for place in dict.fromkeys(_mapping_places(target)):
             found.setdefault(place, []).extend(values)

@@ -181,6 +181,11 @@ class Node:
         for key, value in self.value.items() if isinstance(self.value, dict) else entries:
             yield str(key), self._inner(str(key), value)
 
+    def entries(self, key: str) -> Iterator[tuple[str, Node]]:
+        """Yield the entries of what it holds under a key, references to that followed."""
+        held = self.get(key)
+        yield from held.each() if held else ()
+
     def listed(self, key: str) -> list[Node]:
         """Return the items of the list that it holds under a key; none where it holds no list there."""
         held = self.get(key)

@@ -181,8 +181,7 @@ def _declared(holders: Iterable[Node]) -> Declared:
     """Return the parameters of an operation, by place and name; the later holder's win."""
     found = {}
     for holder in holders:
-        parameters = holder.get("parameters")
-        for _, node in parameters.each() if parameters else ():
+        for _, node in holder.entries("parameters"):
             parameter = node.followed()
             if isinstance(parameter.value, dict) and isinstance(parameter.value.get("name"), str):
                 found[str(parameter.value.get("in")), parameter.value["name"]] = parameter
@@ -221,8 +220,7 @@ def _is_filled(place: str, name: str, parameter: Node) -> bool:
 
 
 def _parameter(place: Any, name: str, node: Node) -> Parameter:
-    content = node.get("content")
-    media = next(iter(content.each()), None) if content else None
+    media = next(node.entries("content"), None)
     schema = node.at("schema")
     if schema is None and media is not None:
         schema = media[1].followed().at("schema")
@@ -279,8 +277,7 @@ def _body(media_type: str, media: Node) -> Body | None:
 
 def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding]]:
     """Yield how properties of a form are written; in OpenAPI 3.0 those of multipart have no styles."""
-    held = media.get("encoding")
-    for name, node in held.each() if held else ():
+    for name, node in media.entries("encoding"):
         value = node.followed().value
         if isinstance(value, dict):
             style = value.get("style", None if _SERIALIZED.isdisjoint(value) else "form")
@@ -299,21 +296,18 @@ def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding
 def properties(body: Node | None) -> Iterator[tuple[str, Node]]:
     """Yield the properties that a body declares, in whatever it is composed of."""
     for schema in body.composing("allOf", "anyOf", "oneOf") if body else ():
-        held = schema.get("properties")
-        yield from held.each() if held else ()
+        yield from schema.entries("properties")
 
 
 def _responses(operation: Node) -> Iterator[tuple[str, Node | None]]:
     """Yield the schemas of what an operation answers when it has done its work, by status."""
-    held = operation.get("responses")
-    for status, node in held.each() if held else ():
+    for status, node in operation.entries("responses"):
         if re.fullmatch(r"2[0-9Xx]{2}", status):
             try:
                 response = node.followed()
-                content = response.get("content")
+                media = {essence(name): each for name, each in response.entries("content")}
             except DocumentProblem:
                 continue  # says nothing about what can be called
-            media = {essence(name): each for name, each in content.each()} if content else {}
             json = next((each for name, each in media.items() if is_json(name)), None)
             yield status, response.at("schema") or (json.at("schema") if json else None)
 

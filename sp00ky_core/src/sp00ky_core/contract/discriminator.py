@@ -153,17 +153,28 @@ def _constants(node: Node, name: str, seen: set[Place]) -> list[Any] | None:
         return None
     properties = node.get("properties")
     declared = properties.get(name) if properties else None
-    if declared is not None and isinstance(declared.value, dict):
-        if "const" in declared.value:
-            return [declared.value["const"]]
-        if isinstance(declared.value.get("enum"), list):
-            return list(declared.value["enum"])
+    if declared is not None and (listed := _listed(declared, set())) is not None:
+        return listed
     found = [_constants(part, name, seen) for part in node.listed("allOf")]
     known = [values for values in found if values is not None]
     if not known:
         known = [_constants(part, name, seen) or [] for each in _ALTERNATIVES for part in node.listed(each)]
         return [value for values in known for value in values] if known and all(known) else None
     return known[0]
+
+
+def _listed(schema: Node, seen: set[Place]) -> list[Any] | None:
+    """Return the values that a schema lists, be it in alternatives; None where it allows others."""
+    if not _is_first(schema, seen):
+        return None
+    if "const" in schema.value:
+        return [schema.value["const"]]
+    if isinstance(schema.value.get("enum"), list):
+        return list(schema.value["enum"])
+    if schema.value.get("type") == "null":
+        return [None]
+    known = [_listed(part.followed(), seen) for each in _ALTERNATIVES for part in schema.listed(each)]
+    return [value for values in known for value in values or ()] if known and all(known) else None
 
 
 def _requires(node: Node, name: str, seen: set[Place]) -> bool:

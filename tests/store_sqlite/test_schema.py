@@ -68,15 +68,6 @@ async def test_a_newer_schema_that_this_version_cannot_use(options: StoreOptions
     await store.close()
 
 
-async def test_tables_that_are_missing_are_said(options: StoreOptions) -> None:
-    store = SqliteStore(options)
-    await store.open()
-    assert any(each.stops_jobs and each.subject == "job" for each in await store.check())
-    with pytest.raises(SchemaError, match="run: sp00ky migrate"):
-        await store.claim({"api": 1}, "runner")
-    await store.close()
-
-
 async def test_a_file_of_an_earlier_version_is_brought_over(options: StoreOptions, connection: Any) -> None:
     connection.executescript((Path(__file__).parent / "version_1.sql").read_text())
     for status in ("pending", "processing", "failed"):

@@ -98,12 +98,6 @@ async def test_only_the_backends_jobs_are_meant(
     assert rows.rows == [ROWS[index] for index in left]
 
 
-async def test_the_limit_holds_for_all_paths_together(tmp_path: Path) -> None:
-    rows = Rows()
-    assert await shared(tmp_path, rows).clear_matching(JobQuery(backend="api"), limit=1) == 1
-    assert len(rows.rows) == len(ROWS) - 1
-
-
 async def test_a_filter_takes_every_spelling_and_a_group_shows_one(tmp_path: Path) -> None:
     rows = Rows(rows=[("other", "/a"), ("other", "POST /a"), ("other", "makeA"), ("other", "/b")])
     store = shared(tmp_path, rows)

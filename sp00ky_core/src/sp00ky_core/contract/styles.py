@@ -17,6 +17,7 @@ from sp00ky_core.contract.path_safety import segment_problem
 Escape = Callable[[str], str]
 Step = str | int
 
+_SIMPLE = (str, int)  # quicker to look for than their union
 _SCALAR = "it must be text, a number or a boolean"
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 _PREFIXES = {"label": ".", "matrix": ";"}
@@ -118,7 +119,7 @@ def _escapes(parameter: Parameter, value: object) -> tuple[Escape, Escape]:
     if parameter.place == "query":
         return reserved_text if parameter.allow_reserved else query_text, query_text
     if parameter.place == "header":
-        escape = _item if isinstance(value, dict | list) else _plain
+        escape = _plain if isinstance(value, _SIMPLE) else _item
         return escape, escape
     return _whole, _whole
 
@@ -150,7 +151,7 @@ def pairs(
         for key, text in _deep(name, value, ()):
             yield key, escape(text)
         return
-    if isinstance(value, str | int):
+    if isinstance(value, _SIMPLE):
         yield name, escape(scalar(value))
         return
     items = _items(value)

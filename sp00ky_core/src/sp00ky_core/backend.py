@@ -51,6 +51,11 @@ class Backend:
         """As in sp00ky.yml."""
         return self.config.name
 
+    @property
+    def document(self) -> str:
+        """Tell what runners know apart: the document's digest, and that it is read otherwise than by 0.2."""
+        return f"2-{self.contract.digest}"
+
     def serving(self, path: str) -> Backend:
         """Return the backend of this table whose operation a text names; this one where none has it."""
         for each in self.sharing:

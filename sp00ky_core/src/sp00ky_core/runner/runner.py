@@ -64,7 +64,7 @@ class Runner(Drain):
         self._store, self._hooks = self.observer.watched(store), hooks
         self._rollups = RollupWriter(self._store, self.observer.counters, options)
         self._transports = list({id(each): each for each in transports.values()}.values())
-        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
         self._running = False

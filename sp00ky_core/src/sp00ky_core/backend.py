@@ -58,6 +58,11 @@ class Backend:
         is_first = self.name == self.table.backend
         return new_job if is_first else new_job.for_backend(self.table.backend)
 
+    @property
+    def document(self) -> str:
+        """Tell what runners know apart: the document's digest, and that it is read otherwise than by 0.2."""
+        return f"2-{self.contract.digest}"
+
     def serving(self, path: str) -> Backend:
         """Return the backend of this table whose operation a text names; this one where none has it."""
         for each in self.sharing:

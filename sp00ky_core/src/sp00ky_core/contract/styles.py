@@ -167,7 +167,10 @@ def _separated(style: str, items: list[tuple[str, str]], escape: Escape) -> str:
     separator = _SEPARATORS.get(style, ",")
     if separator != "," and escape is not _plain:
         separator = quote(separator)  # in a URL, a space is never a plus here
-    return separator.join(escape(text) for pair in items for text in pair[not pair[0] :])
+    texts = [escape(text) for pair in items for text in pair[not pair[0] :]]
+    if any(separator in text for text in texts):
+        raise Unwritable("nothing in it may hold what separates its items")
+    return separator.join(texts)
 
 
 def _items(value: object) -> list[tuple[str, str]]:

@@ -68,7 +68,7 @@ class Runner(Drain):
         rollups, counters = has(store, Rollups), self.observer.counters
         self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
         self._transports = list({id(each): each for each in transports.values()}.values())
-        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
         self._running = False

@@ -22,7 +22,6 @@ from sp00ky_core.errors import (
     OptionInvalid,
     PayloadError,
     PayloadNotJson,
-    PayloadTooLarge,
     Sp00kyError,
     StoreClosed,
     StoreUnavailable,
@@ -97,18 +96,6 @@ async def test_a_model_is_a_payload(outbox: Outbox) -> None:
     assert job.payload == {"id": str(UUID(int=1))}
 
 
-async def test_a_hundred_megabytes_are_refused_by_size(outbox: Outbox) -> None:
-    payload = JsonText(b'{"a": "%s"}' % (b"x" * 100_000_000))
-    with pytest.raises(PayloadTooLarge, match="maxPayloadBytes"):
-        await outbox.run("api", "/a", payload)
-    assert await outbox.find() == []
-
-
-@pytest.mark.parametrize("payload", [{"a": "\\u0000"}, {"\\u0000": [None, "b"]}, {"a": 2**64}], ids=repr)
-async def test_what_only_looks_like_it_is_taken(outbox: Outbox, payload: dict[str, Any]) -> None:
-    assert (await outbox.run("api", "/a", payload)).payload == payload
-
-
 QUERIES: Mapping[str, Any] = {
     "NUL": {"assigned_to": "\0"},
     "a lone surrogate": {"assigned_to": "thread:\ud800"},
@@ -138,19 +125,6 @@ async def test_what_no_database_can_look_for_is_refused(outbox: Outbox, query: d
 
 
 JOB = NewJob(path="/a")
-NO_JOBS: Mapping[str, tuple[Any, str]] = {
-    "a mapping": ([JOB, {"path": "/a"}], r"new_jobs\[1\] is of type dict; expected a NewJob"),
-    "a text": ("ab", r"new_jobs\[0\] is of type str; expected a NewJob"),
-    "one job": (JOB, "new_jobs is NewJob.*; expected a list of NewJob"),
-    "none": ([None], r"new_jobs\[0\] is of type NoneType"),
-}
-
-
-@pytest.mark.parametrize(("given", "text"), NO_JOBS.values(), ids=NO_JOBS)
-async def test_what_is_no_new_job_is_named(outbox: Outbox, given: Any, text: str) -> None:
-    with pytest.raises(OptionInvalid, match=f"^{text}"):
-        await outbox.run_many("api", given)
-    assert await outbox.find() == []
 
 
 async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox) -> None:
@@ -171,12 +145,6 @@ async def test_an_outbox_that_was_closed_says_so(outbox: Outbox) -> None:
         with pytest.raises(StoreClosed, match="isn't open: use it inside") as caught:
             await call
         assert not isinstance(caught.value, StoreUnavailable)
-
-
-async def test_a_page_may_be_empty_or_very_long(outbox: Outbox) -> None:
-    job = await outbox.run("api", "/a", {})
-    assert await outbox.find(limit=0) == []
-    assert await outbox.find(limit=2**63 - 1) == [job]
 
 
 @pytest.mark.parametrize(

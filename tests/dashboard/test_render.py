@@ -1,36 +1,10 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from starlette.requests import Request
 
-from sp00ky_dashboard.render import age, count, depth, duration, job_link, link, listed, page, short_id
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (None, "\N{EN DASH}"),
-        (0, "0.0 s"),
-        (0.0123, "12 ms"),
-        (1.26, "1.3 s"),
-        (59, "59 s"),
-        (119, "119 s"),
-        (120, "2 min"),
-        (7_200, "2 h"),
-        (200_000, "2 d"),
-    ],
-)
-def test_durations(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
-
-
-def test_ages() -> None:
-    now = datetime.now(UTC)
-    assert age(now - timedelta(minutes=5)) == "5 min ago"
-    assert age(now + timedelta(hours=5, seconds=1)) == "in 5 h"
+from sp00ky_dashboard.render import count, job_link, link, page, short_id
 
 
 def test_links() -> None:
@@ -55,20 +29,3 @@ def test_a_page_knows_its_address() -> None:
     scope |= {"root_path": "/ops", "path": "/ops/jobs/job:ä?b#50%", "query_string": b"part=%3F"}
     text = bytes(page(Request(scope), "reading.html").body).decode()
     assert 'href="/ops/jobs/job:%C3%A4%3Fb%2350%25?part=%3F"' in text
-
-
-@pytest.mark.parametrize(
-    ("jobs", "text"),
-    [
-        (0, "0"),
-        (10_000, "10,000"),
-        (10_001, "10,000+"),
-        (1_115_333, "10,000+"),
-    ],
-)
-def test_of_a_large_number_of_jobs_only_that_is_written(jobs: int, text: str) -> None:
-    assert depth(jobs) == text
-
-
-def test_lists_are_written_as_their_items() -> None:
-    assert (listed(["a", "b"]), listed("a"), listed(7)) == ("a, b", "a", "7")

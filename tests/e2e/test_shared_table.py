@@ -15,13 +15,10 @@ import pytest
 from tests.postgres import start_server
 
 from sp00ky_core import Job, NewJob, Outbox, RunnerOptions, UnknownBackend, hookimpl
-from sp00ky_core.backend import load_backends, store_tables
-from sp00ky_core.config import load_config
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.outcome import CONNECT, Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.registry import load_plugins
 from sp00ky_core.ports import Attempt, JobQuery
-from sp00ky_core.retry import STRATEGIES
 from sp00ky_core.testing import ScriptedTransport
 
 FAST = RunnerOptions(grace=5, poll=0.05)
@@ -114,19 +111,6 @@ async def test_callers_see_each_backends_own_jobs(config: Path) -> None:
             assert (await anext(changes)).id == second.id
 
 
-async def test_pages_of_one_backend_are_full(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.naming.PAGE", 2)
-    async with Outbox.open(config) as outbox:
-        await outbox.store.migrate()
-        for _ in range(3):
-            await outbox.run("api", "/a")
-            await outbox.run_many("agent", [NewJob(path="/chat")] * 3)
-        found = await outbox.find(backend="api", limit=2)
-        assert names(found) == [("api", "/a")] * 2
-        assert names(await outbox.find(backend="api", after=found[-1].id)) == [("api", "/a")]
-        assert await outbox.find(backend="api", limit=0) == []
-
-
 class Seen:
     """A plugin that hears of backends."""
 
@@ -179,20 +163,6 @@ async def test_the_tables_breaker_opens_and_closes(config: Path) -> None:
         await outbox.run("agent", "/chat", max_retries=9)
         async with outbox.runner(FAST, transport=ScriptedTransport(script)) as runner:
             assert await runner.until_empty() == 0
-
-
-def test_the_store_keeps_what_the_longest_needs(tmp_path: Path) -> None:
-    backends = load_backends(load_config(project(tmp_path, "memory://")), frozenset(STRATEGIES))
-    job, other = store_tables(backends)
-    assert (job.backend, job.table, other.backend, other.table) == ("api", "job", "other", "other")
-    assert (job.timeout, job.timeout_overridable) == (60, True)
-    assert (job.keep_success, job.keep_failed) == (7_200, 86_400)
-    assert job.routes == {"/a", "/b", "/chat", "POST /a", "POST /b", "POST /chat"}
-    for backend in (backends["api"], backends["agent"]):
-        for own in (None, 1, 5, 600):  # a lease outlasts every attempt
-            lease = job.attempt_timeout(own) + job.lease_margin
-            assert lease >= backend.table.attempt_timeout(own) + backend.table.lease_margin
-        assert backend.config.concurrency == 3
 
 
 async def test_backends_with_a_path_in_common_are_left_out_and_stop_no_other(tmp_path: Path) -> None:

@@ -22,8 +22,6 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_django",
 )
 
-sys.path.append(str(ROOT))  # `tools` is a package of the repository, not installed
-
 
 @pytest.fixture(scope="session")
 def root() -> Path:

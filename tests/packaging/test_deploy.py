@@ -70,20 +70,6 @@ def test_each_query_names_metrics_and_labels_that_are_there(where: str, query: s
         assert set(value.split("|")) <= values[label]
 
 
-def test_a_gauge_of_the_whole_queue_is_never_summed_over_runners() -> None:
-    whole = r"(sp00ky_(?:jobs|oldest_due_seconds|stalled|deferred|breaker_open|paused))"
-    for where, query in queries():
-        for found in re.finditer(whole, query):
-            assert re.search(r"(max|absent)[^()]*(\([^()]*\))?\s*\($", query[: found.start()]), where
-
-
-def test_the_alerts_that_an_operator_expects_are_there() -> None:
-    queried = " ".join(rule["expr"] for rule in rules())
-    for name in ("oldest_due_seconds", "attempts_total", "stalled", "breaker_open", "lease_lost_total"):
-        assert f"sp00ky_{name}" in queried
-    assert all({"summary", "description"} <= rule["annotations"].keys() for rule in rules())
-
-
 def test_the_commands_that_an_alert_names_are_there() -> None:
     described = " ".join(rule["annotations"]["description"] for rule in rules())
     for group, name, options in re.findall(r"sp00ky (\w+) (\w+)((?: --[\w-]+(?: [^\s-]\S*)?)*)", described):

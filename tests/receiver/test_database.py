@@ -53,19 +53,6 @@ def test_autocommit_is_refused(place: Place, receiver: Receiver) -> None:
         assert AUTOCOMMIT in refused(receiver, alchemy)
 
 
-async def test_autocommit_is_refused_async(place: Place, receiver: Receiver) -> None:
-    connection = await asyncpg.connect(place.postgres)
-    assert AUTOCOMMIT in await refused_async(receiver, connection)
-    await connection.close()
-    async with await psycopg.AsyncConnection.connect(place.postgres, autocommit=True) as other:
-        assert AUTOCOMMIT in await refused_async(receiver, other)
-    engine = create_async_engine(
-        place.with_driver("asyncpg"), poolclass=NullPool, execution_options={"isolation_level": "AUTOCOMMIT"}
-    )
-    async with engine.connect() as alchemy:
-        assert AUTOCOMMIT in await refused_async(receiver, alchemy)
-
-
 async def test_a_closed_connection_is_refused(place: Place, receiver: Receiver) -> None:
     with psycopg.connect(place.postgres) as connection:
         pass
@@ -156,15 +143,3 @@ def test_djangos_connections_can_be_used(place: Place) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert place.effects() == (2 if "host=" in place.postgres else 1)
-
-
-async def test_other_connections_are_refused(place: Place, receiver: Receiver) -> None:
-    said = refused(receiver, object())
-    assert said == (
-        "connection: expected a psycopg Connection, a SQLAlchemy Connection or Session, a sqlite3 "
-        "Connection, or Django's connections[alias], not one of type builtins.object; with an asynchronous "
-        "one write `async with`"
-    )
-    file = sqlite3.connect(place.sqlite)
-    assert "with one that blocks write `with`" in await refused_async(receiver, file)
-    file.close()

@@ -46,31 +46,6 @@ async def start(project: Path, store: str, *arguments: str) -> asyncio.subproces
     )
 
 
-async def test_a_watch_without_an_id_starts_with_now(
-    store: PostgresStore, project: Path, url: str, new_job: Any
-) -> None:
-    old = [job.id for job in await store.add([new_job() for _ in range(3)])]
-    process = await start(project, url, "jobs", "watch", "--json")
-    assert process.stdout is not None
-    reading = asyncio.ensure_future(process.stdout.readline())
-    new: list[str] = []
-    try:
-        async with asyncio.timeout(60):
-            while not reading.done():  # when it listens isn't said
-                new += [job.id for job in await store.add([new_job()])]
-                await asyncio.wait([reading], timeout=0.2)
-        assert json.loads(await reading)["id"] in new
-        await store.kill(old[:1])
-        async with asyncio.timeout(60):
-            while (shown := json.loads(await process.stdout.readline()))["id"] in new:
-                pass
-        assert (shown["id"], shown["status"]) == (old[0], "failed")
-    finally:
-        process.send_signal(signal.SIGINT)
-        await process.communicate()
-    assert process.returncode == 130
-
-
 async def test_an_interrupted_command_says_how_far_it_came(
     store: PostgresStore, project: Path, url: str, sql: Any, schema: str
 ) -> None:

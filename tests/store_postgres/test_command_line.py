@@ -162,15 +162,6 @@ async def test_a_runner_does_not_start_in_vain(
     assert "run: sp00ky migrate" in (await sp00ky("run", "--until-empty")).complaint()
 
 
-@pytest.mark.parametrize("payload", ['{"n": 1e999}', '{"n": -1e400}', '{"n": "\0"}'])
-async def test_a_payload_that_cannot_be_is_refused(store: PostgresStore, sp00ky: Run, payload: str) -> None:
-    ended = await sp00ky("call", "api", "/spookify", "-", stdin=payload.encode())
-    assert ended.code == 2
-    assert "the payload must be a JSON object: " in ended.err
-    assert len(ended.err.splitlines()) == 1
-    assert await store.find(JobQuery()) == []
-
-
 async def test_one_shot_commands_give_up_on_a_database_that_is_away(sp00ky: Run, transport: None) -> None:
     away = "postgresql://u:s3cret@127.0.0.1:1/app"
     for command in (

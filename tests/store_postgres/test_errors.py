@@ -7,12 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from tests.store_postgres.conftest import findings
 
 from sp00ky_core.errors import (
-    SchemaError,
     Sp00kyError,
-    StoreClosed,
     StoreError,
     StoreUnavailable,
 )
@@ -70,29 +67,9 @@ async def test_a_parameter_that_is_wrong_is_named(make: Any, query: dict[str, st
     assert "s3cret" not in str(caught.value)
 
 
-async def test_a_wrong_user_is_named(url: str, make: Any, as_role: Any) -> None:
-    with pytest.raises(StoreError, match='role "nobody_at_all" does not exist'):
-        await make(base=as_role(url, "nobody_at_all")).open()
-
-
-async def test_a_store_that_is_not_open_says_so(make: Any, new_job: Any) -> None:
-    with pytest.raises(StoreClosed, match="open"):
-        await make().add([new_job()])
-
-
 def test_a_dsn_or_a_password_in_a_drivers_text_is_blacked_out() -> None:
     error = OSError("can't use postgresql://me:s3cret@db/app password=s3cret\nDETAIL: Key (k)=(s3cret)")
     assert "s3cret" not in str(translated(error, "postgresql://db/app"))
-
-
-async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any) -> None:
-    store = make()
-    await store.open()
-    for call in (store.add([new_job()]), store.claim({"api": 1}, "r1"), store.stats(), store.beat("r1")):
-        with pytest.raises(SchemaError, match="sp00ky migrate"):
-            await call
-    assert any(each.stops_jobs for each in await findings(store))
-    await store.close()
 
 
 async def test_an_enqueue_on_a_server_that_takes_no_writes_says_what_to_do(

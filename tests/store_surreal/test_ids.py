@@ -49,24 +49,6 @@ async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id
     assert [job.id for job in await migrated.find(JobQuery())] == [other.id]
 
 
-async def test_a_released_job_of_any_kind_is_named(migrated: SurrealStore) -> None:
-    job_id = KEYS["bracket"]
-    await migrated._connection.write(f"CREATE $id CONTENT {{ {SOUND} }}", id=id_value(job_id))
-    await migrated.claim({"api": 5}, "r")
-    assert await migrated.release("r", keep=[job_id]) == []
-    assert await migrated.release("r", keep=[]) == [job_id]
-
-
-@pytest.mark.parametrize(
-    "text", ["job:1..5", "job:['a']..['b']", "job:[rand()]", "job", "", ":a", "job:[1", "nope:a"]
-)
-async def test_what_is_no_id_names_nothing(migrated: SurrealStore, text: str) -> None:
-    (job,) = await migrated.add([NewJob(path="/a", backend="api")])
-    assert [each.fate for each in await migrated.kill([text])] == ["not_found"]
-    assert [each.fate for each in await migrated.clear([text])] == ["not_found"]
-    assert (await migrated.get(job.id)).status is JobStatus.PENDING
-
-
 @pytest.mark.parametrize(
     "key",
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +11,7 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunnerInfo
+from sp00ky_core.ports import JobFilter, JobTable, RunnerInfo
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -57,48 +56,6 @@ async def test_they_take_no_jobs_place_in_a_claim(migrated: SurrealStore) -> Non
     assert len(await claimed(migrated, len(JOBS))) == len(JOBS)
     assert await rows(migrated) == before
     assert await migrated.claim({"api": 5}, "r") == []
-
-
-async def test_they_take_no_jobs_place_where_claims_go_row_by_row(migrated: SurrealStore) -> None:
-    before = await fill(migrated)
-    (job,) = await migrated.add([NewJob(path="/b", backend="api")])
-    for _ in range(2):
-        migrated._claimer._care.raise_it()
-    assert [each.id for each in await migrated.claim({"api": 1}, "r")] == [job.id]
-    assert await rows(migrated) == before
-
-
-async def test_they_take_no_place_in_flight(make_store: Callable[..., SurrealStore], url: str) -> None:
-    store = make_store(url, (JobTable(backend="api", table="job", max_in_flight=2),))
-    await store.open()
-    await store.migrate()
-    for number in range(2):
-        await write(store, f"[{number}]", ", status: 'processing'")
-    await store.add([NewJob(path="/b", backend="api") for _ in range(3)])
-    claims = [len(await store.claim({"api": 3}, "r")) for _ in range(2)]
-    await store.close()
-    assert claims == [2, 0]
-
-
-async def test_nothing_is_due_for_them(migrated: SurrealStore) -> None:
-    await fill(migrated)
-    assert await migrated.next_due(["api"]) is None
-    assert [await migrated.claim({"api": 20}, "r") for _ in range(2)] == [[], []]
-    (found,) = (await migrated.stats()).values()
-    assert (found.pending, found.due, found.oldest_due_s) == (0, 0, None)
-
-
-async def test_no_list_and_no_count_has_them(migrated: SurrealStore) -> None:
-    await fill(migrated)
-    await migrated.add([NewJob(path="/b", backend="api")])
-    await fill_ended(migrated)
-    (job,) = await migrated.find(JobQuery())
-    assert await migrated.count(JobFilter()) == 1
-    assert await migrated.ids_starting_with("job:", limit=100) == [job.id]
-    async with aclosing(migrated.watch(JobQuery(), history=10)) as watched:
-        assert (await anext(watched)).id == job.id
-    (found,) = (await migrated.stats()).values()
-    assert (found.pending, found.processing, found.success, found.failed, found.stalled) == (1, 0, 0, 0, 0)
 
 
 async def fill_ended(store: SurrealStore) -> None:

@@ -17,14 +17,6 @@ def job_of(sp00ky: Any, called: Any) -> Any:
     return sp00ky("jobs", "get", called.out.strip(), "--json").json
 
 
-def test_it_prints_the_id_alone(migrated: Path, sp00ky: Any) -> None:
-    called = sp00ky("call", "api", "/json", '{"id": "1"}')
-    assert (called.code, called.err) == (0, "")
-    assert called.out.startswith("job:")
-    assert len(called.out.splitlines()) == 1
-    assert job_of(sp00ky, called)["payload"] == {"id": "1"}
-
-
 def test_every_option_reaches_the_row(migrated: Path, sp00ky: Any) -> None:
     job = sp00ky(
         *("call", "api", "/json", "--assigned-to", "thread:abc", "--max-retries", "7"),
@@ -115,12 +107,6 @@ def test_waiting_for_a_failure_exits_1(migrated: Path, sp00ky: Any) -> None:
     assert "attempt 2: http_status 500" in waited.out
 
 
-def test_waiting_works_in_memory_too(project: Path, sp00ky: Any) -> None:
-    for url in ("memory://", "mem://"):
-        waited = sp00ky("--store", url, "call", "api", "/empty", "--wait", "--json")
-        assert (waited.code, waited.json["status"]) == (0, "success")
-
-
 def test_a_job_that_ends_with_the_command_is_said(project: Path, sp00ky: Any) -> None:
     assert "--wait" in sp00ky("call", "api", "/json", "--store", "memory://").complaint(0)
 
@@ -169,8 +155,3 @@ def test_an_option_out_of_its_range_names_itself(migrated: Path, sp00ky: Any, op
     assert words[0] in line.lower()
     assert "timedelta" not in line
     assert sp00ky("jobs", "list", "--json").json["jobs"] == []
-
-
-@pytest.mark.parametrize("options", [["--max-retries", "1000"], ["--timeout", "86400"], ["--delay", "3650d"]])
-def test_an_option_at_its_limit_is_taken(migrated: Path, sp00ky: Any, options: list[str]) -> None:
-    assert sp00ky("call", "api", "/json", *options).code == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,6 @@ def partly(migrated: Path) -> Path:
     }
     (migrated / "openapi.json").write_text(json.dumps(document))
     return migrated
-
-
-def test_check_counts_them_in_one_warning(partly: Path, sp00ky: Any) -> None:
-    checked = sp00ky("check", "--json")
-    (finding,) = checked.json["findings"]
-    assert checked.code == 0
-    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
-    assert finding["problem"] == "2 of 8 operations in openapi.json can't be called"
-    assert "sp00ky check --verbose" in finding["fix"]
-    assert len(sp00ky("check").out.splitlines()) == 1
 
 
 def test_check_verbose_lists_them(partly: Path, sp00ky: Any) -> None:
@@ -81,24 +70,11 @@ paths:
     assert checked.out.count("others need another: call these by a backend of their own") == 4
 
 
-def test_a_document_without_such_paths_is_not_mentioned(migrated: Path, sp00ky: Any) -> None:
-    assert sp00ky("check", "--verbose", "--json").json["findings"] == []
-
-
 def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: Any) -> None:
     (migrated / "openapi.json").write_text('{"openapi": "3.1.0", "paths": {}}')
     (finding,) = sp00ky("check", "--json").json["findings"]
     assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
     assert finding["problem"] == "openapi.json describes no path"
-
-
-@pytest.mark.parametrize(
-    ("path", "says"), [("/items/{id}", "the cookie 'a b'"), ("/odd", "its schema can't be used")]
-)
-def test_calling_one_says_why(partly: Path, sp00ky: Any, path: str, says: str) -> None:
-    line = sp00ky("call", "api", path, "{}").complaint(2)
-    assert f"can't be called at {path!r}" in line
-    assert says in line
 
 
 def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp00ky: Any) -> None:
@@ -120,15 +96,6 @@ def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp
     assert "remove `runOn`" in sp00ky("run", "--until-empty", "--backend", "gpu").complaint(2)
 
 
-def test_a_name_that_only_containers_know_is_a_warning(migrated: Path, sp00ky: Any) -> None:
-    file = migrated / "sp00ky.yml"
-    url = "baseUrl: http://no-such-host.docker.internal:3660"
-    file.write_text(re.sub("baseUrl: .*", url, file.read_text()))
-    (finding,) = sp00ky("check", "--json").json["findings"]
-    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
-    assert "only Docker's containers know" in finding["problem"]
-
-
 def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: Any) -> None:
     checked = sp00ky("check", "--json")
     assert checked.code == 1
@@ -140,11 +107,6 @@ def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: An
     lines = sp00ky("check").out.splitlines()
     assert len(lines) == len(checked.json["findings"])
     assert all("consequence: " in line and "fix: " in line for line in lines)
-
-
-def test_a_new_embedded_database_is_ready_without_a_word(project: Path, sp00ky: Any) -> None:
-    assert sp00ky("jobs", "list", "--json").json == {"jobs": [], "next": None}
-    assert sp00ky("check").code == 0
 
 
 def test_jobs_that_wait_for_a_path_that_gained_a_post_are_named(migrated: Path, sp00ky: Any) -> None:

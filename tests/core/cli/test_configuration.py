@@ -50,20 +50,6 @@ def test_a_wrong_key_or_value_is_named(project: Path, sp00ky: Any, old: str, new
     assert str(project / "sp00ky.yml") in line
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "- 1\n", "store: memory://\n", "backends: {api: }\n", "\0", "a: &a [*a]\n", "a: 'b\n"]
-)
-def test_a_file_that_is_none_is_said(project: Path, sp00ky: Any, text: str) -> None:
-    (project / "sp00ky.yml").write_text(text)
-    assert "sp00ky.yml: " in sp00ky("check").complaint(2)
-
-
-def test_a_folder_is_no_file(project: Path, sp00ky: Any) -> None:
-    line = sp00ky("check", "--config", ".").complaint(2)
-    assert str(project) in line
-    assert line.endswith("run `sp00ky init`, or pass --config FILE")
-
-
 def test_a_store_of_no_kind_says_where_it_is_written(project: Path, sp00ky: Any) -> None:
     line = sp00ky("check", "--store", "mysql://x").complaint(2)
     assert line.endswith("fix `store` in sp00ky.yml, SP00KY_STORE or --store")

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from tests.core.cli.conftest import Cli
 
@@ -95,28 +94,6 @@ def test_each_part_is_what_its_schema_says(
     assert found is not None
     parts = Parts(parameters=tuple(parameters), body=content, content_type=kind)
     assert parts.payload(found) == payload
-
-
-@pytest.mark.parametrize(
-    ("parameters", "content", "kind", "said"),
-    [
-        (["idd=7"], None, None, "has no parameter 'idd'; did you mean 'id'"),
-        (["id"], None, None, "write NAME=VALUE"),
-        (["id=7", "id=8"], None, None, "--param id is given twice"),
-        ([], "@nowhere", None, "--body @nowhere: No such file"),
-        ([], "{", None, "--body: Expecting property name"),
-        ([], "@bytes", None, "not UTF-8"),
-    ],
-)
-def test_what_makes_no_payload_is_refused(
-    contract: Contract, project: Path, parameters: list[str], content: str | None, kind: str | None, said: str
-) -> None:
-    (project / "bytes").write_bytes(b'"\xff"')
-    operation = contract.operation("replace")
-    assert operation is not None
-    with pytest.raises(click.UsageError) as refused:
-        Parts(parameters=tuple(parameters), body=content, content_type=kind).payload(operation)
-    assert said in str(refused.value)
 
 
 @pytest.mark.usefixtures("contract")

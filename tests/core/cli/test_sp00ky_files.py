@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -73,27 +72,6 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     assert TOKEN not in err
 
 
-def test_the_others_schedules_make_jobs(today: Path, sp00ky: Any, start: Any) -> None:
-    assert sp00ky("migrate").code == 0
-    assert [each["name"] for each in sp00ky("schedules", "list", "--json").json["schedules"]] == ["nightly"]
-    assert sp00ky("schedules", "trigger", "nightly").code == 0
-    process = start("run", "--until-empty")
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    (run,) = sp00ky("schedules", "runs", "nightly", "--json").json["runs"]
-    assert sp00ky("jobs", "get", run["job_id"], "--json").json["status"] == "success"
-
-
-def test_a_call_of_what_is_left_out_says_why(today: Path, sp00ky: Any) -> None:
-    line = sp00ky("call", "later", "/json").complaint(2)
-    assert line == "sp00ky: backend 'later' is left out: its scope is devOnly"
-
-
-def test_the_oldest_name_of_the_file_works(project: Path, sp00ky: Any) -> None:
-    (project / "sp00ky.yml").rename(project / "spooky.yml")
-    assert sp00ky("call", "api", "/json", "--wait").code == 0
-
-
 @pytest.mark.parametrize("token", ['"${API_TOKEN}"', "{vault: API_TOKEN}"])
 def test_only_what_sends_the_token_needs_it(
     project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, token: str
@@ -113,30 +91,6 @@ def test_only_what_sends_the_token_needs_it(
     assert "set it" not in warning["problem"]
     assert warning["fix"] == "set it where `sp00ky run` runs"
     assert len(sp00ky("jobs", "list", "--json").json["jobs"]) == 1
-
-
-def test_a_token_file_is_needed_by_the_runner_only(project: Path, sp00ky: Any, misbehaving: Any) -> None:
-    file = project / "sp00ky.yml"
-    file.write_text(file.read_text().replace('token: "${API_TOKEN}"', "tokenFile: ./token"))
-    sp00ky("call", "api", "/json")
-    line = sp00ky("run", "--until-empty").complaint(2)
-    assert "token: no token can be read from it" in line
-    assert line.endswith("write the token into it")
-    fixes = [each["fix"] for each in sp00ky("check", "--json").json["findings"]]
-    assert "write the token into it where `sp00ky run` runs" in fixes
-    (project / "token").write_text(f"{TOKEN}\n")
-    assert sp00ky("run", "--until-empty").code == 0
-    assert misbehaving.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
-
-
-def test_a_backends_retries_are_those_of_a_job_that_says_nothing(project: Path, sp00ky: Any) -> None:
-    file = project / "sp00ky.yml"
-    retry = "retry: {maxRetries: 7, strategy: exponential}"
-    file.write_text(file.read_text().replace("retry: {base: 0.01}", retry))
-    own = sp00ky("call", "api", "/json", "--json").json
-    assert (own["max_retries"], own["retry_strategy"]) == (7, "exponential")
-    said = sp00ky("call", "api", "/json", "--json", "--max-retries", "3", "--retry-strategy", "linear").json
-    assert (said["max_retries"], said["retry_strategy"]) == (3, "linear")
 
 
 @pytest.mark.parametrize(
@@ -177,20 +131,3 @@ def test_what_init_writes_outlasts_a_bad_deploy(tmp_path: Path) -> None:
     assert not api.give_up_on
     written = yaml.safe_load(CONFIG)["backends"]["api"]
     assert {"retry", "breaker", "retention", "concurrency", "giveUpOn", "timeout"} <= written.keys()
-
-
-def test_nothing_points_to_a_file_that_a_user_has_not(today: Path, sp00ky: Any) -> None:
-    assert sp00ky("migrate").code == 0
-    assert "docs/" not in CONFIG + sp00ky("check").out
-
-
-def test_every_key_that_init_writes_has_a_comment() -> None:
-    lines = [line for line in CONFIG.partition("  api:")[2].splitlines() if line.strip()]
-    bare = {"method:", "type: outbox", "factor: 2", "success: 6h", "failed: 14d"}  # their neighbours say it
-    assert {line.strip() for line in lines if "#" not in line} <= bare | {"baseUrl: http://127.0.0.1:3660"}
-
-
-def test_running_it_with_the_installed_command_warns_once(today: Path, start: Any) -> None:
-    process: subprocess.Popen[str] = start("run", "--until-empty")
-    _, err = process.communicate(timeout=240)
-    assert err.count("backend web: left out") == 1

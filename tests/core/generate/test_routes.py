@@ -54,13 +54,6 @@ def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -
     }
 
 
-def test_names_of_two_backends_do_not_collide(written: Written) -> None:
-    contract = Outbox.open(written(document_of({"a": THING}))).backends["api"].contract
-    names = Names()
-    payloads = [calls_of(each, payload_schemas(contract), names)[0][0].payload for each in ("api", "b", "b")]
-    assert payloads == [f"{name} | ExplicitBody" for name in ("APayload", "BAPayload", "BAPayload2")]
-
-
 def test_a_file_is_text_or_described(written: Written) -> None:
     binary = {"type": "string", "format": "binary"}
     properties = {"id": binary, "all": {"type": "array", "items": binary}, "odd": {"anyOf": [binary, {}]}}

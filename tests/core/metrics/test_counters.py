@@ -42,26 +42,3 @@ def test_a_duration_is_in_one_bucket(seconds: float, bucket: int) -> None:
     assert counts[:2] == [1, seconds]
     assert [n for n in range(BUCKETS) if counts[FIRST_BUCKET + n]] == [bucket]
     assert len(counts) == FIRST_BUCKET + len(BUCKET_BOUNDS) + 1
-
-
-def test_codes_that_are_none_are_counted_as_one() -> None:
-    counters = Counters()
-    for code in range(2_000, 3_000):
-        counters.attempt(("api", "", "failed", code))
-    assert list(counters.attempts) == [("api", "", "failed", 0)]
-    assert counters.attempts["api", "", "failed", 0][0] == 1_000
-
-
-def test_what_has_changed_is_what_was_counted_since() -> None:
-    counters = Counters()
-    counters.attempt(KIND, 1.0)
-    before = counters.copy()
-    assert counters.since(before) == {}
-    counters.attempt(KIND, 2.0)
-    counters.attempt(("mail", "", "failed", 500), 1.0)
-    changed = counters.since(before)
-    assert changed[KIND][:2] == [1, 2.0]
-    other = Counters()
-    other.add(before.items())
-    other.add(changed.items())
-    assert other.attempts == counters.attempts

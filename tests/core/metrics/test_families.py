@@ -40,12 +40,6 @@ def test_what_a_process_counts() -> None:
     assert not any(key[0] == "sp00ky_jobs" for key in found), "the queue couldn't be read"
 
 
-def test_a_route_is_a_label_where_it_is_asked_for() -> None:
-    found = samples(exposition(counters(), {}, None, routes=True))
-    assert found["sp00ky_attempts_total", "api", "200", "success", "/a"] == 1
-    assert found["sp00ky_attempts_total", "api", "0", "failed", ""] == 1
-
-
 def test_the_whole_queue() -> None:
     stats = {
         "api": BackendStats(pending=5, processing=4, success=3, failed=2, stalled=1, oldest_due_s=9.5),

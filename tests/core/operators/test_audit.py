@@ -62,33 +62,6 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
         assert each.ended_at is not None
 
 
-async def test_an_act_by_filter_holds_the_conditions(outbox: Outbox) -> None:
-    since = datetime(2020, 1, 1, tzinfo=UTC)
-    await enqueued(outbox, 5, ordering_key="k")
-    await outbox.kill(filter=JobFilter(backend="api", since=since, ordering_key="k"), limit=3)
-    entry = await latest(outbox)
-    wanted = {"backend": "api", "since": "2020-01-01T00:00:00Z", "ordering_key": "k", "limit": 3}
-    assert (entry.action, entry.selection, entry.count) == ("kill", wanted, 3)
-    assert entry.reason is None
-    await outbox.kill(filter=JobFilter(status="pending"))
-    assert (await latest(outbox)).selection == {"status": "pending"}
-    await outbox.clear(filter=JobFilter())
-    entry = await latest(outbox)
-    assert (entry.selection, entry.count) == ({"all": True}, 5)
-
-
-async def test_of_many_ids_some_are_kept(outbox: Outbox) -> None:
-    await outbox.kill(*(f"job:{n}" for n in range(250)))
-    selection = (await latest(outbox)).selection
-    assert selection == {"ids": [f"job:{n}" for n in range(100)], "count": 250}
-
-
-async def test_a_text_that_no_database_can_hold_is_replaced(outbox: Outbox) -> None:
-    await outbox.kill("job:\0", "job:\ud800", "x" * 10_000_000)
-    ids = (await latest(outbox)).selection["ids"]
-    assert ids == ["job:\ufffd", "job:\ufffd", "x" * 2_048]
-
-
 async def test_it_is_written_before_anything_is_done_and_counts_after_each_batch(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,19 +141,6 @@ async def test_an_act_that_is_left_or_cancelled_has_ended_with_what_was_done(
     assert (entry.count, entry.ended_at is None) == (2, False)
 
 
-async def test_an_act_that_fails_has_ended(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    await enqueued(outbox, 1)
-
-    async def away(*_: Any, **__: Any) -> Any:
-        raise StoreUnavailable(store="memory://", problem="away")
-
-    monkeypatch.setattr(outbox.store, "kill", away)
-    with pytest.raises(StoreUnavailable):
-        await outbox.kill(filter=JobFilter())
-    entry = await latest(outbox)
-    assert (entry.count, entry.ended_at is None) == (0, False)
-
-
 async def test_nothing_is_written_of_what_is_refused(outbox: Outbox) -> None:
     ids = await ended(outbox, 1)
     refused: list[Any] = [
@@ -198,15 +158,3 @@ async def test_nothing_is_written_of_what_is_refused(outbox: Outbox) -> None:
             await act
     assert await outbox.kill() == []
     assert await outbox.audit() == []
-
-
-async def test_the_audit_is_read_in_pages(outbox: Outbox) -> None:
-    for n in range(3):
-        await outbox.resume("api", reason=str(n))
-    first = await outbox.audit(limit=2)
-    assert [each.reason for each in first] == ["2", "1"]
-    assert [each.reason for each in await outbox.audit(limit=2, after=first[-1].id)] == ["0"]
-    assert await outbox.audit(since=datetime(9000, 1, 1, tzinfo=UTC)) == []
-    for wrong in ({"limit": -1}, {"since": datetime(2030, 1, 1)}):
-        with pytest.raises(OptionInvalid):
-            await outbox.audit(**wrong)  # type: ignore[arg-type]

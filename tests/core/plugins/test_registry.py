@@ -75,20 +75,6 @@ def test_plugins_load_in_the_order_of_their_names(install: Install, load: Callab
     assert [info.distribution for info in load().infos] == ["ghost-a", "ghost-b", "ghost-c"]
 
 
-def test_each_registry_is_its_own(install: Install, load: Callable[[], Plugins]) -> None:
-    install(
-        "ghost-store",
-        """
-        @hookimpl
-        def sp00ky_register_stores():
-            return {"ghost": lambda options: None}
-        """,
-    )
-    assert load().store("ghost")
-    with pytest.raises(AdapterMissing):
-        load_plugins([]).store("ghost")
-
-
 @pytest.mark.parametrize(
     ("source", "problem"),
     [

@@ -107,18 +107,6 @@ def test_a_claim_that_comes_back_while_the_runner_drains_is_given_back(world: Wo
     assert (job.status, job.retries, job.errors) == (JobStatus.PENDING, 0, ())
 
 
-def test_a_drain_does_not_sit_out_its_grace_for_an_outcome_that_cannot_be_written(world: World) -> None:
-    runner = world.start()
-    job_id = world.enqueue(max_retries=0)
-    world.flow()
-    (flight,) = world.flights()
-    world.respond(flight, Delivered())
-    sent(runner, "settle").is_stalled = True
-    runner.drain()
-    assert until(world, lambda: not world.runners, 12)  # the grace is 25
-    assert status(world, job_id) is JobStatus.PROCESSING
-
-
 def test_all_that_a_dead_runner_held_is_reclaimed_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

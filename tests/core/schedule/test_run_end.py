@@ -7,7 +7,6 @@ from tests.core.schedule.situations import NOW, SECOND, job, run
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import RunStatus
-from sp00ky_core.ports.schedules import MAX_ROWS
 from sp00ky_core.schedule.run_end import (
     DEADLINE_EXCEEDED,
     REPLACED,
@@ -43,21 +42,6 @@ def test_the_last_error_of_the_job_says_how(name: str, reason: str, status: RunS
     assert found is not None
     assert (found.status, (found.error or {})["code"]) == (status, code)
     assert (found.error or {})["reason"] == reason.removeprefix(f"{code}: ")
-
-
-def test_a_job_that_is_gone_or_says_nothing_has_failed() -> None:
-    gone, silent = ended(run(), None, NOW), ended(run(), job(JobStatus.FAILED), NOW)
-    assert gone is not None
-    assert silent is not None
-    assert (gone.error or {})["code"] == "job_gone"
-    assert silent.status is RunStatus.FAILED
-
-
-def test_keys_that_never_come_again_are_forgotten() -> None:
-    failures = {str(number): 1 for number in range(MAX_ROWS)}
-    found = failures_after(failures, [run(key=key, status=RunStatus.FAILED) for key in ("0", "new")])
-    assert len(found) == MAX_ROWS
-    assert (found["0"], found["new"], "1" in found, "2" in found) == (2, 1, False, True)
 
 
 def test_failures_in_a_row() -> None:

@@ -76,17 +76,6 @@ async def _has_closed(bench: Bench, statuses: dict[str, str]) -> bool:
     return statuses == {run.schedule: run.status.value for run in await bench.store.runs(RunQuery())}
 
 
-async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % "")
-    await outbox.migrate()
-    (run,) = await outbox.schedules.trigger("tick")
-    await bench.deliver(FAILED)
-    await outbox.clear(str(run.job_id))
-    await bench.services(outbox).upkeep.close_runs()
-    (found,) = await bench.store.runs(RunQuery())
-    assert (found.status, (found.error or {})["code"]) == (RunStatus.FAILED, "job_gone")
-
-
 async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
     outbox = bench.outbox(TICK % "")
     await outbox.migrate()
@@ -186,19 +175,3 @@ async def test_a_history_says_how_long_runs_and_jobs_are_kept(
         await bench.store.prune(spared=spared)
         assert sorted(await stored_statuses(bench)) == expected
         assert sorted(job.status.value for job in await bench.store.find(JobQuery())) == expected
-
-
-async def test_old_runs_are_deleted(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % ", concurrency: allow, history: 2")
-    await outbox.migrate()
-    upkeep = bench.services(outbox).upkeep
-    for _ in range(4):
-        await outbox.schedules.trigger("tick")
-        bench.clock.move(1)
-    await bench.deliver()
-    await upkeep.close_runs()
-    await upkeep._prune_all_schedules(everything)
-    assert await stored_statuses(bench) == ["success"] * 2
-    bench.clock.move(86_400)
-    await upkeep._prune_all_schedules(everything)
-    assert await stored_statuses(bench) == []

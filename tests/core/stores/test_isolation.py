@@ -179,29 +179,3 @@ def test_quarantine_is_bounded() -> None:
     resting = quarantine.resting("claimed")
     assert len(resting) == Quarantine.MOST
     assert resting[-1] == f"job:{Quarantine.MOST + 499}"
-
-
-def test_what_write_around_refused_is_remembered_by_id(caplog: pytest.LogCaptureFixture) -> None:
-    quarantine = Quarantine()
-    quarantine.add_all("deleted", {})
-    quarantine.add_all("deleted", {"job:1": REFUSED, "job:2": REFUSED})
-    assert quarantine.resting("deleted") == ["job:1", "job:2"]
-    assert [each.message for each in caplog.records] == [
-        "job job:1 and 1 more can't be deleted, the database refuses it: no"
-    ]
-
-
-def test_a_quiet_row_rests_without_a_line_and_is_logged_once_it_is_refused(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    quarantine = Quarantine(_Clock())
-    caplog.set_level(logging.ERROR)
-    quarantine.add("claimed", ["job:1"], "collides", quiet=True)
-    assert (quarantine.resting("claimed"), caplog.records) == (["job:1"], [])
-    quarantine.add("claimed", ["job:1"], "CHECK")
-    assert len(caplog.records) == 1
-
-
-def test_the_level_of_the_log_line_is_the_callers(caplog: pytest.LogCaptureFixture) -> None:
-    Quarantine().add("claimed", ["job:1"], "CHECK", level=logging.WARNING)
-    assert [each.levelno for each in caplog.records] == [logging.WARNING]

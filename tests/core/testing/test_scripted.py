@@ -1,13 +1,11 @@
 """A transport that sends nothing, and what ``sp00ky_core.testing`` exports."""
 
-import asyncio
 from pathlib import Path
 
-import sp00ky_core.testing
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Operation
 from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.outcome import Undelivered
 from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
@@ -30,27 +28,3 @@ async def test_a_scripted_transport_records_what_it_is_given(
     assert await transport.deliver(attempt) == Undelivered(name="timeout", reason="/a")
     assert await scripted_transport.began(1) == [attempt]
     await transport.close()
-
-
-async def test_a_script_may_take_its_time(memory_store: MemoryStore) -> None:
-    gate = asyncio.Event()
-
-    async def wait(_attempt: Attempt) -> Outcome:
-        await gate.wait()
-        return Delivered(result=1)
-
-    transport = ScriptedTransport(wait)
-    attempt = await attempt_in(memory_store)
-    tasks = [asyncio.ensure_future(transport.deliver(attempt)) for _ in range(3)]
-    await transport.began(3)
-    assert (transport.in_flight, transport.most_in_flight) == (3, 3)
-    gate.set()
-    assert await asyncio.gather(*tasks) == [Delivered(result=1)] * 3
-    assert transport.in_flight == 0
-
-
-def test_every_exported_name_is_there() -> None:
-    for name in sp00ky_core.testing.__all__:
-        exported = getattr(sp00ky_core.testing, name)
-        is_alias = name in {"Answer", "Response"}
-        assert is_alias or exported.__module__.startswith("sp00ky_core.testing.")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 import pytest
 from tests.core.two_backends import FAILURE
@@ -60,18 +59,3 @@ async def test_what_no_job_can_match_is_said(browser: Browser, query: str, compl
     page = await browser.see(f"/jobs?{query}", status=400)
     assert 'role="alert"' in page
     assert complaint in page
-
-
-async def test_empty_pages_say_what_to_do(browser: Browser, outbox: Outbox) -> None:
-    assert "There is no job yet" in await browser.see("/jobs")
-    assert "No job matches these filters" in await browser.see("/jobs?status=failed")
-    (job,) = await ended(outbox, 1, FAILURE)
-    await outbox.clear(job)
-    assert "is gone" in await browser.see(f"/jobs?after={quote(job)}")
-
-
-async def test_what_a_client_wrote_is_escaped(browser: Browser, outbox: Outbox) -> None:
-    await outbox.run("api", "/spookify", assigned_to='"><script>alert(1)</script>', ordering_key="<i>")
-    page = await browser.see("/jobs?assigned_to=" + quote('"><script>alert(1)</script>'))
-    assert "<script>alert" not in page
-    assert len(rows(page)) == 1

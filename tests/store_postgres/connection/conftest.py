@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
-from tests.chaos.proxy import Proxy
+from chaos.proxy import Proxy
 
 
 @pytest_asyncio.fixture

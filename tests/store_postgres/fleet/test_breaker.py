@@ -112,17 +112,6 @@ async def test_what_is_paused_wakes_nobody(
     assert await store._is_due()
 
 
-async def test_a_backend_without_a_breaker_wakes_in_any_case(
-    make: Any, store: PostgresStore, new_job: Any, set_breaker: Any
-) -> None:
-    await store.add([new_job()])
-    await set_breaker(state="'open'", paused_until="now() + interval '1 minute'")
-    free = make(tables=(JobTable(backend="api", table="job", breaker=False),), notify="off")
-    await free.open()
-    assert await free._is_due()
-    await free.close()
-
-
 async def test_an_idle_open_breaker_costs_a_claim_no_statement(
     store: PostgresStore, new_job: Any, set_breaker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,18 +175,3 @@ async def test_a_row_refused_behind_the_first_ones_costs_no_claimed_job(
     claimed += [job.path for job in await store.claim({"api": 5}, "r1")]
     held = await sql.fetch(f"SELECT path FROM {quoted}.job WHERE status = 'processing'")
     assert sorted(claimed) == sorted(row["path"] for row in held) == ["/0", "/1", "/2"]
-
-
-async def test_an_open_breaker_keeps_a_backend_out(
-    store: PostgresStore, new_job: Any, sql: Any, schema: str
-) -> None:
-    quoted = '"' + schema.replace('"', '""') + '"'
-    await store.add([new_job()])
-    insert = f"INSERT INTO {quoted}.sp00ky_breaker (backend, state, paused_until) VALUES ('api', 'open', %s)"
-    await sql.execute(insert % "now() + interval '1 minute'")
-    assert await store.claim({"api": 5}, "r1") == []
-    breaker = (await store.stats())["api"].breaker
-    assert breaker.state == "open"
-    assert 50 < breaker.paused_for_s <= 60
-    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET paused_until = now() - interval '1 second'")
-    assert len(await store.claim({"api": 5}, "r1")) == 1

@@ -48,19 +48,6 @@ async def test_a_transaction_notifies_once(
     assert payloads == [f"{schema}.job"]
 
 
-async def test_an_insert_that_is_rolled_back_notifies_nobody(
-    store: PostgresStore, dsn: str, sql: Any, new_job: Any
-) -> None:
-    async with heard(dsn) as payloads:
-        transaction = sql.transaction()
-        await transaction.start()
-        await store.add([new_job()], connection=sql)
-        await transaction.rollback()
-        await sql.execute("SELECT pg_notify('sp00ky', 'last')")
-        await asyncio.sleep(0.05)
-    assert payloads == ["last"]
-
-
 async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
     store: PostgresStore, make: Any, dsn: str, sql: Any, new_job: Any
 ) -> None:
@@ -81,17 +68,3 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
     assert await quiet.check() == []
     await signals.aclose()
     await quiet.close()
-
-
-async def test_a_redrive_elsewhere_wakes(store: PostgresStore, make: Any, new_job: Any) -> None:
-    (job,) = await store.add([new_job()])
-    await store.kill([job.id])
-    signals = store.work_signal()
-    await anext(signals)
-    other = make()
-    await other.open()
-    await other.redrive([job.id])
-    async with asyncio.timeout(60):
-        await anext(signals)
-    await other.close()
-    await signals.aclose()

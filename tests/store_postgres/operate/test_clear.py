@@ -45,15 +45,6 @@ async def test_a_clear_by_filter_goes_on_past_what_is_kept(
     assert {job.id for job in await bench.store.find(JobQuery())} == set(kept)
 
 
-async def test_a_clear_takes_what_has_ended_the_newest_first(filled: PostgresStore) -> None:
-    assert await filled.clear_matching(JobFilter(error_name="http_status")) == 1
-    assert await filled.clear_matching(JobFilter(), limit=2) == 2
-    assert [job.path for job in await filled.find(JobQuery())] == ["/5", "/4", "/2", "/1"]
-    assert await filled.clear_matching(JobFilter(status=JobStatus.PENDING)) == 0
-    assert await filled.clear_matching(JobFilter()) == 3
-    assert [job.path for job in await filled.find(JobQuery())] == ["/4"]
-
-
 async def test_rows_that_cannot_be_deleted_hold_up_no_other(
     store: PostgresStore, sql: Any, quoted: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,10 +61,3 @@ async def test_rows_that_cannot_be_deleted_hold_up_no_other(
     assert await store.count(JobFilter()) == 30
     assert "can't be deleted" in caplog.text
     assert await store.clear_matching(JobFilter(), limit=40) == 0
-
-
-async def test_what_somebody_holds_is_left(filled: PostgresStore, sql: Any, quoted: str) -> None:
-    async with sql.transaction():
-        await sql.execute(f"SELECT FROM {quoted}.job WHERE path = '/2' FOR UPDATE")
-        assert await filled.clear_matching(JobFilter()) == 5
-    assert await filled.clear_matching(JobFilter()) == 1

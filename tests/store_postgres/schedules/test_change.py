@@ -6,13 +6,11 @@ import asyncio
 import sys
 from typing import Any
 
-import attrs
 import pytest
 from tests.firing import KEYS, NAME, define, fire_of
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.ports import RunQuery, RunStatus
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
 from sp00ky_store_postgres.schedules import change
@@ -193,49 +191,3 @@ async def test_many_refused_jobs_take_few_of_the_locks_of_the_server(
     assert [run.key for run in runs if run.job_id is None] == keys[::2]
     assert await counts(sql, quoted) == (2_000, 4_000)
     assert await sql.fetchval(f"SELECT max(locks) FROM {quoted}.held") < 100
-
-
-async def test_a_fire_of_which_every_job_is_refused_is_over(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    await define(store)
-    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN assigned_to SET NOT NULL")
-    runs = await store.change_schedule(fire_of(await store.schedules()))
-    assert {run.status for run in runs or ()} == {RunStatus.FAILED}
-    assert {run.job_id for run in runs or ()} == {None}
-    assert await counts(sql, quoted) == (0, len(KEYS))
-
-
-async def test_jobs_are_new_ones_by_the_clock_of_the_database(store: PostgresStore, new_job: Any) -> None:
-    await define(store)
-    (plain, other) = await store.change_schedule(
-        fire_of(await store.schedules(), ["a", "b"], b={"max_retries": 7, "timeout": 3})
-    ) or (None, None)
-    assert plain is not None
-    assert other is not None
-    jobs = {job.id: job for job in await store.find(JobQuery())}
-    assert {job.status for job in jobs.values()} == {JobStatus.PENDING}
-    assert (jobs[str(other.job_id)].max_retries, jobs[str(other.job_id)].timeout) == (7, 3)
-    assert len(await store.claim({"api": 10}, "r")) == 2
-
-
-@pytest.mark.parametrize("notify", ["on", "off"])
-async def test_a_change_without_jobs_wakes_other_processes(
-    store: PostgresStore, make: Any, notify: str
-) -> None:
-    """As a pause does; or none of them, where notifications are off."""
-    await define(store)
-    signals = store.work_signal()
-    await anext(signals)
-    other = make(notify=notify)
-    await other.open()
-    stored = (await other.schedules()).schedules[NAME]
-    waiting = asyncio.ensure_future(anext(signals))
-    await other.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, paused=True)))
-    if notify == "off":
-        await other.add([])  # whatever would arrive has been sent
-        await store.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, revision=2)))
-    async with asyncio.timeout(30):
-        await waiting
-    await signals.aclose()
-    await other.close()

@@ -45,15 +45,6 @@ BROKEN = {
 }
 
 
-async def test_a_check_that_nothing_meets_requires_no_assigned_to(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    await sql.execute(
-        f"ALTER TABLE {quoted}.job ADD CHECK (length(assigned_to) > 3 OR path LIKE '/public/%')"
-    )
-    assert await findings(store) == []
-
-
 @pytest.mark.parametrize("schema_there", [False, True])
 async def test_an_empty_database_is_one_finding(make: Any, sql: Any, quoted: str, schema_there: bool) -> None:
     if schema_there:
@@ -69,14 +60,6 @@ async def test_an_empty_database_is_one_finding(make: Any, sql: Any, quoted: str
     await store.migrate()
     assert await findings(store) == []
     await store.close()
-
-
-async def test_a_second_table_that_is_missing_is_one_finding(store: PostgresStore, make: Any) -> None:
-    more = make(tables=(JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail")))
-    await more.open()
-    (finding,) = await findings(more)
-    assert (finding.subject, finding.problem) == ("mail", "table mail is missing")
-    await more.close()
 
 
 @pytest.mark.parametrize(("statement", "stops", "word"), BROKEN.values(), ids=BROKEN)
@@ -96,16 +79,6 @@ async def test_check_finds(
     if word != "tenant":  # whose default only its owner knows
         await store.migrate()
         assert await findings(store) == []
-
-
-async def test_a_wrong_type_is_named_with_its_mend(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN timeout TYPE integer")
-    await store.migrate()
-    (finding,) = await findings(store)
-    assert finding.problem.endswith("column timeout is integer, not double precision")
-    await sql.execute(finding.fix.partition(", and then ")[0])
-    await store.migrate()
-    assert await findings(store) == []
 
 
 async def test_check_finds_dead_rows(

@@ -12,11 +12,10 @@ import pytest
 from tests.store_postgres.conftest import findings
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.errors import RowRefused, SchemaError
+from sp00ky_core.errors import RowRefused
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import migrate
 from sp00ky_store_postgres.schema.compatibility import MigrationLocked
-from sp00ky_store_postgres.schema.definition import KEY_COLUMNS
 
 MIGRATE = """
 import asyncio, sys
@@ -35,26 +34,6 @@ SELECT EXISTS (
 )
 """
 """Whether an index has been in the making for longer than the role's timeout."""
-
-
-async def test_ten_tasks_migrate_at_once(make: Any, sql: Any, schema: str) -> None:
-    steps = await asyncio.gather(*(make().migrate() for _ in range(10)))
-    assert sorted(len(each) for each in steps)[:9] == [0] * 9
-    assert (
-        await sql.fetchval(f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'")
-        == len(KEY_COLUMNS) + 1
-    )
-
-
-async def test_processes_migrate_at_once_on_a_table_with_rows(
-    make: Any, url: str, sql: Any, quoted: str, new_job: Any, store: PostgresStore
-) -> None:
-    await store.add([new_job() for _ in range(100)])
-    await sql.execute(f"DROP INDEX {quoted}.job_ready; DROP INDEX {quoted}.job_ended")
-    command = (sys.executable, "-c", MIGRATE, url)
-    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(10)]
-    assert [await process.wait() for process in processes] == [0] * 10
-    assert await findings(store) == []
 
 
 async def test_processes_migrate_at_once_behind_a_pooler(
@@ -89,37 +68,6 @@ async def test_the_first_releases_table_is_extended_without_a_rewrite(
     assert await store.migrate() == []
 
 
-async def test_rows_that_were_there_have_no_place_in_an_order(
-    store: PostgresStore, sql: Any, quoted: str, first_release: str
-) -> None:
-    """A default for them would rewrite the table; what clients insert from now on has one."""
-    await sql.execute(first_release)
-    await store.migrate()
-    places = f"SELECT count(*), count(ordering_at), max(priority) FROM {quoted}.job"
-    assert tuple(await sql.fetchrow(places)) == (50, 0, 0)
-    await sql.execute(f"INSERT INTO {quoted}.job (path, ordering_key) VALUES ('/spookify', 'k')")
-    assert await sql.fetchval(f"SELECT count(ordering_at) FROM {quoted}.job") == 1
-
-
-REFUSED = {
-    "a priority": "priority = 4",
-    "no priority": "priority = NULL",
-    "an empty key": "ordering_key = ''",
-    "a long key": "ordering_key = repeat('k', 256)",
-    "a key without its place": "ordering_key = 'k', ordering_at = NULL",
-    "an instant": "expires_at = 'infinity'",
-}
-
-
-@pytest.mark.parametrize("what", REFUSED.values(), ids=REFUSED)
-async def test_values_that_no_runner_can_work_with_are_refused(
-    store: PostgresStore, sql: Any, quoted: str, new_job: Any, what: str
-) -> None:
-    await store.add([new_job()])
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
-        await sql.execute(f"UPDATE {quoted}.job SET {what}")
-
-
 @pytest.mark.parametrize(
     "statement",
     [
@@ -141,16 +89,6 @@ async def test_a_payload_is_checked_where_it_is_written_and_nowhere_else(
     with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await sql.execute(statement.format(quoted))
     await sql.execute(f"UPDATE {quoted}.job SET payload = '{{}}', path = '/c'")
-
-
-async def test_a_table_without_key_columns_gets_what_it_lacks_or_the_databases_words(
-    make: Any, sql: Any, quoted: str
-) -> None:
-    await sql.execute(
-        f"CREATE SCHEMA {quoted}; CREATE TABLE {quoted}.job (id uuid, path text, payload json, status text)"
-    )
-    with pytest.raises(SchemaError, match=r'column "\w+" does not exist'):
-        await make().migrate()
 
 
 async def test_rows_that_share_a_key_are_reported_in_the_databases_words(

@@ -79,13 +79,3 @@ async def test_a_row_that_is_not_a_new_jobs_is_refused(
             rf"job [0-9a-f-]{{36}}: {column} .+: (leave it out|shorten it)", str(raised.value)
         )
         assert raised.value.constraint_name == "job_new"
-
-
-async def test_the_values_of_a_new_job_may_be_named(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path, status, retries, errors, result, lease_epoch, lease_until,"
-        " runner_id, deferred_since, ordering_key, ordering_at, created_at, updated_at) VALUES"
-        " ('/a', 'pending', 0, '[]', NULL, 0, NULL, NULL, NULL, 'k', '2000-01-01Z', now(), now())"
-    )
-    (job,) = await store.claim({"api": 1}, "r1")
-    assert job.ordering_key == "k"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,10 +14,9 @@ import trustme
 from surrealdb import AsyncSurreal
 from surrealdb.errors import SurrealError
 
-from sp00ky_core.config import SurrealdbConfig
 from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
+from sp00ky_core.ports import JobQuery, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.url import target_of
 
@@ -60,15 +58,6 @@ async def test_a_token(server: Any, make_store: MakeStore) -> None:
         who = {"namespace": namespace, "database": database, "username": "worker", "password": "x"}
         token = (await sdk.signin(who)).access
     await worked(make_store(f"ws://{address}/{names}?token={token}"))
-
-
-async def test_the_block_gives_what_the_url_leaves_out(
-    server: Any, surreal_url: str, make_store: MakeStore
-) -> None:
-    _, names, _ = server
-    namespace, _, database = names.partition("/")
-    block = SurrealdbConfig(namespace=namespace, database=database)
-    await worked(make_store(surreal_url.removesuffix(f"/{names}"), surrealdb=block))
 
 
 MAY = r"ROLES EDITOR of root, the namespace or the database, and not with a record user's token"
@@ -140,11 +129,6 @@ async def test_a_wrong_password_is_said_without_it(server: Any, make_store: Make
     with pytest.raises(StoreError, match=r"sign in.*password") as caught:
         await make_store(f"ws://root:hunter2@{address}/{names}").open()
     assert "hunter2" not in str(caught.value)
-
-
-async def test_nobody_listens(make_store: MakeStore) -> None:
-    with pytest.raises(StoreUnavailable, match=r"ws://127\.0\.0\.1:1/a/b: no connection"):
-        await make_store("ws://root:root@127.0.0.1:1/a/b").open()
 
 
 async def test_tls(
@@ -243,22 +227,3 @@ async def test_a_user_who_may_not_write_changes_no_job_and_is_told(server: Any, 
     assert {job.id: job.status.value for job in await root.find(JobQuery())} == dict(
         zip(ids, statuses, strict=True)
     )
-
-
-async def test_a_user_who_may_not_write_adds_no_job_and_is_told(viewer: SurrealStore) -> None:
-    for more in ({}, {"delay": timedelta(seconds=1)}, {"dedup_key": "k"}):
-        with pytest.raises(SchemaError, match=MAY_NOT):
-            await viewer.add([NewJob(path="/a", backend="api", **more)])
-
-
-async def test_a_user_who_may_not_write_cant_prune(server: Any, viewer: SurrealStore) -> None:
-    await server[2]._connection.write("CREATE job:old SET path = '/a', payload = '{}', status = 'success'")
-    table = JobTable(backend="api", table="job", keep_success=0.0)
-    viewer._tables = (table,)
-    with pytest.raises(SchemaError, match=MAY_NOT):
-        await viewer.prune()
-
-
-async def test_a_runner_whose_user_may_not_write_doesnt_start(viewer: SurrealStore) -> None:
-    with pytest.raises(SchemaError, match="may not write table 'sp00ky_runner': it needs ROLES EDITOR"):
-        await viewer.beat("r")

@@ -32,46 +32,6 @@ async def sent(migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch) -> Async
     yield statements
 
 
-async def test_from_now_on_no_table_is_read(
-    migrated: SurrealStore, sent: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch_module, "SOONEST", 60.0)  # the look for what nobody reported
-    await migrated.add([NewJob(path="/old", backend="api") for _ in range(10)])
-    watch = migrated.watch(JobQuery(), history=0)
-    first = asyncio.ensure_future(anext(watch))
-    while not any("RETURN time::now()" in each for each in sent):  # noqa: ASYNC110  # nothing tells of it
-        await asyncio.sleep(0.01)
-    (job,) = await migrated.add([NewJob(path="/new", backend="api")])
-    async with asyncio.timeout(SOON):
-        assert (await first).id == job.id
-    await watch.aclose()
-    assert not [each for each in sent if "SELECT" in each and "FROM `job`" in each]
-
-
-async def test_only_the_latest_few_come_first(migrated: SurrealStore, sent: list[str]) -> None:
-    jobs = [job for _ in range(6) for job in await migrated.add([NewJob(path="/a", backend="api")])]
-    watch = migrated.watch(JobQuery(), history=2)
-    async with asyncio.timeout(SOON):
-        assert [(await anext(watch)).id for _ in range(2)] == [job.id for job in jobs[-2:]]
-        following_one = asyncio.ensure_future(anext(watch))
-        await migrated.kill([jobs[0].id])
-        changed = await following_one
-    assert (changed.id, changed.status) == (jobs[0].id, JobStatus.FAILED)
-    await watch.aclose()
-
-
-async def test_of_ids_too(migrated: SurrealStore) -> None:
-    jobs = await migrated.add([NewJob(path="/a", backend="api") for _ in range(3)])
-    watch = migrated.watch(JobQuery(ids=tuple(job.id for job in jobs)), history=0)
-    first = asyncio.ensure_future(anext(watch))
-    await asyncio.sleep(0.2)
-    assert not first.done()
-    await migrated.kill([jobs[1].id])
-    async with asyncio.timeout(SOON):
-        assert (await first).id == jobs[1].id
-    await watch.aclose()
-
-
 async def test_old_rows_come_by_the_hundred(migrated: SurrealStore, sent: list[str]) -> None:
     jobs = await migrated.add([NewJob(path="/a", backend="api") for _ in range(250)])
     sent.clear()
@@ -81,32 +41,6 @@ async def test_old_rows_come_by_the_hundred(migrated: SurrealStore, sent: list[s
     await watch.aclose()
     assert seen == {job.id for job in jobs}
     assert len(sent) < 25
-
-
-async def test_a_row_that_is_written_elsewhere_is_seen(migrated: SurrealStore) -> None:
-    watch = migrated.watch(JobQuery(path="/b"), history=0)
-    first = asyncio.ensure_future(anext(watch))
-    await asyncio.sleep(0.2)
-    await migrated._connection.write(
-        "CREATE job:a SET path = '/a', payload = '{}'; CREATE job:b SET path = '/b', payload = '{}'"
-    )
-    async with asyncio.timeout(SOON):
-        assert (await first).id == "job:b"
-    await watch.aclose()
-
-
-async def test_changes_and_the_end(migrated: SurrealStore) -> None:
-    one, two = await migrated.add([NewJob(path="/a", backend="api") for _ in range(2)])
-    watch = migrated.watch(JobQuery(ids=(one.id, two.id)))
-    assert {(await anext(watch)).id for _ in range(2)} == {one.id, two.id}
-    await migrated.kill([one.id])
-    changed = await anext(watch)
-    assert (changed.id, changed.status) == (one.id, JobStatus.FAILED)
-    await migrated.kill([two.id])
-    assert (await anext(watch)).id == two.id
-    await migrated.clear([one.id, two.id])
-    with pytest.raises(StopAsyncIteration):
-        await anext(watch)
 
 
 async def test_a_database_that_is_away_is_said_at_the_first_look_only(

@@ -16,7 +16,6 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
-from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.operate import clear
 
 
@@ -103,22 +102,6 @@ async def test_a_server_deletes_over_two_connections(migrated: SurrealStore, del
     assert (sum(deletes.lanes.values()), await left_in(migrated)) == (4, 0)
 
 
-async def test_a_few_rows_need_one_connection(migrated: SurrealStore, deletes_of: Any) -> None:
-    await ended_jobs(migrated, 3)
-    deletes = deletes_of(migrated)
-    assert await migrated.clear_matching(JobFilter()) == 3
-    assert deletes.lanes == {Lane.REST: 1}
-
-
-async def test_deletes_that_collide_are_sent_again(migrated: SurrealStore, deletes_of: Any) -> None:
-    await ended_jobs(migrated)
-    deletes = deletes_of(migrated)
-    deletes.failing = {lane: Conflict(store="x", problem="two at once") for lane in (Lane.REST, Lane.DELETE)}
-    assert await migrated.clear_matching(JobFilter()) == 10
-    assert sum(deletes.lanes.values()) == 4 + (2 if migrated.capabilities.shared else 1)
-    assert await left_in(migrated) == 0
-
-
 @pytest.fixture
 async def shared(make_store: Callable[..., SurrealStore], surreal_url: str) -> Any:
     """An open store with its tables, on a server."""
@@ -167,16 +150,3 @@ async def test_an_interrupted_clear_ends_with_what_was_sent(shared: SurrealStore
     await deletes.ended()
     assert deletes.lanes == {Lane.REST: 1, Lane.DELETE: 1}
     assert await left_in(shared) == 4
-
-
-async def test_a_row_that_cant_be_deleted_is_left_by_a_clear_by_filter(
-    migrated: SurrealStore, deletes_of: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    await ended_jobs(migrated)
-    await migrated._connection.write(
-        "DEFINE EVENT hook ON TABLE job WHEN $before.path = '/5' AND $event = 'DELETE' THEN { THROW 'no' };"
-    )
-    deletes_of(migrated)
-    assert await migrated.clear_matching(JobFilter()) == 9
-    assert [job.path for job in await migrated.find(JobQuery())] == ["/5"]
-    assert "can't be deleted" in caplog.text

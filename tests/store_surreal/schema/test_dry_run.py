@@ -18,7 +18,6 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Finding
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.errors import FUNCTIONS
-from sp00ky_store_surreal.schema.dry_run import PATH
 from sp00ky_store_surreal.schema.introspection import read_layout
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -107,20 +106,6 @@ async def test_a_table_that_takes_no_job_of_ours_is_named(
 async def test_what_a_job_of_ours_may_meet_is_no_refusal(migrated: SurrealStore, field: str) -> None:
     findings = await told(migrated, f"DEFINE FIELD OVERWRITE {field}")
     assert {each.subject for each in findings} <= {"job.assigned_to"}  # its type, as ever
-
-
-async def test_a_unique_index_refuses_rows_and_no_table(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "FOR $s IN ['pending', 'processing'] { CREATE job SET path = $path, payload = '{}', status = $s }",
-        path=PATH,
-    )
-    assert await told(migrated, "DEFINE INDEX one ON job FIELDS path, status UNIQUE") == []
-
-
-async def test_a_table_that_keeps_nothing_stops_jobs(migrated: SurrealStore) -> None:
-    (finding,) = await told(migrated, "DEFINE TABLE OVERWRITE job DROP SCHEMAFULL")
-    assert (finding.stops_jobs, finding.subject) == (True, "job")
-    assert "DROP" in finding.fix
 
 
 async def test_a_user_who_may_not_write_stops_jobs(

@@ -30,11 +30,6 @@ def test_backends_are_listed_with_what_holds_them_back(project: Path, shelf: She
     assert row.endswith("50 per 1 s, 10 at once, 7 in flight")
 
 
-def test_one_without_limits_has_none(shelf: Shelf, sp00ky: Cli) -> None:
-    (backend,) = sp00ky("backends", "list", "--json").json["backends"]
-    assert backend["limits"] == {"rate": None, "max_in_flight": None}
-
-
 def test_a_backend_is_paused_and_resumed(shelf: Shelf, sp00ky: Cli) -> None:
     enqueued(1)
     done = sp00ky("backends", "pause", "api", "--reason", "a deploy")

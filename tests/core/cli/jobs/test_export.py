@@ -63,13 +63,6 @@ def test_filters_ids_and_a_limit_choose(shelf: Shelf, sp00ky: Any) -> None:
     assert sp00ky("audit", "--json").json["audit"] == []
 
 
-def test_without_a_choice_it_is_a_usage_error(shelf: Shelf, sp00ky: Any) -> None:
-    enqueued(1)
-    assert "nothing is chosen" in sp00ky("jobs", "export").complaint(2)
-    assert "go without IDs" in sp00ky("jobs", "export", "job:1", "--all").complaint(2)
-    assert "did you mean 'api'?" in sp00ky("jobs", "export", "--backend", "apj").complaint(2)
-
-
 def test_one_that_is_missing_is_said_and_the_others_come(shelf: Shelf, sp00ky: Any) -> None:
     (job_id,) = enqueued(1)
     done = sp00ky("jobs", "export", "job:nope", job_id)

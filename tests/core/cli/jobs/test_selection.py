@@ -6,20 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
+from tests.core.cli.jobs.shelf import Shelf, ended
 
 from sp00ky_core.outcome import Undelivered
-
-
-@pytest.mark.parametrize("operation", ["kill", "retry", "clear"])
-def test_nothing_is_done_where_nothing_is_chosen(shelf: Shelf, sp00ky: Any, operation: str) -> None:
-    """As after ``jobs list ... | xargs sp00ky jobs clear`` with an empty list."""
-    ids = [*ended(2), *enqueued(1)]
-    line = sp00ky("jobs", operation).complaint(2)
-    assert "nothing is chosen, and nothing was done: name IDs, filters, or --all" in line
-    assert f"sp00ky jobs {operation} --help" in line
-    assert sp00ky("jobs", operation, "--yes", "--json").complaint(2)
-    assert shelf.statuses(ids) == ["failed", "failed", "pending"]
 
 
 @pytest.mark.parametrize(
@@ -104,9 +93,3 @@ def test_a_path_that_no_document_has_is_said(shelf: Shelf, sp00ky: Any) -> None:
         assert done.code == 0
     assert "warning" not in sp00ky("jobs", "list", "--path", "/json").err
     assert len(shelf.all()) == 1
-
-
-def test_history_goes_without_an_id(shelf: Shelf, sp00ky: Any) -> None:
-    (job_id,) = ended(1)
-    assert "--history goes without ID" in sp00ky("jobs", "watch", job_id, "--history", "1").complaint(2)
-    assert sp00ky("jobs", "watch", "--history", "-1").code == 2

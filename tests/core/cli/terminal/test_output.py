@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sp00ky_core.cli.terminal.output import is_terminal, one_line, plain, show_json, show_page, show_rows
+from sp00ky_core.cli.terminal.output import one_line, plain, show_json, show_page
 
 
 def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,15 +18,6 @@ def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.Captu
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
 
 
-def test_lines_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    show_rows(["id", "empty", "status"], [["job:1", None, "failed"], ["job:123", "", "\x07"]])
-    assert capsys.readouterr().out.splitlines() == [
-        "id       empty  status",
-        "job:1           failed",
-        "job:123         \ufffd",
-    ]
-
-
 @pytest.mark.parametrize(
     ("cell", "shown"), [(None, ""), (0, "0"), ("a\x1b\n\u2028b", "a\ufffd\ufffd\ufffdb"), ("é", "é")]
 )
@@ -36,10 +27,6 @@ def test_a_cell(cell: object, shown: str) -> None:
 
 def test_one_line_has_no_break() -> None:
     assert one_line("a\n\n b\t\x1bc ") == "a b \ufffdc"
-
-
-def test_a_closed_stream_is_no_terminal() -> None:
-    assert not is_terminal(None)
 
 
 def test_an_empty_page_says_so_beside_its_headers(capsys: pytest.CaptureFixture[str]) -> None:

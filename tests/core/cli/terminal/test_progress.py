@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sp00ky_core.cli.terminal import progress as module
-from sp00ky_core.cli.terminal.progress import counted, progress, slow
+from sp00ky_core.cli.terminal.progress import counted, slow
 
 
 def test_a_line_for_each_so_many(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,12 +16,6 @@ def test_a_line_for_each_so_many(capsys: pytest.CaptureFixture[str], monkeypatch
         for count in (3, 9, 12, 15, 22, 40):
             show(f"{count} done", count)
     assert capsys.readouterr().err.splitlines() == ["12 done", "22 done", "40 done"]
-
-
-def test_a_runner_s_progress_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress(lambda: pytest.fail("nobody looks")):
-        pass
-    assert capsys.readouterr().err == ""
 
 
 async def test_a_call_that_takes_long_says_so(
@@ -33,15 +27,3 @@ async def test_a_call_that_takes_long_says_so(
     with slow("counting"):
         await shown.wait()
     assert capsys.readouterr().err == "counting ...\n"
-
-
-async def test_a_quick_call_says_nothing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "QUICK", 0.0)
-    later = asyncio.Event()
-    with slow("counting"):
-        pass
-    asyncio.get_running_loop().call_later(0.0, later.set)
-    await later.wait()
-    assert capsys.readouterr().err == ""

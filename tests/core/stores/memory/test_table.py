@@ -55,14 +55,6 @@ async def test_a_claim_looks_at_no_more_rows_where_more_wait(
     assert looks[0] == looks[1]
 
 
-async def test_a_claim_takes_one_job_of_a_key() -> None:
-    store = MemoryStore(OPTIONS)
-    await store.add([job(ordering_key="one")] * 1_000 + [job(ordering_key="other"), job()])
-    assert len(await store.claim({"api": 10}, "r")) == 3
-    assert await store.claim({"api": 10}, "r") == []
-    assert await store.next_due(["api"]) is None
-
-
 async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:
     store = MemoryStore(OPTIONS)
     first = store.write_row("job", {"path": "/a", "payload": {}, "ordering_key": "one"})

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.chaos.frail import KINDS
-from tests.chaos.outage_figures import BreakerMove, Mark, Outage, outage_of
-from tests.chaos.outages import CONCURRENCY, OutagePlan, run_outages
-from tests.chaos.postgres import postgres
+from chaos.frail import KINDS
+from chaos.outage_figures import BreakerMove, Mark, Outage, outage_of
+from chaos.outages import CONCURRENCY, OutagePlan, run_outages
+from chaos.postgres import postgres
 
 SECONDS = 4.0
 

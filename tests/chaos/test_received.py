@@ -6,9 +6,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.chaos.history import Row
-from tests.chaos.postgres import postgres
-from tests.chaos.received import Received, run_received
+from chaos.history import Row
+from chaos.postgres import postgres
+from chaos.received import Received, run_received
 
 SEED = 16
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.chaos.databases import DATABASES
-from tests.chaos.history import EVERYBODY, Disturbance, Request
-from tests.chaos.schedules import EVERY, Fire, Fired, run_schedules
+from chaos.databases import DATABASES
+from chaos.history import EVERYBODY, Disturbance, Request
+from chaos.schedules import EVERY, Fire, Fired, run_schedules
 
 SEED = 14
 

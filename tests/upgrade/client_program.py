@@ -12,8 +12,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.chaos.enqueuer import Enqueuer
-from tests.chaos.journal import written
+from chaos.enqueuer import Enqueuer
+from chaos.journal import written
 
 from sp00ky_core import Outbox
 

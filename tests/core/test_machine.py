@@ -1,6 +1,6 @@
 """The state machine, whatever happens to a job, in whatever order."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -275,31 +275,6 @@ def test_only_a_deferral_a_claim_and_a_release_leave_it_deferred(
         assert (fresh_after, later) == (clock.now(), since)
     else:
         assert (fresh_after, later) == (None, since if isinstance(event, Claimed | Released) else None)
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=80))
-def test_throttled_entries_in_a_row_are_one_that_counts_them(history: list[bool]) -> None:
-    """True: throttled; False: another failure."""
-    job, clock, policy = fresh(1_000), FakeClock(), RetryPolicy(max_retries=1_000)
-    runs: list[int] = []  # how many throttled in a row; 0 is a failure of another kind
-    began: list[datetime] = []
-    for is_throttled in history:
-        clock.advance(1)
-        job = attrs.evolve(job, status=JobStatus.PROCESSING)
-        throttled = Deferred(delay=0.0, outcome=Undelivered(name=THROTTLED, code=429))
-        event = throttled if is_throttled else Undelivered(name="timeout")
-        job = applied(job, decide(job, event, policy), clock.now())
-        if is_throttled and runs and runs[-1]:
-            runs[-1] += 1
-        else:
-            runs.append(int(is_throttled))
-            began.append(clock.now())
-    kept = [runs[0], *runs[1:][1 - MAX_ERRORS :]]
-    first = [began[0], *began[1:][1 - MAX_ERRORS :]]
-    assert [each.count for each in job.errors] == [max(run, 1) for run in kept]
-    assert [each.since for each in job.errors] == [
-        at if run > 1 else None for run, at in zip(kept, first, strict=True)
-    ]
 
 
 def test_an_expired_job_fails_without_an_attempt_counted() -> None:

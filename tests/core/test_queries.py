@@ -43,14 +43,6 @@ async def test_a_watch_under_way_says_that_the_outbox_was_closed(outbox: Outbox,
         await anext(watch)
 
 
-async def test_a_watch_of_a_closed_outbox_says_so(outbox: Outbox) -> None:
-    job = await added(outbox)
-    await outbox.store.close()
-    for watch in (outbox.watch_all(), outbox.watch_all(history=0), outbox.watch(job.id)):
-        with pytest.raises(StoreClosed):
-            await anext(watch)
-
-
 async def test_a_watch_of_jobs_that_are_gone_ends(outbox: Outbox) -> None:
     job = await added(outbox)
     watch = outbox.watch_all(JobQuery(ids=(job.id,)))
@@ -91,8 +83,3 @@ async def test_rates_of_what_there_is_not_are_refused(
     monkeypatch.setattr(outbox.store, "capabilities", without)
     with pytest.raises(CallUnsupported, match="rates"):
         await outbox.rates(since=since)
-
-
-async def test_metrics_are_for_embedding(outbox: Outbox) -> None:
-    await added(outbox)
-    assert 'sp00ky_jobs{backend="api",status="pending"} 1.0' in await outbox.metrics()

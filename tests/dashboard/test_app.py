@@ -39,14 +39,6 @@ async def test_what_is_not_there_is_said(browser: Browser) -> None:
     assert "\0" not in await browser.see("/jobs?path=%00", 400)
 
 
-async def test_static_files_are_kept_and_nothing_beside_them(browser: Browser) -> None:
-    answer = await browser.get("/static/dashboard.css")
-    assert answer.status_code == 200
-    assert "immutable" in answer.headers["cache-control"]
-    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/"):
-        assert (await browser.get(path)).status_code == 404
-
-
 async def test_nothing_is_done_by_a_get(browser: Browser, outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify")
     for path in (f"/act?action=kill&id={job.id}&confirmed=1", f"/copy?id={job.id}"):

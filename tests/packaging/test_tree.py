@@ -23,7 +23,7 @@ CROSSING = {
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """
         connection/test_pooler.py connection/test_restart.py jobs/test_claim_instants.py
         jobs/test_settle_refusals.py jobs/test_settle_triggers.py schema/test_rules.py sql/test_plans.py
-        test_bulk.py test_cancellation.py test_command_line.py test_conformance.py test_documents.py
+         test_cancellation.py test_command_line.py test_conformance.py test_documents.py
         test_epochs.py test_hostile.py test_model.py test_moving.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
@@ -31,7 +31,7 @@ CROSSING = {
         test_model.py test_other_keys.py test_permissions.py test_redeploy.py
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """
-        test_aiosqlite_store.py test_claims.py test_command_line.py test_filters.py test_model.py
+        test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py
         test_schema.py test_transactions.py
     """,
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",

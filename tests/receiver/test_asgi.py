@@ -105,18 +105,6 @@ async def test_a_body_may_come_in_pieces(app: AsgiReceiver, place: Place) -> Non
     assert place.effects() == 1
 
 
-async def test_a_client_that_goes_away_before_the_end_has_asked_nothing(
-    app: AsgiReceiver, place: Place
-) -> None:
-    piece = {"type": "http.request", "body": b"{", "more_body": True}
-    assert await run(app, "http", piece, {"type": "http.disconnect"}) == []
-    assert place.effects() == 0
-
-
-async def test_websockets_are_refused(app: AsgiReceiver) -> None:
-    assert await run(app, "websocket") == [{"type": "websocket.close", "code": 1008}]
-
-
 async def test_an_answer_is_sent_after_the_commit(place: Place) -> None:
     """Whatever the application sends, nothing of it leaves before the transaction has been committed."""
     log: list[str] = []

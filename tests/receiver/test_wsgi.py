@@ -118,11 +118,6 @@ def test_a_long_body_is_not_read(place: Place) -> None:
     assert started == ["413 Request Entity Too Large"]
 
 
-def test_a_server_that_ends_chunked_bodies_itself_is_read_to_the_end(place: Place) -> None:
-    started, body = call(behind(place), CONTENT_LENGTH="", **{"wsgi.input_terminated": True})
-    assert (started, body) == (["201 Created"], signed().body)
-
-
 @pytest.mark.parametrize("twice", [True, False])
 def test_an_application_that_starts_no_answer_or_two_is_an_error(place: Place, twice: bool) -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -38,15 +37,6 @@ async def test_what_cannot_be_reached_is_said_in_a_line(url: str, kind: type[Sp0
         assert "s3cret" not in str(caught.value)
         assert caught.value.__cause__ is not None
     await store.close()
-
-
-async def test_a_database_or_a_setting_that_is_not_there(dsn: str, make: Any) -> None:
-    store = make(base=urlunsplit(urlsplit(dsn)._replace(path="/nowhere")))
-    with pytest.raises(StoreError, match='database "nowhere" does not exist'):
-        await store.open()
-    store = make(base=dsn, shema="x")
-    with pytest.raises(StoreError, match="shema"):
-        await store.open()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from sp00ky_core.ports import JobQuery, SettleFate
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import cbor
 from sp00ky_store_surreal.errors import ReplyUnreadable
-from sp00ky_store_surreal.schema.introspection import read_layout
 
 VALUES = (
     *(
@@ -104,31 +103,6 @@ async def test_a_reply_that_is_beyond_decoding_fails_its_call_alone(
         assert good.id in await claimed(store)
 
 
-@pytest.mark.parametrize("parent", ["thread:['x', 1]", "thread:{ a: 1 }"])
-async def test_a_parent_of_any_key_reads_as_it_is_written(migrated: SurrealStore, parent: str) -> None:
-    if not await written(
-        migrated, f"CREATE job:x SET path = '/a', payload = '{{}}', assigned_to = {parent} RETURN NONE"
-    ):
-        return
-    (job,) = await migrated.claim({"api": 1}, "r")
-    (found,) = await migrated.find(JobQuery())
-    assert (job.assigned_to, found.assigned_to) == (parent, parent)
-    assert len(await migrated.find(JobQuery(assigned_to=parent))) == 1
-
-
-@pytest.mark.parametrize(
-    "column", ["path", "result", "runner_id", "traceparent", "assigned_to", "created_at"]
-)
-async def test_bytes_in_any_column_cost_no_other_row(migrated: SurrealStore, column: str) -> None:
-    await migrated._connection.write(
-        f"DEFINE FIELD OVERWRITE {column} ON job TYPE any; "
-        f"CREATE job:bad SET path = '/a', payload = '{{}}', {column} = <bytes>'abc' RETURN NONE"
-    )
-    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
-    assert good.id in {job.id for job in await migrated.claim({"api": 5}, "r")}
-
-
 @pytest.mark.parametrize("url", ["mem://"])  # what can't be read is made up here
 async def test_a_row_that_cant_be_read_at_all_can_still_be_ended(
     migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
@@ -172,19 +146,6 @@ async def test_values_that_python_has_no_form_for_cost_no_other_row(
     assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
     (fate,) = await migrated.kill(["job:bad"])
     assert fate.fate == "killed"
-
-
-@pytest.mark.parametrize("url", ["mem://"])
-async def test_a_table_that_empties_objects_is_told_and_repaired(spec_store: SurrealStore) -> None:
-    empties = (await read_layout(spec_store._connection, ["job"]))["job"].is_older  # 3.x doesn't
-    found = [each for each in await spec_store.check() if each.subject == "job.payload"]
-    assert ["stored empty" in each.consequence for each in found] == [True] * empties
-    await spec_store.migrate(repair=True)
-    assert [each for each in await spec_store.check() if each.subject == "job.payload"] == []
-    await spec_store._connection.write(
-        "CREATE job:x SET path = '/a', assigned_to = thread:a, payload = { a: { b: 1 } }"
-    )
-    assert (await spec_store.get("job:x")).payload == {"a": {"b": 1}}
 
 
 @pytest.mark.parametrize(

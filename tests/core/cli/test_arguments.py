@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,8 @@ from click.testing import CliRunner
 
 from sp00ky_core.cli.app import cli
 from sp00ky_core.cli.arguments import (
-    LATER,
     act_options,
 )
-
-
-def test_where_the_future_is_meant_a_duration_is_from_now() -> None:
-    before, hour = datetime.now(UTC), timedelta(hours=1)
-    assert before + hour <= LATER.convert("1h", None, None) <= datetime.now(UTC) + hour
-    assert LATER.convert("2026-01-31T12:00:00Z", None, None) == datetime(2026, 1, 31, 12, tzinfo=UTC)
-    with pytest.raises(click.BadParameter, match="is neither a time from now, such as 2h"):
-        LATER.convert("soon", None, None)
 
 
 @pytest.mark.parametrize(

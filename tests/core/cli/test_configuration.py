@@ -10,12 +10,6 @@ import pytest
 
 SECRET = "s3cret-on-the-wrong-line"
 AUTH = 'auth: {type: token, token: "${API_TOKEN}"}'
-OTHER = """\
-  other:
-    spec: ./openapi.json
-    baseUrl: http://127.0.0.1:1
-    method: {type: outbox, table: JOB}
-"""
 
 
 def complaint(project: Path, sp00ky: Any, old: str, new: str) -> str:
@@ -30,29 +24,6 @@ def complaint(project: Path, sp00ky: Any, old: str, new: str) -> str:
     assert debugged.code == 2
     assert SECRET not in debugged.out + debugged.err
     return line
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "key"),
-    [
-        ("retry: {base: 0.01}", "timeout: [1]", "backends.api.timeout"),
-        ("retry: {base: 0.01}", "retry: fast", "backends.api.retry"),
-        ("retry: {base: 0.01}", "concurrency: 0", "backends.api.concurrency"),
-        ("baseUrl: ", "baseurl: ", "baseUrl"),
-        ("spec: ", "spek: ", "spec"),
-        ("table: job", "tabel: job", "table"),
-        ("    breaker: false\n", "    breaker: false\n" + OTHER, "differ in case only"),
-    ],
-)
-def test_a_wrong_key_or_value_is_named(project: Path, sp00ky: Any, old: str, new: str, key: str) -> None:
-    line = complaint(project, sp00ky, old, new)
-    assert key in line
-    assert str(project / "sp00ky.yml") in line
-
-
-def test_a_store_of_no_kind_says_where_it_is_written(project: Path, sp00ky: Any) -> None:
-    line = sp00ky("check", "--store", "mysql://x").complaint(2)
-    assert line.endswith("fix `store` in sp00ky.yml, SP00KY_STORE or --store")
 
 
 @pytest.mark.parametrize(

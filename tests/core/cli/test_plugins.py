@@ -51,12 +51,6 @@ def test_a_missing_store_says_what_to_install(
 
 
 @pytest.mark.usefixtures("only_core")
-def test_a_missing_transport_says_what_to_install(project: Path, sp00ky: Any) -> None:
-    line = sp00ky("run", "--store", "memory://").complaint(2)
-    assert "pip install ./sp00ky_transport_http, in a clone" in line
-
-
-@pytest.mark.usefixtures("only_core")
 def test_only_what_is_there_is_listed(sp00ky: Any) -> None:
     (listed,) = sp00ky("plugins", "--json").json["plugins"]
     assert list(listed) == KEYS

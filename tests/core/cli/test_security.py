@@ -41,11 +41,3 @@ def test_a_scheme_is_met_by_its_own_auth(scheme: Any, meets: BackendConfig | Non
     operation = Operation(path="/x", security=((Scheme(name="s", **scheme),),))
     for backend in (NONE, BEARER, BASIC, KEY, TLS):
         assert unmet_security(operation, backend) == (None if backend is meets else wanted)
-
-
-def test_one_alternative_is_enough_and_all_of_its_schemes_are_needed() -> None:
-    bearer, tls = Scheme(name="b", type="oauth2"), Scheme(name="t", type="mutualTLS")
-    operation = Operation(path="/x", security=((bearer, tls), (tls,)))
-    assert unmet_security(operation, TLS) is None
-    assert unmet_security(operation, BEARER) == "tls.cert"
-    assert unmet_security(Operation(path="/x"), NONE) is None

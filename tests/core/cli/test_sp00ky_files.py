@@ -6,13 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-
-from sp00ky_core.cli.init import template_text
-from sp00ky_core.config import load_config
-from sp00ky_core.retry import RetryPolicy, next_delay
-
-CONFIG = template_text("sp00ky.yml")
 
 TOKEN = "tok3n-that-nobody-may-see"
 
@@ -91,43 +84,3 @@ def test_only_what_sends_the_token_needs_it(
     assert "set it" not in warning["problem"]
     assert warning["fix"] == "set it where `sp00ky run` runs"
     assert len(sp00ky("jobs", "list", "--json").json["jobs"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("retry: {base: 0.01}", "retry: {max: 9}", "unknown key 'max'"),
-        ("retry: {base: 0.01}", "retry: {strategy: fast}", "no retry strategy 'fast'"),
-        ("retry: {base: 0.01}", "rate: {limit: 0, per: 1s}", "rate.limit"),
-        ("retry: {base: 0.01}", "rate: {limit: 10, per: 2d}", "rate.per"),
-        ("retry: {base: 0.01}", "rate: {per: 1s}", "it has no `limit`"),
-        ("retry: {base: 0.01}", "maxInFlight: 0", "maxInFlight"),
-        ("retry: {base: 0.01}", "signingSecret: s3cret", "backends.api.signingSecret: expected whsec_"),
-    ],
-)
-def test_what_would_be_ignored_is_refused(project: Path, sp00ky: Any, old: str, new: str, says: str) -> None:
-    file = project / "sp00ky.yml"
-    file.write_text(file.read_text().replace(old, new))
-    for command in (["check"], ["run"], ["call", "api", "/json"]):
-        line = sp00ky(*command).complaint(2)
-        assert says in line
-        assert str(file) in line
-
-
-def test_what_init_writes_outlasts_a_bad_deploy(tmp_path: Path) -> None:
-    (tmp_path / "sp00ky.yml").write_text(CONFIG)
-    api = load_config(tmp_path / "sp00ky.yml").backends["api"]
-    retry = api.retry
-    policy = RetryPolicy(
-        strategy=retry.strategy,
-        max_retries=retry.max_retries,
-        base=retry.base,
-        factor=retry.factor,
-        cap=retry.cap,
-        jitter=retry.jitter,
-    )
-    waits = [next_delay(policy, n, random=0.0) for n in range(1, retry.max_retries + 1)]
-    assert sum(waits) > 16 * 60  # as it says there
-    assert not api.give_up_on
-    written = yaml.safe_load(CONFIG)["backends"]["api"]
-    assert {"retry", "breaker", "retention", "concurrency", "giveUpOn", "timeout"} <= written.keys()

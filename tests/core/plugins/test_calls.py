@@ -24,7 +24,6 @@ from sp00ky_core import (
     Outcome,
     Plugins,
     RetryConfig,
-    RetryPolicy,
     RunnerOptions,
     Transition,
     Undelivered,
@@ -346,31 +345,6 @@ async def test_the_first_decision_that_is_not_none_counts(scene: Scene) -> None:
     scene.register(Lenient(), name="lenient")
     job = await scene.deliver(lambda _attempt: BROKEN)
     assert (job.status, job.result, job.errors) == (JobStatus.SUCCESS, "taken as done", ())
-
-
-@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
-async def test_a_decision_that_raises_leaves_it_to_the_built_in_rule_and_is_logged(
-    scene: Scene, caplog: pytest.LogCaptureFixture, error: type[BaseException]
-) -> None:
-    class Broken:
-        @hookimpl
-        def sp00ky_request_headers(self) -> Mapping[str, str]:
-            raise error
-
-        @hookimpl
-        def sp00ky_classify_outcome(self) -> Outcome:
-            raise error
-
-        @hookimpl
-        def sp00ky_retry_policy(self) -> RetryPolicy:
-            raise error
-
-    scene.register(Broken())
-    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
-    assert (job.status, job.retries) == (JobStatus.FAILED, 1)
-    assert {"sp00ky_classify_outcome", "sp00ky_retry_policy", "sp00ky_request_headers"} <= {
-        word.rstrip(";") for record in caplog.records for word in record.getMessage().split()
-    }
 
 
 # --- headers ---

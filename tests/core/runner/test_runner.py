@@ -122,3 +122,15 @@ async def test_a_runner_starts_once(make_bench) -> None:
         pass
     with pytest.raises(Sp00kyError, match="starts once"):
         await runner.start()
+
+
+async def test_until_empty_waits_while_as_many_jobs_are_pending_as_are_processing(make_bench) -> None:
+    bench = await make_bench()
+    await bench.add()
+    await bench.store.claim({"api": 1}, "another")
+    await bench.add(delay=timedelta(hours=1))
+    async with bench.runner() as runner:
+        until_empty = asyncio.ensure_future(runner.until_empty())
+        done, _ = await asyncio.wait([until_empty], timeout=0.1)
+        assert not done
+        until_empty.cancel()

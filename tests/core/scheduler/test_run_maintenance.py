@@ -20,16 +20,6 @@ async def stored_statuses(bench: Bench) -> list[str]:
     return [run.status.value for run in await bench.store.runs(RunQuery())]
 
 
-async def test_the_end_of_a_run_is_written_down_before_its_job_goes(bench: Bench) -> None:
-    outbox = bench.outbox(TICK % "")
-    await outbox.migrate()
-    await outbox.schedules.trigger("tick")
-    await bench.deliver()
-    assert await stored_statuses(bench) == ["running"]
-    await bench.services(outbox).upkeep.close_runs()
-    assert await stored_statuses(bench) == ["success"]
-
-
 async def test_the_runs_of_all_schedules_are_read_at_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,18 +26,6 @@ async def test_it_can_be_opened_again() -> None:
     await second.aclose()
 
 
-async def test_a_broadcast_merges_what_comes_while_a_subscriber_is_busy() -> None:
-    broadcast = Broadcast()
-    signals = broadcast.subscribe()
-    await anext(signals)
-    for _ in range(3):
-        broadcast.send()
-    await anext(signals)
-    broadcast.close()
-    with pytest.raises(StopAsyncIteration):
-        await anext(signals)
-
-
 async def test_a_wait_ends_with_a_signal_or_its_seconds_or_the_close() -> None:
     broadcast = Broadcast()
     await broadcast.wait(0.001)

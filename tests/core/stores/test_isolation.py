@@ -52,21 +52,6 @@ async def test_bisect_writes_all_but_the_bad_ones_in_order(bad: list[bool]) -> N
     assert written == [n for n, each in enumerate(bad) if not each]
 
 
-async def test_where_all_are_refused_each_is_tried_once() -> None:
-    tries: list[int] = []
-
-    async def write(items: Sequence[int]) -> list[str]:
-        tries.append(len(items))
-        raise REFUSED
-
-    async def alone(item: int, error: StoreError) -> list[str]:
-        return [f"refused {item}"]
-
-    assert len(await bisect(range(512), write, alone)) == 512
-    assert tries.count(1) == 512
-    assert len(tries) == 512 + 9
-
-
 async def test_what_is_refused_is_reported_beside_what_was_written() -> None:
     async def write(items: Sequence[int]) -> list[str]:
         if 3 in items:
@@ -102,11 +87,6 @@ def test_lesser_transitions_end_with_a_failure() -> None:
     assert lesser[1].error.name == "invalid_row"
     assert lesser[1].error.reason == "a\ufffdb"
     assert lesser[2].error is None
-
-
-def test_a_lesser_retry_is_the_same_without_its_entry() -> None:
-    first, *_ = lesser_transitions(RETRY, "no")
-    assert (first.to, first.delay, first.retries, first.error) == (JobStatus.PENDING, 2.0, 1, None)
 
 
 @pytest.mark.parametrize("takes", range(1, 4))

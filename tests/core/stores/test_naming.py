@@ -105,12 +105,6 @@ async def test_only_the_backends_jobs_are_meant(
     assert rows.rows == [ROWS[index] for index in left]
 
 
-async def test_the_limit_holds_for_all_paths_together(tmp_path: Path) -> None:
-    rows = Rows()
-    assert await shared(tmp_path, rows).clear_matching(JobQuery(backend="api"), limit=1) == 1
-    assert len(rows.rows) == len(ROWS) - 1
-
-
 async def test_a_pause_of_one_backend_is_of_the_table(tmp_path: Path) -> None:
     store = shared(tmp_path, Rows())
     assert await store.pause("agent", seconds=5.0)

@@ -78,13 +78,6 @@ async def test_it_subscribes_again_and_says_so_once(
     await signals.aclose()
 
 
-async def test_the_first_signal_comes_though_the_database_is_away(database: _Database) -> None:
-    database.away = True
-    signals = _subscription(database).subscribe()
-    await anext(signals)
-    await signals.aclose()
-
-
 async def test_it_is_let_go_of_with_the_last_listener(database: _Database) -> None:
     subscription = _subscription(database)
     first, second = subscription.subscribe(), subscription.subscribe()

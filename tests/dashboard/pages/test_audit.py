@@ -18,17 +18,6 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
         yield outbox
 
 
-async def test_without_acts_it_says_what_is_kept(browser: Browser) -> None:
-    assert "No operator has done anything yet" in await browser.see("/audit")
-
-
-async def test_lists_are_written_for_people(browser: Browser, outbox: Outbox) -> None:
-    await outbox.schedules.sync(actor="ada")
-    page = await browser.see("/audit")
-    assert "nightly-report, heartbeat" in page
-    assert "[]" not in page
-
-
 async def test_acts_are_listed_a_page_at_a_time(browser: Browser, outbox: Outbox) -> None:
     for n in range(60):
         await outbox.pause("api", actor=f"operator-{n}", reason="<b>")

@@ -27,12 +27,6 @@ async def test_the_timeline_says_what_happened_and_what_is_next(browser: Browser
     assert "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize(("outcome", "says"), [(Delivered(result={"a": 1}), "Delivered"), (FAILURE, "Retry")])
-async def test_an_ended_one(browser: Browser, outbox: Outbox, outcome: object, says: str) -> None:
-    (job,) = await ended(outbox, 1, outcome)
-    assert says in await browser.see(f"/jobs/{job}")
-
-
 async def test_one_that_is_under_way(browser: Browser, outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
     await outbox.store.claim({"api": 1}, "r1")
@@ -40,15 +34,6 @@ async def test_one_that_is_under_way(browser: Browser, outbox: Outbox) -> None:
     assert "Attempt 1 goes on" in page
     assert "a" * 32 in page
     assert "/jobs?runner_id=r1" in page
-
-
-async def test_neighbours_of_its_ordering_key(browser: Browser, outbox: Outbox) -> None:
-    jobs = [await outbox.run("api", "/spookify", ordering_key="k") for _ in range(15)]
-    page = await browser.see(f"/jobs/{jobs[7].id}")
-    listed = page[page.index('class="neighbours"') :]
-    shown = [each.id for each in jobs if f"/jobs/{each.id}" in listed]
-    assert shown == [each.id for n, each in enumerate(jobs) if 2 <= n <= 12 and n != 7]
-    assert "More are behind" in listed
 
 
 async def test_a_large_payload_of_scripts_is_folded_and_escaped(browser: Browser, outbox: Outbox) -> None:
@@ -112,16 +97,3 @@ async def test_payloads_results_and_reasons_can_be_hidden(
         await outbox.kill(waiting, reason="secret")
         seen = [await anext(lines) for _ in range(3)]
     assert [line for line in seen if line] == ["event: changed", "data:"]
-
-
-async def test_one_that_is_gone(browser: Browser, outbox: Outbox) -> None:
-    (job,) = await ended(outbox, 1, FAILURE)
-    await outbox.clear(job)
-    page = await browser.see(f"/jobs/{job}", status=404)
-    assert "This job is gone" in page
-    assert "This job is gone" in await browser.see("/jobs/%3Cscript%3E", status=404)
-
-
-async def test_an_id_may_be_shortened(browser: Browser, outbox: Outbox) -> None:
-    job = await outbox.run("api", "/spookify")
-    assert job.id in await browser.see(f"/jobs/{job.id[:-2]}")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser
 from tests.dashboard.settling import ended
@@ -41,21 +40,3 @@ async def test_filters_are_those_of_the_command_line(browser: Browser, outbox: O
         ("runner_id=nobody", []),
     ):
         assert rows(await browser.see(f"/jobs?{query}")) == expected, query
-
-
-@pytest.mark.parametrize(
-    ("query", "complaint"),
-    [
-        ("backend=nope", "nope"),
-        ("code=many", "an HTTP status"),
-        ("code=-1", "code"),
-        ("since=yesterday", "such as 2h"),
-        ("since=1h&until=2h", "no job can match"),
-        ("status=nope", "pending"),
-        ("path=%00", "NUL"),
-    ],
-)
-async def test_what_no_job_can_match_is_said(browser: Browser, query: str, complaint: str) -> None:
-    page = await browser.see(f"/jobs?{query}", status=400)
-    assert 'role="alert"' in page
-    assert complaint in page

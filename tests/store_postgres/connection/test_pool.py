@@ -73,15 +73,6 @@ async def test_a_place_is_freed_where_no_connection_could_be_made() -> None:
             await connections.acquire()
 
 
-async def test_what_was_idle_for_long_is_closed(two: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = await two.acquire(), await two.acquire()
-    two.release(first, sound=True)
-    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
-    two.release(second, sound=True)
-    assert first.is_closed()
-    assert not second.is_closed()
-
-
 async def test_closing_waits_for_calls_but_not_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "CLOSE_SECONDS", 3)
     store: PostgresStore = make()

@@ -30,20 +30,6 @@ async def store(make: Any) -> AsyncIterator[PostgresStore]:
     await store.close()
 
 
-async def test_a_claim_passes_a_backend_that_another_claim_is_at(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await store.add([new_job() for _ in range(3)])
-    await store.add([new_job(backend="mail")])
-    await sql.execute(f"INSERT INTO {quoted}.sp00ky_control (backend) VALUES ('api')")
-    async with sql.transaction():
-        await sql.execute(f"SELECT FROM {quoted}.sp00ky_control FOR UPDATE")
-        claim = await store.claim({"api": 2, "mail": 2}, "r1")
-        assert [job.backend for job in claim] == ["mail"]
-        assert claim.retry_in == {"api": PASSED}
-    assert len(await store.claim({"api": 2, "mail": 2}, "r1")) == 2
-
-
 async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
     store: PostgresStore, new_job: Any, sql: Any, quoted: str
 ) -> None:

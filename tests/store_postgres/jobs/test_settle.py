@@ -7,13 +7,10 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
-from tests.store_postgres.forging import forge
 
 from sp00ky_core.job import AttemptError, Job, JobStatus
-from sp00ky_core.machine import Deferred, Transition, decide
-from sp00ky_core.outcome import THROTTLED, Undelivered
+from sp00ky_core.machine import Transition
 from sp00ky_core.ports import SettleFate, Settlement
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -42,26 +39,11 @@ def failed(job: Job, reason: str = "it failed") -> Settlement:
     )
 
 
-MANY_ENTRIES = (
-    "(SELECT json_agg(json_build_object('name', 'x', 'at', n)) FROM generate_series(1, 300000) AS n)"
-)
-
-
 def settlement(job: Job, *, success: bool = False) -> Settlement:
     error = AttemptError(attempt=1, code=500, name="http_status", reason="it failed", runner_id="r1")
     transition = Transition(to=JobStatus.PENDING, retries=1, delay=60.0, error=error)
     if success:
         transition = Transition(to=JobStatus.SUCCESS, retries=job.retries)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
-
-
-def throttled(job: Job) -> Settlement:
-    event = Deferred(
-        delay=0.0, outcome=Undelivered(name=THROTTLED, code=429, reason="\x1b slow \U0001f40c down")
-    )
-    transition = decide(job, event, RetryPolicy())
     return Settlement(
         job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
     )
@@ -123,43 +105,6 @@ async def test_a_row_that_takes_no_write_at_all_stays(
     results = await store.settle([delivered(job) for job in jobs])
     assert [each.fate for each in results] == ["busy", "settled"]
     assert results[0].problem == "not this one"
-
-
-async def test_a_row_with_300_000_errors_is_settled_like_any_other(
-    store: PostgresStore, sql: Any, quoted: str, new_job: Any
-) -> None:
-    """Read once for each entry, it takes hours: the statement would be given up after seconds."""
-    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {MANY_ENTRIES})")
-    await store.add([new_job()])
-    jobs = await store.claim({"api": 2}, "r1")
-    results = await store.settle([settlement(job) for job in jobs])
-    assert [each.fate for each in results] == ["settled", "settled"]
-    kept = await store.get(next(job.id for job in jobs if job.path == "/a"))
-    assert len(kept.errors) == 50
-    assert (kept.errors[0].name, kept.errors[-1].name) == ("x", "http_status")
-
-
-@pytest.mark.parametrize(
-    ("errors", "names"),
-    [
-        ('[{"name": "throttled", "count": "many", "at": 7}]', ["throttled"]),
-        ('[{"name": "throttled", "reason": "\\u0000"}]', ["throttled", "throttled"]),
-        ('[{"name": "throttled", "reason": "\\ud800"}]', ["throttled", "throttled"]),
-        ("[7]", ["throttled"]),
-        ("7", ["throttled"]),
-        ('{"name": "throttled"}', ["throttled"]),
-        ("[[]]", ["throttled"]),
-        ('[{"name": "throttled", "count": 999999999999999999999}]', ["throttled"]),
-    ],
-)
-async def test_whatever_the_last_entry_holds_a_throttled_job_is_settled(
-    store: PostgresStore, sql: Any, quoted: str, errors: str, names: list[str]
-) -> None:
-    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', $1)", errors)
-    (job,) = await store.claim({"api": 1}, "r1")
-    (result,) = await store.settle([throttled(job)])
-    assert (result.fate, result.problem) == ("settled", None)
-    assert [entry.name for entry in (await store.get(job.id)).errors] == names
 
 
 async def test_an_archive_that_inherits_is_left_alone(

@@ -36,18 +36,6 @@ async def test_an_insert_of_any_language_wakes(store: PostgresStore, sql: Any, q
     await signals.aclose()
 
 
-async def test_a_transaction_notifies_once(
-    store: PostgresStore, dsn: str, sql: Any, schema: str, new_job: Any
-) -> None:
-    async with heard(dsn) as payloads:
-        async with sql.transaction():
-            for _ in range(5):
-                await store.add([new_job(), new_job()], connection=sql)
-            await store.add([new_job(dedup_key="k")], connection=sql)
-        await asyncio.sleep(0.05)
-    assert payloads == [f"{schema}.job"]
-
-
 async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
     store: PostgresStore, make: Any, dsn: str, sql: Any, new_job: Any
 ) -> None:

@@ -168,26 +168,3 @@ async def test_what_a_rule_refuses_costs_no_other(store: PostgresStore, sql: Any
     assert ["violates check constraint" in each for each in reasons] == [True, False, True, False, True]
     assert ['violates foreign key constraint "mine"' in each for each in reasons[1::2]] == [True, True]
     assert await counts(sql, quoted) == (len(keys) - len(refused), len(keys))
-
-
-async def test_many_refused_jobs_take_few_of_the_locks_of_the_server(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    """Each second one of 4,000: a savepoint that is kept takes a lock, of which the server has some 6,400."""
-    await define(store)
-    await sql.execute(
-        f"ALTER TABLE {quoted}.job ADD CHECK (path <> '/checked');"
-        f"CREATE TABLE {quoted}.held (locks bigint);"
-        f"CREATE FUNCTION {quoted}.held() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN "
-        f"INSERT INTO {quoted}.held SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid(); "
-        "RETURN NULL; END $f$;"
-        f"CREATE TRIGGER held AFTER INSERT ON {quoted}.sp00ky_schedule_run "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {quoted}.held()"
-    )
-    keys = [f"k{n:04}" for n in range(4_000)]
-    refused = {key: {"path": "/checked"} for key in keys[::2]}
-    runs = await store.change_schedule(fire_of(await store.schedules(), keys, **refused))
-    assert runs is not None
-    assert [run.key for run in runs if run.job_id is None] == keys[::2]
-    assert await counts(sql, quoted) == (2_000, 4_000)
-    assert await sql.fetchval(f"SELECT max(locks) FROM {quoted}.held") < 100

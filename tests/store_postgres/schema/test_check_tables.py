@@ -98,25 +98,6 @@ async def test_check_finds_dead_rows(
     await eventually(found)  # the statistics come a little later
 
 
-async def test_check_finds_a_table_that_is_mostly_empty(
-    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(check_tables, "LARGE", 2**20)
-    insert = f"INSERT INTO {quoted}.job (path) SELECT '/' || n FROM generate_series(1, {{}}) AS n"
-    await sql.execute(insert.format(10_000))
-    await sql.execute(f"ANALYZE {quoted}.job")
-    assert await findings(store) == []
-    await sql.execute(f"DELETE FROM {quoted}.job WHERE path NOT IN ('/1', '/9999')")
-    await sql.execute(f"VACUUM ANALYZE {quoted}.job")
-
-    async def found() -> bool:
-        return ["MiB for 2 rows" in each.problem for each in await findings(store)] == [True]
-
-    await eventually(found)
-    await sql.execute(f"VACUUM FULL {quoted}.job")
-    assert await findings(store) == []
-
-
 async def test_check_finds_that_row_security_binds_the_role(
     store: PostgresStore, sql: Any, quoted: str, url: str, make: Any, as_role: Any, schema: str
 ) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import Any
-from urllib.parse import quote
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
@@ -16,37 +14,6 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import migrate
 from sp00ky_store_postgres.schema.compatibility import MigrationLocked
-
-MIGRATE = """
-import asyncio, sys
-from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_store_postgres import PostgresStore
-tables = (JobTable(backend="api", table="job"),)
-asyncio.run(PostgresStore(StoreOptions(url=sys.argv[1], tables=tables)).migrate())
-"""
-"""What another process does."""
-
-WAITS_FOR_LONG = """
-SELECT EXISTS (
-    SELECT FROM pg_stat_activity
-    WHERE query LIKE '%CREATE INDEX%' AND pid != pg_backend_pid() AND state = 'active'
-        AND clock_timestamp() - query_start > interval '600 ms'
-)
-"""
-"""Whether an index has been in the making for longer than the role's timeout."""
-
-
-async def test_processes_migrate_at_once_behind_a_pooler(
-    pooler: str, schema: str, sql: Any, quoted: str, new_job: Any, store: PostgresStore
-) -> None:
-    """In transaction mode, and without ``listen_url``: there is no session to hold a lock for them."""
-    await store.add([new_job() for _ in range(100)])
-    await sql.execute(f"DROP INDEX {quoted}.job_ready; DROP INDEX {quoted}.job_ended")
-    command = (sys.executable, "-c", MIGRATE, f"{pooler}&pgbouncer=1&schema={quote(schema)}")
-    processes = [await asyncio.create_subprocess_exec(*command) for _ in range(5)]
-    async with asyncio.timeout(60):
-        assert [await process.wait() for process in processes] == [0] * 5
-    assert await findings(store) == []
 
 
 async def test_the_first_releases_table_is_extended_without_a_rewrite(
@@ -158,20 +125,6 @@ async def test_a_lock_is_not_waited_for_in_everybodys_way(
         await eventually(is_said)
         await transaction.commit()
         await migrating
-    assert await findings(store) == []
-
-
-async def test_a_roles_statement_timeout_does_not_cut_a_migration_off(
-    store: PostgresStore, make: Any, sql: Any, quoted: str, dsn: str, new_job: Any
-) -> None:
-    await sql.execute(f"DROP INDEX {quoted}.job_ready")
-    holder = await asyncpg.connect(dsn)
-    async with holder.transaction():
-        await store.add([new_job()], connection=holder)  # which the making of an index waits for
-        migrating = asyncio.ensure_future(make(statement_timeout="300").migrate())
-        await eventually(lambda: sql.fetchval(WAITS_FOR_LONG))
-    await holder.close()
-    await migrating
     assert await findings(store) == []
 
 

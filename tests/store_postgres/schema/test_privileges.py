@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,18 +13,12 @@ import pytest_asyncio
 from tests.firing import NAME, define, fire_of
 from tests.store_postgres.conftest import findings
 
-from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
+from sp00ky_core import JobStatus, JobTable, SchemaError
 from sp00ky_core.ports import Act, Reschedule, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
 
-ROOT = Path(__file__).parents[3]
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 LIMITED = JobTable(backend="api", table="job", max_in_flight=9)
-
-
-def examples(document: str, language: str) -> list[str]:
-    text = (ROOT / document).read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 async def test_check_finds_a_missing_right(
@@ -124,12 +117,3 @@ async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresSto
     assert len(await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR)) == 2
     with pytest.raises(SchemaError, match="permission denied"):
         await stores["app_role"].schedules()
-
-
-def test_the_grants_are_those_of_the_readme() -> None:
-    tables = (JobTable(backend="api", table="job"),)
-    store = PostgresStore(StoreOptions(url="postgresql://localhost/app", tables=tables))
-    printed = [statement.replace('"', "") for statement in store.grants()]
-    assert [each.strip() for each in examples("sp00ky_store_postgres/README.md", "sql")[1].split(";")][
-        :-1
-    ] == printed

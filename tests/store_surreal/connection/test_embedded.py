@@ -6,17 +6,15 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from surrealdb.errors import SurrealError
 
 from sp00ky_core.errors import StoreInUse
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
-from sp00ky_store_surreal import SurrealStore, errors
+from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import embedded
 
 HOLDER = """
@@ -181,19 +179,3 @@ async def test_another_users_lock_is_named(
         await make_store("surrealkv://jobs.db").open()
     assert f"{tmp_path / 'jobs.db.lock'} belongs to another user" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-async def test_an_sdk_without_an_engine_names_itself(make_store: Callable[..., SurrealStore]) -> None:
-    """Its third version has it in an extra; what it advises itself would install its second version."""
-    advice = (
-        "Unsupported protocol in URL: mem://. For embedded connections ('mem://'), install: pip install x"
-    )
-    error = errors.translated("mem://", SurrealError(advice))
-    assert f'pip install "surrealdb[embedded]=={version("surrealdb")}"' in error.problem
-    assert "pip install x" not in error.problem
-
-
-@pytest.mark.parametrize("raised", [IndexError("list index out of range"), TypeError("no"), KeyError("a")])
-def test_what_a_decoder_raises_is_a_reply_that_cant_be_read(raised: Exception) -> None:
-    """The statement was carried out: what a claim took is released."""
-    assert isinstance(errors.translated("mem://", raised), errors.ReplyUnreadable)

@@ -111,32 +111,11 @@ async def test_a_client_transaction_takes_the_job_with_it(outbox: Outbox, db: An
     assert len(await rows(db, "SELECT * FROM thread")) == 1
 
 
-async def test_the_example_of_a_clients_transaction(outbox: Outbox, db: Any, surreal_url: str) -> None:
-    names: dict[str, Any] = {}
-    exec(example("begin_transaction"), names)  # noqa: S102  # what a reader would paste
-    target = target_of(StoreOptions(url=surreal_url, tables=()))
-    job = await names["spookify"](outbox, db, target.namespace, target.database)
-    assert (await outbox.get(job.id)).assigned_to == "thread:abc"
-    assert [each["title"] for each in await rows(db, "SELECT * FROM thread")] == ["Boo"]
-
-
 def example(word: str) -> str:
     """The one of docs/python.md that has the word."""
     document = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
     (found,) = [each for each in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in each]
     return str(found)
-
-
-async def test_the_example_of_the_document(outbox: Outbox, db: Any) -> None:
-    names: dict[str, Any] = {}
-    exec(example("BEGIN"), names)  # noqa: S102  # what a reader would paste
-    job_id = await names["spookify"](outbox, db, "a thread")
-    job = await outbox.get(job_id)
-    (thread,) = await rows(db, "SELECT * FROM thread")
-    assert (job.assigned_to, thread["title"]) == ("thread:abc", "a thread")
-    with pytest.raises(RuntimeError, match="already exists"):
-        await names["spookify"](outbox, db, "another")
-    assert len(await outbox.find()) == 1
 
 
 async def test_a_refusal_leaves_nothing_in_a_transaction_that_goes_on(

@@ -181,21 +181,6 @@ async def test_a_namespace_that_isnt_there_is_said_and_made_by_migrate_alone(
     await store.close()
 
 
-async def test_a_database_that_isnt_there_is_made_by_a_user_of_the_namespace(
-    server: Any, make_store: MakeStore
-) -> None:
-    address, names, root = server
-    namespace = names.partition("/")[0]
-    await root._connection.write("DEFINE USER worker ON NAMESPACE PASSWORD 'x' ROLES EDITOR")
-    store = make_store(f"ws://worker:x@{address}/{namespace}/another?auth=namespace")
-    await store.open()
-    with pytest.raises(SchemaError, match="namespace or database"):
-        await store.check()
-    await store.migrate()
-    await store.close()
-    await worked(store)
-
-
 @pytest.fixture
 async def viewer(server: Any, make_store: MakeStore) -> AsyncIterator[SurrealStore]:
     """An open store whose user may read, and whose writes the server drops without a word."""

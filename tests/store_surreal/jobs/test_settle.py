@@ -13,7 +13,6 @@ from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import SettleFate
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.ids import id_text
 
 NOT_RUN = "The query was not executed due to a failed transaction"
 
@@ -89,26 +88,6 @@ async def test_a_refused_answer_is_left_out_whatever_it_says(migrated: SurrealSt
     (job,) = await migrated.claim({"api": 1}, "r")
     (result,) = await migrated.settle([settlement_of(job, Delivered(result=text))])
     assert (result.fate, (await migrated.get(job.id)).status) == (SettleFate.SETTLED, JobStatus.SUCCESS)
-
-
-@pytest.mark.parametrize("url", ["mem://"])  # which row collides is made up here
-async def test_one_row_that_keeps_colliding_holds_up_no_other(
-    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(4)])
-    jobs = await migrated.claim({"api": 4}, "r")
-    sdk = migrated._connection._link.sdk
-    real = sdk.query_raw
-
-    async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
-        delivered = [row for ids, *_ in bindings.get("delivered", ()) for row in ids]
-        if any(id_text(each) == jobs[1].id for each in delivered):
-            return {"result": [{"status": "ERR", "result": f"{NOT_RUN}. {COLLIDED}"}]}
-        return await real(statement, bindings)
-
-    monkeypatch.setattr(sdk, "query_raw", query_raw)
-    results = await migrated.settle([settlement_of(job, Delivered()) for job in jobs])
-    assert [each.fate.value for each in results] == ["settled", "busy", "settled", "settled"]
 
 
 async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store: SurrealStore) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
@@ -16,31 +14,6 @@ from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe import watch as watch_module
 
 SOON = 30.0
-
-
-@pytest_asyncio.fixture
-async def sent(migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
-    """Each statement that the store sends."""
-    statements: list[str] = []
-    ask = migrated._connection._link.ask
-
-    async def noted(statement: str, *arguments: Any, **options: Any) -> list[Any]:
-        statements.append(statement)
-        return await ask(statement, *arguments, **options)
-
-    monkeypatch.setattr(migrated._connection._link, "ask", noted)
-    yield statements
-
-
-async def test_old_rows_come_by_the_hundred(migrated: SurrealStore, sent: list[str]) -> None:
-    jobs = await migrated.add([NewJob(path="/a", backend="api") for _ in range(250)])
-    sent.clear()
-    watch = migrated.watch(JobQuery())
-    async with asyncio.timeout(SOON):
-        seen = {(await anext(watch)).id for _ in jobs}
-    await watch.aclose()
-    assert seen == {job.id for job in jobs}
-    assert len(sent) < 25
 
 
 async def test_a_database_that_is_away_is_said_at_the_first_look_only(

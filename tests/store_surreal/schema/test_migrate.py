@@ -108,19 +108,6 @@ async def test_a_table_that_is_no_job_table_is_refused_untouched(store: SurrealS
     assert [each.subject for each in await store.check() if "job table" in each.problem] == ["job"]
 
 
-@pytest.mark.parametrize("url", ["mem://"])
-async def test_rows_that_no_index_can_hold_are_named(store: SurrealStore, spec_schema: str) -> None:
-    await store._connection.write(spec_schema)
-    statement = "CREATE job:old SET assigned_to = thread:a, path = $path, payload = '{}' RETURN NONE"
-    await store._connection.write(statement, path="/a\0b")
-    if await is_older(store):  # indexes of 3.x hold NUL
-        with pytest.raises(SchemaError, match="path holds NUL"):
-            await store.migrate()
-        await store._connection.write("DELETE job:old RETURN NONE")
-    assert await store.migrate()
-    assert [each for each in await store.check() if each.stops_jobs] == []
-
-
 async def test_an_index_of_before_makes_way_for_the_one_that_claims_use(migrated: SurrealStore) -> None:
     await migrated._connection.write("DEFINE INDEX sp00ky_due ON TABLE job FIELDS status, run_at")
     (step,) = await migrated.migrate()

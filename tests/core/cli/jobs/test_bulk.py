@@ -53,17 +53,6 @@ def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> No
     assert shelf.statuses([held]) == ["failed"]
 
 
-@pytest.mark.parametrize("json_wanted", [True, False])
-def test_a_long_piece_of_work_says_how_far_it_is(
-    shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, json_wanted: bool
-) -> None:
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
-    monkeypatch.setattr("sp00ky_core.cli.terminal.progress.LINE_EVERY", 4)
-    enqueued(9)
-    killed = sp00ky("jobs", "kill", "--all", "--yes", *["--json"] * json_wanted)
-    assert killed.err.splitlines() == ["sp00ky: 9 jobs match", "killed: 4 of 9", "killed: 8 of 9"]
-
-
 def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
     shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

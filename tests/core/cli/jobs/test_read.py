@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import attrs
-import pytest
 from tests.core.cli.jobs.conftest import Call, ids
-from tests.core.cli.jobs.shelf import Shelf, ended, enqueued, within
+from tests.core.cli.jobs.shelf import Shelf, ended
 from tests.core.encoding.test_job_json import KEYS
 
 from sp00ky_core import Outbox
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import Rollup, Rollups
 
 
 def test_a_job_has_the_documented_keys(call: Call, sp00ky: Any) -> None:
@@ -118,37 +114,3 @@ def test_errors_are_grouped_the_largest_first(shelf: Shelf, sp00ky: Any) -> None
     assert header.split()[:5] == ["jobs", "backend", "path", "error", "code"]
     assert first.split()[:5] == ["2", "api", "/json", "http_status", "500"]
     assert second.split()[:4] == ["1", "api", "/fails", "timeout"]
-
-
-def test_attempts_are_shown_with_their_codes_and_durations(shelf: Shelf, sp00ky: Any) -> None:
-    enqueued(1)
-    now = datetime.now(UTC)
-    kinds = [("success", 200, 90), ("failed", 500, 6), ("retry", 0, 4)]
-    rows = [
-        Rollup(
-            minute=now,
-            runner_id="r",
-            backend="api",
-            outcome=how,
-            code=code,
-            count=count,
-            buckets=(count, *[0] * 14),
-        )
-        for how, code, count in kinds
-    ]
-    within(lambda outbox: cast("Rollups", outbox.store).write_rollups(rows))
-    rates = sp00ky("jobs", "stats", "--since", "1h", "--json").json["backends"]["api"]["rates"]
-    assert (rates["attempts"], rates["codes"]) == (100, {"0": 4, "500": 6})
-    assert rates["outcomes"] == {"success": 90, "retry": 4, "failed": 6, "throttled": 0, "unknown": 0}
-    assert rates["p50_s"] == pytest.approx(0.0025)
-    assert rates["per_second"] == pytest.approx(100 / rates["seconds"])
-    gone = attrs.evolve(rows[0], backend="gone")
-    within(lambda outbox: cast("Rollups", outbox.store).write_rollups([gone]))
-    others = sp00ky("jobs", "stats", "--since", "1h", "--json").json["backends"]["gone"]
-    assert (list(others), others["rates"]["attempts"]) == (["rates"], 90)
-    row = sp00ky("jobs", "stats", "--since", "1h").out.splitlines()[-2]
-    assert row.startswith("api      100")
-    assert "2 ms" in row
-    assert row.endswith("no answer: 4, 500: 6")
-    assert "rates" not in sp00ky("jobs", "stats", "--json").json["backends"]["api"]
-    assert "before until" in sp00ky("jobs", "stats", "--since", "2999-01-01T00:00:00Z").complaint(2)

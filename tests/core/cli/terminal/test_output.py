@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sp00ky_core.cli.terminal.output import one_line, plain, show_json, show_page
+from sp00ky_core.cli.terminal.output import one_line, plain, show_json
 
 
 def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,11 +27,3 @@ def test_a_cell(cell: object, shown: str) -> None:
 
 def test_one_line_has_no_break() -> None:
     assert one_line("a\n\n b\t\x1bc ") == "a b \ufffdc"
-
-
-def test_an_empty_page_says_so_beside_its_headers(capsys: pytest.CaptureFixture[str]) -> None:
-    show_page("jobs", [], 50, dict, ["id", "status"], list, json_wanted=False)
-    assert capsys.readouterr() == ("id  status\n", "none found\n")
-    show_page("jobs", [], 50, dict, ["id", "status"], list, json_wanted=True)
-    shown = capsys.readouterr()
-    assert (json.loads(shown.out), shown.err) == ({"jobs": [], "next": None}, "")

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.errors import OptionInvalid, StoreError
+from sp00ky_core.errors import StoreError
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -28,10 +28,3 @@ async def test_two_transactions_that_wait_for_each_other_are_told(memory_store: 
             one.rollback()
             (added,) = await waiting
     assert added.id in {each.id for each in await memory_store.find(JobQuery())}
-
-
-async def test_an_ended_transaction_takes_no_jobs(memory_store: MemoryStore) -> None:
-    async with memory_store.transaction() as transaction:
-        pass
-    with pytest.raises(OptionInvalid):
-        await memory_store.add([job()], connection=transaction)

@@ -13,17 +13,9 @@ from sp00ky_core.stores.transactional import (
     Either,
     Is,
 )
-from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
 class TestSql:
-    def test_definitions_quote_names_and_values(self, session: Session) -> None:
-        assert session.definition(TABLE) == (
-            'CREATE TABLE "we""ird" ("id" TEXT DEFAULT (hex(randomblob(4))), '
-            '"n" INTEGER NOT NULL DEFAULT 0, "note" TEXT DEFAULT \'it\'\'s\', PRIMARY KEY ("id"))'
-        )
-        assert session.definition(TABLE, TABLE.indexes[0]).endswith('("n") WHERE "note" = \'pending\'')
-
     async def test_rows_come_back_through_encoders_and_defaults(self, session: Session) -> None:
         await session.insert(TABLE, [{"n": 1, "note": "a"}, {"n": 2, "note": None}])
         await session.insert(TABLE, [{"n": 3}])
@@ -94,8 +86,3 @@ class TestSql:
             "sp00ky_1",
         ]
         assert await session.count(TABLE) == 1
-
-    def test_a_job_tables_indexes_are_named_by_it(self) -> None:
-        names = [job_table("job").index_name(each) for each in job_table("job").indexes]
-        assert len(set(names)) == len(names)
-        assert all(name.startswith("job_") for name in names)

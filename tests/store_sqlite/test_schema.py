@@ -48,6 +48,16 @@ async def test_what_is_missing_is_found_and_added(options: StoreOptions, connect
     await store.close()
 
 
+async def test_a_table_of_somebody_elses_is_left_alone(options: StoreOptions, connection: Any) -> None:
+    connection.execute("CREATE TABLE job (title TEXT, salary INTEGER)")
+    store = SqliteStore(options)
+    await store.open()
+    with pytest.raises(SchemaError, match="no table of Sp00ky's"):
+        await store.migrate()
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("job",)]
+    await store.close()
+
+
 async def test_a_newer_schema_that_this_version_cannot_use(options: StoreOptions, connection: Any) -> None:
     store = await migrated(options)
     connection.execute("UPDATE sp00ky_migration SET version = 9, min_compatible = 9")

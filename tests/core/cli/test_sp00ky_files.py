@@ -63,24 +63,3 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     for said in ("backend web: left out", "workflows: not in this version"):
         assert said in err
     assert TOKEN not in err
-
-
-@pytest.mark.parametrize("token", ['"${API_TOKEN}"', "{vault: API_TOKEN}"])
-def test_only_what_sends_the_token_needs_it(
-    project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, token: str
-) -> None:
-    file = project / "sp00ky.yml"
-    file.write_text(file.read_text().replace('"${API_TOKEN}"', token))
-    monkeypatch.delenv("API_TOKEN")
-    job_id = sp00ky("call", "api", "/json").out.strip()
-    for command in (["jobs", "list"], ["jobs", "get", job_id], ["jobs", "stats"], ["jobs", "kill", job_id]):
-        assert sp00ky(*command).code == 0
-    for command in (["run", "--until-empty"], ["call", "api", "/json", "--wait"]):
-        line = sp00ky(*command).complaint(2)
-        assert "backends.api.auth.token: the environment variable API_TOKEN is not set" in line
-    (warning,) = sp00ky("check", "--json").json["findings"]
-    assert (warning["severity"], warning["subject"]) == ("warning", "backends.api.auth.token")
-    assert warning["problem"].startswith("the environment variable API_TOKEN is not set")
-    assert "set it" not in warning["problem"]
-    assert warning["fix"] == "set it where `sp00ky run` runs"
-    assert len(sp00ky("jobs", "list", "--json").json["jobs"]) == 1

@@ -125,12 +125,3 @@ def test_all_that_a_dead_runner_held_is_reclaimed_at_once(
 
     assert until(world, lambda: ended() > 0, 12)
     assert ended() == 5
-
-
-def test_a_beat_that_failed_is_followed_by_one_sooner_than_others_are_held_for_dead(world: World) -> None:
-    runner = world.start()
-    world.pass_smoothly(4)
-    world.leap(2)
-    world.lose_reply(runner, sent(runner, "beat"))
-    world.leap(0.3)
-    assert sent(runner, "beat").sent_at > world.clock.monotonic() - 0.3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -42,34 +41,3 @@ async def test_a_lost_race_for_a_key_costs_no_other_job(
     (claimed,) = await raced(store, new_job, sql, quoted, dsn)
     assert [job.id for job in claimed] == [plain.id]
     assert "can't be claimed" not in caplog.text
-
-
-async def test_what_is_due_later_is_not_read(
-    store: PostgresStore, sql: Any, quoted: str, new_job: Any, dsn: str
-) -> None:
-    """However much of it there is, of a higher priority, or behind another job of its key."""
-    await store.add([new_job() for _ in range(3)])
-
-    async def blocks() -> int:
-        statement = store._claims._statements.claim(store._tables.all, ["job"])
-        async with sql.transaction():
-            await sql.execute(f"SET LOCAL plan_cache_mode = force_generic_plan; PREPARE it AS {statement}")
-            rows = await sql.fetch(
-                "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
-                "EXECUTE it ('r1', 0, '-infinity', '-infinity', '-infinity', '-infinity', '')"
-            )
-            await sql.execute("DEALLOCATE it")
-        plan = json.loads(rows[0][0])[0]["Plan"]
-        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-
-    await sql.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
-    await sql.execute(f"INSERT INTO {quoted}.job (path, ordering_key) VALUES ('/a', 'k')")
-    before = await blocks()
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path, priority, run_at) "
-        "SELECT '/a', 3, now() + interval '1 day' FROM generate_series(1, 30000)"
-    )
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path, ordering_key) SELECT '/a', 'k' FROM generate_series(1, 30000)"
-    )
-    assert await blocks() < before + 50

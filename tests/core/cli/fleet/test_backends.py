@@ -52,20 +52,6 @@ def test_a_backend_is_paused_and_resumed(shelf: Shelf, sp00ky: Cli) -> None:
     assert actions == ["resume", "resume", "pause", "pause"]
 
 
-def test_backends_of_one_table_are_paused_together(project: Path, shelf: Shelf, sp00ky: Cli) -> None:
-    document = (project / "openapi.json").read_text()
-    (project / "mail.json").write_text(document.replace('"/', '"/mail/'))
-    file = project / "sp00ky.yml"
-    with file.open("a") as config:
-        config.write("  mail: {spec: ./mail.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}\n")
-    assert (
-        sp00ky("backends", "pause", "mail").out
-        == "mail and api, which share a table, are paused until it is resumed\n"
-    )
-    listed = sp00ky("backends", "list", "--json").json["backends"]
-    assert [(each["name"], each["paused"] is None) for each in listed] == [("api", False), ("mail", False)]
-
-
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

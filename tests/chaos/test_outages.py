@@ -1,7 +1,5 @@
 """Backends that go away for a while cost time, not jobs; and what is counted of them is counted right."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import attrs

@@ -1,7 +1,5 @@
 """With the receiver each job is done once, while its service is killed and replies are cut off."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import attrs

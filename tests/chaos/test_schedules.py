@@ -1,7 +1,5 @@
 """Each fire makes its job once and none is left out, while runners are killed and the database restarts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import attrs

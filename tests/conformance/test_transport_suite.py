@@ -1,7 +1,5 @@
 """The suite of transports of any scheme, on one that speaks lines of JSON over TCP; and what it catches."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator

@@ -1,7 +1,5 @@
 """Payloads and options that can't be are a named error before anything is written or asked."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re

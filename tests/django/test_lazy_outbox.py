@@ -1,7 +1,5 @@
 """``outbox.run`` in ``transaction.atomic()``: the job is there if, and only if, the rest is."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from contextlib import suppress

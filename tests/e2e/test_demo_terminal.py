@@ -1,7 +1,5 @@
 """``sp00ky demo`` on a terminal, and interrupted."""
 
-from __future__ import annotations
-
 import os
 import pty
 import signal

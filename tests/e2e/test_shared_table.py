@@ -1,7 +1,5 @@
 """Two backends of one table, on every store: a job belongs to the one whose document has its path."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

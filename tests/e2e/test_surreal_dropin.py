@@ -1,7 +1,5 @@
 """A Sp00ky project as it is: its sp00ky.yml, its server, its users' rows; only the runner is ours."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal
@@ -139,11 +137,7 @@ async def test_a_project_as_it_is_is_enough(make_project: MakeProject, text: str
         assert (await ended(user, "before"))["status"] == "success"
         await user.query_raw(JOB.format(key="after"))
         row = await ended(user, "after")
-        assert (row["status"], row["retries"], row["result"]) == (
-            "success",
-            0,
-            {"spooky": "after"},
-        )
+        assert (row["status"], row["retries"], row["result"]) == ("success", 0, {"spooky": "after"})
 
 
 async def test_what_the_old_runner_left_processing_runs_again(make_project: MakeProject) -> None:

@@ -1,7 +1,5 @@
 """Faults of ``TransactionalStore``: each changes its source, and tests of the suite must fail."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 __all__ = ["MUTANTS", "Mutant"]

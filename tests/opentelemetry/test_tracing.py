@@ -1,7 +1,5 @@
 """Spans of jobs: where one is enqueued, and of each attempt."""
 
-from __future__ import annotations
-
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.opentelemetry.conftest import MakeOutbox, Telemetry

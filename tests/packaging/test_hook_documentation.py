@@ -1,7 +1,5 @@
 """Every hook says what it promises, and is exercised by a test."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from pathlib import Path

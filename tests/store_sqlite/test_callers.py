@@ -1,7 +1,5 @@
 """Enqueue in the transaction of a caller's blocking connection: sqlite3, SQLAlchemy, Django."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import sqlite3

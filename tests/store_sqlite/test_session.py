@@ -1,7 +1,5 @@
 """Rows as SQLite keeps them, whose types are a client's own."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import sqlite3

@@ -1,7 +1,5 @@
 """Answers as values and as text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

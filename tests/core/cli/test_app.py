@@ -1,7 +1,5 @@
 """The command as a whole: what it imports, its help, and how it ends."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Payloads that are made of ``--param`` and ``--body``, and one such call from the shell to the backend."""
 
-from __future__ import annotations
-
 import io
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Payloads: what a model and its values are written as, and where it is that one can't be."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import sys

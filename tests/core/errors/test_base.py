@@ -1,7 +1,5 @@
 """What errors share: names that are near, values that are shown, how something is installed."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.errors.base import install_hint, nearest, shown

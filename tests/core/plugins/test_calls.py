@@ -1,7 +1,5 @@
 """Hooks at work: when each fires, and that a stranger's fault in one changes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

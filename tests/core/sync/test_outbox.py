@@ -1,7 +1,5 @@
 """The synchronous outbox, on the memory store and on SQLite."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 import threading

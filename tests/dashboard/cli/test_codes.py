@@ -1,7 +1,5 @@
 """Without a token it prints an address with a code: at the start, and when it is asked for another."""
 
-from __future__ import annotations
-
 import os
 import pty
 import re

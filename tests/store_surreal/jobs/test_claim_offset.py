@@ -1,7 +1,5 @@
 """Where in the queue runners that share a server claim."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 

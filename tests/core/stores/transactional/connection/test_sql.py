@@ -1,18 +1,12 @@
 """The primitives as SQL: definitions, conditions, encoders, savepoints."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 from tests.core.stores.transactional.connection.conftest import TABLE, Session
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.transactional import (
-    Both,
-    Either,
-    Is,
-)
+from sp00ky_core.stores.transactional import Both, Either, Is
 
 
 class TestSql:

@@ -2,7 +2,6 @@
 
 import os
 import pty
-import re
 import shutil
 import signal
 import subprocess
@@ -85,13 +84,3 @@ def test_enter_in_the_terminal_prints_another(start: Start) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=120)[1] == ""
     os.close(stdin)
-
-
-def test_a_signal_prints_another(start: Start) -> None:
-    process = start("--port", "0")
-    address, first = address_of(process), sign_in_address(process)
-    assert re.search(r"code=\S{22}$", first)
-    process.send_signal(signal.SIGUSR1)
-    second = sign_in_address(process)
-    assert httpx.get(second, trust_env=False, timeout=60).status_code == 303
-    assert address in second != first

@@ -1,7 +1,5 @@
 """What is in ``deploy/`` fits what the runner serves: each query names a metric and labels that are there."""
 
-from __future__ import annotations
-
 import configparser
 import json
 import re

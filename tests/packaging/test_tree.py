@@ -4,8 +4,6 @@ What a module does may be tested by way of what uses it, a store's parts above a
 then it has no test of its own. A test that is of no one module is listed here.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

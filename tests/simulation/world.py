@@ -1,7 +1,5 @@
 """A store, its runners, a backend and the time: what can happen to them, one method each."""
 
-from __future__ import annotations
-
 import asyncio
 import random as randomness
 from datetime import timedelta

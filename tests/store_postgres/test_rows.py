@@ -1,7 +1,5 @@
 """Rows that cannot be: a payload that is too long costs its own job alone; a dropped INSERT is told."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

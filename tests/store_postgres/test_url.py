@@ -1,12 +1,8 @@
 """The store's URL, and what is said when it can't be used: one line, without a secret."""
 
-from __future__ import annotations
-
 import pytest
 
-from sp00ky_core.errors import (
-    OptionInvalid,
-)
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.url import read_url

@@ -1,7 +1,5 @@
 """Runners that are cancelled over an embedded database: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

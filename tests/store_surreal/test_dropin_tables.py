@@ -1,7 +1,5 @@
 """Tables and rows as Sp00ky projects have them: without some fields, with delays, with results as values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import timedelta

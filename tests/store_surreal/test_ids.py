@@ -1,7 +1,5 @@
 """Ids that clients may choose: none is carried out, stops a runner, or is sent and then can't be settled."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import pytest
@@ -40,10 +38,7 @@ async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id
     assert {job.id for job in claimed} == {job_id, other.id}
     assert [
         each.fate for each in await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
-    ] == [
-        "settled",
-        "settled",
-    ]
+    ] == ["settled", "settled"]
     assert (await migrated.get(job_id)).status is JobStatus.SUCCESS
     assert [each.fate for each in await migrated.clear([job_id])] == ["cleared"]
     assert [job.id for job in await migrated.find(JobQuery())] == [other.id]

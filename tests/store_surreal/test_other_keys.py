@@ -1,7 +1,5 @@
 """Rows whose key is an array or an object are no jobs: nothing touches them, or is held up by them."""
 
-from __future__ import annotations
-
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.job import NewJob

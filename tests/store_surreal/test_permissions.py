@@ -1,7 +1,5 @@
 """Record users over the wire: what they may do, what is refused, what a runner does with what they forge."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Values that Python or JSON has no form for, in any column: none of them costs another row."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """Rows that clients may have written, ids of every kind, rows that the database refuses."""
 
-from __future__ import annotations
-
 import pytest
 from surrealdb import RecordID
 from tests.store_surreal.settlements import settlement_of

@@ -1,7 +1,5 @@
 """What commands are given: durations, instants, payloads, numbers of workers, who does it and why."""
 
-from __future__ import annotations
-
 import getpass
 import json
 from pathlib import Path
@@ -12,9 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sp00ky_core.cli.app import cli
-from sp00ky_core.cli.arguments import (
-    act_options,
-)
+from sp00ky_core.cli.arguments import act_options
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """How the command line says what went wrong: one line, the right code, no secrets."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Each act of an operator is one entry: before it begins, after each batch, and at its end."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket

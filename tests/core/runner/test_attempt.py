@@ -1,7 +1,5 @@
 """Rows that can't be delivered end as failed; every other job goes on."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta

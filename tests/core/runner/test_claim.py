@@ -1,7 +1,5 @@
 """Claims whose reply is lost, late, too old or not needed any more."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime
 
@@ -10,10 +8,7 @@ import attrs
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import (
-    Attempt,
-    StoreOptions,
-)
+from sp00ky_core.ports import Attempt, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 
 LOST_REPLY = Fault(lost_reply=True)

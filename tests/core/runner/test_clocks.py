@@ -1,7 +1,5 @@
 """The database's clock jumps, and runners are frozen: what runners may conclude from it, and what not."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What plugins, strategies and transports answer, as settlements."""
 
-from __future__ import annotations
-
 import asyncio
 from types import SimpleNamespace
 from typing import Any

@@ -1,7 +1,5 @@
 """A route that is new in a rolling deploy: runners with the old document leave its jobs to newer ones."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

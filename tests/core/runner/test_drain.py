@@ -1,7 +1,5 @@
 """A runner may be cancelled at any await: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging

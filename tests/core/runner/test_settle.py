@@ -1,7 +1,5 @@
 """Outcomes are written, kept until they can be, or reported as lost."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Sequence
@@ -11,14 +9,7 @@ import pytest
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import (
-    Attempt,
-    JobQuery,
-    SettleFate,
-    Settlement,
-    SettleResult,
-    StoreOptions,
-)
+from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 
 LOST_REPLY = Fault(lost_reply=True)

@@ -1,7 +1,5 @@
 """A database that takes its time: nothing is sent twice for it, nothing is given back for ever."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A backend that throttles costs its jobs time, and no retries."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

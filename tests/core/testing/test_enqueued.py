@@ -1,7 +1,5 @@
 """Assertions on what was enqueued, and what a failed one says."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Jobs are delivered at once, as a runner would deliver them."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 from pathlib import Path

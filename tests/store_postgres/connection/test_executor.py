@@ -1,7 +1,5 @@
 """Connections whose other end falls silent without a word: as after a failover that resets nothing."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path

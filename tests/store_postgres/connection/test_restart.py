@@ -1,7 +1,5 @@
 """The server goes away and comes back: calls heal, the listener too, and nobody's task breaks."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator

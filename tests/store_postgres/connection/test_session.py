@@ -1,7 +1,5 @@
 """Sessions: their names, their bounds, and what becomes of them when a side is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import socket

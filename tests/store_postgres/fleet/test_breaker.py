@@ -1,7 +1,5 @@
 """Breakers: what one backend's says, odd or not, costs no other backend anything."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Runners on a database whose rules refuse what they write: what each rule costs, and what is logged."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

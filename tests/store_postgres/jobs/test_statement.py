@@ -1,7 +1,5 @@
 """An enqueue as SQL: sent by each driver, in its own style of parameters, it makes what ``add`` makes."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any

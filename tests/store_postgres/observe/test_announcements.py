@@ -1,7 +1,5 @@
 """Runners of other processes hear of what no INSERT announces."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

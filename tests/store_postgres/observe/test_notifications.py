@@ -1,7 +1,5 @@
 """Wake-up and live status: who is told, when nobody is, and behind a pooler."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

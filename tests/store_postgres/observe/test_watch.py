@@ -1,7 +1,5 @@
 """Watches see each change, also what a long transaction commits late."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime

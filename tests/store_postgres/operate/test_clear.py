@@ -1,7 +1,5 @@
 """Clears by conditions and by ids step over what can't be deleted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Pending jobs are changed, past what the database refuses and what others hold."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_core.ports import OperatorFate, Reschedule

@@ -1,7 +1,5 @@
 """Privileges that roles need are enough, and those that are missing are named."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime

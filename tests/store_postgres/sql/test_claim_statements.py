@@ -1,7 +1,5 @@
 """Claims keep priority and order, also where two of them are at it at once."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

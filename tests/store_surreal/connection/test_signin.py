@@ -1,7 +1,5 @@
 """Who signs in to a server, over what, and what is said when it doesn't work."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Claims by priority and key, on both databases: what they see, and what they leave in the rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_core.job import Job, NewJob

@@ -1,7 +1,5 @@
 """Signals of other processes' writes, over LIVE: heard, lost, and heard again."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable

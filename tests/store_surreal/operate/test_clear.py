@@ -1,7 +1,5 @@
 """Ended jobs that are deleted, and one that can't be."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable

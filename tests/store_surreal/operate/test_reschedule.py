@@ -1,7 +1,5 @@
 """Changes of pending jobs: claims find them where they now belong."""
 
-from __future__ import annotations
-
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import Reschedule
 from sp00ky_store_surreal import SurrealStore

@@ -1,7 +1,5 @@
 """Operating on all jobs that match: how many, in which batches, and how far it came."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

@@ -1,7 +1,5 @@
 """``sp00ky jobs copy``: a new job like an old one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

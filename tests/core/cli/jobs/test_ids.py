@@ -1,7 +1,5 @@
 """Ids that are shortened to what is unique."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``sp00ky jobs kill | retry | clear``: each job's fate, and the exit code."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +22,7 @@ def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
     code, document, err = results("kill", job_id, "job:nope")
     assert (code, document) == (
         1,
-        {
-            "results": [{"id": job_id, "result": "killed"}, {"id": "job:nope", "result": "not_found"}],
-        },
+        {"results": [{"id": job_id, "result": "killed"}, {"id": "job:nope", "result": "not_found"}]},
     )
     assert "job:nope" in err
     code, document, err = results("kill", job_id)

@@ -1,7 +1,5 @@
 """Choosing jobs on the command line: nothing is done where nothing, or nonsense, is chosen."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

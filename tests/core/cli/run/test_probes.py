@@ -1,7 +1,5 @@
 """``sp00ky run --listen``: what probes and Prometheus get."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket

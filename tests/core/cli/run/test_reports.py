@@ -1,7 +1,5 @@
 """Workers report to their parent, which sums up."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

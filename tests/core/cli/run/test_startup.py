@@ -1,7 +1,5 @@
 """A service waits for its database; a batch doesn't, and what would stop jobs is refused."""
 
-from __future__ import annotations
-
 import logging
 from contextlib import AsyncExitStack
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What somebody at a terminal sees: tables and progress, where others get plain lines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

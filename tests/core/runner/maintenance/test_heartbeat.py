@@ -1,7 +1,5 @@
 """Who is declared dead: by what a runner has seen itself, and never for what the database did."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,12 +10,7 @@ import pytest
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import (
-    Attempt,
-    RunnerBeat,
-    RunnerInfo,
-    Store,
-)
+from sp00ky_core.ports import Attempt, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.testing import FakeClock

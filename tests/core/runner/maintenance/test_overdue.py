@@ -1,7 +1,5 @@
 """Claims that stay overdue by this runner's own clock."""
 
-from __future__ import annotations
-
 from sp00ky_core.ports import OverdueClaim
 from sp00ky_core.runner.maintenance.overdue import MOST_REMEMBERED, Overdue
 

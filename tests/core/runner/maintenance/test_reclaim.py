@@ -1,7 +1,5 @@
 """What the database refuses of a runner's upkeep costs nothing else of it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -11,12 +9,7 @@ import pytest
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.ports import (
-    Claim,
-    JobQuery,
-    Settlement,
-    StoreOptions,
-)
+from sp00ky_core.ports import Claim, JobQuery, Settlement, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 
 

@@ -1,7 +1,5 @@
 """An outage of the database in the log: once, and its end likewise."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """A backend with limits: it is claimed for when a token comes, and nothing is sent late."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 from collections.abc import Collection

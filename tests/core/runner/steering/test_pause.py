@@ -1,7 +1,5 @@
 """A backend that an operator has paused: nothing of it is claimed or started, until it is resumed."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 

@@ -7,11 +7,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from sp00ky_conformance.model.rules import StoreModel, store_model
-from sp00ky_core.ports import (
-    SettleFate,
-    Settlement,
-    SettleResult,
-)
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.memory.store import MemoryStore
 
 TestMemoryModel = store_model(MemoryStore)

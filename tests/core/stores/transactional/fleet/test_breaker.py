@@ -1,7 +1,5 @@
 """Breakers are rows that are changed under a guard."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs

@@ -1,7 +1,5 @@
 """Write one change of a schedule, all of it or nothing."""
 
-from __future__ import annotations
-
 import pytest
 from tests.core.stores.transactional.conftest import BY_BACKEND, NOW, SqliteSession
 

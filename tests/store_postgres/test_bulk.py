@@ -15,6 +15,7 @@ from tests.store_postgres.forging import forge
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus
 from sp00ky_core.operators import bulk, matching_jobs
+from sp00ky_core.operators.transitions import kill
 from sp00ky_store_postgres import PostgresStore
 
 SP00KY = str(Path(sys.executable).with_name("sp00ky"))
@@ -60,7 +61,7 @@ async def test_a_watch_without_an_id_starts_with_now(
                 new += [job.id for job in await store.add([new_job()])]
                 await asyncio.wait([reading], timeout=0.2)
         assert json.loads(await reading)["id"] in new
-        await store.kill(old[:1])
+        await kill(store, old[:1])
         async with asyncio.timeout(60):
             while (shown := json.loads(await process.stdout.readline()))["id"] in new:
                 pass
@@ -105,7 +106,7 @@ async def test_pages_of_jobs_created_in_one_instant_leave_none_out(
         "CASE n % 3 WHEN 0 THEN 'pending' WHEN 1 THEN 'processing' ELSE 'success' END, now() "
         "FROM generate_series(1, 60) n",
     )
-    work = bulk.steps(store, bulk.KILL, JobFilter(), lambda ids, _: store.kill(ids))
+    work = bulk.steps(store, bulk.KILL, JobFilter(), lambda ids, _: kill(store, ids))
     assert [result.done async for result in work] == [0, 7, 14, 21, 28, 35, 40]
     assert await store.count(JobFilter(status=JobStatus.FAILED)) == 40
     assert {job.status.value for job in await store.find(JobQuery(limit=100))} == {"failed", "success"}

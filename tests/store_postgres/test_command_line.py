@@ -17,6 +17,7 @@ from tests.conftest import complaints
 
 from sp00ky_core.cli import call
 from sp00ky_core.cli.context import Settings
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.definition import VERSION
@@ -118,7 +119,7 @@ async def test_waiting_says_that_no_runner_is_alive_and_goes_on(
         assert "delivered by whichever `sp00ky run` is up" in await said.get()
         assert "no runner is alive; start one: sp00ky run" in await said.get()
         assert not waiting.done()
-        await store.kill([(await store.find(JobQuery()))[0].id])
+        await kill(store, [(await store.find(JobQuery()))[0].id])
         assert (await waiting).status == "failed"
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from sp00ky_conformance.store.harness import failure, settlement
 from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
@@ -103,7 +104,7 @@ async def test_a_watch_begins_with_the_latest(store: SqliteStore) -> None:
     watch = store.watch(JobQuery(), history=2)
     async with asyncio.timeout(60):
         assert [(await anext(watch)).id for _ in range(2)] == [job.id for job in jobs[3:]]
-        await store.kill([jobs[0].id])
+        await kill(store, [jobs[0].id])
         changed = await anext(watch)
     assert (changed.id, changed.status) == (jobs[0].id, JobStatus.FAILED)
     await watch.aclose()

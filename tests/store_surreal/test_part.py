@@ -7,8 +7,10 @@ import asyncio
 import pytest
 
 from sp00ky_core.errors import SchemaError, UnknownBackend
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import Act, Reschedule
+from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.ports import Act
 from sp00ky_store_surreal import SurrealStore
 
 
@@ -40,7 +42,7 @@ async def test_what_is_rescheduled_wakes_runners(migrated: SurrealStore) -> None
     signal = migrated.work_signal()
     await anext(signal)
     waiting = asyncio.ensure_future(anext(signal))
-    await migrated.reschedule([job.id], Reschedule(delay=0))
+    await reschedule(migrated, [job.id], Rescheduled(delay=0))
     async with asyncio.timeout(60):
         await waiting
     await signal.aclose()

@@ -204,12 +204,6 @@ class FaultyStore(FaultySteering):
             lambda: self._store.reclaim(dead_runners, beating=beating, overdue=overdue, limit=limit),
         )
 
-    async def kill(
-        self, job_ids: Sequence[str], *, reason: str = "killed by an operator"
-    ) -> list[OperatorResult]:
-        """See ``Store.kill``."""
-        return await self._call("kill", lambda: self._store.kill(job_ids, reason=reason))
-
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
         """See ``Store.clear``."""
         return await self._call("clear", lambda: self._store.clear(job_ids))

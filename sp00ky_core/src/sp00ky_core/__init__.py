@@ -34,6 +34,7 @@ from sp00ky_core.errors.jobs import *
 from sp00ky_core.errors.runners import *
 from sp00ky_core.errors.schedules import *
 from sp00ky_core.errors.store import *
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
 from sp00ky_core.job_options import CommonJobOptions, JobOptions
@@ -61,7 +62,6 @@ from sp00ky_core.ports import (
     OperatorFate,
     OperatorResult,
     Pause,
-    Reschedule,
     RunnerRecord,
     RunnerState,
     SettleFate,
@@ -102,7 +102,7 @@ __all__ = [
     "Statement",
     "OperatorResult",
     "OperatorFate",
-    "Reschedule",
+    "Rescheduled",
     "Pause",
     "ErrorGroup",
     "RunnerRecord",

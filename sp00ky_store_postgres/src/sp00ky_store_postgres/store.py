@@ -38,7 +38,6 @@ from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.schedules.change import ScheduleChanges
 from sp00ky_store_postgres.schedules.find import ScheduleReads
 from sp00ky_store_postgres.schedules.query import RowQueries
@@ -60,7 +59,6 @@ class PostgresStore(
     LostClaims,
     Retention,
     Clears,
-    Reschedules,
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
@@ -182,14 +180,11 @@ class PostgresStore(
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        results = await self._settles.settle(settlements)
-        self._changes.send()
-        return results
-
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
-        results = await self._settles.settle(settlements, Workload.REST)
-        await self._announcements.settled(settlements, results)
+        if all(each.is_own for each in settlements):
+            results = await self._settles.settle(settlements)
+        else:  # operators and reclaims have time; other runners are to hear of jobs that are due again
+            results = await self._settles.settle(settlements, Workload.REST)
+            await self._announcements.settled(settlements, results)
         self._changes.send()
         return results
 

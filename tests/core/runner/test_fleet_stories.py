@@ -52,9 +52,10 @@ class Unpaused(MemoryStore):
 class Unfenced(MemoryStore):
     """Writes whatever the row's epoch is by now."""
 
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        rows = {job.id: job for job in await self._load([each.job_id for each in settlements])}
-        return await super()._apply([_forged(each, rows.get(each.job_id)) for each in settlements])
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        ids = tuple(each.job_id for each in settlements)
+        rows = {job.id: job for job in await self.find(JobQuery(ids=ids, limit=len(ids)))}
+        return await super().settle([_forged(each, rows.get(each.job_id)) for each in settlements])
 
 
 def _forged(settlement: Settlement, row: Job | None) -> Settlement:

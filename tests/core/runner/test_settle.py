@@ -11,6 +11,7 @@ import pytest
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.machine import Killed
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import (
     Attempt,
@@ -51,7 +52,7 @@ async def test_a_zombies_outcome_is_reported_and_not_written(make_bench, caplog)
     job = await bench.add()
     async with bench.runner():
         await bench.transport.began(1)
-        assert [result.fate for result in await bench.store.kill([job.id])] == ["killed"]
+        assert [result.fate for result in await kill(bench.store, [job.id])] == ["killed"]
         killed.set()
     done = await bench.store.get(job.id)
     assert (done.status, done.result, [error.name for error in done.errors]) == (
@@ -66,9 +67,9 @@ async def test_a_killed_job_without_retries_is_redriven_only_when_told_to_resend
     bench = await make_bench()
     job = await bench.add(max_retries=0)
     await bench.store.claim({"api": 1}, "somebody else")
-    await bench.store.kill([job.id], reason=Killed().reason)
-    assert [result.fate for result in await bench.store.redrive([job.id])] == ["illegal"]
-    assert [result.fate for result in await bench.store.redrive([job.id], resend_unknown=True)] == [
+    await kill(bench.store, [job.id], reason=Killed().reason)
+    assert [result.fate for result in await redrive(bench.store, [job.id])] == ["illegal"]
+    assert [result.fate for result in await redrive(bench.store, [job.id], resend_unknown=True)] == [
         "redriven"
     ]
 

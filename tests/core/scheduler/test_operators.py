@@ -18,6 +18,7 @@ from sp00ky_core.errors import (
     UnknownRoute,
     UnknownSchedule,
 )
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import RunStatus, Trigger
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
@@ -182,7 +183,7 @@ async def test_the_last_run_of_a_fire_is_one_that_failed_if_any_did(bench: Bench
     await outbox.migrate()
     runs = await outbox.schedules.trigger("tick")
     ids = [run.job_id for run in runs if run.job_id is not None]
-    await bench.store.kill(ids[:1], reason="by hand")
+    await kill(bench.store, ids[:1], reason="by hand")
     await bench.deliver()
     await bench.services(outbox).upkeep.close_runs()
     (record,) = await outbox.schedules.list()

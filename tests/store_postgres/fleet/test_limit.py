@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from sp00ky_core.config import RateConfig
 from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import FULL, PASSED
 from sp00ky_store_postgres import PostgresStore
@@ -115,7 +116,7 @@ async def test_requests_of_killed_jobs_count_until_their_lease_ends(
     claimed = await store.claim({"api": 4}, "r1")
     assert len(claimed) == 2
     assert claimed.retry_in == {"api": FULL}
-    await store.kill([claimed[0].id])
+    await kill(store, [claimed[0].id])
     assert await store.claim({"api": 4}, "r1") == []
     await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() WHERE status = 'failed'")
     assert len(await store.claim({"api": 4}, "r1")) == 1

@@ -9,6 +9,7 @@ import pytest
 from tests.store_postgres.jobs.bench import Bench, logged
 
 from sp00ky_core.job import JobStatus
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.ports import JobTable, OperatorFate
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_postgres import PostgresStore
@@ -77,10 +78,10 @@ async def test_a_redrive_that_an_index_of_a_users_refuses_is_no_duplicate(
 ) -> None:
     await sql.execute(f"CREATE UNIQUE INDEX lone ON {quoted}.job (path) WHERE status = 'pending'")
     (job,) = await store.add([new_job()])
-    await store.kill([job.id])
+    await kill(store, [job.id])
     await store.add([new_job()])
     before = await store.get(job.id)
-    (result,) = await store.redrive([job.id])
+    (result,) = await redrive(store, [job.id])
     assert (result.fate, "lone" in str(result.problem)) == (OperatorFate.CHANGED, True)
     assert await store.get(job.id) == before
 

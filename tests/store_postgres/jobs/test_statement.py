@@ -16,6 +16,7 @@ from tests.store_postgres.blocking_callers import engine_of
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job import Job
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery, JobTable, ParamStyle, SqlStatement, StoreOptions
 from sp00ky_core.testing import outbox_over
 from sp00ky_store_postgres import PostgresStore
@@ -94,7 +95,7 @@ async def test_each_driver_sends_it(
         assert (fields.get("run_at") or job.created_at) - job.run_at < timedelta(minutes=1)
         assert not await send(dsn, store.sql_statement(new_job(dedup_key="k"), style))  # its key is taken
         assert not await send(dsn, statement)  # a second time
-        await store.kill([job.id, added.id])
+        await kill(store, [job.id, added.id])
         await store.clear([job.id, added.id])
 
 

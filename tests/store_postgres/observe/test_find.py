@@ -8,6 +8,7 @@ import pytest
 
 from sp00ky_core import JobQuery, OperatorFate
 from sp00ky_core.errors import StoreClosed
+from sp00ky_core.operators.transitions import kill
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -45,6 +46,6 @@ async def test_a_closed_store_says_so_whatever_the_id(make: Any) -> None:
     await store.open()
     await store.migrate()
     await store.close()
-    for call in (store.get("job:1"), store.kill(["job:1"]), store.ids_starting_with("job:xyz")):
+    for call in (store.get("job:1"), kill(store, ["job:1"]), store.ids_starting_with("job:xyz")):
         with pytest.raises(StoreClosed):
             await call

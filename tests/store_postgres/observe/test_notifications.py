@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.notifications import CHANNEL
@@ -73,7 +74,7 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
         await quiet.add([new_job(), new_job(max_retries=1)])
         async with sql.transaction():
             await quiet.add([new_job()], connection=sql)
-        await quiet.kill([(await quiet.find(JobQuery()))[0].id])
+        await kill(quiet, [(await quiet.find(JobQuery()))[0].id])
     assert payloads == []
     async with asyncio.timeout(60):
         await anext(signals)
@@ -85,12 +86,12 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
 
 async def test_a_redrive_elsewhere_wakes(store: PostgresStore, make: Any, new_job: Any) -> None:
     (job,) = await store.add([new_job()])
-    await store.kill([job.id])
+    await kill(store, [job.id])
     signals = store.work_signal()
     await anext(signals)
     other = make()
     await other.open()
-    await other.redrive([job.id])
+    await redrive(other, [job.id])
     async with asyncio.timeout(60):
         await anext(signals)
     await other.close()

@@ -11,6 +11,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.watch import Trail
@@ -42,7 +43,7 @@ async def test_a_watch_shows_the_latest_first(filled: PostgresStore) -> None:
     jobs = filled.watch(JobQuery(status=JobStatus.FAILED), history=3)
     assert [(await first(jobs)).path for _ in range(3)] == ["/5", "/6", "/7"]
     (pending,) = await filled.find(JobQuery(status=JobStatus.PENDING))
-    await filled.kill([pending.id])
+    await kill(filled, [pending.id])
     assert (await first(jobs)).path == "/4"
     await jobs.aclose()
 
@@ -51,7 +52,7 @@ async def test_a_watch_by_ids_shows_so_many(filled: PostgresStore) -> None:
     ids = tuple(job.id for job in await filled.find(JobQuery()))
     jobs = filled.watch(JobQuery(ids=ids), history=1)
     assert (await first(jobs)).path == "/7"
-    await filled.kill([job.id for job in await filled.find(JobQuery(status=JobStatus.PENDING))])
+    await kill(filled, [job.id for job in await filled.find(JobQuery(status=JobStatus.PENDING))])
     assert (await first(jobs)).path == "/4"
     await jobs.aclose()
 

@@ -15,9 +15,6 @@ from sp00ky_core.ports import (
     AuditEntry,
     Claim,
     ErrorGroup,
-    OperatorFate,
-    OperatorResult,
-    Reschedule,
     RunnerRecord,
     Settlement,
     SettleResult,
@@ -147,21 +144,20 @@ class ResumesAnything(SqliteStore):
         return True
 
 
+def _delayed(settlement: Settlement, delay: float | None) -> Settlement:
+    return attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, delay=delay, run_at=None))
+
+
 class ShiftsDelays(SqliteStore):
-    async def redrive(self, job_ids: Sequence[str], **options: Any) -> list[OperatorResult]:
-        delays = list(options.get("delays") or [0.0] * len(job_ids))
-        return await super().redrive(job_ids, **{**options, "delays": [*delays[1:], delays[0]]})
-
-
-class ReschedulesAll(SqliteStore):
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        results = await super().reschedule(job_ids, change)
-        return [attrs.evolve(each, fate=OperatorFate.RESCHEDULED, problem=None) for each in results]
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        delays = [each.transition.delay for each in settlements]
+        shifted = zip(settlements, [*delays[1:], *delays[:1]], strict=True)
+        return await super().settle([_delayed(each, delay) for each, delay in shifted])
 
 
 class ReschedulesToNow(SqliteStore):
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        return await super().reschedule(job_ids, attrs.evolve(change, run_at=None, delay=0.0))
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        return await super().settle([each if each.is_own else _delayed(each, 0.0) for each in settlements])
 
 
 class SmallestFirst(SqliteStore):
@@ -238,9 +234,6 @@ FLEET: Mapping[str, Mutation] = {
     "a resume of what is not paused": by(ResumesAnything, "a_resume_of_what_is_not_paused_does_nothing"),
     "delays of other jobs": by(
         ShiftsDelays, "each_delay_is_that_of_its_job", "delays_are_not_moved_by_what_is_not_redriven"
-    ),
-    "all is said to be rescheduled": by(
-        ReschedulesAll, "only_pending_jobs_are_changed", "the_fates_of_the_rescheduled_are_in_order"
     ),
     "rescheduled to now": by(ReschedulesToNow, "an_instant_is_set_as_it_is", "a_delay_counts_from_now"),
     "the smallest groups first": by(SmallestFirst, "the_largest_groups_come_first"),

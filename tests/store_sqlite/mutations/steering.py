@@ -18,6 +18,7 @@ from tests.store_sqlite.mutations.patches import (
 from tests.store_sqlite.mutations.stores import (
     AtOnce,
     ErrorsOfAllTime,
+    KeepsPriority,
     KeysInTwoTransactions,
     SilentPauses,
     TokensBack,
@@ -33,7 +34,7 @@ from tests.store_sqlite.mutations.tools import (
 
 from sp00ky_core.stores.transactional.fleet import heartbeat, limit
 from sp00ky_core.stores.transactional.jobs import claim, due, enqueue, ordering, retention, settle
-from sp00ky_core.stores.transactional.operate import audit, pause, reschedule
+from sp00ky_core.stores.transactional.operate import audit, pause
 
 PAUSED = "test_a_paused_backend_gives_nothing"
 KILLED_IN_FLIGHT = "test_a_job_killed_in_flight_keeps_its_key_for_its_lease"
@@ -151,13 +152,6 @@ STEERING: Mapping[str, Mutation] = {
     "delays of a redrive are ignored": Mutation(("test_each_delay_is_that_of_its_job",), store=AtOnce),
     "a priority can't be changed": Mutation(
         ("test_a_priority_is_set_and_the_rest_stays",),
-        setting(
-            reschedule,
-            "rescheduled",
-            after(
-                reschedule.rescheduled,
-                lambda job, before, *_: attrs.evolve(job, priority=before.priority),
-            ),
-        ),
+        store=KeepsPriority,
     ),
 }

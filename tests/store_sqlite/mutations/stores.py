@@ -18,7 +18,6 @@ from sp00ky_core.ports import (
     ErrorGroup,
     JobTable,
     MigrationStep,
-    OperatorResult,
     Settlement,
     SettleResult,
 )
@@ -144,7 +143,7 @@ class RowByRow(SqliteStore):
 
 
 class SettledRowByRow(SqliteStore):
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         results: list[SettleResult] = []
         for each in settlements:
             work = partial(settle.settle, tables=self._tables, settlements=[each], apart=False)
@@ -268,6 +267,17 @@ class ErrorsOfAllTime(SqliteStore):
         return await super().errors(limit=limit)
 
 
+def _decided(settlement: Settlement, **changes: Any) -> Settlement:
+    return attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, **changes))
+
+
 class AtOnce(SqliteStore):
-    async def redrive(self, job_ids: Sequence[str], **options: Any) -> list[OperatorResult]:
-        return await super().redrive(job_ids, **{**options, "delays": None})
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        return await super().settle(
+            [each if each.is_own else _decided(each, delay=0.0) for each in settlements]
+        )
+
+
+class KeepsPriority(SqliteStore):
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        return await super().settle([_decided(each, priority=None) for each in settlements])

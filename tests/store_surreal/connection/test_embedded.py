@@ -16,6 +16,7 @@ from surrealdb.errors import SurrealError
 from sp00ky_core.config import SurrealdbConfig
 from sp00ky_core.errors import StoreClosed, StoreInUse
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore, errors
 from sp00ky_store_surreal.connection import embedded
@@ -216,7 +217,7 @@ async def test_a_closed_store_says_so(make_store: Callable[..., SurrealStore]) -
     await store.open()
     await store.migrate()
     await store.close()
-    for call in (store.find(JobQuery()), store.get("job:a"), store.kill("job:a")):
+    for call in (store.find(JobQuery()), store.get("job:a"), kill(store, "job:a")):
         with pytest.raises(StoreClosed):
             await call
 

@@ -10,6 +10,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.config import RateConfig
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import FULL, PASSED, Allowance
 from sp00ky_store_surreal import SurrealStore
@@ -75,7 +76,7 @@ async def test_a_kill_in_flight_is_counted_until_its_lease_ends(
     store = await store_of(make_store, url, FEW)
     claim = await store.claim({"api": 9}, "r")
     assert len(claim) == 2
-    await store.kill([job.id for job in claim])
+    await kill(store, [job.id for job in claim])
     claim = await store.claim({"api": 9}, "r")
     assert (len(claim), claim.retry_in) == (0, {"api": FULL})
     await store._connection.write("UPDATE job SET lease_until = time::now() WHERE status = 'failed'")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.job import Job, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import PASSED
 from sp00ky_store_surreal import SurrealStore
@@ -80,7 +81,7 @@ async def test_a_key_is_held_while_its_lease_lasts_and_then_taken_over(migrated:
     first, second = await add(migrated, "k", "k")
     assert [job.id for job in await migrated.claim({"api": 5}, "r")] == [first.id]
     assert await holders(migrated) == {"k": key_of(first)}
-    await migrated.kill([first.id])
+    await kill(migrated, [first.id])
     assert await migrated.claim({"api": 5}, "r") == []
     await migrated._connection.write("UPDATE job SET lease_until = time::now() WHERE status = 'failed'")
     assert [job.id for job in await migrated.claim({"api": 5}, "r")] == [second.id]
@@ -92,7 +93,7 @@ async def test_a_key_is_held_while_its_lease_lasts_and_then_taken_over(migrated:
 async def test_maintenance_clears_what_nothing_holds(migrated: SurrealStore) -> None:
     first, _ = await add(migrated, "k", "other")
     await migrated.claim({"api": 5}, "r")
-    await migrated.kill([first.id])
+    await kill(migrated, [first.id])
     await migrated.prune()
     assert await holders(migrated) == {"k": key_of(first), "other": key_of(_)}
     await migrated._connection.write("UPDATE job SET lease_until = time::now() WHERE status = 'failed'")
@@ -182,6 +183,6 @@ async def leave_a_stale_key(store: SurrealStore) -> None:
     await store._connection.write("DELETE job")
     await add(store, "k")
     (stale,) = await store.claim({"api": 1}, "r")
-    await store.kill([stale.id])
+    await kill(store, [stale.id])
     await store._connection.write("UPDATE job SET lease_until = time::now()")
     await add(store, None, None, None, None, "k")

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe import watch as watch_module
@@ -54,7 +55,7 @@ async def test_only_the_latest_few_come_first(migrated: SurrealStore, sent: list
     async with asyncio.timeout(SOON):
         assert [(await anext(watch)).id for _ in range(2)] == [job.id for job in jobs[-2:]]
         following_one = asyncio.ensure_future(anext(watch))
-        await migrated.kill([jobs[0].id])
+        await kill(migrated, [jobs[0].id])
         changed = await following_one
     assert (changed.id, changed.status) == (jobs[0].id, JobStatus.FAILED)
     await watch.aclose()
@@ -66,7 +67,7 @@ async def test_of_ids_too(migrated: SurrealStore) -> None:
     first = asyncio.ensure_future(anext(watch))
     await asyncio.sleep(0.2)
     assert not first.done()
-    await migrated.kill([jobs[1].id])
+    await kill(migrated, [jobs[1].id])
     async with asyncio.timeout(SOON):
         assert (await first).id == jobs[1].id
     await watch.aclose()
@@ -99,10 +100,10 @@ async def test_changes_and_the_end(migrated: SurrealStore) -> None:
     one, two = await migrated.add([NewJob(path="/a", backend="api") for _ in range(2)])
     watch = migrated.watch(JobQuery(ids=(one.id, two.id)))
     assert {(await anext(watch)).id for _ in range(2)} == {one.id, two.id}
-    await migrated.kill([one.id])
+    await kill(migrated, [one.id])
     changed = await anext(watch)
     assert (changed.id, changed.status) == (one.id, JobStatus.FAILED)
-    await migrated.kill([two.id])
+    await kill(migrated, [two.id])
     assert (await anext(watch)).id == two.id
     await migrated.clear([one.id, two.id])
     with pytest.raises(StopAsyncIteration):

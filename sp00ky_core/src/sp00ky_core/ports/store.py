@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports.findings import Finding, MigrationStep
-from sp00ky_core.ports.operators import OperatorResult, Reschedule
+from sp00ky_core.ports.operators import OperatorResult
 from sp00ky_core.ports.query import JobFilter, JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
@@ -95,7 +95,8 @@ class Store(Protocol):
 
         A row that the database refuses is isolated: it is settled without its result, or without its error
         entry, or failed with the database's reason, and the others are written. ``written`` says which.
-        (But what has ended stays as it is where a redrive is refused.)
+        (But a redrive or a reschedule leaves the row as it is then.) A redrive whose ``dedup_key`` another
+        job has that isn't terminal is ``duplicate``.
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
@@ -135,21 +136,6 @@ class Store(Protocol):
         ``beating``: the database's clock may have jumped. And those of ``overdue``, whoever has them, as long
         as they are still as they were (epoch, runner) and their lease is still over.
         """
-
-    async def kill(self, job_ids: Sequence[str], *, reason: str = ...) -> list[OperatorResult]:
-        """End jobs; an attempt in flight is fenced off. Fates in order."""
-
-    async def redrive(
-        self,
-        job_ids: Sequence[str],
-        *,
-        resend_unknown: bool = False,
-        delays: Sequence[float] | None = None,
-    ) -> list[OperatorResult]:
-        """Make failed jobs pending again, each due after its delay in seconds (None: at once). In order."""
-
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
 
     async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
         """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. In order."""

@@ -10,6 +10,7 @@ import pytest
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.config import RateConfig
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -83,7 +84,7 @@ async def test_in_flight_counts_until_the_lease_ends(clock: FakeClock) -> None:
     await store.add(jobs(4))
     claim = await store.claim({"api": 9}, "r")
     assert (len(claim), claim.retry_in) == (2, {"api": 0.25})
-    await store.kill([claim[0].id])
+    await kill(store, [claim[0].id])
     await store.settle([settlement(claim[1], Delivered())])
     assert len(await store.claim({"api": 9}, "r")) == 1, "the killed one's request may be under way"
     clock.advance(LEASE)

@@ -14,15 +14,13 @@ from sp00ky_conformance.model.facts import LATER
 from sp00ky_conformance.model.pairs import Claim as Taken
 from sp00ky_conformance.model.pairs import Pair
 from sp00ky_conformance.model.rules import BACKENDS, RUNNERS, StoreModel, store_model
-from sp00ky_core.job import Job
+from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Event
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import (
     Claim,
+    JobQuery,
     JobTable,
-    OperatorFate,
-    OperatorResult,
-    Reschedule,
     SettleFate,
     Settlement,
     SettleResult,
@@ -42,9 +40,10 @@ API, LIMITED = BACKENDS
 
 
 class Unfenced(MemoryStore):
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        rows = {job.id: job for job in await self._load([each.job_id for each in settlements])}
-        return await super()._apply([_forged(each, rows.get(each.job_id)) for each in settlements])
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        ids = tuple(each.job_id for each in settlements)
+        rows = {job.id: job for job in await self.find(JobQuery(ids=ids, limit=len(ids)))}
+        return await super().settle([_forged(each, rows.get(each.job_id)) for each in settlements])
 
 
 def _forged(settlement: Settlement, row: Job | None) -> Settlement:
@@ -67,8 +66,8 @@ class KeepsNothing(MemoryStore):
 
 
 class ReportsWell(MemoryStore):
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        await super()._apply(settlements)
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        await super().settle(settlements)
         return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
 
 
@@ -82,8 +81,8 @@ class LowestFirst(MemoryStore):
 
 
 class LosesPlaces(MemoryStore):
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        results = await super()._apply(settlements)
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        results = await super().settle(settlements)
         for each in settlements:
             await self.run(partial(_lose_place, job_id=each.job_id), Access.WRITE)
         return results
@@ -108,14 +107,14 @@ class NeverPauses(MemoryStore):
 
 
 class RedrivesAtOnce(MemoryStore):
-    async def redrive(self, job_ids: Sequence[str], **options: Any) -> list[OperatorResult]:
-        return await super().redrive(job_ids, resend_unknown=options["resend_unknown"])
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        return await super().settle([_at_once(each) for each in settlements])
 
 
-class ReschedulesAnything(MemoryStore):
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        results = await super().reschedule(job_ids, change)
-        return [attrs.evolve(each, fate=OperatorFate.RESCHEDULED) for each in results]
+def _at_once(settlement: Settlement) -> Settlement:
+    if settlement.status is not JobStatus.FAILED:
+        return settlement
+    return attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, delay=0.0))
 
 
 class Told(StoreModel):
@@ -197,12 +196,6 @@ def redrives_for_later(model: Told) -> None:
     model.compare()
 
 
-def reschedules_what_has_ended(model: Told) -> None:
-    (job, *_) = model.queue(API)
-    model.kill(chosen=[job])
-    model.reschedule(pair=job, changed=0.0, priority=None)
-
-
 def releases_but_what_it_holds(model: Told) -> None:
     jobs = model.queue(API)
     model.take(API, 3)
@@ -220,7 +213,6 @@ def releases_but_what_it_holds(model: Told) -> None:
         (Unlimited, takes_many),
         (NeverPauses, takes_while_paused),
         (RedrivesAtOnce, redrives_for_later),
-        (ReschedulesAnything, reschedules_what_has_ended),
         (KeepsNothing, releases_but_what_it_holds),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.machine import Deferred, Released
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -79,7 +80,7 @@ async def test_after_a_lost_attempt_the_key_waits_for_its_lease(
     first, second = await store.add([job(), job()])
     await claimed(store)
     if is_first_killed:
-        await store.kill([first.id])
+        await kill(store, [first.id])
     else:
         await store.reclaim({"r": clock.now()})
     assert await claimed(store) == []
@@ -91,7 +92,7 @@ async def test_after_a_lost_attempt_the_key_waits_for_its_lease(
 async def test_a_killed_row_that_is_deleted_holds_nothing_back(store: MemoryStore) -> None:
     first, second = await store.add([job(), job()])
     await claimed(store)
-    await store.kill([first.id])
+    await kill(store, [first.id])
     await store.clear([first.id])
     assert await ids(store) == [second.id]
 
@@ -101,7 +102,7 @@ async def test_a_redriven_job_takes_its_old_place(store: MemoryStore) -> None:
     (one,) = await claimed(store)
     await store.settle([settlement(one, Undelivered(name="invalid_row"))])
     (two,) = await claimed(store)
-    await store.redrive([first.id])
+    await redrive(store, [first.id])
     assert await claimed(store) == [], "two of a key at once"
     await store.settle([settlement(two, Delivered())])
     assert two.id == second.id

@@ -8,6 +8,7 @@ import pytest
 
 from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.ports import JobQuery, OperatorFate
 from sp00ky_core.stores.memory.store import MemoryStore
 
@@ -39,14 +40,14 @@ async def test_an_ended_transaction_takes_no_jobs(memory_store: MemoryStore) -> 
 
 async def test_a_key_of_an_open_transaction_is_held(memory_store: MemoryStore) -> None:
     (ended,) = await memory_store.add([job(dedup_key="k")])
-    await memory_store.kill([ended.id])
+    await kill(memory_store, [ended.id])
     async with memory_store.transaction() as transaction:
         (added,) = await memory_store.add([job(dedup_key="k")], connection=transaction)
         assert await memory_store.add([job(dedup_key="k")], connection=transaction) == [added]
-        assert [each.fate for each in await memory_store.redrive([ended.id])] == [OperatorFate.DUPLICATE]
+        assert [each.fate for each in await redrive(memory_store, [ended.id])] == [OperatorFate.DUPLICATE]
         assert await memory_store.count(JobQuery()) == 1
         transaction.rollback()
-    assert [each.fate for each in await memory_store.redrive([ended.id])] == [OperatorFate.REDRIVEN]
+    assert [each.fate for each in await redrive(memory_store, [ended.id])] == [OperatorFate.REDRIVEN]
 
 
 async def test_it_sees_its_own_jobs_and_no_other_does(memory_store: MemoryStore) -> None:

@@ -14,9 +14,11 @@ from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refu
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreClosed, StoreError, UnknownBackend
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import reschedule
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, OperatorFate, Reschedule, StoreOptions
+from sp00ky_core.ports import JobQuery, OperatorFate, StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
 from sp00ky_core.stores.transactional.jobs import ordering
 
@@ -141,8 +143,8 @@ async def test_limits_of_one_backend_hold_up_no_other(store: Store) -> None:
 
 async def test_a_job_is_rescheduled(store: Store) -> None:
     jobs = await store.add([JOB, JOB])
-    results = await store.reschedule([jobs[1].id], Reschedule(priority=3))
+    results = await reschedule(store, [jobs[1].id], Rescheduled(priority=3))
     assert [each.fate for each in results] == [OperatorFate.RESCHEDULED]
     assert [each.id for each in await store.claim({"api": 1}, "r")] == [jobs[1].id]
-    (redriven, _) = await store.reschedule([jobs[1].id, "job:none"], Reschedule(delay=0.0))
+    (redriven, _) = await reschedule(store, [jobs[1].id, "job:none"], Rescheduled(delay=0.0))
     assert redriven.fate is OperatorFate.ILLEGAL

@@ -22,6 +22,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Breakers, JobQuery, Store, StoreOptions, has
 
@@ -35,8 +36,8 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "beat": lambda store, job_id: store.beat(RUNNER),
     "reclaim": lambda store, job_id: store.reclaim(silent(RUNNER)),
     "overdue": lambda store, job_id: store.overdue([RUNNER]),
-    "kill": lambda store, job_id: store.kill([job_id]),
-    "redrive": lambda store, job_id: store.redrive([job_id]),
+    "kill": lambda store, job_id: kill(store, [job_id]),
+    "redrive": lambda store, job_id: redrive(store, [job_id]),
     "clear": lambda store, job_id: store.clear([job_id]),
     "prune": lambda store, job_id: store.prune(),
     "get": lambda store, job_id: store.get(job_id),

@@ -23,7 +23,6 @@ from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import fetch_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
-from sp00ky_store_postgres.ids import canonical
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
 from sp00ky_store_postgres.jobs.reclaim import LostClaims
@@ -187,9 +186,6 @@ class PostgresStore(
             await self._announcements.settled(settlements, results)
         self._changes.send()
         return results
-
-    def _canonical(self, job_id: str) -> str:
-        return canonical(job_id)
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""

@@ -20,6 +20,7 @@ from sp00ky_core import (
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
 from sp00ky_core.job import Job
 from sp00ky_core.operators import bulk, matching_jobs
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Settlement, SettleResult
 
@@ -146,7 +147,7 @@ async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
 
     async def settle_and_prune(settlements: Sequence[Settlement]) -> list[SettleResult]:
         results = await settle(settlements)
-        await outbox.store.clear([each.job_id for each in settlements])
+        await clear(outbox.store, [each.job_id for each in settlements])
         return results
 
     monkeypatch.setattr(outbox.store, "settle", settle_and_prune)

@@ -16,7 +16,7 @@ from tests.store_postgres.blocking_callers import engine_of
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job import Job
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import JobQuery, JobTable, ParamStyle, SqlStatement, StoreOptions
 from sp00ky_core.testing import outbox_over
 from sp00ky_store_postgres import PostgresStore
@@ -96,7 +96,7 @@ async def test_each_driver_sends_it(
         assert not await send(dsn, store.sql_statement(new_job(dedup_key="k"), style))  # its key is taken
         assert not await send(dsn, statement)  # a second time
         await kill(store, [job.id, added.id])
-        await store.clear([job.id, added.id])
+        await clear(store, [job.id, added.id])
 
 
 async def test_names_that_have_the_style_s_signs_in_them(make: Any, new_job: Any, dsn: str, sql: Any) -> None:

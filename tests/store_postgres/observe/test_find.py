@@ -8,7 +8,7 @@ import pytest
 
 from sp00ky_core import JobQuery, OperatorFate
 from sp00ky_core.errors import StoreClosed
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -34,10 +34,10 @@ async def test_a_row_s_id_is_its_uuid_however_it_is_written(
     found = [await store.find(JobQuery(ids=(each,))) for each in written]
     assert [[job.id for job in jobs] for jobs in found] == [[f"job:{key}"]] * 3
     assert [(await store.get(each)).id for each in written] == [f"job:{key}"] * 3
-    for operate in (store.kill, store.redrive, store.kill, store.clear):
-        (result,) = await operate([written[1]])
+    for operate in (kill, redrive, kill, clear):
+        (result,) = await operate(store, [written[1]])
         assert (result.job_id, result.problem) == (written[1], None)
-    (result,) = await store.clear([written[2]])
+    (result,) = await clear(store, [written[2]])
     assert (result.job_id, result.fate) == (written[2], OperatorFate.NOT_FOUND)
 
 

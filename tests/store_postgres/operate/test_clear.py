@@ -10,7 +10,7 @@ from tests.store_postgres.jobs.bench import Bench
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.operators import bulk
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_postgres import PostgresStore
@@ -27,7 +27,7 @@ async def test_what_cant_be_deleted_by_a_clear_is_said_of_each(
     jobs = await store.add([new_job() for _ in range(5)])
     await kill(store, [job.id for job in jobs])
     await referred(f"id = '{jobs[1].id[-36:]}'")
-    results = await store.clear([job.id for job in jobs])
+    results = await clear(store, [job.id for job in jobs])
     assert [each.fate for each in results] == ["cleared", "illegal", "cleared", "cleared", "cleared"]
     assert f"job {jobs[1].id} can't be deleted: " in str(results[1].problem)
     assert "foreign key" in str(results[1].problem)

@@ -16,7 +16,7 @@ from tests.store_postgres.conftest import findings
 
 from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
 from sp00ky_core.events import Rescheduled
-from sp00ky_core.operators.transitions import kill, redrive, reschedule
+from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
 from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
 
@@ -97,7 +97,7 @@ async def test_the_grants_are_enough(
     assert [each.fate for each in await kill(operator, [job.id, other.id])] == ["killed"] * 2
     assert (await operator.stats())["api"].failed == 2
     assert [each.fate for each in await redrive(operator, [job.id])] == ["redriven"]
-    assert [each.fate for each in await operator.clear([other.id])] == ["cleared"]
+    assert [each.fate for each in await clear(operator, [other.id])] == ["cleared"]
     (copy,) = await operator.add([new_job()])
     (moved,) = await reschedule(operator, [copy.id], Rescheduled(delay=60))
     assert moved.fate == "rescheduled"

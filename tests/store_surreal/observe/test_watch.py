@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe import watch as watch_module
@@ -105,7 +105,7 @@ async def test_changes_and_the_end(migrated: SurrealStore) -> None:
     assert (changed.id, changed.status) == (one.id, JobStatus.FAILED)
     await kill(migrated, [two.id])
     assert (await anext(watch)).id == two.id
-    await migrated.clear([one.id, two.id])
+    await clear(migrated, [one.id, two.id])
     with pytest.raises(StopAsyncIteration):
         await anext(watch)
 

@@ -13,7 +13,7 @@ from sp00ky_conformance.model.facts import LATER, facts_of_errors
 from sp00ky_conformance.model.pairs import Pair
 from sp00ky_conformance.model.stores import BACKENDS, TwoStores
 from sp00ky_core.events import Rescheduled
-from sp00ky_core.operators.transitions import kill, redrive, reschedule
+from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
 from sp00ky_core.ports import OperatorFate, Store
 
 __all__ = ["OperatorRules"]
@@ -59,7 +59,7 @@ class OperatorRules(TwoStores):
     @rule(chosen=st.lists(jobs, min_size=1, max_size=3))
     def clear(self, chosen: list[Pair]) -> None:
         """Clear jobs, in whatever state."""
-        self._operate(chosen, lambda store, ids: store.clear(ids))
+        self._operate(chosen, clear)
 
     @rule(
         pair=jobs, changed=st.sampled_from(["first", 0.0, LATER.total_seconds(), None]), priority=PRIORITIES

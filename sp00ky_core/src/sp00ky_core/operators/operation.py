@@ -14,7 +14,7 @@ from sp00ky_core.events import Rescheduled
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of
 from sp00ky_core.operators.bulk import KILL, REDRIVE, Action, BulkResult, Operate
-from sp00ky_core.operators.transitions import KILL_REASON, kill, redrive, reschedule
+from sp00ky_core.operators.transitions import KILL_REASON, clear, kill, redrive, reschedule
 from sp00ky_core.ports import Act, OperatorResult, Store
 
 
@@ -72,7 +72,7 @@ class Operation:
             return await redrive(store, job_ids, resend_unknown=self.resend_unknown, delays=delays)
         if self.change is not None:
             return await reschedule(store, job_ids, self.change)
-        return await store.clear(job_ids)
+        return await clear(store, job_ids)
 
     def _delays(self, count: int, so_far: BulkResult, *, elapsed: float) -> Sequence[float] | None:
         """Space the next jobs of those that match; the time that has gone by since the first counts."""

@@ -1,4 +1,4 @@
-"""Kill, redrive and reschedule jobs by their ids: read, decide, settle under the guard of what was read."""
+"""Kill, redrive, reschedule and clear jobs by their ids: read, decide, write under a guard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.operations import settlement_of
 
-__all__ = ["KILL_REASON", "kill", "redrive", "reschedule"]
+__all__ = ["KILL_REASON", "clear", "kill", "redrive", "reschedule"]
 
 KILL_REASON = "killed by an operator"
 
@@ -52,6 +52,18 @@ async def redrive(
 async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
     """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
     return await _transit(store, job_ids, [change] * len(job_ids), OperatorFate.RESCHEDULED)
+
+
+async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
+    """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. Fates in order."""
+    ids, deleted = list(dict.fromkeys(job_ids)), dict[str, str | None]()
+    for start in range(0, len(ids), AT_ONCE):
+        deleted |= await store.delete(ids[start : start + AT_ONCE])
+    others = [job_id for job_id in ids if job_id not in deleted]
+    left = await _read(store, others) if others else {}
+    fates = {job_id: _left(job_id, left.get(job_id)) for job_id in others}
+    fates |= {job_id: _deleted(job_id, refusal) for job_id, refusal in deleted.items()}
+    return [fates[job_id] for job_id in job_ids]
 
 
 async def _transit(
@@ -116,3 +128,19 @@ def _result(settlement: Settlement, result: SettleResult, done: OperatorFate) ->
         fate = OperatorFate.ILLEGAL if done is OperatorFate.RESCHEDULED else fate
     transition = settlement.as_written(result).transition if fate is done else None
     return OperatorResult(job_id=result.job_id, fate=fate, problem=problem, transition=transition)
+
+
+def _deleted(job_id: str, refusal: str | None) -> OperatorResult:
+    if refusal is None:
+        return OperatorResult(job_id=job_id, fate=OperatorFate.CLEARED)
+    problem = f"job {job_id} can't be deleted: {refusal}"
+    return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)
+
+
+def _left(job_id: str, left: Job | None) -> OperatorResult:
+    if left is None:
+        return OperatorResult(job_id=job_id, fate=OperatorFate.NOT_FOUND)
+    problem = f"job {job_id} is {left.status.value}: only ended jobs are cleared; see: sp00ky jobs kill"
+    if left.is_terminal:
+        problem = f"job {job_id} can't be deleted: the database refuses it"
+    return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)

@@ -8,7 +8,7 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   refused rows and logs each once.
 - Notifications: ``Broadcast`` wakes this process's subscribers, ``Subscription`` keeps a subscription to the
   database alive, ``Backoff`` spaces its tries.
-- Decisions: ``DecidingStore`` has reclaim and clear; ``settlement_of`` decides what becomes of a job;
+- Decisions: ``DecidingStore`` has reclaim; ``settlement_of`` decides what becomes of a job;
   ``applied`` and ``appended`` are what a transition makes of a row; ``change_after`` and ``route_in_turn``
   are the breaker's rules, ``Allowance`` that of a backend's limits (``PASSED``, ``FULL``: when a claim that
   they left without is repeated).

@@ -56,6 +56,7 @@ class Reads(StorePart):
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
         if connection is None:
+            self._executor.check_open()  # ids that name no row are looked up nowhere
             return await self._found(query, self._fetch)
         return await self._within(fetch_of(connection, reads=True), partial(self._found, query))
 

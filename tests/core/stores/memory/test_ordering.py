@@ -11,7 +11,7 @@ import pytest
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.machine import Deferred, Released
-from sp00ky_core.operators.transitions import kill, redrive
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -93,7 +93,7 @@ async def test_a_killed_row_that_is_deleted_holds_nothing_back(store: MemoryStor
     first, second = await store.add([job(), job()])
     await claimed(store)
     await kill(store, [first.id])
-    await store.clear([first.id])
+    await clear(store, [first.id])
     assert await ids(store) == [second.id]
 
 

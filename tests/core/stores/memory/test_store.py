@@ -8,7 +8,7 @@ import pytest
 
 from sp00ky_core.errors import JobNotFound, StoreClosed, UnknownBackend
 from sp00ky_core.job import NewJob
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import AUDIT_KEPT, Act, JobFilter, JobQuery, JobTable, RunnerInfo, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.testing import FakeClock
@@ -71,7 +71,7 @@ async def test_a_watch_begins_with_what_is_there_and_ends_with_its_jobs(memory_s
     assert (await anext(watch)).id == job_id
     await kill(memory_store, [job_id])
     assert (await anext(watch)).is_terminal
-    await memory_store.clear([job_id])
+    await clear(memory_store, [job_id])
     with pytest.raises(StopAsyncIteration):
         await anext(watch)
 

@@ -16,7 +16,7 @@ from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreClosed, StoreError, UnknownBackend
 from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.operators.transitions import clear, reschedule
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
@@ -66,7 +66,7 @@ async def test_a_job_s_way(store: Store) -> None:
     assert claimed.id == job.id
     await store.settle([settlement(claimed, Delivered())])
     assert (await store.get(job.id)).status is JobStatus.SUCCESS
-    assert await store.clear([job.id])
+    assert await clear(store, [job.id])
     with pytest.raises(JobNotFound):
         await store.get(job.id)
 

@@ -19,10 +19,11 @@ from sp00ky_conformance.store.harness import (
     is_close,
     settlement,
     silent,
+    where,
 )
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import kill, redrive
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, SettleFate, Store, StoreOptions
 
@@ -189,7 +190,7 @@ class ClearConformance(StoreHarness):
         processing = await self.claimed(store)
         (pending,) = await self.add(store)
         ids = [success.id, processing.id, failed.id, pending.id, "nowhere:1"]
-        results = await store.clear(ids)
+        results = await clear(store, ids)
         assert [result.job_id for result in results] == ids
         assert [result.fate for result in results] == [
             OperatorFate.CLEARED,
@@ -203,6 +204,7 @@ class ClearConformance(StoreHarness):
         with pytest.raises(JobNotFound):
             await store.get(success.id)
 
+    @where("retention")
     async def test_prune_deletes_what_is_older_than_it_is_kept(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0, keep_failed=3_600.0) as store:
             await self.ended(store)
@@ -236,6 +238,7 @@ class ClearConformance(StoreHarness):
             assert await eventually(store.prune) == 1
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
+    @where("retention")
     async def test_the_latest_successes_are_kept(self, options: StoreOptions) -> None:
         async with self.opened(
             options, keep_success=math.inf, keep_failed=math.inf, max_successes=2
@@ -249,6 +252,7 @@ class ClearConformance(StoreHarness):
             left = {job.id for job in await store.find(JobQuery())}
             assert left == {failed.id, other.id, *(job.id for job in successes[-2:])}
 
+    @where("retention")
     async def test_what_another_scheduler_delivers_is_left_alone(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0, max_successes=0, delivered=False) as store:
             jobs = {(await self.ended(store)).id, (await self.claimed(store)).id}
@@ -256,6 +260,7 @@ class ClearConformance(StoreHarness):
             assert await store.prune() == 0
             assert {job.id for job in await store.find(JobQuery())} == jobs
 
+    @where("retention")
     async def test_prune_keeps_to_its_limit(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0) as store:
             for backend in (API, API, API, MAIL):

@@ -23,7 +23,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import Counts, JobFilter, JobQuery, has
 
 __all__ = ["FilterConformance", "ClearMatchingConformance", "ShortIdConformance", "HistoryConformance"]
@@ -108,7 +108,7 @@ class FilterConformance(StoreHarness):
             if job.created_at > older.created_at:
                 return job
             await kill(store, [job.id])
-            await store.clear([job.id])
+            await clear(store, [job.id])
             return None
 
         found = await eventually(newer)
@@ -123,6 +123,7 @@ class ClearMatchingConformance(StoreHarness):
         """List ids of the jobs that are there."""
         return {job.id for job in await store.find(JobQuery(limit=1_000))}
 
+    @where("clears")
     async def test_only_ended_jobs_that_match_are_deleted(self, store: WholeStore) -> None:
         await self.ended(store)
         failed = await self.ended(store, failure(retryable=False))
@@ -138,6 +139,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter()) == 1
         assert await self.left(store) == {processing.id, pending.id}
 
+    @where("clears")
     async def test_the_newest_of_a_backend_are_deleted_first(self, store: WholeStore) -> None:
         jobs = [await self.ended(store) for _ in range(5)]
         mail = await self.ended(store, backend=MAIL)
@@ -148,6 +150,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter(), limit=3) == 2
         assert await store.clear_matching(JobFilter(), limit=3) == 0
 
+    @where("clears")
     async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: WholeStore) -> None:
         await self.ended(store, dedup_key="k")
         (holder,) = await self.add(store, dedup_key="k")

@@ -18,7 +18,7 @@ from sp00ky_conformance.store.harness import (
     failure,
 )
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import NO_INFO, JobQuery, RunnerInfo, StoreOptions
 
@@ -184,10 +184,10 @@ class WatchConformance(StoreHarness):
         watch = store.watch(JobQuery(ids=ids))
         assert {(await following(watch)).id for _ in ids} == set(ids)
         await kill(store, ids)
-        await store.clear(ids[:1])
+        await clear(store, ids[:1])
         assert await self._until(watch, JobStatus.FAILED)
         ending = asyncio.ensure_future(has_ended(watch))
-        await store.clear(ids[1:])
+        await clear(store, ids[1:])
         assert await ending
 
     async def test_a_watch_on_ids_goes_on_while_they_only_dont_match(self, store: WholeStore) -> None:

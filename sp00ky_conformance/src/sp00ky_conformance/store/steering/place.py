@@ -176,6 +176,7 @@ class ManyKeysConformance(StoreHarness):
 
     @where("ordering")
     @where("counts")
+    @where("clears")
     async def test_a_key_is_a_condition(self, store: WholeStore) -> None:
         (one,) = await self.add(store, ordering_key="a")
         await self.add(store, ordering_key="b")

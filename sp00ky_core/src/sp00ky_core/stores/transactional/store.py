@@ -275,7 +275,8 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     async def _beats(self) -> Mapping[str, datetime]:
         return {each: beat.at for each, beat in (await self._executor.read(beats)).items()}
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
         return await self._deleted(
             lambda deleting: partial(deleting.by_ids, tables=self._tables, ids=job_ids)
         )

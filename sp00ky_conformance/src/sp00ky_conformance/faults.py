@@ -31,7 +31,6 @@ from sp00ky_core.ports import (
     JobFilter,
     JobQuery,
     MigrationStep,
-    OperatorResult,
     OverdueClaim,
     RunnerBeat,
     RunnerInfo,
@@ -204,15 +203,9 @@ class FaultyStore(FaultySteering):
             lambda: self._store.reclaim(dead_runners, beating=beating, overdue=overdue, limit=limit),
         )
 
-    async def kill(
-        self, job_ids: Sequence[str], *, reason: str = "killed by an operator"
-    ) -> list[OperatorResult]:
-        """See ``Store.kill``."""
-        return await self._call("kill", lambda: self._store.kill(job_ids, reason=reason))
-
-    async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
-        """See ``Store.clear``."""
-        return await self._call("clear", lambda: self._store.clear(job_ids))
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
+        return await self._call("delete", lambda: self._store.delete(job_ids))
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Counts.count``."""

@@ -22,6 +22,7 @@ from sp00ky_core.ports import (
     AuditEntry,
     BackendStats,
     CallerConnection,
+    Checks,
     ErrorGroup,
     Finding,
     JobFilter,
@@ -30,8 +31,10 @@ from sp00ky_core.ports import (
     RunnerRecord,
     Runners,
     check_limit,
+    has,
     needed,
 )
+from sp00ky_core.stores.transactional.schema.migrate import findings
 
 
 class Queries(Metered):
@@ -106,7 +109,8 @@ class Queries(Metered):
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
-        return await self.store.check()
+        checks = has(self.store, Checks)
+        return await checks.check() if checks else findings(await self.store.migration())
 
     async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
         """Yield the job now, and again whenever it has changed; end with its terminal status.

@@ -22,11 +22,14 @@ from sp00ky_core.ports import (
     FLAGS,
     Audit,
     Breakers,
+    Checks,
+    Clears,
     Counts,
     ErrorGroups,
     JobQuery,
     JobTable,
     Pauses,
+    Retention,
     Rollups,
     Runners,
     SettleFate,
@@ -173,7 +176,20 @@ def is_close(one: datetime | None, other: datetime | None) -> bool:
 
 
 class WholeStore(
-    Store, Watch, Breakers, Pauses, Runners, Audit, Counts, ErrorGroups, ShortIds, Rollups, Protocol
+    Store,
+    Checks,
+    Retention,
+    Clears,
+    Watch,
+    Breakers,
+    Pauses,
+    Runners,
+    Audit,
+    Counts,
+    ErrorGroups,
+    ShortIds,
+    Rollups,
+    Protocol,
 ):
     """A store as the tests of its capabilities know it, which run where it says that it has them."""
 

@@ -238,7 +238,7 @@ class RunMaintenance:
             jobs = await self._schedules.prune_runs(name, statuses=statuses, until=until, limit=PRUNE_BATCH)
             made = [job_id for job_id in jobs if job_id is not None]
             if made and name in self._with_history:
-                await self._store.clear(made)
+                await self._store.delete(made)
 
 
 def _with_history(snapshot: ScheduleSnapshot) -> list[str]:

@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import OverdueClaim, Settlement, Store
+from sp00ky_core.ports import OverdueClaim, Retention, Settlement, Store, has
 from sp00ky_core.runner.breaker.reporting import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.in_flight import Holdings
@@ -129,8 +129,9 @@ class Reclaimer:
             raise
 
     async def _prune_all(self, spared: Collection[str]) -> None:
+        retention = has(self._store, Retention)
         for _ in range(PRUNE_ROUNDS):
-            if await self._store.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
                 self._next_prune = self._options.clock() + self._options.prune_interval
                 return
         # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.

@@ -7,7 +7,7 @@ from typing import Any
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
-from sp00ky_core.metrics.counters import Counters
+from sp00ky_core.metrics.observer import Counters
 from sp00ky_core.metrics.rollup_writer import MOST_UNWRITTEN, RollupWriter
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions

@@ -9,7 +9,6 @@ import pytest
 from tests.store_postgres.jobs.bench import BROKEN, MEANT
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.operators.transitions import clear
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_postgres import PostgresStore
 
@@ -69,7 +68,7 @@ async def test_the_others_are_claimed_and_it_is_told_once(
     (late,) = await store.add([new_job()])
     assert [job.id for job in await store.claim({"api": 10}, "r1")] == [late.id]
     await sql.execute(fix.format(schema=quoted))
-    clear(store._claims._refusals._quarantine, "claimed")  # half a minute later
+    store._claims._refusals._quarantine.clear("claimed")  # half a minute later
     assert len(await store.claim({"api": 100}, "r1")) == len(refused)
 
 

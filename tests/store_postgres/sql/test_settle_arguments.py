@@ -32,7 +32,7 @@ def test_any_other_transition_is_written_whole() -> None:
     entry = AttemptError(attempt=1, code=429, name=THROTTLED, reason="slow down")
     throttled = settlement(Transition(to=JobStatus.PENDING, retries=0, delay=2.0, error=entry))
     assert not is_plain_success(throttled)
-    keys, epochs, _, to, retries, delays, entries, results, flags, runners = arguments([throttled])
+    keys, epochs, _, to, retries, delays, entries, results, flags, runners, *_ = arguments([throttled])
     assert (keys, epochs, to, retries, delays) == ([KEY], [3], ["pending"], [0], [2.0])
     assert json.loads(entries[0])["name"] == THROTTLED
     assert (results, runners, flags[0] & THROTTLES) == ([None], ["r1"], THROTTLES)

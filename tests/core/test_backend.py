@@ -10,10 +10,10 @@ import pytest
 
 from sp00ky_core import NewJob, Outbox, hookimpl
 from sp00ky_core.backend import Backend, Backends, load_backends, serving, stored_table
-from sp00ky_core.breaker import PAUSE_MARGIN
 from sp00ky_core.config import BackendConfig, BreakerConfig, Config, RateConfig, RetryConfig
 from sp00ky_core.contract import Contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
+from sp00ky_core.gate.breaker import PAUSE_MARGIN
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore

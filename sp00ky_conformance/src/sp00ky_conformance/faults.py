@@ -16,8 +16,8 @@ from typing import TypeVar, cast
 import attrs
 
 from sp00ky_conformance.steering_faults import FaultySteering
-from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outcome import CONNECT, RESET, Outcome, Undelivered
 from sp00ky_core.ports import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Transition
 from sp00ky_core.ports import Claim, SettleFate, Settlement, SettleResult

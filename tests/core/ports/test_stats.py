@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, BreakerState
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.ports import BreakerStats, JobTable
 
 OPEN = Breaker(state=BreakerState.OPEN, failures=3, paused_for=5)

@@ -158,7 +158,7 @@ async def test_a_claim_whose_lease_has_run_out_is_lost_and_not_released(make_ben
 async def test_what_was_claimed_ahead_of_a_backend_that_then_hangs_is_given_back(
     make_bench, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.workers.AHEAD", 1e9)
+    monkeypatch.setattr("sp00ky_core.runner.slots.AHEAD", 1e9)
     monkeypatch.setattr("sp00ky_core.runner.claim.LONGEST_WAIT", 0.1)
     never = asyncio.Event()
 

@@ -227,7 +227,7 @@ async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
 
 
 async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.workers.LAST_ATTEMPT", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.slots.LAST_ATTEMPT", 0.05)
     end = asyncio.Event()
 
     async def deaf(_attempt: Attempt) -> Outcome:

@@ -122,7 +122,7 @@ def test_a_drain_does_not_sit_out_its_grace_for_an_outcome_that_cannot_be_writte
 def test_all_that_a_dead_runner_held_is_reclaimed_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.RECLAIM_BATCH", 2)
+    monkeypatch.setattr("sp00ky_core.runner.reclaim.RECLAIM_BATCH", 2)
     world.start()
     world.pass_smoothly(STEADY)
     other = world.start()

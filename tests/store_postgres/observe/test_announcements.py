@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_core.ports import Reschedule
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe import announcements

@@ -36,7 +36,7 @@ from tests.store_sqlite.mutations.tools import (
 from tests.store_sqlite.mutations.unshielded import Unshielded, unshielded
 
 from sp00ky_core import machine
-from sp00ky_core.breaker import Breaker, BreakerState
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Redriven
 from sp00ky_core.ports import SettleFate

@@ -10,8 +10,8 @@ import attrs
 from tests.store_sqlite.mutations.tools import Patch, altering, setting, without_index
 
 from sp00ky_core import machine
-from sp00ky_core.breaker import Breaker
 from sp00ky_core.errors import RowRefused
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobTable, Pause, SettleFate, Settlement
 from sp00ky_core.stores import operations

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.job import Job
 from sp00ky_core.stores.transactional import Is, Where
 from sp00ky_core.stores.transactional.jobs import (

@@ -12,7 +12,7 @@ import attrs
 from hypothesis.stateful import RuleBasedStateMachine
 
 from sp00ky_conformance.model.pairs import Pair
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.ports import JobTable, Store, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.memory.store import MemoryStore

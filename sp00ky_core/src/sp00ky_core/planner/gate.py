@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sp00ky_core.breaker import Breaker, change_after, event_of, never_connected
-from sp00ky_core.breaker.row import breaker_of, changed
 from sp00ky_core.config import BackendConfig
+from sp00ky_core.gate.breaker import Breaker, change_after, event_of, never_connected
+from sp00ky_core.gate.breaker.row import breaker_of, changed
+from sp00ky_core.gate.throttling import RampUp
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import JobTable
-from sp00ky_core.runner.breaker.ramp_up import RampUp
 from sp00ky_core.stores.allowance import Allowance
 
 RUNNER = "planner"

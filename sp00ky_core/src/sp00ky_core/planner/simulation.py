@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import attrs
 
-from sp00ky_core.breaker import is_unavailable
 from sp00ky_core.config import BackendConfig, BreakerConfig
+from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Deferred, Transition, decide
 from sp00ky_core.outcome import THROTTLED, TIMEOUT, Delivered, Outcome, Undelivered

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from datetime import datetime
 from typing import Protocol, Unpack
 
-from sp00ky_core.breaker import BreakerChange
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports.findings import Finding, MigrationStep
 from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, OperatorResult, Reschedule

@@ -8,21 +8,21 @@ from collections.abc import Collection, Mapping
 
 import attrs
 
-from sp00ky_core.breaker import BreakerState
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
+from sp00ky_core.gate.breaker import BreakerState
+from sp00ky_core.gate.limits import Limits
+from sp00ky_core.gate.pauses import Pauses
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
-from sp00ky_core.runner.breaker.reporting import Breakers
+from sp00ky_core.runner.breakers import Breakers
 from sp00ky_core.runner.in_flight import Held, Holdings
-from sp00ky_core.runner.maintenance.heartbeat import Beat
-from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.steering.limit import Limits
-from sp00ky_core.runner.steering.pause import Pauses
+from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.runner.wakeup import Wake
-from sp00ky_core.runner.workers import Slots
 from sp00ky_core.stores.backoff import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)

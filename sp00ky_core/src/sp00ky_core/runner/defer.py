@@ -9,9 +9,9 @@ import attrs
 from sp00ky_core.machine import Deferred, Expired
 from sp00ky_core.outcome import EXPIRED, THROTTLED, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.runner.in_flight import Held
-from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.workers import Slots
+from sp00ky_core.runner.slots import Slots
 
 
 @attrs.define(eq=False)

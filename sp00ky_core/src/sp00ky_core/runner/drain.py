@@ -7,19 +7,19 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.gate.pauses import refuse_paused
 from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import BackendStats, Store, Transport
-from sp00ky_core.runner.breaker.reporting import Breakers
+from sp00ky_core.runner.breakers import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Holdings
-from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.steering.pause import refuse_paused
-from sp00ky_core.runner.workers import Slots
+from sp00ky_core.runner.slots import Slots
 from sp00ky_core.stores.backoff import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -11,8 +11,10 @@ from typing import Self
 import attrs
 
 from sp00ky_core.backend import Backend, queues
-from sp00ky_core.breaker import is_unavailable
 from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.gate.breaker import is_unavailable
+from sp00ky_core.gate.limits import Limits
+from sp00ky_core.gate.pauses import Pauses
 from sp00ky_core.job import JobStatus
 from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
@@ -21,21 +23,19 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import RunnerInfo, Settlement, Store, Transport
 from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.breaker.reporting import Breakers
+from sp00ky_core.runner.breakers import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.defer import Deferrals
 from sp00ky_core.runner.drain import Drain
 from sp00ky_core.runner.in_flight import Held, Holdings
-from sp00ky_core.runner.maintenance.heartbeat import Beat
-from sp00ky_core.runner.maintenance.reclaim import Reclaimer
-from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
+from sp00ky_core.runner.reclaim import Reclaimer
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.steering.limit import Limits
-from sp00ky_core.runner.steering.pause import Pauses
+from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.runner.wakeup import Wake
-from sp00ky_core.runner.workers import Slots
 from sp00ky_core.scheduler.runs import ScheduleServices
 from sp00ky_core.scheduler.scheduler import Place
 

@@ -14,8 +14,8 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.attempt_log import AttemptLog
 from sp00ky_core.runner.in_flight import Held, Holdings
-from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.stores.backoff import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_conformance.store.harness import API, PATIENCE, RUNNER, StoreHarness, eventually
-from sp00ky_core.breaker import (
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import (
     Answered,
     Breaker,
     BreakerEvent,
@@ -24,7 +25,6 @@ from sp00ky_core.breaker import (
     ProbeWithoutNews,
     change_after,
 )
-from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import (
     PROBE_WINDOW,
     BreakerResult,

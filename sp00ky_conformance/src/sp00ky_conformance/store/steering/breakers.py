@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sp00ky_conformance.store.harness import API
-from sp00ky_core.breaker import Breaker, Failed, change_after
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import Breaker, Failed, change_after
 from sp00ky_core.ports import Store
 
 __all__ = ["open_breaker"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.core.stores.transactional.conftest import API, TABLES, SqliteSession, added, claimed
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.ports import BackendStats, Pause
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.observe.stats import stats

@@ -1,0 +1,1 @@
+"""Decide whether a backend's jobs may be claimed and started, as one process sees it; no IO, no clock."""

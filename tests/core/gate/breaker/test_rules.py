@@ -1,0 +1,147 @@
+"""The breaker's rules: what an event makes of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import (
+    BREAKER_TABLE,
+    LONGEST_INTERVAL,
+    LONGEST_PAUSE,
+    PAUSE_MARGIN,
+    Answered,
+    Breaker,
+    BreakerEvent,
+    BreakerState,
+    Failed,
+    ProbeAnswered,
+    ProbeFailed,
+    ProbeWithoutNews,
+    change_after,
+    longest_pause,
+    risk_turn,
+    route_in_turn,
+)
+
+ME, OTHER = "runner-1", "runner-2"
+CONFIG = BreakerConfig(failures=3, interval=1)
+
+
+def test_so_many_failures_in_a_row_open_it() -> None:
+    breaker = Breaker()
+    for failures in (1, 2, 3):
+        change = change_after("api", breaker, Failed(), CONFIG)
+        assert change is not None
+        assert (change.failures, change.opens) == (failures, failures == 3)
+        breaker = Breaker(state=change.to, failures=change.failures)
+    assert (change.to, change.pause) == (BreakerState.OPEN, 1)
+
+
+def test_each_probe_that_fails_doubles_the_interval_up_to_the_longest() -> None:
+    pauses, failures = [], 3
+    for _ in range(10):
+        breaker = Breaker(state=BreakerState.HALF_OPEN, failures=failures, probe_runner=ME, probe_for=10.0)
+        change = change_after("api", breaker, ProbeFailed(runner_id=ME), CONFIG)
+        assert change is not None
+        failures = change.failures
+        pauses.append(change.pause)
+    assert pauses == [2, 4, 8, 16, *[LONGEST_INTERVAL] * 6]
+
+
+def test_the_interval_runs_from_when_a_probe_was_sent_but_there_is_always_a_break() -> None:
+    breaker = Breaker(state=BreakerState.HALF_OPEN, failures=7, probe_runner=ME, probe_for=1.0)
+    pauses = [
+        change.pause
+        for took in (0.0, 10.0, 100.0)
+        if (change := change_after("api", breaker, ProbeFailed(runner_id=ME, took=took), CONFIG))
+    ]
+    assert pauses == [30, 20, 1]
+
+
+PROBE_EVENTS = (ProbeFailed, ProbeAnswered, ProbeWithoutNews)
+
+
+@pytest.mark.parametrize("made", PROBE_EVENTS)
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_a_probe_that_is_somebody_elses_by_now_changes_nothing(
+    made: type[BreakerEvent], state: BreakerState
+) -> None:
+    breaker = Breaker(state=state, failures=3, probe_runner=OTHER, probe_for=1.0)
+    assert change_after("api", breaker, made(runner_id=ME), CONFIG) is None  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("event", [Failed(), Answered()])
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_what_was_in_flight_when_it_opened_is_no_news(event: BreakerEvent, state: BreakerState) -> None:
+    assert change_after("api", Breaker(state=state, failures=3, probe_runner=ME), event, CONFIG) is None
+
+
+breakers = st.builds(
+    Breaker,
+    state=st.sampled_from(BreakerState),
+    failures=st.integers(0, 200),
+    paused_for=st.sampled_from([0.0, 2.0]),
+    probe_runner=st.sampled_from([None, ME, OTHER]),
+)
+events = st.one_of(
+    st.builds(Failed, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    st.builds(Answered, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    *(st.builds(made, runner_id=st.sampled_from([ME, OTHER])) for made in PROBE_EVENTS),
+)
+
+
+@given(breaker=breakers, event=events)
+def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEvent) -> None:
+    change = change_after("api", breaker, event, CONFIG)
+    row = BREAKER_TABLE.get((breaker.state, type(event)))
+    if change is not None:
+        assert row is not None
+        assert change.to in row[1]
+        assert change.before == breaker
+        assert change.pause >= 0
+        assert not (change.opens and change.closes)
+
+
+def test_after_each_failure_it_is_another_routes_turn() -> None:
+    jobs = [(route, has_retries) for route in ("/c", "/a", "/b") for has_retries in (True, False)]
+    for candidates in (jobs, [each for each in jobs if not each[1]]):
+        turns = [route_in_turn(candidates, Breaker(failures=each)) for each in range(3, 9)]
+        assert turns == ["/a", "/b", "/c"] * 2
+    assert route_in_turn([], Breaker(failures=6)) is None
+
+
+def test_a_route_without_retries_has_a_turn_after_six_failures_and_each_doubling() -> None:
+    jobs = [("/spare", True), ("/spare", False), ("/b", False), ("/a", False), ("/a", False)]
+    turns = {each: route_in_turn(jobs, Breaker(failures=each)) for each in range(3, 200)}
+    risked = {failures: route for failures, route in turns.items() if route != "/spare"}
+    assert risked == {6: "/a", 12: "/b", 24: "/a", 48: "/b", 96: "/a", 192: "/b"}
+
+
+def test_a_job_without_retries_keeps_no_other_probe_company() -> None:
+    assert risk_turn(Breaker(failures=6, probe_runner=ME)) is None
+
+
+@given(failures=st.integers(1, 10_000))
+def test_an_outage_risks_no_more_than_the_logarithm_of_its_failures(failures: int) -> None:
+    turns = [turn for each in range(failures) if (turn := risk_turn(Breaker(failures=each))) is not None]
+    assert turns == list(range(len(turns)))
+    assert len(turns) <= failures.bit_length()
+
+
+@pytest.mark.parametrize(
+    ("config", "cap", "longest"),
+    [
+        (CONFIG, 1, LONGEST_INTERVAL + PAUSE_MARGIN),
+        (CONFIG, 900, 900 + PAUSE_MARGIN),
+        (BreakerConfig(interval=3_600), 900, 3_600 + PAUSE_MARGIN),
+        (None, 1e300, LONGEST_PAUSE),
+    ],
+    ids=["the interval", "what may be asked for", "a long interval", "what a clock can add"],
+)
+def test_no_runner_pauses_a_backend_for_longer(
+    config: BreakerConfig | None, cap: float, longest: float
+) -> None:
+    assert longest_pause(config, cap) == longest

@@ -245,7 +245,7 @@ async def test_what_a_plugin_makes_of_an_outcome_counts(make_bench) -> None:
 
 
 async def test_each_change_is_told_once_however_many_runners_there_are(make_bench, caplog) -> None:
-    caplog.set_level(logging.INFO, logger="sp00ky_core.runner.breakers")
+    caplog.set_level(logging.INFO, logger="sp00ky_core.gate.gate")
     backend, witness = Backend(AWAY), Witness()
     bench = await make_bench(backend, breaker=BreakerConfig(failures=3, interval=0.05))
     bench.plugins.register(witness, name="witness", distribution="a-test")
@@ -415,7 +415,7 @@ async def _closed(bench: Any) -> bool:
 
 
 async def test_a_probe_in_flight_is_handed_on_by_a_drain(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_CHANGES", NEVER)
+    monkeypatch.setattr("sp00ky_core.runner.runner.LAST_CHANGES", NEVER)
     backend, started, faults, go = Backend(AWAY), asyncio.Event(), Scripted(), asyncio.Event()
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=0.05))
     job = await bench.add(max_retries=9)

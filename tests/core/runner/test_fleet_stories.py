@@ -154,7 +154,7 @@ def test_a_store_without_a_guard_is_noticed(store: type[MemoryStore], story: Sto
 
 
 def _starts_whatever_has_happened(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Runner, "_may_start", lambda _runner, _held: True)
+    patch.setattr(Runner, "_may_start", lambda *_: True)
 
 
 def _starts_until_the_lease_ends(patch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Collection
 
 from sp00ky_conformance.faults import FaultyStore, Scripted
 from sp00ky_core.config import RateConfig
+from sp00ky_core.gate import Gate
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, Store
 from sp00ky_core.runner.in_flight import Held
-from sp00ky_core.runner.slots import Slots
 
 NEVER = 3_600.0
 
@@ -83,10 +83,10 @@ async def test_when_a_job_has_ended_the_next_one_is_claimed_at_once(make_bench, 
 
 
 async def test_a_place_that_is_given_back_unused_is_claimed_at_once(make_bench, monkeypatch) -> None:
-    def is_late_once(_slots: Slots, held: Held, _now: float) -> bool:
+    def is_late_once(_gate: Gate, held: Held, _in_flight: int) -> bool:
         return held.job.lease_epoch > 1
 
-    monkeypatch.setattr(Slots, "may_start", is_late_once)
+    monkeypatch.setattr(Gate, "may_start", is_late_once)
     monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
     bench = await make_bench(max_in_flight=1)
     jobs = [await bench.add() for _ in range(5)]

@@ -8,11 +8,11 @@ import attrs
 import pytest
 
 from sp00ky_core.errors import BackendPaused
-from sp00ky_core.gate.pauses import refuse_paused
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, BackendStats, Pause
 from sp00ky_core.runner.in_flight import Held
+from sp00ky_core.runner.runner import refuse_paused
 from sp00ky_core.runner.slots import Slots
 
 NEVER = 3_600.0
@@ -34,7 +34,7 @@ async def test_a_pause_that_ends_by_its_time_is_noticed_without_a_signal(make_be
     async with bench.runner(poll=NEVER) as runner:
         await bench.store.pause("api")
         job = await bench.add()
-        while not runner._pauses.paused:  # noqa: ASYNC110  # nothing reports it
+        while not runner._slots["api"].gate.pause.is_on:  # noqa: ASYNC110  # nothing reports it
             await asyncio.sleep(0)
         await bench.store.pause("api", seconds=0.5)
         await bench.ended(job)
@@ -101,9 +101,9 @@ async def test_what_a_worker_has_and_not_sent_is_not_started(make_bench) -> None
     held = Held(
         job=claimed, backend=slots.backend, table=slots.table, timeout=10, claimed_at=now, received_at=now
     )
-    assert runner._may_start(held), job
-    runner._pauses.paused["api"] = now
-    assert not runner._may_start(held)
+    assert runner._may_start(held, slots), job
+    slots.gate.pause.is_on = True
+    assert not runner._may_start(held, slots)
 
 
 async def test_until_empty_names_the_backend_whose_jobs_wait(make_bench) -> None:

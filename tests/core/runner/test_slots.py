@@ -10,12 +10,12 @@ import attrs
 import pytest
 
 from sp00ky_core.backend import Backend
-from sp00ky_core.config import BackendConfig, RateConfig
+from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.gate import Gate
+from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable
-from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.slots import Perform, Slots
 
 
@@ -57,27 +57,7 @@ def slots_with(**limits: object) -> Slots:
     table = attrs.evolve(JobTable(backend="api", table="job"), **limits)
     config = BackendConfig(name="api", spec=Path("x"), base_url="http://x", table="job", concurrency=50)
     backend = Backend(config=config, contract=cast("Contract", None), table=table)
-    return Slots(backend, cast("Perform", None), lambda: None, unanswered=1.0)
-
-
-def held_since(slots: Slots, received_at: float) -> Held:
-    job = Job(id="job:1", backend="api", path="/a", payload_json=b"{}", status=JobStatus.PROCESSING)
-    return Held(
-        job=job,
-        backend=slots.backend,
-        table=slots.table,
-        timeout=10,
-        claimed_at=received_at,
-        received_at=received_at,
-    )
-
-
-@pytest.mark.parametrize("limits", [{"rate": RateConfig(limit=1)}, {"max_in_flight": 5}])
-def test_what_waited_too_long_under_a_limit_is_not_started(limits: dict[str, object]) -> None:
-    limited, free = slots_with(**limits), slots_with()
-    assert limited.may_start(held_since(limited, 10.0), 10.05)
-    assert not limited.may_start(held_since(limited, 10.0), 10.2)
-    assert free.may_start(held_since(free, 10.0), 10.2)
+    return Slots(backend, cast("Gate", None), cast("Perform", None), lambda: None, unanswered=1.0)
 
 
 @pytest.mark.parametrize(("limits", "ahead"), [({}, 200), ({"max_in_flight": 500}, 0)])

@@ -88,7 +88,7 @@ async def test_a_redrive_that_an_index_of_a_users_refuses_is_no_duplicate(
 async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
     bench: Bench, new_job: Any, rule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.1)
+    monkeypatch.setattr("sp00ky_core.runner.runner.LAST_WRITES", 0.1)
     await rule("NEW.status = 'success'", "RETURN NULL")
     await bench.store.add([new_job()])
     async with bench.runner(grace=0.1):

@@ -1,55 +1,34 @@
-"""Remember until when a backend's limits leave nothing to be claimed."""
+"""Keep until when a backend's limits leave nothing to be claimed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from sp00ky_core.ports import Claim
-from sp00ky_core.runner.options import RunnerOptions
+import attrs
 
 SHORTEST, LONGEST = 0.001, 0.25
-"""Seconds until a claim that was cut off before it found a job is repeated; doubled each time."""
+"""Seconds until a claim that was cut off before it came to a job is repeated; doubled each time."""
 
 
-class Waits:
-    """Backends for which nothing is to be claimed until a time, by the runner's clock."""
+@attrs.define
+class Limit:
+    """The limits of one backend, as the latest claim found them.
 
-    def __init__(self, options: RunnerOptions) -> None:
-        self._options = options
-        self._until: dict[str, float] = {}
+    Attributes:
+        until: When a claim may get some of the jobs that it had to leave.
+    """
 
-    def seconds(self, backend: str) -> float:
-        """Return the seconds for which nothing is to be claimed for it."""
-        return self._until[backend] - self._options.clock() if backend in self._until else 0.0
+    until: float = 0.0
+    _futile: float = 0.0  # seconds, while claims are cut off without a job
 
-    def shortest(self) -> float:
-        """Return the seconds until one of them may be claimed for; infinite: none has to wait."""
-        waits = map(self.seconds, self._until)
-        return min((each for each in waits if each > 0), default=float("inf"))
+    def claimed(self, now: float, retry_in: float | None, *, is_served: bool) -> None:
+        """Take over what a claim says: after how many seconds there may be more.
 
+        ``is_served``: it has got jobs.
+        """
+        self._futile = (
+            min(max(2 * self._futile, SHORTEST), LONGEST) if retry_in == 0 and not is_served else 0.0
+        )
+        self.until = now + (retry_in or self._futile)
 
-class Limits(Waits):
-    """Backends of which a claim had to leave jobs, and when the next one may get some."""
-
-    def __init__(self, options: RunnerOptions) -> None:
-        super().__init__(options)
-        self._futile: dict[str, float] = {}  # seconds, of those whose claims are cut off without a job
-
-    def claimed(self, backends: Iterable[str], claim: Claim) -> None:
-        """Take over what a claim found out."""
-        if not (self._until or claim.retry_in):
-            return  # as nearly always
-        now, served = self._options.clock(), {job.backend for job in claim}
-        for name in backends:
-            self._until.pop(name, None)
-            seconds = claim.retry_in.get(name)
-            if seconds == 0 and name not in served:
-                self._futile[name] = seconds = min(self._futile.get(name, SHORTEST / 2) * 2, LONGEST)
-            else:
-                self._futile.pop(name, None)
-            if seconds:
-                self._until[name] = now + seconds
-
-    def forget(self, backend: str) -> None:
-        """Note that one of its jobs has ended, so that another may be sent."""
-        self._until.pop(backend, None)
+    def forget(self) -> None:
+        """Note that one of the jobs has ended, so that another may be sent."""
+        self.until = 0.0

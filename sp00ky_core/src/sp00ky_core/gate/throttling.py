@@ -17,7 +17,7 @@ SHORTENED, SHORTEST_GAP = 0.9, 0.001
 """What each 2xx leaves of the gap between two requests; seconds that are none."""
 
 
-class RampUp:
+class Throttling:
     """Limit how many requests at a time this runner sends to one backend.
 
     Attributes:

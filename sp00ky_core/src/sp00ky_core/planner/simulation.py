@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 from random import Random
-from typing import NamedTuple
 
 import attrs
 
-from sp00ky_core.config import BackendConfig, BreakerConfig
+from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
+from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
+from sp00ky_core.gate.gate import SHORTEST
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Deferred, Transition, decide
 from sp00ky_core.outcome import THROTTLED, TIMEOUT, Delivered, Outcome, Undelivered
-from sp00ky_core.planner.gate import Gate
 from sp00ky_core.planner.outage import FAILURES, Forecast, Outage
 from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import JobTable
 from sp00ky_core.retry import RetryPolicy, Strategy
+from sp00ky_core.stores.allowance import Allowance
 
 __all__ = ["Rules", "forecasts"]
 
 DELIVERED = Delivered()
+
+RUNNER = "planner"
+
+START = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -71,8 +79,8 @@ def forecasts(rules: Rules, outage: Outage) -> Iterator[Forecast]:
         if bare.kind not in ended:  # without a breaker, failures that are treated alike end alike
             ended[bare.kind] = bare.run()
         if is_unavailable(bare.outcome):
-            found = _Simulation(_with_breaker(rules, config), outage, failure).run()
-            yield attrs.evolve(found, breaker=True)
+            forecast = _Simulation(_with_breaker(rules, config), outage, failure).run()
+            yield attrs.evolve(forecast, breaker=True)
             yield attrs.evolve(ended[bare.kind], failure=failure, breaker=False)
         else:  # no breaker counts it
             yield attrs.evolve(ended[bare.kind], failure=failure)
@@ -82,30 +90,70 @@ def _with_breaker(rules: Rules, config: BreakerConfig | None) -> Rules:
     return attrs.evolve(rules, backend=attrs.evolve(rules.backend, breaker=config))
 
 
-class _Attempt(NamedTuple):  # a heap compares them: natively
-    ends_at: float
-    job: int
+@attrs.define(kw_only=True)
+class _Attempt:
+    """One attempt of a job, as a gate sees it; ``number`` and ``due_at`` are for the simulation."""
+
+    job: Job
+    retry: RetryConfig
+    number: int
     due_at: float
-    started_at: float
-    is_probe: bool
+    claimed_at: float
+    received_at: float
+    started_at: float | None
+    waited: float
+    is_probe: bool = False
+
+
+def _no_log(*_: object, **__: object) -> None:
+    """Log nothing: what a gate has to say is about a backend that doesn't exist."""
+
+
+class _Tokens:
+    """A backend's rate, as a store keeps it; an instant is known to the microsecond."""
+
+    def __init__(self, backend: BackendConfig) -> None:
+        self._table = JobTable(backend=backend.name, table=backend.table, rate=backend.rate)
+        self._left: float | None = None
+        self._at: datetime | None = None
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until there is one."""
+        if self._table.rate is None:
+            return 0.0
+        seconds = self._allowance(now).retry_in(1, 0) or 0.0
+        return max(seconds, SHORTEST) if seconds > 0 else 0.0
+
+    def take(self, now: float) -> None:
+        """Take one."""
+        if self._table.rate is not None:
+            self._left, self._at = self._allowance(now).tokens_after(1), _instant(now)
+
+    def _allowance(self, now: float) -> Allowance:
+        return Allowance.of(self._table, _instant(now), tokens=self._left, at=self._at)
+
+
+def _instant(now: float) -> datetime:
+    return START + timedelta(seconds=now)
 
 
 class _Simulation:
     """One outage: jobs that are due, attempts in flight, and a clock that jumps to what comes next."""
 
     def __init__(self, rules: Rules, outage: Outage, failure: str) -> None:
-        self._gate = Gate(rules.backend)
         self._rules, self._outage, self._failure = rules, outage, failure
+        self._tokens = _Tokens(rules.backend)
         self._job = lru_cache(rules.job)
         self.outcome = rules.hooks.classify_outcome(rules.job(0), rules.backend, FAILURES[failure])
         is_slow = FAILURES[failure].name == TIMEOUT
         self._failing_takes = rules.backend.timeout if is_slow else outage.latency
         self._random = Random(0).random  # noqa: S311  # for jitter, the same each time
         self._now = 0.0
+        self._gate = self._new_gate()
         self._due = [(outage.seconds * number / outage.jobs, number) for number in range(outage.jobs)]
         self._retries = [0] * outage.jobs
         self._deferred_since: dict[int, float] = {}
-        self._in_flight: list[_Attempt] = []
+        self._in_flight: list[tuple[float, int, _Attempt]] = []  # by their end
         self._failed = self._requests = 0
         self._arrivals: list[float] = []
 
@@ -116,12 +164,32 @@ class _Simulation:
         is_throttled = isinstance(outcome, Undelivered) and outcome.name == THROTTLED
         return is_throttled, getattr(outcome, "is_retryable", None), self._failing_takes
 
+    def _new_gate(self) -> Gate:
+        backend = self._rules.backend
+        places = int(min(backend.concurrency, backend.max_in_flight or math.inf))
+        return Gate(
+            name=backend.name,
+            config=attrs.evolve(backend, concurrency=places),
+            runner_id=RUNNER,
+            clock=lambda: self._now,
+            random=self._random,
+            poll=math.inf,
+            news=self._write,
+            probe_lease=math.inf,
+            log=_no_log,
+        )
+
+    def _write(self) -> None:
+        """Change the breaker as the gate wishes: no other runner does."""
+        if (seen := self._gate.breaker) is not None and (change := seen.change()) is not None:
+            seen.written(change.of(seen.stored), is_written=True)
+
     def run(self) -> Forecast:
         """Go on until each job has ended."""
         while self._due or self._in_flight:
             self._now = self._next()
-            while self._in_flight and self._in_flight[0].ends_at <= self._now:
-                self._end(heappop(self._in_flight))
+            while self._in_flight and self._in_flight[0][0] <= self._now:
+                self._end(heappop(self._in_flight)[-1])
             while self._may_start():
                 self._start()
         return Forecast(
@@ -134,48 +202,57 @@ class _Simulation:
 
     def _next(self) -> float:
         """Return when an attempt ends, or one may begin."""
-        ends = self._in_flight[0].ends_at if self._in_flight else float("inf")
+        ends = self._in_flight[0][0] if self._in_flight else float("inf")
         if not self._due:
             return ends
-        may_send = self._now + self._gate.wait(self._now, len(self._in_flight))
-        return min(ends, max(self._due[0][0], may_send))
+        return min(ends, max(self._due[0][0], self._now + self._wait()))
+
+    def _wait(self) -> float:
+        """Return the seconds until a request may be sent; infinite: once one has ended."""
+        if len(self._in_flight) >= self._gate.throttling.limit:
+            return math.inf
+        return max(self._gate.silent_for(), self._tokens.wait(self._now))
 
     def _may_start(self) -> bool:
-        is_due = bool(self._due) and self._due[0][0] <= self._now
-        return is_due and self._gate.wait(self._now, len(self._in_flight)) <= 0
+        return bool(self._due) and self._due[0][0] <= self._now and self._wait() <= 0
 
     def _start(self) -> None:
-        due_at, job = heappop(self._due)
-        is_probe = self._gate.take(self._now)
+        due_at, number = heappop(self._due)
+        self._tokens.take(self._now)
+        attempt = _Attempt(
+            job=self._job(self._retries[number]),
+            retry=self._rules.backend.retry,
+            number=number,
+            due_at=due_at,
+            claimed_at=self._now,
+            received_at=self._now,
+            started_at=self._now,
+            waited=self._now - self._deferred_since.get(number, self._now),
+        )
+        self._claim(attempt)
         fails = self._now < self._outage.seconds
         self._requests += fails
         takes = self._failing_takes if fails else self._outage.latency
-        heappush(self._in_flight, _Attempt(self._now + takes, job, due_at, self._now, is_probe))
+        heappush(self._in_flight, (self._now + takes, number, attempt))
+
+    def _claim(self, attempt: _Attempt) -> None:
+        """Make an attempt the breaker's probe, if it wants one."""
+        if (seen := self._gate.breaker) is not None and seen.stored.wants_probe:
+            probed = seen.stored.probed_by(RUNNER, math.inf)
+            self._gate.claiming()
+            self._gate.claimed([attempt], probed, paused=None, retry_in=None)
 
     def _end(self, attempt: _Attempt) -> None:
-        outcome = self.outcome if attempt.started_at < self._outage.seconds else DELIVERED
-        took = self._now - attempt.started_at
-        if self._gate.note(outcome, now=self._now, took=took, is_probe=attempt.is_probe):
-            heappush(self._due, (attempt.due_at, attempt.job))
+        fails = attempt.claimed_at < self._outage.seconds
+        event = self._gate.note(attempt, self.outcome if fails else DELIVERED)
+        if event is None:
+            heappush(self._due, (attempt.due_at, attempt.number))
         else:
-            self._settle(attempt.job, self._decided(attempt, outcome))
+            self._settle(attempt.number, self._decided(attempt, event))
 
-    def _decided(self, attempt: _Attempt, outcome: Outcome) -> Transition:
-        job, rules = self._job(self._retries[attempt.job]), self._rules
-        event = self._event(attempt, outcome)
-        return decide(job, event, rules.policy, random=self._random(), strategies=rules.strategies)
-
-    def _event(self, attempt: _Attempt, outcome: Outcome) -> Outcome | Deferred:
-        if isinstance(outcome, Delivered):
-            self._gate.ramp_up.delivered(self._now, attempt.started_at)
-            return outcome
-        if outcome.name != THROTTLED:
-            return outcome
-        retry = self._rules.backend.retry
-        delay = self._gate.ramp_up.throttled(self._now, attempt.started_at, 0.0)
-        delay *= 1 + retry.jitter * (2 * self._random() - 1)
-        waited = attempt.started_at - self._deferred_since.get(attempt.job, attempt.started_at)
-        return Deferred(delay=delay, outcome=outcome, waited=waited, give_up_after=retry.give_up_after)
+    def _decided(self, attempt: _Attempt, event: Outcome | Deferred) -> Transition:
+        random, rules = self._random(), self._rules
+        return decide(attempt.job, event, rules.policy, random=random, strategies=rules.strategies)
 
     def _settle(self, job: int, transition: Transition) -> None:
         if transition.defers:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 import attrs
 
 from sp00ky_core.backend import Backend
+from sp00ky_core.config import RetryConfig
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
 
@@ -49,6 +50,16 @@ class Held:
     overdue: bool = False
     is_probe: bool = False
     is_over: bool = False
+
+    @property
+    def retry(self) -> RetryConfig:
+        """Its backend's."""
+        return self.backend.config.retry
+
+    @property
+    def documents(self) -> Iterator[tuple[str, str]]:
+        """Names and documents of the backends whose job it may be."""
+        return ((backend.name, backend.contract.digest) for backend in (self.backend, *self.backend.sharing))
 
     @property
     def lease_end(self) -> float:

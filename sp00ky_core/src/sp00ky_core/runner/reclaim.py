@@ -9,9 +9,10 @@ from itertools import islice
 import attrs
 
 from sp00ky_core.errors import JobNotFound, Sp00kyError
+from sp00ky_core.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import OverdueClaim, Settlement, Store
-from sp00ky_core.runner.breakers import Breakers
+from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.in_flight import Holdings
 from sp00ky_core.runner.liveness import Beat
@@ -56,8 +57,6 @@ OVERDUE_BATCH = 2_000
 PRUNE_BATCH = 1_000
 PRUNE_ROUNDS = 100
 """Batches at a time: a large heap is taken away bit by bit, between reclaims."""
-OVERDUE_AFTER = 5.0
-"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
@@ -67,7 +66,8 @@ class Reclaimer:
     _store: Store
     _beat: Beat
     _claimer: Claimer
-    _breakers: Breakers
+    _attempts: Attempts
+    _gates: Collection[Gate]
     _holdings: Holdings
     _hooks: Hooks
     _options: RunnerOptions
@@ -84,7 +84,7 @@ class Reclaimer:
         """Look after the table until cancelled."""
         while True:
             await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
-            self._cut_off_overdue()
+            self._attempts.cut_off(self._holdings.started())
             await self._round()
 
     async def _round(self) -> None:
@@ -112,7 +112,8 @@ class Reclaimer:
             await self._report_all(settlements)
             if len(settlements) < RECLAIM_BATCH:
                 break
-        self._breakers.lost(dead)
+        for gate in self._gates:
+            gate.lost(dead)
 
     async def _seen_long_enough(self, beating: Collection[str]) -> list[OverdueClaim]:
         """List claims of runners that beat, this one too, which are over by this runner's clock as well."""
@@ -160,11 +161,3 @@ class Reclaimer:
                 self._next_prune = self._options.clock() + self._options.prune_interval
                 return
         # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.
-
-    def _cut_off_overdue(self) -> None:
-        now = self._options.clock()
-        for held in self._holdings.started():
-            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
-            if late and held.worker is not None and not held.overdue:
-                held.overdue = True
-                held.worker.cancel()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 
 from sp00ky_core.backend import Backend, stored_table
-from sp00ky_core.gate.throttling import RampUp
+from sp00ky_core.gate import Gate
 from sp00ky_core.ports import JobTable
 from sp00ky_core.runner.in_flight import Held
 
@@ -18,9 +18,6 @@ twice as long as a claim takes, if that is more."""
 PLACES_AHEAD = 4
 """Jobs that are claimed so for each place, at most. Each claim and each settle waits for the disk once: fewer
 and larger ones cost less. A crash leaves as many that were claimed and never sent."""
-
-LONGEST_HELD = 0.1
-"""Seconds from a claim of a backend with limits until its attempt starts; later it is given back."""
 
 QUIET = 1.0
 """Seconds without an attempt after which a burst begins small again."""
@@ -35,22 +32,28 @@ LAST_ATTEMPT = 5.0
 
 
 class Slots:
-    """At most ``concurrency`` attempts at a time for one backend; no task is made per job."""
+    """Make at most ``concurrency`` attempts at a time for one backend; no task is made per job.
+
+    Attributes:
+        backend: The backend.
+        gate: Its gate.
+        table: Its table as the store leases its rows.
+        busy: Attempts under way.
+    """
 
     def __init__(
-        self, backend: Backend, perform: Perform, freed: Callable[[], None], *, unanswered: float
+        self, backend: Backend, gate: Gate, perform: Perform, freed: Callable[[], None], *, unanswered: float
     ) -> None:
         self.backend = backend
+        self.gate = gate
         self.table: JobTable = stored_table(backend)
-        self._is_limited = self.table.has_limits
-        self.ramp_up: RampUp = RampUp(backend.config.concurrency)
+        self.busy: int = 0
         self._perform = perform
         self._freed = freed  # called when a claim has become worth while
         self._unanswered = unanswered  # seconds; see RunnerOptions
         self._ready: deque[Held] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
-        self._busy = 0
         self._waking = 0  # workers that were woken and haven't begun yet
         self._begun = 0  # attempts since workers were last woken
         self._spreading = False  # workers are about to be woken
@@ -71,27 +74,24 @@ class Slots:
         """
         if self._growing is not None:
             return 0
-        ahead = self._ahead if self.ramp_up.is_open else 0
-        free = self.ramp_up.limit + ahead - self._busy - len(self._ready)
+        throttling = self.gate.throttling
+        ahead = self._ahead if throttling.is_open else 0
+        free = throttling.limit + ahead - self.busy - len(self._ready)
         return min(free, self._stride) if free >= max(1, ahead // 2) else 0
-
-    def may_start(self, held: Held, now: float) -> bool:
-        """Whether the backend is to be sent one more of the attempts that are under way by now."""
-        if self._is_limited and now - held.received_at > LONGEST_HELD:
-            return False  # sent later, with others, it would be more than the limits allow
-        return held.is_probe or (self._busy <= self.ramp_up.limit and self.ramp_up.may_send(now))
 
     def measure(self, now: float, claim_seconds: float) -> None:
         """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
 
         ``claim_seconds``: how long the last claim took; the next one's jobs come so much later.
         """
-        if not (self._ended or self._busy or self._ready) and now - self._measured_at > QUIET:
+        if not (self._ended or self.busy or self._ready) and now - self._measured_at > QUIET:
             self._stride = 1
         self._claimed = 0
         rate = self._ended / max(now - self._measured_at, 1e-6)
         ahead = int(rate * max(AHEAD, 2 * claim_seconds))
-        self._ahead = 0 if self._is_limited else min(PLACES_AHEAD * self.backend.config.concurrency, ahead)
+        self._ahead = (
+            0 if self.table.has_limits else min(PLACES_AHEAD * self.backend.config.concurrency, ahead)
+        )
         self._ended, self._measured_at = 0, now
 
     def put(self, helds: Collection[Held]) -> None:
@@ -164,12 +164,12 @@ class Slots:
                 self._spreading = True
                 loop.call_soon(self._wake)  # a worker that never waits needs no others
             held.worker = worker
-            self._busy += 1
+            self.busy += 1
             try:
                 await self._perform(held)
             finally:
                 held.worker = None
-                self._busy -= 1
+                self.busy -= 1
                 self._ended += 1
                 if self._growing is not None:
                     self._grow()

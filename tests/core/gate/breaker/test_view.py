@@ -15,7 +15,6 @@ from sp00ky_core.gate.breaker import (
     ProbeWithoutNews,
 )
 from sp00ky_core.gate.breaker.view import LOOK_AGAIN, MOST_TRIES, MOST_UNWRITTEN, NEW, TOO_OLD, SeenBreaker
-from sp00ky_core.ports import BreakerResult
 from sp00ky_core.testing.clock import FakeClock
 
 ME = "runner-1"
@@ -65,7 +64,7 @@ def test_what_has_gathered_is_one_change(seen: SeenBreaker) -> None:
     assert change is not None
     assert (change.before, change.to, change.failures, change.pause) == (NEW, BreakerState.OPEN, 3, 7)
     assert change.opens
-    seen.written(BreakerResult(written=True, breaker=OPEN))
+    seen.written(OPEN, is_written=True)
     assert (seen.stored, seen.has_unwritten, seen.change()) == (OPEN, False, None)
 
 
@@ -78,7 +77,7 @@ def test_what_comes_to_nothing_is_not_written(seen: SeenBreaker) -> None:
 def test_where_others_were_faster_it_counts_on_from_theirs(seen: SeenBreaker) -> None:
     seen.note(Failed())
     seen.change()
-    seen.written(BreakerResult(written=False, breaker=Breaker(failures=2)))
+    seen.written(Breaker(failures=2), is_written=False)
     assert not seen.lets_through
     change = seen.change()
     assert change is not None
@@ -88,7 +87,7 @@ def test_where_others_were_faster_it_counts_on_from_theirs(seen: SeenBreaker) ->
 def test_where_others_have_opened_it_there_is_nothing_to_add(seen: SeenBreaker) -> None:
     seen.note(Failed())
     seen.change()
-    seen.written(BreakerResult(written=False, breaker=OPEN))
+    seen.written(OPEN, is_written=False)
     assert (seen.change(), seen.lets_through, seen.silent_for) == (None, False, 2)
 
 
@@ -96,7 +95,7 @@ def test_what_comes_while_it_is_being_written_is_for_the_next_change(seen: SeenB
     seen.note(Failed())
     seen.change()
     seen.note(Failed())
-    seen.written(BreakerResult(written=True, breaker=Breaker(failures=1)))
+    seen.written(Breaker(failures=1), is_written=True)
     change = seen.change()
     assert change is not None
     assert (change.before.failures, change.failures) == (1, 2)
@@ -109,7 +108,7 @@ def test_what_could_not_be_written_comes_again_as_it_was_before_what_came_since(
     seen.failed()
     read(seen, Breaker(failures=1))  # it may well be written
     assert seen.change() is first
-    assert seen.written(BreakerResult(written=True, breaker=Breaker(failures=1)))
+    assert seen.written(Breaker(failures=1), is_written=True)
     change = seen.change()
     assert change is not None
     assert (change.before.failures, change.failures) == (1, 2)
@@ -132,7 +131,7 @@ def test_a_change_that_is_repeated_knows_what_it_has_written(
     if reply_was_lost:
         seen.failed()
         seen.change()
-    assert seen.written(BreakerResult(written=False, breaker=found)) is is_written
+    assert seen.written(found, is_written=False) is is_written
     assert seen.has_unwritten is not is_written
     if is_written:
         assert seen.view == found  # counted once
@@ -157,7 +156,7 @@ def test_it_does_not_try_for_ever_against_others(seen: SeenBreaker) -> None:
     seen.note(Failed())
     for each in range(MOST_TRIES):
         assert seen.change() is not None
-        seen.written(BreakerResult(written=False, breaker=Breaker(failures=each % 2)))
+        seen.written(Breaker(failures=each % 2), is_written=False)
     assert (seen.change(), seen.has_unwritten) == (None, False)
 
 
@@ -179,7 +178,7 @@ def test_a_claim_that_was_sent_before_a_change_was_written_is_no_news(seen: Seen
     seen.change()
     seen.claimed(NEW)  # the change is on its way
     assert not seen.lets_through
-    seen.written(BreakerResult(written=True, breaker=OPEN))
+    seen.written(OPEN, is_written=True)
     seen.claimed(NEW)
     assert (seen.stored, seen.lets_through) == (OPEN, False)
     read(seen, NEW)

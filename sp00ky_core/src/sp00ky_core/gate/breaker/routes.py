@@ -9,8 +9,7 @@ from __future__ import annotations
 import attrs
 
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.gate.breaker.outcomes import event_of, is_timeout, is_unavailable
-from sp00ky_core.gate.breaker.rules import change_after
+from sp00ky_core.gate.breaker.rules import change_after, event_of, is_timeout, is_unavailable
 from sp00ky_core.gate.breaker.state import (
     Breaker,
     BreakerChange,
@@ -93,9 +92,7 @@ class RouteBreakers:
             return 0.0
         breaker = self._age(seen, now)
         if breaker.wants_probe and (has_retries or now >= seen.better_probe_by):
-            seen.breaker = attrs.evolve(
-                breaker, state=BreakerState.HALF_OPEN, probe_runner=job_id, probe_for=lease
-            )
+            seen.breaker = breaker.probed_by(job_id, lease)
             return 0.0
         seconds = max(breaker.silent_for, self._config.interval, min(waited, LONGEST_LOOK))
         if has_retries:
@@ -125,7 +122,7 @@ class RouteBreakers:
         """
         seen = self._routes.get(route)
         is_probe = seen is not None and seen.breaker.probe_runner == job_id
-        event = event_of(outcome, cap=0.0, probe_of=job_id if is_probe else None, took=took)
+        event = event_of(outcome, probe_of=job_id if is_probe else None, took=took)
         if event is None:
             return None
         if seen is None:
@@ -161,7 +158,7 @@ class RouteBreakers:
         if change is not None:
             after = change.of(breaker)
             seen.breaker = NEW if after == NEW else after
-            closed = (each.breaker.state is BreakerState.CLOSED for each in self._routes.values())
+            closed = (route.breaker.state is BreakerState.CLOSED for route in self._routes.values())
             self.are_closed = all(closed)
         return change
 

@@ -1,4 +1,7 @@
-"""Decide what an event makes of a breaker: the table first, then the rule for each of its rows."""
+"""Decide what an outcome says of a backend, and what that makes of its breaker.
+
+First the outcomes, then the table of states and events, and the rule for each of its rows.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +25,98 @@ from sp00ky_core.gate.breaker.state import (
     ProbeFailed,
     ProbeWithoutNews,
 )
+from sp00ky_core.outcome import (
+    CONNECT,
+    EXPIRED,
+    INVALID_PATH,
+    INVALID_PAYLOAD,
+    INVALID_ROW,
+    KILLED,
+    OUTCOME_UNKNOWN,
+    RESET,
+    THROTTLED,
+    TIMEOUT,
+    TLS,
+    UNKNOWN_ROUTE,
+    Delivered,
+    Outcome,
+)
 
-__all__ = ["BREAKER_TABLE", "change_after", "longest_pause", "risk_turn", "route_in_turn"]
+__all__ = [
+    "event_of",
+    "is_timeout",
+    "is_unavailable",
+    "never_connected",
+    "seconds_asked",
+    "BREAKER_TABLE",
+    "change_after",
+    "longest_pause",
+    "risk_turn",
+    "route_in_turn",
+]
+
+UNAVAILABLE_NAMES = frozenset({CONNECT, TLS, RESET, TIMEOUT})
+
+GATEWAY_TIMEOUT = 504
+
+UNAVAILABLE_CODES = frozenset({502, 503, GATEWAY_TIMEOUT})
+
+PAUSING_CODES = frozenset({429, 503})
+"""Their ``Retry-After`` is for the whole backend, not for one job; so is that of any throttled answer."""
+
+NO_NEWS = frozenset(
+    {INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW, UNKNOWN_ROUTE, OUTCOME_UNKNOWN, KILLED, EXPIRED}
+)
+"""Outcomes that say nothing about the backend: no request was sent, or its end is unknown."""
+
+
+def seconds_asked(outcome: Outcome, cap: float) -> float:
+    """Return the seconds for which a backend asks to be left alone, at most ``cap``; 0: it doesn't ask."""
+    if isinstance(outcome, Delivered):
+        return 0.0
+    if outcome.name != THROTTLED and outcome.code not in PAUSING_CODES:
+        return 0.0
+    return min(max(outcome.retry_after or 0.0, 0.0), cap, LONGEST_PAUSE)
+
+
+def event_of(
+    outcome: Outcome, *, asked: float = 0.0, probe_of: str | None = None, took: float = 0.0
+) -> BreakerEvent | None:
+    """Classify an attempt's outcome for the breaker; None: it says nothing.
+
+    Args:
+        outcome: The attempt's.
+        asked: Its ``seconds_asked``.
+        probe_of: The runner whose probe it was.
+        took: Seconds that the attempt took.
+    """
+    if not isinstance(outcome, Delivered) and outcome.name in NO_NEWS:
+        return None if probe_of is None else ProbeWithoutNews(runner_id=probe_of)
+    if is_unavailable(outcome):
+        if probe_of is None:
+            return Failed(retry_after=asked)
+        return ProbeFailed(runner_id=probe_of, took=took, retry_after=asked)
+    if probe_of is None:
+        return Answered(retry_after=asked)
+    return ProbeAnswered(runner_id=probe_of, retry_after=asked)
+
+
+def is_unavailable(outcome: Outcome) -> bool:
+    """Whether the backend as a whole is unavailable, rather than unwilling to take this job."""
+    if isinstance(outcome, Delivered):
+        return False
+    return outcome.name in UNAVAILABLE_NAMES or outcome.code in UNAVAILABLE_CODES
+
+
+def is_timeout(outcome: Outcome) -> bool:
+    """Whether no answer came in time, to this runner or to a gateway: that may be so of one route alone."""
+    return not isinstance(outcome, Delivered) and (outcome.name == TIMEOUT or outcome.code == GATEWAY_TIMEOUT)
+
+
+def never_connected(outcome: Outcome) -> bool:
+    """Whether nothing can have been sent, for there was no connection."""
+    return not isinstance(outcome, Delivered) and outcome.name in {CONNECT, TLS}
+
 
 RISKED_AT = 6
 """Failures, and each doubling of them, after which a job is risked that has no retries left."""

@@ -75,6 +75,11 @@ class Breaker:
         is_probed = self.state is BreakerState.HALF_OPEN
         return max(self.paused_for, self.probe_for if is_probed else 0.0)
 
+    def probed_by(self, probe_runner: str, seconds: float) -> Self:
+        """Return it as it is once a runner has taken the probe, for so many seconds."""
+        state = BreakerState.HALF_OPEN
+        return attrs.evolve(self, state=state, probe_runner=probe_runner, probe_for=seconds)
+
     def after(self, seconds: float) -> Self:
         """Return it as it is so much later, if no runner changes it."""
         probe_for = max(self.probe_for - seconds, 0.0)

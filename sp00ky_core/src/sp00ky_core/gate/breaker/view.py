@@ -1,16 +1,18 @@
-"""A backend's breaker as this runner sees it: as it was last read, and what isn't written of it yet."""
+"""Keep a backend's breaker as one process sees it: as it was last read, and what isn't written of it yet."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 import attrs
 
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerEvent, RouteBreakers, change_after
-from sp00ky_core.ports import BreakerResult
+from sp00ky_core.gate.breaker.routes import RouteBreakers
+from sp00ky_core.gate.breaker.rules import change_after
+from sp00ky_core.gate.breaker.state import Breaker, BreakerChange, BreakerEvent, BreakerState
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 NEW = Breaker()
 """A breaker that lets everything through, and has nothing to report."""
@@ -28,12 +30,23 @@ LOOK_AGAIN = 0.25
 """Seconds between two looks at a breaker that isn't closed while signals of new work come in: one of them may
 have reported that it is closed."""
 
+PAUSE_IS_NEWS = 10.0
+"""Seconds from one line about a pause to the next."""
+
+Log = Callable[..., None]
+"""As ``logging.Logger.log``."""
+
 
 class SeenBreaker:
-    """One backend's breaker as this runner sees it: its own attempts count before they are written.
+    """One backend's breaker as this process sees it: its own attempts count before they are written.
 
     Attributes:
-        routes: Those of its routes, which are this runner's alone.
+        backend: The backend's name.
+        routes: The breakers of its routes, which are this process's alone.
+        stored: The breaker as it was last read.
+        view: ... and as it is once all is written.
+        noted: Events, in all.
+        problem: What the latest failed attempt met, for the log.
     """
 
     def __init__(
@@ -44,15 +57,19 @@ class SeenBreaker:
         poll: float,
         *,
         several_routes: bool = False,
+        log: Log = logger.log,
     ) -> None:
         self.backend = backend
         self.routes: RouteBreakers = RouteBreakers(backend, config, several=several_routes)
+        self.stored: Breaker = NEW
+        self.view: Breaker = NEW
+        self.noted: int = 0
+        self.problem: str = ""
         self._config = config
         self._clock = clock
         self._poll = poll  # seconds after which it is read again, whatever was known of it
-        self.stored: Breaker = NEW  # as it was last read
-        self.view: Breaker = NEW  # as it is once all is written
-        self._as_of = 0.0  # when both were so
+        self._log = log
+        self._as_of = 0.0  # when ``stored`` and ``view`` were so
         self._looked_at = 0.0
         self._signalled = False
         self._unwritten: list[BreakerEvent] = []
@@ -61,20 +78,9 @@ class SeenBreaker:
         self._sent_in_vain = False  # no reply came
         self._unwritten_since = 0.0
         self._refusals = 0
-        self._noted = 0  # events
-        self._fewer = asyncio.Event()  # set for a moment whenever fewer of them wait to be written
         self._replies = 0
         self._replies_before_claim = 0
-        self.probes = 0  # this runner's, that have no outcome yet
         self._pause_logged_at = float("-inf")
-        self.problem = ""  # what this runner's latest failed attempt met, for the log
-
-    def pause_is_news(self, within: float) -> bool:
-        """Whether no pause was logged in the last so many seconds; if so, this one is."""
-        if self._clock() - self._pause_logged_at < within:
-            return False
-        self._pause_logged_at = self._clock()
-        return True
 
     @property
     def lets_through(self) -> bool:
@@ -88,6 +94,11 @@ class SeenBreaker:
     def has_unwritten(self) -> bool:
         """Whether the store has yet to hear of something."""
         return bool(self._unwritten or self._being_written)
+
+    @property
+    def told(self) -> int:
+        """Events of which the store has heard, or which were too old for it."""
+        return self.noted - len(self._unwritten) - len(self._being_written)
 
     @property
     def silent_for(self) -> float:
@@ -116,18 +127,10 @@ class SeenBreaker:
         if not self._unwritten:
             self._unwritten_since = self._clock()
         self._unwritten = [*self._unwritten, event][-MOST_UNWRITTEN:]
-        self._noted += 1
+        self.noted += 1
         self._looked_at = self._clock()
         self.view = _or_new(change.of(self.view))
         return True
-
-    async def heard(self) -> None:
-        """Return once the store has heard of all that is noted by now, or it is too old to be reported."""
-        noted = self._noted
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TOO_OLD):
-                while self._noted - len(self._unwritten) - len(self._being_written) < noted:
-                    await self._fewer.wait()
 
     def claiming(self) -> None:
         """Note that a claim is about to be sent."""
@@ -140,7 +143,7 @@ class SeenBreaker:
         if self._being_written or self._replies != self._replies_before_claim:
             self._looked_at = self._clock()  # which of the two came first isn't known
         else:
-            self._read(breaker)
+            self._take_over(breaker, is_own=False)
 
     def change(self) -> BreakerChange | None:
         """Return what is to be written, if it isn't too old; its reply goes to ``written`` or ``failed``.
@@ -161,18 +164,16 @@ class SeenBreaker:
             self._sent, self._sent_in_vain = change, False
         return change
 
-    def written(self, result: BreakerResult) -> bool:
+    def written(self, breaker: Breaker, *, is_written: bool) -> bool:
         """Note a change's reply; return whether it is written, by this try or by one whose reply was lost."""
         self._replies += 1
         sent, self._sent = self._sent, None
-        by_lost = self._sent_in_vain and sent is not None and sent.has_made(result.breaker)
-        is_written = result.written or by_lost
+        is_written |= self._sent_in_vain and sent is not None and sent.has_made(breaker)
         self._refusals = 0 if is_written else self._refusals + 1
         if not is_written:
             self._unwritten = [*self._being_written, *self._unwritten][-MOST_UNWRITTEN:]
         self._being_written = []
-        self._read(result.breaker)
-        self._wake_waiting()
+        self._take_over(breaker, is_own=is_written)
         return is_written
 
     def failed(self) -> None:
@@ -182,20 +183,40 @@ class SeenBreaker:
     def _forget(self) -> None:
         self._unwritten, self._being_written, self._sent, self._refusals = [], [], None, 0
         self.view = self.stored
-        self._wake_waiting()
 
-    def _wake_waiting(self) -> None:
-        self._fewer.set()
-        self._fewer.clear()
-
-    def _read(self, breaker: Breaker) -> None:
-        self._signalled = False
+    def _take_over(self, breaker: Breaker, *, is_own: bool) -> None:
+        """Read the breaker as the store has it; ``is_own``: as this process has left it."""
+        before, self._signalled = self.stored, False
         self._as_of = self._looked_at = self._clock()
         self.stored = view = _or_new(breaker)
         for event in (*self._being_written, *self._unwritten):
             change = change_after(self.backend, view, event, self._config)
             view = view if change is None else change.of(view)
         self.view = _or_new(view)
+        if _has_closed(before, self.stored) and not is_own:
+            self.routes.answered_elsewhere(self._as_of)
+        self._log_change(before)
+
+    def _log_change(self, before: Breaker) -> None:
+        """Log what has become of the breaker, if it is news."""
+        was_closed, is_closed = (breaker.state is BreakerState.CLOSED for breaker in (before, self.stored))
+        if was_closed and not is_closed:
+            text = "backend %s is unavailable: its jobs wait until it answers again%s"
+            facts = {"event": "breaker_opened", "backend": self.backend}
+            self._log(logging.WARNING, text, self.backend, self.problem, extra=facts)  # others log their own
+        elif _has_closed(before, self.stored):
+            facts = {"event": "breaker_closed", "backend": self.backend}
+            text = "backend %s answers again: its jobs are delivered"
+            self._log(logging.WARNING, text, self.backend, extra=facts)
+        elif is_closed and not before.paused_for and self.stored.paused_for and self._pause_is_news():
+            text = "backend %s asks to be left alone: its jobs wait for %.1f s"
+            self._log(logging.INFO, text, self.backend, self.stored.paused_for)
+
+    def _pause_is_news(self) -> bool:
+        if self._clock() - self._pause_logged_at < PAUSE_IS_NEWS:
+            return False
+        self._pause_logged_at = self._clock()
+        return True
 
     def _age(self) -> None:
         now = self._clock()
@@ -216,6 +237,10 @@ def _change_after_all(
             pause = change.pause if whole is None else max(change.pause, whole.pause)
             whole = attrs.evolve(change, before=breaker, pause=pause)
     return None if after == breaker else whole
+
+
+def _has_closed(before: Breaker, after: Breaker) -> bool:
+    return before.state is not BreakerState.CLOSED and after.state is BreakerState.CLOSED
 
 
 def _after(breaker: Breaker, seconds: float) -> Breaker:

@@ -1,7 +1,5 @@
 """Jobs of a small shop, some hours of them: what the dashboard's tests and its pictures show."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import random

@@ -1,7 +1,5 @@
 """docs/testing.md: each of its tests passes, in a project made by ``sp00ky init`` and nothing else."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

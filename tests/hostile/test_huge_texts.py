@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 import pytest_asyncio
-from tests.chaos.postgres import postgres
+from chaos.postgres import postgres
 from tests.hostile.arena import QUICK
 from tests.store_postgres.forging import forge
 

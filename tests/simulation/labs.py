@@ -1,7 +1,5 @@
 """Stores whose time can be moved."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar, cast
 

@@ -1,7 +1,5 @@
 """What every job must be by now, from what the store has answered; and whether the promises were kept."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

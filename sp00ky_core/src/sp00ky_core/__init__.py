@@ -24,6 +24,7 @@ from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import *
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
@@ -52,7 +53,6 @@ from sp00ky_core.ports import (
     OperatorFate,
     OperatorResult,
     Pause,
-    Reschedule,
     RunnerRecord,
     RunnerState,
     SettleFate,
@@ -93,7 +93,7 @@ __all__ = [
     "Statement",
     "OperatorResult",
     "OperatorFate",
-    "Reschedule",
+    "Rescheduled",
     "Pause",
     "ErrorGroup",
     "RunnerRecord",

@@ -23,7 +23,6 @@ from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import fetch_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
-from sp00ky_store_postgres.ids import canonical
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
 from sp00ky_store_postgres.jobs.reclaim import LostClaims
@@ -38,7 +37,6 @@ from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.schedules.change import ScheduleChanges
 from sp00ky_store_postgres.schedules.find import ScheduleReads
 from sp00ky_store_postgres.schedules.query import RowQueries
@@ -60,7 +58,6 @@ class PostgresStore(
     LostClaims,
     Retention,
     Clears,
-    Reschedules,
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
@@ -182,19 +179,13 @@ class PostgresStore(
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        results = await self._settles.settle(settlements)
+        if all(each.is_own for each in settlements):
+            results = await self._settles.settle(settlements)
+        else:  # operators and reclaims have time; other runners are to hear of jobs that are due again
+            results = await self._settles.settle(settlements, Workload.REST)
+            await self._announcements.settled(settlements, results)
         self._changes.send()
         return results
-
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
-        results = await self._settles.settle(settlements, Workload.REST)
-        await self._announcements.settled(settlements, results)
-        self._changes.send()
-        return results
-
-    def _canonical(self, job_id: str) -> str:
-        return canonical(job_id)
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""

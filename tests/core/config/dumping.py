@@ -1,7 +1,5 @@
 """Write a Config as the sp00ky.yml that it would be loaded from, for tests of the way there and back."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any, ClassVar

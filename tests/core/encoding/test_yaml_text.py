@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import pytest
-from tests.core.config.dumping import dump_yaml
 
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 
@@ -72,10 +71,3 @@ def test_what_is_refused(text: str) -> None:
     with pytest.raises(YamlProblem) as caught:
         parse_yaml(text)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text", ["0o17", "1e5", "true", "null", "~", "", "010", "1:30", "<<", "=", " x", "a: b", "\t", "é\n"]
-)
-def test_text_stays_text_when_it_is_dumped(text: str) -> None:
-    assert parse_yaml(dump_yaml({"a": text, text: 1})) == {"a": text, text: 1}

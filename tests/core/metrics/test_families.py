@@ -1,7 +1,5 @@
 """What Prometheus reads."""
 
-from __future__ import annotations
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.metrics.counters import Counters
@@ -38,12 +36,6 @@ def test_what_a_process_counts() -> None:
     assert found["sp00ky_in_flight", "api"] == 7
     assert (found["sp00ky_lease_lost_total",], found["sp00ky_store_errors_total",]) == (3, 4)
     assert not any(key[0] == "sp00ky_jobs" for key in found), "the queue couldn't be read"
-
-
-def test_a_route_is_a_label_where_it_is_asked_for() -> None:
-    found = samples(exposition(counters(), {}, None, routes=True))
-    assert found["sp00ky_attempts_total", "api", "200", "success", "/a"] == 1
-    assert found["sp00ky_attempts_total", "api", "0", "failed", ""] == 1
 
 
 def test_the_whole_queue() -> None:

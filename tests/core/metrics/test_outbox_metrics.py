@@ -17,7 +17,7 @@ from sp00ky_core.metrics.outbox_metrics import Measures
 
 async def test_all_runners_of_a_process_are_one(make_bench: Any) -> None:
     bench = await make_bench()
-    measures = Measures(bench.store)
+    measures = Measures(bench.jobs())
     assert not measures.is_ready
     for _ in range(2):
         async with measures.watched(bench.runner()):
@@ -38,14 +38,14 @@ async def test_the_queue_is_read_once_for_many_who_ask(make_bench: Any) -> None:
         reads.append(method)
         return None
 
-    measures = Measures(FaultyStore(bench.store, fault))
+    measures = Measures(bench.jobs(FaultyStore(bench.store, fault)))
     await asyncio.gather(*(measures.text() for _ in range(20)))
     assert reads.count("stats") == 1
 
 
 async def test_a_store_that_is_away_leaves_the_queue_out(make_bench: Any) -> None:
     bench = await make_bench()
-    measures = Measures(FaultyStore(bench.store, lambda _: Fault()))
+    measures = Measures(bench.jobs(FaultyStore(bench.store, lambda _: Fault())))
     text = await measures.text()
     assert "sp00ky_jobs" not in text
     assert "sp00ky_store_errors_total" in text
@@ -55,4 +55,4 @@ async def test_the_library_that_is_missing_is_named(make_bench: Any, monkeypatch
     bench = await make_bench()
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(MetricsMissing, match=r"sp00ky_core\[metrics\]"):
-        await Measures(bench.store).text()
+        await Measures(bench.jobs()).text()

@@ -1,7 +1,5 @@
 """Texts are served over HTTP, one answer a connection."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 

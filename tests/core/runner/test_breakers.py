@@ -1,11 +1,8 @@
 """A backend that is away: its jobs wait, one probe at a time is sent, and the other backends don't notice."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import re
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,7 +14,6 @@ from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig, RetryConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, Failed, change_after
-from sp00ky_core.gate.breaker.view import LOOK_AGAIN
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
@@ -58,16 +54,6 @@ class Witness:
     @hookimpl
     def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
         self.seen.append((backend, state))
-
-
-class CountedClaims(FaultyStore):
-    """Counts the claims that ask for a backend."""
-
-    asked = 0
-
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        self.asked += "api" in slots_by_backend
-        return await super().claim(slots_by_backend, runner_id)
 
 
 async def until(met: Any) -> None:
@@ -153,20 +139,6 @@ async def test_a_probe_that_cannot_connect_costs_its_job_nothing(make_bench) -> 
     assert [job.status for job in ended] == [JobStatus.FAILED, *[JobStatus.SUCCESS] * 5]
 
 
-async def test_a_probe_that_got_through_counts(make_bench) -> None:
-    backend = Backend(AWAY)
-    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=2, interval=0.02))
-    jobs = [await bench.add(max_retries=9) for _ in range(5)]
-    async with bench.runner(poll=60):
-        while len(backend.requests) < 5:
-            backend.answered.clear()
-            await backend.answered.wait()
-        backend.come_back()
-        ended = [await bench.ended(job) for job in jobs]
-    failed = len(backend.requests) - 5
-    assert sum(len(job.errors) for job in ended) == failed >= 5
-
-
 @pytest.mark.parametrize("code", [429, 503])
 async def test_retry_after_pauses_the_whole_backend(make_bench, code: int) -> None:
     asks = Undelivered(name="http_status", code=code, retry_after=NEVER)
@@ -196,39 +168,6 @@ async def test_a_pause_lasts_no_longer_than_the_cap_and_delivery_goes_on_after_i
         backend.come_back()
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
-
-
-async def test_a_backend_that_answers_500_is_not_away(make_bench) -> None:
-    def answer(attempt: Attempt) -> Outcome:
-        return Delivered() if attempt.job.path == "/chat" else Undelivered(name="http_status", code=500)
-
-    bench = await make_bench(answer, concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER))
-    broken = [await bench.add("/spookify", max_retries=2) for _ in range(5)]
-    others = [await bench.add("/chat") for _ in range(5)]
-    async with bench.runner():
-        assert {(await bench.ended(job)).status for job in others} == {JobStatus.SUCCESS}
-        assert {len((await bench.ended(job)).errors) for job in broken} == {3}
-
-
-async def test_an_answer_between_failures_keeps_it_closed(make_bench) -> None:
-    answers = iter([AWAY, AWAY, Delivered(), AWAY, AWAY, Delivered(), AWAY])
-    bench = await make_bench(
-        lambda _: next(answers, Delivered()), concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER)
-    )
-    job, *_ = [await bench.add(max_retries=9) for _ in range(5)]
-    async with bench.runner() as runner:
-        await bench.ended(job)
-        assert await runner.until_empty() == 0
-
-
-async def test_without_a_breaker_jobs_use_up_their_retries(make_bench) -> None:
-    backend = Backend(AWAY)
-    bench = await make_bench(backend, breaker=None)
-    jobs = [await bench.add(max_retries=1) for _ in range(5)]
-    async with bench.runner():
-        assert {(await bench.ended(job)).status for job in jobs} == {JobStatus.FAILED}
-    assert len(backend.requests) == 10
-    assert (await bench.store.stats())["api"].breaker.state == "closed"
 
 
 async def test_what_a_plugin_makes_of_an_outcome_counts(make_bench) -> None:
@@ -293,23 +232,6 @@ async def test_a_runner_that_only_watched_goes_on_at_once_when_another_one_close
             await bench.ended(job)
 
 
-async def test_of_two_runners_that_open_it_at_once_one_tells(make_bench) -> None:
-    witness, faults, both = Witness(), Scripted(), asyncio.Event()
-    held = Fault(held_until=both, fails=False)
-    faults.put("change_breaker", held, held)
-    bench = await make_bench(Backend(AWAY), concurrency=1, breaker=BreakerConfig(failures=1, interval=NEVER))
-    bench.plugins.register(witness, name="witness", distribution="a-test")
-    store = FaultyStore(bench.store, faults)
-    for _ in range(2):
-        await bench.add(max_retries=9)
-    async with bench.runner(store), bench.runner(store):
-        while faults.left():  # noqa: ASYNC110  # until each has sent its change: nothing tells of it
-            await asyncio.sleep(0)
-        both.set()
-        await until(lambda: is_open(bench))
-    assert witness.seen == [("api", "open")]
-
-
 async def test_a_slot_is_free_once_the_fleet_knows_of_its_failure(make_bench) -> None:
     backend, faults, go = Backend(AWAY), Scripted(), asyncio.Event()
     held = Fault(held_until=go, fails=False)
@@ -364,21 +286,6 @@ async def test_other_backends_jobs_do_not_keep_a_probe_waiting(make_bench) -> No
             await bench.ended(other)
     backends = [attempt.backend.name for attempt in bench.transport.attempts]
     assert backends.index("api") < len(others)
-
-
-async def test_a_paused_backend_is_not_asked_for_again_and_again(make_bench) -> None:
-    backend = Backend(AWAY)
-    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=1, interval=NEVER))
-    await bench.add(max_retries=9)
-    store = CountedClaims(bench.store, Scripted())
-    async with bench.runner(store, poll=60):
-        await until(lambda: is_open(bench))
-        before, began = store.asked, time.monotonic()
-        for _ in range(100):  # each is a signal of new work
-            await bench.add(max_retries=9)
-            await bench.ended(await bench.add(backend="other"))
-        assert store.asked - before < 25 + (time.monotonic() - began) / LOOK_AGAIN
-    assert len(backend.requests) == 1
 
 
 async def test_a_change_that_cannot_be_written_at_once_is_not_lost(make_bench, caplog) -> None:
@@ -502,22 +409,6 @@ async def test_a_probe_whose_claim_was_lost_goes_to_the_next_before_its_lease_is
     assert (store.lost, ended.status, ended.retries) == (1, JobStatus.SUCCESS, 1)
 
 
-async def test_a_dead_runners_probe_ends_when_its_job_is_reclaimed(make_bench) -> None:
-    bench = await make_bench(Backend(AWAY), concurrency=1, breaker=BreakerConfig(failures=1, interval=0.001))
-    job = await bench.add(max_retries=99)
-    async with bench.runner():
-        await until(lambda: is_open(bench))
-    await bench.store.beat("dead")
-    while not (claim := await bench.store.claim({"api": 1}, "dead")):  # noqa: ASYNC110  # until the pause is over
-        await asyncio.sleep(0.001)
-    assert claim.breakers["api"].probe_for > 10
-    bench.transport.script = Backend(Delivered())
-    async with bench.runner(dead_after=0.2):
-        ended = await bench.ended(job)
-    assert (ended.status, ended.errors[-1].runner_id) == (JobStatus.SUCCESS, "dead")
-    assert await _closed(bench)
-
-
 @pytest.fixture
 async def open_bench(make_bench) -> Any:
     """A bench whose breaker is open, its pause over."""
@@ -525,21 +416,6 @@ async def open_bench(make_bench) -> Any:
     opens = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=1e-6))
     assert (await bench.store.change_breaker(opens)).written
     return bench
-
-
-async def test_jobs_without_a_route_hold_up_no_probe(open_bench) -> None:
-    for _ in range(20):
-        await open_bench.add("/gone", max_retries=0)
-    job, pending = await open_bench.add(max_retries=0), []
-
-    async def answer(_attempt: Attempt) -> Outcome:
-        pending.append((await open_bench.store.stats())["api"].pending)
-        return Delivered()
-
-    open_bench.transport.script = answer
-    async with open_bench.runner(poll=60):
-        await open_bench.ended(job)
-    assert pending == [20]
 
 
 async def test_a_probe_that_cannot_be_sent_makes_the_next_one_wait_for_nothing(
@@ -610,16 +486,3 @@ async def test_a_route_that_does_not_answer_holds_up_no_other(
     said = [fact for fact in facts if fact[0].startswith("breaker")]
     assert {*said} == {("breaker_opened", "api", "/spookify"), ("breaker_closed", "api", "/spookify")}
     assert len(said) <= 2 * runners  # a line of each runner's, not of each job
-
-
-async def test_where_no_route_answers_it_is_the_backends_breaker_that_opens(make_bench) -> None:
-    bench = await make_bench(concurrency=1, breaker=BreakerConfig(failures=3, interval=NEVER))
-    async with bench.runner():
-        for path in ("/spookify", "/chat"):
-            await bench.ended(await bench.add(path))
-        bench.transport.script = Backend(Undelivered(name="http_status", code=504))
-        for _ in range(20):
-            for path in ("/spookify", "/chat"):
-                await bench.add(path, max_retries=9)
-        await until(lambda: is_open(bench))
-        assert len(bench.transport.attempts) <= 2 + 5

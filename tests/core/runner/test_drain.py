@@ -1,7 +1,5 @@
 """A runner may be cancelled at any await: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -190,14 +188,6 @@ async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: in
     )
 
 
-async def test_a_runner_leaves_no_task_behind(make_bench) -> None:
-    bench = await make_bench()
-    before = asyncio.all_tasks()
-    async with bench.runner():
-        await bench.ended(await bench.add())
-    assert asyncio.all_tasks() == before
-
-
 async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
     make_bench, monkeypatch
 ) -> None:
@@ -264,22 +254,6 @@ async def test_a_drain_that_is_cancelled_leaves_no_task(make_bench) -> None:
     left = asyncio.all_tasks() - before
     await asyncio.wait(left, timeout=60)
     assert not [task for task in left if not task.done()]
-
-
-async def test_a_clean_stop_leaves_no_row(make_bench) -> None:
-    bench = await make_bench()
-    async with bench.runner() as runner:
-        assert [each.id for each in await bench.store.runners()] == [runner.runner_id]
-    assert await bench.store.runners() == []
-
-
-async def test_a_row_that_cannot_be_removed_does_not_fail_the_drain(make_bench, caplog) -> None:
-    bench, faults = await make_bench(), Scripted()
-    faults.put("remove_runner", Fault())
-    async with bench.runner(FaultyStore(bench.store, faults)):
-        pass
-    assert "row can't be removed" in caplog.text
-    assert not bench.transport.is_open
 
 
 async def test_a_start_that_fails_after_its_beat_leaves_no_row(make_bench) -> None:

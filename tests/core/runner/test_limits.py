@@ -1,7 +1,5 @@
 """A backend with limits: it is claimed for when a token comes, and nothing is sent late."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection
 
@@ -26,15 +24,6 @@ class KnowsNothingNext(FaultyStore):
         return None
 
 
-async def test_the_runner_wakes_for_each_token(make_bench) -> None:
-    bench = await make_bench(rate=RateConfig(limit=100, per=1.0, burst=2))
-    jobs = [await bench.add() for _ in range(12)]
-    async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
-        for job in jobs:
-            ended = await bench.ended(job)  # a busy machine may come too late for a token, and take a second
-            assert ended.status is JobStatus.SUCCESS
-
-
 class SlowNext(KnowsNothingNext):
     """A store that takes longer to say when a job is due than a token takes to come."""
 
@@ -49,15 +38,6 @@ async def test_a_token_that_comes_while_the_next_job_is_looked_for_is_used(make_
     async with bench.runner(SlowNext(bench.store), poll=NEVER):
         for job in jobs:
             await bench.ended(job)
-
-
-async def test_another_backend_goes_on_beside_one_with_a_limit(make_bench) -> None:
-    bench = await make_bench(rate=RateConfig(limit=50, per=1.0, burst=1))
-    for _ in range(500):
-        await bench.add()
-    async with bench.runner():
-        for _ in range(3):
-            await bench.ended(await bench.add(backend="other"))
 
 
 async def test_two_runners_keep_what_the_whole_fleet_may_have_in_flight(make_bench) -> None:

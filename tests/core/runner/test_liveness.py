@@ -1,7 +1,5 @@
 """Who is declared dead: by what a runner has seen itself, and never for what the database did."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,12 +10,7 @@ import pytest
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import (
-    Attempt,
-    RunnerBeat,
-    RunnerInfo,
-    Store,
-)
+from sp00ky_core.ports import Attempt, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.testing import FakeClock
@@ -90,16 +83,6 @@ async def test_a_database_that_is_away_makes_nobody_dead() -> None:
     assert not watching.beat.is_steady()
     await watching.go_on(2)
     assert watching.beat.is_steady()
-
-
-async def test_a_short_outage_after_a_missed_beat_makes_nobody_dead() -> None:
-    """The other one had missed no more than a beat when the database went away."""
-    watching = Watching()
-    await watching.go_on(20)
-    await watching.go_on(2, other_beats=False)
-    watching.clock.advance(4)
-    assert watching.beat.is_steady()
-    assert watching.beat.dead() == {}
 
 
 async def test_a_beat_is_as_old_as_its_call_however_late_the_reply_came() -> None:
@@ -196,13 +179,6 @@ async def test_a_beat_says_what_is_in_flight_of_how_much(make_bench) -> None:
 
 async def is_draining(store: Store) -> bool:
     return (await store.runners())[0].info.draining
-
-
-async def test_after_the_last_beat_none_is_written() -> None:
-    watching = Watching()
-    await watching.beat.stop()
-    watching.table.away = True
-    await watching.beat.beat()
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,14 @@
 """A backend that an operator has paused: nothing of it is claimed or started, until it is resumed."""
 
-from __future__ import annotations
-
 import asyncio
 
-import attrs
 import pytest
 
 from sp00ky_core.errors import BackendPaused
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import Attempt, BackendStats, Pause
+from sp00ky_core.ports import Attempt
 from sp00ky_core.runner.in_flight import Held
-from sp00ky_core.runner.runner import refuse_paused
 from sp00ky_core.runner.slots import Slots
 
 NEVER = 3_600.0
@@ -115,19 +111,3 @@ async def test_until_empty_names_the_backend_whose_jobs_wait(make_bench) -> None
         with pytest.raises(BackendPaused, match=r"'api' is paused, 1 job waits; see: sp00ky backends resume"):
             await runner.until_empty()
     assert (await bench.store.get(other.id)).status is JobStatus.SUCCESS
-
-
-async def test_a_paused_backend_without_jobs_is_empty(make_bench) -> None:
-    bench = await make_bench()
-    await bench.store.pause("api")
-    async with bench.runner() as runner:
-        assert await runner.until_empty() == 0
-
-
-@pytest.mark.parametrize("fields", [{}, {"paused": Pause(), "processing": 1}])
-def test_while_anything_goes_on_nothing_is_refused(fields: dict[str, object]) -> None:
-    paused = BackendStats(pending=1, paused=Pause())
-    refuse_paused({"a": paused, "b": attrs.evolve(BackendStats(pending=2), **fields)})
-    with pytest.raises(BackendPaused) as raised:
-        refuse_paused({"a": paused, "b": attrs.evolve(paused, pending=2), "c": BackendStats()})
-    assert (raised.value.backends, raised.value.jobs) == (("a", "b"), 3)

@@ -1,7 +1,5 @@
 """What the database refuses of a runner's upkeep costs nothing else of it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -99,24 +97,6 @@ async def test_a_dead_runners_jobs_are_reclaimed(
     assert (done.status, [error.name for error in done.errors]) == (status, ["outcome_unknown"])
     assert (done.errors[0].runner_id, done.errors[0].attempt) == ("dead", 1)
     assert len(bench.transport.attempts) == attempts
-
-
-class Heaped(MemoryStore):
-    """A table with far more to prune than one round takes."""
-
-    batches = 150
-
-    async def prune(self, *, limit: int = 1_000, spared: object = ()) -> int:
-        self.batches -= 1
-        return limit if self.batches > 0 else 0
-
-
-async def test_pruning_goes_on_until_nothing_is_left(make_bench) -> None:
-    bench = await make_bench()
-    heaped = Heaped(StoreOptions(url="memory://", tables=bench.tables))
-    async with bench.runner(heaped, prune_interval=3_600, random=lambda: 0.0):
-        while heaped.batches > 0:  # noqa: ASYNC110  # nothing tells of it
-            await asyncio.sleep(0.005)
 
 
 def overdue_claim(number: int, *, epoch: int = 1, lasts: float = 40.0) -> OverdueClaim:

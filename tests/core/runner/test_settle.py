@@ -1,7 +1,5 @@
 """Outcomes are written, kept until they can be, or reported as lost."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Sequence
@@ -10,20 +8,12 @@ import pytest
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.machine import Killed
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import (
-    Attempt,
-    JobQuery,
-    SettleFate,
-    Settlement,
-    SettleResult,
-    StoreOptions,
-)
+from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 
 LOST_REPLY = Fault(lost_reply=True)
-BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 NO_CONNECTION = Fault()
 """Seconds beyond a test's end."""
 
@@ -51,7 +41,7 @@ async def test_a_zombies_outcome_is_reported_and_not_written(make_bench, caplog)
     job = await bench.add()
     async with bench.runner():
         await bench.transport.began(1)
-        assert [result.fate for result in await bench.store.kill([job.id])] == ["killed"]
+        assert [result.fate for result in await kill(bench.store, [job.id])] == ["killed"]
         killed.set()
     done = await bench.store.get(job.id)
     assert (done.status, done.result, [error.name for error in done.errors]) == (
@@ -60,17 +50,6 @@ async def test_a_zombies_outcome_is_reported_and_not_written(make_bench, caplog)
         ["killed"],
     )
     assert any("lease lost" in record.message for record in caplog.records)
-
-
-async def test_a_killed_job_without_retries_is_redriven_only_when_told_to_resend(make_bench) -> None:
-    bench = await make_bench()
-    job = await bench.add(max_retries=0)
-    await bench.store.claim({"api": 1}, "somebody else")
-    await bench.store.kill([job.id], reason=Killed().reason)
-    assert [result.fate for result in await bench.store.redrive([job.id])] == ["illegal"]
-    assert [result.fate for result in await bench.store.redrive([job.id], resend_unknown=True)] == [
-        "redriven"
-    ]
 
 
 async def test_what_fails_is_logged_without_the_backend_s_words(make_bench, caplog) -> None:
@@ -144,25 +123,3 @@ async def test_the_next_of_a_key_starts_when_the_one_before_is_written(make_benc
         written.set()
         for job in jobs:
             await bench.ended(job)
-
-
-async def test_a_job_that_ends_makes_the_next_of_its_key_start(make_bench) -> None:
-    bench = await make_bench()
-    jobs = [await bench.add(ordering_key=f"key-{n % 5}") for n in range(40)]
-    async with bench.runner(poll=3_600):
-        for job in jobs:
-            assert (await bench.ended(job)).status is JobStatus.SUCCESS
-    sent = [attempt.job for attempt in bench.transport.attempts]
-    for key in range(5):
-        of_key = [job.id for job in sent if job.ordering_key == f"key-{key}"]
-        assert of_key == [job.id for job in jobs if job.ordering_key == f"key-{key}"]
-
-
-async def test_a_job_that_fails_lets_the_next_of_its_key_go(make_bench) -> None:
-    bench = await make_bench(lambda attempt: BROKEN if attempt.job.path == "/chat" else Delivered())
-    broken = await bench.add("/chat", ordering_key="k", max_retries=2)
-    following = await bench.add(ordering_key="k")
-    async with bench.runner(poll=3_600):
-        assert (await bench.ended(following)).status is JobStatus.SUCCESS
-    assert (await bench.store.get(broken.id)).retries == 2
-    assert bench.paths() == ["/chat"] * 3 + ["/spookify"]

@@ -1,7 +1,5 @@
 """A backend's places."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import cast

@@ -1,13 +1,11 @@
 """An outage of the database in the log: once, and its end likewise."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest
 
-from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_core.runner.store_log import AGAIN, StoreLog
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.runner.store_log import StoreLog
 
 GONE = StoreUnavailable(store="memory://", problem="it is gone")
 
@@ -51,25 +49,9 @@ def test_an_outage_is_logged_once_and_so_is_its_end(clock: Clock, caplog: pytest
     ]
 
 
-def test_one_that_lasts_is_logged_again(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    log = StoreLog(clock)
-    for _ in range(3):
-        log.failed("no beat", GONE)
-        clock.now += AGAIN
-    assert len(lines(caplog)) == 3
-
-
 def test_the_next_outage_is_another(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     log = StoreLog(clock)
     for _ in range(2):
         log.failed("no beat", GONE)
         log.worked()
     assert len(lines(caplog)) == 4
-
-
-def test_what_else_fails_is_logged_each_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    log = StoreLog(clock)
-    for _ in range(2):
-        log.failed("can't claim", StoreError(store="memory://", problem="no such table"))
-    log.worked()
-    assert [line.startswith("can't claim: ") for _, line in lines(caplog)] == [True, True]

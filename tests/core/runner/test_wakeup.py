@@ -1,7 +1,5 @@
 """A runner that waits is woken in time."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 

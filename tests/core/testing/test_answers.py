@@ -1,7 +1,5 @@
 """Answers to attempts: what a test may say, and what it is to the job."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs

@@ -1,10 +1,7 @@
 """Sessions: their names, their bounds, and what becomes of them when a side is gone."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
-import os
 import socket
 from typing import Any
 
@@ -13,7 +10,7 @@ import pytest
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection.session import GIVE_UP_SECONDS, application_name, connect
+from sp00ky_store_postgres.connection.session import GIVE_UP_SECONDS, connect
 from sp00ky_store_postgres.connection.workload import Workload
 
 
@@ -50,19 +47,6 @@ async def test_the_server_gives_up_what_a_client_that_is_gone_has_sent(
     await tighter.open()
     assert await bound(tighter, Workload.REST) == "3s"
     await tighter.close()
-
-
-@pytest.mark.parametrize("host", ["h", "a" * 200, "hôte", "x y"])
-def test_a_process_is_named_by_its_host_and_pid(host: str) -> None:
-    name = application_name(host, 4_194_304)
-    assert len(name.encode()) <= 63
-    assert name.startswith("sp00ky " + host[:1])
-    assert name.endswith(" 4194304")
-
-
-async def test_a_connection_says_whose_it_is(store: PostgresStore) -> None:
-    rows = await store._executor.fetch(Workload.REST, "SHOW application_name")
-    assert rows[0][0] == application_name(socket.gethostname(), os.getpid())
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this platform has no such option")

@@ -1,7 +1,5 @@
 """Run runners over a test's store, with recorded requests."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path

@@ -1,15 +1,12 @@
 """A query reads, within bounds: hostile ones are refused, and leave nothing behind."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
 import pytest
 
-from sp00ky_core.errors import QueryRefused, StoreUnavailable
+from sp00ky_core.errors import QueryRefused
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
 from sp00ky_store_postgres.schedules import query
 
 WRITES = {
@@ -106,29 +103,6 @@ async def test_values_are_as_postgresql_writes_them(store: PostgresStore) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        "VALUES (1), (2)",
-        "WITH n AS (SELECT 1 AS id) SELECT * FROM n",
-        "SELECT",
-        "(SELECT 1) UNION (SELECT 2)",
-    ],
-)
-async def test_whatever_reads_is_a_query(store: PostgresStore, text: str) -> None:
-    rows = await store.query_rows(text)
-    assert all(isinstance(row, dict) for row in rows)
-    assert rows
-
-
-async def test_rows_come_in_their_order_and_up_to_a_limit(store: PostgresStore) -> None:
-    text = "SELECT n AS id FROM generate_series(1, 1000) AS n ORDER BY n DESC"
-    assert [row["id"] for row in await store.query_rows(text, limit=250)] == list(range(1000, 750, -1))
-    assert len(await store.query_rows(text)) == 1000
-    endless = await store.query_rows("SELECT generate_series(1, 1000000000000000) AS id", limit=3)
-    assert [row["id"] for row in endless] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
         "SELECT pg_sleep(600)",
         "SELECT count(*) FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b",
         "SELECT pg_sleep(0.002) FROM generate_series(1, 100000)",  # each portion in time
@@ -155,12 +129,3 @@ async def test_what_it_sets_on_its_connection_ends_with_it(guarded: PostgresStor
     assert found[0]["path"] != "nowhere"
     assert await sql.fetchval("SELECT pg_try_advisory_lock(14)")
     await sql.execute("SELECT pg_advisory_unlock(14)")
-
-
-async def test_a_server_that_ends_is_not_the_fault_of_the_query(
-    guarded: PostgresStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(executor, "PATIENCE", 0.0)
-    with pytest.raises(StoreUnavailable):
-        await guarded.query_rows("SELECT pg_terminate_backend(pg_backend_pid())")
-    assert await guarded.query_rows("SELECT 1 AS one") == [{"one": 1}]

@@ -1,7 +1,5 @@
 """A runner over a server that is killed, frozen or cut off: every job is delivered, none of them twice."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random

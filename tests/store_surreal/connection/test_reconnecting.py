@@ -1,7 +1,5 @@
 """Connections to a server: lost, hung, expired; and what is carried out once nevertheless."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal

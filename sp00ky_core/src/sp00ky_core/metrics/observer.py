@@ -1,11 +1,9 @@
-"""Observe a runner from within: count its attempts, and the calls of its store that fail."""
+"""Observe a runner from within: count its attempts, and note whether its claims go through."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
 
 import attrs
 
@@ -13,10 +11,10 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job import JobStatus
 from sp00ky_core.metrics.counters import Counters, outcome_of
 from sp00ky_core.outcome import OUTCOME_UNKNOWN, Outcome
-from sp00ky_core.ports import Claim, SettleFate, Settlement, SettleResult, Store
+from sp00ky_core.ports import Settlement
 from sp00ky_core.runner.in_flight import Held
 
-__all__ = ["Observer", "Observed"]
+__all__ = ["Observer"]
 
 SUCCESS = JobStatus.SUCCESS
 """To look it up in its enumeration takes longer than to compare it."""
@@ -67,55 +65,15 @@ class Observer:
         if error is not None and error.name == OUTCOME_UNKNOWN:
             self.counters.attempt((settlement.backend, "", "unknown", 0))
 
-    def watched(self, store: Store) -> Store:
-        """Return the store, with its failures and lost leases counted."""
-        return cast("Store", Observed(store, self))
-
-
-class Observed:
-    """A store that notes which calls fail; else it is what it was."""
-
-    def __init__(self, store: Store, observer: Observer) -> None:
-        self._store = store
-        self._observer = observer
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._store, name)
-        if not inspect.iscoroutinefunction(found):
-            return found
-
-        async def call(*arguments: Any, **named: Any) -> Any:
-            with self._counted():
-                return await found(*arguments, **named)
-
-        self.__dict__[name] = call
-        return call
-
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def claiming(self) -> Iterator[None]:
+        """Note how long a claim takes, and whether it fails."""
+        self.claiming_since = self.clock()
         try:
             yield
         except StoreError:
-            self._observer.counters.store_errors += 1
-            raise
-
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        """See ``Store.claim``."""
-        self._observer.claiming_since = self._observer.clock()
-        try:
-            with self._counted():
-                claim = await self._store.claim(slots_by_backend, runner_id)
-        except StoreError:
-            self._observer.claims_fail = True
+            self.claims_fail = True
             raise
         finally:
-            self._observer.claiming_since = None
-        self._observer.claims_fail = False
-        return claim
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """See ``Store.settle``."""
-        with self._counted():
-            results = await self._store.settle(settlements)
-        self._observer.counters.leases_lost += sum(each.fate is SettleFate.LEASE_LOST for each in results)
-        return results
+            self.claiming_since = None
+        self.claims_fail = False

@@ -13,7 +13,8 @@ from weakref import WeakSet
 from sp00ky_core.errors import MetricsMissing, Sp00kyError
 from sp00ky_core.event_loop import StoreUser
 from sp00ky_core.metrics.counters import Counters
-from sp00ky_core.ports import BackendStats, Store
+from sp00ky_core.ports import BackendStats
+from sp00ky_core.stores.naming import NamedJobs
 
 if TYPE_CHECKING:
     from sp00ky_core.runner import Runner
@@ -45,8 +46,8 @@ class Measured(Protocol):
 class Measures:
     """Sum up what the runners of one process count, and read the queue of their store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, jobs: NamedJobs) -> None:
+        self._jobs = jobs
         self._tallies: list[Counters] = []  # also of those that have stopped
         self._measured: WeakSet[Measured] = WeakSet()
         self._turn: asyncio.Lock = asyncio.Lock()
@@ -92,7 +93,7 @@ class Measures:
     async def _read(self) -> Mapping[str, BackendStats] | None:
         try:
             async with asyncio.timeout(STATS_SECONDS):
-                return await self._store.stats(limit=EXACT)
+                return await self._jobs.stats(limit=EXACT)
         except (Sp00kyError, TimeoutError):
             return None
 
@@ -111,7 +112,7 @@ class Metered(StoreUser):
     @cached_property
     def measures(self) -> Measures:
         """Measure its runners and its queue."""
-        return Measures(self.store)
+        return Measures(self.jobs)
 
     async def metrics(self, *, routes: bool = False) -> str:
         """Return metrics of its runners in this process and of the whole queue, as Prometheus reads them.

@@ -10,10 +10,10 @@ import attrs
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.gate import Gate
-from sp00ky_core.gate.breaker import BreakerState
+from sp00ky_core.gate.breaker import BreakerChange, BreakerState
 from sp00ky_core.gate.breaker.view import TOO_OLD, SeenBreaker
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Store
+from sp00ky_core.ports import BreakerResult, Store, capabilities, has
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.stores.backoff import Backoff
@@ -83,7 +83,7 @@ class BreakerWriter:
         change = seen.change()
         if change is not None:
             try:
-                result = await self._store.change_breaker(change)
+                result = await self._shared(change)
             except BaseException:
                 seen.failed()
                 raise
@@ -95,3 +95,10 @@ class BreakerWriter:
         self._progress.clear()
         self._changed()
         return change is not None and change.ends_probe
+
+    async def _shared(self, change: BreakerChange) -> BreakerResult:
+        """Write a change for the fleet; where the store keeps no breakers it holds for this runner alone."""
+        shared = has(self._store, capabilities.Breakers)
+        if shared is None:
+            return BreakerResult(written=True, breaker=change.of(change.before))
+        return await shared.change_breaker(change)

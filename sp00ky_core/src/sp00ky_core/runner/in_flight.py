@@ -59,7 +59,7 @@ class Held:
     @property
     def documents(self) -> Iterator[tuple[str, str]]:
         """Names and documents of the backends whose job it may be."""
-        return ((backend.name, backend.contract.digest) for backend in (self.backend, *self.backend.sharing))
+        return ((backend.name, backend.document) for backend in (self.backend, *self.backend.sharing))
 
     @property
     def lease_end(self) -> float:

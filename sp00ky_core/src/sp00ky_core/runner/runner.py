@@ -19,7 +19,7 @@ from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import BackendStats, RunnerInfo, Settlement, Store, Transport
+from sp00ky_core.ports import BackendStats, Rollups, RunnerInfo, Runners, Settlement, Store, Transport, has
 from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.breakers import BreakerWriter
@@ -36,6 +36,7 @@ from sp00ky_core.runner.tasks import Tasks
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.scheduler.runs import ScheduleServices
 from sp00ky_core.scheduler.scheduler import Place
+from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -72,14 +73,17 @@ class Runner:
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
-        schedules: Callable[[Store, Place], ScheduleServices | None] = lambda *_: None,
+        schedules: Callable[[StoreLog, Place], ScheduleServices | None] = lambda *_: None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer: Observer = Observer(options.clock)
-        self._store, self._hooks = self.observer.watched(store), hooks
-        self._rollups = RollupWriter(self._store, self.observer.counters, options)
+        self._store, self._hooks = store, hooks
+        self._jobs = NamedJobs(store, backends)
+        self._store_log = StoreLog(options.clock, self.observer.counters)
+        rollups, counters = has(store, Rollups), self.observer.counters
+        self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
         self._transports = list({id(each): each for each in transports.values()}.values())
-        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
         self._running = False
@@ -92,15 +96,14 @@ class Runner:
         self._attempts = Attempts(transports, hooks, options)
         self._strategies = strategies
         self._build(queues(backends))
-        self._schedules = schedules(self._store, self._beat.place)  # so that their failures are counted, too
+        self._schedules = schedules(self._store_log, self._beat.place)
         self._build_claims()
 
     def _build(self, tables: Mapping[str, Backend]) -> None:
         """Build what holds claims and writes outcomes, for the backends of these tables."""
-        store, hooks, options = self._store, self._hooks, self._options
+        store, hooks, options, log = self._store, self._hooks, self._options, self._store_log
         self._holdings = Holdings()
         self._wake = Wake(tables, options)
-        self._store_log = log = StoreLog(options.clock)
         self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming, store_log=log)
         self._decider = Decider(hooks, self._strategies, options, self._beat)
         self._settler = Settler(
@@ -109,6 +112,7 @@ class Runner:
             hooks=hooks,
             options=options,
             store_log=log,
+            observer=self.observer,
             written=self._note,
             room=self._wake.freed,
         )
@@ -153,9 +157,11 @@ class Runner:
             hooks=self._hooks,
             options=self._options,
             store_log=self._store_log,
+            observer=self.observer,
         )
         self._reclaimer = Reclaimer(
             store=self._store,
+            jobs=self._jobs,
             beat=self._beat,
             claimer=self._claimer,
             attempts=self._attempts,
@@ -236,7 +242,7 @@ class Runner:
         if self._schedules is not None:
             self._tasks.start("scheduler", self._schedules.scheduler.run)
             self._tasks.start("runs", self._schedules.upkeep.run)
-        if self._store.capabilities.rollups:
+        if self._rollups is not None:
             self._tasks.start("rollups", self._rollups.run)
         self._tasks.start("claim", self._claimer.run, ends=True)
 
@@ -402,7 +408,7 @@ class Runner:
         await self._tasks.stop("settle", "reclaim")
         await _within(LAST_CHANGES, self._breakers.all_written())
         await self._tasks.stop("breakers", "rollups")
-        if self._store.capabilities.rollups:
+        if self._rollups is not None:
             await self._rollups.stop()
         if await _within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
@@ -434,15 +440,19 @@ class Runner:
             await transport.close()
 
     async def _remove_row(self) -> None:
+        if (runners := has(self._store, Runners)) is None:
+            return
         try:
-            await _within(LAST_BEAT, self._store.remove_runner(self.runner_id))
+            await _within(LAST_BEAT, runners.remove_runner(self.runner_id))
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("this runner's row can't be removed, it will look dead: %s", error)
 
     async def _give_back(self) -> None:
         try:
             await self._claimer.release()
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("claims can't be released, their leases will run out: %s", error)
 
 

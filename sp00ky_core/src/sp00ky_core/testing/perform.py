@@ -98,7 +98,7 @@ class _Performance:
     """Claims, attempts and settles one job after the other, in the order in which a runner claims them."""
 
     def __init__(self, outbox: Outbox, responses: Mapping[str, Response]) -> None:
-        self._store, self._hooks = outbox.store, outbox.plugins.hooks()
+        self._outbox, self._store, self._hooks = outbox, outbox.store, outbox.plugins.hooks()
         self._backends = queues(outbox.backends)
         self._tables = {name: stored_table(each) for name, each in self._backends.items()}
         self._transport = AnsweringTransport(responses)
@@ -119,7 +119,7 @@ class _Performance:
         finally:
             await self._store.release(runner_id, keep=())
             await self._hooks.flush()
-        return [await self._store.get(job_id) for job_id in ids]
+        return [await self._outbox.get(job_id) for job_id in ids]
 
     async def _claim(self, runner_id: str) -> Sequence[Job]:
         while True:

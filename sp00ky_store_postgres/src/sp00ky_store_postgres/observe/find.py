@@ -20,7 +20,7 @@ from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.ids import canonical, with_canonical_ids
 from sp00ky_store_postgres.observe.filters import select, select_count, tables_of
 from sp00ky_store_postgres.part import StorePart
-from sp00ky_store_postgres.rows import LIGHT, WHOLE, whole_jobs
+from sp00ky_store_postgres.rows import WHOLE, whole_jobs
 
 T = TypeVar("T")
 
@@ -46,23 +46,17 @@ class Reads(StorePart):
             raise JobNotFound(job_id=job_id)
         return jobs[0]
 
-    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
-        """Return the jobs, without payload and result: enough to decide about them."""
-        self._executor.check_open()
-        return await self._jobs(job_ids, columns=LIGHT)
-
-    async def _jobs(
-        self, job_ids: Sequence[str], fetch: Fetch | None = None, *, columns: str = WHOLE
-    ) -> list[Job]:
+    async def _jobs(self, job_ids: Sequence[str], fetch: Fetch | None = None) -> list[Job]:
         jobs: list[Job] = []
         for table, keys in self._executor.tables.named(job_ids):
-            statement = self._executor.tables.statement("load", table, columns=columns)
+            statement = self._executor.tables.statement("load", table, columns=WHOLE)
             jobs += whole_jobs(await (fetch or self._fetch)(statement, keys), table)
         return jobs
 
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
         if connection is None:
+            self._executor.check_open()  # ids that name no row are looked up nowhere
             return await self._found(query, self._fetch)
         return await self._within(fetch_of(connection, reads=True), partial(self._found, query))
 
@@ -89,7 +83,7 @@ class Reads(StorePart):
         return await self._executor.fetch(Workload.REST, statement, *arguments)
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
+        """See ``Counts.count``."""
         total = 0
         for table in tables_of(conditions, self._executor.tables):
             rows = await select_count(conditions, table, self._executor.tables).fetch(self._executor)
@@ -97,7 +91,7 @@ class Reads(StorePart):
         return total
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``."""
+        """See ``ShortIds.ids_starting_with``."""
         self._executor.check_open()
         name, colon, start = prefix.partition(":")
         table, digits = self._executor.tables.by_name.get(name), start.replace("-", "").lower()

@@ -1,7 +1,5 @@
 """Which outcomes say that a backend is unavailable, and which say nothing."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

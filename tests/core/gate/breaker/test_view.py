@@ -1,7 +1,5 @@
 """A breaker as one runner sees it: its own news count at once, and are written over what the store says."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.config import BreakerConfig
@@ -14,7 +12,7 @@ from sp00ky_core.gate.breaker import (
     ProbeFailed,
     ProbeWithoutNews,
 )
-from sp00ky_core.gate.breaker.view import LOOK_AGAIN, MOST_TRIES, MOST_UNWRITTEN, NEW, TOO_OLD, SeenBreaker
+from sp00ky_core.gate.breaker.view import NEW, TOO_OLD, SeenBreaker
 from sp00ky_core.testing.clock import FakeClock
 
 ME = "runner-1"
@@ -68,12 +66,6 @@ def test_what_has_gathered_is_one_change(seen: SeenBreaker) -> None:
     assert (seen.stored, seen.has_unwritten, seen.change()) == (OPEN, False, None)
 
 
-def test_what_comes_to_nothing_is_not_written(seen: SeenBreaker) -> None:
-    seen.note(Failed())
-    seen.note(Answered())
-    assert (seen.change(), seen.has_unwritten, seen.view is NEW) == (None, False, True)
-
-
 def test_where_others_were_faster_it_counts_on_from_theirs(seen: SeenBreaker) -> None:
     seen.note(Failed())
     seen.change()
@@ -82,13 +74,6 @@ def test_where_others_were_faster_it_counts_on_from_theirs(seen: SeenBreaker) ->
     change = seen.change()
     assert change is not None
     assert (change.before.failures, change.to) == (2, BreakerState.OPEN)
-
-
-def test_where_others_have_opened_it_there_is_nothing_to_add(seen: SeenBreaker) -> None:
-    seen.note(Failed())
-    seen.change()
-    seen.written(OPEN, is_written=False)
-    assert (seen.change(), seen.lets_through, seen.silent_for) == (None, False, 2)
 
 
 def test_what_comes_while_it_is_being_written_is_for_the_next_change(seen: SeenBreaker) -> None:
@@ -145,32 +130,6 @@ def test_a_change_whose_replies_stay_lost_is_no_news_in_the_end(seen: SeenBreake
     assert (seen.change(), seen.has_unwritten, seen.view is NEW) == (None, False, True)
 
 
-def test_what_is_too_old_is_no_news(seen: SeenBreaker, clock: FakeClock) -> None:
-    for _ in range(3):
-        seen.note(Failed())
-    clock.advance(TOO_OLD + 1)
-    assert (seen.change(), seen.has_unwritten, seen.lets_through) == (None, False, True)
-
-
-def test_it_does_not_try_for_ever_against_others(seen: SeenBreaker) -> None:
-    seen.note(Failed())
-    for each in range(MOST_TRIES):
-        assert seen.change() is not None
-        seen.written(Breaker(failures=each % 2), is_written=False)
-    assert (seen.change(), seen.has_unwritten) == (None, False)
-
-
-def test_what_waits_is_bounded(seen: SeenBreaker) -> None:
-    for _ in range(MOST_UNWRITTEN):
-        seen.note(Failed())
-        seen.note(Answered())
-    seen.note(Failed())
-    assert len(seen._unwritten) == MOST_UNWRITTEN
-    change = seen.change()
-    assert change is not None
-    assert change.failures == 1
-
-
 def test_a_claim_that_was_sent_before_a_change_was_written_is_no_news(seen: SeenBreaker) -> None:
     seen.claiming()
     for _ in range(3):
@@ -200,30 +159,6 @@ def test_it_is_asked_for_again_when_a_probe_of_somebody_elses_takes_too_long(
     assert seen.silent_for == 3
     clock.advance(3)
     assert seen.silent_for == 0
-
-
-def test_after_the_poll_it_is_asked_for_again_whatever_it_said(seen: SeenBreaker, clock: FakeClock) -> None:
-    read(seen, Breaker(state=BreakerState.OPEN, failures=9, paused_for=30))
-    assert seen.silent_for == POLL
-    clock.advance(POLL)
-    assert seen.silent_for == 0
-
-
-def test_signals_make_it_asked_for_again_but_not_each_of_them(seen: SeenBreaker, clock: FakeClock) -> None:
-    read(seen, Breaker(state=BreakerState.OPEN, failures=9, paused_for=30))
-    seen.signal()
-    assert seen.silent_for == LOOK_AGAIN
-    clock.advance(LOOK_AGAIN)
-    assert seen.silent_for == 0
-    read(seen, Breaker(state=BreakerState.OPEN, failures=9, paused_for=29))
-    assert seen.silent_for == POLL
-
-
-def test_a_pause_that_is_over_leaves_it_as_new(seen: SeenBreaker, clock: FakeClock) -> None:
-    read(seen, Breaker(paused_for=2))
-    assert (seen.lets_through, seen.silent_for) == (False, 2)
-    clock.advance(2)
-    assert (seen.lets_through, seen.silent_for, seen.view is NEW) == (True, 0, True)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from sp00ky_conformance.store.harness import API, MAIL, RUNNER, StoreHarness, eventually, silent
 from sp00ky_core.job import JobStatus
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import OverdueClaim, Store, StoreOptions
 
 __all__ = ["OverdueConformance"]
@@ -89,7 +90,7 @@ class OverdueConformance(StoreHarness):
         await self.ended(hasty)
         job = await self.claimed(hasty)
         await eventually(lambda: hasty.overdue([RUNNER]))
-        await hasty.kill([job.id])
+        await kill(hasty, [job.id])
         assert await hasty.overdue([RUNNER]) == []
 
     @pytest.mark.parametrize("lease_until", [None, FAR], ids=["none", "far"])

@@ -25,6 +25,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import MAX_ERRORS, Event
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, SettleFate, Store
 
@@ -172,8 +173,8 @@ class FencingConformance(StoreHarness):
 
     async def test_a_job_that_is_gone_is_lost_and_holds_nothing_up(self, store: Store) -> None:
         gone = await self.claimed(store)
-        await store.kill([gone.id])
-        await store.clear([gone.id])
+        await kill(store, [gone.id])
+        await clear(store, [gone.id])
         job = await self.claimed(store)
         batch = [settlement(gone, Delivered()), settlement(job, Delivered())]
         fates = [result.fate for result in await store.settle(batch)]

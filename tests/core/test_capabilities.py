@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,13 +20,19 @@ from sp00ky_core.errors import CallUnsupported, ConfigError
 from sp00ky_core.operators.bulk import CLEAR, KILL, steps
 from sp00ky_core.operators.operation import Operation
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, StoreCapabilities, StoreOptions
+from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, Store, StoreCapabilities, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
 
 LACKS = dict.fromkeys(FLAGS.values(), False)
 CALLS = {name for ability in FLAGS for name in vars(ability) if not name.startswith("_")} - {"claim"}
+
+
+def test_every_store_has_sixteen_calls_at_most() -> None:
+    calls = [name for name, call in vars(Store).items() if inspect.isfunction(call) and name[0] != "_"]
+    assert len(calls) <= 16, calls
+    assert CALLS.isdisjoint(calls)
 
 
 class PlainStore(MemoryStore):

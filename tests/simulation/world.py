@@ -20,8 +20,7 @@ from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import THROTTLED, Delivered, Outcome
 from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.testing.clock import FakeClock
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.outboxes import FakeClock, outbox_over
 
 __all__ = ["World", "BACKEND"]
 

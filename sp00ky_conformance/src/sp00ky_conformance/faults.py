@@ -186,7 +186,7 @@ class FaultyStore(FaultySteering):
         return await self._call("beat", lambda: self._store.beat(runner_id, info))
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``OverdueClaims.overdue``."""
         return await self._call("overdue", lambda: self._store.overdue(runners, limit=limit))
 
     async def reclaim(

@@ -13,7 +13,7 @@ from sp00ky_core.enqueue import Transaction, check_given
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
-from sp00ky_core.metrics.outbox_metrics import Metered
+from sp00ky_core.metrics.prometheus import Metered
 from sp00ky_core.metrics.rates import Rates, query_of, rates_of
 from sp00ky_core.operators.jobs import check_id
 from sp00ky_core.operators.matching_jobs import pages

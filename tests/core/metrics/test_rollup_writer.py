@@ -1,13 +1,11 @@
 """A runner writes what it has counted, by the minute of the database's clock."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
-from sp00ky_core.metrics.counters import Counters
+from sp00ky_core.metrics.observer import Counters
 from sp00ky_core.metrics.rollup_writer import MOST_UNWRITTEN, RollupWriter
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions

@@ -84,7 +84,7 @@ async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any) -> 
 
 
 def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any, ...], str]]:
-    tables = store._tables
+    tables = store._executor.tables
     (table,) = tables.all
     built = store._claims._statements
     counted = attrs.evolve(table, max_in_flight=7)
@@ -249,7 +249,7 @@ async def test_runs_are_read_by_their_indexes(
     await sql.execute(RUNS.format(schema=quoted))
     await sql.execute(f"VACUUM ANALYZE {quoted}.sp00ky_schedule_run")
     await sql.execute("SET plan_cache_mode = force_custom_plan")
-    await sql.execute(f"PREPARE it AS {store._tables.statement(statement)}")
+    await sql.execute(f"PREPARE it AS {store._executor.tables.statement(statement)}")
     plan = "\n".join(row[0] for row in await sql.fetch(f"EXPLAIN EXECUTE it ({', '.join(arguments)})"))
     assert index in plan
     assert "Seq Scan" not in plan, plan

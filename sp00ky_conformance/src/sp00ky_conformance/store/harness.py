@@ -28,6 +28,7 @@ from sp00ky_core.ports import (
     ErrorGroups,
     JobQuery,
     JobTable,
+    OverdueClaims,
     Pauses,
     Retention,
     Rollups,
@@ -177,6 +178,7 @@ def is_close(one: datetime | None, other: datetime | None) -> bool:
 
 class WholeStore(
     Store,
+    OverdueClaims,
     Checks,
     Retention,
     Clears,

@@ -109,13 +109,6 @@ class Store(Protocol):
         Its own ``info.draining`` is true from when ``drain_runner`` has asked for it.
         """
 
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """List these runners' ``processing`` rows that ``reclaim`` takes only where they are named to it.
-
-        Their lease has run out by the database's clock, is missing, or is none that a claim can have written:
-        the epoch is 0, or it ends later than ``table.longest_lease`` from now. Never more than ``limit``.
-        """
-
     async def reclaim(
         self,
         dead_runners: Mapping[str, datetime],
@@ -129,8 +122,9 @@ class Store(Protocol):
         Those of ``dead_runners``: each with its last beat, as ``beat`` gave it; one that has beaten since is
         left alone, however late this call gets through. Those whose lease has run out by the database's
         clock, is missing, or is none that a claim can have written, unless their runner is one of
-        ``beating``: the database's clock may have jumped. And those of ``overdue``, whoever has them, as long
-        as they are still as they were (epoch, runner) and their lease is still over.
+        ``beating``: the database's clock may have jumped. And those of ``overdue`` (see ``OverdueClaims``),
+        whoever has them, as long as they are still as they were (epoch, runner) and their lease is still
+        over.
         """
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:

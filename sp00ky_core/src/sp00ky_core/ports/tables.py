@@ -154,6 +154,7 @@ class StoreCapabilities:
         checks: It is a ``Checks`` too.
         retention: It is a ``Retention`` too.
         clears: It is a ``Clears`` too.
+        overdue_claims: It is an ``OverdueClaims`` too.
         breakers: It is a ``Breakers`` too.
         pauses: It is a ``Pauses`` too.
         runners: It is a ``Runners`` too.
@@ -182,6 +183,7 @@ class StoreCapabilities:
     checks: bool = True
     retention: bool = True
     clears: bool = True
+    overdue_claims: bool = True
     breakers: bool = True
     pauses: bool = True
     runners: bool = True

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import OverdueClaim, Retention, Settlement, Store, has
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.in_flight import Holdings
@@ -119,7 +119,8 @@ class Reclaimer:
 
     async def _seen_long_enough(self, beating: Collection[str]) -> list[OverdueClaim]:
         """List claims of runners that beat, this one too, which are over by this runner's clock as well."""
-        claims = await self._store.overdue(beating, limit=OVERDUE_BATCH)
+        store = has(self._store, OverdueClaims)
+        claims = await store.overdue(beating, limit=OVERDUE_BATCH) if store else []
         return self._overdue.seen(
             claims,
             self._options.clock(),

@@ -14,8 +14,7 @@ from sp00ky_core.contract.validation import check_job
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import Job
 from sp00ky_core.operators.transitions import kill
-from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.plugins.settled import report_settled
+from sp00ky_core.plugins.calls import Hooks, report_settled
 from sp00ky_core.ports import (
     OPEN_RUN,
     JobQuery,

@@ -16,7 +16,6 @@ import attrs
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.metrics.summing import summed
 from sp00ky_core.ports import (
     BackendStats,
     Clears,
@@ -36,6 +35,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.callers.blocking import finished
 from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.rollups import summed
 
 __all__ = ["NamedJobs"]
 

@@ -13,7 +13,7 @@ from sp00ky_core.gate.breaker import (
     ProbeWithoutNews,
 )
 from sp00ky_core.gate.breaker.view import NEW, TOO_OLD, SeenBreaker
-from sp00ky_core.testing.clock import FakeClock
+from sp00ky_core.testing.outboxes import FakeClock
 
 ME = "runner-1"
 POLL = 5.0

@@ -24,7 +24,7 @@ from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import Breakers, JobQuery, Retention, Store, StoreOptions, has
+from sp00ky_core.ports import Breakers, JobQuery, OverdueClaims, Retention, Store, StoreOptions, has
 
 __all__ = ["ErrorConformance"]
 
@@ -35,7 +35,7 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "release": lambda store, job_id: store.release(RUNNER, keep=()),
     "beat": lambda store, job_id: store.beat(RUNNER),
     "reclaim": lambda store, job_id: store.reclaim(silent(RUNNER)),
-    "overdue": lambda store, job_id: store.overdue([RUNNER]),
+    "overdue": lambda store, job_id: overdue(store),
     "kill": lambda store, job_id: kill(store, [job_id]),
     "redrive": lambda store, job_id: redrive(store, [job_id]),
     "clear": lambda store, job_id: clear(store, [job_id]),
@@ -46,6 +46,12 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "change_breaker": lambda store, job_id: change_breaker(store),
 }
 """One call of each kind; ``job_id`` is one of a table of the store's."""
+
+
+async def overdue(store: Store) -> None:
+    """List what is overdue, where the store does."""
+    if claims := has(store, OverdueClaims):
+        await claims.overdue([RUNNER])
 
 
 async def prune(store: Store) -> None:

@@ -224,6 +224,7 @@ class ClearConformance(StoreHarness):
             left = {job.id for job in await store.find(JobQuery())}
             assert left == {failed.id, processing.id, pending.id}
 
+    @where("retention")
     async def test_failed_jobs_have_a_retention_of_their_own(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=3_600.0, keep_failed=0.0) as store:
             success = await self.ended(store)
@@ -231,6 +232,7 @@ class ClearConformance(StoreHarness):
             await eventually(store.prune)
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
+    @where("retention")
     async def test_what_is_kept_for_ever_keeps_nothing_else(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=math.inf, keep_failed=0.0) as store:
             success = await self.ended(store)

@@ -14,6 +14,7 @@ from sp00ky_core.ports.capabilities.grants import Grants
 from sp00ky_core.ports.capabilities.limits import Limits
 from sp00ky_core.ports.capabilities.lookup import FLAGS, has, needed
 from sp00ky_core.ports.capabilities.ordering import Ordering
+from sp00ky_core.ports.capabilities.overdue_claims import OverdueClaims
 from sp00ky_core.ports.capabilities.pauses import Pauses
 from sp00ky_core.ports.capabilities.retention import Retention
 from sp00ky_core.ports.capabilities.rollups import Rollups
@@ -38,6 +39,7 @@ __all__ = [
     "Grants",
     "Limits",
     "Ordering",
+    "OverdueClaims",
     "Pauses",
     "Rollups",
     "Runners",

@@ -14,6 +14,7 @@ from sp00ky_core.ports.capabilities.counts import Counts
 from sp00ky_core.ports.capabilities.error_groups import ErrorGroups
 from sp00ky_core.ports.capabilities.limits import Limits
 from sp00ky_core.ports.capabilities.ordering import Ordering
+from sp00ky_core.ports.capabilities.overdue_claims import OverdueClaims
 from sp00ky_core.ports.capabilities.pauses import Pauses
 from sp00ky_core.ports.capabilities.retention import Retention
 from sp00ky_core.ports.capabilities.rollups import Rollups
@@ -40,6 +41,7 @@ FLAGS: Mapping[type[Any], str] = {
     ErrorGroups: "error_groups",
     Limits: "limits",
     Ordering: "ordering",
+    OverdueClaims: "overdue_claims",
     Pauses: "pauses",
     Rollups: "rollups",
     Runners: "runners",

@@ -195,7 +195,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     # Upkeep and operators.
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``OverdueClaims.overdue``."""
         work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
         return await self._executor.read(work)
 

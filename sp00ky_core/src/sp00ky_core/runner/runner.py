@@ -23,17 +23,15 @@ from sp00ky_core.ports import BackendStats, Rollups, RunnerInfo, Runners, Settle
 from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.breakers import BreakerWriter
-from sp00ky_core.runner.claim import Claimer
-from sp00ky_core.runner.decide import Decider
+from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.reclaim import Reclaimer
-from sp00ky_core.runner.settle import Settler
+from sp00ky_core.runner.settle import Decider, Settler
 from sp00ky_core.runner.slots import Slots
 from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.runner.tasks import Tasks
-from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.scheduler.runs import ScheduleServices
 from sp00ky_core.scheduler.scheduler import Place
 from sp00ky_core.stores.naming import NamedJobs

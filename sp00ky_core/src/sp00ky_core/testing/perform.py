@@ -27,9 +27,9 @@ from sp00ky_core.outcome import (
 )
 from sp00ky_core.ports import MAX_LIMIT, Attempt
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
+from sp00ky_core.runner.settle import Decider
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.enqueued import check_route, find_whole, find_whole_in
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs

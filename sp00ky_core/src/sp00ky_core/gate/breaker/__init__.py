@@ -4,12 +4,10 @@ Pure: no IO, no clock. A change carries seconds, not instants; the store adds th
 writes it under a guard. The state is the whole fleet's: whoever sees a failure counts it for all.
 """
 
-from sp00ky_core.gate.breaker import routes, rules, state
+from sp00ky_core.gate.breaker import routes, rules
 from sp00ky_core.gate.breaker.routes import *
 from sp00ky_core.gate.breaker.rules import *
-from sp00ky_core.gate.breaker.state import *
 
 __all__: list[str] = []
 __all__ += routes.__all__
 __all__ += rules.__all__
-__all__ += state.__all__

@@ -9,14 +9,17 @@ from __future__ import annotations
 import attrs
 
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.gate.breaker.rules import change_after, event_of, is_timeout, is_unavailable
-from sp00ky_core.gate.breaker.state import (
+from sp00ky_core.gate.breaker.rules import (
     Breaker,
     BreakerChange,
     BreakerEvent,
     BreakerState,
     Failed,
     ProbeWithoutNews,
+    change_after,
+    event_of,
+    is_timeout,
+    is_unavailable,
 )
 from sp00ky_core.outcome import Outcome
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sp00ky_core.gate.breaker.state import Breaker, BreakerChange, BreakerState
+from sp00ky_core.gate.breaker.rules import Breaker, BreakerChange, BreakerState
 
 Row = Mapping[str, Any]
 """``state`` (open also while a probe is under way), ``failures``, ``paused_until``, ``probe_runner`` and

@@ -9,8 +9,7 @@ import attrs
 
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker.routes import RouteBreakers
-from sp00ky_core.gate.breaker.rules import change_after
-from sp00ky_core.gate.breaker.state import Breaker, BreakerChange, BreakerEvent, BreakerState
+from sp00ky_core.gate.breaker.rules import Breaker, BreakerChange, BreakerEvent, BreakerState, change_after
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -1,20 +1,51 @@
-"""What becomes of an outage's jobs."""
+"""What a forecast says of the jobs that arrive."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from tests.simulation import MemoryLab, World
 
 from sp00ky_core import hookimpl
 from sp00ky_core.config import BackendConfig, RateConfig
 from sp00ky_core.config.settings import RetryConfig
+from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Undelivered
-from sp00ky_core.planner.outage import Forecast, Outage
-from sp00ky_core.planner.simulation import Rules, forecasts
+from sp00ky_core.planner import FAILURES, Forecast, Outage, Rules, forecasts
 from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import JobTable, StoreOptions
+
+
+def forecast(*arrivals: float) -> Forecast:
+    return Forecast(failure="503", breaker=True, failed=1, requests=9, arrivals=arrivals)
+
+
+def test_shares_of_the_arrivals() -> None:
+    found = forecast(*map(float, range(1, 101)))
+    assert (found.delivered, found.arrived(0.5), found.arrived(0.95), found.arrived(1.0)) == (
+        100,
+        50,
+        95,
+        100,
+    )
+    assert forecast(7.0).arrived(0.5) == 7
+
+
+def test_nothing_arrives() -> None:
+    assert forecast().to_json() == {
+        "failure": "503",
+        "breaker": True,
+        "delivered": 0,
+        "failed": 1,
+        "requests": 9,
+        "after_end_s": {"p50": None, "p95": None, "last": None},
+    }
+
 
 OUTAGE = Outage(seconds=60.0, jobs=200, latency=0.1)
 
@@ -99,3 +130,45 @@ def test_the_longest_waits_end() -> None:
     outage = Outage(seconds=30 * 86_400.0, jobs=5, latency=86_400.0)
     ended = found(outage, max_retries=1_000, base=86_400.0, cap=1e9, give_up_after=float("inf"))
     assert all(each.delivered + each.failed == 5 for each in ended.values())
+
+
+SECONDS, JOBS, STEP = 20, 20, 0.1
+
+
+@pytest.fixture
+def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    caplog.set_level(logging.CRITICAL)
+    tables = (JobTable(backend="api", table="job"),)
+    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
+    yield world
+    world.close()
+
+
+def requests_in(world: World, failure: str) -> int:
+    """Enqueue a job a second while each request fails; count the requests."""
+    requests, began = 0, world.clock.monotonic()
+    for tick in range(round(SECONDS / STEP)):
+        if tick % round(SECONDS / JOBS / STEP) == 0:
+            world.enqueue(max_retries=3)
+        world.flow()
+        for flight in world.flights():
+            requests += 1
+            world.respond(flight, FAILURES[failure])
+        world.flow()
+        world.leap(STEP)
+    assert world.clock.monotonic() - began == pytest.approx(SECONDS, abs=0.5)
+    return requests
+
+
+@pytest.mark.parametrize(("failure", "breaker"), [("500", None), ("503", True)])
+def test_as_many_fail_after_as_many_requests(world: World, failure: str, breaker: bool | None) -> None:
+    world.start()
+    world.pass_smoothly(12)
+    requests = requests_in(world, failure)
+    world.end()
+    statuses = [entry.status for entry in world.ledger.entries.values()]
+    forecast = found(Outage(seconds=SECONDS, jobs=JOBS, latency=0.001))[failure, breaker]
+    assert statuses.count(JobStatus.FAILED) == pytest.approx(
+        forecast.failed, abs=1
+    )  # the runner's delays vary
+    assert requests == pytest.approx(forecast.requests, abs=4)

@@ -1,4 +1,4 @@
-"""One attempt: what may not be sent is refused, the rest goes to the transport."""
+"""Make an attempt: refuse what may not be sent, hand on the rest, cut off what takes too long."""
 
 from __future__ import annotations
 

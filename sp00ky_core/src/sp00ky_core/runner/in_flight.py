@@ -119,7 +119,7 @@ class Holdings:
         self._attempts += len(helds)
 
     def over(self, held: Held) -> None:
-        """Its attempt is over, or will not be made."""
+        """Note that an attempt is over, or won't be made."""
         if held.is_over:
             return
         held.is_over = True
@@ -144,9 +144,9 @@ class Holdings:
         return Counter(held.backend.name for held in self.started() if not held.is_over)
 
     def in_hand(self) -> list[Held]:
-        """Those that a worker is still at."""
+        """Return those that a worker still has."""
         return [held for held in self._held.values() if held.worker is not None]
 
     def started(self) -> list[Held]:
-        """Those whose attempt has begun."""
+        """Return those whose attempt has begun."""
         return [held for held in self._held.values() if held.started_at is not None]

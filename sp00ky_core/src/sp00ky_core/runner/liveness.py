@@ -1,4 +1,4 @@
-"""Signs of life: this runner's own, and what it sees of the others'."""
+"""Beat, and judge by the beats of others which runners are dead."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Beat:
     def beating(self) -> list[str]:
         """Runners that aren't dead, this one among them."""
         dead = self.dead()
-        return [self._options.runner_id, *(each for each in self._seen if each not in dead)]
+        return [self._options.runner_id, *(runner_id for runner_id in self._seen if runner_id not in dead)]
 
     def place(self, backend: str) -> tuple[int, int]:
         """Return this runner's place among those that share a backend's work, and how many these are."""
@@ -89,12 +89,12 @@ class Beat:
         latest = max((beat.at for beat in self._beats.values()), default=datetime.max)
         dead_since = latest - timedelta(seconds=self._options.dead_after)
         others = [
-            each
-            for each, beat in self._beats.items()
-            if each != own and beat.at >= dead_since and not beat.info.draining
+            runner_id
+            for runner_id, beat in self._beats.items()
+            if runner_id != own and beat.at >= dead_since and not beat.info.draining
             if document is not None and beat.info.documents.get(backend) == document
         ]
-        return sum(each < own for each in others), 1 + len(others)
+        return sum(other < own for other in others), 1 + len(others)
 
     def has_looked_since(self, instant: float) -> bool:
         """Whether a beat that began after then, by this runner's clock, has read what the others say."""
@@ -102,7 +102,7 @@ class Beat:
 
     def sees_another_document(self, backend: str, digest: str) -> bool:
         """Whether a runner that beats has another OpenAPI document of a backend than this digest's."""
-        beats = (self._beats[each] for each in self.beating() if each in self._beats)
+        beats = (self._beats[runner_id] for runner_id in self.beating() if runner_id in self._beats)
         return any(beat.info.documents.get(backend, digest) != digest for beat in beats)
 
     async def beat(self) -> None:

@@ -1,4 +1,4 @@
-"""Remember since when claims have been overdue: the database's clock may jump, this runner's doesn't."""
+"""Reclaim what was lost, release what is stray, prune what is old."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_REMEMBERED = 10_000
 
 
 class Overdue:
-    """Remember claims whose lease is over, and whose runners beat, as this runner has seen them."""
+    """Remembers since when claims have been overdue: the database's clock may jump, this runner's doesn't."""
 
     def __init__(self) -> None:
         self._since: dict[OverdueClaim, float] = {}
@@ -35,9 +35,9 @@ class Overdue:
     def seen(
         self, claims: Sequence[OverdueClaim], now: float, *, all_listed: bool, held: Collection[str]
     ) -> list[OverdueClaim]:
-        """Take note of what is overdue now; return what has been so for as long as a lease lasts.
+        """Note what is overdue now; return what has been so for as long as a lease lasts.
 
-        With ``all_listed`` what isn't among the claims is overdue no more. Those ``held`` are at work.
+        With ``all_listed`` what isn't among the claims is overdue no more; those ``held`` aren't lost.
         """
         listed = {claim: self._since.get(claim, now) for claim in claims}
         others = {} if all_listed else self._since

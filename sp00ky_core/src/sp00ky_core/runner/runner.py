@@ -80,7 +80,7 @@ class Runner:
         self._store_log = StoreLog(options.clock, self.observer.counters)
         rollups, counters = has(store, Rollups), self.observer.counters
         self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
-        self._transports = list({id(each): each for each in transports.values()}.values())
+        self._transports = list({id(transport): transport for transport in transports.values()}.values())
         self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
@@ -340,8 +340,8 @@ class Runner:
         """
         while True:
             await self._holdings.emptied.wait()
-            every = await self._store.stats()
-            stats = {name: every[name] for name in self._slots}
+            stats = await self._store.stats()
+            stats = {name: stats[name] for name in self._slots}
             if self.drain_requested.is_set():
                 return self.failed
             if not any(map(_has_work, stats.values())):

@@ -1,4 +1,4 @@
-"""A backend's places: a pool of workers that grows to its ``concurrency`` and is then reused."""
+"""Make a backend's attempts, on a pool of workers that grows to its ``concurrency`` and is then reused."""
 
 from __future__ import annotations
 

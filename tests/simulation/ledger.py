@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from tests.simulation.gate import Call
 
-from sp00ky_core.breaker import BreakerState
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job import TERMINAL, Job, JobStatus
 from sp00ky_core.ports import Attempt, Claim, JobTable, SettleFate, Settlement, SettleResult
 

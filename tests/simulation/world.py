@@ -12,9 +12,9 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.member import SimulatedRunner
 from tests.simulation.virtual import VirtualLoop
 
-from sp00ky_core.breaker import BreakerChange, never_connected
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
+from sp00ky_core.gate.breaker import BreakerChange, never_connected
 from sp00ky_core.job import NewJob
 from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import THROTTLED, Delivered, Outcome

@@ -17,8 +17,8 @@ import attrs
 
 from sp00ky_conformance.steering_faults import FaultySteering
 from sp00ky_conformance.store.harness import WholeStore
-from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outcome import CONNECT, RESET, Outcome, Undelivered
 from sp00ky_core.ports import (

@@ -7,10 +7,10 @@ from itertools import combinations
 
 import attrs
 
-from sp00ky_core.breaker import longest_pause
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.errors import ConfigError, UnknownBackend
+from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable

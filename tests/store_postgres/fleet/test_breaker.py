@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.breaker import Breaker, BreakerState, ProbeFailed, change_after
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import Breaker, BreakerState, ProbeFailed, change_after
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
 

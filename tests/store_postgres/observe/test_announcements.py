@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.events import Rescheduled
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_core.operators.transitions import kill, redrive, reschedule
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe import announcements

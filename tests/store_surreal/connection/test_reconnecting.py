@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, Failed, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import Breaker, Failed, change_after
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import attrs
 
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Transition
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import attrs
 
-from sp00ky_core.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
 from sp00ky_core.config import RateConfig, SurrealdbConfig
+from sp00ky_core.gate.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
 from sp00ky_core.job_options import MAX_TIMEOUT
 
 __all__ = [

@@ -24,8 +24,8 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
-from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.firing import Firing, jobs_of, open_runs
 from sp00ky_core.scheduler.reconcile import change, definition_of, schedules_of
 from sp00ky_core.scheduler.scheduler import Place, Scheduler, everything, share

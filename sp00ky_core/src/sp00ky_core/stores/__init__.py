@@ -25,8 +25,15 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
 - JSON: ``encode``, ``decode``.
 """
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, change_after, risk_turn, route_in_turn
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, decode, encode
+from sp00ky_core.gate.breaker import (
+    Breaker,
+    BreakerChange,
+    BreakerState,
+    change_after,
+    risk_turn,
+    route_in_turn,
+)
 from sp00ky_core.stores import (
     allowance,
     apply,

@@ -15,10 +15,9 @@ from sp00ky_core.encoding.json_bytes import JsonText, encode
 from sp00ky_core.encoding.payload_json import Payload, json_value
 from sp00ky_core.enqueue import Transaction
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import Deferred, Expired
+from sp00ky_core.machine import Deferred
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.outcome import (
-    EXPIRED,
     HTTP_STATUS,
     OUTCOME_UNKNOWN,
     THROTTLED,
@@ -28,9 +27,9 @@ from sp00ky_core.outcome import (
 )
 from sp00ky_core.ports import MAX_LIMIT, Attempt
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
+from sp00ky_core.runner.settle import Decider
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing.enqueued import check_route, find_whole, find_whole_in
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
@@ -256,7 +255,7 @@ class _Performance:
         outcome = await self._attempts.attempt(held)
         if self._transport.error is not None:
             raise self._transport.error
-        settlement = self._decider.settlement(held, self._event(held, outcome))
+        settlement = self._decider.settlement(held, self._deferred(held, outcome))
         if settlement.transition.delay is not None:  # a retry, which is due at once
             settlement = attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, delay=0.0))
         (result,) = await self._store.settle([settlement])
@@ -274,16 +273,11 @@ class _Performance:
             received_at=now,
         )
 
-    def _event(self, held: Held, outcome: Outcome) -> Outcome | Deferred | Expired:
-        if isinstance(outcome, Delivered):
+    def _deferred(self, held: Held, outcome: Outcome) -> Outcome | Deferred:
+        """Defer a job whose backend throttles, so many times."""
+        if isinstance(outcome, Delivered) or outcome.name != THROTTLED:
             return outcome
-        if outcome.name == THROTTLED:
-            return self._deferred(held, outcome)
-        is_sent = held.started_at is not None
-        return Expired() if outcome.name == EXPIRED and not is_sent else outcome
-
-    def _deferred(self, held: Held, outcome: Any) -> Deferred:
         self._throttled[held.job.id] += 1
-        give_up_after = held.backend.config.retry.give_up_after
+        give_up_after = held.retry.give_up_after
         waited = 2 * give_up_after if self._throttled[held.job.id] > MOST_THROTTLED else 0.0
         return Deferred(delay=0.0, outcome=outcome, waited=waited, give_up_after=give_up_after)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.ports import BreakerResult
 from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.connection.workload import Workload

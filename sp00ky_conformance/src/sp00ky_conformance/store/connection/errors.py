@@ -20,8 +20,8 @@ from sp00ky_conformance.store.harness import (
     settlement,
     silent,
 )
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Breakers, JobQuery, OverdueClaims, Retention, Store, StoreOptions, has

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from sp00ky_core.breaker import BreakerChange
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,

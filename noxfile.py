@@ -49,6 +49,8 @@ Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedde
 BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE)}
 """Those whose tests need others: it works on databases that Django has, too."""
 
+POSTGRES_TESTS = ("tests/store_postgres", "tests/django", "tests/examples")
+
 POOLER_TESTS = tuple(
     f"tests/store_postgres/{name}"
     for name in (
@@ -76,6 +78,9 @@ DOCUMENTS_TESTS = (
 
 NOT_LOWEST = ("tests/store_postgres/test_cancellation.py",)
 """asyncpg before 0.32 logs a future that nobody awaits when a connection is given up while it is made."""
+
+EVERYDAY = ("-m", "not slow")
+"""What the sessions ``tests`` and ``full`` run together."""
 
 WORKERS = (f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal", "--maxprocesses=8")
 """One process more than there are cores, for tests mostly wait; each has database servers of its own."""
@@ -121,11 +126,20 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The suite against the installed wheels; pytest gets what stands after ``--``, or ``WORKERS``.
 
-    What is marked slow is left to the session ``slow``.
+    What is marked full is left to the session ``full``, what is marked slow to ``slow``.
     """
-    session.install(*_group("test"), *_group("moving"), *_browser_group())
+    session.install(*_group("test"))
     wheels = _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *(session.posargs or WORKERS), env={"SP00KY_WHEELS": str(wheels)})
+
+
+@nox.session
+def full(session: nox.Session) -> None:
+    """Run what is marked full: other engines, examples, documents, a browser."""
+    session.install(*_group("test"), *_group("moving"), *_browser_group())
+    wheels = _install_wheels(session, DISTRIBUTIONS)
+    arguments = session.posargs or ("-m", "full and not slow", *WORKERS)
+    session.run("pytest", *arguments, env={"SP00KY_WHEELS": str(wheels)})
 
 
 @nox.session
@@ -135,7 +149,8 @@ def tests_of(session: nox.Session, distribution: str) -> None:
     session.install(*_group("test"))
     needed = (CORE, CONFORMANCE, *BESIDE.get(distribution, ()), distribution)
     wheels = _install_wheels(session, dict.fromkeys(needed))
-    session.run("pytest", *(session.posargs or TESTS_OF[distribution]), env={"SP00KY_WHEELS": str(wheels)})
+    arguments = session.posargs or (*EVERYDAY, *TESTS_OF[distribution])
+    session.run("pytest", *arguments, env={"SP00KY_WHEELS": str(wheels)})
 
 
 @nox.session
@@ -145,7 +160,8 @@ def lowest(session: nox.Session) -> None:
     folders = [f"./{distribution}" for distribution in DISTRIBUTIONS]  # what they need counts as direct
     session.run("uv", "pip", "install", "--quiet", "--reinstall", "--resolution", "lowest-direct", *folders)
     session.install(*_group("test"))
-    session.run("pytest", *(f"--deselect={each}" for each in NOT_LOWEST), *(session.posargs or WORKERS))
+    arguments = session.posargs or (*EVERYDAY, *WORKERS)
+    session.run("pytest", *(f"--deselect={each}" for each in NOT_LOWEST), *arguments)
 
 
 @nox.session
@@ -172,7 +188,7 @@ def postgres(session: nox.Session) -> None:
         session.error("set SP00KY_TEST_POSTGRES, as in postgresql://postgres@127.0.0.1:5432/postgres")
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
-    session.run("pytest", *(session.posargs or ("tests/store_postgres", "tests/django", "tests/examples")))
+    session.run("pytest", *(session.posargs or (*EVERYDAY, *POSTGRES_TESTS)))
 
 
 @nox.session
@@ -182,7 +198,7 @@ def pooler(session: nox.Session) -> None:
         session.error("install PgBouncer: apt-get install pgbouncer")
     session.install(*_group("test"))
     _install_wheels(session, (CORE, CONFORMANCE, "sp00ky_store_postgres"))
-    session.run("pytest", *(session.posargs or POOLER_TESTS), env={"SP00KY_TEST_POOLER": "1"})
+    session.run("pytest", *(session.posargs or (*EVERYDAY, *POOLER_TESTS)), env={"SP00KY_TEST_POOLER": "1"})
 
 
 @nox.session
@@ -201,7 +217,8 @@ def moving(session: nox.Session) -> None:
     _install_wheels(session, (CORE, CONFORMANCE, "sp00ky_store_postgres"))
     folder = session.create_tmp()
     session.run("npm", "install", "--silent", "--prefix", folder, "graphile-worker", external=True)
-    session.run("pytest", *(session.posargs or MOVING_TESTS), env={"SP00KY_TEST_GRAPHILE": folder})
+    arguments = session.posargs or (*EVERYDAY, *MOVING_TESTS)
+    session.run("pytest", *arguments, env={"SP00KY_TEST_GRAPHILE": folder})
 
 
 @nox.session
@@ -240,7 +257,7 @@ def chaos(session: nox.Session) -> None:
     """Minutes of chaos; arguments after ``--``: ``--session outages --seed 7 --minutes 5 --write``."""
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
-    session.run("python", "-m", "tests.chaos", *session.posargs)
+    session.run("python", "-m", "chaos", *session.posargs)
 
 
 @nox.session
@@ -263,7 +280,7 @@ def docs(session: nox.Session) -> None:
     session.install(*_group("test"), *_group("moving"), *_group("browser"), *_group("docs"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("python", "-m", "tools.site")
-    session.run("pytest", *DOCUMENTS_TESTS, *session.posargs)
+    session.run("pytest", *EVERYDAY, *DOCUMENTS_TESTS, *session.posargs)
 
 
 def _check_workflows(session: nox.Session) -> None:

@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import asyncio
 import gc
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -20,6 +19,8 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.ports import free_port
+
+sys.path.append(str(Path(__file__).parents[1]))  # for packages of the repository that aren't installed
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -63,6 +64,62 @@ def in_memory() -> bool:
 
 if in_memory():
     os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None  # also for processes that tests start
+
+FULL = (
+    "chaos/test_chaos.py",
+    "conformance/test_package.py",
+    "core/cli/live/",
+    "core/cli/run/",
+    "core/cli/terminal/test_drawing.py",
+    "core/cli/test_interrupted.py",
+    "core/contract/test_published.py",
+    "core/encoding/test_payload_json.py::test_what_is_no_json_is_named[ it is nested too deeply]",
+    "core/generate/test_module.py",
+    "core/runner/test_drain.py::test_a_thousand_cancelled_runners_lose_nothing",
+    "core/runner/test_fleet_model.py::TestSteeredMemoryFleet",
+    "core/test_sp00ky_pytest.py",
+    "dashboard/cli/",
+    "dashboard/test_browser.py",
+    "dashboard/test_drain.py",
+    "dashboard/test_stores.py",
+    "documents/",
+    "e2e/test_demo.py",
+    "e2e/test_moving_celery.py",
+    "e2e/test_operating_document.py",
+    "e2e/test_plugins_document.py",
+    "e2e/test_python_document.py",
+    "e2e/test_testing_document.py",
+    "examples/",
+    "packaging/test_site.py",
+    "store_postgres/connection/test_pooler.py",
+    "store_postgres/connection/test_restart.py",
+    "store_postgres/sql/test_plans.py",
+    "store_postgres/test_cancellation.py",
+    "store_postgres/test_command_line.py",
+    "store_postgres/test_moving.py",
+    "store_sqlite/test_aiosqlite_store.py",
+    "store_sqlite/test_command_line.py",
+    "store_surreal/connection/test_embedded.py",
+    "store_surreal/connection/test_faults.py",
+    "store_surreal/jobs/test_claim.py",
+    "store_surreal/observe/test_notifications.py",
+    "store_surreal/schema/test_indexes.py",
+    "store_surreal/test_cancellation.py",
+    "store_surreal/test_conformance.py::TestFileEngine::test_ten_thousand_jobs_are_one_fire",
+    "store_surreal/test_conformance.py::TestMemoryEngine",
+    "store_surreal/test_conformance.py::TestServer",
+    "upgrade/",
+)
+"""What takes long, and seldom finds what no other test does: marked ``full``, for ``nox -s full``."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is ``FULL``."""
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(FULL):
+            item.add_marker("full")
+
 
 gc.disable()  # until the tests are collected: there are millions of objects, all of which stay
 

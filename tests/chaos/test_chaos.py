@@ -1,15 +1,13 @@
 """The short version of ``nox -s chaos``: everything is broken for a while, and nothing is lost."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
-from tests.chaos.checker import violations
-from tests.chaos.databases import DATABASES
-from tests.chaos.faults import FAULTS
-from tests.chaos.figures import figures_of
-from tests.chaos.session import Plan
+from chaos.checker import violations
+from chaos.databases import DATABASES
+from chaos.faults import FAULTS
+from chaos.figures import figures_of
+from chaos.session import Plan
 
 SEED = 6
 

@@ -1,13 +1,11 @@
 """Rolling restarts cost nothing: no duplicate, no attempt, no time beyond ``grace``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
-from tests.chaos.checker import violations
-from tests.chaos.deploys import LEAST, run_deploys
-from tests.chaos.postgres import postgres
+from chaos.checker import violations
+from chaos.deploys import LEAST, run_deploys
+from chaos.postgres import postgres
 
 SECONDS = 10.0
 

@@ -1,7 +1,5 @@
 """A killed runner's jobs come back within 10 s at default settings; a restarted database kills nobody."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable
@@ -9,14 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.chaos.backend import ChaoticBackend
-from tests.chaos.checker import violations
-from tests.chaos.database import Database
-from tests.chaos.fleet import Member
-from tests.chaos.history import Disturbance, Move, Row
-from tests.chaos.postgres import postgres
-from tests.chaos.stage import Stage, staged, until_ended
-from tests.chaos.surreal import surreal, why_no_surreal
+from chaos.backend import ChaoticBackend
+from chaos.checker import violations
+from chaos.database import Database
+from chaos.fleet import Member
+from chaos.history import Disturbance, Move, Row
+from chaos.postgres import postgres
+from chaos.stage import Stage, staged, until_ended
+from chaos.surreal import surreal, why_no_surreal
 
 Opened = Callable[[], AbstractAsyncContextManager[Database]]
 

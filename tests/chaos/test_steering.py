@@ -1,14 +1,12 @@
 """Order, limits, pauses and new times hold while runners are killed and frozen, as the backend sees it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
-from tests.chaos.checker import violations
-from tests.chaos.databases import DATABASES
-from tests.chaos.steered import ONE_CLAIM
-from tests.chaos.steering import LIMIT, steering_plan
+from chaos.checker import violations
+from chaos.databases import DATABASES
+from chaos.steered import ONE_CLAIM
+from chaos.steering import LIMIT, steering_plan
 
 SEED = 12
 

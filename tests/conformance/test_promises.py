@@ -40,12 +40,6 @@ def test_it_names_the_subject_the_test_and_the_call() -> None:
     assert any(call.startswith("Store.settle (") and "ports/store.py:" in call for call in calls)
 
 
-def test_other_tests_have_none() -> None:
-    assert promise_of(None, "test_a_stale_epoch_loses") is None
-    assert promise_of(Path, "test_a_stale_epoch_loses") is None
-    assert promise_of(OnMemory, "test_of_the_adapters_own") is None
-
-
 def test_every_test_of_the_suite_has_one() -> None:
     names = [name for name in dir(StoreConformance) if name.startswith("test_")]
     without = [name for name in names if promise_of(OnMemory, name) is None]

@@ -1,7 +1,5 @@
 """A job that says nothing about retries has its backend's; one that says something keeps it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,8 +8,7 @@ import pytest
 
 from sp00ky_core import NewJob, Outbox, hookimpl
 from sp00ky_core.backend import Backend, Backends, load_backends, serving, stored_table
-from sp00ky_core.breaker import PAUSE_MARGIN
-from sp00ky_core.config import BackendConfig, BreakerConfig, Config, RateConfig, RetryConfig
+from sp00ky_core.config import BackendConfig, Config, RateConfig, RetryConfig
 from sp00ky_core.contract import Contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
 from sp00ky_core.plugins.registry import Plugins
@@ -116,20 +113,6 @@ def test_a_shared_table_has_the_tightest_limits_and_the_longest_lease() -> None:
     limitless = described("agent", attrs.evolve(quick, max_successes=None))
     assert stored_table(described("api", slow, (limitless,))).max_successes is None
     assert stored_table(described("mail", JobTable(backend="mail", table="mail"))).rate is None
-
-
-def test_a_store_believes_no_pause_that_is_longer_than_its_configuration_allows(tmp_path: Path) -> None:
-    (tmp_path / "api.json").write_text('{"openapi": "3.1.0", "info": {}, "paths": {"/a": {"post": {}}}}')
-    every = {"spec": tmp_path / "api.json", "base_url": "http://127.0.0.1:1"}
-    settings = {
-        "plain": {},
-        "asked": {"retry": RetryConfig(cap=7_200)},
-        "slow": {"breaker": BreakerConfig(interval=3_600)},
-    }
-    backends = {name: BackendConfig(name=name, table=name, **every, **own) for name, own in settings.items()}
-    loaded = load_backends(Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear"}))
-    longest = {name: backend.table.longest_pause - PAUSE_MARGIN for name, backend in loaded.items()}
-    assert longest == {"plain": 900, "asked": 7_200, "slow": 3_600}
 
 
 def test_backends_of_a_table_share_neither_a_path_nor_an_operation_id(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The state machine, whatever happens to a job, in whatever order."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -23,6 +23,7 @@ from sp00ky_core.machine import (
     Lost,
     Redriven,
     Released,
+    Rescheduled,
     decide,
     has_unknown_outcome,
 )
@@ -41,6 +42,7 @@ EVENTS: tuple[Event, ...] = (
     Expired(),
     Killed(),
     Redriven(),
+    Rescheduled(delay=0.0),
 )
 
 # DESIGN.md section 4, written down a second time.
@@ -54,6 +56,7 @@ LEGAL = {
     ("processing", Expired): {"failed"},
     ("pending", Killed): {"failed"},
     ("processing", Killed): {"failed"},
+    ("pending", Rescheduled): {"pending"},
     ("failed", Redriven): {"pending"},
 }
 
@@ -191,35 +194,6 @@ def test_an_outcome_ends_as_documented(
     assert (transition.error.name, transition.error.runner_id) == (outcome.name, job.runner_id)
 
 
-@pytest.mark.parametrize("result", ["\ud800", float("nan"), {1, 2}, {"a": float("inf")}, [b"x"]])
-def test_a_delivered_job_succeeds_whatever_its_result(result: object) -> None:
-    job = attrs.evolve(fresh(), status=JobStatus.PROCESSING)
-    transition = decide(job, Delivered(result=result), RetryPolicy())
-    assert (transition.to, transition.result_json) == (JobStatus.SUCCESS, None)
-
-
-@given(jobs(status=st.just(JobStatus.PROCESSING)), policies())
-def test_a_lost_job_is_due_at_once_under_a_new_epoch(job: Job, policy: RetryPolicy) -> None:
-    transition = decide(job, Lost(reason="gone"), policy)
-    assert (transition.delay, transition.bumps_epoch, transition.keeps_lease) == (None, True, True)
-    assert transition.error is not None
-    assert transition.error.name == OUTCOME_UNKNOWN
-    clock = FakeClock()
-    after = applied(job, transition, clock.now())
-    assert (after.run_at, after.lease_until) == (job.run_at, job.lease_until)
-    assert after.lease_epoch == job.lease_epoch + 1
-
-
-@given(jobs(status=st.just(JobStatus.FAILED), lease_until=st.datetimes().map(lambda _: FakeClock().now())))
-def test_a_redriven_job_waits_for_the_lease_and_keeps_it(job: Job) -> None:
-    clock = FakeClock()
-    assume(job.lease_until is not None)
-    after = applied(job, decide(job, Redriven(resend_unknown=True), RetryPolicy()), clock.now())
-    assert after.run_at == max(clock.now(), job.lease_until or clock.now())
-    assert (after.retries, after.errors, after.lease_until) == (0, job.errors, job.lease_until)
-    assert has_unknown_outcome(job)
-
-
 @given(
     st.integers(-(10**12), -1),
     st.integers(0, 3),
@@ -233,18 +207,6 @@ def test_retries_below_zero_buy_no_attempt(retries: int, max_retries: int, event
     assert transition.error.attempt == 1
     if max_retries:
         assert transition.retries == 1
-
-
-@given(st.integers(1, 120))
-def test_the_first_and_the_latest_errors_are_kept(count: int) -> None:
-    job, clock = attrs.evolve(fresh(1_000), status=JobStatus.PROCESSING), FakeClock()
-    for number in range(count):
-        failed = Undelivered(name="timeout", reason=str(number))
-        job = applied(job, decide(job, failed, RetryPolicy(max_retries=1_000)), clock.now())
-        job = attrs.evolve(job, status=JobStatus.PROCESSING)
-    reasons = [int(entry.reason) for entry in job.errors]
-    latest = range(max(1, count - MAX_ERRORS + 1), count)
-    assert reasons == [0, *latest]
 
 
 @pytest.mark.parametrize("max_retries", [-1, 1_001, 10**12, 1.5, True, "3", None, float("nan")])
@@ -316,31 +278,6 @@ def test_only_a_deferral_a_claim_and_a_release_leave_it_deferred(
         assert (fresh_after, later) == (clock.now(), since)
     else:
         assert (fresh_after, later) == (None, since if isinstance(event, Claimed | Released) else None)
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=80))
-def test_throttled_entries_in_a_row_are_one_that_counts_them(history: list[bool]) -> None:
-    """True: throttled; False: another failure."""
-    job, clock, policy = fresh(1_000), FakeClock(), RetryPolicy(max_retries=1_000)
-    runs: list[int] = []  # how many throttled in a row; 0 is a failure of another kind
-    began: list[datetime] = []
-    for is_throttled in history:
-        clock.advance(1)
-        job = attrs.evolve(job, status=JobStatus.PROCESSING)
-        throttled = Deferred(delay=0.0, outcome=Undelivered(name=THROTTLED, code=429))
-        event = throttled if is_throttled else Undelivered(name="timeout")
-        job = applied(job, decide(job, event, policy), clock.now())
-        if is_throttled and runs and runs[-1]:
-            runs[-1] += 1
-        else:
-            runs.append(int(is_throttled))
-            began.append(clock.now())
-    kept = [runs[0], *runs[1:][1 - MAX_ERRORS :]]
-    first = [began[0], *began[1:][1 - MAX_ERRORS :]]
-    assert [each.count for each in job.errors] == [max(run, 1) for run in kept]
-    assert [each.since for each in job.errors] == [
-        at if run > 1 else None for run, at in zip(kept, first, strict=True)
-    ]
 
 
 def test_an_expired_job_fails_without_an_attempt_counted() -> None:

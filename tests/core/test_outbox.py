@@ -1,7 +1,5 @@
 """Payloads and options that can't be are a named error before anything is written or asked."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re
@@ -9,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import attrs
 import pytest
@@ -22,10 +19,7 @@ from sp00ky_core.errors import (
     OptionInvalid,
     PayloadError,
     PayloadNotJson,
-    PayloadTooLarge,
     Sp00kyError,
-    StoreClosed,
-    StoreUnavailable,
 )
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
@@ -88,27 +82,6 @@ async def test_what_no_database_can_hold_is_named(outbox: Outbox, payload: Any, 
     assert [each.pointer for each in caught.value.violations] == [pointer]
 
 
-async def test_a_model_is_a_payload(outbox: Outbox) -> None:
-    @attrs.frozen
-    class Spook:
-        id: UUID
-
-    job = await outbox.run("api", "/a", Spook(id=UUID(int=1)))
-    assert job.payload == {"id": str(UUID(int=1))}
-
-
-async def test_a_hundred_megabytes_are_refused_by_size(outbox: Outbox) -> None:
-    payload = JsonText(b'{"a": "%s"}' % (b"x" * 100_000_000))
-    with pytest.raises(PayloadTooLarge, match="maxPayloadBytes"):
-        await outbox.run("api", "/a", payload)
-    assert await outbox.find() == []
-
-
-@pytest.mark.parametrize("payload", [{"a": "\\u0000"}, {"\\u0000": [None, "b"]}, {"a": 2**64}], ids=repr)
-async def test_what_only_looks_like_it_is_taken(outbox: Outbox, payload: dict[str, Any]) -> None:
-    assert (await outbox.run("api", "/a", payload)).payload == payload
-
-
 QUERIES: Mapping[str, Any] = {
     "NUL": {"assigned_to": "\0"},
     "a lone surrogate": {"assigned_to": "thread:\ud800"},
@@ -138,19 +111,6 @@ async def test_what_no_database_can_look_for_is_refused(outbox: Outbox, query: d
 
 
 JOB = NewJob(path="/a")
-NO_JOBS: Mapping[str, tuple[Any, str]] = {
-    "a mapping": ([JOB, {"path": "/a"}], r"new_jobs\[1\] is of type dict; expected a NewJob"),
-    "a text": ("ab", r"new_jobs\[0\] is of type str; expected a NewJob"),
-    "one job": (JOB, "new_jobs is NewJob.*; expected a list of NewJob"),
-    "none": ([None], r"new_jobs\[0\] is of type NoneType"),
-}
-
-
-@pytest.mark.parametrize(("given", "text"), NO_JOBS.values(), ids=NO_JOBS)
-async def test_what_is_no_new_job_is_named(outbox: Outbox, given: Any, text: str) -> None:
-    with pytest.raises(OptionInvalid, match=f"^{text}"):
-        await outbox.run_many("api", given)
-    assert await outbox.find() == []
 
 
 async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox) -> None:
@@ -162,21 +122,6 @@ async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox
         with pytest.raises(OptionInvalid, match="connection is None; expected your connection"):
             await enqueueing
     assert await outbox.find() == []
-
-
-async def test_an_outbox_that_was_closed_says_so(outbox: Outbox) -> None:
-    async with Outbox.open(outbox.config.file, store="memory://") as closed:
-        job = await closed.run("api", "/a")
-    for call in (closed.run("api", "/a"), closed.get(job.id), closed.kill(job.id), closed.stats()):
-        with pytest.raises(StoreClosed, match="isn't open: use it inside") as caught:
-            await call
-        assert not isinstance(caught.value, StoreUnavailable)
-
-
-async def test_a_page_may_be_empty_or_very_long(outbox: Outbox) -> None:
-    job = await outbox.run("api", "/a", {})
-    assert await outbox.find(limit=0) == []
-    assert await outbox.find(limit=2**63 - 1) == [job]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A watch says that its outbox was closed: a consumer that ended in silence would look like one at peace."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,14 +39,6 @@ async def test_a_watch_under_way_says_that_the_outbox_was_closed(outbox: Outbox,
     await outbox.store.close()
     with pytest.raises(StoreClosed):
         await anext(watch)
-
-
-async def test_a_watch_of_a_closed_outbox_says_so(outbox: Outbox) -> None:
-    job = await added(outbox)
-    await outbox.store.close()
-    for watch in (outbox.watch_all(), outbox.watch_all(history=0), outbox.watch(job.id)):
-        with pytest.raises(StoreClosed):
-            await anext(watch)
 
 
 async def test_a_watch_of_jobs_that_are_gone_ends(outbox: Outbox) -> None:
@@ -91,8 +81,3 @@ async def test_rates_of_what_there_is_not_are_refused(
     monkeypatch.setattr(outbox.store, "capabilities", without)
     with pytest.raises(CallUnsupported, match="rates"):
         await outbox.rates(since=since)
-
-
-async def test_metrics_are_for_embedding(outbox: Outbox) -> None:
-    await added(outbox)
-    assert 'sp00ky_jobs{backend="api",status="pending"} 1.0' in await outbox.metrics()

@@ -96,26 +96,3 @@ def test_the_outbox_works_however_tests_are_run(tmp_path: Path) -> None:
     tests.mkdir(parents=True)
     (tests / "test_it.py").write_text(textwrap.dedent(SEVERAL_WAYS))
     assert "4 passed" in ran(tmp_path, "tests")
-
-
-def test_the_configuration_may_be_elsewhere(tmp_path: Path) -> None:
-    project(tmp_path / "app")
-    (tmp_path / "test_it.py").write_text(
-        textwrap.dedent("""
-            import asyncio
-            from pathlib import Path
-
-            import pytest
-
-            @pytest.fixture
-            def sp00ky_config():
-                return Path(__file__).parent / "app" / "sp00ky.yml"
-
-            def test_it_is_found(outbox):
-                asyncio.run(outbox.run("api", "/a"))
-        """)
-    )
-    assert "1 passed" in ran(tmp_path)
-    (tmp_path / "test_it.py").write_text("def test_it(outbox): pass")
-    assert "ConfigError: sp00ky.yml: not found in" in ran(tmp_path)
-    assert "1 passed" in ran(tmp_path / "app", "../test_it.py")

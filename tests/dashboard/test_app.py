@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -37,14 +35,6 @@ async def test_every_page_has_the_headers(browser: Browser) -> None:
 async def test_what_is_not_there_is_said(browser: Browser) -> None:
     assert "No page has this address." in await browser.see("/nowhere", 404)
     assert "\0" not in await browser.see("/jobs?path=%00", 400)
-
-
-async def test_static_files_are_kept_and_nothing_beside_them(browser: Browser) -> None:
-    answer = await browser.get("/static/dashboard.css")
-    assert answer.status_code == 200
-    assert "immutable" in answer.headers["cache-control"]
-    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/"):
-        assert (await browser.get(path)).status_code == 404
 
 
 async def test_nothing_is_done_by_a_get(browser: Browser, outbox: Outbox) -> None:

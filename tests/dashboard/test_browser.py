@@ -1,11 +1,8 @@
 """Every page in Chromium: how it is used, what it looks like, and whether everybody can use it."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import importlib.util
-import re
 import shutil
 import subprocess
 import tarfile
@@ -19,7 +16,7 @@ from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_core import JobFilter, Outbox
-from sp00ky_dashboard import Dashboard, TokenAuth, app
+from sp00ky_dashboard import Dashboard, app
 
 AXE = "axe-core@4.14.1"
 PATIENCE = 60_000
@@ -221,24 +218,6 @@ async def test_pages_stay_up_to_date_and_keep_what_is_ticked(
     assert page.problems == []
 
 
-async def test_charts_are_drawn(chromium: Any, address: str) -> None:
-    page = await opened_page(chromium, address)
-    await page.goto("/")
-    await page.locator("[id='chart-api'] canvas").wait_for()
-    drawn = "document.querySelector('#chart-api canvas').toDataURL()"
-    before = await page.evaluate(drawn)
-    high = "[...document.querySelectorAll('.card')].map((card) => card.offsetHeight)"
-    heights = await page.evaluate(high)
-    label = await page.locator("[id='chart-api']").get_attribute("aria-label")
-    assert re.match(r"[\d,]+ attempts", label)
-    await page.emulate_media(color_scheme="dark")
-    async with asyncio.timeout(PATIENCE / 1_000):
-        while await page.evaluate(drawn) == before:  # noqa: ASYNC110  # a canvas sends no event
-            await asyncio.sleep(0.05)
-    assert await page.evaluate(high) == heights, "a chart that is drawn again makes its card no larger"
-    assert page.problems == []
-
-
 async def test_it_is_used_with_the_keyboard(chromium: Any, address: str) -> None:
     page = await opened_page(chromium, address)
     await page.goto("/")
@@ -279,20 +258,6 @@ async def test_scripts_in_rows_are_never_run(chromium: Any, address: str, outbox
     for path in (f"/jobs/{job.id}", "/jobs", f"/jobs/{job.id}?edit", f"/jobs/{job.id}?part=payload"):
         await page.goto(path)
         assert await page.evaluate("window.haunted") is None, path
-
-
-async def test_a_token_signs_in(chromium: Any, serve: Serve, outbox: Outbox) -> None:
-    dashboard = Dashboard(outbox, auth=TokenAuth({"grace": "a-token-of-the-dashboard"}))
-    page = await opened_page(chromium, await serve(dashboard))
-    await page.goto("/jobs?status=failed")
-    await page.get_by_label("Token").fill("nonsense")
-    await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_text("That token isn't known.").wait_for()
-    await page.get_by_label("Token").fill("a-token-of-the-dashboard")
-    await page.get_by_role("button", name="Sign in").click()
-    await page.locator(".operator", has_text="grace").wait_for()
-    assert "token" not in page.url
-    dashboard.close()
 
 
 async def test_a_page_that_takes_long_comes_in_two_steps(

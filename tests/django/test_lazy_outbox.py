@@ -1,7 +1,5 @@
 """``outbox.run`` in ``transaction.atomic()``: the job is there if, and only if, the rest is."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from contextlib import suppress
@@ -15,7 +13,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 from tests.django.configuration import PROJECT
 
-from sp00ky_core import JobNotFound, NewJob, OptionInvalid, PayloadInvalid, Sp00kyError
+from sp00ky_core import JobNotFound, OptionInvalid, PayloadInvalid, Sp00kyError
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_django import DjangoOutbox, outbox
@@ -59,15 +57,6 @@ class TestInATest(TestCase):
             outbox.run(*SPOOKIFY)
         assert outbox.find() == []
 
-    def test_many(self) -> None:
-        with transaction.atomic():
-            jobs = outbox.run_many(
-                "charges", [NewJob(path="/charge", payload={"id": str(n)}) for n in range(3)]
-            )
-        assert [each.backend for each in jobs] == ["charges"] * 3
-        assert len(outbox.find(backend="charges")) == 3
-        assert outbox.run_many("charges", [], autocommit=True) == []
-
     def test_the_contract_is_checked_first(self) -> None:
         with transaction.atomic(), pytest.raises(PayloadInvalid):
             outbox.run("api", "/spookify", {})
@@ -82,14 +71,6 @@ class TestInATest(TestCase):
         assert isinstance(outbox, SyncOutbox)
         assert list(outbox.backends) == ["api", "mail", "charges"]
         assert outbox.config.file == PROJECT / "sp00ky.yml"
-
-    def test_another_connection_can_be_given(self) -> None:
-        with transaction.atomic():
-            job = outbox.run(*SPOOKIFY, connection=connection)
-            assert outbox.run_many("api", [], connection=connection) == []
-        assert outbox.get(job.id, connection=connection) == job
-        with pytest.raises(OptionInvalid):
-            outbox.run(*SPOOKIFY, connection=None)
 
 
 @pytest.mark.usefixtures("migrated")
@@ -121,59 +102,12 @@ class TestCommitted(TransactionTestCase):
                 raise RuntimeError
         assert [each.id for each in outbox.find()] == [kept.id]
 
-    def test_outside_it_is_refused_unless_it_is_meant(self) -> None:
-        with pytest.raises(OptionInvalid, match="autocommit=True"):
-            outbox.run(*SPOOKIFY)
-        with pytest.raises(OptionInvalid, match="autocommit=True"):
-            outbox.run_many("api", [NewJob(path="/spookify", payload={"id": "1"})])
-        assert outbox.find() == []
-        job = outbox.run(*SPOOKIFY, autocommit=True)
-        assert outbox.get(job.id) == job
-
-    def test_transactions_that_the_application_manages(self) -> None:
-        transaction.set_autocommit(False)
-        try:
-            outbox.run(*SPOOKIFY)
-            transaction.rollback()
-            job = outbox.run(*SPOOKIFY)
-            transaction.commit()
-        finally:
-            transaction.rollback()
-            transaction.set_autocommit(True)
-        assert [each.id for each in outbox.find()] == [job.id]
-
-    def test_operators_calls_are_written_down(self) -> None:
-        job = enqueued()
-        (killed,) = outbox.kill(job.id, actor="ada", reason="a test")
-        (redriven,) = outbox.redrive(job.id, actor="ada")
-        assert (killed.fate, redriven.fate) == ("killed", "redriven")
-        entries = outbox.do(lambda opened: opened.audit(limit=2))
-        assert {(each.actor, each.via, each.action) for each in entries} == {
-            ("ada", "django", "kill"),
-            ("ada", "django", "redrive"),
-        }
-
-    def test_no_connection_of_the_store_is_left(self) -> None:
-        """So that Django can drop and copy a test's database."""
-        outbox.kill(enqueued().id)
-        own = "datname = current_database() AND application_name LIKE 'sp00ky%'"
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {own}")  # noqa: S608  # a constant
-            assert cursor.fetchone() == (0,)
-
     def test_an_asynchronous_view_calls_it_in_a_thread(self) -> None:
         async def view() -> Any:
             return await sync_to_async(enqueued)()
 
         job = asyncio.run(view())
         assert outbox.get(job.id) == job
-
-    def test_called_in_an_event_loop_it_says_so(self) -> None:
-        async def view() -> None:
-            outbox.run(*SPOOKIFY, autocommit=True)
-
-        with pytest.raises(Exception, match="sync_to_async"):
-            asyncio.run(view())
 
     def test_a_connection_that_the_server_has_ended_commits_nothing(self) -> None:
         with suppress(DatabaseError), transaction.atomic():

@@ -1,13 +1,10 @@
 """The models of the job tables: one for each table, read where the jobs are."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.db import transaction
-from django.test import TestCase, override_settings
+from django.test import TestCase
 
 from sp00ky_django import models, outbox
 from sp00ky_django.models import ChargeJob, Job, job_models
@@ -17,13 +14,6 @@ def test_each_table_has_one() -> None:
     assert job_models() == [Job, ChargeJob]
     assert [each.table for each in job_models()] == ["job", "charge_job"]
     assert [str(each._meta.verbose_name_plural) for each in job_models()] == ["jobs", "jobs in charge_job"]
-
-
-def test_without_a_configuration_there_is_that_of_the_default_table() -> None:
-    """So that Django starts, and the system check can say what is wrong."""
-    for wrong in ({"CONFIG": "none.yml"}, {"DATABASE": "none"}, 1, {"CONFIG": str(Path(__file__))}):
-        with override_settings(SP00KY=wrong):
-            assert models._place().tables == ("job",)
 
 
 def test_names_are_quoted() -> None:

@@ -1,13 +1,10 @@
 """The migration that makes the tables, through Django's own commands."""
 
-from __future__ import annotations
-
 import importlib
 import io
 import re
 from typing import Any
 
-from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
@@ -53,22 +50,6 @@ def test_migrating_makes_the_tables(migrated: Any) -> None:
 
 def test_makemigrations_finds_nothing_to_make(migrated: Any) -> None:
     assert said("makemigrations", check_changes=True, dry_run=True) == "No changes detected\n"
-
-
-def test_no_table_that_an_application_has_is_django_s_to_make(migrated: Any) -> None:
-    assert [model for model in apps.get_app_config("sp00ky_django").get_models() if model._meta.managed] == []
-
-
-def test_the_plan_says_what_it_does(migrated: Any) -> None:
-    call_command("migrate", "sp00ky_django", "zero", verbosity=0)
-    plan = said("migrate", "sp00ky_django", plan=True)
-    assert "Bring the outbox's tables to the installed store's version" in plan
-    assert {"job", "charge_job"} <= tables()  # backwards nothing is lost
-    call_command("migrate", "sp00ky_django", verbosity=0)
-    assert (
-        said("migrate", "sp00ky_django", plan=True).splitlines()[-1].strip()
-        == "No planned migration operations."
-    )
 
 
 def test_its_statements_can_be_printed(migrated: Any) -> None:

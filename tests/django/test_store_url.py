@@ -41,12 +41,6 @@ def test_a_socket_and_several_hosts(url: Any) -> None:
     assert url(NAME="my app") == "postgresql:///my%20app"
 
 
-def test_options_that_say_where_and_who_are_carried_over(url: Any) -> None:
-    options = {"sslmode": "require", "assume_role": "app", "pool": True, "isolation_level": 3}
-    found = url(NAME="app", OPTIONS=options, options={"schema": "jobs", "pgbouncer": "1"})
-    assert found == "postgresql:///app?sslmode=require&role=app&schema=jobs&pgbouncer=1"
-
-
 @pytest.mark.parametrize(
     ("database", "said"),
     [
@@ -59,24 +53,12 @@ def test_what_would_lead_elsewhere_is_refused(url: Any, database: Any, said: str
         url(**database)
 
 
-def test_a_search_path_with_a_schema_is_fine(url: Any) -> None:
-    found = url(NAME="app", OPTIONS={"options": "-c search_path=x"}, options={"schema": "x"})
-    assert found == "postgresql:///app?schema=x"
-
-
 def test_a_file(url: Any) -> None:
     assert url("lite", NAME=Path("/srv/my app.db")) == "sqlite:////srv/my%20app.db"
     with pytest.raises(ConfigError, match="write the file's path"):
         url("lite", NAME="file:app.db?mode=ro")
     with pytest.raises(ConfigError, match="no options"):
         url("lite", NAME="app.db", options={"schema": "x"})
-
-
-def test_a_relative_path_is_of_the_working_directory_as_djangos_is(
-    url: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert url("lite", NAME="app.db") == f"sqlite:///{tmp_path}/app.db"
 
 
 @pytest.mark.parametrize("name", [":memory:", "file:memorydb_default?mode=memory&cache=shared"])

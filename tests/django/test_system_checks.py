@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.checks import run_checks
 from django.db import connection
 from django.test import TestCase, override_settings
 from tests.django.configuration import PROJECT
@@ -29,17 +28,6 @@ def a_table_more() -> Iterator[None]:
 def said(**settings: Any) -> list[str]:
     with override_settings(**settings):
         return [f"{each.id} {each.msg}" for each in check_settings()]
-
-
-def test_nothing_to_say() -> None:
-    assert said() == []
-
-
-def test_django_runs_them() -> None:
-    with override_settings(SP00KY={"NAME": 1}):
-        (found,) = run_checks()
-    assert (found.id, found.hint) == ("sp00ky.E001", None)
-    assert found.msg.startswith("SP00KY['NAME']: there is no such key; known: ")
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,13 @@
 """docs/operating.md: its commands run, and its tables hold what the code has."""
 
-from __future__ import annotations
-
-import asyncio
 import os
 import re
 import subprocess
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-import yaml
 from tests.conftest import complaints
-
-from sp00ky_core import (
-    Attempt,
-    Delivered,
-    JobStatus,
-    OperatorFate,
-    Outbox,
-    Outcome,
-    RunnerOptions,
-    hookimpl,
-    load_plugins,
-)
-from sp00ky_core.cli.terminal.job_format import STATS_COLUMNS
-from sp00ky_core.ports import LEASE_MARGIN
 
 TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
@@ -86,53 +67,3 @@ def test_jobs_that_must_not_be_sent_are_stopped_and_deleted(project: Path) -> No
         0,
         ["killed: 1", "cleared: 1"],
     )
-
-
-def test_every_number_and_every_result_is_described() -> None:
-    said = set(re.findall(r"`([\w ]+)`", TEXT))
-    assert set(STATS_COLUMNS[1:]) <= said
-    assert {fate.value for fate in OperatorFate} <= said
-
-
-def test_the_grace_is_the_one_that_is_said() -> None:
-    assert f"`--grace` ({RunnerOptions().grace:g} s)" in TEXT
-    assert f"timeout and\n{LEASE_MARGIN:g} s" in TEXT
-
-
-def test_its_pod_runs_a_runner_and_waits_longer_than_the_grace() -> None:
-    spec = yaml.safe_load(POD)["spec"]
-    assert [each["command"] for each in spec["containers"]] == [["sp00ky", "run"]]
-    assert spec["terminationGracePeriodSeconds"] > RunnerOptions().grace + LEASE_MARGIN
-
-
-async def test_a_job_killed_in_flight_is_due_when_its_lease_ends(project: Path) -> None:
-    began, may_end = asyncio.Event(), asyncio.Event()
-
-    class Slow:
-        async def open(self) -> None: ...
-
-        async def close(self) -> None: ...
-
-        async def deliver(self, attempt: Attempt) -> Outcome:
-            began.set()
-            await may_end.wait()
-            return Delivered()
-
-    class Plugin:
-        @hookimpl
-        def sp00ky_register_transports(self) -> object:
-            return {"http": Slow}
-
-    points = entry_points(group="sp00ky")
-    plugins = load_plugins(point for point in points if point.name != "transport-http")
-    plugins.register(Plugin(), name="slow", distribution="these-tests")
-    opened = Outbox.open(project / "sp00ky.yml", store="memory://", plugins=plugins)
-    async with opened as outbox, outbox.runner():
-        job = await outbox.run("api", "/spookify", {"id": "1"})
-        await began.wait()
-        held = await outbox.get(job.id)
-        assert (await outbox.kill(job.id))[0].fate is OperatorFate.KILLED
-        may_end.set()  # its success comes too late
-        assert (await outbox.redrive(job.id))[0].fate is OperatorFate.REDRIVEN
-        again = await outbox.get(job.id)
-        assert (again.status, again.run_at) == (JobStatus.PENDING, held.lease_until)

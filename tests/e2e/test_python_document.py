@@ -1,7 +1,5 @@
 """docs/python.md: each of its examples does what stands beside it, in a project made by ``sp00ky init``."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import shutil
@@ -13,8 +11,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import complaints
 
-import sp00ky_core
-from sp00ky_core import OperatorFate, Outbox, RunnerOptions, Sp00kyError
+from sp00ky_core import OperatorFate, Outbox
 
 TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
 
@@ -160,18 +157,3 @@ async def test_an_embedded_file_is_one_process_s(project: Path) -> None:
             _, said = await done.communicate()
             assert done.returncode == 1
             assert b"only one can" in said
-
-
-def test_every_error_is_described() -> None:
-    values = [getattr(sp00ky_core, name) for name in sp00ky_core.__all__]
-    errors = {each.__name__ for each in values if isinstance(each, type) and issubclass(each, Sp00kyError)}
-    assert errors - {"Sp00kyError"} <= set(re.findall(r"`(\w+)`", TEXT.partition("\n## Errors")[2]))
-
-
-def test_the_runner_s_defaults_are_the_ones_that_are_said() -> None:
-    section = TEXT.partition("| of `RunnerOptions` |")[2].partition("\n\n")[0]
-    said = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+)", section, re.MULTILINE))
-    options = RunnerOptions()
-    assert {name: float(value.replace(",", "")) for name, value in said.items()} == {
-        name: getattr(options, name) for name in ("grace", "poll", "max_unsettled")
-    }

@@ -1,7 +1,5 @@
 """The page in a real browser: a user's own rows, run by `sp00ky run`, seen over LIVE queries."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import os
@@ -54,13 +52,6 @@ QUERY = """async ([text, bindings]) => {
   const {db} = await import("/page/database.js")
   const {jsonify} = await import("/surrealdb.js")
   return jsonify(await db.query(text, bindings))
-}"""
-FOLLOW_ALL_JOBS = """async () => {
-  const {db} = await import("/page/database.js")
-  window.seen = []
-  const [id] = await db.query("LIVE SELECT * FROM job")
-  const live = await db.liveOf(id)
-  live.subscribe(({value}) => window.seen.push(value.assigned_to.toString()))
 }"""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -253,42 +244,6 @@ async def test_a_failure_is_told_with_the_number_of_attempts(arrive: Any, site: 
     assert re.findall(r"attempt (\d+):", "\n".join(lines)) == ["1", "2", "3"]
     await ann.write_thread("Garden", "No bulbs")  # another thread shows nothing of it
     await ann.expect(ann.page.locator("#failure")).to_have_text("")
-
-
-async def test_what_was_shown_is_shown_again_after_a_reload(arrive: Any) -> None:
-    ann = await arrive("ann")
-    await ann.write_thread("Kitchen", "garlic")
-    await ann.spookify()
-    await ann.expect(ann.page.locator("#failure")).to_have_text("Job failed after 3 attempts")
-    await ann.page.reload()
-    await ann.expect(ann.page.get_by_role("heading", name="Kitchen")).to_be_visible()
-    await ann.expect(ann.page.locator("#failure")).to_have_text("Job failed after 3 attempts")
-
-
-async def test_others_see_neither_the_thread_nor_its_jobs(arrive: Any) -> None:
-    ann, bob = await arrive("ann"), await arrive("bob")
-    await bob.page.evaluate(FOLLOW_ALL_JOBS)
-    hers = await ann.write_thread("Secret", "A good book")
-    await ann.spookify()
-    await ann.expect(ann.page.get_by_text("Spookified.")).to_be_visible()
-    await bob.page.evaluate("key => { location.hash = key }", hers.partition(":")[2])
-    await bob.expect(bob.page.get_by_text("There is no such thread")).to_be_visible()
-    await bob.expect(bob.page.get_by_role("listitem")).to_have_count(0)
-    assert await bob.query("SELECT * FROM job") == []
-    his = await bob.write_thread("Mine", "A good book")
-    await bob.spookify()
-    await bob.expect(bob.page.get_by_text("Spookified.")).to_be_visible()
-    assert set(await bob.page.evaluate("window.seen")) == {his}  # hers would have come before
-
-
-async def test_a_job_cannot_spookify_somebody_elses_thread(arrive: Any) -> None:
-    ann, bob = await arrive("ann"), await arrive("bob")
-    hers = await ann.write_thread("Secret", "A good book")
-    his = await bob.write_thread("Mine", "A good book")
-    row = "path = '/spookify', payload = $payload, assigned_to = type::record($his), max_retries = 0"
-    await bob.query(f"CREATE job SET {row}", payload=f'{{"id": "{hers}"}}', his=his)
-    await bob.expect(bob.page.locator("#failure")).to_have_text("Job failed after 1 attempt")
-    assert await ann.query("SELECT VALUE spooky FROM thread") == [None]
 
 
 async def test_the_page_and_the_runner_come_back_with_the_server(

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from chaos.postgres import postgres
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.chaos.postgres import postgres
 from tests.hostile.arena import Arena, Victim, arena
 from tests.hostile.backend import TOKEN
 from tests.hostile.postgres import PostgresVictim

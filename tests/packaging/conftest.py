@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -21,8 +19,6 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_dashboard",
     "contrib/sp00ky_django",
 )
-
-sys.path.append(str(ROOT))  # `tools` is a package of the repository, not installed
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """docs/configuration.md says what the code does: every key, its default, what is retried."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core import ConfigError, Undelivered, load_config, outcome
+from sp00ky_core import load_config
 from sp00ky_core.config import (
     BackendConfig,
     BreakerConfig,
@@ -22,9 +20,8 @@ from sp00ky_core.config import (
     TlsConfig,
     TopRetentionConfig,
 )
-from sp00ky_core.config.keys import FOREIGN, TYPES, keys_of, written_keys
+from sp00ky_core.config.keys import TYPES, keys_of, written_keys
 from sp00ky_core.plugins.registry import DISTRIBUTIONS
-from sp00ky_core.retry import STRATEGIES, RetryPolicy
 from sp00ky_store_postgres.url import READERS
 
 ROOT = Path(__file__).parents[2]
@@ -126,43 +123,6 @@ def test_the_example_has_every_key_and_the_defaults(tmp_path: Path) -> None:
     assert all(getattr(shown, name) != getattr(least, name) for name in chosen)
 
 
-def test_the_timeout_of_an_attempt_is_the_one_that_is_said(tmp_path: Path) -> None:
-    backend = load(tmp_path, WHOLE.replace("timeout: 10", "deploy: {timeout: 7}")).backends["api"]
-    assert backend.timeout == 7
-
-
-def test_statuses_to_give_up_on_are_read_as_they_are_shown(tmp_path: Path) -> None:
-    text, replaced = re.subn(r"giveUpOn: .*\n", GIVE_UP_ON, WHOLE)
-    assert replaced == 1
-    assert load(tmp_path, text).backends["api"].give_up_on == {302, 400, 401, 404, 422}
-
-
-def test_what_is_retried_is_what_is_said() -> None:
-    rows = [line for line in TEXT.partition("## What is retried")[2].splitlines() if line.startswith("|")]
-    said = {
-        name: "never" in row.rpartition(" | ")[2]
-        for row in rows
-        for name in re.findall(r"`(\w+)`", row.partition(" | ")[0])
-    }
-    names = {value for name, value in vars(outcome).items() if name.isupper() and isinstance(value, str)}
-    # A status is said in words; of a job that is killed or expired no attempt says so.
-    assert names - {"http_status", "killed"} <= said.keys()
-    for name in names & said.keys() - {"expired"}:
-        assert said[name] is not Undelivered(name=name).is_retryable, name
-    assert Undelivered(name="http_status", code=302).is_retryable
-    assert "302, 400, 404 and\n422" in TEXT
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_the_waits_are_those_of_the_defaults(strategy: str) -> None:
-    row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{strategy}` |"))
-    _, formula, waits = (cell.strip(" `") for cell in row.strip("|").split("|"))
-    policy = RetryPolicy()
-    for n, wait in enumerate(waits.split(", ")[:-1], 1):
-        assert float(wait) == STRATEGIES[strategy](policy, n)
-        assert float(wait) == eval(formula, {"base": policy.base, "factor": policy.factor, "n": n})  # noqa: S307  # our own document
-
-
 def test_every_store_and_option_of_its_url_is_named() -> None:
     section = TEXT.partition("## Where the jobs are")[2].partition("### surrealdb")[0]
     stores = {scheme for scheme in DISTRIBUTIONS if not scheme.startswith(("http", "postgres"))} | {
@@ -170,30 +130,3 @@ def test_every_store_and_option_of_its_url_is_named() -> None:
     }
     assert stores <= set(re.findall(r"`(\w+)://", section))
     assert READERS.keys() <= set(re.findall(r"`(\w+)=", section))
-
-
-def test_an_app_of_its_own_reads_as_it_is_shown(tmp_path: Path) -> None:
-    folder = tmp_path / "services" / "api"
-    folder.mkdir(parents=True)
-    (folder / "sp00ky.app.yml").write_text("type: backend\nspec: ./openapi.yml\nmethod: {}\n")
-    (tmp_path / "sp00ky.yml").write_text(APP)
-    config = load_config(tmp_path / "sp00ky.yml", environ={"API_URL": "http://there"})
-    assert config.backends["api"].spec == folder / "openapi.yml"
-    assert config.backends["api"].base_url == "http://there"
-
-
-def test_keys_of_other_tools_are_named() -> None:
-    for known in FOREIGN.values():
-        for key in known or ():
-            assert f"`{key}`" in TEXT, key
-
-
-@pytest.mark.parametrize(
-    ("number", "old", "new"),
-    [(0, "maxRetries: 3", "maxretry: 3"), (1, "timeout: 10", "timeuot: 10")],
-)
-def test_unknown_keys_read_as_they_are_shown(tmp_path: Path, number: int, old: str, new: str) -> None:
-    shown = re.findall(r"^    sp00ky: /srv/app/(.*)$", TEXT, re.MULTILINE)[number]
-    with pytest.raises(ConfigError) as caught:
-        load(tmp_path, WHOLE.replace(old, new))
-    assert str(caught.value) == f"{tmp_path}/{shown}"

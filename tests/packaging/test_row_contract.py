@@ -1,16 +1,12 @@
 """docs/row-contract.md says what the code does: its columns, its transitions, its names, its statements."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
-import pytest
 from surrealdb import AsyncSurreal
 
 from sp00ky_core import JobStatus, JobTable, StoreOptions, outcome
 from sp00ky_core.machine import TABLE
-from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_surreal import SurrealStore
 
 ROOT = Path(__file__).parents[2]
@@ -34,12 +30,6 @@ def test_every_column_is_described_with_its_type() -> None:
     described = {row[0].strip("`"): row[1].strip("`").replace("\\", "") for row in rows_of("Columns")}
     assert described.pop("id") == "record id"
     assert described == defined
-
-
-def test_every_column_is_described_with_its_type_in_postgresql() -> None:
-    short = {"timestamp with time zone": "timestamptz"}
-    described = {row[0].strip("`"): row[2].strip("`") for row in rows_of("Columns") if row[2]}
-    assert described == {name: short.get(type_, type_) for name, type_ in COLUMNS.items()}
 
 
 def test_every_transition_is_described() -> None:
@@ -91,8 +81,3 @@ async def test_its_statements_work(tmp_path: Path) -> None:
     assert (job.payload, job.assigned_to, job.retries) == ({"id": "thread:abc"}, "thread:abc", 0)
     assert (job.lease_epoch, job.runner_id, job.max_retries) == (1, "my-runner-1", 3)
     assert job.lease_until is not None
-
-
-@pytest.mark.parametrize("word", [status.value for status in JobStatus])
-def test_every_status_is_described(word: str) -> None:
-    assert f"`{word}`" in TEXT

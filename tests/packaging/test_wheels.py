@@ -1,7 +1,5 @@
 """What is in the wheels, and that the installed packages are what is tested."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import subprocess
@@ -65,14 +63,6 @@ def test_a_wheel_says_what_it_is(package: str, members: dict[str, str]) -> None:
     entry_points = members.get(f"{info}/entry_points.txt", "")
     assert PACKAGES[package] in entry_points
     assert bool(PACKAGES[package]) == bool(entry_points)
-
-
-@pytest.mark.parametrize(
-    ("package", "suffix"), [("sp00ky_store_surreal", ".surql"), ("sp00ky_store_postgres", ".sql")]
-)
-def test_a_store_brings_its_statements(wheels: dict[str, Path], package: str, suffix: str) -> None:
-    with zipfile.ZipFile(wheels[package]) as wheel:
-        assert any(name.endswith(suffix) for name in wheel.namelist())
 
 
 def test_an_import_from_the_repository_finds_the_installed_package(package: str, root: Path) -> None:

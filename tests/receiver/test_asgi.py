@@ -1,7 +1,5 @@
 """An application behind the middleware, from the socket's side: by Starlette's test client and by hand."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import MutableMapping
 from contextlib import AbstractAsyncContextManager
@@ -103,18 +101,6 @@ async def test_a_body_may_come_in_pieces(app: AsgiReceiver, place: Place) -> Non
     start, _ = await run(app, "http", *pieces)
     assert start["status"] == 201
     assert place.effects() == 1
-
-
-async def test_a_client_that_goes_away_before_the_end_has_asked_nothing(
-    app: AsgiReceiver, place: Place
-) -> None:
-    piece = {"type": "http.request", "body": b"{", "more_body": True}
-    assert await run(app, "http", piece, {"type": "http.disconnect"}) == []
-    assert place.effects() == 0
-
-
-async def test_websockets_are_refused(app: AsgiReceiver) -> None:
-    assert await run(app, "websocket") == [{"type": "websocket.close", "code": 1008}]
 
 
 async def test_an_answer_is_sent_after_the_commit(place: Place) -> None:

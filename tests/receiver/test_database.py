@@ -1,10 +1,6 @@
 """A connection that can keep no receipt is refused, in one line, before the handler has done anything."""
 
-from __future__ import annotations
-
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +49,6 @@ def test_autocommit_is_refused(place: Place, receiver: Receiver) -> None:
         assert AUTOCOMMIT in refused(receiver, alchemy)
 
 
-async def test_autocommit_is_refused_async(place: Place, receiver: Receiver) -> None:
-    connection = await asyncpg.connect(place.postgres)
-    assert AUTOCOMMIT in await refused_async(receiver, connection)
-    await connection.close()
-    async with await psycopg.AsyncConnection.connect(place.postgres, autocommit=True) as other:
-        assert AUTOCOMMIT in await refused_async(receiver, other)
-    engine = create_async_engine(
-        place.with_driver("asyncpg"), poolclass=NullPool, execution_options={"isolation_level": "AUTOCOMMIT"}
-    )
-    async with engine.connect() as alchemy:
-        assert AUTOCOMMIT in await refused_async(receiver, alchemy)
-
-
 async def test_a_closed_connection_is_refused(place: Place, receiver: Receiver) -> None:
     with psycopg.connect(place.postgres) as connection:
         pass
@@ -96,75 +79,3 @@ async def test_a_missing_table_says_what_to_run(place: Place, receiver: Receiver
     raw = await asyncpg.connect(place.postgres)
     assert said in await refused_async(receiver, raw)
     await raw.close()
-
-
-DJANGO = """
-import sys
-from contextlib import contextmanager
-import django
-from django.conf import settings
-from tests.receiver.stacks import DONE, REPEATED, request
-from sp00ky_receiver import ConnectionInvalid, ReceiptLost, Receiver, UNSIGNED
-
-host = sys.argv[1].partition("host=")[2]
-postgres = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "postgres", "HOST": host}
-sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[2]}
-settings.configure(DATABASES={"default": sqlite, **({"postgres": postgres} if host else {})})
-django.setup()
-from django.db import connections, transaction
-
-receiver = Receiver(UNSIGNED)
-for alias in connections:
-    connection = connections[alias]
-
-    @contextmanager
-    def begin():
-        with transaction.atomic(using=alias):
-            yield connection
-
-    def work(call, connection):
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO effect (name) VALUES ('done')")
-        return DONE
-
-    def swallows_an_error(call, connection):
-        work(call, connection)
-        transaction.set_rollback(True, using=alias)
-        return DONE
-
-    try:
-        raise AssertionError(receiver.answer(request(), begin, swallows_an_error))
-    except ReceiptLost:
-        pass
-    assert receiver.answer(request(), begin, work) == DONE
-    assert receiver.answer(request(), begin, work) == REPEATED
-    with begin(), receiver.once(connection.connection, receiver.verify(request())) as receipt:
-        assert receipt.answer == REPEATED
-    connection.close()
-    try:
-        receiver.once(connection, receiver.verify(request())).__enter__()
-    except ConnectionInvalid as error:
-        assert "autocommit" in str(error), error
-        continue
-    raise AssertionError(alias)
-"""
-
-
-def test_djangos_connections_can_be_used(place: Place) -> None:
-    """In a process of its own, for Django is set up once for each."""
-    command = [sys.executable, "-c", DJANGO, place.postgres, str(place.sqlite)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert place.effects() == (2 if "host=" in place.postgres else 1)
-
-
-async def test_other_connections_are_refused(place: Place, receiver: Receiver) -> None:
-    said = refused(receiver, object())
-    assert said == (
-        "connection: expected a psycopg Connection, a SQLAlchemy Connection or Session, a sqlite3 "
-        "Connection, or Django's connections[alias], not one of type builtins.object; with an asynchronous "
-        "one write `async with`"
-    )
-    file = sqlite3.connect(place.sqlite)
-    assert "with one that blocks write `with`" in await refused_async(receiver, file)
-    file.close()

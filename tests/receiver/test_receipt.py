@@ -1,9 +1,6 @@
 """A call is done once on every kind of connection, whatever comes at the same time and whatever fails."""
 
-from __future__ import annotations
-
 import asyncio
-import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +23,7 @@ from tests.receiver.stacks import (
     request,
 )
 
-from sp00ky_receiver import UNSIGNED, Answer, AnswerMissing, Call, KeyReused, ReceiptLost, Receiver
+from sp00ky_receiver import UNSIGNED, Answer, Call, KeyReused, ReceiptLost, Receiver
 
 Transaction = Callable[[], AbstractContextManager[Any]]
 AsyncTransaction = Callable[[], AbstractAsyncContextManager[Any]]
@@ -209,26 +206,6 @@ def test_what_is_older_than_the_retention_counts_no_more_and_is_pruned(
     assert receiver.answer(request(), plain, done) == DONE
     assert receiver.answer(request(), plain, done) == REPEATED
     assert place.fetch("SELECT key FROM sp00ky_receipt") == [("job:1",)]
-
-
-def test_of_a_long_answer_no_body_is_kept(place: Place, plain: Transaction) -> None:
-    receiver = Receiver(UNSIGNED, max_answer_bytes=4)
-    assert receiver.answer(request(), plain, done) == DONE
-    again = receiver.answer(request(), plain, done)
-    assert again == Answer(status=201, headers=[("idempotent-replayed", "true")])
-
-
-def test_nothing_of_cookies_is_kept(place: Place, plain: Transaction, receiver: Receiver) -> None:
-    receiver.answer(request(), plain, done)
-    ((headers,),) = place.fetch("SELECT headers FROM sp00ky_receipt")
-    assert json.loads(headers) == [["content-type", "x/y"]]
-
-
-def test_a_block_without_an_answer_is_an_error(place: Place, plain: Transaction, receiver: Receiver) -> None:
-    call = receiver.verify(request())
-    with pytest.raises(AnswerMissing), plain() as connection, receiver.once(connection, call):
-        effect(connection)
-    assert place.effects() == 0
 
 
 def test_a_transaction_that_the_handler_ends_itself_is_an_error(

@@ -1,7 +1,5 @@
 """An application behind the middleware, over a socket: wsgiref's server, and by hand."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -116,11 +114,6 @@ def test_an_answer_is_taken_whole_and_closed(place: Place) -> None:
 def test_a_long_body_is_not_read(place: Place) -> None:
     started, _ = call(behind(place), CONTENT_LENGTH="101", **{"wsgi.input": None})
     assert started == ["413 Request Entity Too Large"]
-
-
-def test_a_server_that_ends_chunked_bodies_itself_is_read_to_the_end(place: Place) -> None:
-    started, body = call(behind(place), CONTENT_LENGTH="", **{"wsgi.input_terminated": True})
-    assert (started, body) == (["201 Created"], signed().body)
 
 
 @pytest.mark.parametrize("twice", [True, False])

@@ -1,7 +1,5 @@
 """The command line on a real server: what is wrong is one line that names the part that is."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re
@@ -15,9 +13,6 @@ import attrs
 import pytest
 from tests.conftest import complaints
 
-from sp00ky_core.cli import call
-from sp00ky_core.cli.context import Settings
-from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.definition import VERSION
 
@@ -106,22 +101,6 @@ async def test_an_empty_database_is_one_line_everywhere(sp00ky: Run) -> None:
     assert (await sp00ky("migrate")).out == "nothing to do\n"
 
 
-async def test_waiting_says_that_no_runner_is_alive_and_goes_on(
-    store: PostgresStore, project: Path, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said: asyncio.Queue[str] = asyncio.Queue()
-    monkeypatch.setattr(call, "LONG", 0)
-    monkeypatch.setattr(call, "say", said.put_nowait)
-    settings = Settings(config=project / "sp00ky.yml", store=url)
-    waiting = asyncio.create_task(call._call(settings, "api", "/spookify", {}, wait=True, options={}))
-    async with asyncio.timeout(60):
-        assert "delivered by whichever `sp00ky run` is up" in await said.get()
-        assert "no runner is alive; start one: sp00ky run" in await said.get()
-        assert not waiting.done()
-        await store.kill([(await store.find(JobQuery()))[0].id])
-        assert (await waiting).status == "failed"
-
-
 async def test_a_role_without_rights_is_told_which(
     store: PostgresStore, sp00ky: Run, sql: Any, schema: str, url: str, as_role: Any
 ) -> None:
@@ -162,15 +141,6 @@ async def test_a_runner_does_not_start_in_vain(
     assert "run: sp00ky migrate" in (await sp00ky("run", "--until-empty")).complaint()
 
 
-@pytest.mark.parametrize("payload", ['{"n": 1e999}', '{"n": -1e400}', '{"n": "\0"}'])
-async def test_a_payload_that_cannot_be_is_refused(store: PostgresStore, sp00ky: Run, payload: str) -> None:
-    ended = await sp00ky("call", "api", "/spookify", "-", stdin=payload.encode())
-    assert ended.code == 2
-    assert "the payload must be a JSON object: " in ended.err
-    assert len(ended.err.splitlines()) == 1
-    assert await store.find(JobQuery()) == []
-
-
 async def test_one_shot_commands_give_up_on_a_database_that_is_away(sp00ky: Run, transport: None) -> None:
     away = "postgresql://u:s3cret@127.0.0.1:1/app"
     for command in (
@@ -203,18 +173,6 @@ async def test_a_service_waits_for_its_database_until_it_is_told_to_stop(
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def test_until_empty_ends_where_the_database_refuses_the_rest(
-    store: PostgresStore, sp00ky: Run, sql: Any, schema: str, transport: None
-) -> None:
-    quoted = '"{}"'.format(schema.replace('"', '""'))
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path) VALUES ('/spookify');"
-        f"ALTER TABLE {quoted}.job ADD CONSTRAINT mine CHECK (assigned_to IS NOT NULL) NOT VALID"
-    )
-    ended = await sp00ky("run", "--until-empty", "--log-level", "error")
-    assert 'violates check constraint "mine"; correct the row or the rule' in ended.complaint()
 
 
 async def test_a_service_starts_once_its_database_is_there(

@@ -1,7 +1,5 @@
 """What the documents say about PostgreSQL, done on a real server."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from pathlib import Path
@@ -12,7 +10,6 @@ import pytest
 
 from sp00ky_core import JobQuery, JobStatus, Outbox
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.jobs.retention import KEEP_FAILED, KEEP_SUCCESS
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,17 +79,3 @@ async def test_sql_of_an_enqueue(store: PostgresStore, url: str, sql: Any, proje
     async with Outbox.open("sp00ky.yml", store=url) as outbox:
         key = await scope["spookify"](outbox, sql, "thread:abc")
         assert (await outbox.get(f"job:{key}")).payload == {"id": "thread:abc"}
-
-
-def test_retention_is_the_one_that_is_said() -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    assert (KEEP_SUCCESS, KEEP_FAILED) == (6 * 3_600, 14 * 86_400)
-    assert "| `success` | PostgreSQL 6 h," in text
-    assert "| `failed` | PostgreSQL 14 d," in text
-
-
-def test_the_options_are_those_of_the_url() -> None:
-    from sp00ky_store_postgres.url import READERS  # noqa: PLC0415
-
-    section = README.partition("## The URL")[2].partition("\n## ")[0]
-    assert READERS.keys() <= set(re.findall(r"`(\w+)", section))

@@ -1,21 +1,11 @@
 """What the drivers raise becomes one line that says what to do, without a secret."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from tests.store_postgres.conftest import findings
 
-from sp00ky_core.errors import (
-    SchemaError,
-    Sp00kyError,
-    StoreClosed,
-    StoreError,
-    StoreUnavailable,
-)
+from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.errors import translated
@@ -43,15 +33,6 @@ async def test_what_cannot_be_reached_is_said_in_a_line(url: str, kind: type[Sp0
     await store.close()
 
 
-async def test_a_database_or_a_setting_that_is_not_there(dsn: str, make: Any) -> None:
-    store = make(base=urlunsplit(urlsplit(dsn)._replace(path="/nowhere")))
-    with pytest.raises(StoreError, match='database "nowhere" does not exist'):
-        await store.open()
-    store = make(base=dsn, shema="x")
-    with pytest.raises(StoreError, match="shema"):
-        await store.open()
-
-
 @pytest.mark.parametrize(
     ("query", "said"),
     [
@@ -70,29 +51,9 @@ async def test_a_parameter_that_is_wrong_is_named(make: Any, query: dict[str, st
     assert "s3cret" not in str(caught.value)
 
 
-async def test_a_wrong_user_is_named(url: str, make: Any, as_role: Any) -> None:
-    with pytest.raises(StoreError, match='role "nobody_at_all" does not exist'):
-        await make(base=as_role(url, "nobody_at_all")).open()
-
-
-async def test_a_store_that_is_not_open_says_so(make: Any, new_job: Any) -> None:
-    with pytest.raises(StoreClosed, match="open"):
-        await make().add([new_job()])
-
-
 def test_a_dsn_or_a_password_in_a_drivers_text_is_blacked_out() -> None:
     error = OSError("can't use postgresql://me:s3cret@db/app password=s3cret\nDETAIL: Key (k)=(s3cret)")
     assert "s3cret" not in str(translated(error, "postgresql://db/app"))
-
-
-async def test_without_tables_every_call_says_what_to_do(make: Any, new_job: Any) -> None:
-    store = make()
-    await store.open()
-    for call in (store.add([new_job()]), store.claim({"api": 1}, "r1"), store.stats(), store.beat("r1")):
-        with pytest.raises(SchemaError, match="sp00ky migrate"):
-            await call
-    assert any(each.stops_jobs for each in await findings(store))
-    await store.close()
 
 
 async def test_an_enqueue_on_a_server_that_takes_no_writes_says_what_to_do(

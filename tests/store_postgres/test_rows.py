@@ -1,17 +1,13 @@
 """Rows that cannot be: a payload that is too long costs its own job alone; a dropped INSERT is told."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 
 INSERT = "INSERT INTO {}.job (path, payload) VALUES ('/spookify', json_build_object('id', repeat('x', {})))"
@@ -45,20 +41,3 @@ async def test_the_limit_is_the_backends(
     (job,) = await strict.claim({"api": 10}, "r1")
     await strict.close()
     assert job.defect == "payload is over maxPayloadBytes (100)"
-
-
-async def test_a_large_payload_comes_back_whole(store: PostgresStore, new_job: Any) -> None:
-    text = b'{"x": "%s"}' % (b"\xc3\xbc" * 500_000)
-    await store.add([new_job(payload=JsonText(text))])
-    (job,) = await store.claim({"api": 1}, "r1")
-    assert job.payload_json == text
-
-
-async def test_a_claimed_job_has_the_fields_of_a_job_and_no_others(
-    store: PostgresStore, new_job: Any
-) -> None:
-    await store.add([new_job()])
-    (job,) = await store.claim({"api": 1}, "r1")
-    assert vars(job).keys() == attrs.fields_dict(Job).keys()
-    read = await store.get(job.id)
-    assert attrs.evolve(read, errors=job.errors, updated_at=None) == job

@@ -1,10 +1,7 @@
 """Applications' tests on the real database, inside a transaction that is rolled back."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
@@ -46,23 +43,6 @@ async def test_an_open_transaction_s_jobs_are_seen_and_performed(
     await transaction.rollback()
     await connection.close()
     await refute_enqueued(outbox)
-
-
-async def test_committed_jobs_are_performed_in_the_database(outbox: Outbox) -> None:
-    added = await outbox.run("api", "/spookify", {"id": "1"})
-    (job,) = await perform_jobs(outbox, responses={"/spookify": (500, 429, {"spooky": "1"})})
-    assert (job.id, job.status, job.retries, job.result) == (added.id, "success", 1, {"spooky": "1"})
-    assert await outbox.get(added.id) == job
-
-
-async def test_what_a_response_raises_leaves_the_job_pending(outbox: Outbox) -> None:
-    def fail(_job: Any) -> None:
-        raise KeyError("x")
-
-    added = await outbox.run("api", "/spookify", max_retries=0)
-    with pytest.raises(KeyError):
-        await perform_jobs(outbox, responses={"/spookify": fail})
-    assert (await outbox.get(added.id)).status == "pending"
 
 
 async def test_synchronous_code_and_its_transaction(outbox: Outbox, dsn: str) -> None:

@@ -1,37 +1,13 @@
 """The store's URL, and what is said when it can't be used: one line, without a secret."""
 
-from __future__ import annotations
-
 import pytest
 
-from sp00ky_core.errors import (
-    OptionInvalid,
-)
-from sp00ky_core.plugins.registry import load_plugins
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.url import read_url
 
 TABLES = (JobTable(backend="api", table="job"),)
-
-
-def test_the_defaults() -> None:
-    options = read_url("postgresql://localhost/app")
-    assert (options.schema, options.notify, options.pooled, options.connections) == (
-        "public",
-        True,
-        False,
-        10,
-    )
-    assert (options.dsn, options.direct_dsn) == ("postgresql://localhost/app",) * 2
-
-
-@pytest.mark.parametrize("scheme", ["postgresql+asyncpg", "postgresql+psycopg"])
-def test_sqlalchemys_url_is_taken_as_it_is(scheme: str) -> None:
-    assert isinstance(
-        load_plugins().store(scheme)(StoreOptions(url=f"{scheme}://h/app", tables=TABLES)), PostgresStore
-    )
-    assert read_url(f"{scheme}://u:p@h/app").dsn == "postgresql://u:p@h/app"
 
 
 @pytest.mark.parametrize("hosts", ["h1:5432,h2:5433", "h1,h2", "[::1]:5432,h2"])
@@ -91,11 +67,6 @@ def test_its_location_holds_no_secret() -> None:
     assert "s3cret" not in store.location
     assert store.location.startswith("postgresql://me@db:5432/app?schema=x")
     assert "s3cret" not in repr(store._url)
-
-
-def test_both_spellings_are_registered() -> None:
-    plugins = load_plugins()
-    assert plugins.store("postgresql") is plugins.store("postgres")
 
 
 @pytest.mark.parametrize(

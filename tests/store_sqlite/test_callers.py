@@ -1,7 +1,5 @@
 """Enqueue in the transaction of a caller's blocking connection: sqlite3, SQLAlchemy, Django."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import sqlite3
@@ -19,10 +17,9 @@ from django.db import connections, transaction
 from sqlalchemy.orm import Session
 from tests.store_postgres.blocking_callers import configure_django
 
-from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
+from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
-from sp00ky_core.stores.callers import finished
 from sp00ky_store_sqlite import SqliteStore
 
 Begin = Callable[[Path], AbstractContextManager[Any]]
@@ -247,14 +244,6 @@ async def test_an_asynchronous_connection_is_named(store: SqliteStore, file: Pat
         assert len(await store.find(JobQuery(), connection=connection)) == 2
 
 
-def test_other_kinds_are_refused(store: SqliteStore) -> None:
-    for connection in (object(), 7, "app.db"):
-        with pytest.raises(
-            OptionInvalid, match=r"of type .*; expected one on SQLite: a sqlite3\.Connection or"
-        ):
-            store.add_in(connection, [new_job()])
-
-
 def test_a_connection_of_another_thread_is_refused(store: SqliteStore, file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection, ThreadPoolExecutor(1) as other:
         for call in (
@@ -263,25 +252,3 @@ def test_a_connection_of_another_thread_is_refused(store: SqliteStore, file: Pat
         ):
             with pytest.raises(OptionInvalid, match="is of another thread; expected one that this thread"):
                 other.submit(call).result()
-
-
-def test_a_connection_that_may_not_write_is_refused(store: SqliteStore, file: Path) -> None:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        with pytest.raises(OptionInvalid, match="is read-only; expected one that may write"):
-            store.add_in(connection, [new_job()])
-        assert store.find_in(connection, JobQuery()) == []
-
-
-def test_a_database_without_the_table_is_the_connection_s(store: SqliteStore, tmp_path: Path) -> None:
-    said = "no such table: job in the database of your connection; connect to"
-    with sqlalchemy_connection(tmp_path / "other.db") as connection:
-        with pytest.raises(SchemaError, match=said):
-            store.add_in(connection, [new_job()])
-        with pytest.raises(SchemaError, match=said):
-            store.find_in(connection, JobQuery())
-
-
-def test_a_joined_add_needs_no_event_loop(store: SqliteStore, file: Path) -> None:
-    with sqlite3_connection(file) as connection:
-        (job,) = finished(store.add([new_job()], connection=connection))
-    assert committed(store, file) == [job]

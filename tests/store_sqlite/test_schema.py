@@ -1,7 +1,5 @@
 """What migrate makes of a file, what check says of it, and whether statements use the indexes."""
 
-from __future__ import annotations
-
 import ast
 import sqlite3
 from contextlib import closing
@@ -65,15 +63,6 @@ async def test_a_newer_schema_that_this_version_cannot_use(options: StoreOptions
         await store.migrate()
     connection.execute("UPDATE sp00ky_migration SET min_compatible = 1")
     assert await store.migrate() == []
-    await store.close()
-
-
-async def test_tables_that_are_missing_are_said(options: StoreOptions) -> None:
-    store = SqliteStore(options)
-    await store.open()
-    assert any(each.stops_jobs and each.subject == "job" for each in await store.check())
-    with pytest.raises(SchemaError, match="run: sp00ky migrate"):
-        await store.claim({"api": 1}, "runner")
     await store.close()
 
 

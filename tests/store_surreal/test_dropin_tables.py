@@ -1,7 +1,5 @@
 """Tables and rows as Sp00ky projects have them: without some fields, with delays, with results as values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,9 +9,10 @@ from typing import Any
 import pytest
 from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import reschedule
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import Reschedule, SettleFate
 from sp00ky_store_surreal import SurrealStore
 
 NEWEST = (Path(__file__).parent / "sp00ky_job.surql").read_text(encoding="utf-8")
@@ -24,28 +23,6 @@ async def rows(connection: Any, statement: str) -> Any:
     reply = await connection.query_raw(statement, {})
     assert {each["status"] for each in reply["result"]} == {"OK"}, reply
     return reply["result"][-1]["result"]
-
-
-async def without_field(store: SurrealStore, spec_schema: str, field: str) -> None:
-    """The documentation's table, migrated before the field was taken from it."""
-    await store._connection.write(spec_schema)
-    await store._connection.write(
-        "DEFINE FIELD OVERWRITE assigned_to ON TABLE job TYPE option<record<thread>>"
-    )
-    await store.migrate()
-    await store._connection.write(f"REMOVE FIELD {field} ON TABLE job")
-
-
-@pytest.mark.parametrize("field", ["timeout", "delay"])
-async def test_a_table_without_an_optional_field_works(
-    store: SurrealStore, spec_schema: str, field: str
-) -> None:
-    await without_field(store, spec_schema, field)
-    (added,) = await store.add([NewJob(path="/a", backend="api")])
-    (job,) = await store.claim({"api": 1}, "r")
-    assert job.id == added.id
-    assert (await store.settle([settlement_of(job, Delivered())]))[0].fate is SettleFate.SETTLED
-    assert f"job.{field}" in [each.subject for each in await store.check()]
 
 
 async def test_migrate_adds_what_clients_may_write(store: SurrealStore, spec_schema: str) -> None:
@@ -79,31 +56,8 @@ async def test_a_clients_delay_is_honoured_once(store: SurrealStore, spec_schema
     assert before.created_at is not None
     assert abs(late.run_at - before.created_at - timedelta(hours=1)) < timedelta(milliseconds=2)
     assert (late.status, late.retries, late.errors) == (JobStatus.PENDING, 0, ())
-    await store.reschedule(["job:late"], Reschedule(delay=0))
+    await reschedule(store, ["job:late"], Rescheduled(delay=0))
     assert [job.id for job in await store.claim({"api": 5}, "r")] == ["job:late"]
-
-
-@pytest.mark.parametrize("dated", ["DEFAULT time::now()", ""], ids=["when met", "when created"])
-async def test_delayed_jobs_stand_before_no_others(migrated: SurrealStore, dated: str) -> None:
-    if dated:  # as 0.2 has made it
-        await migrated._connection.write(
-            f"DEFINE FIELD OVERWRITE run_at ON job TYPE option<datetime> {dated}"
-        )
-    await migrated._connection.write(
-        "FOR $each IN <array>0..3000 { CREATE job SET path = '/a', payload = '{}', delay = 3600000 }"
-    )
-    (good,) = await migrated.add([NewJob(path="/a", backend="api")])
-    claimed = [job.id for _ in range(6) for job in await migrated.claim({"api": 10}, "r")]
-    assert claimed == [good.id]
-
-
-@pytest.mark.parametrize("delay", ["-5", "'soon'", "1e300", "[1]"])
-async def test_a_delay_that_is_none_costs_nothing(migrated: SurrealStore, delay: str) -> None:
-    await migrated._connection.write("DEFINE FIELD OVERWRITE delay ON job TYPE any")
-    await migrated._connection.write(f"CREATE job:odd SET path = '/a', payload = '{{}}', delay = {delay}")
-    (good,) = await migrated.add([NewJob(path="/a", backend="api")])
-    claimed = [job.id for _ in range(3) for job in await migrated.claim({"api": 10}, "r")]
-    assert good.id in claimed
 
 
 async def test_without_delays_a_claim_is_one_round_trip(
@@ -121,15 +75,6 @@ async def test_without_delays_a_claim_is_one_round_trip(
     monkeypatch.setattr(migrated._connection._link, "ask", counted)
     assert len(await migrated.claim({"api": 5}, "r")) == 5
     assert len(sent) == 1
-
-
-@pytest.mark.parametrize("kind", ["option<record<thread>>", "option<record>"])
-async def test_a_parent_that_may_be_missing_is_no_finding(migrated: SurrealStore, kind: str) -> None:
-    await migrated._connection.write(
-        f"DEFINE FIELD OVERWRITE assigned_to ON job TYPE {kind} "
-        "PERMISSIONS FOR create, select FULL FOR update NONE"
-    )
-    assert [each for each in await migrated.check() if "assigned_to" in each.subject] == []
 
 
 ROWS = {

@@ -1,7 +1,5 @@
 """What the database says, told apart by its own sentences."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.errors import RowRefused, StoreError
@@ -11,7 +9,6 @@ from sp00ky_store_surreal.errors import (
     EngineFault,
     TableMissing,
     TookTooLong,
-    reason_of,
     statement_error,
 )
 
@@ -92,17 +89,3 @@ def test_what_a_payload_or_a_result_holds_is_not_quoted(message: str, problem: s
     error = statement_error("mem://", [{"status": "ERR", "result": message}])
     assert error is not None
     assert error.problem == problem
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "The table 'tenant' does not exist",
-        "Function 'time::now' is not allowed to be executed",
-        "IAM error: Not enough permissions to perform this action",
-    ],
-)
-def test_a_reason_is_the_databases_own_words(words: str) -> None:
-    error = statement_error("mem://", [{"status": "ERR", "result": words}])
-    assert error is not None
-    assert (reason_of(error), error.problem != words) == (words, True)

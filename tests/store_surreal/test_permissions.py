@@ -1,20 +1,16 @@
 """Record users over the wire: what they may do, what is refused, what a runner does with what they forge."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from surrealdb import NotAllowedError
 
 from sp00ky_core import Job, Outbox, RunnerOptions
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 
 CONFIG = """\
 backends:
@@ -52,11 +48,6 @@ async def rows(connection: Any, statement: str) -> Any:
     reply = await connection.query_raw(statement)
     assert {each["status"] for each in reply["result"]} == {"OK"}, reply
     return reply["result"][-1]["result"]
-
-
-def row_of(change: Any) -> Any:
-    """Of a LIVE notification: SDK 2 yields the row, SDK 3 what happened to it too."""
-    return change["result"] if "action" in change else change
 
 
 @pytest_asyncio.fixture(params=[False, True], ids=["as documented", "repaired"])
@@ -107,37 +98,6 @@ async def test_another_user_sees_and_changes_nothing(outbox: Outbox, job: Job, b
         (reply,) = (await b.query_raw(statement))["result"]
         assert reply["status"] == "ERR" or reply["result"] == [], (statement, reply)
         assert await outbox.find() == [job], statement
-
-
-async def test_another_user_reads_no_field_by_a_link(job: Job, b: Any) -> None:
-    assert await rows(
-        b, "RETURN [job:one.path, job:one.*, (SELECT count() FROM job GROUP ALL)[0].count]"
-    ) == [
-        None,
-        None,
-        0,
-    ]
-
-
-async def test_another_user_hears_nothing(job: Job, a: Any, b: Any) -> None:
-    heard = await b.subscribe_live(await rows(b, "LIVE SELECT * FROM job"))
-    own = await a.subscribe_live(await rows(a, "LIVE SELECT * FROM job"))
-    first = asyncio.ensure_future(anext(heard))
-    await rows(a, "UPDATE job:one SET max_retries = 5")
-    async with asyncio.timeout(60):
-        assert row_of(await anext(own))["max_retries"] == 5
-    await rows(b, "CREATE job:b SET path = '/spookify', payload = '{}', assigned_to = thread:b")
-    async with asyncio.timeout(60):
-        assert str(row_of(await first)["id"]) == "job:b"  # its own, and nothing before
-
-
-async def test_who_isnt_signed_in_sees_nothing(job: Job, spooky_app: Any) -> None:
-    from surrealdb import AsyncSurreal  # noqa: PLC0415
-
-    async with AsyncSurreal(spooky_app.address) as nobody:
-        await nobody.use(spooky_app.name, spooky_app.name)
-        with pytest.raises(NotAllowedError):
-            await nobody.query("SELECT * FROM job")
 
 
 @pytest.mark.parametrize("table", OURS)
@@ -200,13 +160,6 @@ async def test_the_owner_cant_change_what_a_runner_relies_on(
         assert await rows(spooky_app.root, columns) == before, change
 
 
-async def test_the_owner_sees_and_deletes_it(outbox: Outbox, job: Job, a: Any) -> None:
-    (seen,) = await rows(a, "SELECT * FROM job")
-    assert (str(seen["id"]), seen["status"]) == (job.id, "pending")
-    await rows(a, "DELETE job:one")
-    assert await outbox.find() == []
-
-
 async def delivered(outbox: Outbox, *job_ids: str) -> tuple[list[Job], ScriptedTransport]:
     """The jobs once they have ended, and what was sent."""
     transport = ScriptedTransport()
@@ -250,59 +203,6 @@ async def test_what_the_owner_forges_harms_nobody(outbox: Outbox, a: Any, b: Any
     assert became == {what: (status, requests) for what, (_, status, requests) in FORGED.items()}
     assert (other.status, other.retries, sent.count(other.id)) == ("success", 0, 1)
     assert (await outbox.run("api", "/spookify", assigned_to="thread:a", dedup_key="k")).id not in keys
-
-
-async def test_a_job_for_somebody_elses_thread_isnt_made(outbox: Outbox, a: Any, b: Any) -> None:
-    for parent in ("thread:b", "thread:nowhere", "user:x"):
-        statement = f"CREATE job:forged SET path = '/spookify', payload = '{{}}', assigned_to = {parent}"
-        reply = await a.query_raw(statement)
-        assert reply["result"][0]["status"] == "ERR" or reply["result"][0]["result"] == [], reply
-    assert await outbox.find() == []
-
-
-async def test_retries_that_the_owner_raises_later_are_bounded(outbox: Outbox, job: Job, a: Any) -> None:
-    await rows(a, "UPDATE job:one SET max_retries = 1000000000000")
-    (ended,), transport = await delivered(outbox, job.id)
-    assert (ended.status, transport.attempts) == ("failed", [])
-
-
-NEWEST = re.findall(
-    r"^```surql\n(LET \$thread.*?)^```$",
-    (Path(__file__).parents[2] / "docs" / "row-contract.md").read_text(),
-    re.DOTALL | re.MULTILINE,
-)
-
-
-@pytest.mark.parametrize("outbox", [True], ids=["repaired"], indirect=True)
-@pytest.mark.parametrize("who", ["root", "a"])
-async def test_the_newest_job_of_a_thread_is_found_by_index(
-    outbox: Outbox, a: Any, spooky_app: Any, who: str
-) -> None:
-    connection = a if who == "a" else spooky_app.root
-    await rows(
-        a,
-        "FOR $n IN 0..9 { CREATE type::record('job', $n) SET path = '/spookify', payload = '{}', "
-        "assigned_to = thread:a }",
-    )
-    (recipe,) = NEWEST
-    let, *selects = [
-        each.strip() for each in recipe.replace("thread:abc", "thread:a").split(";") if each.strip()
-    ]
-    for select in selects:
-        plan = str(await rows(connection, f"{let}; {select} EXPLAIN"))
-        assert "'index': 'sp00ky_parent', 'limit': '1'" in plan
-        assert "TableScan" not in plan
-        (found,) = await rows(connection, f"{let}; {select}")
-        assert str(found["jobs"][0]["id"] if "jobs" in found else found["id"]) == "job:8"
-
-
-async def test_the_owner_follows_the_job_live(outbox: Outbox, a: Any) -> None:
-    live = await rows(a, "LIVE SELECT * FROM job WHERE assigned_to = thread:a")
-    changes = await a.subscribe_live(live)
-    async with asyncio.timeout(60), outbox.runner(HASTY, transport=ScriptedTransport()):
-        await rows(a, CREATE.format(key="one"))
-        seen = [row_of(await anext(changes))["status"] for _ in range(3)]
-    assert seen == ["pending", "processing", "success"]
 
 
 async def test_a_dedup_key_that_a_user_may_not_write_is_said(outbox: Outbox, a: Any) -> None:

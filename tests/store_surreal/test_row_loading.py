@@ -1,7 +1,5 @@
 """Values that Python or JSON has no form for, in any column: none of them costs another row."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,11 +12,11 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery, SettleFate
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import cbor
 from sp00ky_store_surreal.errors import ReplyUnreadable
-from sp00ky_store_surreal.schema.introspection import read_layout
 
 VALUES = (
     *(
@@ -90,28 +88,6 @@ NESTED = "array::fold(array::range(0, 220), 1, |$a, $b| <set>[$a])"
 """As deep as a database takes it; in a reply each of these sets is several values in each other."""
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        f"CREATE job:bad SET path = '/a', payload = {NESTED} RETURN NONE",
-        f"CREATE job:bad SET path = '/a', payload = '{{}}', errors = [{{ a: {NESTED} }}] RETURN NONE",
-        f"CREATE type::record('job', [{NESTED}]) SET path = '/a', payload = '{{}}' RETURN NONE",
-    ],
-    ids=["payload", "errors", "id"],
-)
-async def test_values_in_values_in_values_cost_no_other_row(
-    make_store: Callable[..., SurrealStore], surreal_url: str, statement: str
-) -> None:
-    async with opened(make_store(surreal_url)) as store:
-        if not await written(store, statement):
-            return
-        (good,) = await store.add([NewJob(path="/b", backend="api")])
-        assert good.id in await claimed(store)
-        assert good.id in {job.id for job in await store.find(JobQuery())}
-        (statuses,) = await store._connection.read("SELECT VALUE status FROM job")
-        assert ("pending" in statuses) == ("type::record" in statement)  # no job: left as it was
-
-
 async def test_a_reply_that_is_beyond_decoding_fails_its_call_alone(
     make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,44 +100,6 @@ async def test_a_reply_that_is_beyond_decoding_fails_its_call_alone(
             await store.claim({"api": 5}, "r")
         await store.release("r", keep=())
         assert good.id in await claimed(store)
-
-
-@pytest.mark.parametrize("column", ["timeout", "retries"])
-async def test_a_column_without_a_type_costs_no_other_row(migrated: SurrealStore, column: str) -> None:
-    await migrated._connection.write(f"DEFINE FIELD OVERWRITE {column} ON job TYPE any")
-    content = {"path": "'/a'", "payload": "'{}'", column: "<regex>'a'"}
-    fields = ", ".join(f"{name} = {value}" for name, value in content.items())
-    if not await written(migrated, f"CREATE job:bad SET {fields} RETURN NONE"):
-        return
-    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    jobs = await claimed(migrated)
-    assert jobs[good.id].defect is None
-    assert jobs["job:bad"].defect is not None
-
-
-@pytest.mark.parametrize("parent", ["thread:['x', 1]", "thread:{ a: 1 }"])
-async def test_a_parent_of_any_key_reads_as_it_is_written(migrated: SurrealStore, parent: str) -> None:
-    if not await written(
-        migrated, f"CREATE job:x SET path = '/a', payload = '{{}}', assigned_to = {parent} RETURN NONE"
-    ):
-        return
-    (job,) = await migrated.claim({"api": 1}, "r")
-    (found,) = await migrated.find(JobQuery())
-    assert (job.assigned_to, found.assigned_to) == (parent, parent)
-    assert len(await migrated.find(JobQuery(assigned_to=parent))) == 1
-
-
-@pytest.mark.parametrize(
-    "column", ["path", "result", "runner_id", "traceparent", "assigned_to", "created_at"]
-)
-async def test_bytes_in_any_column_cost_no_other_row(migrated: SurrealStore, column: str) -> None:
-    await migrated._connection.write(
-        f"DEFINE FIELD OVERWRITE {column} ON job TYPE any; "
-        f"CREATE job:bad SET path = '/a', payload = '{{}}', {column} = <bytes>'abc' RETURN NONE"
-    )
-    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
-    assert good.id in {job.id for job in await migrated.claim({"api": 5}, "r")}
 
 
 @pytest.mark.parametrize("url", ["mem://"])  # what can't be read is made up here
@@ -188,22 +126,6 @@ async def test_a_row_that_cant_be_read_at_all_can_still_be_ended(
     assert result.fate is SettleFate.SETTLED
 
 
-async def test_an_instant_beyond_the_calendar_in_errors_costs_no_other_row(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "CREATE job:bad SET path = '/a', payload = '{}', errors = [{ at: d'9999-12-31T00:00:00Z' + 5000y }, "
-        "{ at: d'0000-01-01T00:00:00Z' }] RETURN NONE"
-    )
-    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
-    assert {job.id for job in await migrated.claim({"api": 5}, "r")} == {"job:bad", good.id}
-
-
-async def test_a_set_in_an_object_is_sent_as_a_list(migrated: SurrealStore) -> None:
-    await migrated._connection.write("CREATE job:x SET path = '/a', payload = { a: [{ b: <set>[1, 2] }] }")
-    (job,) = await migrated.claim({"api": 5}, "r")
-    assert (job.payload, job.defect) == ({"a": [{"b": [1, 2]}]}, None)
-
-
 @pytest.mark.parametrize(
     "fields",
     [
@@ -221,36 +143,8 @@ async def test_values_that_python_has_no_form_for_cost_no_other_row(
     (good,) = await migrated.add([NewJob(path="/b", backend="api")])
     assert (await claimed(migrated)).keys() == {"job:bad", good.id}
     assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
-    (fate,) = await migrated.kill(["job:bad"])
+    (fate,) = await kill(migrated, ["job:bad"])
     assert fate.fate == "killed"
-
-
-async def test_an_object_in_payload_is_kept(migrated: SurrealStore) -> None:
-    await migrated._connection.write("CREATE job:x SET path = '/a', payload = { a: { b: [{ c: 1 }] } }")
-    assert (await migrated.get("job:x")).payload == {"a": {"b": [{"c": 1}]}}
-
-
-@pytest.mark.parametrize("url", ["mem://"])
-async def test_a_table_that_empties_objects_is_told_and_repaired(spec_store: SurrealStore) -> None:
-    empties = (await read_layout(spec_store._connection, ["job"]))["job"].is_older  # 3.x doesn't
-    found = [each for each in await spec_store.check() if each.subject == "job.payload"]
-    assert ["stored empty" in each.consequence for each in found] == [True] * empties
-    await spec_store.migrate(repair=True)
-    assert [each for each in await spec_store.check() if each.subject == "job.payload"] == []
-    await spec_store._connection.write(
-        "CREATE job:x SET path = '/a', assigned_to = thread:a, payload = { a: { b: 1 } }"
-    )
-    assert (await spec_store.get("job:x")).payload == {"a": {"b": 1}}
-
-
-async def test_an_instant_to_come_costs_no_numbers(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE run_at ON job TYPE option<datetime>; "
-        "CREATE job:x SET path = '/a', payload = '{}', created_at = time::now() + 1d RETURN NONE"
-    )
-    stats = (await migrated.stats())["api"]
-    assert (stats.due, stats.oldest_due_s) == (1, 0)
-    assert await migrated.next_due(["api"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -261,14 +155,6 @@ async def test_an_instant_to_come_costs_no_numbers(migrated: SurrealStore) -> No
 def test_no_statement_asks_the_clock_twice_for_one_difference(file: Path) -> None:
     """A duration can't be negative: it would fail the statement, between whose two looks time goes on."""
     assert not re.search(r"- time::now\(\)|time::now\(\) - [^1<]", file.read_text())
-
-
-async def test_a_deferral_to_come_costs_no_numbers(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "CREATE job:x SET path = '/a', payload = '{}', deferred_since = time::now() + 1d RETURN NONE"
-    )
-    stats = (await migrated.stats())["api"]
-    assert (stats.deferred, stats.oldest_deferred_s) == (1, 0)
 
 
 Meddle = Callable[[SurrealStore], Awaitable[object]]
@@ -344,10 +230,3 @@ async def test_a_row_that_is_the_claims_no_more_when_it_is_loaded_is_no_job_of_i
     loaded = meddle_before_loading(migrated, monkeypatch, MEDDLING[meddling])
     assert await migrated.claim({"api": 5}, "r") == []
     assert loaded
-
-
-@pytest.mark.parametrize("way", WAYS)
-async def test_a_row_that_is_loaded_with_care_is_the_claims(migrated: SurrealStore, way: str) -> None:
-    await WAYS[way](migrated)
-    (job,) = await migrated.claim({"api": 5}, "r")
-    assert (job.id, job.status, job.runner_id, job.lease_epoch) == ("job:bad", JobStatus.PROCESSING, "r", 1)

@@ -4,16 +4,14 @@
 what it does and is told to JOURNAL. It uses what both releases have.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.chaos.enqueuer import Enqueuer
-from tests.chaos.journal import written
+from chaos.enqueuer import Enqueuer
+from chaos.journal import written
 
 from sp00ky_core import Outbox
 

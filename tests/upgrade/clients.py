@@ -1,16 +1,14 @@
 """Clients: applications of a release, and one that has none of our packages."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.chaos.database import Database
-from tests.chaos.history import COMMITTED, Enqueue
-from tests.chaos.journal import read_journal
+from chaos.database import Database
+from chaos.history import COMMITTED, Enqueue
+from chaos.journal import read_journal
 from tests.upgrade.releases import ROOT, Release
 
 __all__ = ["NUMBERS_EACH", "Application", "PlainClient"]

@@ -1,7 +1,5 @@
 """Upgrade a database while runners and clients of two releases work on it, and go back."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time
@@ -11,14 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import attrs
-from tests.chaos.backend import TIMEOUT, ChaoticBackend
-from tests.chaos.database import Database
-from tests.chaos.fleet import Fleet
-from tests.chaos.history import History, write_history
-from tests.chaos.project import write_project
-from tests.chaos.proxy import Proxy
-from tests.chaos.session import Ending
-from tests.chaos.stage import until_ended
+from chaos.backend import TIMEOUT, ChaoticBackend
+from chaos.database import Database
+from chaos.fleet import Fleet
+from chaos.history import History, write_history
+from chaos.project import write_project
+from chaos.proxy import Proxy
+from chaos.session import Ending
+from chaos.stage import until_ended
 from tests.upgrade.clients import NUMBERS_EACH, Application, PlainClient
 from tests.upgrade.releases import Release
 

@@ -1,7 +1,5 @@
 """Nothing is lost, and nothing is sent twice, while a release takes another's place, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -9,12 +7,12 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.chaos.checker import violations
-from tests.chaos.database import Database
-from tests.chaos.history import COMMITTED
-from tests.chaos.postgres import postgres
-from tests.chaos.sqlite import sqlite
-from tests.chaos.surreal import surreal, why_no_surreal
+from chaos.checker import violations
+from chaos.database import Database
+from chaos.history import COMMITTED
+from chaos.postgres import postgres
+from chaos.sqlite import sqlite
+from chaos.surreal import surreal, why_no_surreal
 from tests.upgrade.releases import BEFORE, FIRST, THIS, Release, installed, why_not
 from tests.upgrade.session import Upgrade, upgrading
 

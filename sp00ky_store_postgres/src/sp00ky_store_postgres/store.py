@@ -36,7 +36,7 @@ from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
-from sp00ky_store_postgres.ids import canonical, hyphenated, with_canonical_ids
+from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
 from sp00ky_store_postgres.jobs.settle import Settles
@@ -203,17 +203,14 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        results = await self._settles.settle(settlements)
-        self._notifications.send()
-        return results
-
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
-        results = await self._settles.settle(settlements, Workload.REST)
+        is_own = all(each.is_own for each in settlements)
+        results = await self._settles.settle(settlements, Workload.SETTLE if is_own else Workload.REST)
         due = {
             f"{self._url.schema}.{table_of(each.job_id)}"
             for each, result in zip(settlements, results, strict=True)
-            if result.fate is SettleFate.SETTLED and each.transition.to is JobStatus.PENDING
+            if result.fate is SettleFate.SETTLED
+            and each.transition.to is JobStatus.PENDING
+            and not each.is_own
         }
         self._notifications.send(work=bool(due))
         await self._executor.announce(due)
@@ -247,9 +244,6 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
         return await super()._found(session, with_canonical_ids(query))
-
-    def _canonical(self, job_id: str) -> str:
-        return canonical(job_id)
 
     async def _is_due(self) -> bool:
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""

@@ -1,7 +1,5 @@
 """Rounds are kept, a broken-off run is resumed, and rounds are joined."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import attrs
@@ -36,26 +34,6 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path: Path) -> None:
     assert again.about() == ABOUT
 
 
-def test_a_run_of_another_commit_begins_anew(tmp_path: Path) -> None:
-    results = Results(tmp_path / "full")
-    results.begin(ABOUT, resume=True)
-    results.keep("delivery", 1, section(100))
-
-    results.begin(ABOUT | {"commit": "def"}, resume=True)
-
-    assert not results.has("delivery", 1)
-
-
-def test_a_run_that_is_not_to_be_resumed_begins_anew(tmp_path: Path) -> None:
-    results = Results(tmp_path / "quick")
-    results.begin(ABOUT, resume=False)
-    results.keep("delivery", 1, section(100))
-
-    results.begin(ABOUT, resume=False)
-
-    assert results.found("delivery") is None
-
-
 def test_rounds_are_joined_to_medians_with_their_limits(tmp_path: Path) -> None:
     results = Results(tmp_path / "full")
     results.begin(ABOUT, resume=True)
@@ -78,21 +56,3 @@ def test_the_median_has_to_meet_the_goal() -> None:
     rounds = [attrs.asdict(section(100, ratio=ratio)) for ratio in (2.0, 1.2, 1.25)]
     [goal] = merged("delivery", rounds).goals
     assert not goal.is_met
-
-
-def test_what_some_rounds_lack_is_joined_from_the_others() -> None:
-    one, other = attrs.asdict(section(100)), attrs.asdict(section(300))
-    one["rows"][0].pop("CPU µs/job")
-    one["bounds"] = []
-
-    found = merged("delivery", [one, other])
-
-    assert found.rows["ours"]["CPU µs/job"] == Spread(median=1000, least=1000, most=1000)
-    assert len(found.goals) == 1
-
-
-def test_other_benchmarks_are_not_mixed_in(tmp_path: Path) -> None:
-    results = Results(tmp_path / "full")
-    results.begin(ABOUT, resume=True)
-    results.keep("delivery-two", 1, section(100))
-    assert results.found("delivery") is None

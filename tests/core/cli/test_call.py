@@ -1,7 +1,5 @@
 """``sp00ky call``: what is enqueued, what is refused, and waiting for the end."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +13,6 @@ from sp00ky_core import load_plugins
 
 def job_of(sp00ky: Any, called: Any) -> Any:
     return sp00ky("jobs", "get", called.out.strip(), "--json").json
-
-
-def test_it_prints_the_id_alone(migrated: Path, sp00ky: Any) -> None:
-    called = sp00ky("call", "api", "/json", '{"id": "1"}')
-    assert (called.code, called.err) == (0, "")
-    assert called.out.startswith("job:")
-    assert len(called.out.splitlines()) == 1
-    assert job_of(sp00ky, called)["payload"] == {"id": "1"}
 
 
 def test_every_option_reaches_the_row(migrated: Path, sp00ky: Any) -> None:
@@ -115,12 +105,6 @@ def test_waiting_for_a_failure_exits_1(migrated: Path, sp00ky: Any) -> None:
     assert "attempt 2: http_status 500" in waited.out
 
 
-def test_waiting_works_in_memory_too(project: Path, sp00ky: Any) -> None:
-    for url in ("memory://", "mem://"):
-        waited = sp00ky("--store", url, "call", "api", "/empty", "--wait", "--json")
-        assert (waited.code, waited.json["status"]) == (0, "success")
-
-
 def test_a_job_that_ends_with_the_command_is_said(project: Path, sp00ky: Any) -> None:
     assert "--wait" in sp00ky("call", "api", "/json", "--store", "memory://").complaint(0)
 
@@ -140,37 +124,3 @@ def test_without_a_transport_waiting_enqueues_nothing(
     finding = sp00ky("check", "--json").json["findings"][0]
     assert finding["severity"] == "warning"
     assert finding["fix"].startswith("pip install ./sp00ky_transport_http")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--max-retries", str(10**25)],
-        ["--max-retries", "1001"],
-        ["--max-retries", "1.5"],
-        ["--timeout", "-1"],
-        ["--timeout", "inf"],
-        ["--timeout", "86401"],
-        ["--delay", "-5"],
-        ["--delay", "inf"],
-        ["--delay", "99999999999d"],
-        ["--delay", ""],
-        ["--dedup-key", ""],
-        ["--dedup-key", "k" * 256],
-        ["--assigned-to", ""],
-        ["--assigned-to", "no record"],
-        ["--retry-strategy", ""],
-    ],
-    ids=" ".join,
-)
-def test_an_option_out_of_its_range_names_itself(migrated: Path, sp00ky: Any, options: list[str]) -> None:
-    line = sp00ky("call", "api", "/json", *options).complaint(2)
-    words = options[0].removeprefix("--").split("-")
-    assert words[0] in line.lower()
-    assert "timedelta" not in line
-    assert sp00ky("jobs", "list", "--json").json["jobs"] == []
-
-
-@pytest.mark.parametrize("options", [["--max-retries", "1000"], ["--timeout", "86400"], ["--delay", "3650d"]])
-def test_an_option_at_its_limit_is_taken(migrated: Path, sp00ky: Any, options: list[str]) -> None:
-    assert sp00ky("call", "api", "/json", *options).code == 0

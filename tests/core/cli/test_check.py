@@ -1,55 +1,7 @@
 """``sp00ky check``: what stops jobs, and which routes of a document can't be called."""
 
-from __future__ import annotations
-
-import json
-import os
-import re
-import time
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-
-@pytest.fixture
-def partly(migrated: Path) -> Path:
-    """A project whose document has two unusable paths."""
-    document = json.loads((migrated / "openapi.json").read_text())
-    body = {"content": {"application/json": {"schema": {"type": "any"}}}}
-    key = {"in": "cookie", "name": "a b", "required": True}
-    document["paths"] |= {
-        "/items/{id}": {"get": {"parameters": [key]}},
-        "/odd": {"post": {"requestBody": body}},
-    }
-    (migrated / "openapi.json").write_text(json.dumps(document))
-    return migrated
-
-
-def test_check_counts_them_in_one_warning(partly: Path, sp00ky: Any) -> None:
-    checked = sp00ky("check", "--json")
-    (finding,) = checked.json["findings"]
-    assert checked.code == 0
-    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
-    assert finding["problem"] == "2 of 8 operations in openapi.json can't be called"
-    assert "sp00ky check --verbose" in finding["fix"]
-    assert len(sp00ky("check").out.splitlines()) == 1
-
-
-def test_check_verbose_lists_them(partly: Path, sp00ky: Any) -> None:
-    checked = sp00ky("check", "--verbose", "--json")
-    assert checked.code == 0
-    _, *listed = checked.json["findings"]
-    assert [finding["subject"] for finding in listed] == ["backend api, /items/{id}", "backend api, /odd"]
-    assert "the cookie 'a b'" in listed[0]["problem"]
-    assert "its schema can't be used" in listed[1]["problem"]
-    operations = checked.json["operations"]
-    assert {(each["backend"], each["method"], each["form"]) for each in operations} == {
-        ("api", "POST", "flat")
-    }
-    lines = sp00ky("check", "--verbose").out.splitlines()
-    assert len(lines) == 3 + len(operations)
-    assert lines[-1] == f"api: POST {operations[-1]['path']}: flat form; body: application/json"
 
 
 def test_operations_are_shown_once_a_document_with_their_parts_and_what_they_need(
@@ -81,24 +33,11 @@ paths:
     assert checked.out.count("others need another: call these by a backend of their own") == 4
 
 
-def test_a_document_without_such_paths_is_not_mentioned(migrated: Path, sp00ky: Any) -> None:
-    assert sp00ky("check", "--verbose", "--json").json["findings"] == []
-
-
 def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: Any) -> None:
     (migrated / "openapi.json").write_text('{"openapi": "3.1.0", "paths": {}}')
     (finding,) = sp00ky("check", "--json").json["findings"]
     assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
     assert finding["problem"] == "openapi.json describes no path"
-
-
-@pytest.mark.parametrize(
-    ("path", "says"), [("/items/{id}", "the cookie 'a b'"), ("/odd", "its schema can't be used")]
-)
-def test_calling_one_says_why(partly: Path, sp00ky: Any, path: str, says: str) -> None:
-    line = sp00ky("call", "api", path, "{}").complaint(2)
-    assert f"can't be called at {path!r}" in line
-    assert says in line
 
 
 def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp00ky: Any) -> None:
@@ -120,15 +59,6 @@ def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp
     assert "remove `runOn`" in sp00ky("run", "--until-empty", "--backend", "gpu").complaint(2)
 
 
-def test_a_name_that_only_containers_know_is_a_warning(migrated: Path, sp00ky: Any) -> None:
-    file = migrated / "sp00ky.yml"
-    url = "baseUrl: http://no-such-host.docker.internal:3660"
-    file.write_text(re.sub("baseUrl: .*", url, file.read_text()))
-    (finding,) = sp00ky("check", "--json").json["findings"]
-    assert (finding["severity"], finding["subject"]) == ("warning", "backend api")
-    assert "only Docker's containers know" in finding["problem"]
-
-
 def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: Any) -> None:
     checked = sp00ky("check", "--json")
     assert checked.code == 1
@@ -140,29 +70,3 @@ def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: An
     lines = sp00ky("check").out.splitlines()
     assert len(lines) == len(checked.json["findings"])
     assert all("consequence: " in line and "fix: " in line for line in lines)
-
-
-def test_a_new_embedded_database_is_ready_without_a_word(project: Path, sp00ky: Any) -> None:
-    assert sp00ky("jobs", "list", "--json").json == {"jobs": [], "next": None}
-    assert sp00ky("check").code == 0
-
-
-def test_jobs_that_wait_for_a_path_that_gained_a_post_are_named(migrated: Path, sp00ky: Any) -> None:
-    file = migrated / "openapi.json"
-    file.write_text(json.dumps({"openapi": "3.1.0", "paths": {"/orders": {"put": {}}}}))
-    sp00ky("call", "api", "PUT /orders")
-    subjects = [finding["subject"] for finding in sp00ky("check", "--json").json["findings"]]
-    file.write_text(json.dumps({"openapi": "3.1.0", "paths": {"/orders": {"put": {}, "post": {}}}}))
-    os.utime(file, (time.time() + 60,) * 2)
-    findings = sp00ky("check", "--json").json["findings"]
-    assert [finding["subject"] for finding in findings] == [*subjects, "backend api, /orders"]
-
-
-@pytest.mark.parametrize(("base_path", "warns"), [("/v2/", True), ("/", False)])
-def test_a_base_path_that_requests_will_lack_is_named(
-    migrated: Path, sp00ky: Any, base_path: str, warns: bool
-) -> None:
-    document = {"swagger": "2.0", "basePath": base_path, "paths": {"/orders": {"post": {}}}}
-    (migrated / "openapi.json").write_text(json.dumps(document))
-    problems = [finding["problem"] for finding in sp00ky("check", "--json").json["findings"]]
-    assert problems == ["baseUrl doesn't end with '/v2', the basePath of openapi.json"] * warns

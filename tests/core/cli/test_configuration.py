@@ -1,7 +1,5 @@
 """A sp00ky.yml that can't be used: exit 2, one line with the key, and no secret however it is misplaced."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -10,12 +8,6 @@ import pytest
 
 SECRET = "s3cret-on-the-wrong-line"
 AUTH = 'auth: {type: token, token: "${API_TOKEN}"}'
-OTHER = """\
-  other:
-    spec: ./openapi.json
-    baseUrl: http://127.0.0.1:1
-    method: {type: outbox, table: JOB}
-"""
 
 
 def complaint(project: Path, sp00ky: Any, old: str, new: str) -> str:
@@ -30,43 +22,6 @@ def complaint(project: Path, sp00ky: Any, old: str, new: str) -> str:
     assert debugged.code == 2
     assert SECRET not in debugged.out + debugged.err
     return line
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "key"),
-    [
-        ("retry: {base: 0.01}", "timeout: [1]", "backends.api.timeout"),
-        ("retry: {base: 0.01}", "retry: fast", "backends.api.retry"),
-        ("retry: {base: 0.01}", "concurrency: 0", "backends.api.concurrency"),
-        ("baseUrl: ", "baseurl: ", "baseUrl"),
-        ("spec: ", "spek: ", "spec"),
-        ("table: job", "tabel: job", "table"),
-        ("    breaker: false\n", "    breaker: false\n" + OTHER, "differ in case only"),
-    ],
-)
-def test_a_wrong_key_or_value_is_named(project: Path, sp00ky: Any, old: str, new: str, key: str) -> None:
-    line = complaint(project, sp00ky, old, new)
-    assert key in line
-    assert str(project / "sp00ky.yml") in line
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "- 1\n", "store: memory://\n", "backends: {api: }\n", "\0", "a: &a [*a]\n", "a: 'b\n"]
-)
-def test_a_file_that_is_none_is_said(project: Path, sp00ky: Any, text: str) -> None:
-    (project / "sp00ky.yml").write_text(text)
-    assert "sp00ky.yml: " in sp00ky("check").complaint(2)
-
-
-def test_a_folder_is_no_file(project: Path, sp00ky: Any) -> None:
-    line = sp00ky("check", "--config", ".").complaint(2)
-    assert str(project) in line
-    assert line.endswith("run `sp00ky init`, or pass --config FILE")
-
-
-def test_a_store_of_no_kind_says_where_it_is_written(project: Path, sp00ky: Any) -> None:
-    line = sp00ky("check", "--store", "mysql://x").complaint(2)
-    assert line.endswith("fix `store` in sp00ky.yml, SP00KY_STORE or --store")
 
 
 @pytest.mark.parametrize(

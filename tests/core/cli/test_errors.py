@@ -1,9 +1,6 @@
 """How the command line says what went wrong: one line, the right code, no secrets."""
 
-from __future__ import annotations
-
 import logging
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,19 +68,3 @@ def test_a_bug_is_called_one_and_holds_no_secret(
     debugged = sp00ky("jobs", "list", *store, "--debug")
     assert "Traceback" in debugged.err
     assert PASSWORD not in debugged.err
-
-
-def test_a_file_that_cannot_be_written_is_no_bug(
-    project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Path, "write_text", raises(PermissionError(13, "Permission denied", "sp00ky.yml")))
-    monkeypatch.setattr(logging.getLogger("sp00ky_core"), "disabled", True)
-    (project / "sp00ky.yml").unlink()
-    assert sp00ky("init").complaint(1) == "sp00ky: sp00ky.yml: Permission denied"
-
-
-def test_another_process_that_owns_the_file_is_said(migrated: Path, sp00ky: Any, start: Any) -> None:
-    runner = start("run", stderr=subprocess.PIPE)
-    assert "delivers for api" in runner.stderr.readline()
-    complaint = sp00ky("jobs", "list").complaint(1)
-    assert "surrealkv://./sp00ky.db" in complaint

@@ -1,11 +1,8 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.core.cli.conftest import Cli
 
 MODULE = "typed_outbox.py"
-AGAIN = f"sp00ky generate --out {MODULE}"
 
 
 def test_a_module_is_written_and_checked(sp00ky: Cli, project: Path) -> None:
@@ -37,27 +34,7 @@ def test_an_older_module_is_one_line(sp00ky: Cli, project: Path) -> None:
     assert (project / MODULE).read_text() == text
 
 
-def test_a_module_of_other_strategies_is_older_than_the_configuration(sp00ky: Cli, project: Path) -> None:
-    sp00ky("generate")
-    (project / MODULE).write_text((project / MODULE).read_text().replace("'linear'", "'liner'"))
-    complaint = sp00ky("generate", "--check").complaint(1)
-    assert complaint.startswith(f"sp00ky: {MODULE} is older than {project / 'sp00ky.yml'};")
-
-
-def test_a_missing_module_is_one_line(sp00ky: Cli, project: Path) -> None:
-    assert (
-        sp00ky("generate", "--check").complaint(1)
-        == f"sp00ky: there is no {MODULE}; run `sp00ky generate --out {MODULE}`"
-    )
-
-
 def test_a_file_of_another_hand_is_left_alone(sp00ky: Cli, project: Path) -> None:
     (project / MODULE).write_text("print('mine')\n")
     assert "wasn't written by `sp00ky generate`" in sp00ky("generate").complaint(1)
     assert (project / MODULE).read_text() == "print('mine')\n"
-
-
-def test_a_folder_that_is_missing_is_one_line(sp00ky: Cli, project: Path) -> None:
-    complaint = sp00ky("generate", "--out", "nowhere/typed.py").complaint(1)
-    assert "can't be written" in complaint
-    assert not (project / "nowhere").exists()

@@ -1,7 +1,5 @@
 """An interrupt ends any command with 130 and without a traceback; what was printed before is there."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess
@@ -54,13 +52,3 @@ def test_an_interrupted_wait_lets_the_attempt_end_unless_told_twice(
     assert ended(process) == ""
     (job,) = sp00ky("jobs", "list", "--json").json["jobs"]
     assert job["status"] == "processing"  # the attempt has not been waited for
-
-
-def test_reading_the_payload_can_be_interrupted(migrated: Path, start: Any) -> None:
-    process = start("call", "api", "/json", "-", stdin=subprocess.PIPE)
-    status = Path(f"/proc/{process.pid}/wchan")
-    if not status.exists():
-        pytest.skip("only Linux says that a process reads")
-    eventually(lambda: "pipe" in status.read_text())
-    process.send_signal(signal.SIGINT)
-    assert ended(process) == ""

@@ -1,7 +1,5 @@
 """``sp00ky migrate``: what it prints is what it would do, and it does no more than it says."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any
@@ -48,14 +46,6 @@ def test_it_says_what_it_did_and_that_it_is_done(project: Path, sp00ky: Any) -> 
     assert sp00ky("migrate").out == "job: extended, 2 steps\ndone, in 2 steps\n"
 
 
-def test_verbose_says_each_step(project: Path, sp00ky: Any) -> None:
-    printed = statements(sp00ky("migrate", "--print").out)
-    *lines, last = sp00ky("migrate", "--verbose").out.splitlines()
-    assert last == f"done, in {len(lines)} steps"
-    assert 0 < len(lines) <= len(printed)
-    assert any(line.startswith("job: ") and "DEFINE INDEX" in line for line in lines)
-
-
 def test_what_is_printed_works_as_it_is(project: Path, sp00ky: Any) -> None:
     execute(project, sp00ky("migrate", "--print").out)
     assert sp00ky("check").code == 0
@@ -72,11 +62,6 @@ def documented(project: Path) -> Path:
     return project
 
 
-def test_somebodys_table_is_not_extended_without_being_asked_to(documented: Path, sp00ky: Any) -> None:
-    for command in (["jobs", "list"], ["call", "api", "/json"], ["run"]):
-        assert "run: sp00ky migrate" in sp00ky(*command).err.splitlines()[-1]
-
-
 def test_a_table_that_cannot_hold_errors_is_repaired_only_when_asked(documented: Path, sp00ky: Any) -> None:
     assert sp00ky("migrate").code == 0
     warned = sp00ky("check", "--json")
@@ -91,28 +76,3 @@ def test_a_table_that_cannot_hold_errors_is_repaired_only_when_asked(documented:
     assert sp00ky("check", "--json").json == {"findings": []}
     assert sp00ky("migrate", "--repair").code == 0
     assert sp00ky("migrate", "--repair").out == "nothing to do\n"
-
-
-def test_a_row_that_the_table_refuses_is_said_in_a_line(documented: Path, sp00ky: Any) -> None:
-    assert sp00ky("migrate").code == 0
-    assert "assigned_to" in sp00ky("call", "api", "/json").complaint(1)
-    assert sp00ky("call", "api", "/json", "--assigned-to", "thread:a").code == 0
-    assert sp00ky("migrate", "--repair").code == 0
-    assert sp00ky("call", "api", "/json").code == 0
-
-
-def test_a_table_of_somebody_else_is_left_alone(project: Path, sp00ky: Any) -> None:
-    execute(project, "DEFINE TABLE job SCHEMAFULL; DEFINE FIELD title ON job TYPE string;")
-    line = sp00ky("migrate").complaint(1)
-    assert "job" in line
-
-
-def test_printing_a_migration_changes_nothing(project: Path, sp00ky: Any) -> None:
-    printed = sp00ky("migrate", "--print").out
-    assert "sp00ky_claim" in printed
-    assert sp00ky("migrate", "--print").out == printed
-    assert sp00ky("check").code == 1
-    statements = [line for line in printed.splitlines() if line and not line.startswith("-- ")]
-    assert statements[-1].endswith(";")
-    assert sp00ky("migrate").code == 0
-    assert sp00ky("migrate", "--print").out == "-- nothing to do\n"

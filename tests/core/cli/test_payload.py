@@ -1,19 +1,14 @@
 """Payloads that are made of ``--param`` and ``--body``, and one such call from the shell to the backend."""
 
-from __future__ import annotations
-
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 from tests.core.cli.conftest import Cli
 
 from sp00ky_conformance import MisbehavingBackend
 from sp00ky_core.backend import load_backends
-from sp00ky_core.cli.payload import Parts
 from sp00ky_core.config import load_config
 from sp00ky_core.contract import Contract
 
@@ -57,66 +52,6 @@ DOCUMENT = {
 def contract(project: Path) -> Contract:
     (project / "openapi.json").write_text(json.dumps(DOCUMENT))
     return load_backends(load_config(project / "sp00ky.yml"), frozenset({"linear"}))["api"].contract
-
-
-@pytest.mark.parametrize(
-    ("operation", "parameters", "content", "kind", "payload"),
-    [
-        (
-            "replace",
-            ["id=7", "sure=true"],
-            "{}",
-            None,
-            {"$path": {"id": 7}, "$query": {"sure": True}, "$body": {}},
-        ),
-        ("replace", ["id=x"], None, None, {"$path": {"id": "x"}}),  # what is wrong with it, the check says
-        ("replace", ["tag=1", "tag=2"], None, None, {"$query": {"tag": [1, 2]}}),
-        ("replace", ["name=7"], None, None, {"$query": {"name": "7"}, "$cookie": {"name": "7"}}),
-        ("replace", ["X-At=a=b"], None, None, {"$header": {"X-At": "a=b"}}),
-        ("/notes", [], "[1, null]", None, {"$body": [1, None]}),
-        ("/notes", [], "[1]", "text/plain", {"$contentType": "text/plain", "$body": "[1]"}),
-        ("/notes", [], "@bytes", "image/png", {"$contentType": "image/png", "$body": "Iv8i"}),
-        ("/notes", [], "-", "text/plain", {"$contentType": "text/plain", "$body": "piped é"}),
-    ],
-)
-def test_each_part_is_what_its_schema_says(
-    contract: Contract,
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    operation: str,
-    parameters: list[str],
-    content: str | None,
-    kind: str | None,
-    payload: Any,
-) -> None:
-    (project / "bytes").write_bytes(b'"\xff"')
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("piped é".encode())))
-    found = contract.operation(operation)
-    assert found is not None
-    parts = Parts(parameters=tuple(parameters), body=content, content_type=kind)
-    assert parts.payload(found) == payload
-
-
-@pytest.mark.parametrize(
-    ("parameters", "content", "kind", "said"),
-    [
-        (["idd=7"], None, None, "has no parameter 'idd'; did you mean 'id'"),
-        (["id"], None, None, "write NAME=VALUE"),
-        (["id=7", "id=8"], None, None, "--param id is given twice"),
-        ([], "@nowhere", None, "--body @nowhere: No such file"),
-        ([], "{", None, "--body: Expecting property name"),
-        ([], "@bytes", None, "not UTF-8"),
-    ],
-)
-def test_what_makes_no_payload_is_refused(
-    contract: Contract, project: Path, parameters: list[str], content: str | None, kind: str | None, said: str
-) -> None:
-    (project / "bytes").write_bytes(b'"\xff"')
-    operation = contract.operation("replace")
-    assert operation is not None
-    with pytest.raises(click.UsageError) as refused:
-        Parts(parameters=tuple(parameters), body=content, content_type=kind).payload(operation)
-    assert said in str(refused.value)
 
 
 @pytest.mark.usefixtures("contract")

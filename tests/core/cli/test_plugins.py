@@ -1,7 +1,5 @@
 """What is installed: the plugins listed, the missing and the broken ones named."""
 
-from __future__ import annotations
-
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,7 @@ from sp00ky_core.plugins import registry
 
 POINTS = entry_points(group=registry.GROUP)
 
-KEYS = [
-    "name",
-    "distribution",
-    "version",
-    "stores",
-    "transports",
-    "retry_strategies",
-    "commands",
-    "hooks",
-]
+KEYS = ["name", "distribution", "version", "stores", "transports", "retry_strategies", "commands", "hooks"]
 
 
 @pytest.fixture
@@ -48,12 +37,6 @@ def test_a_missing_store_says_what_to_install(
 ) -> None:
     line = sp00ky(*command, "--store", url).complaint(2)
     assert f"pip install ./{distribution.replace('-', '_')}, in a clone" in line
-
-
-@pytest.mark.usefixtures("only_core")
-def test_a_missing_transport_says_what_to_install(project: Path, sp00ky: Any) -> None:
-    line = sp00ky("run", "--store", "memory://").complaint(2)
-    assert "pip install ./sp00ky_transport_http, in a clone" in line
 
 
 @pytest.mark.usefixtures("only_core")

@@ -1,19 +1,9 @@
 """Commands on the files of existing Sp00ky projects: what is used, what is left out, what is said."""
 
-from __future__ import annotations
-
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-
-from sp00ky_core.cli.init import template_text
-from sp00ky_core.config import load_config
-from sp00ky_core.retry import RetryPolicy, next_delay
-
-CONFIG = template_text("sp00ky.yml")
 
 TOKEN = "tok3n-that-nobody-may-see"
 
@@ -51,13 +41,7 @@ def test_check_names_what_has_no_effect(today: Path, sp00ky: Any) -> None:
     assert checked.code == 0
     assert {each["severity"] for each in checked.json["findings"]} == {"warning"}
     said = {each["subject"]: each["problem"] for each in checked.json["findings"]}
-    assert sorted(said) == [
-        "apps.api.frobnicate",
-        "backend later",
-        "backend web",
-        "unheardOf",
-        "workflows",
-    ]
+    assert sorted(said) == ["apps.api.frobnicate", "backend later", "backend web", "unheardOf", "workflows"]
     assert said["backend later"] == "left out: its scope is devOnly"
     assert said["workflows"] == "not in this version"
 
@@ -71,126 +55,3 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     for said in ("backend web: left out", "workflows: not in this version"):
         assert said in err
     assert TOKEN not in err
-
-
-def test_the_others_schedules_make_jobs(today: Path, sp00ky: Any, start: Any) -> None:
-    assert sp00ky("migrate").code == 0
-    assert [each["name"] for each in sp00ky("schedules", "list", "--json").json["schedules"]] == ["nightly"]
-    assert sp00ky("schedules", "trigger", "nightly").code == 0
-    process = start("run", "--until-empty")
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    (run,) = sp00ky("schedules", "runs", "nightly", "--json").json["runs"]
-    assert sp00ky("jobs", "get", run["job_id"], "--json").json["status"] == "success"
-
-
-def test_a_call_of_what_is_left_out_says_why(today: Path, sp00ky: Any) -> None:
-    line = sp00ky("call", "later", "/json").complaint(2)
-    assert line == "sp00ky: backend 'later' is left out: its scope is devOnly"
-
-
-def test_the_oldest_name_of_the_file_works(project: Path, sp00ky: Any) -> None:
-    (project / "sp00ky.yml").rename(project / "spooky.yml")
-    assert sp00ky("call", "api", "/json", "--wait").code == 0
-
-
-@pytest.mark.parametrize("token", ['"${API_TOKEN}"', "{vault: API_TOKEN}"])
-def test_only_what_sends_the_token_needs_it(
-    project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, token: str
-) -> None:
-    file = project / "sp00ky.yml"
-    file.write_text(file.read_text().replace('"${API_TOKEN}"', token))
-    monkeypatch.delenv("API_TOKEN")
-    job_id = sp00ky("call", "api", "/json").out.strip()
-    for command in (["jobs", "list"], ["jobs", "get", job_id], ["jobs", "stats"], ["jobs", "kill", job_id]):
-        assert sp00ky(*command).code == 0
-    for command in (["run", "--until-empty"], ["call", "api", "/json", "--wait"]):
-        line = sp00ky(*command).complaint(2)
-        assert "backends.api.auth.token: the environment variable API_TOKEN is not set" in line
-    (warning,) = sp00ky("check", "--json").json["findings"]
-    assert (warning["severity"], warning["subject"]) == ("warning", "backends.api.auth.token")
-    assert warning["problem"].startswith("the environment variable API_TOKEN is not set")
-    assert "set it" not in warning["problem"]
-    assert warning["fix"] == "set it where `sp00ky run` runs"
-    assert len(sp00ky("jobs", "list", "--json").json["jobs"]) == 1
-
-
-def test_a_token_file_is_needed_by_the_runner_only(project: Path, sp00ky: Any, misbehaving: Any) -> None:
-    file = project / "sp00ky.yml"
-    file.write_text(file.read_text().replace('token: "${API_TOKEN}"', "tokenFile: ./token"))
-    sp00ky("call", "api", "/json")
-    line = sp00ky("run", "--until-empty").complaint(2)
-    assert "token: no token can be read from it" in line
-    assert line.endswith("write the token into it")
-    fixes = [each["fix"] for each in sp00ky("check", "--json").json["findings"]]
-    assert "write the token into it where `sp00ky run` runs" in fixes
-    (project / "token").write_text(f"{TOKEN}\n")
-    assert sp00ky("run", "--until-empty").code == 0
-    assert misbehaving.requests[-1].headers["authorization"] == f"Bearer {TOKEN}"
-
-
-def test_a_backends_retries_are_those_of_a_job_that_says_nothing(project: Path, sp00ky: Any) -> None:
-    file = project / "sp00ky.yml"
-    retry = "retry: {maxRetries: 7, strategy: exponential}"
-    file.write_text(file.read_text().replace("retry: {base: 0.01}", retry))
-    own = sp00ky("call", "api", "/json", "--json").json
-    assert (own["max_retries"], own["retry_strategy"]) == (7, "exponential")
-    said = sp00ky("call", "api", "/json", "--json", "--max-retries", "3", "--retry-strategy", "linear").json
-    assert (said["max_retries"], said["retry_strategy"]) == (3, "linear")
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("retry: {base: 0.01}", "retry: {max: 9}", "unknown key 'max'"),
-        ("retry: {base: 0.01}", "retry: {strategy: fast}", "no retry strategy 'fast'"),
-        ("retry: {base: 0.01}", "rate: {limit: 0, per: 1s}", "rate.limit"),
-        ("retry: {base: 0.01}", "rate: {limit: 10, per: 2d}", "rate.per"),
-        ("retry: {base: 0.01}", "rate: {per: 1s}", "it has no `limit`"),
-        ("retry: {base: 0.01}", "maxInFlight: 0", "maxInFlight"),
-        ("retry: {base: 0.01}", "signingSecret: s3cret", "backends.api.signingSecret: expected whsec_"),
-    ],
-)
-def test_what_would_be_ignored_is_refused(project: Path, sp00ky: Any, old: str, new: str, says: str) -> None:
-    file = project / "sp00ky.yml"
-    file.write_text(file.read_text().replace(old, new))
-    for command in (["check"], ["run"], ["call", "api", "/json"]):
-        line = sp00ky(*command).complaint(2)
-        assert says in line
-        assert str(file) in line
-
-
-def test_what_init_writes_outlasts_a_bad_deploy(tmp_path: Path) -> None:
-    (tmp_path / "sp00ky.yml").write_text(CONFIG)
-    api = load_config(tmp_path / "sp00ky.yml").backends["api"]
-    retry = api.retry
-    policy = RetryPolicy(
-        strategy=retry.strategy,
-        max_retries=retry.max_retries,
-        base=retry.base,
-        factor=retry.factor,
-        cap=retry.cap,
-        jitter=retry.jitter,
-    )
-    waits = [next_delay(policy, n, random=0.0) for n in range(1, retry.max_retries + 1)]
-    assert sum(waits) > 16 * 60  # as it says there
-    assert not api.give_up_on
-    written = yaml.safe_load(CONFIG)["backends"]["api"]
-    assert {"retry", "breaker", "retention", "concurrency", "giveUpOn", "timeout"} <= written.keys()
-
-
-def test_nothing_points_to_a_file_that_a_user_has_not(today: Path, sp00ky: Any) -> None:
-    assert sp00ky("migrate").code == 0
-    assert "docs/" not in CONFIG + sp00ky("check").out
-
-
-def test_every_key_that_init_writes_has_a_comment() -> None:
-    lines = [line for line in CONFIG.partition("  api:")[2].splitlines() if line.strip()]
-    bare = {"method:", "type: outbox", "factor: 2", "success: 6h", "failed: 14d"}  # their neighbours say it
-    assert {line.strip() for line in lines if "#" not in line} <= bare | {"baseUrl: http://127.0.0.1:3660"}
-
-
-def test_running_it_with_the_installed_command_warns_once(today: Path, start: Any) -> None:
-    process: subprocess.Popen[str] = start("run", "--until-empty")
-    _, err = process.communicate(timeout=240)
-    assert err.count("backend web: left out") == 1

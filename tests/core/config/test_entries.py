@@ -1,7 +1,5 @@
 """sp00ky.yml as existing Sp00ky projects have it; an entry that is no backend stops no other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
@@ -18,7 +16,6 @@ from sp00ky_core.config import (
     find_config,
     load_config,
     refuse_unready,
-    store_url,
 )
 from sp00ky_core.errors import ConfigError
 
@@ -143,16 +140,6 @@ def test_an_entry_that_is_no_backend_stops_no_other(
 TYPES = {"backends": "http", "apps": "backend"}
 
 
-def test_an_app_without_a_type_is_a_backend_if_it_has_a_method(load: Load) -> None:
-    config = load(f"apps: {{api: {{{SOUND}}}, tool: {{image: x}}, odd: text}}")
-    assert [*config.backends] == ["api"]
-    assert sorted(config.left_out) == ["odd", "tool"]
-
-
-def test_a_scope_for_the_cloud_is_a_backend(load: Load) -> None:
-    assert load(f"apps: {{api: {{type: backend, scope: cloudOnly, {SOUND}}}}}").backends["api"].table == "job"
-
-
 def test_tables_that_differ_in_case_only_leave_both_out(load: Load) -> None:
     config = load(
         f"backends: {{a: {{{SOUND}}}, b: {{spec: b, baseUrl: 'http://x', method: {{table: JOB}}}}, "
@@ -161,15 +148,6 @@ def test_tables_that_differ_in_case_only_leave_both_out(load: Load) -> None:
     assert [*config.backends] == ["c"]
     assert "JOB and job" in config.left_out["a"]
     assert config.left_out["a"] == config.left_out["b"]
-
-
-@pytest.mark.parametrize(
-    ("keys", "concurrency"),
-    [("method: {concurrency: 4}", 4), ("method: {concurrency: 4}, concurrency: 9", 9), ("method: {}", 50)],
-)
-def test_concurrency_may_stand_under_method(load: Load, keys: str, concurrency: int) -> None:
-    config = load(f"backends: {{api: {{spec: a.yml, baseUrl: 'http://x', {keys}}}}}")
-    assert config.backends["api"].concurrency == concurrency
 
 
 def test_retention_holds_for_all_and_each_may_say_otherwise(load: Load) -> None:
@@ -279,13 +257,6 @@ def test_a_rate_bursts_by_its_limit(load: Load, rate: str, read: RateConfig) -> 
     assert read.per_second == 10 / read.per
 
 
-@pytest.mark.parametrize(
-    "text", ["retention: {sucess: 1h}", "retention: {x: 1h}", "bakends: {}", "backend: {}"]
-)
-def test_our_keys_of_the_whole_file_are_checked(load: Load, text: str) -> None:
-    assert "unknown key" in str(refused(load, text))
-
-
 def test_a_problem_in_an_app_file_names_it(load: Load, tmp_path: Path) -> None:
     (tmp_path / "sp00ky.app.yml").write_text(f"type: backend\n{SOUND.replace(', ', chr(10))}\ntimeout: x")
     error = refused(load, "apps: {api: {path: .}}")
@@ -295,62 +266,15 @@ def test_a_problem_in_an_app_file_names_it(load: Load, tmp_path: Path) -> None:
     assert "sp00ky.app.yml: no valid YAML" in str(refused(load, "apps: {api: {path: .}}"))
 
 
-def test_keys_of_nobody_are_noted_and_those_of_other_tools_are_not(load: Load) -> None:
-    config = load(
-        f"newTool: 1\nmode: x\ndevApp: web\nbackends: {{a: {{{SOUND}, scope: all, hosts: [], "
-        "runOn: {machine: x}, frobnicate: 1, deploy: {anything: 1}}}\n"
-        "surrealdb: {version: 3, hosting: x, anything: 1}"
-    )
-    assert [notice.key for notice in config.notices] == ["newTool", "backends.a.frobnicate"]
-
-
-def test_workflows_are_answered(load: Load) -> None:
-    config = load(f"workflows: {{y: {{}}}}\nbackends: {{a: {{{SOUND}}}}}")
-    assert [(notice.key, notice.problem) for notice in config.notices] == [
-        ("workflows", "not in this version")
-    ]
-    assert load(f"workflows: {{}}\nbackends: {{a: {{{SOUND}}}}}").notices == ()
-
-
-def test_vault_names_are_variables(load: Load) -> None:
-    config = load(
-        "surrealdb: {endpoint: 'ws://h', namespace: n, database: d, username: root, "
-        "password: {vault: DB_PASSWORD}}"
-    )
-    assert store_url(config, environ={}) == Secret("ws://root:pa55@h/n/d")
-    assert store_url(load("store: {vault: URL}"), environ={}) == Secret(SECRETS["URL"])
-
-
-@pytest.mark.parametrize("token", ["'${TOKEN}'", "{vault: TOKEN}"])
-def test_a_missing_token_is_an_error_of_what_sends_it(load: Load, token: str) -> None:
-    config = load(f"backends: {{api: {{{SOUND}, auth: {{token: {token}}}}}}}", {})
-    with pytest.raises(ConfigError) as caught:
-        refuse_unready(config)
-    assert caught.value.key == "backends.api.auth.token"
-    assert "TOKEN is not set" in caught.value.problem
-
-
 @pytest.mark.parametrize(
     ("written", "read"),
-    [
-        ("'${NEW}'", ["NEW"]),
-        ("{vault: NEW}", ["NEW"]),
-        ("['${NEW}', {vault: OLD}]", ["NEW", "OLD"]),
-    ],
+    [("'${NEW}'", ["NEW"]), ("{vault: NEW}", ["NEW"]), ("['${NEW}', {vault: OLD}]", ["NEW", "OLD"])],
 )
 def test_signing_secrets_are_read_and_never_shown(load: Load, written: str, read: list[str]) -> None:
     environ = {"NEW": "whsec_" + "s3cret00" * 4, "OLD": "whsec_" + "s3cret11" * 5 + "s3cr"}
     backend = load(f"backends: {{api: {{{SOUND}, signingSecret: {written}}}}}", environ).backends["api"]
     assert backend.signing_secrets == tuple(Secret(environ[name]) for name in read)
     assert "s3cret" not in repr(backend)
-
-
-def test_a_missing_signing_secret_is_an_error_of_what_signs(load: Load) -> None:
-    config = load(f"backends: {{api: {{{SOUND}, signingSecret: ['${{NEW}}']}}}}", {})
-    with pytest.raises(ConfigError) as caught:
-        refuse_unready(config)
-    assert caught.value.key == "backends.api.signingSecret"
-    assert "NEW is not set" in caught.value.problem
 
 
 def test_all_that_a_runner_lacks_is_said_at_once(load: Load, tmp_path: Path) -> None:
@@ -367,35 +291,3 @@ def test_all_that_a_runner_lacks_is_said_at_once(load: Load, tmp_path: Path) -> 
         f"backends.b.auth.tokenFile: {unread}",
         "write the token into it",
     ]
-
-
-@pytest.mark.parametrize("entry", ["{type: backend, path: ./nope}", "{type: frontend}"])
-def test_an_entry_that_is_no_backend_and_has_the_name_of_one_is_noted(load: Load, entry: str) -> None:
-    config = load(f"backends: {{api: {{{SOUND}}}}}\napps: {{api: {entry}}}")
-    assert [*config.backends] == ["api"]
-    (notice,) = config.notices
-    assert notice.key == "apps.api"
-    assert notice.problem.startswith("left out: ")
-
-
-def test_every_value_of_the_runner_may_be_missing_elsewhere(load: Load) -> None:
-    keys = "concurrency: '${C}', timeout: '${T}', breaker: {interval: '${I}'}, giveUpOn: ['${G}']"
-    config = load(
-        f"backends: {{api: {{spec: a.yml, method: {{}}, baseUrl: '${{U}}', {keys}}}}}\nstore: '${{S}}'", {}
-    )
-    assert sorted(config.unset) == [
-        *(
-            f"backends.api.{key}"
-            for key in ("baseUrl", "breaker.interval", "concurrency", "giveUpOn", "timeout")
-        ),
-        "store",
-    ]
-    assert store_url(config, environ={"SP00KY_STORE": "memory://"}) == Secret("memory://")
-    with pytest.raises(ConfigError, match=r"store: the environment variable S is not set"):
-        store_url(config, environ={})
-
-
-def test_a_missing_password_is_an_error_of_the_connection(load: Load) -> None:
-    config = load("surrealdb: {endpoint: 'mem://', password: {vault: NOPE}}")
-    with pytest.raises(ConfigError, match=r"surrealdb.password: the environment variable NOPE"):
-        store_url(config, environ={})

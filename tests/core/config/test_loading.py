@@ -336,14 +336,6 @@ def test_what_is_no_base_url(refuse: Refuse, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["'1a'", "a-b", "'a b'", "a.b", "é", "''", "5", "sp00ky_runner", "SP00KY_x", "a" * 49]
-)
-def test_what_is_no_table(refuse: Refuse, table: str) -> None:
-    text = f"backends: {{api: {{spec: a, baseUrl: 'http://x', method: {{table: {table}}}}}}}"
-    assert refuse(text).key == "backends.api.method.table"
-
-
-@pytest.mark.parametrize(
     ("text", "key", "says"),
     [
         (
@@ -436,14 +428,6 @@ def test_the_file_is_found_upward(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_where_the_jobs_are(load: Load, text: str, url: str) -> None:
     assert store_url(load(text), environ={}) == Secret(url)
-
-
-def test_what_overrides_the_store(load: Load) -> None:
-    config = load("store: memory://")
-    environ = {"SP00KY_STORE": "mem://"}
-    assert store_url(config, "surrealkv://x", environ) == Secret("surrealkv://x")
-    assert store_url(config, None, environ) == Secret("mem://")
-    assert store_url(config, None, {"SP00KY_STORE": ""}) == Secret("memory://")
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,11 @@
 """Values of keys: what YAML gave becomes a value, or a text that says what to write."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
 import pytest
 
 from sp00ky_core.config import values as read
-from sp00ky_core.config.variables import FromVariable
-
-
-@pytest.mark.parametrize(
-    ("reader", "given", "value"),
-    [
-        (read.text, "a", "a"),
-        (read.boolean, True, True),
-        (read.boolean, FromVariable("true"), True),
-        (read.whole(1, 10), 10, 10),
-        (read.whole(1), FromVariable("7"), 7),
-        (read.number(0), 1, 1.0),
-        (read.duration, "500ms", 0.5),
-        (read.duration, 90, 90.0),
-        (read.duration, "never", math.inf),
-        (read.duration, None, None),
-        (read.table_name, "job", "job"),
-        (read.endpoint_url, "ws://host:8000/rpc", "ws://host:8000/rpc"),
-        (read.endpoint_url, "surrealkv://./x", "surrealkv://./x"),
-    ],
-)
-def test_what_is_taken(reader: read.Reader, given: Any, value: Any) -> None:
-    assert reader(given) == value
 
 
 @pytest.mark.parametrize(
@@ -52,7 +27,11 @@ def test_what_is_taken(reader: read.Reader, given: Any, value: Any) -> None:
         (read.endpoint_url, "http://host?s3cret", "no query and no fragment"),
         (read.endpoint_url, "http://host:0", "host"),
         (read.endpoint_url, "ws://host/other", "without a path"),
-        (read.store_location, "s3cret", "expected a store URL"),
+        *((read.backend_url, url, "http:// or https://") for url in ("host", "a_b://host", "://host")),
+        *(
+            (read.store_location, f"{url}s3cret", "expected a store URL")
+            for url in ("", "a_b://", "a://\x1b")
+        ),
         (read.store_location, "ws://[s3cret", "its host is none"),
     ],
 )
@@ -61,3 +40,8 @@ def test_what_is_refused_says_what_to_write(reader: read.Reader, given: Any, say
         reader(given)
     assert says in str(raised.value).lower() or says in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["http://host/v1", "https://host:8443", "amqp://host:5672/jobs"])
+def test_a_backend_has_a_url_of_any_scheme(url: str) -> None:
+    assert read.backend_url(url) == url

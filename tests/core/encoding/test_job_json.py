@@ -2,18 +2,14 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.anything import ANYTHING, COLUMNS
 
-from sp00ky_conformance.strategies import instants, jobs, json_values
+from sp00ky_conformance.strategies import instants, jobs
 from sp00ky_core.encoding.job_json import instant_to_json, job_to_json
-from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-from sp00ky_core.stores.rows import job_of
+from sp00ky_core.job import AttemptError, Job, JobStatus
 
 # DESIGN.md section 12, written down a second time.
 KEYS = [
@@ -147,28 +143,3 @@ def test_lone_surrogates_are_replaced() -> None:
     )
     fields = job_to_json(job)
     assert (fields["path"], fields["payload"]) == ("/\ufffd", {"a\ufffd": "\ufffd!"})
-
-
-def test_a_number_that_python_will_not_write_is_no_trouble() -> None:
-    huge: Any = 10**5_000
-    row = dict.fromkeys(COLUMNS, huge) | {"errors": [{"attempt": huge, "code": -huge}], "id": "job:1"}
-    job = job_of(row, backend="api")
-    assert job.defect
-    json.dumps(job_to_json(job), allow_nan=False).encode()
-    for option in ("path", "max_retries", "timeout", "delay"):
-        with pytest.raises(OptionInvalid, match=f"{option} is int"):
-            NewJob(**{"path": "/a", option: huge})
-
-
-@given(ANYTHING, json_values())
-def test_options_are_checked_and_never_break(value: Any, payload: Any) -> None:
-    for option in ("path", "max_retries", "timeout", "delay", "run_at", "dedup_key", "retry_strategy"):
-        try:
-            NewJob(**{"path": "/a", "payload": {"a": payload}, option: value})
-        except Sp00kyError as error:
-            assert option in str(error)  # noqa: PT017  # legal values raise nothing
-    try:
-        NewJob(path="/a", payload={"a": value})
-        NewJob(path="/a", payload=value)
-    except Sp00kyError as error:
-        assert str(error)  # noqa: PT017  # legal values raise nothing

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +5,7 @@ import pytest
 from tests.core.generate.conftest import Written, document_of, generated
 from tests.core.generate.test_module import THING, imported
 
-from sp00ky_core import ModuleOutdated, OptionInvalid, Outbox, PayloadInvalid, UnknownBackend
+from sp00ky_core import ModuleOutdated, OptionInvalid, Outbox, PayloadInvalid
 from sp00ky_core.sync import SyncOutbox
 
 
@@ -43,15 +41,6 @@ def test_a_call_enqueues_from_synchronous_code(config: Path, module: Any) -> Non
             typed.api.a({"id": "1"})
 
 
-def test_the_other_outbox_is_refused(config: Path, module: Any) -> None:
-    with pytest.raises(
-        OptionInvalid, match=r"^TypedOutbox's outbox is of type SyncOutbox; .* TypedSyncOutbox$"
-    ):
-        module.TypedOutbox(SyncOutbox.open(config))
-    with pytest.raises(OptionInvalid, match=r"^TypedSyncOutbox's outbox is of type Outbox; .* TypedOutbox$"):
-        module.TypedSyncOutbox(Outbox.open(config))
-
-
 def test_a_module_that_is_older_than_its_document_is_refused(
     config: Path, module: Any, written: Written
 ) -> None:
@@ -61,9 +50,3 @@ def test_a_module_that_is_older_than_its_document_is_refused(
         module.TypedOutbox(Outbox.open(config))
     with pytest.raises(ModuleOutdated):
         module.TypedSyncOutbox(SyncOutbox.open(config))
-
-
-def test_a_module_of_another_backend_is_refused(config: Path, module: Any) -> None:
-    config.write_text(config.read_text().replace("api:", "mail:"))
-    with pytest.raises(UnknownBackend, match="'api'"):
-        module.TypedOutbox(Outbox.open(config))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from typing import Any
 
 from tests.core.generate.conftest import Written, document_of
@@ -52,13 +50,6 @@ def test_a_payload_may_be_left_out_where_nothing_is_required(written: Written) -
         "/needs": ("NeedsPayload | ExplicitQuery", False),
         "/none": ("NoPayload", True),
     }
-
-
-def test_names_of_two_backends_do_not_collide(written: Written) -> None:
-    contract = Outbox.open(written(document_of({"a": THING}))).backends["api"].contract
-    names = Names()
-    payloads = [calls_of(each, payload_schemas(contract), names)[0][0].payload for each in ("api", "b", "b")]
-    assert payloads == [f"{name} | ExplicitBody" for name in ("APayload", "BAPayload", "BAPayload2")]
 
 
 def test_a_file_is_text_or_described(written: Written) -> None:

@@ -1,7 +1,5 @@
 """Each act of an operator is one entry: before it begins, after each batch, and at its end."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket
@@ -18,7 +16,7 @@ from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid, StoreUnavailable
 from sp00ky_core.operators import matching_jobs
 from sp00ky_core.operators.bulk import KILL
-from sp00ky_core.ports import Act, AuditEntry
+from sp00ky_core.ports import Act, AuditEntry, Settlement, SettleResult
 
 AT = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -62,45 +60,18 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
         assert each.ended_at is not None
 
 
-async def test_an_act_by_filter_holds_the_conditions(outbox: Outbox) -> None:
-    since = datetime(2020, 1, 1, tzinfo=UTC)
-    await enqueued(outbox, 5, ordering_key="k")
-    await outbox.kill(filter=JobFilter(backend="api", since=since, ordering_key="k"), limit=3)
-    entry = await latest(outbox)
-    wanted = {"backend": "api", "since": "2020-01-01T00:00:00Z", "ordering_key": "k", "limit": 3}
-    assert (entry.action, entry.selection, entry.count) == ("kill", wanted, 3)
-    assert entry.reason is None
-    await outbox.kill(filter=JobFilter(status="pending"))
-    assert (await latest(outbox)).selection == {"status": "pending"}
-    await outbox.clear(filter=JobFilter())
-    entry = await latest(outbox)
-    assert (entry.selection, entry.count) == ({"all": True}, 5)
-
-
-async def test_of_many_ids_some_are_kept(outbox: Outbox) -> None:
-    await outbox.kill(*(f"job:{n}" for n in range(250)))
-    selection = (await latest(outbox)).selection
-    assert selection == {"ids": [f"job:{n}" for n in range(100)], "count": 250}
-
-
-async def test_a_text_that_no_database_can_hold_is_replaced(outbox: Outbox) -> None:
-    await outbox.kill("job:\0", "job:\ud800", "x" * 10_000_000)
-    ids = (await latest(outbox)).selection["ids"]
-    assert ids == ["job:\ufffd", "job:\ufffd", "x" * 2_048]
-
-
 async def test_it_is_written_before_anything_is_done_and_counts_after_each_batch(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await enqueued(outbox, 5)
-    kill, seen = outbox.store.kill, list[tuple[int, bool]]()
+    settle, seen = outbox.store.settle, list[tuple[int, bool]]()
 
-    async def kill_and_look(job_ids: Sequence[str], **options: Any) -> Any:
+    async def settle_and_look(settlements: Sequence[Settlement]) -> list[SettleResult]:
         entry = await latest(outbox)
         seen.append((entry.count, entry.ended_at is None))
-        return await kill(job_ids, **options)
+        return await settle(settlements)
 
-    monkeypatch.setattr(outbox.store, "kill", kill_and_look)
+    monkeypatch.setattr(outbox.store, "settle", settle_and_look)
     await outbox.kill(filter=JobFilter())
     assert seen == [(0, True), (2, True), (4, True)]
     assert (await latest(outbox)).count == 5
@@ -151,34 +122,21 @@ async def test_an_act_that_is_left_or_cancelled_has_ended_with_what_was_done(
     entry = await latest(outbox)
     assert (entry.count, entry.ended_at is None) == (2, False)
 
-    kill, hangs = outbox.store.kill, asyncio.Event()
+    settle, hangs = outbox.store.settle, asyncio.Event()
 
-    async def kill_once(job_ids: Sequence[str], **options: Any) -> Any:
+    async def settle_once(settlements: Sequence[Settlement]) -> list[SettleResult]:
         if (await latest(outbox)).count:
             hangs.set()
             await asyncio.Event().wait()
-        return await kill(job_ids, **options)
+        return await settle(settlements)
 
-    monkeypatch.setattr(outbox.store, "kill", kill_once)
+    monkeypatch.setattr(outbox.store, "settle", settle_once)
     killing = asyncio.create_task(outbox.kill(filter=JobFilter()))
     await hangs.wait()
     killing.cancel()
     await asyncio.wait([killing])
     entry = await latest(outbox)
     assert (entry.count, entry.ended_at is None) == (2, False)
-
-
-async def test_an_act_that_fails_has_ended(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    await enqueued(outbox, 1)
-
-    async def away(*_: Any, **__: Any) -> Any:
-        raise StoreUnavailable(store="memory://", problem="away")
-
-    monkeypatch.setattr(outbox.store, "kill", away)
-    with pytest.raises(StoreUnavailable):
-        await outbox.kill(filter=JobFilter())
-    entry = await latest(outbox)
-    assert (entry.count, entry.ended_at is None) == (0, False)
 
 
 async def test_nothing_is_written_of_what_is_refused(outbox: Outbox) -> None:
@@ -198,15 +156,3 @@ async def test_nothing_is_written_of_what_is_refused(outbox: Outbox) -> None:
             await act
     assert await outbox.kill() == []
     assert await outbox.audit() == []
-
-
-async def test_the_audit_is_read_in_pages(outbox: Outbox) -> None:
-    for n in range(3):
-        await outbox.resume("api", reason=str(n))
-    first = await outbox.audit(limit=2)
-    assert [each.reason for each in first] == ["2", "1"]
-    assert [each.reason for each in await outbox.audit(limit=2, after=first[-1].id)] == ["0"]
-    assert await outbox.audit(since=datetime(9000, 1, 1, tzinfo=UTC)) == []
-    for wrong in ({"limit": -1}, {"since": datetime(2030, 1, 1)}):
-        with pytest.raises(OptionInvalid):
-            await outbox.audit(**wrong)  # type: ignore[arg-type]

@@ -1,27 +1,19 @@
 """Killing, redriving and clearing by conditions: what is done, what is refused, and in which batches."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from tests.core.two_backends import ended, enqueued, opened, statuses
 
-from sp00ky_core import (
-    BulkResult,
-    JobFilter,
-    JobQuery,
-    JobStatus,
-    Outbox,
-)
+from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
 from sp00ky_core.job import Job
 from sp00ky_core.operators import bulk, matching_jobs
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import OperatorResult
+from sp00ky_core.ports import Settlement, SettleResult
 
 
 @pytest_asyncio.fixture
@@ -35,41 +27,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two."""
     monkeypatch.setattr(matching_jobs, "PAGE", 2)
     monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
-
-
-@pytest.mark.usefixtures("small")
-async def test_all_that_match_are_killed_page_by_page(outbox: Outbox) -> None:
-    wanted, others = await enqueued(outbox, 5), await enqueued(outbox, 2, path="/b")
-    await outbox.store.claim({"api": 3}, "r")
-    result = await outbox.kill(filter=JobFilter(path="/a"), reason="not wanted")
-    assert result == BulkResult(matched=5, done=5)
-    assert await statuses(outbox, wanted) == {"failed"}
-    assert await statuses(outbox, others) == {"pending"}
-    assert {(await outbox.get(each)).errors[-1].reason for each in wanted} == {"not wanted"}
-
-
-@pytest.mark.usefixtures("small")
-async def test_an_empty_filter_means_all(outbox: Outbox) -> None:
-    ids = [*await enqueued(outbox, 3), *await enqueued(outbox, 2, "mail")]
-    assert await outbox.kill(filter=JobFilter()) == BulkResult(matched=5, done=5)
-    assert await outbox.redrive(filter=JobFilter(error_name="killed", backend="mail")) == BulkResult(
-        matched=2, done=2
-    )
-    assert await statuses(outbox, ids[3:]) == {"pending"}
-    assert await outbox.clear(filter=JobFilter()) == BulkResult(matched=3, done=3)
-    assert {job.id for job in await outbox.find()} == set(ids[3:])
-
-
-@pytest.mark.usefixtures("small")
-async def test_a_limit_takes_the_newest_whatever_their_status(outbox: Outbox) -> None:
-    ids = await enqueued(outbox, 6)
-    await outbox.store.claim({"api": 3}, "r")  # the oldest three are processing
-    assert await outbox.kill(filter=JobFilter(), limit=4) == BulkResult(matched=4, done=4)
-    assert await statuses(outbox, ids[2:]) == {"failed"}
-    assert await statuses(outbox, ids[:2]) == {"processing"}
-    assert await outbox.clear(filter=JobFilter(), limit=3) == BulkResult(matched=3, done=3)
-    assert {job.id for job in await outbox.find()} == set(ids[:3])
-    assert await outbox.kill(filter=JobFilter(), limit=0) == BulkResult(matched=0)
 
 
 @pytest.mark.usefixtures("small")
@@ -113,7 +70,7 @@ async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_sam
     (taken,) = await outbox.store.claim({"api": 1}, "r")
     find, newer = outbox.store.find, list[str]()
 
-    async def find_late(query: JobQuery) -> list[Job]:
+    async def find_late(query: JobQuery, **_: object) -> list[Job]:
         found = await find(query)
         if query.status is JobStatus.PENDING and not newer:
             await outbox.store.release("r", keep=())
@@ -129,27 +86,18 @@ async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_sam
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_limited_clear_takes_the_newest_of_all_backends(outbox: Outbox) -> None:
-    ids = [each for n in range(7) for each in await enqueued(outbox, 1, ("api", "mail")[n % 2])]
-    await outbox.kill(*ids)
-    assert await outbox.clear(filter=JobFilter(), limit=5) == BulkResult(matched=5, done=5)
-    assert {job.id for job in await outbox.find()} == set(ids[:2])
-    assert await outbox.clear(filter=JobFilter(), limit=5) == BulkResult(matched=2, done=2)
-
-
-@pytest.mark.usefixtures("small")
 async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await enqueued(outbox, 5)
-    kill = outbox.store.kill
+    settle = outbox.store.settle
 
-    async def kill_and_prune(job_ids: Sequence[str], *, reason: str = "") -> list[OperatorResult]:
-        results = await kill(job_ids, reason=reason)
-        await outbox.store.clear(job_ids)
+    async def settle_and_prune(settlements: Sequence[Settlement]) -> list[SettleResult]:
+        results = await settle(settlements)
+        await clear(outbox.store, [each.job_id for each in settlements])
         return results
 
-    monkeypatch.setattr(outbox.store, "kill", kill_and_prune)
+    monkeypatch.setattr(outbox.store, "settle", settle_and_prune)
     assert (await outbox.kill(filter=JobFilter())).done == 5
     assert await outbox.find() == []
     assert len(ids) == 5
@@ -201,26 +149,3 @@ async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:
     with pytest.raises(OptionInvalid, match="limit is -1"):
         await outbox.clear(filter=JobFilter(), limit=-1)
     assert await statuses(outbox, ids) == {"failed"}
-
-
-async def test_a_watch_may_begin_with_the_latest(outbox: Outbox) -> None:
-    ids = await enqueued(outbox, 3)
-    watch = outbox.watch_all(history=2)
-    assert [(await anext(watch)).id for _ in range(2)] == ids[1:]
-    await watch.aclose()
-    with pytest.raises(OptionInvalid, match="history is -1"):
-        await anext(outbox.watch_all(history=-1))
-
-
-async def test_jobs_are_found_by_their_last_error_and_their_age(outbox: Outbox) -> None:
-    (failed,) = await ended(outbox, 1)
-    (waiting,) = await enqueued(outbox, 1)
-    created_at = (await outbox.get(failed)).created_at
-    assert created_at is not None
-    for conditions in (
-        {"code": 500},
-        {"error_name": "http_status"},
-        {"until": created_at + timedelta(hours=1), "code": 500},
-    ):
-        assert [job.id for job in await outbox.find(**conditions)] == [failed]
-    assert {job.id for job in await outbox.find(since=created_at)} == {failed, waiting}

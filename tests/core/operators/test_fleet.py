@@ -1,7 +1,5 @@
 """Pausing and resuming backends, and draining runners."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
-from tests.core.two_backends import CONFIG, SPEC, enqueued, opened
+from tests.core.two_backends import CONFIG, SPEC
 
 from sp00ky_core import Outbox, RunnerGone, UnknownBackend, hookimpl, load_plugins
 from sp00ky_core.errors import OptionInvalid
@@ -42,27 +40,6 @@ async def outbox(tmp_path: Path, witness: Witness) -> AsyncIterator[Outbox]:
         yield outbox
 
 
-async def test_a_paused_backend_gives_nothing_until_it_is_resumed(outbox: Outbox) -> None:
-    await enqueued(outbox, 2)
-    mails = await enqueued(outbox, 1, "mail")
-    assert await outbox.pause("api", reason="a deploy", actor="eve")
-    assert [job.id for job in await outbox.store.claim({"api": 5, "mail": 5}, "r")] == mails
-    paused = (await outbox.stats())["api"].paused
-    assert paused is not None
-    assert (paused.until, paused.reason, paused.actor) == (None, "a deploy", "eve")
-    assert await outbox.resume("api")
-    assert len(await outbox.store.claim({"api": 5}, "r")) == 2
-
-
-async def test_a_pause_may_end(outbox: Outbox) -> None:
-    await outbox.pause("api", duration=timedelta(minutes=5))
-    paused = (await outbox.stats())["api"].paused
-    assert paused is not None
-    assert paused.until is not None
-    assert paused.since is not None
-    assert paused.until - paused.since == timedelta(minutes=5)
-
-
 async def test_plugins_hear_of_each_change_once(outbox: Outbox, witness: Witness) -> None:
     assert not await outbox.resume("api")
     assert await outbox.pause("api")
@@ -87,13 +64,6 @@ async def test_a_backend_that_is_not_there_is_neither_paused_nor_resumed(
     assert await outbox.audit() == []
 
 
-async def test_a_runner_is_asked_to_drain(outbox: Outbox) -> None:
-    await outbox.store.beat("one")
-    await outbox.store.beat("two")
-    await outbox.drain_runner("one")
-    assert {each.id: each.state for each in await outbox.runners()} == {"one": "draining", "two": "running"}
-
-
 async def test_a_runner_that_is_gone_is_not_drained(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     await outbox.store.beat("runner-1")
     with pytest.raises(RunnerGone, match="no runner 'runner-2' is up; did you mean 'runner-1'"):
@@ -107,29 +77,3 @@ async def test_a_runner_that_is_gone_is_not_drained(outbox: Outbox, monkeypatch:
     with pytest.raises(RunnerGone, match="'runner-1' is dead: its last sign of life was 40 s ago"):
         await outbox.drain_runner("runner-1")
     assert await outbox.audit() == []
-
-
-async def test_one_that_stops_in_that_moment_is_gone_too(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await outbox.store.beat("one")
-    records = await outbox.runners()
-
-    async def runners() -> Any:
-        return records
-
-    monkeypatch.setattr(outbox.store, "runners", runners)
-    await outbox.store.remove_runner("one")
-    with pytest.raises(RunnerGone, match="no runner 'one' is up"):
-        await outbox.drain_runner("one")
-    assert [each.ended_at is None for each in await outbox.audit()] == [False]
-
-
-async def test_acts_may_come_through_something_else(tmp_path: Path) -> None:
-    async with opened(tmp_path) as outbox:
-        other = outbox.acting_through("dashboard")
-        await other.pause("api")
-        await outbox.resume("api")
-        await other.schedules.sync()
-        acts = [(each.action, each.via) for each in await outbox.audit()]
-        assert acts == [("schedules sync", "dashboard"), ("resume", "python"), ("pause", "dashboard")]

@@ -1,7 +1,5 @@
 """Hooks at work: when each fires, and that a stranger's fault in one changes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
@@ -24,7 +22,6 @@ from sp00ky_core import (
     Outcome,
     Plugins,
     RetryConfig,
-    RetryPolicy,
     RunnerOptions,
     Transition,
     Undelivered,
@@ -197,27 +194,6 @@ async def test_every_observer_is_told_at_its_moment(scene: Scene) -> None:
     ]
 
 
-async def test_each_attempt_of_a_retried_job_is_told(scene: Scene) -> None:
-    witness = Witness()
-    scene.register(witness)
-    scene.transport.answer = lambda attempt: BROKEN if attempt.number == 1 else Delivered()
-    async with scene.outbox() as outbox:
-        witness.outbox = outbox
-        async with outbox.runner(FAST):
-            await _ended(outbox, await outbox.run("api", "/spookify", {"id": 7}))
-    finished = [
-        fact for fact in witness.seen if fact[0] in {"attempt_started", "attempt_finished", "settled"}
-    ]
-    assert finished == [
-        ("attempt_started", 1),
-        ("attempt_finished", 1, 500),
-        ("settled", "processing", "pending"),
-        ("attempt_started", 2),
-        ("attempt_finished", 2, 200),
-        ("settled", "processing", "success"),
-    ]
-
-
 async def test_a_kill_is_told_as_settled_and_the_outcome_that_it_fenced_off_as_a_lost_lease(
     scene: Scene,
 ) -> None:
@@ -327,28 +303,6 @@ async def test_an_observer_that_raises_changes_nothing_and_is_logged_by_name(
     }
 
 
-async def test_an_observer_that_hangs_is_cut_off(
-    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Hanging:
-        @hookimpl
-        async def sp00ky_job_settled(self) -> None:
-            await asyncio.Event().wait()
-
-        @hookimpl
-        async def sp00ky_runner_started(self) -> None:
-            await asyncio.Event().wait()
-
-    monkeypatch.setattr(calls, "OBSERVER_TIMEOUT", 0.05)
-    scene.register(Hanging())
-    assert (await scene.deliver()).status is JobStatus.SUCCESS
-    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert told == [
-        f"plugin ghost-distribution:ghost failed in {name}"
-        for name in ("sp00ky_runner_started", "sp00ky_job_settled")
-    ]
-
-
 # --- decisions ---
 
 
@@ -367,83 +321,6 @@ async def test_the_first_decision_that_is_not_none_counts(scene: Scene) -> None:
     scene.register(Lenient(), name="lenient")
     job = await scene.deliver(lambda _attempt: BROKEN)
     assert (job.status, job.result, job.errors) == (JobStatus.SUCCESS, "taken as done", ())
-
-
-async def test_none_leaves_the_decision_to_the_built_in_rule(scene: Scene) -> None:
-    class Indifferent:
-        @hookimpl
-        def sp00ky_classify_outcome(self) -> None: ...
-
-        @hookimpl
-        def sp00ky_retry_policy(self) -> None: ...
-
-        @hookimpl
-        def sp00ky_request_headers(self) -> None: ...
-
-    scene.register(Indifferent())
-    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
-    assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 1, 2)
-    assert scene.transport.attempts[0].headers == {}
-
-
-async def test_a_plugin_chooses_the_retry_policy(scene: Scene) -> None:
-    class Hasty:
-        @hookimpl
-        def sp00ky_retry_policy(self, job: Job) -> RetryPolicy:
-            return RetryPolicy(max_retries=job.max_retries - 1, base=0)
-
-    scene.register(Hasty())
-    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=3)
-    assert (job.status, job.retries, len(scene.transport.attempts)) == (JobStatus.FAILED, 2, 3)
-
-
-@pytest.mark.parametrize("error", [RuntimeError, asyncio.CancelledError])
-async def test_a_decision_that_raises_leaves_it_to_the_built_in_rule_and_is_logged(
-    scene: Scene, caplog: pytest.LogCaptureFixture, error: type[BaseException]
-) -> None:
-    class Broken:
-        @hookimpl
-        def sp00ky_request_headers(self) -> Mapping[str, str]:
-            raise error
-
-        @hookimpl
-        def sp00ky_classify_outcome(self) -> Outcome:
-            raise error
-
-        @hookimpl
-        def sp00ky_retry_policy(self) -> RetryPolicy:
-            raise error
-
-    scene.register(Broken())
-    job = await scene.deliver(lambda _attempt: BROKEN, max_retries=1)
-    assert (job.status, job.retries) == (JobStatus.FAILED, 1)
-    assert {"sp00ky_classify_outcome", "sp00ky_retry_policy", "sp00ky_request_headers"} <= {
-        word.rstrip(";") for record in caplog.records for word in record.getMessage().split()
-    }
-
-
-async def test_a_plugins_retry_strategy_is_used(scene: Scene) -> None:
-    asked: list[int] = []
-
-    class Fibonacci:
-        @hookimpl
-        def sp00ky_register_retry_strategies(self) -> Mapping[str, Any]:
-            return {"fibonacci": lambda _policy, n: asked.append(n) or 0.0}
-
-    scene.register(Fibonacci())
-    job = await scene.deliver(lambda _attempt: BROKEN, retry_strategy="fibonacci", max_retries=2)
-    assert (job.status, asked) == (JobStatus.FAILED, [1, 2])
-
-
-async def test_a_plugins_store_is_chosen_by_its_scheme(scene: Scene) -> None:
-    class Stores:
-        @hookimpl
-        def sp00ky_register_stores(self) -> Mapping[str, Any]:
-            return {"ghost": core_stores.MemoryStore}
-
-    scene.register(Stores())
-    outbox = Outbox.open(scene.outbox().config, store="ghost://attic", plugins=scene.plugins)
-    assert outbox.store.location == "memory://"
 
 
 # --- headers ---
@@ -530,12 +407,6 @@ class _Tracer:
 
 
 TRACE, OTHER_TRACE = (f"00-{each * 32}-{each * 16}-01" for each in "ab")
-
-
-async def test_a_plugin_gives_a_job_its_trace(scene: Scene) -> None:
-    scene.register(_Tracer(lambda: TRACE))
-    assert (await scene.deliver()).traceparent == TRACE
-    assert (await scene.deliver(traceparent=OTHER_TRACE)).traceparent == OTHER_TRACE  # the caller's own
 
 
 @pytest.mark.parametrize(

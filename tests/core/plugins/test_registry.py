@@ -1,7 +1,5 @@
 """Plugins as they are found: distributions with entry points, good and bad."""
 
-from __future__ import annotations
-
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -73,20 +71,6 @@ def test_plugins_load_in_the_order_of_their_names(install: Install, load: Callab
     for name in ("ghost-c", "ghost-a", "ghost-b"):
         install(name, "")
     assert [info.distribution for info in load().infos] == ["ghost-a", "ghost-b", "ghost-c"]
-
-
-def test_each_registry_is_its_own(install: Install, load: Callable[[], Plugins]) -> None:
-    install(
-        "ghost-store",
-        """
-        @hookimpl
-        def sp00ky_register_stores():
-            return {"ghost": lambda options: None}
-        """,
-    )
-    assert load().store("ghost")
-    with pytest.raises(AdapterMissing):
-        load_plugins([]).store("ghost")
 
 
 @pytest.mark.parametrize(

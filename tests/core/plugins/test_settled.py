@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import pytest
 from tests.core.two_backends import CONFIG, SPEC, enqueued
 
-from sp00ky_core import JobFilter, JobQuery, OperatorFate, Outbox, hookimpl, load_plugins
-from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core import JobFilter, OperatorFate, Outbox, hookimpl, load_plugins
 from sp00ky_core.job import Job
 
 
@@ -45,20 +43,3 @@ async def test_kills_are_told_to_plugins_once_each(tmp_path: Path) -> None:
         assert len(witness.seen) == 1
         await outbox.kill(filter=JobFilter(since=(await outbox.get(one)).created_at), reason="all")
         assert sorted(witness.seen[1:]) == sorted((each, "failed", "all") for each in (one, two, three))
-
-
-async def test_a_kill_that_cannot_be_reported_is_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    witness = Witness()
-    async with opened(tmp_path, witness) as outbox:
-        (one,) = await enqueued(outbox, 1)
-
-        async def away(query: JobQuery) -> None:
-            raise StoreUnavailable(store="memory://", problem="gone")
-
-        monkeypatch.setattr(outbox.store, "find", away)
-        (result,) = await outbox.kill(one)
-        assert result.fate is OperatorFate.KILLED
-    assert witness.seen == []
-    assert "not every kill was reported to the plugins" in caplog.text

@@ -1,16 +1,14 @@
 """Rows that can't be delivered end as failed; every other job goes on."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
@@ -38,15 +36,6 @@ async def test_a_path_that_leads_away_is_never_requested(make_bench, path: str) 
         [(0, "invalid_path")],
     )
     assert bench.paths() == ["/spookify"]
-
-
-async def test_an_unknown_route_is_retried_for_a_newer_runner_may_know_it(make_bench) -> None:
-    bench = await make_bench()
-    job = await bench.add("/spookfy", max_retries=2)
-    async with bench.runner():
-        done = await bench.ended(job)
-    assert (done.status, [error.name for error in done.errors]) == (JobStatus.FAILED, ["unknown_route"] * 3)
-    assert bench.transport.attempts == []
 
 
 @pytest.mark.parametrize(
@@ -80,21 +69,6 @@ async def test_a_malformed_row_fails_and_says_why(make_bench, fields: dict[str, 
     assert bench.paths() == ["/spookify"]
 
 
-@pytest.mark.parametrize(
-    ("max_retries", "status", "attempts"), [(1, JobStatus.SUCCESS, 1), (0, JobStatus.FAILED, 0)]
-)
-async def test_a_processing_row_without_a_lease_is_reclaimed(
-    make_bench, max_retries: int, status: JobStatus, attempts: int
-) -> None:
-    bench = await make_bench()
-    row = {"id": "job:left", "path": "/spookify", "payload": "{}", "status": "processing"}
-    bench.store.write_row("job", row | {"max_retries": max_retries})
-    async with bench.runner():
-        done = await bench.ended(await bench.store.get("job:left"))
-    assert (done.status, [error.name for error in done.errors]) == (status, ["outcome_unknown"])
-    assert len(bench.transport.attempts) == attempts
-
-
 async def test_a_transport_that_raises_costs_an_attempt_and_not_the_runner(make_bench, caplog) -> None:
     def fail(_attempt: Attempt) -> Outcome:
         raise RuntimeError("a bug")
@@ -108,7 +82,7 @@ async def test_a_transport_that_raises_costs_an_attempt_and_not_the_runner(make_
 
 
 async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.OVERDUE_AFTER", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.attempt.OVERDUE_AFTER", 0.05)
     never = asyncio.Event()
 
     async def hang_once(attempt: Attempt) -> Outcome:
@@ -124,7 +98,7 @@ async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_ben
 
 
 async def test_one_that_is_cut_off_may_say_what_has_come_by_then(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.OVERDUE_AFTER", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.attempt.OVERDUE_AFTER", 0.05)
     cancelling: list[int] = []
 
     async def read(attempt: Attempt) -> Outcome:
@@ -142,17 +116,6 @@ async def test_one_that_is_cut_off_may_say_what_has_come_by_then(make_bench, mon
         ended = [await bench.ended(job) for job in jobs]
     assert [each.status for each in ended] == [JobStatus.SUCCESS] * 2
     assert cancelling == [0, 0]  # the next attempt of the same worker isn't cut off
-
-
-async def test_a_transport_that_returns_nothing_costs_an_attempt(make_bench) -> None:
-    async def nothing(_attempt: Attempt) -> Any:
-        return None
-
-    bench = await make_bench(nothing, concurrency=1)
-    jobs = [await bench.add(max_retries=0) for _ in range(3)]
-    async with bench.runner():
-        ended = [await bench.ended(job) for job in jobs]
-    assert [job.errors[0].name for job in ended] == ["outcome_unknown"] * 3
 
 
 async def test_a_job_that_has_expired_is_not_sent(make_bench) -> None:
@@ -210,13 +173,15 @@ async def test_a_row_that_breaks_the_contract_is_sent_unless_rows_are_checked(
     body = {"content": {"application/json": {"schema": {"properties": {"n": {"type": "integer"}}}}}}
     bench = await make_bench(check_rows=check_rows, document={"/n": {"put": {"requestBody": body}}})
     named = [await bench.add(path, payload={"n": "text"}, max_retries=0) for path in ("/n", "PUT /n")]
+    twice = await bench.add("/n", payload=JsonText(b'{"n": "text", "n": 1}'), max_retries=0)
     async with bench.runner():
-        ended = [await bench.ended(job) for job in named]
+        ended = [await bench.ended(job) for job in (*named, twice)]
     if check_rows:
         assert [(each.errors[0].name, each.errors[0].reason.split(":")[0]) for each in ended] == [
-            ("invalid_payload", "/n")
-        ] * 2
-    assert len(bench.transport.attempts) == (0 if check_rows else 2)
+            *[("invalid_payload", "/n")] * 2,
+            ("invalid_payload", "the key 'n' is there twice; keep one"),
+        ]
+    assert len(bench.transport.attempts) == (0 if check_rows else 3)
 
 
 @pytest.mark.parametrize("path", ["GET /nope", "noSuchOperation", "repos/get", "DELETE /spookify"])

@@ -1,7 +1,5 @@
 """Failed attempts in the log: a line for each, and many of a kind in one."""
 
-from __future__ import annotations
-
 import pytest
 from tests.core.runner.throttling import Backend, throttled
 
@@ -35,16 +33,6 @@ async def test_throttled_answers_are_summed_up_in_the_log(
     assert len([line for line in lines if "left alone" in line]) == 1
 
 
-async def test_whatever_a_row_spells_the_operation_s_name_is_logged(
-    make_bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    bench = await make_bench(Backend([Undelivered(name="reset")]))
-    async with bench.runner():
-        await bench.ended(await bench.add("POST /spookify", max_retries=0))
-    assert bench.paths() == ["/spookify"]
-    assert "(api '/spookify') failed" in caplog.text
-
-
 async def test_retries_are_sampled(make_bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     most = MOST_OF["retry"]
@@ -76,11 +64,3 @@ async def test_each_attempt_is_logged_where_that_is_wanted(
     assert "is delivered: attempt 2: HTTP 200 in" in caplog.text
     assert "p4yload" not in caplog.text
     assert "p4yload" not in repr(attempts)
-
-
-async def test_what_was_never_sent_took_no_time(make_bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench = await make_bench()
-    async with bench.runner():
-        await bench.ended(await bench.add("//evil.test/x"))
-    (attempt,) = [vars(record) for record in caplog.records if getattr(record, "event", "") == "attempt"]
-    assert (attempt["outcome"], attempt["code"], attempt["duration_ms"]) == ("failed", 0, None)

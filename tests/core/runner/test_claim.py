@@ -1,30 +1,48 @@
-"""Claims whose reply is lost, late, too old or not needed any more."""
+"""A runner that waits is woken in time."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 import attrs
-import pytest
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import (
-    Attempt,
-    Claim,
-    StoreOptions,
-)
+from sp00ky_core.ports import Attempt, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 
+
+async def test_a_delayed_job_starts_when_it_is_due_long_before_the_poll(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner(poll=3_600):
+        job = await bench.add(delay=timedelta(seconds=0.2))
+        done = await bench.ended(job)
+    assert done.updated_at >= job.created_at + timedelta(seconds=0.2)
+
+
+async def test_a_job_that_comes_while_the_runner_is_idle_is_not_left_to_the_poll(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner(poll=3_600):
+        for _ in range(3):
+            await bench.ended(await bench.add())
+    assert len(bench.transport.attempts) == 3
+
+
+async def test_a_stream_of_events_does_not_put_off_the_poll(make_bench) -> None:
+    bench = await make_bench()
+    runner = bench.runner(poll=0.05)
+    claimer, wake = runner._claimer, runner._wake
+    wake.expect_nothing(["api", "other"])
+    async with asyncio.timeout(60):
+        while not wake.may_have_work("other"):
+            wake.freed()  # a place of another backend
+            await claimer._rest()
+            claimer._look_if_time()
+
+
 LOST_REPLY = Fault(lost_reply=True)
-
-
-NEVER = 3_600.0
 
 
 async def test_a_claim_whose_reply_was_lost_is_released_and_costs_no_attempt(make_bench) -> None:
@@ -35,55 +53,6 @@ async def test_a_claim_whose_reply_was_lost_is_released_and_costs_no_attempt(mak
         done = await bench.ended(job)
     assert (done.status, done.retries, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, 0, (), 2)
     assert len(bench.transport.attempts) == 1
-
-
-class Misreads(FaultyStore):
-    """Trips over what its first claim brings, once the database has claimed."""
-
-    tripped = False
-
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        claim = await super().claim(slots_by_backend, runner_id)
-        if claim and not self.tripped:
-            self.tripped = True
-            raise TypeError("not to be read (meant)")
-        return claim
-
-
-async def test_a_claim_that_ends_in_a_bug_is_released_at_once(make_bench, caplog) -> None:
-    caplog.set_level(logging.CRITICAL + 1)
-    bench = await make_bench()
-    job = await bench.add(max_retries=0)
-    async with bench.runner(Misreads(bench.store, Scripted()), reclaim_after=NEVER):
-        done = await bench.ended(job)
-    assert (done.status, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, (), 2)
-
-
-class Strange(FaultyStore):
-    """Returns with its first claim jobs that nobody, or another runner, has claimed."""
-
-    def __init__(self, *args: Any, **changes: Any) -> None:
-        super().__init__(*args)
-        self.changes = changes
-
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        claim = await super().claim(slots_by_backend, runner_id)
-        if not (claim and self.changes):
-            return claim
-        await self.release(runner_id, keep=())
-        changes, self.changes = self.changes, {}
-        return Claim([attrs.evolve(job, **changes) for job in claim])
-
-
-@pytest.mark.parametrize("changes", [{"status": JobStatus.PENDING, "runner_id": None}, {"runner_id": "s"}])
-async def test_what_a_store_returns_unclaimed_is_not_sent(make_bench, caplog, changes) -> None:
-    bench = await make_bench()
-    job = await bench.add(max_retries=0)
-    async with bench.runner(Strange(bench.store, Scripted(), **changes)):
-        done = await bench.ended(job)
-    assert (done.status, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, (), 2)
-    assert [attempt.job.lease_epoch for attempt in bench.transport.attempts] == [2]
-    assert [each.levelname for each in caplog.records if "aren't this runner's" in each.message] == ["ERROR"]
 
 
 async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:
@@ -158,7 +127,7 @@ async def test_a_claim_whose_lease_has_run_out_is_lost_and_not_released(make_ben
 async def test_what_was_claimed_ahead_of_a_backend_that_then_hangs_is_given_back(
     make_bench, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.workers.AHEAD", 1e9)
+    monkeypatch.setattr("sp00ky_core.runner.slots.AHEAD", 1e9)
     monkeypatch.setattr("sp00ky_core.runner.claim.LONGEST_WAIT", 0.1)
     never = asyncio.Event()
 

@@ -1,7 +1,5 @@
 """The database's clock jumps, and runners are frozen: what runners may conclude from it, and what not."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.simulation import MemoryLab, World
 
-from sp00ky_core.breaker import BreakerState
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
@@ -119,22 +117,6 @@ def test_a_frozen_runners_failures_say_nothing_of_the_backend(world: World) -> N
     world.pass_smoothly(4)
     assert breaker(world) == BreakerState.CLOSED
     world.end()
-
-
-def test_attempts_that_end_after_its_first_beat_say_nothing_either(world: World) -> None:
-    frozen = world.start()
-    world.pass_smoothly(STEADY)
-    for _ in range(5):
-        world.enqueue(max_retries=2)
-    world.flow()
-    frozen.is_frozen = True
-    world.pass_smoothly(8)  # longer than between beats, shorter than the timeout
-    frozen.is_frozen = False
-    world.flow()
-    for flight in world.flights():
-        world.respond(flight, AWAY)
-    world.pass_smoothly(4)
-    assert breaker(world) == BreakerState.CLOSED
 
 
 def test_the_same_failures_without_a_gap_open_the_breaker(world: World) -> None:

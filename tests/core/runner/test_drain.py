@@ -1,7 +1,5 @@
 """A runner may be cancelled at any await: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -190,18 +188,10 @@ async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: in
     )
 
 
-async def test_a_runner_leaves_no_task_behind(make_bench) -> None:
-    bench = await make_bench()
-    before = asyncio.all_tasks()
-    async with bench.runner():
-        await bench.ended(await bench.add())
-    assert asyncio.all_tasks() == before
-
-
 async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
     make_bench, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.drain.CANCEL_AGAIN", 0.01)
+    monkeypatch.setattr("sp00ky_core.runner.tasks.CANCEL_AGAIN", 0.01)
     bench = await make_bench()
     asked = asyncio.Event()
 
@@ -221,13 +211,13 @@ async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
             raise
 
     async with bench.runner() as runner:
-        runner._spawn("deaf", deaf)
+        runner._tasks.start("deaf", deaf)
         await asked.wait()
-        await runner._stop("deaf")
+        await runner._tasks.stop("deaf")
 
 
 async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.workers.LAST_ATTEMPT", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.slots.LAST_ATTEMPT", 0.05)
     end = asyncio.Event()
 
     async def deaf(_attempt: Attempt) -> Outcome:
@@ -266,22 +256,6 @@ async def test_a_drain_that_is_cancelled_leaves_no_task(make_bench) -> None:
     assert not [task for task in left if not task.done()]
 
 
-async def test_a_clean_stop_leaves_no_row(make_bench) -> None:
-    bench = await make_bench()
-    async with bench.runner() as runner:
-        assert [each.id for each in await bench.store.runners()] == [runner.runner_id]
-    assert await bench.store.runners() == []
-
-
-async def test_a_row_that_cannot_be_removed_does_not_fail_the_drain(make_bench, caplog) -> None:
-    bench, faults = await make_bench(), Scripted()
-    faults.put("remove_runner", Fault())
-    async with bench.runner(FaultyStore(bench.store, faults)):
-        pass
-    assert "row can't be removed" in caplog.text
-    assert not bench.transport.is_open
-
-
 async def test_a_start_that_fails_after_its_beat_leaves_no_row(make_bench) -> None:
     bench, began = await make_bench(), asyncio.Event()
 
@@ -303,7 +277,7 @@ async def test_who_leaves_claims_behind_keeps_its_row_for_others_to_see_it_dead(
     make_bench, caplog, monkeypatch
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.runner.LAST_WRITES", 0.05)
     bench, faults = await make_bench(), Scripted()
     faults.put("settle", *[Fault()] * 1_000)
     await bench.add()

@@ -1,7 +1,5 @@
 """Runners that were out of touch with the database: what they had claimed before may be others' by now."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -132,19 +130,6 @@ def test_a_job_expires_by_the_clock_of_the_claim() -> None:
     assert not held.has_expired(106.9)
     assert held.has_expired(107.0)
     assert not held_for(shared).has_expired(1e9)
-
-
-def test_a_claim_of_a_shared_table_is_over_when_its_row_is() -> None:
-    shared = JobTable(backend="api", table="job", timeout=60)  # its other backend's is longer
-    named = cast("Backend", Named("agent", JobTable(backend="api", table="job", timeout=10)))
-    held = attrs.evolve(held_for(shared), backend=named, timeout=10)
-    assert held.lease_end == 101 + 60 + 30
-
-
-def test_a_wait_is_from_the_first_deferral_to_the_claim() -> None:
-    table = JobTable(backend="api", table="job", timeout=60)
-    assert held_for(table, deferred_since=NOW - timedelta(seconds=9)).waited == 9
-    assert held_for(table).waited == 0
 
 
 def test_attempts_are_counted_by_backend_without_what_waits_for_a_place_or_is_over() -> None:

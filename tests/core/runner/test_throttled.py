@@ -1,7 +1,5 @@
 """A backend that throttles costs its jobs time, and no retries."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -10,8 +8,8 @@ import pytest
 from tests.core.runner.throttling import Backend, throttled
 
 from sp00ky_conformance.cancellation import turns
-from sp00ky_core.breaker import BreakerState
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Transition
@@ -53,24 +51,6 @@ async def test_a_throttled_job_waits_and_uses_up_no_retry(make_bench) -> None:
     assert backend.requests == 6
 
 
-async def test_a_single_request_is_not_repeated(make_bench) -> None:
-    backend = Backend([throttled()])
-    bench = await make_bench(backend)
-    job = await bench.add(max_retries=0)
-    async with bench.runner():
-        ended = await bench.ended(job)
-    assert (ended.status, [each.name for each in ended.errors]) == (JobStatus.FAILED, [THROTTLED])
-    assert backend.requests == 1
-
-
-async def test_the_wait_that_is_asked_for_is_capped(make_bench) -> None:
-    backend = Backend([throttled(NEVER)])
-    bench = await make_bench(backend, retry=RetryConfig(base=0, cap=0.01))
-    job = await bench.add()
-    async with bench.runner():
-        assert (await bench.ended(job)).status is JobStatus.SUCCESS
-
-
 async def test_after_too_long_a_wait_answers_use_up_retries(make_bench) -> None:
     backend = Backend([throttled()] * 10_000)
     bench = await make_bench(backend, retry=RetryConfig(base=0, give_up_after=0.1))
@@ -83,15 +63,6 @@ async def test_after_too_long_a_wait_answers_use_up_retries(make_bench) -> None:
     assert entry.since is not None
     assert (entry.at - entry.since).total_seconds() >= 0.1
     assert (entry.count, backend.requests > 3) == (backend.requests, True)
-
-
-async def test_what_the_configuration_gives_up_on_goes_first(make_bench) -> None:
-    backend = Backend([throttled()])
-    bench = await make_bench(backend, give_up_on=frozenset({429}))
-    job = await bench.add()
-    async with bench.runner():
-        assert (await bench.ended(job)).status is JobStatus.FAILED
-    assert backend.requests == 1
 
 
 class Plugin:

@@ -58,16 +58,6 @@ async def test_plugins_hear_of_a_fire_with_all_its_runs(tmp_path: Path) -> None:
     assert listener.heard == [("tick", ["running"] * 2), ("tick", ["skipped"] * 2)]
 
 
-async def test_plugins_hear_of_jobs_that_are_replaced(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
-    await outbox.migrate()
-    (run,) = await outbox.schedules.trigger("tick")
-    assert bench.witness.settled == []
-    bench.clock.move(1)
-    await outbox.schedules.trigger("tick")
-    assert bench.witness.settled == [(run.job_id, "replaced: its schedule has fired again")]
-
-
 async def test_a_key_whose_row_the_database_refuses_is_quarantined(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import attrs
 import pytest
 from tests.core.scheduler.conftest import FAILED, Bench
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.errors import RunUnreadable, StoreUnavailable
+from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobFilter, JobQuery, RunQuery, RunStatus, ScheduleRun
+from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleRun
 from sp00ky_core.scheduler.scheduler import everything
 
 WITH_DEADLINE = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
@@ -19,16 +18,6 @@ WITH_DEADLINE = "{tick: {every: 60s, backend: api, route: /a, deadline: 90s%s}}"
 
 async def stored_statuses(bench: Bench) -> list[str]:
     return [run.status.value for run in await bench.store.runs(RunQuery())]
-
-
-async def test_the_end_of_a_run_is_written_down_before_its_job_goes(bench: Bench) -> None:
-    outbox = bench.outbox(WITH_DEADLINE % "")
-    await outbox.migrate()
-    await outbox.schedules.trigger("tick")
-    await bench.deliver()
-    assert await stored_statuses(bench) == ["running"]
-    await bench.services(outbox).upkeep.close_runs()
-    assert await stored_statuses(bench) == ["success"]
 
 
 async def test_the_runs_of_all_schedules_are_read_at_once(
@@ -75,17 +64,6 @@ async def test_a_runner_closes_runs_of_its_own_schedules_and_all_before_jobs_are
 
 async def _has_closed(bench: Bench, statuses: dict[str, str]) -> bool:
     return statuses == {run.schedule: run.status.value for run in await bench.store.runs(RunQuery())}
-
-
-async def test_a_job_that_is_gone_has_failed(bench: Bench) -> None:
-    outbox = bench.outbox(WITH_DEADLINE % "")
-    await outbox.migrate()
-    (run,) = await outbox.schedules.trigger("tick")
-    await bench.deliver(FAILED)
-    await outbox.clear(str(run.job_id))
-    await bench.services(outbox).upkeep.close_runs()
-    (found,) = await bench.store.runs(RunQuery())
-    assert (found.status, (found.error or {})["code"]) == (RunStatus.FAILED, "job_gone")
 
 
 async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
@@ -187,82 +165,3 @@ async def test_a_history_says_how_long_runs_and_jobs_are_kept(
         await bench.store.prune(spared=spared)
         assert sorted(await stored_statuses(bench)) == expected
         assert sorted(job.status.value for job in await bench.store.find(JobQuery())) == expected
-
-
-async def test_old_runs_are_deleted(bench: Bench) -> None:
-    outbox = bench.outbox(WITH_DEADLINE % ", concurrency: allow, history: 2")
-    await outbox.migrate()
-    upkeep = bench.services(outbox).upkeep
-    for _ in range(4):
-        await outbox.schedules.trigger("tick")
-        bench.clock.move(1)
-    await bench.deliver()
-    await upkeep.close_runs()
-    await upkeep._prune_all_schedules(everything)
-    assert await stored_statuses(bench) == ["success"] * 2
-    bench.clock.move(86_400)
-    await upkeep._prune_all_schedules(everything)
-    assert await stored_statuses(bench) == []
-
-
-QUARANTINED = "{tick: {every: 60s, backend: api, route: /a, quarantineAfter: 1, deadline: 90s}}"
-
-
-@pytest.mark.parametrize("by_filter", [False, True])
-async def test_a_redriven_jobs_run_goes_on(bench: Bench, by_filter: bool) -> None:
-    outbox = bench.outbox(QUARANTINED)
-    await outbox.migrate()
-    (run,) = await outbox.schedules.trigger("tick")
-    await bench.deliver(FAILED)
-    upkeep = bench.services(outbox).upkeep
-    await upkeep.close_runs()
-    assert await stored_statuses(bench) == [RunStatus.FAILED]
-    if by_filter:
-        await outbox.redrive(filter=JobFilter(backend="api"))
-    else:
-        await outbox.redrive(str(run.job_id))
-    (reopened,) = await bench.store.runs(RunQuery())
-    assert reopened == attrs.evolve(run, finished_at=bench.clock.now)
-    bench.clock.move(1)
-    (skipped,) = await outbox.schedules.trigger("tick")
-    assert (skipped.error or {})["code"] == "concurrency_skip"
-    await bench.deliver()
-    await upkeep.close_runs()
-    assert await stored_statuses(bench) == [RunStatus.SKIPPED, RunStatus.SUCCESS]
-    assert (await outbox.schedules.get("tick")).quarantined == ()
-
-
-@pytest.mark.parametrize("closed", [False, True])
-async def test_no_deadline_counts_for_a_run_that_goes_on(bench: Bench, closed: bool) -> None:
-    outbox = bench.outbox(QUARANTINED)
-    await outbox.migrate()
-    (run,) = await outbox.schedules.trigger("tick")
-    await bench.deliver(FAILED)
-    upkeep = bench.services(outbox).upkeep
-    if closed:
-        await upkeep.close_runs()
-    bench.clock.move(3_600)
-    await outbox.redrive(str(run.job_id))
-    await upkeep.close_runs()
-    assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
-    await bench.deliver(FAILED)
-    await upkeep.close_runs()
-    (ended,) = await bench.store.runs(RunQuery())
-    assert (ended.status, ended.finished_at) == (RunStatus.FAILED, bench.clock.now)
-
-
-async def test_jobs_are_redriven_also_where_no_run_can_be_read(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    outbox = bench.outbox(QUARANTINED)
-    await outbox.migrate()
-    (run,) = await outbox.schedules.trigger("tick")
-    await bench.deliver(FAILED)
-
-    async def away(query: RunQuery) -> None:
-        raise StoreUnavailable(store="memory://", problem="gone")
-
-    monkeypatch.setattr(bench.store, "runs", away)
-    (result,) = await outbox.redrive(str(run.job_id))
-    assert result.fate.value == "redriven"
-    assert "schedules' runs don't say that their jobs are pending again" in caplog.text

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.core.scheduler.conftest import FAILED, Bench
+from tests.core.scheduler.conftest import Bench
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
@@ -130,17 +130,6 @@ async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(bench: Bench) ->
     assert await bench.deliver() == 1
 
 
-async def test_a_busy_schedule_is_skipped_and_says_by_what(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
-    for _ in range(2):
-        bench.clock.move(60)
-        await bench.fire(outbox)
-    skipped, first = await outbox.schedules.runs("tick")
-    assert (skipped.status, first.status) == (RunStatus.SKIPPED, RunStatus.RUNNING)
-    assert (skipped.error or {})["blocked_by"] == first.job_id
-
-
 async def test_replace_kills_the_job_before(bench: Bench) -> None:
     outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
     await bench.fire(outbox)
@@ -213,21 +202,6 @@ async def test_a_query_that_is_refused_is_said_and_the_clock_goes_on(bench: Benc
     assert await bench.deliver() == 0
 
 
-async def test_a_log_says_why_jobs_are_missing(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    rows = '[{"id": 1}, {"other": 2}]'
-    outbox = bench.outbox(
-        f"{{tick: {{every: 60s, backend: api, route: /none, forEach: {{query: '{rows}'}}}}}}"
-    )
-    await outbox.migrate()
-    for _ in range(2):
-        bench.clock.move(60)
-        await bench.fire(outbox)
-    keyless, first, second = caplog.messages
-    assert keyless == "schedule tick: row 2 has no 'id' that can be a key"
-    assert first.startswith("schedule tick: 1 of 1 jobs not made: unknown_route: backend")
-    assert second == first
-
-
 async def test_a_query_that_is_not_of_this_process_is_not_run(bench: Bench) -> None:
     owner = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
     await bench.fire(owner)
@@ -237,22 +211,6 @@ async def test_a_query_that_is_not_of_this_process_is_not_run(bench: Bench) -> N
     assert (await owner.schedules.get("tick")).stored.last_fired_at is None
     await bench.fire(owner)
     assert (await owner.schedules.get("tick")).stored.last_fired_at == bench.clock.now
-
-
-async def test_a_key_that_fails_too_often_is_quarantined_until_it_is_released(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, quarantineAfter: 2}}")
-    await bench.fire(outbox)
-    for _ in range(3):
-        bench.clock.move(60)
-        await bench.fire(outbox)
-        await bench.deliver(FAILED)
-    latest = (await outbox.schedules.runs("tick"))[0]
-    assert (latest.status, (latest.error or {})["code"]) == (RunStatus.SKIPPED, "quarantine")
-    assert (await outbox.schedules.get("tick")).quarantined == ("",)
-    assert await outbox.schedules.release("tick")
-    bench.clock.move(60)
-    await bench.fire(outbox)
-    assert await bench.deliver() == 1
 
 
 async def test_a_real_runner_fires_and_delivers(bench: Bench) -> None:

@@ -14,10 +14,7 @@ from sp00ky_core.schedules.definition import (
     defined,
     is_due,
     next_fire,
-    paused,
-    released,
     removed,
-    resumed,
     same_clock,
 )
 
@@ -82,15 +79,6 @@ def test_a_new_schedule_fires_first_after_now() -> None:
     assert (found.seen, found.revision) == ((found.hash,), 0)
 
 
-def test_one_that_is_not_enabled_has_no_next_fire() -> None:
-    assert new(enabled=False).next_fire_at is None
-
-
-def test_the_same_definition_changes_nothing() -> None:
-    before = attrs.evolve(new(), next_fire_at=NOW - timedelta(hours=1))
-    assert defined(config(), before, config(), now=NOW) is None
-
-
 def test_who_defines_it_last_is_who_removes_it() -> None:
     moved = defined(config(), new(), config(), now=NOW + timedelta(seconds=1), origin="python")
     assert moved is not None
@@ -139,18 +127,3 @@ def test_what_was_removed_comes_back_by_a_deploy_but_not_by_an_older_runner() ->
     found = defined(config(), gone, None, now=NOW)
     assert found is not None
     assert (found.removed, found.next_fire_at) == (False, NOW + timedelta(seconds=60))
-
-
-def test_what_is_missed_in_a_pause_is_left_out() -> None:
-    row = paused(stored(next_fire_at=NOW - timedelta(hours=9)))
-    assert row.paused
-    found = resumed(row, config(), NOW)
-    assert (found.paused, found.next_fire_at) == (False, NOW + timedelta(seconds=60))
-    later = NOW + timedelta(seconds=5)
-    assert resumed(stored(next_fire_at=later), config(), NOW).next_fire_at == later
-
-
-def test_keys_are_released() -> None:
-    row = stored(failures={"a": 3, "b": 1})
-    assert released(row, ["a"]).failures == {"b": 1}
-    assert released(row, None).failures == {}

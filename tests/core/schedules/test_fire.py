@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.core.schedules.situations import NOW, SECOND, config, job, run, situation, stored
 
 from sp00ky_core.config.schedules import ForEachConfig
-from sp00ky_core.errors import PayloadInvalid, UnknownRoute
+from sp00ky_core.errors import PayloadInvalid
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.ports import RunStatus, Trigger
 from sp00ky_core.ports.schedules import MAX_ROWS
@@ -54,13 +54,6 @@ def test_retries_count_all_attempts() -> None:
     assert (spawn.job.max_retries, spawn.job.retry_strategy) == (2, "exponential")
 
 
-def test_each_row_makes_a_job_and_a_repeated_key_makes_one() -> None:
-    rows: list[dict[str, Any]] = [{"id": 1}, {"id": "b", "x": 2}, {"id": 1, "y": 3}]
-    fire = decide_fire(situation(*rows, definition=config(payload={"a": 1})))
-    made = {spawn.run.key: spawn.job.payload for spawn in fire.change.spawns}
-    assert made == {"1": {"a": 1, "row": {"id": 1}}, "b": {"a": 1, "row": {"id": "b", "x": 2}}}
-
-
 def test_what_is_too_much_is_dropped_and_said() -> None:
     fire = decide_fire(situation(*({"id": n} for n in range(10_001))))
     assert len(fire.change.spawns) == 10_000
@@ -72,13 +65,6 @@ def test_a_row_without_a_key_costs_no_other(bad: dict[str, Any]) -> None:
     fire = decide_fire(situation({"id": 1}, bad))
     assert [spawn.run.key for spawn in fire.change.spawns] == ["1"]
     assert "row 2 has no 'id' that can be a key" in str(fire.change.schedule.last_error)
-
-
-def test_a_query_that_failed_makes_no_job_and_the_clock_goes_on() -> None:
-    fire = decide_fire(situation({"id": 1}, problem="the query fails"))
-    assert fire.change.spawns == []
-    assert fire.change.schedule.last_error == "the query fails"
-    assert fire.change.schedule.next_fire_at == NOW + timedelta(seconds=60)
 
 
 def test_a_row_that_breaks_the_contract_is_a_run_that_failed() -> None:
@@ -94,37 +80,6 @@ def test_a_row_that_breaks_the_contract_is_a_run_that_failed() -> None:
     assert (failed.error or {})["code"] == "invalid_payload"
 
 
-def test_a_route_that_is_missing_is_a_run_that_failed() -> None:
-    def checked(_: NewJob) -> NewJob:
-        raise UnknownRoute(backend="api", path="/report", known=())
-
-    (failed,) = decide_fire(situation(checked=checked)).change.runs
-    assert (failed.error or {})["code"] == "unknown_route"
-
-
-def test_skip_passes_over_a_key_whose_job_has_not_ended() -> None:
-    open_runs = [(run(key="1"), job())]
-    fire = decide_fire(situation({"id": 1}, {"id": 2}, open_runs=open_runs))
-    assert [spawn.run.key for spawn in fire.change.spawns] == ["2"]
-    (skipped,) = fire.change.runs
-    assert (skipped.key, skipped.status) == ("1", RunStatus.SKIPPED)
-    expected = {"code": "concurrency_skip", "blocked_by": "job:1", "since": "2026-05-05T05:04:00Z"}
-    assert skipped.error == expected
-
-
-def test_allow_makes_another_job() -> None:
-    fire = decide_fire(situation(definition=config(concurrency="allow"), open_runs=[(run(), job())]))
-    assert len(fire.change.spawns) == 1
-    assert fire.change.runs == []
-
-
-def test_replace_kills_the_job_before() -> None:
-    fire = decide_fire(situation(definition=config(concurrency="replace"), open_runs=[(run(), job())]))
-    assert len(fire.change.spawns) == 1
-    assert [each.status for each in fire.change.runs] == [RunStatus.REPLACED]
-    assert fire.kills == {"job:1": "replaced: its schedule has fired again"}
-
-
 def test_a_job_that_ended_or_is_gone_blocks_nothing_and_its_end_is_written_down() -> None:
     gone = run(job_id="job:2", fired_at=NOW - timedelta(minutes=2))
     fire = decide_fire(situation(open_runs=[(gone, None), (run(), job(JobStatus.SUCCESS))]))
@@ -133,25 +88,6 @@ def test_a_job_that_ended_or_is_gone_blocks_nothing_and_its_end_is_written_down(
         (RunStatus.FAILED, "job_gone"),
         (RunStatus.SUCCESS, None),
     ]
-
-
-def test_a_key_that_failed_too_often_is_skipped_but_not_by_hand() -> None:
-    definition, failing = config(quarantine_after=2), stored(failures={"": 1})
-    open_runs = [(run(), job(JobStatus.FAILED, "http_status"))]
-    by_clock = decide_fire(situation(definition=definition, stored=failing, open_runs=open_runs))
-    assert by_clock.change.spawns == []
-    assert by_clock.change.runs[-1].error == {"code": "quarantine", "failures": 2}
-    assert by_clock.change.schedule.failures == {"": 2}
-    situated = situation(definition=definition, stored=failing, open_runs=open_runs, trigger=Trigger.MANUAL)
-    assert len(decide_fire(situated).change.spawns) == 1
-
-
-def test_a_success_ends_the_quarantine() -> None:
-    open_runs = [(run(), job(JobStatus.SUCCESS))]
-    failing = stored(failures={"": 5})
-    fire = decide_fire(situation(definition=config(quarantine_after=2), stored=failing, open_runs=open_runs))
-    assert len(fire.change.spawns) == 1
-    assert fire.change.schedule.failures == {}
 
 
 @given(st.text(), st.text(), st.datetimes().map(lambda at: at.replace(tzinfo=NOW.tzinfo)))

@@ -1,7 +1,5 @@
 """A broadcast that was closed ends its subscriptions; reopened, it wakes new ones."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -24,18 +22,6 @@ async def test_it_can_be_opened_again() -> None:
     broadcast.send()
     await anext(second)
     await second.aclose()
-
-
-async def test_a_broadcast_merges_what_comes_while_a_subscriber_is_busy() -> None:
-    broadcast = Broadcast()
-    signals = broadcast.subscribe()
-    await anext(signals)
-    for _ in range(3):
-        broadcast.send()
-    await anext(signals)
-    broadcast.close()
-    with pytest.raises(StopAsyncIteration):
-        await anext(signals)
 
 
 async def test_a_wait_ends_with_a_signal_or_its_seconds_or_the_close() -> None:

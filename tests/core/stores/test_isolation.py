@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 
@@ -52,21 +50,6 @@ async def test_bisect_writes_all_but_the_bad_ones_in_order(bad: list[bool]) -> N
     assert written == [n for n, each in enumerate(bad) if not each]
 
 
-async def test_where_all_are_refused_each_is_tried_once() -> None:
-    tries: list[int] = []
-
-    async def write(items: Sequence[int]) -> list[str]:
-        tries.append(len(items))
-        raise REFUSED
-
-    async def alone(item: int, error: StoreError) -> list[str]:
-        return [f"refused {item}"]
-
-    assert len(await bisect(range(512), write, alone)) == 512
-    assert tries.count(1) == 512
-    assert len(tries) == 512 + 9
-
-
 async def test_what_is_refused_is_reported_beside_what_was_written() -> None:
     async def write(items: Sequence[int]) -> list[str]:
         if 3 in items:
@@ -102,11 +85,6 @@ def test_lesser_transitions_end_with_a_failure() -> None:
     assert lesser[1].error.name == "invalid_row"
     assert lesser[1].error.reason == "a\ufffdb"
     assert lesser[2].error is None
-
-
-def test_a_lesser_retry_is_the_same_without_its_entry() -> None:
-    first, *_ = lesser_transitions(RETRY, "no")
-    assert (first.to, first.delay, first.retries, first.error) == (JobStatus.PENDING, 2.0, 1, None)
 
 
 @pytest.mark.parametrize("takes", range(1, 4))
@@ -179,29 +157,3 @@ def test_quarantine_is_bounded() -> None:
     resting = quarantine.resting("claimed")
     assert len(resting) == Quarantine.MOST
     assert resting[-1] == f"job:{Quarantine.MOST + 499}"
-
-
-def test_what_write_around_refused_is_remembered_by_id(caplog: pytest.LogCaptureFixture) -> None:
-    quarantine = Quarantine()
-    quarantine.add_all("deleted", {})
-    quarantine.add_all("deleted", {"job:1": REFUSED, "job:2": REFUSED})
-    assert quarantine.resting("deleted") == ["job:1", "job:2"]
-    assert [each.message for each in caplog.records] == [
-        "job job:1 and 1 more can't be deleted, the database refuses it: no"
-    ]
-
-
-def test_a_quiet_row_rests_without_a_line_and_is_logged_once_it_is_refused(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    quarantine = Quarantine(_Clock())
-    caplog.set_level(logging.ERROR)
-    quarantine.add("claimed", ["job:1"], "collides", quiet=True)
-    assert (quarantine.resting("claimed"), caplog.records) == (["job:1"], [])
-    quarantine.add("claimed", ["job:1"], "CHECK")
-    assert len(caplog.records) == 1
-
-
-def test_the_level_of_the_log_line_is_the_callers(caplog: pytest.LogCaptureFixture) -> None:
-    Quarantine().add("claimed", ["job:1"], "CHECK", level=logging.WARNING)
-    assert [each.levelno for each in caplog.records] == [logging.WARNING]

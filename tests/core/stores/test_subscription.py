@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable
@@ -75,13 +73,6 @@ async def test_it_subscribes_again_and_says_so_once(
         "LISTEN doesn't work, new jobs are found by polling: lost",
         "LISTEN works again",
     ]
-    await signals.aclose()
-
-
-async def test_the_first_signal_comes_though_the_database_is_away(database: _Database) -> None:
-    database.away = True
-    signals = _subscription(database).subscribe()
-    await anext(signals)
     await signals.aclose()
 
 

@@ -1,7 +1,5 @@
 """The event loop in a thread: started once, used by many threads, ended, and not carried over a fork."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import threading
@@ -92,21 +90,6 @@ def test_what_swallows_its_end_is_left_behind(
     assert [each.getMessage() for each in caplog.records] == [
         "1 calls of observers don't end; they are left behind"
     ]
-
-
-def test_a_failure_to_open_comes_as_it_is_and_may_be_repeated(outbox: Outbox, monkeypatch: Any) -> None:
-    background = Background(outbox)
-    opening = outbox.store.open
-
-    async def fail() -> None:
-        raise StoreClosed(store="memory://")
-
-    monkeypatch.setattr(outbox.store, "open", fail)
-    with pytest.raises(StoreClosed):
-        background.run(lambda outbox: outbox.find())
-    monkeypatch.setattr(outbox.store, "open", opening)
-    assert background.run(lambda outbox: outbox.find()) == []
-    background.close()
 
 
 def test_a_call_of_another_thread_ends_with_it(outbox: Outbox) -> None:

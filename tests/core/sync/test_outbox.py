@@ -1,7 +1,5 @@
 """The synchronous outbox, on the memory store and on SQLite."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 import threading
@@ -14,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core import Outbox, TimeoutIgnored
+from sp00ky_core import TimeoutIgnored
 from sp00ky_core.errors import (
-    CallUnsupported,
     JobNotFound,
     OptionInvalid,
     PayloadInvalid,
@@ -24,12 +21,10 @@ from sp00ky_core.errors import (
     UnknownRoute,
 )
 from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.plugins.registry import Plugins, load_plugins
-from sp00ky_core.ports import JobFilter, OperatorFate
+from sp00ky_core.job import Job, NewJob
+from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.stores import plugin as memory_plugin
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_core.sync.background import CLOSED, FORKED
 
 SPEC = """{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {
     "/a": {"post": {"requestBody": {"content": {"application/json": {"schema": {
@@ -155,29 +150,6 @@ def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sq
     assert len(outbox.run_many("api", [NewJob(path="/b")] * 2, autocommit=True)) == 2
 
 
-def test_jobs_are_steered_and_waited_for(outbox: SyncOutbox) -> None:
-    job = outbox.run("api", "/b", autocommit=True)
-    (killed,) = outbox.kill(job.id, reason="no more")
-    assert killed.fate is OperatorFate.KILLED
-    assert outbox.wait(job.id, timeout=5).status is JobStatus.FAILED
-    assert outbox.redrive(filter=JobFilter(backend="api")).done == 1
-    with pytest.raises(TimeoutError, match=f"{job.id} hasn't ended in 0.05 seconds"):
-        outbox.wait(job.id, timeout=0.05)
-    assert outbox.do(lambda outbox: outbox.stats())["api"].pending == 1
-    assert outbox.check() == []
-
-
-def test_backends_that_share_a_table_have_their_own_jobs(folder: Path, connection: Any) -> None:
-    with SyncOutbox.open(folder / "shared.yml", store="sqlite:///app.db") as outbox:
-        outbox.migrate()
-        job = outbox.run("api", "/a", connection=connection)
-        letters = [outbox.run("mail", "/letter", connection=connection) for _ in range(3)]
-        assert {each.backend for each in letters} == {"mail"}
-        assert outbox.find(backend="api", connection=connection) == [job]
-        assert outbox.find(backend="mail", connection=connection, limit=2) == letters[:0:-1]
-        assert outbox.get(letters[0].id, connection=connection) == letters[0]
-
-
 def test_the_memory_store_takes_any_connection_and_keeps_the_job(folder: Path) -> None:
     outbox = SyncOutbox.open(folder / "sp00ky.yml", store="memory://")
     with closing(sqlite3.connect(":memory:")) as connection:
@@ -189,13 +161,6 @@ def test_the_memory_store_takes_any_connection_and_keeps_the_job(folder: Path) -
         outbox.run("api", "/b", connection=object())
     with outbox:
         assert outbox.find() == [job]
-
-
-def test_a_store_without_blocking_connections_says_what_to_use(folder: Path) -> None:
-    outbox = SyncOutbox.open(folder / "sp00ky.yml", store="surrealkv://x")
-    with pytest.raises(CallUnsupported, match=r"no run\(connection=\): put outbox\.statement"):
-        outbox.run("api", "/b", connection=object())
-    assert outbox.statement("api", "/b").text
 
 
 class Here:
@@ -240,39 +205,3 @@ def test_plugins_see_an_enqueue(folder: Path, observer: Here) -> None:
     assert observer.seen == [job.id for job in jobs]
     assert {job.traceparent for job in jobs} == {TRACEPARENT}
     assert (observer.threads == {threading.current_thread()}) is not isinstance(observer, Later)
-
-
-def test_an_observer_that_has_no_loop_is_logged_and_changes_nothing(
-    folder: Path, outbox: SyncOutbox, connection: sqlite3.Connection, caplog: Any, monkeypatch: Any
-) -> None:
-    plugins, observer = load_plugins(), Later()
-    plugins.register(observer, name="observer", distribution="test")
-    other = SyncOutbox.open(folder / "sp00ky.yml", store="sqlite:///app.db", plugins=plugins)
-    other.find()
-    with monkeypatch.context() as forked:
-        forked.setattr("os.getpid", lambda: -1)
-        jobs = [other.run("api", "/b", connection=connection)]
-    other.close()
-    jobs += [other.run("api", "/b", connection=connection)]
-    connection.commit()
-    assert outbox.find() == jobs[::-1]
-    assert observer.seen == []
-    said = [f"{each.getMessage()}: {each.exc_info[1].problem}" for each in caplog.records]
-    assert said == [
-        f"plugin test:observer can't be awaited in sp00ky_job_enqueued: {problem}"
-        for problem in (FORKED, CLOSED)
-    ]
-
-
-async def test_the_asynchronous_outbox_reads_on_a_connection_too(
-    folder: Path, outbox: SyncOutbox, connection: sqlite3.Connection
-) -> None:
-    async with Outbox.open(folder / "sp00ky.yml", store="sqlite:///app.db") as other:
-        job = await other.run("api", "/b", connection=connection)
-        assert await other.find() == []
-        assert await other.find(connection=connection) == [job]
-        assert await other.get(job.id, connection=connection) == job
-        for read in (other.get(job.id, connection=None), other.find(connection=None)):
-            with pytest.raises(OptionInvalid, match="connection is None"):
-                await read
-        connection.rollback()

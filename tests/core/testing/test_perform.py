@@ -1,11 +1,13 @@
-"""Jobs are delivered at once, as a runner would deliver them."""
+"""Answers to attempts: what a test may say, and what it is to the job."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
 
 from sp00ky_core.errors import UnknownRoute
@@ -13,12 +15,88 @@ from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Transition
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import memory_outbox, perform_jobs
-from sp00ky_core.testing.outboxes import outbox_of_jobs
+
+
+@attrs.frozen
+class Spooky:
+    n: int
+
+
+async def answer(job: Job) -> dict[str, Any]:
+    return {"got": job.payload["id"]}
+
+
+@pytest.mark.parametrize(
+    ("response", "result"),
+    [
+        (None, None),
+        ({"a": 1}, {"a": 1}),
+        ([1, 2], [1, 2]),
+        ("text", "text"),
+        (True, True),
+        (Spooky(1), {"n": 1}),
+        (204, None),
+        (Delivered(result=1), 1),
+        (lambda job: {"got": job.payload["id"]}, {"got": "1"}),
+        (answer, {"got": "1"}),
+        ((), None),
+        ((500, {"a": 1}), {"a": 1}),
+        ((500, answer), {"got": "1"}),
+    ],
+)
+async def test_a_success(outbox: Outbox, response: Any, result: Any) -> None:
+    await outbox.run("api", "/spookify", {"id": "1"})
+    (job,) = await perform_jobs(outbox, responses={"/spookify": response})
+    assert (job.status, job.result) == ("success", result)
+
+
+async def test_a_plugin_gets_a_result_as_over_http(outbox: Outbox) -> None:
+    given: list[Any] = []
+
+    class Looking:
+        @hookimpl
+        def sp00ky_classify_outcome(self, outcome: Outcome) -> None:
+            given.append(outcome.result)
+
+    outbox.plugins.register(Looking(), name="looking", distribution="looking")
+    await outbox.run("api", "/spookify", {"id": "1"})
+    await perform_jobs(outbox, responses={"/spookify": {"ok": False}})
+    assert given == [b'{"ok":false}']
+
+
+@pytest.mark.parametrize(
+    ("response", "code", "name", "retries"),
+    [
+        (500, 500, "http_status", 2),
+        (422, 422, "http_status", 0),
+        (Undelivered(name="timeout"), 0, "timeout", 2),
+        (lambda _: Undelivered(name="connect", retryable=False), 0, "connect", 0),
+        ((500, 502), 502, "http_status", 2),
+    ],
+)
+async def test_a_failure(outbox: Outbox, response: Any, code: int, name: str, retries: int) -> None:
+    await outbox.run("api", "/spookify")
+    (job,) = await perform_jobs(outbox, responses={"/spookify": response})
+    assert (job.status, job.retries) == ("failed", retries)
+    assert (job.errors[-1].code, job.errors[-1].name) == (code, name)
+
+
+async def test_answers_in_turn_are_each_job_s_own(outbox: Outbox) -> None:
+    for _ in range(2):
+        await outbox.run("api", "/spookify")
+    jobs = await perform_jobs(outbox, responses={"/spookify": (500, {"a": 1})})
+    assert [(job.retries, job.result) for job in jobs] == [(1, {"a": 1})] * 2
+
+
+async def test_a_result_that_is_no_json_is_the_tests_fault(outbox: Outbox) -> None:
+    await outbox.run("api", "/spookify")
+    with pytest.raises(Exception, match="its type is object, which has no JSON form"):
+        await perform_jobs(outbox, responses={"/spookify": {"a": object()}})
 
 
 async def test_what_is_due_ends_and_the_rest_waits(outbox: Outbox) -> None:
@@ -45,47 +123,6 @@ async def test_retries_wait_for_nothing(outbox: Outbox) -> None:
     (job,) = await perform_jobs(outbox, responses={"/spookify": 503})
     assert (job.status, job.retries, job.errors[-1].attempt) == ("failed", 100, 101)
     assert (await outbox.stats())["api"].breaker.state == "closed"
-
-
-async def test_a_throttled_job_is_tried_again_and_gives_up(outbox: Outbox) -> None:
-    await outbox.run("api", "/spookify", max_retries=1)
-    (job,) = await perform_jobs(outbox, responses={"/spookify": (429, 429, {"ok": 1})})
-    assert (job.status, job.retries, job.errors[0].count) == ("success", 0, 2)
-    await outbox.run("api", "/spookify", max_retries=1)
-    (job,) = await perform_jobs(outbox, responses={"/spookify": 429})
-    assert (job.status, job.retries, job.errors[-1].name) == ("failed", 1, "throttled")
-
-
-async def test_backends_that_share_a_table_have_their_own_rules(outbox: Outbox) -> None:
-    await outbox.run("api", "/spookify")
-    await outbox.run("shop", "/order")
-    jobs = await perform_jobs(outbox, responses={"/order": 422, "/spookify": 422})
-    assert [(job.backend, job.retries, job.errors[-1].code) for job in jobs] == [
-        ("api", 0, 422),  # giveUpOn
-        ("shop", 2, 422),
-    ]
-
-
-async def test_order_priority_and_expiry_are_heeded(outbox: Outbox) -> None:
-    performed: list[str] = []
-
-    def note(job: Job) -> int:
-        performed.append(job.payload["id"])
-        return 500 if performed == ["urgent", "1"] else 200
-
-    for number in ("1", "2"):
-        await outbox.run("api", "/spookify", {"id": number}, ordering_key="k")
-    await outbox.run("api", "/spookify", {"id": "urgent"}, priority=3)
-    late = await outbox.run("api", "/spookify", expires_at=datetime(2020, 1, 1, tzinfo=UTC))
-    await perform_jobs(outbox, responses={"/spookify": note})
-    assert performed == ["urgent", "1", "1", "2"]
-    assert [error.name for error in (await outbox.get(late.id)).errors] == ["expired"]
-
-
-async def test_a_paused_backend_keeps_its_jobs(outbox: Outbox) -> None:
-    await outbox.run("api", "/spookify")
-    await outbox.pause("api")
-    assert await perform_jobs(outbox) == []
 
 
 async def test_observers_hear_and_what_they_enqueue_is_performed(sp00ky_config: Path) -> None:
@@ -153,11 +190,3 @@ async def test_an_open_transaction_s_jobs_are_performed_as_copies(outbox: Outbox
         assert (job.id, job.status) == (added.id, "success")
         assert await outbox.find(connection=transaction) == [added]
         assert await perform_jobs(outbox) == []
-
-
-async def test_copies_leave_their_jobs_alone(outbox: Outbox) -> None:
-    added = await outbox.run("api", "/spookify", {"id": "1"}, assigned_to="thread:a", ordering_key="k")
-    (job,) = await perform_jobs(outbox_of_jobs(outbox, [added]), responses={"/spookify": 500})
-    assert (job.id, job.assigned_to, job.ordering_key) == (added.id, "thread:a", "k")
-    assert (job.status, job.retries) == ("failed", 2)
-    assert await outbox.get(added.id) == added

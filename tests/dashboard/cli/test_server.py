@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -9,12 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import click
 import httpx
 import pytest
 from tests.dashboard.scene import write_files
 
-from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard import BasicAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.cli import server
@@ -139,10 +135,3 @@ def test_bad_input_is_one_line(
 )
 def test_who_is_let_in(host: str, user: str | None, environment: dict[str, str], kind: type) -> None:
     assert isinstance(server.auth_of(host, user, environment), kind)
-
-
-def test_who_is_not() -> None:
-    with pytest.raises(click.UsageError):
-        server.auth_of("::", None, {})
-    with pytest.raises(OptionInvalid):
-        server.auth_of("::", None, {"SP00KY_DASHBOARD_TOKEN": "short"})

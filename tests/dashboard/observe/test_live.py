@@ -1,13 +1,9 @@
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
-from tests.core.two_backends import FAILURE
-from tests.dashboard.conftest import Browser, Open
-from tests.dashboard.settling import ended
+from tests.dashboard.conftest import Browser
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard.observe import live
@@ -55,13 +51,6 @@ async def test_a_job_s_page_hears_of_that_job(browser: Browser, outbox: Outbox) 
         await reported
 
 
-async def test_one_that_has_ended_or_is_gone_is_reported(browser: Browser, outbox: Outbox) -> None:
-    (job,) = await ended(outbox, 1, FAILURE)
-    for each in (job, "job:nope"):
-        async with stream(browser, f"?job={each}") as lines:
-            await changed(lines)
-
-
 async def test_one_look_serves_all(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "SHORTEST_SECONDS", 0.01)
     looks = 0
@@ -81,14 +70,6 @@ async def test_one_look_serves_all(outbox: Outbox, monkeypatch: pytest.MonkeyPat
     assert feed._streams == 0
     assert feed._feeding is not None
     await feed._feeding  # nothing is looked at any more
-
-
-async def test_streams_are_bounded(open_browser: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MOST_STREAMS", 1)
-    browser = await open_browser()
-    async with stream(browser):
-        answer = await browser.get("/events")
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
 
 
 async def test_a_stream_ends_after_a_while_and_when_it_is_closed(

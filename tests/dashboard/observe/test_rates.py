@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,14 +58,3 @@ async def test_backends_that_share_a_table_are_one_series(outbox: Outbox) -> Non
     assert api.p95 < billing.p95
     assert f"{api.attempts:,} attempts" in api.summary
     assert [each["label"] for each in api.chart["lines"]] == ["Succeeded", "Retried", "Failed"]
-
-
-async def test_without_attempts_the_series_is_of_zeros(outbox: Outbox) -> None:
-    found = await series(outbox, "hour", NOW, "api")
-    assert (found.attempts, found.p95, sum(found.succeeded)) == (0, None, 0)
-
-
-async def test_a_store_without_rollups_has_none(outbox: Outbox) -> None:
-    store = outbox.store
-    store.capabilities = attrs.evolve(store.capabilities, rollups=False)  # type: ignore[misc]
-    assert await attempts(outbox, RANGES["hour"], NOW) is None

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -68,41 +66,4 @@ async def test_an_error_isn_t_kept() -> None:
 
     with pytest.raises(RuntimeError):
         await shared.get("q", fail)
-    assert await shared.get("q", ask) == 7
-
-
-async def test_few_answers_are_kept() -> None:
-    shared = Reads()
-
-    async def ask() -> bytes:
-        return b"x"
-
-    for n in range(3 * reads.MOST_KEPT):
-        await shared.get(n, ask)
-    assert len(shared._answers) <= reads.MOST_KEPT
-
-
-async def test_answers_are_dropped_only_where_there_are_too_many() -> None:
-    shared, asked = Reads(), 0
-
-    async def ask() -> None:
-        nonlocal asked
-        asked += 1
-
-    for _ in range(2):
-        for n in range(reads.MOST_KEPT):
-            await shared.get(n, ask, fresh=3600.0)
-    assert asked == reads.MOST_KEPT
-
-
-async def test_who_has_no_patience_gets_it_later() -> None:
-    shared, going_on = Reads(), asyncio.Event()
-
-    async def ask() -> int:
-        await going_on.wait()
-        return 7
-
-    with pytest.raises(reads.StillReading):
-        await shared.get("q", ask, patience=0.0)
-    going_on.set()
     assert await shared.get("q", ask) == 7

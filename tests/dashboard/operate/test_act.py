@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser
@@ -20,12 +18,6 @@ async def test_ticked_jobs_are_counted_confirmed_and_done(browser: Browser, outb
     assert (entry.action, entry.actor, entry.reason, entry.count) == ("redrive", "ada", "why not", 2)
 
 
-async def test_what_was_done_is_said_once(browser: Browser, outbox: Outbox) -> None:
-    (job,) = await ended(outbox, 1, FAILURE)
-    assert "1 job cleared." in await browser.act("clear", id=job)
-    assert "1 job cleared." not in await browser.see("/jobs")
-
-
 async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, outbox: Outbox) -> None:
     await outbox.run_many("api", [NewJob(path="/spookify") for _ in range(120)])
     await outbox.run("billing", "/charge")
@@ -36,12 +28,6 @@ async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, o
     assert [each.backend for each in await outbox.find(status="pending")] == ["billing"]
     (job,) = await outbox.find(status="failed", limit=1)
     assert job.errors[-1].reason == "why not"
-
-
-async def test_refusals_are_said(browser: Browser, outbox: Outbox) -> None:
-    job = await outbox.run("api", "/spookify")
-    assert "0 jobs cleared. Refused: 1 illegal." in await browser.act("clear", id=job.id)
-    assert "1 not found" in await browser.act("kill", id="job:nope")
 
 
 @pytest.mark.parametrize(
@@ -66,12 +52,6 @@ async def test_bad_input_does_nothing(
     assert await acts(outbox) == []
 
 
-async def test_an_empty_match_says_so(browser: Browser) -> None:
-    asked = await browser.post("/act", {"action": "kill", "all": "1", "status": "pending"})
-    assert "there is nothing to do" in asked.text
-    assert 'value="kill"' in asked.text
-
-
 async def test_a_backend_is_paused_and_resumed(browser: Browser, outbox: Outbox) -> None:
     asked = await browser.post("/act", {"action": "pause", "target": "api"})
     assert "Pause api?" in asked.text
@@ -84,9 +64,3 @@ async def test_a_backend_is_paused_and_resumed(browser: Browser, outbox: Outbox)
     assert paused.actor == "ada"
     assert "api is resumed." in await browser.act("resume", target="api")
     assert "wasn&#39;t paused" in await browser.act("resume", target="api")
-
-
-async def test_a_dialog_gets_the_question_alone(browser: Browser) -> None:
-    asked = await browser.post("/act", {"action": "pause", "target": "api"}, **{"HX-Target": "dialog"})
-    assert "<html" not in asked.text
-    assert 'id="question"' in asked.text

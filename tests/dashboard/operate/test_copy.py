@@ -1,11 +1,9 @@
-from __future__ import annotations
-
 import pytest
-from tests.dashboard.conftest import Browser, Open
+from tests.dashboard.conftest import Browser
 from tests.dashboard.scene import acts
 from tests.dashboard.settling import ended
 
-from sp00ky_core import NewJob, Outbox
+from sp00ky_core import Outbox
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.outcome import Delivered
 
@@ -52,24 +50,3 @@ async def test_what_breaks_the_contract_comes_back_to_be_edited(
     assert says in answer.text
     assert "<script>alert" not in answer.text
     assert len(await outbox.find()) == 1
-
-
-async def test_where_payloads_are_hidden_it_has_the_same(open_browser: Open, outbox: Outbox) -> None:
-    browser = await open_browser(hide_payloads=True)
-    job = await outbox.run("api", "/spookify", {"id": "1"})
-    await browser.post("/copy", {"id": job.id, "payload": '{"id": "2"}'})
-    assert [each.payload for each in await outbox.find()] == [{"id": "1"}] * 2
-    gone = await browser.post("/copy", {"id": "job:nope"})
-    assert gone.status_code == 404
-
-
-async def test_where_payloads_are_hidden_a_broken_contract_shows_no_value(
-    open_browser: Open, outbox: Outbox
-) -> None:
-    browser = await open_browser(hide_payloads=True)
-    new = NewJob(backend="api", path="/spookify", payload={"id": "1", "amount": "a secret"})
-    (old,) = await outbox.store.add([new])  # as another version of the document has allowed it
-    answer = await browser.post("/copy", {"id": old.id})
-    assert answer.status_code == 400
-    assert "/amount" in answer.text
-    assert "a secret" not in answer.text

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,17 +14,6 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
     """It isn't migrated, which is an act where there are schedules."""
     async with Outbox.open(write_files(tmp_path, "memory://")) as outbox:
         yield outbox
-
-
-async def test_without_acts_it_says_what_is_kept(browser: Browser) -> None:
-    assert "No operator has done anything yet" in await browser.see("/audit")
-
-
-async def test_lists_are_written_for_people(browser: Browser, outbox: Outbox) -> None:
-    await outbox.schedules.sync(actor="ada")
-    page = await browser.see("/audit")
-    assert "nightly-report, heartbeat" in page
-    assert "[]" not in page
 
 
 async def test_acts_are_listed_a_page_at_a_time(browser: Browser, outbox: Outbox) -> None:

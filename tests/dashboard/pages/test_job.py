@@ -1,5 +1,4 @@
-from __future__ import annotations
-
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -8,9 +7,9 @@ from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
 
-from sp00ky_core import OperatorFate, OperatorResult, Outbox
+from sp00ky_core import Outbox
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import ScheduleChange
+from sp00ky_core.ports import ScheduleChange, SettleFate, Settlement, SettleResult
 
 SCRIPT = "<script>alert(1)</script>"
 RETRIED = attrs.evolve(FAILURE, retryable=True, reason=f"500: {SCRIPT}")
@@ -27,12 +26,6 @@ async def test_the_timeline_says_what_happened_and_what_is_next(browser: Browser
     assert "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize(("outcome", "says"), [(Delivered(result={"a": 1}), "Delivered"), (FAILURE, "Retry")])
-async def test_an_ended_one(browser: Browser, outbox: Outbox, outcome: object, says: str) -> None:
-    (job,) = await ended(outbox, 1, outcome)
-    assert says in await browser.see(f"/jobs/{job}")
-
-
 async def test_one_that_is_under_way(browser: Browser, outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
     await outbox.store.claim({"api": 1}, "r1")
@@ -40,15 +33,6 @@ async def test_one_that_is_under_way(browser: Browser, outbox: Outbox) -> None:
     assert "Attempt 1 goes on" in page
     assert "a" * 32 in page
     assert "/jobs?runner_id=r1" in page
-
-
-async def test_neighbours_of_its_ordering_key(browser: Browser, outbox: Outbox) -> None:
-    jobs = [await outbox.run("api", "/spookify", ordering_key="k") for _ in range(15)]
-    page = await browser.see(f"/jobs/{jobs[7].id}")
-    listed = page[page.index('class="neighbours"') :]
-    shown = [each.id for each in jobs if f"/jobs/{each.id}" in listed]
-    assert shown == [each.id for n, each in enumerate(jobs) if 2 <= n <= 12 and n != 7]
-    assert "More are behind" in listed
 
 
 async def test_a_large_payload_of_scripts_is_folded_and_escaped(browser: Browser, outbox: Outbox) -> None:
@@ -99,12 +83,16 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     for path in ("/jobs", f"/jobs/{done}", f"/jobs/{failed}", f"/jobs/{waiting}", "/schedules"):
         assert "secret" in await showing.see(path), path
 
-    async def refuses(*_: object, **__: object) -> list[OperatorResult]:
-        return [OperatorResult(job_id=failed, fate=OperatorFate.ILLEGAL, problem="the row has 'secret'")]
+    async def refuses(settlements: Sequence[Settlement]) -> list[SettleResult]:
+        problem = "the row has 'secret'"
+        return [
+            SettleResult(job_id=each.job_id, fate=SettleFate.BUSY, problem=problem) for each in settlements
+        ]
 
-    monkeypatch.setattr(outbox.store, "redrive", refuses)
-    for browser, is_seen in ((hiding, False), (showing, True)):
-        assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox.store, "settle", refuses)
+        for browser, is_seen in ((hiding, False), (showing, True)):
+            assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
     stream = hiding.client.stream("GET", f"/events?job={waiting}")
     async with stream as events:
         lines = events.aiter_lines()
@@ -112,16 +100,3 @@ async def test_payloads_results_and_reasons_can_be_hidden(
         await outbox.kill(waiting, reason="secret")
         seen = [await anext(lines) for _ in range(3)]
     assert [line for line in seen if line] == ["event: changed", "data:"]
-
-
-async def test_one_that_is_gone(browser: Browser, outbox: Outbox) -> None:
-    (job,) = await ended(outbox, 1, FAILURE)
-    await outbox.clear(job)
-    page = await browser.see(f"/jobs/{job}", status=404)
-    assert "This job is gone" in page
-    assert "This job is gone" in await browser.see("/jobs/%3Cscript%3E", status=404)
-
-
-async def test_an_id_may_be_shortened(browser: Browser, outbox: Outbox) -> None:
-    job = await outbox.run("api", "/spookify")
-    assert job.id in await browser.see(f"/jobs/{job.id[:-2]}")

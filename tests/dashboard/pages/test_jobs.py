@@ -1,12 +1,6 @@
-from __future__ import annotations
-
 import re
-from urllib.parse import quote
 
-import pytest
-from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser
-from tests.dashboard.settling import ended
 
 from sp00ky_core import NewJob, Outbox
 
@@ -26,52 +20,3 @@ async def test_all_pages_hold_every_job_once_the_newest_first(browser: Browser, 
     newest_first = await outbox.find(limit=200)
     assert seen == [each.id for each in newest_first]
     assert set(seen) == {each.id for each in jobs}
-
-
-async def test_filters_are_those_of_the_command_line(browser: Browser, outbox: Outbox) -> None:
-    (failed,) = await ended(outbox, 1, FAILURE, path="/charge", assigned_to="thread:a")
-    await outbox.run("api", "/spookify", ordering_key="k")
-    for query, expected in (
-        ("status=failed", [failed]),
-        ("backend=api&path=/charge", [failed]),
-        ("error_name=http_status&code=500", [failed]),
-        ("assigned_to=thread:a&since=1h", [failed]),
-        ("ordering_key=k&status=failed", []),
-        ("until=1h", []),
-        ("until=2020-01-01T00:00Z", []),
-        ("runner_id=nobody", []),
-    ):
-        assert rows(await browser.see(f"/jobs?{query}")) == expected, query
-
-
-@pytest.mark.parametrize(
-    ("query", "complaint"),
-    [
-        ("backend=nope", "nope"),
-        ("code=many", "an HTTP status"),
-        ("code=-1", "code"),
-        ("since=yesterday", "such as 2h"),
-        ("since=1h&until=2h", "no job can match"),
-        ("status=nope", "pending"),
-        ("path=%00", "NUL"),
-    ],
-)
-async def test_what_no_job_can_match_is_said(browser: Browser, query: str, complaint: str) -> None:
-    page = await browser.see(f"/jobs?{query}", status=400)
-    assert 'role="alert"' in page
-    assert complaint in page
-
-
-async def test_empty_pages_say_what_to_do(browser: Browser, outbox: Outbox) -> None:
-    assert "There is no job yet" in await browser.see("/jobs")
-    assert "No job matches these filters" in await browser.see("/jobs?status=failed")
-    (job,) = await ended(outbox, 1, FAILURE)
-    await outbox.clear(job)
-    assert "is gone" in await browser.see(f"/jobs?after={quote(job)}")
-
-
-async def test_what_a_client_wrote_is_escaped(browser: Browser, outbox: Outbox) -> None:
-    await outbox.run("api", "/spookify", assigned_to='"><script>alert(1)</script>', ordering_key="<i>")
-    page = await browser.see("/jobs?assigned_to=" + quote('"><script>alert(1)</script>'))
-    assert "<script>alert" not in page
-    assert len(rows(page)) == 1

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from tests.dashboard.conftest import Browser, Open
@@ -26,19 +24,3 @@ async def test_charts_are_of_the_last_hour_or_day(open_browser: Open, outbox: Ou
         assert f"Attempts, {title}" in page
         assert "data-chart=" in page
         assert "95 % within" in page
-
-
-async def test_a_pause_says_by_whom_and_why(browser: Browser, outbox: Outbox) -> None:
-    await outbox.pause("api", actor="grace", reason="<b>the bank</b>")
-    page = await browser.see("/")
-    assert "by grace" in page
-    assert "&lt;b&gt;the bank&lt;/b&gt;" in page
-    assert ">Resume<" in page
-
-
-async def test_a_read_only_one_has_no_buttons(open_browser: Open) -> None:
-    browser = await open_browser(read_only=True)
-    for path in ("/", "/jobs", "/runners", "/schedules", "/audit", "/errors"):
-        page = await browser.see(path)
-        assert 'action="/act"' not in page
-        assert "read-only" in page

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from tests.dashboard.conftest import Browser
 from tests.dashboard.scene import acts
 
@@ -32,8 +30,3 @@ async def test_one_is_fired_paused_and_resumed(browser: Browser, outbox: Outbox)
     assert "is resumed" in await browser.act("resume-schedule", target="heartbeat")
     assert "no key in quarantine" in await browser.act("release-schedule", target="heartbeat")
     assert {each.actor for each in await acts(outbox)} == {"ada"}
-
-
-async def test_an_unknown_one(browser: Browser) -> None:
-    assert "There is no such schedule" in await browser.see("/schedules?name=nope", status=404)
-    await browser.see("/schedules?status=nope", status=400)

@@ -1,14 +1,12 @@
 """A server behind a proxy, which can cut or silence its connections."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
-from tests.chaos.proxy import Proxy
+from chaos.proxy import Proxy
 
 
 @pytest_asyncio.fixture

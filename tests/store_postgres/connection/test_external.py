@@ -1,7 +1,5 @@
 """Enqueue in the caller's own transaction, on each kind of connection that is known."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -52,14 +50,6 @@ async def test_jobs_are_gone_when_it_rolls_back(store: PostgresStore, begin: Any
             await store.add([new_job(dedup_key="k"), new_job()], connection=connection)
             raise ZeroDivisionError
     assert await store.find(JobQuery()) == []
-
-
-async def test_a_committed_key_is_found(store: PostgresStore, begin: Any, new_job: Any) -> None:
-    (existing,) = await store.add([new_job(dedup_key="k")])
-    async with begin() as connection:
-        found = await store.add([new_job(dedup_key="k"), new_job()], connection=connection)
-    assert found[0] == existing
-    assert len(await store.find(JobQuery())) == 2
 
 
 async def test_what_the_database_refuses_is_told(
@@ -189,25 +179,6 @@ async def test_a_transaction_that_has_failed_says_so(store: PostgresStore, begin
 def text_of(connection: Any, statement: str) -> Any:
     """As the library wants a statement."""
     return sqlalchemy.text(statement) if type(connection).__module__.startswith("sqlalchemy") else statement
-
-
-@pytest.mark.parametrize("connection", [object(), "postgresql://", 7])
-async def test_other_kinds_are_refused_before_anything_is_written(
-    store: PostgresStore, new_job: Any, connection: object
-) -> None:
-    with pytest.raises(OptionInvalid, match="asyncpg"):
-        await store.add([new_job()], connection=connection)
-    assert await store.find(JobQuery()) == []
-
-
-async def test_an_engine_of_another_driver_is_refused(store: PostgresStore, new_job: Any) -> None:
-    class AsyncConnection:
-        class dialect:  # noqa: N801  # as SQLAlchemy names it
-            driver = "aiosqlite"
-
-    AsyncConnection.__module__ = "sqlalchemy.ext.asyncio"
-    with pytest.raises(OptionInvalid, match="aiosqlite"):
-        await store.add([new_job()], connection=AsyncConnection())
 
 
 async def test_a_plain_insert_of_any_language_is_a_whole_enqueue(

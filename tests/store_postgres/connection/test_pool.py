@@ -1,7 +1,5 @@
 """The pool: how many, which next, and what becomes of a connection that can't be trusted."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
@@ -71,15 +69,6 @@ async def test_a_place_is_freed_where_no_connection_could_be_made() -> None:
     for _ in range(3):
         with pytest.raises(ConnectionRefusedError):
             await connections.acquire()
-
-
-async def test_what_was_idle_for_long_is_closed(two: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = await two.acquire(), await two.acquire()
-    two.release(first, sound=True)
-    monkeypatch.setattr(pool, "IDLE_SECONDS", 0.0)
-    two.release(second, sound=True)
-    assert first.is_closed()
-    assert not second.is_closed()
 
 
 async def test_closing_waits_for_calls_but_not_for_ever(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """The server goes away and comes back: calls heal, the listener too, and nobody's task breaks."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator
@@ -11,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
@@ -126,22 +124,6 @@ async def test_a_breakers_change_whose_reply_was_lost_is_told_as_written(
     assert (tries, somebody_elses.written) == (3, False)
 
 
-async def test_the_signal_comes_back(restarted: PostgresStore, server: Any, new_job: Any) -> None:
-    signals = restarted.work_signal()
-    await anext(signals)
-    await server.stop()
-    await server.start()
-    async with asyncio.timeout(60):
-        await anext(signals)  # what came while nobody listened
-    other = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
-    await other.open()
-    await other.add([new_job()])
-    async with asyncio.timeout(60):
-        await anext(signals)
-    await other.close()
-    await signals.aclose()
-
-
 async def test_a_killed_backend_of_the_listener_is_noticed(
     restarted: PostgresStore, server: Any, new_job: Any
 ) -> None:
@@ -152,22 +134,6 @@ async def test_a_killed_backend_of_the_listener_is_noticed(
     async with asyncio.timeout(60):
         await anext(signals)
     await signals.aclose()
-
-
-async def test_watching_goes_on_after_a_restart(restarted: PostgresStore, server: Any, new_job: Any) -> None:
-    (job,) = await restarted.add([new_job()])
-    watches = [restarted.watch(JobQuery(ids=(job.id,))), restarted.watch(JobQuery())]
-    for watch in watches:
-        assert (await anext(watch)).id == job.id
-    following = [asyncio.ensure_future(anext(watch)) for watch in watches]
-    await asyncio.sleep(0)
-    await server.stop()
-    await server.start()
-    await restarted.claim({"api": 1}, "r1")
-    async with asyncio.timeout(60):
-        assert [each.status for each in await asyncio.gather(*following)] == ["processing"] * 2
-    for watch in watches:
-        await watch.aclose()
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "wide"])

@@ -1,7 +1,5 @@
 """A query reads, within bounds: hostile ones are refused, and leave nothing behind."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Enqueue in the transaction of a caller's blocking connection, on each kind that is known."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -217,24 +215,6 @@ def test_a_closed_connection_is_refused(store: PostgresStore, dsn: str, new_job:
     for connection in (plain, plain.cursor, known):
         with pytest.raises(OptionInvalid, match=r"closed|of type"):
             store.add_in(connection, [new_job()])
-
-
-async def test_each_outbox_names_the_other_for_a_connection_of_the_other_kind(
-    store: PostgresStore, dsn: str, new_job: Any
-) -> None:
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        with pytest.raises(OptionInvalid, match=r"AsyncConnection; expected a synchronous one.*use Outbox"):
-            store.add_in(connection, [new_job()])
-    with psycopg.connect(dsn) as blocking, engine_of(dsn, "psycopg") as engine, Session(engine) as session:
-        for each in (blocking, session):
-            with pytest.raises(OptionInvalid, match=r"expected an asynchronous one.*use SyncOutbox"):
-                await store.add([new_job()], connection=each)
-
-
-@pytest.mark.parametrize("connection", [object(), "postgresql://", 7])
-def test_other_kinds_are_refused(store: PostgresStore, new_job: Any, connection: object) -> None:
-    with pytest.raises(OptionInvalid, match="a psycopg connection or cursor, a SQLAlchemy"):
-        store.add_in(connection, [new_job()])
 
 
 def test_an_engine_of_another_database_is_refused(store: PostgresStore, new_job: Any) -> None:

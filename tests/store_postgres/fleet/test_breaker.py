@@ -1,7 +1,5 @@
 """Breakers: what one backend's says, odd or not, costs no other backend anything."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,11 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.breaker import Breaker, BreakerState, ProbeFailed, change_after
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.errors import (
-    RowRefused,
-)
+from sp00ky_core.gate.breaker import Breaker, BreakerState, ProbeFailed, change_after
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
 
@@ -112,17 +107,6 @@ async def test_what_is_paused_wakes_nobody(
     assert await store._is_due()
 
 
-async def test_a_backend_without_a_breaker_wakes_in_any_case(
-    make: Any, store: PostgresStore, new_job: Any, set_breaker: Any
-) -> None:
-    await store.add([new_job()])
-    await set_breaker(state="'open'", paused_until="now() + interval '1 minute'")
-    free = make(tables=(JobTable(backend="api", table="job", breaker=False),), notify="off")
-    await free.open()
-    assert await free._is_due()
-    await free.close()
-
-
 async def test_an_idle_open_breaker_costs_a_claim_no_statement(
     store: PostgresStore, new_job: Any, set_breaker: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,43 +145,3 @@ async def test_a_refused_probe_costs_no_claimed_job(
     assert claim.breakers["api"].probe_runner == "r1"
     held = await sql.fetchval(f"SELECT count(*) FROM {quoted}.mail WHERE status = 'processing'")
     assert held == 2
-
-
-async def test_probes_that_are_all_refused_cost_no_claimed_job(
-    store: PostgresStore, new_job: Any, set_breaker: Any, sql: Any, quoted: str
-) -> None:
-    """By a rule of the breakers' own table: no row can be found that would have to be left out."""
-    await store.add([new_job(), new_job(backend="mail")])
-    await set_breaker(state="'open'")
-    await sql.execute(f"ALTER TABLE {quoted}.sp00ky_breaker ADD CHECK (probe_runner <> 'r1') NOT VALID")
-    assert [job.backend for job in await store.claim({"api": 5, "mail": 5}, "r1")] == ["mail"]
-    with pytest.raises(RowRefused, match="sp00ky_breaker"):
-        await store.claim({"api": 5, "mail": 5}, "r1")
-
-
-async def test_a_row_refused_behind_the_first_ones_costs_no_claimed_job(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    """A claim goes onward from the last one's end, then from the beginning, where that row has come late."""
-    await store.add([new_job(path=f"/{n}") for n in range(3)])
-    await sql.execute(REFUSE.format(schema=quoted))
-    claimed = [job.path for job in await store.claim({"api": 2}, "r1")]
-    await sql.execute(f"INSERT INTO {quoted}.job (path, run_at) VALUES ('/refused', '2019-01-01Z')")
-    claimed += [job.path for job in await store.claim({"api": 5}, "r1")]
-    held = await sql.fetch(f"SELECT path FROM {quoted}.job WHERE status = 'processing'")
-    assert sorted(claimed) == sorted(row["path"] for row in held) == ["/0", "/1", "/2"]
-
-
-async def test_an_open_breaker_keeps_a_backend_out(
-    store: PostgresStore, new_job: Any, sql: Any, schema: str
-) -> None:
-    quoted = '"' + schema.replace('"', '""') + '"'
-    await store.add([new_job()])
-    insert = f"INSERT INTO {quoted}.sp00ky_breaker (backend, state, paused_until) VALUES ('api', 'open', %s)"
-    await sql.execute(insert % "now() + interval '1 minute'")
-    assert await store.claim({"api": 5}, "r1") == []
-    breaker = (await store.stats())["api"].breaker
-    assert breaker.state == "open"
-    assert 50 < breaker.paused_for_s <= 60
-    await sql.execute(f"UPDATE {quoted}.sp00ky_breaker SET paused_until = now() - interval '1 second'")
-    assert len(await store.claim({"api": 5}, "r1")) == 1

@@ -1,10 +1,7 @@
 """Limits hold whatever else is at the backend's row; what is refused costs no other job."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -14,7 +11,7 @@ import pytest_asyncio
 from sp00ky_core.config import RateConfig
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.ports import Claim, JobTable
-from sp00ky_core.stores import FULL, PASSED
+from sp00ky_core.stores import PASSED
 from sp00ky_store_postgres import PostgresStore
 
 SLOW = RateConfig(limit=1, per=3_600, burst=5)
@@ -31,47 +28,6 @@ async def store(make: Any) -> AsyncIterator[PostgresStore]:
     await store.close()
 
 
-async def test_a_claim_passes_a_backend_that_another_claim_is_at(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await store.add([new_job() for _ in range(3)])
-    await store.add([new_job(backend="mail")])
-    await sql.execute(f"INSERT INTO {quoted}.sp00ky_control (backend) VALUES ('api')")
-    async with sql.transaction():
-        await sql.execute(f"SELECT FROM {quoted}.sp00ky_control FOR UPDATE")
-        claim = await store.claim({"api": 2, "mail": 2}, "r1")
-        assert [job.backend for job in claim] == ["mail"]
-        assert claim.retry_in == {"api": PASSED}
-    assert len(await store.claim({"api": 2, "mail": 2}, "r1")) == 2
-
-
-async def test_claims_at_once_take_no_more_than_the_burst(
-    store: PostgresStore, make: Any, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await store.add([new_job() for _ in range(40)])
-    others = [make(tables=TABLES) for _ in range(3)]
-    for each in others:
-        await each.open()
-    claims = await asyncio.gather(
-        *(each.claim({"api": 3}, f"r{n}") for n, each in enumerate([store, *others]) for _ in range(6))
-    )
-    for each in others:
-        await each.close()
-    left = await store.claim({"api": 40}, "r1")
-    assert sum(map(len, claims)) + len(left) == 5
-    assert 3_000 < left.retry_in["api"] <= 3_600
-    assert await sql.fetchval(f"SELECT tokens FROM {quoted}.sp00ky_control") < 1
-
-
-async def test_a_clock_that_has_gone_back_takes_no_tokens(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await store.add([new_job() for _ in range(9)])
-    insert = f"INSERT INTO {quoted}.sp00ky_control (backend, tokens, tokens_at) VALUES ('api', 2, $1)"
-    await sql.execute(insert, await sql.fetchval("SELECT now() + interval '1 day'"))
-    assert len(await store.claim({"api": 9}, "r1")) == 2
-
-
 async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
     store: PostgresStore, new_job: Any, sql: Any, quoted: str
 ) -> None:
@@ -81,14 +37,6 @@ async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
     assert await store.claim({"api": 9}, "r1") == []
     bucket = f"SELECT tokens, tokens_at <= clock_timestamp() AS is_past FROM {quoted}.sp00ky_control"
     assert tuple(await sql.fetchrow(bucket)) == (0.4, True)  # tokens come from now on
-
-
-async def test_a_refused_row_costs_no_other_and_no_token(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await store.add([new_job(path="/refused"), *[new_job() for _ in range(5)]])
-    await sql.execute(f"ALTER TABLE {quoted}.job ADD CHECK (path <> '/refused' OR status = 'pending')")
-    assert [job.path for job in await store.claim({"api": 9}, "r1")] == ["/spookify"] * 5
 
 
 async def test_a_control_row_that_is_refused_costs_no_claimed_job(
@@ -103,44 +51,6 @@ async def test_a_control_row_that_is_refused_costs_no_claimed_job(
         assert "sp00ky_control" in str(error)  # noqa: PT017  # nothing else is claimed meanwhile
     else:
         raise AssertionError("a claim without any job raises it")
-
-
-async def test_requests_of_killed_jobs_count_until_their_lease_ends(
-    make: Any, new_job: Any, sql: Any, quoted: str
-) -> None:
-    store = make(tables=(JobTable(backend="api", table="job", max_in_flight=2),))
-    await store.open()
-    await store.migrate()
-    await store.add([new_job() for _ in range(4)])
-    claimed = await store.claim({"api": 4}, "r1")
-    assert len(claimed) == 2
-    assert claimed.retry_in == {"api": FULL}
-    await store.kill([claimed[0].id])
-    assert await store.claim({"api": 4}, "r1") == []
-    await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() WHERE status = 'failed'")
-    assert len(await store.claim({"api": 4}, "r1")) == 1
-    # A lease that no runner can have written counts for nothing, and keeps nothing out for ever.
-    await sql.execute(f"UPDATE {quoted}.job SET lease_until = '2999-01-01Z' WHERE status = 'failed'")
-    await sql.execute(f"UPDATE {quoted}.job SET status = 'success', lease_until = NULL WHERE lease_epoch = 1")
-    assert len(await store.claim({"api": 4}, "r1")) == 1
-    await store.close()
-
-
-async def test_a_lost_job_is_due_when_its_lease_ends(make: Any, new_job: Any, sql: Any, quoted: str) -> None:
-    store = make(tables=(JobTable(backend="api", table="job", max_in_flight=2),))
-    await store.open()
-    await store.migrate()
-    (job,) = await store.add([new_job()])
-    assert len(await store.claim({"api": 4}, "r1")) == 1
-    lost = f"UPDATE {quoted}.job SET status = 'pending', lease_until = now() + $1"
-    await sql.execute(lost, timedelta(seconds=40))
-    assert await store.claim({"api": 4}, "r1") == []
-    seconds = await store.next_due(["api"])
-    assert 30 < seconds <= 40
-    await sql.execute(lost, timedelta(days=2))  # no runner can have written it: it holds nothing back
-    assert await store.next_due(["api"]) == 0
-    assert [each.id for each in await store.claim({"api": 4}, "r1")] == [job.id]
-    await store.close()
 
 
 async def test_a_claim_that_stands_still_in_its_transaction_stops_its_backend_for_seconds_only(

@@ -1,12 +1,9 @@
 """Pending rows that the database refuses to write: they cost no other row, and get another chance."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
 import pytest
-from tests.store_postgres.jobs.bench import BROKEN, MEANT
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.isolation import Quarantine
@@ -25,9 +22,6 @@ RULES = {
     "a check": (RULE, "ALTER TABLE {schema}.job DROP CONSTRAINT mine"),
     "a deferred trigger": (DEFERRED, "DROP TRIGGER mine ON {schema}.job"),
 }
-
-
-BODIES = {**MEANT, **BROKEN}
 
 
 @pytest.fixture
@@ -81,28 +75,3 @@ async def test_there_may_be_more_than_are_left_out(
     for _ in range(2):
         with pytest.raises(RowRefused, match="mine"):
             await store.claim({"api": 10}, "r1")
-
-
-async def test_a_trial_writes_nothing(store: PostgresStore, sql: Any, quoted: str, new_job: Any) -> None:
-    await store.add([new_job(path="/refused"), new_job()])
-    await sql.execute(RULE.format(schema=quoted))
-    (job,) = await store.claim({"api": 10}, "r1")
-    assert (job.lease_epoch, job.runner_id) == (1, "r1")
-    row = await sql.fetchrow(
-        f"SELECT status, lease_epoch, runner_id FROM {quoted}.job WHERE path = '/refused'"
-    )
-    assert tuple(row) == ("pending", 0, None)
-
-
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-async def test_a_row_that_a_trigger_keeps_from_being_claimed_costs_no_other(
-    store: PostgresStore, new_job: Any, trigger: Any, body: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    jobs = await store.add([new_job(path="/bad" if n == 4 else "/spookify") for n in range(10)])
-    await trigger(body, "NEW.status = 'processing' AND NEW.path = '/bad'")
-    claimed = [job.id for _ in range(3) for job in await store.claim({"api": 3}, "r1")]
-    assert sorted(claimed) == sorted(job.id for job in jobs if job.path != "/bad")
-    with pytest.raises(RowRefused, match="can't be claimed") as caught:
-        await store.claim({"api": 3}, "r1")
-    assert "migrate" not in str(caught.value)
-    assert "can't be claimed" in caplog.text

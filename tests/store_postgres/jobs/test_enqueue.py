@@ -1,18 +1,12 @@
 """What is returned for an enqueue is what is stored, whatever triggers and defaults a table has."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 import pytest
 
-from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.errors import (
-    RowRefused,
-    Sp00kyError,
-)
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 
@@ -78,18 +72,6 @@ async def test_of_what_is_refused_in_a_transaction_of_the_callers_nothing_is_lef
     assert await store.find(JobQuery()) == []
 
 
-async def test_a_trigger_that_only_looks_on_is_none_that_refuses(
-    store: PostgresStore, new_job: Any, sql: Any, schema: str
-) -> None:
-    await changing(sql, schema, "RETURN new;")
-    added = [
-        *await store.add([new_job()]),
-        *await store.add([new_job(), new_job()]),
-        *await store.add([new_job(max_retries=1), new_job(dedup_key="k")]),
-    ]
-    assert {job.id for job in added} == {job.id for job in await store.find(JobQuery())}
-
-
 @pytest.mark.parametrize(
     "batch", [[{}], [{"max_retries": 1}], [{}, {}], [{"max_retries": 1}, {"dedup_key": "a"}]], ids=str
 )
@@ -118,20 +100,3 @@ async def test_an_insert_that_a_trigger_drops_is_told(
     for fields in ({}, {"max_retries": 1}):
         with pytest.raises(RowRefused, match="a trigger or a rule of the table drops"):
             await store.add([new_job(**fields)])
-
-
-@pytest.mark.parametrize("text", [b'{"n": "\0"}', b"{oops", b"[1]", b'{"n": "\xff"}'], ids=repr)
-@pytest.mark.parametrize("count", [1, 2])
-async def test_text_that_is_no_json_object_is_a_named_error(
-    store: PostgresStore, new_job: Any, text: bytes, count: int
-) -> None:
-    with pytest.raises(Sp00kyError):
-        await store.add([new_job(payload=JsonText(text)) for _ in range(count)])
-    assert await store.find(JobQuery()) == []
-
-
-async def test_a_key_with_dashes_is_found(store: PostgresStore, new_job: Any, sql: Any) -> None:
-    (job,) = await store.add([new_job()])
-    key = job.id[-36:]
-    dashed = f"job:{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}".upper().replace("JOB", "job")
-    assert await store.get(dashed) == job

@@ -1,10 +1,6 @@
 """Reclaims: rows that can't be written, leases that no runner wrote, and what is read."""
 
-from __future__ import annotations
-
 from typing import Any
-
-from tests.store_postgres.forging import forge
 
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.machine import Transition
@@ -22,29 +18,6 @@ def settlement(job: Job, *, success: bool = False) -> Settlement:
     )
 
 
-async def test_rows_that_cant_be_reclaimed_hold_up_no_other(
-    store: PostgresStore, new_job: Any, rule: Any, sql: Any, quoted: str
-) -> None:
-    jobs = await store.add([new_job(path="/bad"), new_job(path="/bad"), new_job()])
-    await store.claim({"api": 3}, "gone")
-    await sql.execute(f"UPDATE {quoted}.job SET lease_until = now() - interval '1 s'")
-    await rule("OLD.path = '/bad'", "RAISE 'hands off'")
-    reclaimed = [each.job_id for _ in range(3) for each in await store.reclaim({}, limit=2)]
-    assert reclaimed == [jobs[2].id]
-
-
-async def test_a_lease_in_2099_is_over(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await forge(
-        sql,
-        quoted,
-        f"INSERT INTO {quoted}.job (path, status, runner_id, lease_until)"
-        " VALUES ('/a', 'processing', 'absent', '2099-01-01Z')",
-    )
-    assert (await store.stats())["api"].stalled == 1
-    (written,) = await store.reclaim({}, beating=["r1"])
-    assert written.transition.to is JobStatus.PENDING
-
-
 async def test_a_restored_row_is_settled_by_its_own_runner_alone(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any
 ) -> None:
@@ -60,15 +33,3 @@ async def test_a_restored_row_is_settled_by_its_own_runner_alone(
         (result,) = await store.settle([stale])
         assert result.fate == "lease_lost"
     assert (await store.get(job.id)).runner_id == "other"
-
-
-async def test_a_reclaim_reads_no_payloads(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await forge(
-        sql,
-        quoted,
-        f"INSERT INTO {quoted}.job (path, status, payload) SELECT '/a', 'processing',"
-        " json_build_object('x', repeat('y', 30000000)) FROM generate_series(1, 3)",
-    )
-    found = await store._lost([], beating=[], overdue=[], limit=10)
-    assert [(job.payload, job.omitted) for job in found] == [(None, ("payload",))] * 3
-    assert len(await store.reclaim({})) == 3

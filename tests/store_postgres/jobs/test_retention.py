@@ -1,14 +1,11 @@
 """Runners on a database whose rules refuse what they write: what each rule costs, and what is told of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 from tests.store_postgres.forging import forge
 
 from sp00ky_core.ports import JobTable
-from sp00ky_store_postgres import PostgresStore
 
 
 @pytest.fixture
@@ -38,15 +35,3 @@ async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_prune
     assert sum(counts) == 96
     assert await sql.fetchval(f"SELECT count(*) FROM {quoted}.job") == 4
     assert "and 2 more can't be deleted" in caplog.text
-
-
-async def test_what_was_kept_is_tried_again_after_a_while(
-    store: PostgresStore, sql: Any, quoted: str, referred: Any
-) -> None:
-    await forge(sql, quoted, OLD.format(table=f"{quoted}.job"))
-    await referred("path = '/50'")
-    assert await store.prune() == 49
-    await sql.execute(f"DROP TABLE {quoted}.doc")
-    assert await store.prune() == 0
-    store._refused.clear("deleted")  # an hour later
-    assert await store.prune() == 1

@@ -1,20 +1,14 @@
 """Settles: rows that others lock, and rows that the database refuses, cost no other row."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
-from tests.store_postgres.forging import forge
 
-from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import AttemptError, Job, JobStatus
-from sp00ky_core.machine import Deferred, Transition, decide
-from sp00ky_core.outcome import THROTTLED, Undelivered
+from sp00ky_core.machine import Transition
 from sp00ky_core.ports import SettleFate, Settlement
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -43,26 +37,11 @@ def failed(job: Job, reason: str = "it failed") -> Settlement:
     )
 
 
-MANY_ENTRIES = (
-    "(SELECT json_agg(json_build_object('name', 'x', 'at', n)) FROM generate_series(1, 300000) AS n)"
-)
-
-
 def settlement(job: Job, *, success: bool = False) -> Settlement:
     error = AttemptError(attempt=1, code=500, name="http_status", reason="it failed", runner_id="r1")
     transition = Transition(to=JobStatus.PENDING, retries=1, delay=60.0, error=error)
     if success:
         transition = Transition(to=JobStatus.SUCCESS, retries=job.retries)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
-
-
-def throttled(job: Job) -> Settlement:
-    event = Deferred(
-        delay=0.0, outcome=Undelivered(name=THROTTLED, code=429, reason="\x1b slow \U0001f40c down")
-    )
-    transition = decide(job, event, RetryPolicy())
     return Settlement(
         job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
     )
@@ -84,38 +63,6 @@ async def test_a_row_that_a_transaction_holds_is_busy_and_delays_nothing(
     await holder.close()
     (result,) = await store.settle([delivered(jobs[1])])
     assert result.fate is SettleFate.SETTLED
-
-
-async def test_a_row_that_another_refers_to_is_not_busy(
-    store: PostgresStore, new_job: Any, dsn: str, table_name: str
-) -> None:
-    """A foreign key's lock is one that an update of other columns needn't wait for."""
-    (job,) = await claimed(store, new_job, 1)
-    holder = await asyncpg.connect(dsn)
-    async with holder.transaction():
-        await holder.execute(f"CREATE TABLE {table_name[:-3]}note (job uuid REFERENCES {table_name})")
-    async with holder.transaction():
-        await holder.execute(f"INSERT INTO {table_name[:-3]}note VALUES ($1)", job.id[-36:])
-        (result,) = await store.settle([delivered(job)])
-    await holder.close()
-    assert result.fate is SettleFate.SETTLED
-
-
-async def test_a_refused_result_is_left_out_and_the_others_are_written(
-    store: PostgresStore, new_job: Any, sql: Any, table_name: str
-) -> None:
-    await sql.execute(f"ALTER TABLE {table_name} ADD CONSTRAINT short CHECK (length(result::text) < 20)")
-    jobs = await claimed(store, new_job, 9)
-    results = await store.settle(
-        [delivered(job, b'"%s"' % (b"x" * (40 if n == 4 else 4))) for n, job in enumerate(jobs)]
-    )
-    assert {each.fate for each in results} == {SettleFate.SETTLED}
-    problems = [each.problem for each in results]
-    assert "short" in (problems[4] or "")
-    assert problems[:4] + problems[5:] == [None] * 8
-    kept = [await store.get(job.id) for job in jobs]
-    assert [job.result for job in kept] == ["xxxx"] * 4 + [None] + ["xxxx"] * 4
-    assert {job.status for job in kept} == {JobStatus.SUCCESS}
 
 
 async def test_a_refused_entry_is_left_out(
@@ -156,99 +103,6 @@ async def test_a_row_that_takes_no_write_at_all_stays(
     results = await store.settle([delivered(job) for job in jobs])
     assert [each.fate for each in results] == ["busy", "settled"]
     assert results[0].problem == "not this one"
-
-
-async def test_errors_that_somebody_else_wrote_are_kept(
-    store: PostgresStore, new_job: Any, sql: Any, table_name: str
-) -> None:
-    (job,) = await claimed(store, new_job, 1)
-    await sql.execute(f"""UPDATE {table_name} SET errors = ' [ "x\\u0000", {{"name" : "y"}} ] '""")
-    await store.settle([failed(job)])
-    text = await sql.fetchval(f"SELECT errors::text FROM {table_name}")
-    assert text.startswith('["x\\u0000",{"name" : "y"},{"at":"')
-    assert [entry.name for entry in (await store.get(job.id)).errors] == ["y", "http_status"]
-
-
-async def test_an_id_that_names_no_row_is_lost(store: PostgresStore, new_job: Any) -> None:
-    (job,) = await claimed(store, new_job, 1)
-    ids = ["nowhere:1", "job:x", "", job.id]
-    batch = [
-        Settlement(job_id=each, backend="api", epoch=1, runner_id="r1", transition=delivered(job).transition)
-        for each in ids
-    ]
-    assert [each.fate for each in await store.settle(batch)] == ["lease_lost"] * 3 + ["settled"]
-
-
-async def test_an_error_is_not_its_own_cause(make: Any, new_job: Any) -> None:
-    with pytest.raises(StoreClosed, match="isn't open") as caught:
-        await make().claim({"api": 1}, "r1")
-    assert caught.value.__cause__ is None
-
-
-async def test_a_cancelled_caller_leaves_the_store_usable(
-    store: PostgresStore, new_job: Any, dsn: str, table_name: str
-) -> None:
-    (job,) = await store.add([new_job()])
-    holder = await asyncpg.connect(dsn)
-    async with holder.transaction():
-        await holder.execute(f"LOCK TABLE {table_name} IN ACCESS EXCLUSIVE MODE")
-        for _ in range(12):  # more than there are connections
-            call = asyncio.ensure_future(store.claim({"api": 1}, "r1"))
-            await asyncio.wait([call], timeout=0.05)
-            call.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await call
-    await holder.close()
-    (taken,) = await store.claim({"api": 1}, "r1")
-    assert taken.id == job.id
-
-
-async def test_a_row_with_300_000_errors_is_settled_like_any_other(
-    store: PostgresStore, sql: Any, quoted: str, new_job: Any
-) -> None:
-    """Read once for each entry, it takes hours: the statement would be given up after seconds."""
-    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {MANY_ENTRIES})")
-    await store.add([new_job()])
-    jobs = await store.claim({"api": 2}, "r1")
-    results = await store.settle([settlement(job) for job in jobs])
-    assert [each.fate for each in results] == ["settled", "settled"]
-    kept = await store.get(next(job.id for job in jobs if job.path == "/a"))
-    assert len(kept.errors) == 50
-    assert (kept.errors[0].name, kept.errors[-1].name) == ("x", "http_status")
-
-
-async def test_errors_that_are_too_long_are_neither_sent_nor_kept(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    long = "json_build_array(json_build_object('name', repeat('x', 40 * 1024 * 1024)))"
-    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', {long})")
-    (job,) = await store.claim({"api": 1}, "r1")
-    assert "not read" in (await store.get(job.id)).errors[0].reason
-    await store.settle([settlement(job)])
-    assert [entry.name for entry in (await store.get(job.id)).errors] == ["http_status"]
-
-
-@pytest.mark.parametrize(
-    ("errors", "names"),
-    [
-        ('[{"name": "throttled", "count": "many", "at": 7}]', ["throttled"]),
-        ('[{"name": "throttled", "reason": "\\u0000"}]', ["throttled", "throttled"]),
-        ('[{"name": "throttled", "reason": "\\ud800"}]', ["throttled", "throttled"]),
-        ("[7]", ["throttled"]),
-        ("7", ["throttled"]),
-        ('{"name": "throttled"}', ["throttled"]),
-        ("[[]]", ["throttled"]),
-        ('[{"name": "throttled", "count": 999999999999999999999}]', ["throttled"]),
-    ],
-)
-async def test_whatever_the_last_entry_holds_a_throttled_job_is_settled(
-    store: PostgresStore, sql: Any, quoted: str, errors: str, names: list[str]
-) -> None:
-    await forge(sql, quoted, f"INSERT INTO {quoted}.job (path, errors) VALUES ('/a', $1)", errors)
-    (job,) = await store.claim({"api": 1}, "r1")
-    (result,) = await store.settle([throttled(job)])
-    assert (result.fate, result.problem) == ("settled", None)
-    assert [entry.name for entry in (await store.get(job.id)).errors] == names
 
 
 async def test_an_archive_that_inherits_is_left_alone(

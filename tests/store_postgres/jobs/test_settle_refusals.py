@@ -1,7 +1,5 @@
 """Runners on a database whose rules refuse what they write: what each rule costs, and what is logged."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -9,26 +7,13 @@ import pytest
 from tests.store_postgres.jobs.bench import Bench, logged
 
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobTable, OperatorFate
+from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_store_postgres import PostgresStore
 
 
 @pytest.fixture
 def table() -> JobTable:
     return JobTable(backend="api", table="job", timeout=1.0, lease_margin=1.0)
-
-
-async def test_what_could_only_be_written_as_a_failure_counts_as_one(
-    bench: Bench, new_job: Any, rule: Any
-) -> None:
-    await rule("NEW.status = 'success'", "RAISE 'no success'")
-    (job,) = await bench.store.add([new_job()])
-    async with bench.runner() as runner, asyncio.timeout(60):
-        assert await runner.until_empty() == 1
-    assert (runner.succeeded, runner.failed) == (0, 1)
-    assert (await bench.store.get(job.id)).status is JobStatus.FAILED
-    assert [each.to for each in bench.told.transitions] == [JobStatus.FAILED]
 
 
 async def test_what_a_unique_index_of_a_users_refuses_is_sent_once_and_fails(
@@ -72,23 +57,10 @@ async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
     assert caplog.text.count("can't be settled") == 1
 
 
-async def test_a_redrive_that_an_index_of_a_users_refuses_is_no_duplicate(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await sql.execute(f"CREATE UNIQUE INDEX lone ON {quoted}.job (path) WHERE status = 'pending'")
-    (job,) = await store.add([new_job()])
-    await store.kill([job.id])
-    await store.add([new_job()])
-    before = await store.get(job.id)
-    (result,) = await store.redrive([job.id])
-    assert (result.fate, "lone" in str(result.problem)) == (OperatorFate.CHANGED, True)
-    assert await store.get(job.id) == before
-
-
 async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
     bench: Bench, new_job: Any, rule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.1)
+    monkeypatch.setattr("sp00ky_core.runner.runner.LAST_WRITES", 0.1)
     await rule("NEW.status = 'success'", "RETURN NULL")
     await bench.store.add([new_job()])
     async with bench.runner(grace=0.1):

@@ -1,10 +1,7 @@
 """An enqueue as SQL: sent by each driver, in its own style of parameters, it makes what ``add`` makes."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -14,10 +11,9 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.store_postgres.blocking_callers import engine_of
 
-from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job import Job
-from sp00ky_core.ports import JobQuery, JobTable, ParamStyle, SqlStatement, StoreOptions
-from sp00ky_core.testing import outbox_over
+from sp00ky_core.operators.transitions import clear, kill
+from sp00ky_core.ports import JobQuery, ParamStyle, SqlStatement
 from sp00ky_store_postgres import PostgresStore
 
 Send = Callable[[str, SqlStatement], Awaitable[bool]]
@@ -94,8 +90,8 @@ async def test_each_driver_sends_it(
         assert (fields.get("run_at") or job.created_at) - job.run_at < timedelta(minutes=1)
         assert not await send(dsn, store.sql_statement(new_job(dedup_key="k"), style))  # its key is taken
         assert not await send(dsn, statement)  # a second time
-        await store.kill([job.id, added.id])
-        await store.clear([job.id, added.id])
+        await kill(store, [job.id, added.id])
+        await clear(store, [job.id, added.id])
 
 
 async def test_names_that_have_the_style_s_signs_in_them(make: Any, new_job: Any, dsn: str, sql: Any) -> None:
@@ -109,15 +105,3 @@ async def test_names_that_have_the_style_s_signs_in_them(make: Any, new_job: Any
     finally:
         await store.close()
         await sql.execute('DROP SCHEMA IF EXISTS "100% :id $1" CASCADE')
-
-
-def test_a_style_that_is_not_known_is_refused(store: PostgresStore, new_job: Any) -> None:
-    with pytest.raises(OptionInvalid, match="paramstyle is 'qmark'; expected one of pyformat, format"):
-        store.sql_statement(new_job(), "qmark")  # type: ignore[arg-type]  # as it may be given
-
-
-def test_an_empty_style_isn_t_the_usual_one(tmp_path: Path) -> None:
-    table = JobTable(backend="api", table="job")
-    store = PostgresStore(StoreOptions(url="postgresql://127.0.0.1/none", tables=(table,)))
-    with pytest.raises(OptionInvalid, match="paramstyle is ''; expected one of pyformat, format"):
-        outbox_over(store, [table], tmp_path).statement("api", "/spookify", paramstyle="")  # type: ignore[call-overload]  # as it may be given

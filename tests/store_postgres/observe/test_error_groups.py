@@ -1,7 +1,5 @@
 """Groups of errors are read whatever clients have written into the rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -32,17 +30,3 @@ async def test_odd_entries_are_grouped_too(store: PostgresStore, sql: Any, quote
         1,
         True,
     )
-
-
-async def test_the_example_is_the_latest(store: PostgresStore, sql: Any, quoted: str) -> None:
-    ids = await forge(
-        sql,
-        quoted,
-        f"INSERT INTO {quoted}.job (path, status, errors, updated_at) "
-        """SELECT '/a', 'failed', '[{"name": "timeout"}]', now() - abs(n - 5) * interval '1 minute' """
-        "FROM generate_series(1, 9) AS n RETURNING id",
-    )
-    (group,) = await store.errors()
-    assert (group.count, group.example) == (9, f"job:{ids[4]['id']}")
-    (latest,) = await store.errors(since=group.last)
-    assert (latest.count, latest.first, latest.last) == (1, group.last, group.last)

@@ -1,7 +1,5 @@
 """Wake-up and live status: who is told, when nobody is, and behind a pooler."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +7,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.notifications import CHANNEL
@@ -36,31 +35,6 @@ async def test_an_insert_of_any_language_wakes(store: PostgresStore, sql: Any, q
     await signals.aclose()
 
 
-async def test_a_transaction_notifies_once(
-    store: PostgresStore, dsn: str, sql: Any, schema: str, new_job: Any
-) -> None:
-    async with heard(dsn) as payloads:
-        async with sql.transaction():
-            for _ in range(5):
-                await store.add([new_job(), new_job()], connection=sql)
-            await store.add([new_job(dedup_key="k")], connection=sql)
-        await asyncio.sleep(0.05)
-    assert payloads == [f"{schema}.job"]
-
-
-async def test_an_insert_that_is_rolled_back_notifies_nobody(
-    store: PostgresStore, dsn: str, sql: Any, new_job: Any
-) -> None:
-    async with heard(dsn) as payloads:
-        transaction = sql.transaction()
-        await transaction.start()
-        await store.add([new_job()], connection=sql)
-        await transaction.rollback()
-        await sql.execute("SELECT pg_notify('sp00ky', 'last')")
-        await asyncio.sleep(0.05)
-    assert payloads == ["last"]
-
-
 async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
     store: PostgresStore, make: Any, dsn: str, sql: Any, new_job: Any
 ) -> None:
@@ -73,7 +47,7 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
         await quiet.add([new_job(), new_job(max_retries=1)])
         async with sql.transaction():
             await quiet.add([new_job()], connection=sql)
-        await quiet.kill([(await quiet.find(JobQuery()))[0].id])
+        await kill(quiet, [(await quiet.find(JobQuery()))[0].id])
     assert payloads == []
     async with asyncio.timeout(60):
         await anext(signals)
@@ -81,17 +55,3 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
     assert await quiet.check() == []
     await signals.aclose()
     await quiet.close()
-
-
-async def test_a_redrive_elsewhere_wakes(store: PostgresStore, make: Any, new_job: Any) -> None:
-    (job,) = await store.add([new_job()])
-    await store.kill([job.id])
-    signals = store.work_signal()
-    await anext(signals)
-    other = make()
-    await other.open()
-    await other.redrive([job.id])
-    async with asyncio.timeout(60):
-        await anext(signals)
-    await other.close()
-    await signals.aclose()

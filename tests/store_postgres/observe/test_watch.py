@@ -1,7 +1,5 @@
 """Watches see each change, also what a long transaction commits late."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -25,37 +23,6 @@ async def _looks(store: PostgresStore) -> bool:
     return bool(store._notifications.changed_here._waiting)  # it has looked, and waits for the next time
 
 
-async def test_a_watch_from_now_on_shows_no_past(
-    filled: PostgresStore, sql: Any, quoted: str, new_job: Any
-) -> None:
-    """Of rows written a moment before too, while a transaction that began before them still runs."""
-    await sql.execute(f"UPDATE {quoted}.job SET updated_at = clock_timestamp()")
-    jobs = filled.watch(JobQuery(), history=0)
-    waiting = asyncio.ensure_future(first(jobs))
-    await eventually(lambda: _looks(filled))
-    (added,) = await filled.add([new_job(path="/new")])
-    assert (await waiting).id == added.id
-    await jobs.aclose()
-
-
-async def test_a_watch_shows_the_latest_first(filled: PostgresStore) -> None:
-    jobs = filled.watch(JobQuery(status=JobStatus.FAILED), history=3)
-    assert [(await first(jobs)).path for _ in range(3)] == ["/5", "/6", "/7"]
-    (pending,) = await filled.find(JobQuery(status=JobStatus.PENDING))
-    await filled.kill([pending.id])
-    assert (await first(jobs)).path == "/4"
-    await jobs.aclose()
-
-
-async def test_a_watch_by_ids_shows_so_many(filled: PostgresStore) -> None:
-    ids = tuple(job.id for job in await filled.find(JobQuery()))
-    jobs = filled.watch(JobQuery(ids=ids), history=1)
-    assert (await first(jobs)).path == "/7"
-    await filled.kill([job.id for job in await filled.find(JobQuery(status=JobStatus.PENDING))])
-    assert (await first(jobs)).path == "/4"
-    await jobs.aclose()
-
-
 async def test_what_an_older_transaction_commits_is_seen(
     store: PostgresStore, sql: Any, quoted: str, table: JobTable
 ) -> None:
@@ -68,25 +35,6 @@ async def test_what_an_older_transaction_commits_is_seen(
     await transaction.commit()
     assert (await waiting).path == "/late"
     await jobs.aclose()
-
-
-async def test_each_change_elsewhere_is_seen(store: PostgresStore, make: Any, new_job: Any) -> None:
-    """By both kinds of watches."""
-    other = make()
-    await other.open()
-    for named in (True, False):
-        for _ in range(10):
-            (job,) = await other.add([new_job()])
-            watch = store.watch(JobQuery(ids=(job.id,)) if named else JobQuery(path="/spookify"))
-            while (await anext(watch)).id != job.id:
-                pass
-            following = asyncio.ensure_future(anext(watch))
-            await asyncio.sleep(0.02)
-            await other.claim({"api": 100}, "r1")
-            async with asyncio.timeout(60):
-                assert (await following).status is JobStatus.PROCESSING
-            await watch.aclose()
-    await other.close()
 
 
 async def test_a_late_commit_is_seen(store: PostgresStore, dsn: str, sql: Any, new_job: Any) -> None:

@@ -1,7 +1,5 @@
 """Clears by conditions and by ids step over what can't be deleted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ from tests.store_postgres.jobs.bench import Bench
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.operators import bulk
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_postgres import PostgresStore
@@ -24,9 +23,9 @@ async def test_what_cant_be_deleted_by_a_clear_is_said_of_each(
     store: PostgresStore, new_job: Any, referred: Any
 ) -> None:
     jobs = await store.add([new_job() for _ in range(5)])
-    await store.kill([job.id for job in jobs])
+    await kill(store, [job.id for job in jobs])
     await referred(f"id = '{jobs[1].id[-36:]}'")
-    results = await store.clear([job.id for job in jobs])
+    results = await clear(store, [job.id for job in jobs])
     assert [each.fate for each in results] == ["cleared", "illegal", "cleared", "cleared", "cleared"]
     assert f"job {jobs[1].id} can't be deleted: " in str(results[1].problem)
     assert "foreign key" in str(results[1].problem)
@@ -37,21 +36,12 @@ async def test_a_clear_by_filter_goes_on_past_what_is_kept(
 ) -> None:
     monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
     jobs = await bench.store.add([new_job(path=f"/{n}") for n in range(6)])
-    await bench.store.kill([job.id for job in jobs])
+    await kill(bench.store, [job.id for job in jobs])
     kept = [job.id for job in await bench.store.find(JobQuery(limit=4))]  # the newest
     await referred(f"id = ANY ('{{{','.join(each[-36:] for each in kept)}}}')")
     outbox = outbox_over(bench.store, [bench.table], bench.folder)
     await outbox.clear(filter=JobFilter(status=JobStatus.FAILED))
     assert {job.id for job in await bench.store.find(JobQuery())} == set(kept)
-
-
-async def test_a_clear_takes_what_has_ended_the_newest_first(filled: PostgresStore) -> None:
-    assert await filled.clear_matching(JobFilter(error_name="http_status")) == 1
-    assert await filled.clear_matching(JobFilter(), limit=2) == 2
-    assert [job.path for job in await filled.find(JobQuery())] == ["/5", "/4", "/2", "/1"]
-    assert await filled.clear_matching(JobFilter(status=JobStatus.PENDING)) == 0
-    assert await filled.clear_matching(JobFilter()) == 3
-    assert [job.path for job in await filled.find(JobQuery())] == ["/4"]
 
 
 async def test_rows_that_cannot_be_deleted_hold_up_no_other(
@@ -70,10 +60,3 @@ async def test_rows_that_cannot_be_deleted_hold_up_no_other(
     assert await store.count(JobFilter()) == 30
     assert "can't be deleted" in caplog.text
     assert await store.clear_matching(JobFilter(), limit=40) == 0
-
-
-async def test_what_somebody_holds_is_left(filled: PostgresStore, sql: Any, quoted: str) -> None:
-    async with sql.transaction():
-        await sql.execute(f"SELECT FROM {quoted}.job WHERE path = '/2' FOR UPDATE")
-        assert await filled.clear_matching(JobFilter()) == 5
-    assert await filled.clear_matching(JobFilter()) == 1

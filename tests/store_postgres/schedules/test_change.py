@@ -1,18 +1,14 @@
 """A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from typing import Any
 
-import attrs
 import pytest
 from tests.firing import KEYS, NAME, define, fire_of
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.ports import RunQuery, RunStatus
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor, transaction
 from sp00ky_store_postgres.connection.session import PostgresSession
@@ -171,72 +167,3 @@ async def test_what_a_rule_refuses_costs_no_other(store: PostgresStore, sql: Any
     assert ["violates check constraint" in each for each in reasons] == [True, False, True, False, True]
     assert ['violates foreign key constraint "mine"' in each for each in reasons[1::2]] == [True, True]
     assert await counts(sql, quoted) == (len(keys) - len(refused), len(keys))
-
-
-async def test_many_refused_jobs_take_few_of_the_locks_of_the_server(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    """Each second one of 4,000: a savepoint that is kept takes a lock, of which the server has some 6,400."""
-    await define(store)
-    await sql.execute(
-        f"ALTER TABLE {quoted}.job ADD CHECK (path <> '/checked');"
-        f"CREATE TABLE {quoted}.held (locks bigint);"
-        f"CREATE FUNCTION {quoted}.held() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN "
-        f"INSERT INTO {quoted}.held SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid(); "
-        "RETURN NULL; END $f$;"
-        f"CREATE TRIGGER held AFTER INSERT ON {quoted}.sp00ky_schedule_run "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {quoted}.held()"
-    )
-    keys = [f"k{n:04}" for n in range(4_000)]
-    refused = {key: {"path": "/checked"} for key in keys[::2]}
-    runs = await store.change_schedule(fire_of(await store.schedules(), keys, **refused))
-    assert runs is not None
-    assert [run.key for run in runs if run.job_id is None] == keys[::2]
-    assert await counts(sql, quoted) == (2_000, 4_000)
-    assert await sql.fetchval(f"SELECT max(locks) FROM {quoted}.held") < 100
-
-
-async def test_a_fire_of_which_every_job_is_refused_is_over(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    await define(store)
-    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN assigned_to SET NOT NULL")
-    runs = await store.change_schedule(fire_of(await store.schedules()))
-    assert {run.status for run in runs or ()} == {RunStatus.FAILED}
-    assert {run.job_id for run in runs or ()} == {None}
-    assert await counts(sql, quoted) == (0, len(KEYS))
-
-
-async def test_jobs_are_new_ones_by_the_clock_of_the_database(store: PostgresStore, new_job: Any) -> None:
-    await define(store)
-    (plain, other) = await store.change_schedule(
-        fire_of(await store.schedules(), ["a", "b"], b={"max_retries": 7, "timeout": 3})
-    ) or (None, None)
-    assert plain is not None
-    assert other is not None
-    jobs = {job.id: job for job in await store.find(JobQuery())}
-    assert {job.status for job in jobs.values()} == {JobStatus.PENDING}
-    assert (jobs[str(other.job_id)].max_retries, jobs[str(other.job_id)].timeout) == (7, 3)
-    assert len(await store.claim({"api": 10}, "r")) == 2
-
-
-@pytest.mark.parametrize("notify", ["on", "off"])
-async def test_a_change_without_jobs_wakes_other_processes(
-    store: PostgresStore, make: Any, notify: str
-) -> None:
-    """As a pause does; or none of them, where notifications are off."""
-    await define(store)
-    signals = store.work_signal()
-    await anext(signals)
-    other = make(notify=notify)
-    await other.open()
-    stored = (await other.schedules()).schedules[NAME]
-    waiting = asyncio.ensure_future(anext(signals))
-    await other.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, paused=True)))
-    if notify == "off":
-        await other.add([])  # whatever would arrive has been sent
-        await store.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, revision=2)))
-    async with asyncio.timeout(30):
-        await waiting
-    await signals.aclose()
-    await other.close()

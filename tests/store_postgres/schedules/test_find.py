@@ -1,30 +1,12 @@
 """Schedules come in the order of their names; runners that delete old runs share the work."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
 from tests.firing import NAME, define, fire_of
 
-from sp00ky_core.ports import RunQuery, RunStatus, ScheduleChange, StoredSchedule
+from sp00ky_core.ports import RunStatus
 from sp00ky_store_postgres import PostgresStore
-
-NAMES = ["A", "Z", "_", "a-b", "ab", "b", "\u00e4"]
-"""By code points, as Python sorts them; a language would have another order."""
-
-
-async def test_names_are_in_the_order_of_their_code_points(store: PostgresStore) -> None:
-    for name in reversed(NAMES):
-        change = ScheduleChange(schedule=StoredSchedule(name=name, definition={}, hash="h"))
-        assert await store.change_schedule(change) == []
-    assert list((await store.schedules()).schedules) == NAMES
-
-
-async def test_keys_of_a_fire_are_in_the_order_of_their_code_points(store: PostgresStore) -> None:
-    await define(store)
-    await store.change_schedule(fire_of(await store.schedules(), NAMES))
-    assert [run.key for run in await store.runs(RunQuery())] == NAMES[::-1]
 
 
 async def test_runners_that_delete_runs_step_over_each_other(

@@ -1,7 +1,5 @@
 """What is wrong with a table is found, reported once, and gone when it is fixed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -45,15 +43,6 @@ BROKEN = {
 }
 
 
-async def test_a_check_that_nothing_meets_requires_no_assigned_to(
-    store: PostgresStore, sql: Any, quoted: str
-) -> None:
-    await sql.execute(
-        f"ALTER TABLE {quoted}.job ADD CHECK (length(assigned_to) > 3 OR path LIKE '/public/%')"
-    )
-    assert await findings(store) == []
-
-
 @pytest.mark.parametrize("schema_there", [False, True])
 async def test_an_empty_database_is_one_finding(make: Any, sql: Any, quoted: str, schema_there: bool) -> None:
     if schema_there:
@@ -62,21 +51,10 @@ async def test_an_empty_database_is_one_finding(make: Any, sql: Any, quoted: str
     await store.open()
     (finding,) = await findings(store)
     assert finding.stops_jobs
-    assert (finding.problem, finding.fix) == (
-        "the tables are missing: job, mail",
-        "run: sp00ky migrate",
-    )
+    assert (finding.problem, finding.fix) == ("the tables are missing: job, mail", "run: sp00ky migrate")
     await store.migrate()
     assert await findings(store) == []
     await store.close()
-
-
-async def test_a_second_table_that_is_missing_is_one_finding(store: PostgresStore, make: Any) -> None:
-    more = make(tables=(JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail")))
-    await more.open()
-    (finding,) = await findings(more)
-    assert (finding.subject, finding.problem) == ("mail", "table mail is missing")
-    await more.close()
 
 
 @pytest.mark.parametrize(("statement", "stops", "word"), BROKEN.values(), ids=BROKEN)
@@ -98,16 +76,6 @@ async def test_check_finds(
         assert await findings(store) == []
 
 
-async def test_a_wrong_type_is_named_with_its_mend(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job ALTER COLUMN timeout TYPE integer")
-    await store.migrate()
-    (finding,) = await findings(store)
-    assert finding.problem.endswith("column timeout is integer, not double precision")
-    await sql.execute(finding.fix.partition(", and then ")[0])
-    await store.migrate()
-    assert await findings(store) == []
-
-
 async def test_check_finds_dead_rows(
     store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,25 +91,6 @@ async def test_check_finds_dead_rows(
         return any("dead rows" in each.problem for each in await findings(store))
 
     await eventually(found)  # the statistics come a little later
-
-
-async def test_check_finds_a_table_that_is_mostly_empty(
-    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(check_tables, "LARGE", 2**20)
-    insert = f"INSERT INTO {quoted}.job (path) SELECT '/' || n FROM generate_series(1, {{}}) AS n"
-    await sql.execute(insert.format(10_000))
-    await sql.execute(f"ANALYZE {quoted}.job")
-    assert await findings(store) == []
-    await sql.execute(f"DELETE FROM {quoted}.job WHERE path NOT IN ('/1', '/9999')")
-    await sql.execute(f"VACUUM ANALYZE {quoted}.job")
-
-    async def found() -> bool:
-        return ["MiB for 2 rows" in each.problem for each in await findings(store)] == [True]
-
-    await eventually(found)
-    await sql.execute(f"VACUUM FULL {quoted}.job")
-    assert await findings(store) == []
 
 
 async def test_check_finds_that_row_security_binds_the_role(

@@ -1,7 +1,5 @@
 """Old servers, newer tables and other applications' tables are refused, and left as they are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -19,14 +17,6 @@ FOREIGN = {
     "a view": "CREATE VIEW {schema}.job AS SELECT 1 AS id",
     "partitions": "CREATE TABLE {schema}.job (id uuid, path text, payload json, status text) "
     "PARTITION BY LIST (status)",
-}
-
-SHARED = {
-    "sp00ky_runner": "CREATE TABLE {schema}.sp00ky_runner (id integer, host text, pid integer)",
-    "sp00ky_breaker": "CREATE VIEW {schema}.sp00ky_breaker AS SELECT 1 AS backend",
-    "sp00ky_control": "CREATE TABLE {schema}.sp00ky_control (backend text, paused text)",
-    "sp00ky_audit": "CREATE TABLE {schema}.sp00ky_audit (id integer, at timestamp)",
-    "sp00ky_migration": "CREATE TABLE {schema}.sp00ky_migration (version integer)",
 }
 
 
@@ -76,25 +66,6 @@ async def test_a_table_that_is_not_ours_is_refused_and_left_alone(
     await store.open()
     assert any(each.stops_jobs for each in await findings(store))
     await store.close()
-
-
-@pytest.mark.parametrize(("name", "statement"), SHARED.items(), ids=SHARED)
-async def test_another_applications_table_under_a_name_of_the_store_is_left_alone(
-    make: Any, sql: Any, quoted: str, name: str, statement: str
-) -> None:
-    await sql.execute(f"CREATE SCHEMA {quoted}; {statement.format(schema=quoted)}")
-    with pytest.raises(SchemaError, match=f"'{name}' is another application's table.*schema=<name>"):
-        await make().migrate()
-    assert await sql.fetchval("SELECT to_regclass($1::text)", f"{quoted}.job") is None
-
-
-async def test_a_newer_version_is_refused(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(f"INSERT INTO {quoted}.sp00ky_migration (table_name, version) VALUES ('job', 99)")
-    with pytest.raises(SchemaError, match="version 99"):
-        await store.migrate()
-    assert [(each.stops_jobs, "version 99" in each.problem) for each in await findings(store)] == [
-        (True, True)
-    ]
 
 
 async def test_a_newer_version_that_only_added_is_worked_on(

@@ -1,21 +1,11 @@
 """The tables that the migrations make are those that are defined."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 from uuid import RFC_4122
 
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.schema.definition import COLUMNS, object_name
-from sp00ky_store_postgres.schema.migration_files import statements
-
-
-def test_names_of_objects_stay_apart() -> None:
-    suffixes = {each.name for each in statements("table")}
-    names = {object_name(table, each) for table in ("t" * 62, "t" * 63) for each in suffixes}
-    assert len(names) == 2 * len(suffixes)
-    assert max(len(name.encode()) for name in names) <= 63
+from sp00ky_store_postgres.schema.definition import COLUMNS
 
 
 async def test_the_keys_of_plain_inserts_are_in_the_order_of_time(

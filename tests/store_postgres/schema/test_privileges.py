@@ -1,11 +1,8 @@
 """Privileges that roles need are enough, and those that are missing are named."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -14,18 +11,14 @@ import pytest_asyncio
 from tests.firing import NAME, define, fire_of
 from tests.store_postgres.conftest import findings
 
-from sp00ky_core import JobStatus, JobTable, SchemaError, StoreOptions
-from sp00ky_core.ports import Act, Reschedule, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core import JobStatus, JobTable, SchemaError
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
 
-ROOT = Path(__file__).parents[3]
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 LIMITED = JobTable(backend="api", table="job", max_in_flight=9)
-
-
-def examples(document: str, language: str) -> list[str]:
-    text = (ROOT / document).read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 async def test_check_finds_a_missing_right(
@@ -92,12 +85,12 @@ async def test_the_grants_are_enough(
     assert await limited.claim({"api": 10}, "r") == []
     await limited.close()
     operator = stores["operator_role"]
-    assert [each.fate for each in await operator.kill([job.id, other.id])] == ["killed"] * 2
+    assert [each.fate for each in await kill(operator, [job.id, other.id])] == ["killed"] * 2
     assert (await operator.stats())["api"].failed == 2
-    assert [each.fate for each in await operator.redrive([job.id])] == ["redriven"]
-    assert [each.fate for each in await operator.clear([other.id])] == ["cleared"]
+    assert [each.fate for each in await redrive(operator, [job.id])] == ["redriven"]
+    assert [each.fate for each in await clear(operator, [other.id])] == ["cleared"]
     (copy,) = await operator.add([new_job()])
-    (moved,) = await operator.reschedule([copy.id], Reschedule(delay=60))
+    (moved,) = await reschedule(operator, [copy.id], Rescheduled(delay=60))
     assert moved.fate == "rescheduled"
     entry = await operator.start_audit(Act(action="pause"))
     assert await operator.pause("api")
@@ -124,12 +117,3 @@ async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresSto
     assert len(await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR)) == 2
     with pytest.raises(SchemaError, match="permission denied"):
         await stores["app_role"].schedules()
-
-
-def test_the_grants_are_those_of_the_readme() -> None:
-    tables = (JobTable(backend="api", table="job"),)
-    store = PostgresStore(StoreOptions(url="postgresql://localhost/app", tables=tables))
-    printed = [statement.replace('"', "") for statement in store.grants()]
-    assert [each.strip() for each in examples("sp00ky_store_postgres/README.md", "sql")[1].split(";")][
-        :-1
-    ] == printed

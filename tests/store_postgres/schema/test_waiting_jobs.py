@@ -1,14 +1,11 @@
 """What nobody attends to is found, and tables of another release are worked on where that allows it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.store_postgres.forging import forge
 
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.schema.check import _settings
 
 MAIL = JobTable(backend="mail", table="mail")
 
@@ -64,11 +61,3 @@ async def test_a_table_that_no_backend_names_any_more(make: Any, sql: Any, quote
     await sql.execute(f"DROP TABLE {quoted}.mail")
     assert await problems(after) == []
     await after.close()
-
-
-async def test_autovacuum_that_is_off_server_wide() -> None:
-    class Server:
-        async def fetchval(self, query: str) -> str:
-            return "180000" if "version" in query else "off" if query == "SHOW autovacuum" else "on"
-
-    assert [each.subject async for each in _settings(Server())] == ["autovacuum"]

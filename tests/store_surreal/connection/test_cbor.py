@@ -1,7 +1,5 @@
 """Requests and replies as bytes: nothing that a row holds keeps its reply from being read."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,21 +9,13 @@ import cbor2
 import pytest
 from surrealdb import RecordID
 
-from sp00ky_store_surreal.connection.cbor import (
-    UNREADABLE,
-    decoded,
-    encoded,
-    killed_query,
-    number_of,
-    record_of,
-)
+from sp00ky_store_surreal.connection.cbor import UNREADABLE, decoded, encoded, number_of
 
 ID = UUID("00000000-0000-7000-8000-000000000000")
 
 
 @pytest.mark.parametrize(
-    "value",
-    [1, -1, 2**63 - 1, 1.5, "é", b"\0", [], {"a": [None, True]}, None, ID, Decimal("1.10")],
+    "value", [1, -1, 2**63 - 1, 1.5, "é", b"\0", [], {"a": [None, True]}, None, ID, Decimal("1.10")]
 )
 def test_there_and_back(value: Any) -> None:
     assert decoded(encoded(value)) == value
@@ -48,23 +38,6 @@ def test_an_instant_keeps_its_microseconds() -> None:
 )
 def test_a_value_that_cannot_be_read_costs_no_other(tag: cbor2.CBORTag) -> None:
     assert decoded(cbor2.dumps({"bad": tag, "good": 1})) == {"bad": UNREADABLE, "good": 1}
-
-
-def test_a_set_is_a_list() -> None:
-    assert decoded(cbor2.dumps(cbor2.CBORTag(56, [1, 2]))) == [1, 2]
-
-
-@pytest.mark.parametrize(("key", "spelt"), [("a", True), (1, True), ([1], False)])
-def test_what_a_notification_is_about(key: Any, spelt: bool) -> None:
-    record = cbor2.CBORTag(8, ["job", key])
-    found = record_of(cbor2.dumps({"result": {"record": record}}))
-    assert (found is not None) == spelt
-
-
-@pytest.mark.parametrize(("action", "found"), [("KILLED", ID), ("CREATE", None)])
-def test_which_live_query_has_ended(action: str, found: object) -> None:
-    news = {"action": action, "id": ID, "record": RecordID("job", "KILLED"), "result": None}
-    assert killed_query(encoded({"result": news})) == found
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,18 @@
 """The embedded file: one process at a time, and what was written is there after a crash."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
-from surrealdb.errors import SurrealError
 
-from sp00ky_core.config import SurrealdbConfig
-from sp00ky_core.errors import StoreClosed, StoreInUse
+from sp00ky_core.errors import StoreInUse
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
-from sp00ky_store_surreal import SurrealStore, errors
+from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import embedded
 
 HOLDER = """
@@ -147,31 +142,6 @@ async def test_closing_waits_for_a_thread_that_still_replies(
     assert (seen[0], seen[-1]) == (True, False)
 
 
-async def test_the_block_names_namespace_and_database(make_store: Callable[..., SurrealStore]) -> None:
-    store = make_store(surrealdb=SurrealdbConfig(namespace="shop", database="orders"))
-    await store.open()
-    await store.migrate()
-    assert await store._connection.read("RETURN [session::ns(), session::db()]") == [["shop", "orders"]]
-    await store.close()
-
-
-def test_the_location_holds_no_secret(make_store: Callable[..., SurrealStore]) -> None:
-    store = make_store("wss://root:hunter2@db.example:8000/shop/orders?auth=root&token=hunter3")
-    assert store.location == "wss://db.example:8000/shop/orders"
-    assert "hunter" not in repr(store._target)
-
-
-async def test_many_writers_lose_no_update(make_store: Callable[..., SurrealStore]) -> None:
-    store = make_store()
-    await store.open()
-    await store.migrate()
-    await store.add([NewJob(path="/a", backend="api") for _ in range(100)])
-    claims = await asyncio.gather(*(store.claim({"api": 10}, f"r{n}") for n in range(20)))
-    taken = [job.id for jobs in claims for job in jobs]
-    assert len(taken) == len(set(taken)) == 100
-    await store.close()
-
-
 async def test_a_cancelled_claim_keeps_its_turn_until_it_is_done(
     make_store: Callable[..., SurrealStore],
 ) -> None:
@@ -207,31 +177,3 @@ async def test_another_users_lock_is_named(
         await make_store("surrealkv://jobs.db").open()
     assert f"{tmp_path / 'jobs.db.lock'} belongs to another user" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-async def test_a_closed_store_says_so(make_store: Callable[..., SurrealStore]) -> None:
-    store = make_store("surrealkv://jobs.db")
-    with pytest.raises(StoreClosed):
-        await store.stats()
-    await store.open()
-    await store.migrate()
-    await store.close()
-    for call in (store.find(JobQuery()), store.get("job:a"), store.kill("job:a")):
-        with pytest.raises(StoreClosed):
-            await call
-
-
-async def test_an_sdk_without_an_engine_names_itself(make_store: Callable[..., SurrealStore]) -> None:
-    """Its third version has it in an extra; what it advises itself would install its second version."""
-    advice = (
-        "Unsupported protocol in URL: mem://. For embedded connections ('mem://'), install: pip install x"
-    )
-    error = errors.translated("mem://", SurrealError(advice))
-    assert f'pip install "surrealdb[embedded]=={version("surrealdb")}"' in error.problem
-    assert "pip install x" not in error.problem
-
-
-@pytest.mark.parametrize("raised", [IndexError("list index out of range"), TypeError("no"), KeyError("a")])
-def test_what_a_decoder_raises_is_a_reply_that_cant_be_read(raised: Exception) -> None:
-    """The statement was carried out: what a claim took is released."""
-    assert isinstance(errors.translated("mem://", raised), errors.ReplyUnreadable)

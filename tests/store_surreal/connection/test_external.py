@@ -1,7 +1,5 @@
 """Enqueueing within a transaction of the caller's: as text, and in a client transaction of the SDK."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import AsyncIterator
@@ -12,7 +10,7 @@ import pytest
 import pytest_asyncio
 from surrealdb import AsyncSurreal, AsyncSurrealTransaction
 
-from sp00ky_core import CallUnsupported, JobQuery, OptionInvalid, Outbox, PayloadInvalid, RowRefused
+from sp00ky_core import CallUnsupported, JobQuery, OptionInvalid, Outbox, RowRefused
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.ids import id_text
@@ -26,9 +24,7 @@ DOCUMENT = {
         "/spookify": {
             "post": {
                 "requestBody": {
-                    "content": {
-                        "application/json": {"schema": {"type": "object", "required": ["id"]}},
-                    }
+                    "content": {"application/json": {"schema": {"type": "object", "required": ["id"]}}}
                 },
                 "responses": {"200": {"description": "done"}},
             }
@@ -85,41 +81,13 @@ async def test_the_job_is_there_with_what_it_belongs_to(outbox: Outbox, db: Any)
     one, two = enqueue(outbox), enqueue(outbox, dedup_key="k")
     thread = f"CREATE thread:a SET title = $title, jobs = [{one.variable}, {two.variable}];"
     reply = await db.query_raw(
-        f"BEGIN; {one.text} {two.text} {thread} COMMIT;",
-        {"title": "t", **one.bindings, **two.bindings},
+        f"BEGIN; {one.text} {two.text} {thread} COMMIT;", {"title": "t", **one.bindings, **two.bindings}
     )
     assert {each["status"] for each in reply["result"]} == {"OK"}
     (thread,) = await rows(db, "SELECT * FROM thread")
     assert [id_text(each) for each in thread["jobs"]] == [one.job_id, two.job_id]
     jobs = [await outbox.get(each.job_id) for each in (one, two)]
     assert [(job.payload, job.assigned_to) for job in jobs] == [({"id": "a"}, "thread:a")] * 2
-
-
-async def test_a_key_that_is_taken_gives_its_job(outbox: Outbox, db: Any) -> None:
-    job = await outbox.run("api", "/spookify", {"id": "a"}, dedup_key="k")
-    statement = enqueue(outbox, dedup_key="k")
-    await db.query_raw(
-        f"BEGIN; {statement.text} CREATE thread:a SET job = {statement.variable}; COMMIT;",
-        dict(statement.bindings),
-    )
-    (thread,) = await rows(db, "SELECT * FROM thread")
-    assert id_text(thread["job"]) == job.id
-    assert [each.id for each in await outbox.find()] == [job.id]
-
-
-@pytest.mark.parametrize("end", ["CANCEL", "THROW 'no'; COMMIT", "CREATE thread:b SET id = 5; COMMIT"])
-async def test_a_transaction_that_is_rolled_back_leaves_nothing(outbox: Outbox, db: Any, end: str) -> None:
-    statement = enqueue(outbox)
-    await db.query_raw(f"BEGIN; CREATE thread:a; {statement.text} {end};", dict(statement.bindings))
-    assert await rows(db, "SELECT * FROM thread") == []
-    assert await outbox.find() == []
-
-
-async def test_what_the_contract_refuses_is_no_statement(config: Path) -> None:
-    outbox = Outbox.open(config, store="mem://")
-    with pytest.raises(PayloadInvalid):
-        outbox.statement("api", "/spookify", {})
-    assert outbox.statement("api", "/spookify", {"id": 1}).job_id.startswith("job:")
 
 
 async def test_other_stores_say_what_to_use(config: Path) -> None:
@@ -138,40 +106,11 @@ async def test_a_client_transaction_takes_the_job_with_it(outbox: Outbox, db: An
     assert len(await rows(db, "SELECT * FROM thread")) == 1
 
 
-async def test_a_statement_works_in_a_client_transaction(outbox: Outbox, db: Any, surreal_url: str) -> None:
-    statement = enqueue(outbox, dedup_key="k")
-    transaction = await begun(db, surreal_url)
-    await transaction.query(statement.text, dict(statement.bindings))
-    await transaction.commit()
-    assert [each.id for each in await outbox.find()] == [statement.job_id]
-
-
-async def test_the_example_of_a_clients_transaction(outbox: Outbox, db: Any, surreal_url: str) -> None:
-    names: dict[str, Any] = {}
-    exec(example("begin_transaction"), names)  # noqa: S102  # what a reader would paste
-    target = target_of(StoreOptions(url=surreal_url, tables=()))
-    job = await names["spookify"](outbox, db, target.namespace, target.database)
-    assert (await outbox.get(job.id)).assigned_to == "thread:abc"
-    assert [each["title"] for each in await rows(db, "SELECT * FROM thread")] == ["Boo"]
-
-
 def example(word: str) -> str:
     """The one of docs/python.md that has the word."""
     document = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
     (found,) = [each for each in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in each]
     return str(found)
-
-
-async def test_the_example_of_the_document(outbox: Outbox, db: Any) -> None:
-    names: dict[str, Any] = {}
-    exec(example("BEGIN"), names)  # noqa: S102  # what a reader would paste
-    job_id = await names["spookify"](outbox, db, "a thread")
-    job = await outbox.get(job_id)
-    (thread,) = await rows(db, "SELECT * FROM thread")
-    assert (job.assigned_to, thread["title"]) == ("thread:abc", "a thread")
-    with pytest.raises(RuntimeError, match="already exists"):
-        await names["spookify"](outbox, db, "another")
-    assert len(await outbox.find()) == 1
 
 
 async def test_a_refusal_leaves_nothing_in_a_transaction_that_goes_on(
@@ -212,12 +151,3 @@ async def test_a_transaction_that_has_ended_is_said_to_be(outbox: Outbox, db: An
     await transaction.commit()
     with pytest.raises(OptionInvalid, match="has ended"):
         await outbox.run("api", "/spookify", {"id": "a"}, connection=transaction)
-
-
-async def test_what_is_no_transaction_is_refused(outbox: Outbox, db: Any, config: Path) -> None:
-    with pytest.raises(OptionInvalid, match=r"begin_transaction.*outbox\.statement"):
-        await outbox.run("api", "/spookify", {"id": "a"}, connection=db)
-    async with Outbox.open(config, store="mem://") as embedded:
-        with pytest.raises(OptionInvalid, match=r"embedded.*outbox\.statement"):
-            await embedded.run("api", "/spookify", {"id": "a"}, connection=db)
-    assert await outbox.find() == []

@@ -1,7 +1,5 @@
 """Calls over one WebSocket: to a server of the test's own, for what a real one doesn't say."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -57,14 +55,6 @@ async def test_a_server_that_is_too_old_is_named_with_its_version(
     assert not isinstance(caught.value, StoreUnavailable)  # which is waited for
 
 
-async def test_a_version_that_nobody_knows_is_taken(
-    stub: Any, make_store: Callable[..., SurrealStore]
-) -> None:
-    store = make_store(f"ws://root:root@{(await stub(answer))[5:]}/a/b")
-    await store.open()
-    await store.close()
-
-
 async def connected(address: str) -> ServerConnection:
     connection = ServerConnection(address)
     await connection.connect()
@@ -114,17 +104,6 @@ async def test_a_frame_that_is_nobodys_ends_the_connection_and_every_call(
     with pytest.raises(ConnectionError):
         await connection.call("query")
     await connection.close()
-
-
-async def test_a_server_that_is_none_of_surrealdb(make_store: Callable[..., SurrealStore]) -> None:
-    async def greet(visitor: Visitor) -> None:
-        await visitor.send("hello")
-        await visitor.wait_closed()
-
-    async with serve(greet, "127.0.0.1", 0, subprotocols=[Subprotocol("cbor")]) as server:
-        port = server.sockets[0].getsockname()[1]
-        with pytest.raises(StoreUnavailable, match="connection was lost"):
-            await make_store(f"ws://root:root@127.0.0.1:{port}/a/b").open()
 
 
 async def test_a_binding_that_the_server_cant_read_costs_no_other_call(migrated: SurrealStore) -> None:

@@ -1,21 +1,17 @@
 """Limits of the fleet: what a claim may take, and when the next one is worth it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from surrealdb import RecordID
 
 from sp00ky_core.config import RateConfig
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores import FULL, PASSED, Allowance
+from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import TRIES
 from sp00ky_store_surreal.errors import Conflict
-from sp00ky_store_surreal.fleet.limit import allowance_of, limited
+from sp00ky_store_surreal.fleet.limit import allowance_of
 
 PLAIN = JobTable(backend="api", table="job")
 RATED = JobTable(backend="api", table="job", rate=RateConfig(limit=2, per=4.0, burst=3))
@@ -26,11 +22,6 @@ def test_what_a_reply_counts_is_what_limits_left() -> None:
     assert allowance_of(RATED, 3.5, 7) == Allowance(tokens=3.5, per_second=0.5)
     assert allowance_of(FEW, None, 1) == Allowance(places=1)
     assert allowance_of(PLAIN, None, 1) == Allowance()
-
-
-def test_a_table_without_limits_is_claimed_as_ever() -> None:
-    assert limited("LET $a = 1;", "SELECT 1;", PLAIN, "0") == "LET $a = 1;SELECT 1;"
-    assert "tokens" in limited("LET $a = 1;", "SELECT 1;", RATED, "0")
 
 
 async def store_of(make_store: Callable[..., SurrealStore], url: str, table: JobTable) -> SurrealStore:
@@ -67,78 +58,6 @@ async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
     )
     await store.close()
     assert row == {"tokens": 0.4, "is_ahead": False}  # tokens come from now on
-
-
-async def test_a_kill_in_flight_is_counted_until_its_lease_ends(
-    make_store: Callable[..., SurrealStore], url: str
-) -> None:
-    store = await store_of(make_store, url, FEW)
-    claim = await store.claim({"api": 9}, "r")
-    assert len(claim) == 2
-    await store.kill([job.id for job in claim])
-    claim = await store.claim({"api": 9}, "r")
-    assert (len(claim), claim.retry_in) == (0, {"api": FULL})
-    await store._connection.write("UPDATE job SET lease_until = time::now() WHERE status = 'failed'")
-    claim = await store.claim({"api": 9}, "r")
-    await store.close()
-    assert len(claim) == 2
-
-
-async def test_a_lost_attempt_counts_until_its_lease_ends_and_is_not_made_again_before(
-    make_store: Callable[..., SurrealStore], url: str
-) -> None:
-    store = await store_of(make_store, url, FEW)
-    lost = [job.id for job in await store.claim({"api": 2}, "r")]
-    await store._connection.write("UPDATE job SET status = 'pending', ordering_live = id WHERE lease_until")
-    claim = await store.claim({"api": 9}, "r")
-    assert (len(claim), claim.retry_in) == (0, {"api": FULL})
-    await store._connection.write("UPDATE $ids SET lease_until = time::now()", ids=[record(lost[0])])
-    assert [job.id for job in await store.claim({"api": 9}, "r")] == lost[:1]
-    await store.close()
-
-
-@pytest.mark.parametrize(
-    ("away", "epoch"),
-    [
-        (timedelta(days=2), 1),
-        (timedelta(seconds=41), 1),
-        (timedelta(seconds=-1), 1),
-        (timedelta(seconds=20), 0),
-    ],
-)
-async def test_a_lease_that_no_claim_can_have_holds_no_job_back(
-    make_store: Callable[..., SurrealStore], url: str, away: timedelta, epoch: int
-) -> None:
-    store = await store_of(make_store, url, FEW)
-    until = datetime.now(UTC) + away
-    await store._connection.write(
-        "UPDATE job SET lease_until = $until, ordering_live = id, lease_epoch = $epoch",
-        until=until,
-        epoch=epoch,
-    )
-    assert len(await store.claim({"api": 9}, "r")) == 2
-    await store.close()
-
-
-async def test_a_probe_leaves_lost_attempts_too(make_store: Callable[..., SurrealStore], url: str) -> None:
-    store = await store_of(make_store, url, FEW)
-    await store._connection.write("UPDATE job SET lease_epoch = 1, lease_until = time::now() + 20s")
-    await open_breaker(store)
-    claim = await store.claim({"api": 9}, "r")
-    assert list(claim) == []
-    await store._connection.write("UPDATE job SET lease_until = NONE")
-    assert len(await store.claim({"api": 9}, "r")) == 1
-    await store.close()
-
-
-def record(job_id: str) -> RecordID:
-    return RecordID(*job_id.split(":", 1))
-
-
-async def open_breaker(store: SurrealStore) -> None:
-    await store._connection.write(
-        "CREATE sp00ky_breaker:api SET backend = 'api', state = 'open', failures = 5"
-    )
 
 
 async def test_a_claim_passes_where_others_are_at_it_again_and_again(

@@ -1,7 +1,5 @@
 """Runners that share a server: where each claims, and who is woken."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -27,8 +25,6 @@ SOON = 60.0
 """Seconds; what is waited for takes milliseconds."""
 
 LONG_AGO = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-FAR = "d'+10000-01-01T00:00:00Z'"
 
 
 @pytest_asyncio.fixture
@@ -58,47 +54,17 @@ async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pyte
     assert sorted(claimed) == [f"/{number}" for number in range(len(instants))]
 
 
-async def written(store: SurrealStore, path: str, run_at: str, count: int = 1) -> None:
-    """Rows as clients may make them, past the store."""
-    await store._connection.write(
-        "FOR $each IN 1..=$count { CREATE job SET path = $path, payload = '{}', run_at = "
-        f"{run_at} RETURN NONE }}",
-        path=path,
-        count=count,
-    )
-
-
-@pytest.mark.parametrize("count", [1, 60])
-async def test_jobs_of_a_year_with_five_digits_wait_and_stand_before_nobody(
-    shared: SurrealStore, count: int
-) -> None:
-    """An index has instants as text, where ``+10000-01-01`` is before every other year."""
-    await written(shared, "/far", FAR, count)
-    await shared.add([NewJob(path=f"/{n}", backend="api", run_at=LONG_AGO) for n in range(3)])
-    assert await paths(shared, 50) == ["/0", "/1", "/2"]
-    assert await paths(shared, 50) == []
-    assert await shared.release("a", keep=())
-    assert await paths(shared, 50) == ["/0", "/1", "/2"]
-    assert (await shared.stats())["api"].due == 0
-    assert (await shared.next_due(["api"]) or 0.0) > 7_000 * 365 * 86_400
-
-
-async def test_a_job_is_due_behind_those_of_years_with_five_digits(
+async def test_after_a_claim_that_found_nothing_only_what_is_older_is_news(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where rows are claimed one by one, and where the breaker sends a probe."""
-    await written(shared, "/far", FAR, 60)
-    await shared.add(
-        [NewJob(path="/now", backend="api"), NewJob(path="/later", backend="api", delay=timedelta(hours=1))]
-    )
-    stats = (await shared.stats())["api"]
-    assert (stats.pending, stats.due) == (62, 1)
-    assert stats.oldest_due_s is not None
-    assert await shared.next_due(["api"]) == 0.0
-    assert len(await shared._claimer._claim_each(shared._tables[0], 50, "a")) == 1
-    await shared.release("a", keep=())
-    await shared._connection.write("CREATE sp00ky_breaker:api SET backend = 'api', state = 'open'")
-    assert await paths(shared, 50) == ["/now"]
+    monkeypatch.setattr(claim_cursor, "CHEAP", 60.0)
+    cursors = claim_cursor.Heads(shared._connection)
+    due = "CREATE job SET path = '/a', payload = '{}', run_at = $run_at"
+    await shared._connection.write(due, run_at=LONG_AGO)
+    await cursors.keep_up(TABLE)
+    assert not await cursors.found_nothing(TABLE)
+    await shared._connection.write(due, run_at=LONG_AGO - timedelta(days=1))
+    assert await cursors.found_nothing(TABLE)
 
 
 @pytest.mark.parametrize("how", ["one by one", "probe"])
@@ -120,17 +86,6 @@ async def test_no_claim_begins_where_a_million_were_claimed(
         monkeypatch.setattr(shared._claimer._care, "now", lambda: Care.MOST)
     monkeypatch.setattr(shared._connection._link, "ask", cut_off)
     assert await paths(shared, 1) == ["/now"]
-
-
-@pytest.mark.parametrize("far", [0, 60])
-@pytest.mark.parametrize("year", ["-0001", "-0002", "-12345", "0000", "0001"])
-async def test_a_job_of_a_year_before_all_others_is_due(shared: SurrealStore, year: str, far: int) -> None:
-    await written(shared, "/far", FAR, far) if far else None
-    for each in ("00Z", "00.5Z", "00.000000001Z"):
-        await written(shared, each, f"d'{year}-01-01T00:00:{each}'")
-    await shared.add([NewJob(path="/now", backend="api")])
-    assert await shared.next_due(["api"]) == 0.0
-    assert await paths(shared, 50) == sorted(["00Z", "00.5Z", "00.000000001Z", "/now"])
 
 
 async def test_a_job_that_is_given_back_is_due_as_early_as_before(

@@ -1,13 +1,11 @@
 """Jobs are deleted once their retention is over; one that the database keeps holds up no other."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.ports import JobFilter, JobTable
+from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 
 DAY = 86_400.0
@@ -39,16 +37,6 @@ async def grow_old(store: SurrealStore) -> None:
         "DEFINE FIELD OVERWRITE updated_at ON job TYPE option<datetime>;"
         "UPDATE job SET updated_at = time::now() - 2d"
     )
-
-
-async def test_what_is_old_and_was_delivered(keeping: SurrealStore) -> None:
-    await ended(keeping, 3)
-    await ended(keeping, 1, status="failed")
-    assert await keeping.prune() == 0
-    await grow_old(keeping)
-    assert await keeping.prune(limit=2) == 2
-    assert await keeping.prune() == 1
-    assert await keeping.count(JobFilter()) == 1
 
 
 async def test_a_row_that_the_database_keeps(keeping: SurrealStore, caplog: pytest.LogCaptureFixture) -> None:

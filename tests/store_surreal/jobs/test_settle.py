@@ -1,7 +1,5 @@
 """Rows that the database refuses, and faults of the database itself: which is which, and what each costs."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 
@@ -10,10 +8,10 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.outcome import INVALID_ROW, Delivered
+from sp00ky_core.operators.transitions import redrive
+from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import SettleFate
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.ids import id_text
 
 NOT_RUN = "The query was not executed due to a failed transaction"
 
@@ -80,18 +78,6 @@ async def test_a_row_that_is_refused_in_every_form_is_busy_and_said_once(
     assert (await migrated.get(jobs["/bad"].id)).status is JobStatus.PROCESSING
 
 
-async def test_what_was_written_instead_is_told(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "DEFINE EVENT hook ON TABLE job WHEN $event = 'UPDATE' AND $after.status = 'success' "
-        "THEN { THROW 'no success' };"
-    )
-    await migrated.add([NewJob(path="/a", backend="api")])
-    (job,) = await migrated.claim({"api": 1}, "r")
-    (result,) = await migrated.settle([settlement_of(job, Delivered())])
-    assert result.written is not None
-    assert (await migrated.get(job.id)).status is result.written.to is JobStatus.FAILED
-
-
 @pytest.mark.parametrize("text", [COLLIDED, "The table 'a' does not exist", FSYNC])
 async def test_a_refused_answer_is_left_out_whatever_it_says(migrated: SurrealStore, text: str) -> None:
     await migrated._connection.write(
@@ -103,55 +89,6 @@ async def test_a_refused_answer_is_left_out_whatever_it_says(migrated: SurrealSt
     assert (result.fate, (await migrated.get(job.id)).status) == (SettleFate.SETTLED, JobStatus.SUCCESS)
 
 
-@pytest.mark.parametrize("url", ["mem://"])  # which row collides is made up here
-async def test_one_row_that_keeps_colliding_holds_up_no_other(
-    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(4)])
-    jobs = await migrated.claim({"api": 4}, "r")
-    sdk = migrated._connection._link.sdk
-    real = sdk.query_raw
-
-    async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
-        delivered = [row for ids, *_ in bindings.get("delivered", ()) for row in ids]
-        if any(id_text(each) == jobs[1].id for each in delivered):
-            return {"result": [{"status": "ERR", "result": f"{NOT_RUN}. {COLLIDED}"}]}
-        return await real(statement, bindings)
-
-    monkeypatch.setattr(sdk, "query_raw", query_raw)
-    results = await migrated.settle([settlement_of(job, Delivered()) for job in jobs])
-    assert [each.fate.value for each in results] == ["settled", "busy", "settled", "settled"]
-
-
-async def test_a_refused_result_is_left_out_and_the_batch_goes_on(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE result ON job TYPE option<string> "
-        "ASSERT $value = NONE OR string::len($value) < 20"
-    )
-    await migrated.add([NewJob(path=f"/{n}", backend="api") for n in range(5)])
-    jobs = await migrated.claim({"api": 5}, "r")
-    events = [Delivered(result="x" * (50 if n == 2 else 2)) for n in range(5)]
-    results = await migrated.settle([settlement_of(*pair) for pair in zip(jobs, events, strict=True)])
-    assert {each.fate for each in results} == {"settled"}
-    assert [bool(each.problem) for each in results] == [False, False, True, False, False]
-    kept = [await migrated.get(job.id) for job in jobs]
-    assert {job.status for job in kept} == {JobStatus.SUCCESS}
-    assert [job.result is None for job in kept] == [False, False, True, False, False]
-
-
-async def test_a_refused_success_ends_failed_with_the_databases_reason(migrated: SurrealStore) -> None:
-    await migrated.add([NewJob(path="/a", backend="api")])
-    (job,) = await migrated.claim({"api": 5}, "r")
-    await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE status ON job TYPE string "
-        "ASSERT $value IN ['pending', 'processing', 'failed']"
-    )
-    (result,) = await migrated.settle([settlement_of(job, Delivered())])
-    kept = await migrated.get(job.id)
-    assert (result.fate, kept.status, kept.errors[-1].name) == ("settled", JobStatus.FAILED, INVALID_ROW)
-    assert "status" in kept.errors[-1].reason
-
-
 async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store: SurrealStore) -> None:
     """On the documentation's own table, of a row that has no lease: the old runner left it."""
     await spec_store._connection.write(
@@ -160,7 +97,7 @@ async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store:
     )
     assert [each.job_id for each in await spec_store.reclaim({})] == ["job:x"]
     assert (await spec_store.get("job:x")).errors == ()
-    (refused,) = await spec_store.redrive(["job:x"])
+    (refused,) = await redrive(spec_store, ["job:x"])
     assert refused.fate == "illegal"
-    (done,) = await spec_store.redrive(["job:x"], resend_unknown=True)
+    (done,) = await redrive(spec_store, ["job:x"], resend_unknown=True)
     assert done.fate == "redriven"

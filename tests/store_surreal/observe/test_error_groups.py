@@ -1,7 +1,5 @@
 """Groups of failed jobs, whoever wrote their rows."""
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from typing import Any
@@ -9,7 +7,6 @@ from typing import Any
 import pytest
 
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.surql.loader import NUL, surql
 
 
 async def test_rows_of_any_kind_are_counted(migrated: SurrealStore) -> None:
@@ -46,8 +43,3 @@ async def test_a_code_of_any_kind_has_an_example(migrated: SurrealStore, code: A
     (ids,) = await migrated._connection.read("SELECT VALUE <string>id FROM job")
     assert sum(each.count for each in groups) == 3
     assert {each.example for each in groups} <= set(ids)
-
-
-async def test_groups_and_examples_are_of_one_transaction(migrated: SurrealStore) -> None:
-    statement = surql("error_groups", table="job")
-    assert len(await migrated._connection.read(statement, since=None, limit=9, **NUL)) == 1

@@ -1,12 +1,9 @@
 """Lookups use indexes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest
 
-from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
@@ -121,31 +118,3 @@ async def test_a_server_reads_no_more_of_an_index_than_a_claim_asks_for(
     assert scan["attributes"]["index"] == "sp00ky_claim"
     assert scan["attributes"]["limit"] == "5"
     assert RANGES[condition] in scan["attributes"]["access"]
-
-
-@pytest.mark.parametrize("condition", ["claim_group < 1", "claim_group = 3", "claim_group > 'k'"])
-async def test_an_embedded_database_looks_at_one_group(
-    make_store: Callable[..., SurrealStore], condition: str
-) -> None:
-    store = make_store("mem://")
-    await store.open()
-    await store.migrate()
-    statement = f"SELECT VALUE id FROM job WHERE status = 'pending' AND {condition} LIMIT 5 EXPLAIN"  # noqa: S608
-    (plan,) = await store._connection.read(statement)
-    await store.close()
-    assert "'prefix': ['pending']" in str(plan) or "['pending', 3]" in str(plan)
-
-
-async def test_the_newest_job_of_a_parent_and_a_path(migrated: SurrealStore) -> None:
-    new_jobs = [NewJob(path=f"/{n % 2}", backend="api", assigned_to=f"thread:{n % 3}") for n in range(12)]
-    jobs = await migrated.add(new_jobs)
-    found = await migrated.find(JobQuery(assigned_to="thread:0", path="/1", limit=1))
-    assert [job.id for job in found] == [jobs[9].id]
-
-
-async def test_a_caller_s_transaction_is_not_looked_into(migrated: SurrealStore) -> None:
-    (job,) = await migrated.add([NewJob(backend="api", path="/a")])
-    with pytest.raises(CallUnsupported, match=r"no get\(connection=\): leave the connection out, once"):
-        await migrated.get(job.id, connection=object())
-    with pytest.raises(CallUnsupported, match=r"no find\(connection=\)"):
-        await migrated.find(JobQuery(), connection=object())

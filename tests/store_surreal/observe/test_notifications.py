@@ -1,7 +1,5 @@
 """Signals of other processes' writes, over LIVE: heard, lost, and heard again."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +13,7 @@ from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import live, reconnecting
 
@@ -46,23 +44,6 @@ async def quiet(signals: Any, seconds: float = 0.3) -> asyncio.Future[None]:
     await asyncio.wait([signal], timeout=seconds)
     assert not signal.done()
     return signal
-
-
-async def test_a_job_of_another_process_is_signalled(proxied: SurrealStore, other: SurrealStore) -> None:
-    signals = proxied.work_signal()
-    await heard(signals)  # the subscription's own
-    signal = await quiet(signals)
-    await other.add([NewJob(path="/a", backend="api")])
-    async with asyncio.timeout(SOON):
-        await signal
-    signal = await quiet(signals)
-    assert len(await other.claim({"api": 1}, "r")) == 1  # what isn't pending any more wakes nobody
-    await asyncio.wait([signal], timeout=0.3)
-    assert not signal.done()
-    await other.release("r", keep=())
-    async with asyncio.timeout(SOON):
-        await signal
-    await signals.aclose()
 
 
 async def test_a_cut_subscription_is_made_anew_told_and_fires_once(
@@ -154,17 +135,6 @@ async def test_a_table_that_is_removed_is_heard_again_once_it_is_made(
         await each.close()
 
 
-async def test_another_process_is_watched(proxied: SurrealStore, other: SurrealStore) -> None:
-    watching = proxied.watch(JobQuery(backend="api"))
-    first = asyncio.ensure_future(anext(watching))
-    (job,) = await other.add([NewJob(path="/a", backend="api")])
-    async with asyncio.timeout(SOON):
-        assert (await first).id == job.id
-        await other.claim({"api": 1}, "r")
-        assert (await anext(watching)).status is JobStatus.PROCESSING
-    await watching.aclose()
-
-
 async def test_a_watch_outlives_an_outage_and_misses_nothing(
     proxied: SurrealStore,
     other: SurrealStore,
@@ -190,16 +160,6 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
         assert [(await each).status for each in following] == [JobStatus.PROCESSING] * 2
     for each in watching:
         await each.aclose()
-
-
-async def test_a_closed_store_ends_what_listens(proxied: SurrealStore) -> None:
-    signals, watching = proxied.work_signal(), proxied.watch(JobQuery())
-    await heard(signals)
-    waiting = [asyncio.ensure_future(anext(each, None)) for each in (signals, watching)]
-    await asyncio.sleep(0.05)
-    await proxied.close()
-    async with asyncio.timeout(SOON):
-        assert await asyncio.gather(*waiting) == [None, None]
 
 
 async def test_an_idle_runner_starts_a_job_of_another_process_by_its_signal(

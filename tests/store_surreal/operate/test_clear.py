@@ -1,7 +1,5 @@
 """Ended jobs that are deleted, and one that can't be."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable
@@ -12,12 +10,12 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
-from sp00ky_store_surreal.errors import Conflict
-from sp00ky_store_surreal.operate import clear
+from sp00ky_store_surreal.operate import clear as clears
 
 
 async def refuse(store: SurrealStore, what: str) -> None:
@@ -35,7 +33,7 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
     await refuse(migrated, "$event = 'DELETE'")
     bad = next(job for job in jobs if job.path == "/bad")
-    cleared = await migrated.clear([jobs[0].id, bad.id])
+    cleared = await clear(migrated, [jobs[0].id, bad.id])
     assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
     table = JobTable(backend="api", table="job", keep_success=0.0)
     migrated._tables = (table,)
@@ -80,7 +78,7 @@ class Deletes:
 @pytest.fixture
 def deletes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SurrealStore], Deletes]:
     """Ten ended jobs are four deletes."""
-    monkeypatch.setattr(clear, "DELETED_AT_ONCE", 3)
+    monkeypatch.setattr(clears, "DELETED_AT_ONCE", 3)
     return Deletes
 
 
@@ -101,22 +99,6 @@ async def test_a_server_deletes_over_two_connections(migrated: SurrealStore, del
     both = {Lane.REST, Lane.DELETE}
     assert set(deletes.lanes) == (both if migrated.capabilities.shared else {Lane.REST})
     assert (sum(deletes.lanes.values()), await left_in(migrated)) == (4, 0)
-
-
-async def test_a_few_rows_need_one_connection(migrated: SurrealStore, deletes_of: Any) -> None:
-    await ended_jobs(migrated, 3)
-    deletes = deletes_of(migrated)
-    assert await migrated.clear_matching(JobFilter()) == 3
-    assert deletes.lanes == {Lane.REST: 1}
-
-
-async def test_deletes_that_collide_are_sent_again(migrated: SurrealStore, deletes_of: Any) -> None:
-    await ended_jobs(migrated)
-    deletes = deletes_of(migrated)
-    deletes.failing = {lane: Conflict(store="x", problem="two at once") for lane in (Lane.REST, Lane.DELETE)}
-    assert await migrated.clear_matching(JobFilter()) == 10
-    assert sum(deletes.lanes.values()) == 4 + (2 if migrated.capabilities.shared else 1)
-    assert await left_in(migrated) == 0
 
 
 @pytest.fixture
@@ -167,16 +149,3 @@ async def test_an_interrupted_clear_ends_with_what_was_sent(shared: SurrealStore
     await deletes.ended()
     assert deletes.lanes == {Lane.REST: 1, Lane.DELETE: 1}
     assert await left_in(shared) == 4
-
-
-async def test_a_row_that_cant_be_deleted_is_left_by_a_clear_by_filter(
-    migrated: SurrealStore, deletes_of: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    await ended_jobs(migrated)
-    await migrated._connection.write(
-        "DEFINE EVENT hook ON TABLE job WHEN $before.path = '/5' AND $event = 'DELETE' THEN { THROW 'no' };"
-    )
-    deletes_of(migrated)
-    assert await migrated.clear_matching(JobFilter()) == 9
-    assert [job.path for job in await migrated.find(JobQuery())] == ["/5"]
-    assert "can't be deleted" in caplog.text

@@ -1,14 +1,10 @@
 """Changes of pending jobs: claims find them where they now belong."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
-
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import OperatorFate, Reschedule
+from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
-
-LATER = datetime(2300, 1, 1, tzinfo=UTC)
 
 
 async def groups(store: SurrealStore) -> list[object]:
@@ -20,25 +16,8 @@ async def test_a_priority_moves_the_job_to_its_group(migrated: SurrealStore) -> 
     plain, keyed = await migrated.add(
         [NewJob(path="/a", backend="api"), NewJob(path="/a", backend="api", ordering_key="k")]
     )
-    await migrated.reschedule([plain.id, keyed.id], Reschedule(priority=2))
+    await reschedule(migrated, [plain.id, keyed.id], Rescheduled(priority=2))
     assert sorted(await groups(migrated), key=str) == [2, "k"]
-    await migrated.reschedule([plain.id, keyed.id], Reschedule(priority=0))
+    await reschedule(migrated, [plain.id, keyed.id], Rescheduled(priority=0))
     assert {*await groups(migrated)} == {None, "k"}
-    assert [job.priority for job in await migrated._load([plain.id, keyed.id])] == [0, 0]
-
-
-async def test_what_is_due_now_is_claimed_though_claims_were_beyond_it(migrated: SurrealStore) -> None:
-    (late,) = await migrated.add([NewJob(path="/a", backend="api", run_at=LATER)])
-    await migrated.add([NewJob(path="/a", backend="api")])
-    assert len(await migrated.claim({"api": 5}, "r")) == 1
-    (result,) = await migrated.reschedule([late.id], Reschedule(run_at=datetime(2001, 1, 1, tzinfo=UTC)))
-    assert result.fate is OperatorFate.RESCHEDULED
-    assert [job.id for job in await migrated.claim({"api": 5}, "r")] == [late.id]
-
-
-async def test_a_delay_that_a_client_wrote_undoes_no_change(migrated: SurrealStore) -> None:
-    written = "CREATE job:late SET path = '/a', payload = '{}', status = 'pending', delay = 3600000"
-    await migrated._connection.write(written)
-    (result,) = await migrated.reschedule(["job:late"], Reschedule(delay=0.0))
-    assert result.fate is OperatorFate.RESCHEDULED
-    assert [job.id for job in await migrated.claim({"api": 5}, "r")] == ["job:late"]
+    assert [job.priority for job in await migrated.find(JobQuery())] == [0, 0]

@@ -1,7 +1,5 @@
 """A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 
@@ -11,8 +9,7 @@ from tests.firing import KEYS, NAME, define, fire_of
 from tests.store_surreal.conftest import Proxy
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobQuery, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.ports import JobQuery, RunQuery, RunStatus
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -63,16 +60,6 @@ async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(proxied: SurrealSt
     assert await proxied.change_schedule(fire_of(snapshot)) is None
 
 
-async def test_it_is_known_also_after_others_changes(migrated: SurrealStore) -> None:
-    """The row names the latest changes; of very old ones nobody waits for a reply."""
-    await define(migrated)
-    for _ in range(20):
-        stored = (await migrated.schedules()).schedules[NAME]
-        assert await migrated.change_schedule(ScheduleChange(schedule=stored)) == []
-    (changes,) = (await migrated._connection.read("SELECT VALUE changes FROM sp00ky_schedule"))[-1]
-    assert len(changes) == len(set(changes)) == 16
-
-
 async def test_runners_do_not_read_the_marks_of_changes(migrated: SurrealStore) -> None:
     """They are read at each fire, by each runner, and only a change looks at them."""
     await define(migrated)
@@ -114,14 +101,6 @@ async def test_jobs_that_refuse_each_other_cost_no_other(migrated: SurrealStore)
     assert await counts(migrated) == (len(KEYS) - 1, len(KEYS))
 
 
-async def test_a_fire_of_which_every_job_is_refused_is_over(spec_store: SurrealStore) -> None:
-    """The documentation's table requires ``assigned_to``, which no scheduled job has."""
-    await define(spec_store)
-    runs = await spec_store.change_schedule(fire_of(await spec_store.schedules()))
-    assert {(run.status, run.job_id) for run in runs or ()} == {(RunStatus.FAILED, None)}
-    assert await counts(spec_store) == (0, len(KEYS))
-
-
 async def test_what_is_refused_of_the_schedule_itself_writes_nothing(migrated: SurrealStore) -> None:
     await define(migrated)
     await migrated._connection.write(
@@ -143,36 +122,3 @@ async def test_a_record_of_a_jobs_id_that_is_there_stays(migrated: SurrealStore)
     runs = await migrated.change_schedule(fire)
     assert [run.key for run in runs or () if run.status is RunStatus.FAILED] == [KEYS[3]]
     assert {job.max_retries for job in await migrated.find(JobQuery()) if job.path == "/x"} == {9}
-
-
-async def test_jobs_are_new_ones_by_the_clock_of_the_database(migrated: SurrealStore) -> None:
-    await define(migrated)
-    fire = fire_of(await migrated.schedules(), ["a", "b"], b={"max_retries": 7, "timeout": 3})
-    runs = await migrated.change_schedule(fire)
-    jobs = {job.id: job for job in await migrated.find(JobQuery())}
-    assert {job.status for job in jobs.values()} == {JobStatus.PENDING}
-    (other,) = [jobs[str(run.job_id)] for run in runs or () if run.key == "b"]
-    assert (other.max_retries, other.timeout) == (7, 3)
-    assert len(await migrated.claim({"api": 10}, "r")) == 2
-
-
-async def test_a_change_without_jobs_wakes_other_connections(
-    make_store: Callable[..., SurrealStore], surreal_url: str
-) -> None:
-    store, other = make_store(surreal_url), make_store(surreal_url)
-    await store.open()
-    await store.migrate()
-    await other.open()
-    await define(store)
-    signals = store.work_signal()
-    await anext(signals)
-    waiting = asyncio.ensure_future(anext(signals))
-    async with asyncio.timeout(30):
-        while not waiting.done():  # the LIVE query begins a while after the first signal
-            stored = (await other.schedules()).schedules[NAME]
-            await other.change_schedule(ScheduleChange(schedule=attrs.evolve(stored, paused=True)))
-            await asyncio.wait([waiting], timeout=0.5)
-    assert waiting.exception() is None
-    await signals.aclose()
-    await store.close()
-    await other.close()

@@ -1,11 +1,7 @@
 """check's dry run of a job on a table: the first refusal, in the database's own words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,6 @@ from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import Finding
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.errors import FUNCTIONS
-from sp00ky_store_surreal.schema.dry_run import PATH
-from sp00ky_store_surreal.schema.introspection import read_layout
-from sp00ky_store_surreal.surql.loader import surql
 
 STATUS = "DEFINE FIELD OVERWRITE status ON job TYPE string DEFAULT ALWAYS 'pending'"
 FOUR = "$value IN ['pending', 'processing', 'success', 'failed']"
@@ -109,20 +102,6 @@ async def test_what_a_job_of_ours_may_meet_is_no_refusal(migrated: SurrealStore,
     assert {each.subject for each in findings} <= {"job.assigned_to"}  # its type, as ever
 
 
-async def test_a_unique_index_refuses_rows_and_no_table(migrated: SurrealStore) -> None:
-    await migrated._connection.write(
-        "FOR $s IN ['pending', 'processing'] { CREATE job SET path = $path, payload = '{}', status = $s }",
-        path=PATH,
-    )
-    assert await told(migrated, "DEFINE INDEX one ON job FIELDS path, status UNIQUE") == []
-
-
-async def test_a_table_that_keeps_nothing_stops_jobs(migrated: SurrealStore) -> None:
-    (finding,) = await told(migrated, "DEFINE TABLE OVERWRITE job DROP SCHEMAFULL")
-    assert (finding.stops_jobs, finding.subject) == (True, "job")
-    assert "DROP" in finding.fix
-
-
 async def test_a_user_who_may_not_write_stops_jobs(
     make_store: Callable[..., SurrealStore], surreal_url: str
 ) -> None:
@@ -176,44 +155,3 @@ async def test_the_functions_that_are_documented_are_enough(
     await store.settle([settlement_of(each, Delivered(result={})) for each in jobs])
     assert (await store.stats())["api"].success == 3
     await store.close()
-
-
-CALLED = re.compile(r"\b[a-z]+::[a-z_]+\(|\bcount\(|\.(?:is_[a-z]+|map)\(")
-
-
-def test_every_function_that_a_statement_calls_is_tried() -> None:
-    package = Path(str(files("sp00ky_store_surreal")))
-    texts = [
-        *(each.read_text() for each in package.glob("surql/**/*.surql")),
-        (package / "surql" / "claim_parts.py").read_text(),
-    ]
-    called = {each for text in texts for each in CALLED.findall(text)}
-    assert {each for each in called if each not in surql("dry_run_functions")} == set()
-    assert {each.partition("::")[0] for each in called if "::" in each} <= set(FUNCTIONS.split(","))
-
-
-COMPUTED = {
-    "any row": ("COMPUTED <int>payload", "Could not cast"),
-    "one row": ("COMPUTED IF id = job:bad { THROW 'no amount' } ELSE { 1 }", "no amount"),
-}
-
-
-async def computed(store: SurrealStore, definition: str) -> bool:
-    """Define a computed field; False where the database refuses it, as those before 3.0 must."""
-    older = (await read_layout(store._connection, ["job"]))["job"].is_older
-    with pytest.raises(StoreError) if older else nullcontext():
-        await store._connection.write(f"DEFINE FIELD amount ON job {definition}")
-    return not older
-
-
-@pytest.mark.parametrize(("definition", "reason"), COMPUTED.values(), ids=COMPUTED)
-async def test_a_computed_field_that_fails_for_a_waiting_row_is_named(
-    migrated: SurrealStore, definition: str, reason: str
-) -> None:
-    await migrated._connection.write("CREATE job:bad SET path = '/a', payload = '{}'")
-    if not await computed(migrated, definition):
-        return
-    await migrated.beat("r")
-    (finding,) = await migrated.check()
-    assert (finding.stops_jobs, finding.subject) == (True, "job")
-    assert reason in finding.problem

@@ -1,11 +1,6 @@
 """What ``check`` says of jobs that wait in vain."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-
-import attrs
-import pytest
 
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import Finding, JobTable
@@ -53,17 +48,3 @@ async def test_a_table_that_no_backend_names_any_more(make_store: MakeStore, url
     await store._connection.write("REMOVE TABLE mail_job")
     assert await said(store) == {}
     await store.close()
-
-
-@pytest.mark.parametrize("missing", ["timeout", "delay"])
-async def test_a_field_that_clients_may_write_is_missing(migrated: SurrealStore, missing: str) -> None:
-    await migrated._connection.write(f"REMOVE FIELD {missing} ON TABLE job")
-    assert await said(migrated) == {f"job.{missing}": "the field is missing"}
-
-
-async def test_a_runners_table_of_an_older_version(migrated: SurrealStore) -> None:
-    await migrated._connection.write("REMOVE FIELD documents ON TABLE sp00ky_runner")
-    (found,) = await migrated.check()
-    assert attrs.astuple(found)[:2] == (True, "sp00ky_runner")
-    assert [step.table for step in await migrated.migrate()] == ["sp00ky_runner"]
-    assert await said(migrated) == {}

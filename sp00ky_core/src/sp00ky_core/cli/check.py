@@ -68,7 +68,7 @@ async def _check(
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            findings += [*await outbox.store.check(), *await outbox.schedules.check()]
+            findings += [*await outbox.check(), *await outbox.schedules.check()]
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
         return findings, [*_operations(documents)]
@@ -236,7 +236,7 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
             continue
         changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
         query = JobQuery(backend=name, status=JobStatus.PENDING, until=changed, limit=_MOST_WAITING)
-        for path in sorted(unclear.intersection(job.path for job in await outbox.store.find(query))):
+        for path in sorted(unclear.intersection(job.path for job in await outbox.jobs.find(query))):
             yield Finding.warning(
                 f"backend {name}, {path}",
                 f"jobs wait that are older than {backend.config.spec.name}, whose path has POST and others",

@@ -1,15 +1,17 @@
-"""One attempt: what may not be sent is refused, the rest goes to the transport."""
+"""Make an attempt: refuse what may not be sent, hand on the rest, cut off what takes too long."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from sp00ky_core.contract import Contract
 from sp00ky_core.contract.path_safety import spelling_problem
+from sp00ky_core.contract.payload import PayloadCheck
+from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
     EXPIRED,
@@ -29,6 +31,9 @@ from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
+
+OVERDUE_AFTER = 5.0
+"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -70,6 +75,15 @@ class Attempts:
             task.uncancel()  # the worker goes on: only its attempt was cut off
         return self._judged(held, attempt, outcome)
 
+    def cut_off(self, helds: Iterable[Held]) -> None:
+        """Cancel the attempts whose transport hasn't kept to their timeout."""
+        now = self._options.clock()
+        for held in helds:
+            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
+            if late and held.worker is not None and not held.overdue:
+                held.overdue = True
+                held.worker.cancel()
+
     def _judged(self, held: Held, attempt: Attempt, outcome: Outcome) -> Outcome:
         """Let plugins classify an outcome, and observe it."""
         if not isinstance(outcome, (Delivered, Undelivered)):  # a union would be made each time
@@ -92,8 +106,7 @@ class Attempts:
         check = backend.contract.check(job.path) if job.defect is None else None
         if check is None:
             return _refusal(job, backend.contract)
-        if backend.config.check_rows and (violations := check.violations(job.payload)):
-            reason = "; ".join(map(str, violations[:_MOST_VIOLATIONS]))
+        if backend.config.check_rows and (reason := _problem(check, job)):
             return Undelivered(name=INVALID_PAYLOAD, reason=reason)
         return Attempt(
             job=job,
@@ -104,6 +117,15 @@ class Attempts:
             last=job.retries >= job.max_retries,
             headers=self._hooks.request_headers(job, backend.config) if self._adds_headers else {},
         )
+
+
+def _problem(check: PayloadCheck, job: Job) -> str:
+    """Say how a row's payload breaks the contract; empty: it doesn't."""
+    try:
+        payload = decode(job.payload_json, unique_keys=True)
+    except ValueError as error:
+        return str(error)
+    return "; ".join(map(str, check.violations(payload)[:_MOST_VIOLATIONS]))
 
 
 def _cut_off(held: Held) -> Undelivered:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import cast
 
 import attrs
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
 from sp00ky_core.errors import ScheduleInvalid, SchemaError, StoreError
-from sp00ky_core.ports import ScheduleChange, ScheduleRun, Schedules, ScheduleSnapshot, Store, StoredSchedule
+from sp00ky_core.ports import (
+    ScheduleChange,
+    ScheduleRun,
+    Schedules,
+    ScheduleSnapshot,
+    Store,
+    StoredSchedule,
+    needed,
+)
 from sp00ky_core.schedules.definition import defined, is_others, removed
 
 __all__ = [
@@ -34,8 +41,8 @@ Decide = Callable[[StoredSchedule | None, datetime], StoredSchedule | None]
 
 
 def schedules_of(store: Store) -> Schedules:
-    """Return a store with ``capabilities.schedules`` as what it is too."""
-    return cast("Schedules", store)
+    """Return a store as one that keeps schedules. Raises ``CallUnsupported``."""
+    return needed(store, Schedules, "schedules", "use a store that keeps them")
 
 
 def definition_of(stored: StoredSchedule) -> ScheduleConfig | None:

@@ -25,6 +25,7 @@ from sp00ky_core.ports import (
     StoredSchedule,
 )
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.firing import Firing, jobs_of, open_runs
 from sp00ky_core.scheduler.reconcile import change, definition_of, schedules_of
 from sp00ky_core.scheduler.scheduler import Place, Scheduler, everything, share
@@ -82,16 +83,23 @@ class RunMaintenance:
         retention: How long runs are kept.
         options: The runner's.
         place: See ``share``.
+        log: Counts what fails.
     """
 
     def __init__(
-        self, firing: Firing, retention: TopRetentionConfig, options: RunnerOptions, place: Place
+        self,
+        firing: Firing,
+        retention: TopRetentionConfig,
+        options: RunnerOptions,
+        place: Place,
+        log: StoreLog,
     ) -> None:
         self._firing = firing
         self._store, self._schedules = firing.store, schedules_of(firing.store)
         self._retention = retention
         self._options = options
         self._place = place
+        self._log = log
         self._with_history: Collection[str] = ()
         self._next_prune = options.clock() + options.prune_interval * options.random()
 
@@ -128,6 +136,7 @@ class RunMaintenance:
             for name, found in (await self._open_runs(snapshot, place)).items():
                 written &= await self._close(snapshot.schedules[name], found, snapshot.now)
         except Sp00kyError as error:
+            self._log.count(error)
             logger.debug("schedules' runs can't be closed: %s", error)
         return written
 
@@ -165,6 +174,7 @@ class RunMaintenance:
         try:
             snapshot = await self._schedules.schedules()
         except Sp00kyError as error:
+            self._log.count(error)
             logger.debug("schedules' old runs can't be deleted: %s", error)
             return
         for name in share(snapshot.schedules, place):
@@ -175,6 +185,7 @@ class RunMaintenance:
             try:
                 await self._prune(stored, definition, snapshot.now)
             except Sp00kyError as error:
+                self._log.count(error)
                 logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
 
     async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> bool:
@@ -227,7 +238,7 @@ class RunMaintenance:
             jobs = await self._schedules.prune_runs(name, statuses=statuses, until=until, limit=PRUNE_BATCH)
             made = [job_id for job_id in jobs if job_id is not None]
             if made and name in self._with_history:
-                await self._store.clear(made)
+                await self._store.delete(made)
 
 
 def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
@@ -253,8 +264,10 @@ class ScheduleServices:
     upkeep: RunMaintenance
 
     @classmethod
-    def of(cls, firing: Firing, config: Config, options: RunnerOptions, place: Place) -> ScheduleServices:
+    def of(
+        cls, firing: Firing, config: Config, options: RunnerOptions, place: Place, log: StoreLog
+    ) -> ScheduleServices:
         """Make them for the backends of ``firing``, with the schedules that a file has of these."""
         own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
-        upkeep = RunMaintenance(firing, config.retention, options, place)
-        return cls(Scheduler(firing, own, options, place), upkeep)
+        upkeep = RunMaintenance(firing, config.retention, options, place, log)
+        return cls(Scheduler(firing, own, options, place, log), upkeep)

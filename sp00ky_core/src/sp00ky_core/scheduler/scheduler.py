@@ -12,6 +12,7 @@ from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.firing import Firing
 from sp00ky_core.scheduler.reconcile import define, definition_of, schedules_of, tables_of
 from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, next_fire
@@ -74,6 +75,7 @@ class Scheduler:
         definitions: Those of this process's file.
         options: The runner's.
         place: See ``share``.
+        log: Counts what fails.
     """
 
     def __init__(
@@ -82,12 +84,14 @@ class Scheduler:
         definitions: Mapping[str, ScheduleConfig],
         options: RunnerOptions,
         place: Place,
+        log: StoreLog,
     ) -> None:
         self._firing = firing
         self._schedules = schedules_of(firing.store)
         self._definitions = definitions
         self._options = options
         self._place = place
+        self._log = log
         self._signalled = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -123,6 +127,7 @@ class Scheduler:
                 self._has_defined = True
                 self._say_what_differs(snapshot)
         except Sp00kyError as error:
+            self._log.count(error)
             self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
             return min(self._options.poll, AFTER_FAILURE)
         self._said.discard(self._firing.store.location)
@@ -213,6 +218,7 @@ class Scheduler:
                     if await self._fire_or_bring_back(stored, definition, snapshot.now):
                         return
         except Sp00kyError as error:
+            self._log.count(error)
             logger.warning("schedule %s: this fire is tried again: %s", name, error)
             await asyncio.sleep(AFTER_FAILURE)
         except Exception:  # a bug must not stop the other schedules

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sp00ky_core.breaker import Breaker, BreakerState
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 
 
 def breaker_of(text: str) -> tuple[str, Breaker]:

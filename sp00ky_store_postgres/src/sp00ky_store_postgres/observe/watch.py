@@ -63,7 +63,7 @@ class Watches(StorePart):
     _tables: dict[str, JobTable]
 
     async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``."""
+        """See ``Watch.watch``."""
         query = with_canonical_ids(query)
         changes = self._wide(query, history)
         if query.ids is not None:

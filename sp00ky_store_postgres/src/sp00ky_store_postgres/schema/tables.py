@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sp00ky_core.breaker import LONGEST_PAUSE
 from sp00ky_core.errors import UnknownBackend
+from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, JobTable
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql

@@ -1,7 +1,5 @@
 """``sp00ky backends``: listing them, pausing and resuming one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +28,6 @@ def test_backends_are_listed_with_what_holds_them_back(project: Path, shelf: She
     assert row.endswith("50 per 1 s, 10 at once, 7 in flight")
 
 
-def test_one_without_limits_has_none(shelf: Shelf, sp00ky: Cli) -> None:
-    (backend,) = sp00ky("backends", "list", "--json").json["backends"]
-    assert backend["limits"] == {"rate": None, "max_in_flight": None}
-
-
 def test_a_backend_is_paused_and_resumed(shelf: Shelf, sp00ky: Cli) -> None:
     enqueued(1)
     done = sp00ky("backends", "pause", "api", "--reason", "a deploy")
@@ -55,20 +48,6 @@ def test_a_backend_is_paused_and_resumed(shelf: Shelf, sp00ky: Cli) -> None:
     assert (again.code, again.out) == (0, "api is resumed; nothing had paused it\n")
     actions = [each["action"] for each in sp00ky("audit", "--json").json["audit"]]
     assert actions == ["resume", "resume", "pause", "pause"]
-
-
-def test_backends_of_one_table_are_paused_together(project: Path, shelf: Shelf, sp00ky: Cli) -> None:
-    document = (project / "openapi.json").read_text()
-    (project / "mail.json").write_text(document.replace('"/', '"/mail/'))
-    file = project / "sp00ky.yml"
-    with file.open("a") as config:
-        config.write("  mail: {spec: ./mail.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}\n")
-    assert (
-        sp00ky("backends", "pause", "mail").out
-        == "mail and api, which share a table, are paused until it is resumed\n"
-    )
-    listed = sp00ky("backends", "list", "--json").json["backends"]
-    assert [(each["name"], each["paused"] is None) for each in listed] == [("api", False), ("mail", False)]
 
 
 @pytest.mark.parametrize(

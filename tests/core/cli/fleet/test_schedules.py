@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import attrs
 from tests.core.cli.conftest import Cli
 from tests.core.cli.jobs.shelf import Shelf, within
 
 from sp00ky_core.config.schedules import parse_schedule
-from sp00ky_core.scheduler.reconcile import change
 from sp00ky_core.scheduler.reconcile import define as write
 
 KEYS = [
@@ -77,12 +74,6 @@ def test_a_paused_one_is_not_fired(shelf: Shelf, sp00ky: Cli) -> None:
     assert "nothing had paused it" in sp00ky("schedules", "resume", "nightly").out
 
 
-def test_a_query_that_is_not_in_the_file_is_not_run(shelf: Shelf, sp00ky: Cli) -> None:
-    define(for_each={"query": '[{"id": 1}]'})
-    line = sp00ky("schedules", "trigger", "nightly").complaint(1)
-    assert "its query isn't one of this configuration" in line
-
-
 def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
     definition = {"every": "1h", "backend": "api", "route": "/gone"}
     wanted = parse_schedule("nightly", definition)  # as a file had it before the route went
@@ -90,11 +81,6 @@ def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
     done = sp00ky("schedules", "trigger", "nightly")
     assert done.code == 1
     assert "unknown_route" in done.out
-
-
-def test_a_next_fire_has_its_year(shelf: Shelf, sp00ky: Cli) -> None:
-    define(cron="0 0 1 1 *")
-    assert f"  {datetime.now(UTC).year + 1}-01-01 00:00:00" in sp00ky("schedules", "list").out
 
 
 def test_a_sync_and_migrate_say_what_they_did(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
@@ -121,25 +107,6 @@ def test_a_sync_and_migrate_say_what_they_did(shelf: Shelf, sp00ky: Cli, project
     assert sp00ky("schedules", "sync").out == "removed c\n"
 
 
-def test_one_is_removed(shelf: Shelf, sp00ky: Cli) -> None:
-    define()
-    assert sp00ky("schedules", "remove", "nightly").out == "nightly is removed\n"
-    again = sp00ky("schedules", "remove", "nightly")
-    assert (again.code, again.err.count("\n")) == (1, 1)
-
-
-def test_what_migrate_would_do_to_schedules_is_printed(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
-    with (project / "sp00ky.yml").open("a") as file:
-        file.write("schedules: {a: {every: 1h, backend: api, route: /json}}\n")
-    line = "-- schedule a: sp00ky migrate defines it"
-    assert line in sp00ky("migrate", "--print").out.splitlines()
-    assert "defined a" in sp00ky("migrate").out.splitlines()
-    (entry,) = sp00ky("audit", "--json").json["audit"]
-    assert entry["selection"] == {"define": ["a"], "remove": []}
-    assert entry["actor"]
-    assert sp00ky("migrate", "--print").out == "-- nothing to do\n"
-
-
 def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Path) -> None:
     query = json.dumps([{"other": 1}])
     schedule = {"every": "1h", "backend": "api", "route": "/json", "forEach": {"query": query}}
@@ -152,40 +119,3 @@ def test_rows_that_made_no_job_are_exit_1(shelf: Shelf, sp00ky: Cli, project: Pa
         assert done.err.startswith("sp00ky: schedule each: row 1 has no 'id' that can be a key")
         assert done.err.count("\n") == 1
     assert done.json == {"runs": []}
-
-
-def test_a_duration_is_as_a_file_has_it(shelf: Shelf, sp00ky: Cli) -> None:
-    for every, shown in ((10, "10s"), (5_400, "1h30m"), (90.5, "1m30.5s"), (86_400, "1d")):
-        define(cron=None, every=every)
-        assert f"  every {shown}  " in sp00ky("schedules", "list").out
-
-
-def test_a_run_that_was_skipped_says_what_blocks_it(shelf: Shelf, sp00ky: Cli) -> None:
-    define()
-    (run,) = sp00ky("schedules", "trigger", "nightly", "--json").json["runs"]
-    assert f"concurrency_skip: {run['job_id']}" in sp00ky("schedules", "trigger", "nightly").out
-
-
-def test_a_line_names_some_of_those_in_quarantine(shelf: Shelf, sp00ky: Cli) -> None:
-    define(quarantine_after=1)
-    failures = {f"k{number}": 1 for number in range(8)}
-    within(
-        lambda outbox: change(
-            outbox.store, "nightly", lambda stored, _: stored and attrs.evolve(stored, failures=failures)
-        )
-    )
-    assert "  k0, k1, k2, k3, k4 and 3 more" in sp00ky("schedules", "list").out
-    assert len(sp00ky("schedules", "get", "nightly", "--json").json["quarantined"]) == 8
-
-
-def test_names_that_are_none(shelf: Shelf, sp00ky: Cli) -> None:
-    define()
-    for call in ("get", "pause", "resume", "trigger", "release"):
-        assert "did you mean 'nightly'?" in sp00ky("schedules", call, "nightli").complaint(1)
-    assert "no such key had failed" in sp00ky("schedules", "release", "nightly", "k").out
-
-
-def test_a_sync_is_what_the_file_says(shelf: Shelf, sp00ky: Cli) -> None:
-    define()
-    assert sp00ky("schedules", "sync", "--json").json == {"defined": [], "removed": []}
-    assert sp00ky("schedules", "sync").out == "nothing to do\n"

@@ -1,7 +1,5 @@
 """Operating on all jobs that match: how many, in which batches, and how far it came."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
@@ -40,29 +38,6 @@ def test_a_dry_run_only_counts(shelf: Shelf, sp00ky: Any) -> None:
     assert shelf.statuses(ids) == ["failed"] * 2 + ["pending"] * 3
 
 
-def test_kill_by_filter_writes_its_reason(shelf: Shelf, sp00ky: Any) -> None:
-    other, ids = enqueued(1, "/fails"), enqueued(3)
-    killed = sp00ky("jobs", "kill", "--path", "/json", "--reason", "a wrong deploy", "--yes", "--json")
-    assert killed.json == {"matched": 3, "done": 3, "refused": NOTHING, "interrupted": False}
-    assert shelf.statuses([*ids, *other]) == ["failed"] * 3 + ["pending"]
-    assert {shelf.all()[each].errors[-1].reason for each in ids} == {"a wrong deploy"}
-    assert sp00ky("jobs", "kill", *other, "--reason", "mine").code == 0
-    assert shelf.all()[other[0]].errors[-1].reason == "mine"
-
-
-def test_one_job_that_matches_is_said_in_the_singular(shelf: Shelf, sp00ky: Any) -> None:
-    enqueued(1)
-    assert sp00ky("jobs", "kill", "--all", "--yes").err == "sp00ky: 1 job matches\n"
-
-
-def test_a_limit_takes_the_newest(shelf: Shelf, sp00ky: Any) -> None:
-    ids = enqueued(3)
-    assert sp00ky("jobs", "kill", "--limit", "2", "--yes").out == "killed: 2\n"
-    assert shelf.statuses(ids) == ["pending", "failed", "failed"]
-    assert sp00ky("jobs", "clear", "--limit", "1", "--yes").out == "cleared: 1\n"
-    assert shelf.statuses(ids) == ["pending", "failed", "gone"]
-
-
 def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> None:
     (held,) = ended(1, dedup_key="k")
     enqueued(1, dedup_key="k")
@@ -76,39 +51,22 @@ def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> No
     assert shelf.statuses([held]) == ["failed"]
 
 
-def test_where_nothing_matches_nothing_is_refused(shelf: Shelf, sp00ky: Any) -> None:
-    enqueued(1)
-    done = sp00ky("jobs", "retry", "--all", "--yes", "--json")
-    assert (done.code, done.json) == (0, {"matched": 0, "done": 0, "refused": NOTHING, "interrupted": False})
-
-
-@pytest.mark.parametrize("json_wanted", [True, False])
-def test_a_long_piece_of_work_says_how_far_it_is(
-    shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, json_wanted: bool
-) -> None:
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
-    monkeypatch.setattr("sp00ky_core.cli.terminal.progress.LINE_EVERY", 4)
-    enqueued(9)
-    killed = sp00ky("jobs", "kill", "--all", "--yes", *["--json"] * json_wanted)
-    assert killed.err.splitlines() == ["sp00ky: 9 jobs match", "killed: 4 of 9", "killed: 8 of 9"]
-
-
 def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
     shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching_jobs, "PAGE", 2)
     ids = enqueued(7)
-    kill, pages = MemoryStore.kill, list[int]()
+    settle, pages = MemoryStore.settle, list[int]()
 
-    async def kill_interrupted(store: MemoryStore, job_ids: Any, **options: Any) -> Any:
-        pages.append(len(job_ids))
+    async def settle_interrupted(store: MemoryStore, settlements: Any) -> Any:
+        pages.append(len(settlements))
         if len(pages) == 2:
             os.kill(os.getpid(), signal.SIGINT)
             for _ in range(10):  # the loop gets to see it
                 await asyncio.sleep(0)
-        return await kill(store, job_ids, **options)
+        return await settle(store, settlements)
 
-    monkeypatch.setattr(MemoryStore, "kill", kill_interrupted)
+    monkeypatch.setattr(MemoryStore, "settle", settle_interrupted)
     killed = sp00ky("jobs", "kill", "--all", "--yes", "--json")
     assert killed.code == 1
     assert killed.json == {"matched": 7, "done": 4, "refused": NOTHING, "interrupted": True}

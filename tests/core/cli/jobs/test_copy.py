@@ -1,11 +1,8 @@
 """``sp00ky jobs copy``: a new job like an old one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
-from tests.core.cli.jobs.conftest import Call, ids
 from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 
 from sp00ky_core.outcome import Delivered
@@ -62,11 +59,3 @@ def test_what_cannot_be_a_job_is_not_copied(shelf: Shelf, sp00ky: Any) -> None:
     shelf.store.write_row("job", {"id": "3", "path": "/gone", "payload": "{}"})
     assert "no route '/gone'" in sp00ky("jobs", "copy", "job:3").complaint(2)
     assert len(shelf.all()) == 3
-
-
-def test_a_shortened_id_is_completed_and_a_job_copied(call: Call, sp00ky: Any) -> None:
-    job_id = call("/json", "--assigned-to", "thread:abc")
-    copied = sp00ky("jobs", "copy", job_id[:-1], "--json").json
-    assert (copied["path"], copied["assigned_to"]) == ("/json", "thread:abc")
-    assert copied["id"] != job_id
-    assert ids(sp00ky("jobs", "list", "--json")) == [copied["id"], job_id]

@@ -44,15 +44,6 @@ def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: p
     assert "\u2028" not in done.out
 
 
-def test_what_a_list_leaves_out_is_exported_whole(shelf: Shelf, sp00ky: Any) -> None:
-    payload = {"id": "x" * 70_000}
-    enqueued(1, payload=payload)
-    (line,) = sp00ky("jobs", "export", "--all").out.splitlines()
-    assert json.loads(line)["payload"] == payload
-    (listed,) = sp00ky("jobs", "list", "--json").json["jobs"]
-    assert (listed["payload"], listed["omitted"]) == (None, ["payload"])
-
-
 def test_filters_ids_and_a_limit_choose(shelf: Shelf, sp00ky: Any) -> None:
     failed, waiting = ended(3), enqueued(2, "/fails")
     assert exported(sp00ky("jobs", "export", "--status", "failed")) == failed[::-1]
@@ -61,13 +52,6 @@ def test_filters_ids_and_a_limit_choose(shelf: Shelf, sp00ky: Any) -> None:
     assert exported(sp00ky("jobs", "export", failed[0], waiting[1][:-1])) == [failed[0], waiting[1]]
     assert exported(sp00ky("jobs", "export", "--status", "processing")) == []
     assert sp00ky("audit", "--json").json["audit"] == []
-
-
-def test_without_a_choice_it_is_a_usage_error(shelf: Shelf, sp00ky: Any) -> None:
-    enqueued(1)
-    assert "nothing is chosen" in sp00ky("jobs", "export").complaint(2)
-    assert "go without IDs" in sp00ky("jobs", "export", "job:1", "--all").complaint(2)
-    assert "did you mean 'api'?" in sp00ky("jobs", "export", "--backend", "apj").complaint(2)
 
 
 def test_one_that_is_missing_is_said_and_the_others_come(shelf: Shelf, sp00ky: Any) -> None:
@@ -84,7 +68,7 @@ def test_interrupted_it_ends_its_page_and_says_so(
     enqueued(7)
     find, reads = MemoryStore.find, list[int]()
 
-    async def find_interrupted(store: MemoryStore, query: Any) -> Any:
+    async def find_interrupted(store: MemoryStore, query: Any, **_: object) -> Any:
         reads.append(1)
         if len(reads) == 3:
             os.kill(os.getpid(), signal.SIGINT)

@@ -1,7 +1,5 @@
 """Ids that are shortened to what is unique."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -23,17 +21,6 @@ def test_ids_may_be_shortened_to_what_is_unique(shelf: Shelf, sp00ky: Any) -> No
     assert (copied["assigned_to"], copied["status"]) == ("thread:a", "pending")
     watched = sp00ky("jobs", "watch", short, "--json").out.splitlines()
     assert [json.loads(line)["id"] for line in watched] == [other]
-
-
-def test_a_job_that_is_cleared_is_known_by_its_shortened_id_too(shelf: Shelf, sp00ky: Any) -> None:
-    one, other = enqueued(2)
-    common = next(one[:n] for n in range(len(one)) if one[n] != other[n])
-    sp00ky("jobs", "kill", one, other)
-    done = sp00ky("jobs", "clear", one, one[:-1], common, "--json")
-    assert done.code == 1
-    assert done.json == {"results": [{"id": one, "result": "cleared"}, {"id": common, "result": "ambiguous"}]}
-    assert shelf.statuses([other]) == ["failed"]
-    assert sp00ky("jobs", "clear", other, other[:-1], "--json").code == 0
 
 
 def test_an_id_that_several_have_is_said_with_two_of_them(shelf: Shelf, sp00ky: Any) -> None:
@@ -59,11 +46,3 @@ def test_what_no_id_begins_with_finds_no_job(shelf: Shelf, sp00ky: Any, given: s
     assert repr(given) in sp00ky("jobs", "get", given).complaint(1)
     assert sp00ky("jobs", "kill", given).code == 1
     assert shelf.statuses(ids) == ["pending"]
-
-
-def test_a_key_that_somebody_chose_stands_for_no_other(shelf: Shelf, sp00ky: Any) -> None:
-    enqueued(1)
-    assert shelf.store is not None
-    shelf.store.write_row("job", {"id": "order12", "path": "/json", "payload": "{}", "status": "failed"})
-    assert sp00ky("jobs", "clear", "job:order1").code == 1
-    assert sp00ky("jobs", "clear", "job:order12").code == 0

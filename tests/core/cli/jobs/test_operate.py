@@ -1,29 +1,15 @@
 """``sp00ky jobs kill | retry | clear``: each job's fate, and the exit code."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.core.cli.jobs.conftest import Call, ids
 from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 
 from sp00ky_core import Outbox
 from sp00ky_core.stores.filters import BEGINNING
-
-
-def test_each_id_is_reported_once_and_a_refusal_is_printed_once(shelf: Shelf, sp00ky: Any) -> None:
-    (failed,), (waiting,) = ended(1), enqueued(1)
-    retried = sp00ky("jobs", "retry", failed, failed, waiting, waiting)
-    assert retried.code == 1
-    assert retried.out.splitlines()[1:] == [f"{failed}  redriven"]
-    (line,) = retried.err.splitlines()
-    assert line.startswith(f"sp00ky: job {waiting} is pending: it can't be redriven")
-    refused = sp00ky("jobs", "retry", waiting)
-    assert (refused.out, len(refused.err.splitlines())) == ("", 1)
 
 
 def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
@@ -36,9 +22,7 @@ def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
     code, document, err = results("kill", job_id, "job:nope")
     assert (code, document) == (
         1,
-        {
-            "results": [{"id": job_id, "result": "killed"}, {"id": "job:nope", "result": "not_found"}],
-        },
+        {"results": [{"id": job_id, "result": "killed"}, {"id": "job:nope", "result": "not_found"}]},
     )
     assert "job:nope" in err
     code, document, err = results("kill", job_id)
@@ -133,30 +117,3 @@ def test_each_time_counts(shelf: Shelf, sp00ky: Any) -> None:
     assert timedelta(hours=2) < due("--at", "3h") <= timedelta(hours=3)
     assert timedelta(hours=2) < due("--priority", "1")
     assert due("--now") <= timedelta(0)
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        ([], "expected a time, delay, now or a priority"),
-        (["--now", "--delay", "1h"], "expected one of at, delay and now"),
-        (["--priority", "4"], "priority is 4; expected a whole number from 0 to 3"),
-        (["--priority", "high"], "--priority"),
-        (["--at", "yesterday"], "--at"),
-        (["--at", "2030-01-01T12:00:00"], "has no time zone"),
-        (["--now", "--reason", "\0"], "reason is"),
-        (["--now", "--actor", "x" * 300], "actor is"),
-    ],
-)
-def test_what_reschedules_badly_does_nothing(
-    shelf: Shelf, sp00ky: Any, options: list[str], says: str
-) -> None:
-    (job_id,) = enqueued(1)
-    before = shelf.all()[job_id]
-    assert says in sp00ky("jobs", "reschedule", job_id, *options).complaint(2)
-    assert shelf.all()[job_id] == before
-    assert sp00ky("audit", "--json").json == {"audit": [], "next": None}
-
-
-def test_it_wants_ids(shelf: Shelf, sp00ky: Any) -> None:
-    assert "ID" in sp00ky("jobs", "reschedule", "--now").complaint(2)

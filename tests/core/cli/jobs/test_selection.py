@@ -1,25 +1,12 @@
 """Choosing jobs on the command line: nothing is done where nothing, or nonsense, is chosen."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
+from tests.core.cli.jobs.shelf import Shelf, ended
 
 from sp00ky_core.outcome import Undelivered
-
-
-@pytest.mark.parametrize("operation", ["kill", "retry", "clear"])
-def test_nothing_is_done_where_nothing_is_chosen(shelf: Shelf, sp00ky: Any, operation: str) -> None:
-    """As after ``jobs list ... | xargs sp00ky jobs clear`` with an empty list."""
-    ids = [*ended(2), *enqueued(1)]
-    line = sp00ky("jobs", operation).complaint(2)
-    assert "nothing is chosen, and nothing was done: name IDs, filters, or --all" in line
-    assert f"sp00ky jobs {operation} --help" in line
-    assert sp00ky("jobs", operation, "--yes", "--json").complaint(2)
-    assert shelf.statuses(ids) == ["failed", "failed", "pending"]
 
 
 @pytest.mark.parametrize(
@@ -91,22 +78,3 @@ def test_every_filter_counts(shelf: Shelf, sp00ky: Any) -> None:
         assert listed(*filters) == expected, filters
         assert count(*filters) == len(expected), filters
     assert listed("--status", "success") == []
-
-
-def test_a_path_that_no_document_has_is_said(shelf: Shelf, sp00ky: Any) -> None:
-    ended(1)
-    for command in (["list"], ["retry", "--dry-run"], ["clear", "--yes"]):
-        done = sp00ky("jobs", *command, "--path", "/jsn")
-        assert (
-            "warning: no document has an operation '/jsn' that can be called; did you mean '/json'?"
-            in done.err.splitlines()[0]
-        )
-        assert done.code == 0
-    assert "warning" not in sp00ky("jobs", "list", "--path", "/json").err
-    assert len(shelf.all()) == 1
-
-
-def test_history_goes_without_an_id(shelf: Shelf, sp00ky: Any) -> None:
-    (job_id,) = ended(1)
-    assert "--history goes without ID" in sp00ky("jobs", "watch", job_id, "--history", "1").complaint(2)
-    assert sp00ky("jobs", "watch", "--history", "-1").code == 2

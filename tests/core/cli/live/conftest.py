@@ -1,7 +1,5 @@
 """A terminal of 80 columns, on which a command runs until something is seen."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import pty

@@ -1,7 +1,5 @@
 """``sp00ky jobs stats --watch``."""
 
-from __future__ import annotations
-
 import json
 import signal
 from pathlib import Path
@@ -12,13 +10,9 @@ from tests.core.cli.live.conftest import OnTerminal
 from tests.core.cli.live.test_screen import drawn
 
 from sp00ky_core.cli.live import queues as live
-from sp00ky_core.cli.live.queues import Queues, state_of
+from sp00ky_core.cli.live.queues import Queues
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import BackendStats, BreakerStats, Pause
-
-BUSY = BackendStats(
-    pending=1_234_567, due=1_234_567, processing=200, success=9, failed=123_456, oldest_due_s=9_000.0
-)
+from sp00ky_core.ports import BackendStats
 
 
 def test_a_screen_of_a_terminal(migrated: Path, sp00ky: Any, on_terminal: OnTerminal) -> None:
@@ -29,12 +23,6 @@ def test_a_screen_of_a_terminal(migrated: Path, sp00ky: Any, on_terminal: OnTerm
     assert shown.is_clean
     assert b"\x1b[31m" in shown.raw
     assert max(map(len, shown.text.splitlines())) <= 80
-
-
-def test_without_colours(migrated: Path, on_terminal: OnTerminal) -> None:
-    shown = on_terminal("jobs", "stats", "--watch", until=("nothing fails", "api"), NO_COLOR="1")
-    assert shown.is_clean
-    assert b"\x1b[3" not in shown.raw.replace(b"\x1b[39m", b"").replace(b"\x1b[38", b"")
 
 
 def test_lines_in_a_pipe(migrated: Path, start: Any) -> None:
@@ -50,20 +38,6 @@ def test_lines_in_a_pipe(migrated: Path, start: Any) -> None:
         else:
             counts = "0 pending, 0 due, 0 processing, 0 success, 0 failed"
             assert lines[1][9:] == f"api: {counts}, 0.0 done/s, 0.0 failed/s, closed\n"
-
-
-def test_a_terminal_that_cannot_be_drawn_on_gets_lines(migrated: Path, on_terminal: OnTerminal) -> None:
-    shown = on_terminal("jobs", "stats", "--watch", until=("0 pending",), TERM="dumb")
-    assert b"\x1b" not in shown.raw
-
-
-def test_large_numbers_fit_into_80_columns() -> None:
-    queues = Queues()
-    queues.take({"webhooks": BUSY, "api": BackendStats()})
-    lines = drawn(queues.picture(80, 24), 80)
-    row: list[str] = ["1,234,567", "1,234,567", "200", "0.0", "0.0", "123,456", "2", "h"]
-    assert lines[1].split()[1:9] == row
-    assert max(map(len, lines)) <= 80
 
 
 class _Away:
@@ -90,14 +64,3 @@ async def test_a_database_that_is_away_ends_no_screen(monkeypatch: pytest.Monkey
     assert queues.stats["api"].pending == 3
     queues.problem = problems[1]
     assert drawn(queues.picture(80, 24), 80)[-1] == problems[1]
-
-
-def test_few_lines_are_enough() -> None:
-    queues = Queues()
-    queues.take({"api": BUSY})
-    assert len(drawn(queues.picture(80, 5), 80)) <= 6
-
-
-def test_a_state_in_a_word() -> None:
-    assert state_of(BackendStats(breaker=BreakerStats(state="open"))) == "open"
-    assert state_of(BackendStats(paused=Pause())) == "paused"

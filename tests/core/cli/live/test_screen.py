@@ -1,14 +1,12 @@
 """What screens are made of."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
-from sp00ky_core.cli.live.screen import cell, count, grid, shown_until_stopped, stacked, titled
+from sp00ky_core.cli.live.screen import shown_until_stopped
 
 
 def drawn(picture: object, width: int = 40) -> list[str]:
@@ -16,32 +14,6 @@ def drawn(picture: object, width: int = 40) -> list[str]:
     with console.capture() as shown:
         console.print(picture)
     return [line.rstrip() for line in shown.get().splitlines()]
-
-
-def test_numbers_line_up_to_the_right() -> None:
-    table = grid(("backend", "jobs"), [("api", 1_234), ("webhooks", 5)], 40)
-    assert drawn(table) == ["backend    jobs", "api       1,234", "webhooks      5"]
-
-
-def test_a_long_name_is_cut_on_a_narrow_terminal() -> None:
-    table = grid(("backend", "jobs"), [("a" * 50, 1_234)], 20)
-    assert all(len(line) <= 20 for line in drawn(table, 20))
-    assert drawn(table, 20)[1].endswith("1,234")
-
-
-def test_cells() -> None:
-    assert (cell(1.25).plain, cell("a\x1bb").plain, cell(None).plain) == ("1.2", "a\ufffdb", "")
-    assert (cell("failed").style, count(0, "red").style, count(2, "red").style) == ("red", "dim", "red")
-    assert cell(Text("as it is")).plain == "as it is"
-
-
-def test_parts_stand_below_each_other() -> None:
-    assert drawn(stacked(titled("first", cell(1)), None, titled("[second]"))) == [
-        "first",
-        "1",
-        "",
-        "[second]",
-    ]
 
 
 async def test_what_the_work_raises_is_raised() -> None:

@@ -1,7 +1,5 @@
 """``sp00ky plan``, as it is called."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -25,11 +23,6 @@ def test_json_says_what_was_assumed(folder: Path, sp00ky: Cli) -> None:
     assert all(each["delivered"] + each["failed"] == 50 for each in found["forecasts"])
 
 
-def test_a_backend_brings_its_own_values(project: Path, sp00ky: Cli) -> None:
-    found = sp00ky("plan", "--backend", "api", "--jobs", "20", "--factor", "3", "--json").json
-    assert found["plan"]["retry"] | {"base": 0.01, "factor": 3.0} == found["plan"]["retry"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -48,7 +41,3 @@ def test_a_backend_brings_its_own_values(project: Path, sp00ky: Cli) -> None:
 )
 def test_bad_values_are_a_line(project: Path, sp00ky: Cli, arguments: list[str], said: str) -> None:
     assert said in sp00ky("plan", *arguments).complaint(2)
-
-
-def test_without_a_configuration_no_backend_has_a_name(folder: Path, sp00ky: Cli) -> None:
-    assert "sp00ky init" in sp00ky("plan", "--backend", "api").complaint(2)

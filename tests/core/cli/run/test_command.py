@@ -1,7 +1,5 @@
 """``sp00ky run`` as a process of its own: until empty, or until it is told to stop."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -34,13 +32,6 @@ def test_until_empty_waits_for_delayed_jobs_too(migrated: Path, sp00ky: Any, sta
     assert [status_of(sp00ky, each)["status"] for each in (soon, later)] == ["success", "success"]
 
 
-def test_until_empty_exits_1_when_a_job_failed(migrated: Path, sp00ky: Any, start: Any) -> None:
-    sp00ky("call", "api", "/fails", "--max-retries", "2")
-    process = start("run", "--until-empty", "--log-level", "error")
-    _, err = process.communicate(timeout=240)
-    assert (process.returncode, err) == (1, "")
-
-
 def test_attempts_are_logged_as_json_without_payloads(migrated: Path, sp00ky: Any, start: Any) -> None:
     payload = json.dumps({"id": "p4yload-that-no-log-has"})
     for path in ("/json", "/fails"):
@@ -69,11 +60,6 @@ def test_attempts_are_logged_as_json_without_payloads(migrated: Path, sp00ky: An
 @pytest.mark.parametrize("value", ["nan", "inf", "-1", "soon"])
 def test_a_runner_takes_no_time_that_is_none(migrated: Path, sp00ky: Any, option: str, value: str) -> None:
     assert option in sp00ky("run", "--until-empty", option, value).complaint(2)
-
-
-def test_a_backend_that_is_not_there_is_named(migrated: Path, sp00ky: Any) -> None:
-    complaint = sp00ky("run", "--until-empty", "--backend", "apo").complaint(2)
-    assert "no backend 'apo' in the configuration; did you mean 'api'?" in complaint
 
 
 def test_until_empty_names_a_paused_backend(migrated: Path, sp00ky: Any) -> None:

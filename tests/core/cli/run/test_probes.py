@@ -1,7 +1,5 @@
 """``sp00ky run --listen``: what probes and Prometheus get."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import socket
@@ -15,8 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from sp00ky_core.cli.run.probes import listening
-from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.metrics.outbox_metrics import Measures
+from sp00ky_core.metrics.prometheus import Measures
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:
@@ -86,12 +83,6 @@ def test_an_address_that_is_taken_or_none_is_said_in_one_line(migrated: Path, sp
     assert "an address of this host" in sp00ky("run", "--listen", "192.0.2.1:80").complaint(2)
     assert "is no address" in sp00ky("run", "--listen", "80:").complaint(2)
     assert "a host's name" in sp00ky("run", "--listen", f"{'a' * 64}:80").complaint(2)
-
-
-async def test_a_name_that_none_has(tmp_path: Path) -> None:
-    with pytest.raises(OptionInvalid, match="--listen"):
-        async with listening("nobody.invalid:80", Measures(None)):  # type: ignore[arg-type]  # it isn't asked
-            pass
 
 
 async def test_without_the_library_the_metrics_say_what_to_install(

@@ -1,7 +1,5 @@
 """Workers report to their parent, which sums up."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -12,7 +10,6 @@ from tests.core.cli.run.test_probes import get, port_of
 from tests.core.cli.run.test_workers import comes_true, runners
 
 from sp00ky_core.cli.run.reports import Reports
-from sp00ky_core.testing import FakeClock
 
 
 @pytest.fixture
@@ -45,20 +42,6 @@ def test_what_workers_report_is_summed_up_also_of_those_that_have_ended() -> Non
     reports.ended(2)
     assert (reports.is_ready, reports.in_flight_by_backend) == (False, {"api": 1})
     assert reports.counters.attempts["api", "/a", "success", 200][0] == 9
-
-
-def test_a_worker_that_reports_no_more_is_not_ready_and_holds_nothing() -> None:
-    clock = FakeClock()
-    reports = Reports(clock.monotonic)
-    reports.add(1, report(3, in_flight=4))
-    clock.advance(4)
-    reports.add(2, report(5, in_flight=6, ready=False))
-    assert (reports.is_ready, reports.in_flight_by_backend) == (True, {"api": 10})
-    clock.advance(2)
-    assert (reports.is_ready, reports.in_flight_by_backend) == (False, {"api": 6})
-    assert reports.counters.attempts["api", "/a", "success", 200][0] == 8
-    reports.add(1, report(0, in_flight=1))
-    assert (reports.is_ready, reports.in_flight_by_backend) == (True, {"api": 7})
 
 
 @pytest.mark.parametrize("line", [b"a plugin says hello\n", b"\xff\n", b"[1]\n", b'{"ready": true}\n', b""])

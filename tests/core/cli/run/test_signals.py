@@ -1,7 +1,5 @@
 """A signal drains, a second one ends at once, and those that come together count once."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import time
@@ -79,17 +77,6 @@ def test_a_signal_that_comes_with_another_cuts_no_drain_short(
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert status_of(sp00ky, job_id)["status"] == "pending"
-
-
-def test_a_hangup_that_is_ignored_stays_so(migrated: Path, start: Any) -> None:
-    """As nohup has it."""
-    process = start("run", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    until(process, "delivers for api")
-    process.send_signal(signal.SIGHUP)
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    assert err.count("draining") == 1
 
 
 def wait_for_request(backend: Any, seen: int) -> None:

@@ -1,8 +1,5 @@
 """A service waits for its database; a batch doesn't, and what would stop jobs is refused."""
 
-from __future__ import annotations
-
-import gc
 import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.cli.run.startup import YOUNG, collect_seldom, open_for_runner
+from sp00ky_core.cli.run.startup import open_for_runner
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -78,18 +75,3 @@ async def test_what_stops_jobs_is_refused(tmp_path: Path) -> None:
     await opened(Away(findings=[slow]), tmp_path, patient=True)
     with pytest.raises(SchemaError, match=r"bad: it is bad; mend it \(1 more, see: sp00ky check\)"):
         await opened(Away(findings=[slow, bad, worse]), tmp_path, patient=True)
-
-
-async def test_a_check_that_cannot_be_made_stops_nothing(tmp_path: Path) -> None:
-    await opened(Away(findings=AWAY), tmp_path, patient=False)
-
-
-def test_the_garbage_collector_of_a_runner_looks_seldom() -> None:
-    before = gc.get_threshold()
-    collect_seldom()
-    try:
-        assert gc.get_threshold() == (YOUNG, *before[1:])
-        assert gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)

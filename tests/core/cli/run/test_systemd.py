@@ -1,7 +1,5 @@
 """Systemd is told that the process is up, alive and stopping."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket

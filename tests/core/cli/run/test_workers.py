@@ -1,7 +1,5 @@
 """Several processes under one: they share the work, are started again when they die, and drain together."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
@@ -87,19 +85,6 @@ def test_one_that_dies_is_started_again(start: Any, sp00ky: Any) -> None:
 
 
 @pytest.mark.usefixtures("ready")
-def test_one_that_was_drained_is_not_started_again(start: Any, sp00ky: Any) -> None:
-    process = start("run", "--workers", "2")
-    until(process, "delivers for api", 2)
-    one, other = runners(sp00ky)
-    assert sp00ky("runners", "drain", one["id"]).code == 0
-    comes_true(lambda: [each["id"] for each in runners(sp00ky)] == [other["id"]])
-    assert sp00ky("runners", "drain", other["id"]).code == 0
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0
-    assert "started again" not in err
-
-
-@pytest.mark.usefixtures("ready")
 def test_a_signal_to_one_drains_it_however_often(start: Any, sp00ky: Any, misbehaving: Any) -> None:
     """Systemd and a terminal send it to each process beside the parent."""
     sp00ky("call", "api", "/hang")
@@ -113,20 +98,6 @@ def test_a_signal_to_one_drains_it_however_often(start: Any, sp00ky: Any, misbeh
     process.terminate()
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-
-
-@pytest.mark.usefixtures("ready")
-def test_a_second_signal_ends_all_at_once(start: Any, sp00ky: Any, misbehaving: Any) -> None:
-    sp00ky("call", "api", "/hang")
-    seen = len(misbehaving.requests)
-    process = start("run", "--workers", "2", "--grace", "3600")
-    until(process, "delivers for api", 2)
-    comes_true(lambda: len(misbehaving.requests) > seen)
-    process.terminate()
-    until(process, "draining 2 workers")
-    process.terminate()
-    process.communicate(timeout=240)  # until no worker holds its stderr
-    assert process.returncode == 143
 
 
 @pytest.mark.usefixtures("ready")
@@ -145,16 +116,6 @@ def test_what_keeps_one_from_starting_ends_all(start: Any) -> None:
     _, err = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "sp00ky migrate" in err
-    assert "started again" not in err
-
-
-@pytest.mark.usefixtures("ready")
-@pytest.mark.parametrize(("path", "code"), [("/json", 0), ("/complain", 1)])
-def test_they_end_when_nothing_is_left(start: Any, sp00ky: Any, path: str, code: int) -> None:
-    sp00ky("call", "api", path)
-    process = start("run", "--workers", "2", "--until-empty")
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == code, err
     assert "started again" not in err
 
 
@@ -196,21 +157,3 @@ async def test_one_that_dies_as_another_starts_does_not_keep_it_from_having_star
     async with asyncio.timeout(60):
         code = await supervised(2, script, str(tmp_path), str(tmp_path / "meeting")).run()
     assert code == 0  # the one that died was started again
-
-
-PRINTS = """
-import sys
-print("started")
-print("x" * 40_000_000)  # longer than a report may be
-print("and no more", end="")
-"""
-
-
-async def test_what_plugins_print_is_passed_on_and_holds_no_worker_up(
-    capfdbinary: pytest.CaptureFixture[bytes],
-) -> None:
-    async with asyncio.timeout(60):
-        assert await supervised(1, PRINTS).run() == 0
-    printed = capfdbinary.readouterr().out
-    assert (printed.count(b"x"), printed.count(b"and no more")) == (40_000_000, 1)
-    assert b"started" not in printed

@@ -1,7 +1,5 @@
 """A terminal for commands to draw on."""
 
-from __future__ import annotations
-
 import os
 import pty
 from collections.abc import Callable

@@ -1,19 +1,9 @@
 """What somebody at a terminal sees: tables and progress, where others get plain lines."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
 from tests.core.cli.terminal.conftest import At
-
-
-def test_jobs_are_lines_whose_ids_can_be_copied(migrated: Path, sp00ky: Any, at_terminal: At) -> None:
-    job_id = sp00ky("call", "api", "/json").out.strip()
-    lines = at_terminal("jobs", "list").splitlines()  # a slow machine's has one more, of what takes so long
-    (head,) = (line for line in lines if "status" in line)
-    assert "assigned_to" not in head  # no job has one
-    assert any(line.startswith(f"{job_id}  api") for line in lines)
 
 
 def test_a_run_shows_its_progress(migrated: Path, sp00ky: Any, at_terminal: At) -> None:
@@ -43,9 +33,3 @@ def test_what_is_chosen_by_filter_is_asked_for(migrated: Path, sp00ky: Any, at_t
     shown = at_terminal("jobs", "kill", "--all")  # nobody is asked about nothing
     assert "killed: 0" in shown
     assert "[y/N]" not in shown
-
-
-def test_a_followed_job_has_its_status_in_colour(migrated: Path, sp00ky: Any, at_terminal: At) -> None:
-    job_id = sp00ky("call", "api", "/json").out.strip()
-    assert sp00ky("run", "--until-empty", "--log-level", "error").code == 0
-    assert "api /json  \x1b[32msuccess\x1b[0m" in at_terminal("jobs", "watch", job_id)

@@ -1,7 +1,5 @@
 """Log records are one line each on stderr, without secrets."""
 
-from __future__ import annotations
-
 import json
 import logging
 from pathlib import Path
@@ -36,14 +34,6 @@ def test_one_line(secrets: Secrets, capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = capsys.readouterr().err.splitlines()
     assert "ERROR sp00ky_core.test_logs: it failed: ValueError: invalid literal" in line
     assert line.endswith("***'")
-
-
-def test_a_traceback_where_it_is_asked_for(secrets: Secrets, capsys: pytest.CaptureFixture[str]) -> None:
-    with logged(secrets, debug=True):
-        log_an_error()
-    text = capsys.readouterr().err
-    assert "Traceback" in text
-    assert PASSWORD not in text
 
 
 def test_the_level_is_this_project_s_and_ends_with_the_command(
@@ -84,17 +74,3 @@ def test_json_is_a_line_with_what_is_known(secrets: Secrets, capsys: pytest.Capt
     assert (error["event"], error["error"].partition(":")[0]) == ("message", "ValueError")
     assert "traceback" not in error
     assert third.endswith("as before")
-
-
-def test_json_hides_secrets_that_json_escapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    secrets, password = Secrets(), 'a"quoted-passw0rd'
-    secrets.remember(Config(file=tmp_path, backends={}), f"postgresql://me:{password}@localhost/app")
-    with logged(secrets, debug=True):
-        set_format("json")
-        try:
-            int(password)
-        except ValueError:
-            logger.exception("it failed for %s", password)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "quoted" not in line
-    assert "Traceback" in json.loads(line)["traceback"]

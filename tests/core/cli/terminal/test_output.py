@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -42,9 +45,33 @@ def test_a_closed_stream_is_no_terminal() -> None:
     assert not is_terminal(None)
 
 
-def test_an_empty_page_says_so_beside_its_headers(capsys: pytest.CaptureFixture[str]) -> None:
-    show_page("jobs", [], 50, dict, ["id", "status"], list, json_wanted=False)
-    assert capsys.readouterr() == ("id  status\n", "none found\n")
-    show_page("jobs", [], 50, dict, ["id", "status"], list, json_wanted=True)
-    shown = capsys.readouterr()
-    assert (json.loads(shown.out), shown.err) == ({"jobs": [], "next": None}, "")
+async def records(count: int) -> AsyncIterator[SimpleNamespace]:
+    for number in range(count):
+        yield SimpleNamespace(id=f"job:{number}", text="a\nb", more={"n": [number, {}]})
+
+
+async def shown(count: int, *, json_wanted: bool) -> None:
+    how: Any = (vars, ["id", "text"], lambda each: (each.id, each.text))
+    await show_page("jobs", records(count), *how, limit=2, json_wanted=json_wanted)
+
+
+async def test_an_empty_page_says_so_beside_its_headers(capsys: pytest.CaptureFixture[str]) -> None:
+    await shown(0, json_wanted=False)
+    assert capsys.readouterr() == ("id  text\n", "none found\n")
+
+
+async def test_a_page_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    await shown(3, json_wanted=False)
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["id", "job:0", "job:1"]
+    assert err == "there are more: --after job:1\n"
+
+
+@pytest.mark.parametrize(("count", "following"), [(0, None), (1, None), (2, None), (3, "job:1")])
+async def test_a_page_as_json_is_one_document(
+    count: int, following: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await shown(count, json_wanted=True)
+    out, err = capsys.readouterr()
+    page = [vars(each) async for each in records(min(count, 2))]
+    assert (out, err) == (json.dumps({"jobs": page, "next": following}, indent=2) + "\n", "")

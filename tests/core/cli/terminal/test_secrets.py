@@ -1,7 +1,5 @@
 """Nothing that is printed holds a secret that the command has read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

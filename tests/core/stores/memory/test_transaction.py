@@ -6,9 +6,9 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.errors import OptionInvalid, StoreError
+from sp00ky_core.errors import StoreError
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import JobQuery, OperatorFate
+from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.memory.store import MemoryStore
 
 
@@ -28,35 +28,3 @@ async def test_two_transactions_that_wait_for_each_other_are_told(memory_store: 
             one.rollback()
             (added,) = await waiting
     assert added.id in {each.id for each in await memory_store.find(JobQuery())}
-
-
-async def test_an_ended_transaction_takes_no_jobs(memory_store: MemoryStore) -> None:
-    async with memory_store.transaction() as transaction:
-        pass
-    with pytest.raises(OptionInvalid):
-        await memory_store.add([job()], connection=transaction)
-
-
-async def test_a_key_of_an_open_transaction_is_held(memory_store: MemoryStore) -> None:
-    (ended,) = await memory_store.add([job(dedup_key="k")])
-    await memory_store.kill([ended.id])
-    async with memory_store.transaction() as transaction:
-        (added,) = await memory_store.add([job(dedup_key="k")], connection=transaction)
-        assert await memory_store.add([job(dedup_key="k")], connection=transaction) == [added]
-        assert [each.fate for each in await memory_store.redrive([ended.id])] == [OperatorFate.DUPLICATE]
-        assert await memory_store.count(JobQuery()) == 1
-        transaction.rollback()
-    assert [each.fate for each in await memory_store.redrive([ended.id])] == [OperatorFate.REDRIVEN]
-
-
-async def test_it_sees_its_own_jobs_and_no_other_does(memory_store: MemoryStore) -> None:
-    (before,) = await memory_store.add([job(assigned_to="t:0")])
-    async with memory_store.transaction() as transaction, memory_store.transaction() as other:
-        own = await memory_store.add([job(assigned_to=f"t:{n}") for n in (1, 2)], connection=transaction)
-        (after,) = await memory_store.add([job()])
-        newest = [after, *reversed(own), before]
-        assert await memory_store.find(JobQuery(), connection=transaction) == newest
-        assert await memory_store.find(JobQuery(limit=2), connection=transaction) == newest[:2]
-        assert await memory_store.find(JobQuery(assigned_to="t:1"), connection=transaction) == [own[0]]
-        assert await memory_store.get(own[0].id, connection=transaction) == own[0]
-        assert await memory_store.find(JobQuery(), connection=other) == [after, before]

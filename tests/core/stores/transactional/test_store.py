@@ -1,7 +1,5 @@
 """A whole store of a few primitives: its calls, its signals, and what it refuses."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -13,10 +11,10 @@ import pytest
 from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refused
 
 from sp00ky_conformance.store.harness import settlement
-from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreClosed, StoreError, UnknownBackend
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.errors import StoreClosed, StoreError, UnknownBackend
+from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, OperatorFate, Reschedule, StoreOptions
+from sp00ky_core.ports import JobQuery, StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
 from sp00ky_core.stores.transactional.jobs import ordering
 
@@ -56,36 +54,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.migrate()
     yield store
     await store.close()
-
-
-async def test_a_job_s_way(store: Store) -> None:
-    (job,) = await store.add([JOB])
-    (claimed,) = await store.claim({"api": 5}, "r")
-    assert claimed.id == job.id
-    await store.settle([settlement(claimed, Delivered())])
-    assert (await store.get(job.id)).status is JobStatus.SUCCESS
-    assert await store.clear([job.id])
-    with pytest.raises(JobNotFound):
-        await store.get(job.id)
-
-
-async def test_new_work_is_signalled(store: Store) -> None:
-    signal = store.work_signal()
-    await anext(signal)
-    await store.add([JOB])
-    await anext(signal)
-    await signal.aclose()
-
-
-async def test_a_caller_s_transaction_is_joined(store: Store, tmp_path: Path) -> None:
-    with connected(tmp_path / "jobs.db") as connection:
-        connection.execute("BEGIN")
-        await store.add([JOB], connection=connection)
-        connection.execute("ROLLBACK")
-    connection.close()
-    assert await store.find(JobQuery()) == []
-    with pytest.raises(OptionInvalid, match="a connection of a kind that sqlite-of-a-test takes"):
-        await store.add([JOB], connection=object())
 
 
 async def test_what_is_refused(store: Store) -> None:
@@ -128,21 +96,3 @@ async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch:
     claims = [await store.claim({"api": 5}, "r") for _ in range(3)]
     assert [[each.id for each in claim] for claim in claims] == [[], [], [job.id]]
     assert [claim.retry_in for claim in claims[:2]] == [{"api": 0.0}] * 2
-
-
-async def test_limits_of_one_backend_hold_up_no_other(store: Store) -> None:
-    limited = attrs.evolve(TABLES[0], max_in_flight=1)
-    store._backends["api"] = store._tables["job"] = limited
-    await store.add([JOB, JOB, attrs.evolve(JOB, backend="mail"), attrs.evolve(JOB, backend="mail")])
-    claim = await store.claim({"api": 5, "mail": 5}, "r")
-    assert sorted(each.backend for each in claim) == ["api", "mail", "mail"]
-    assert claim.retry_in == {"api": 0.25}
-
-
-async def test_a_job_is_rescheduled(store: Store) -> None:
-    jobs = await store.add([JOB, JOB])
-    results = await store.reschedule([jobs[1].id], Reschedule(priority=3))
-    assert [each.fate for each in results] == [OperatorFate.RESCHEDULED]
-    assert [each.id for each in await store.claim({"api": 1}, "r")] == [jobs[1].id]
-    (redriven, _) = await store.reschedule([jobs[1].id, "job:none"], Reschedule(delay=0.0))
-    assert redriven.fate is OperatorFate.ILLEGAL

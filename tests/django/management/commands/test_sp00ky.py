@@ -1,12 +1,10 @@
 """``manage.py sp00ky``: the command line, with the project's configuration and database."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, ManagementUtility, call_command
+from django.core.management import ManagementUtility
 from django.test import override_settings
 
 from sp00ky_django import outbox
@@ -54,11 +52,3 @@ def test_wrong_settings_are_one_line(capsys: pytest.CaptureFixture[str], wrong: 
         assert manage("check") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
-
-
-def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("sp00ky", "migrate")
-    assert "nothing to do" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="`sp00ky jobs get job:none` failed") as raised:
-        call_command("sp00ky", "jobs", "get", "job:none")
-    assert raised.value.returncode == 1

@@ -17,8 +17,7 @@ from sp00ky_core.cli.context import Settings, command, with_options
 from sp00ky_core.cli.plan.table import forecast_lines
 from sp00ky_core.cli.terminal.output import as_json, show_json
 from sp00ky_core.config import BackendConfig, find_config, load_config
-from sp00ky_core.planner.outage import LONGEST_OUTAGE, MOST_ATTEMPTS, Outage
-from sp00ky_core.planner.simulation import Rules, forecasts
+from sp00ky_core.planner import LONGEST_OUTAGE, MOST_ATTEMPTS, Outage, Rules, forecasts
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.retry import MAX_RETRIES
 

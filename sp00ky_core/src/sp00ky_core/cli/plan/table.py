@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.planner.outage import Forecast, Outage
+from sp00ky_core.planner import Forecast, Outage
 
 COLUMNS = ("backend", "breaker", "delivered", "failed", "", "requests", "half", "95 %", "last")
 WIDTHS = (8, 7, 9, 7, 10, 8, 5, 5, 5)

@@ -1,29 +1,15 @@
 """The primitives as SQL: definitions, conditions, encoders, savepoints."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 from tests.core.stores.transactional.connection.conftest import TABLE, Session
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.transactional import (
-    Both,
-    Either,
-    Is,
-)
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional import Both, Either, Is
 
 
 class TestSql:
-    def test_definitions_quote_names_and_values(self, session: Session) -> None:
-        assert session.definition(TABLE) == (
-            'CREATE TABLE "we""ird" ("id" TEXT DEFAULT (hex(randomblob(4))), '
-            '"n" INTEGER NOT NULL DEFAULT 0, "note" TEXT DEFAULT \'it\'\'s\', PRIMARY KEY ("id"))'
-        )
-        assert session.definition(TABLE, TABLE.indexes[0]).endswith('("n") WHERE "note" = \'pending\'')
-
     async def test_rows_come_back_through_encoders_and_defaults(self, session: Session) -> None:
         await session.insert(TABLE, [{"n": 1, "note": "a"}, {"n": 2, "note": None}])
         await session.insert(TABLE, [{"n": 3}])
@@ -67,35 +53,3 @@ class TestSql:
                 await session.insert(TABLE, [{"id": "b"}, {"id": "a"}])
         await session.execute("COMMIT")
         assert [row["id"] for row in await session.select(TABLE)] == ["a"]
-
-    async def test_savepoints_nest_each_with_its_name(
-        self, session: Session, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """MySQL has one savepoint of a name: a second one of that name would take the first one's place."""
-        texts: list[str] = []
-        execute = session.execute
-
-        async def noted(text: str, parameters: Any = ()) -> Any:
-            texts.append(text)
-            return await execute(text, parameters)
-
-        await session.execute("BEGIN")
-        monkeypatch.setattr(session, "execute", noted)
-        async with session.savepoint():
-            await session.insert(TABLE, [{"id": "a"}])
-            with pytest.raises(RowRefused):
-                async with session.savepoint():
-                    await session.insert(TABLE, [{"id": "a"}])
-        async with session.savepoint():
-            pass
-        assert [text.removeprefix("SAVEPOINT ") for text in texts if text.startswith("SAVEPOINT")] == [
-            "sp00ky_1",
-            "sp00ky_2",
-            "sp00ky_1",
-        ]
-        assert await session.count(TABLE) == 1
-
-    def test_a_job_tables_indexes_are_named_by_it(self) -> None:
-        names = [job_table("job").index_name(each) for each in job_table("job").indexes]
-        assert len(set(names)) == len(names)
-        assert all(name.startswith("job_") for name in names)

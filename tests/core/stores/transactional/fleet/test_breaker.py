@@ -1,28 +1,15 @@
 """Breakers are rows that are changed under a guard."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs
-from tests.core.stores.transactional.conftest import API, MAIL, SqliteSession, overtaken
+from tests.core.stores.transactional.conftest import API, SqliteSession, overtaken
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
-from sp00ky_core.stores.transactional.fleet.breaker import change_breaker, read_breakers
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
+from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS
 
 OPENED = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-
-
-async def test_a_change_is_written_once(session: SqliteSession) -> None:
-    first = await change_breaker(session, API, OPENED)
-    assert (first.written, first.breaker) == (
-        True,
-        Breaker(state=BreakerState.OPEN, failures=3, paused_for=5),
-    )
-    session.pass_time(seconds=2)
-    again = await change_breaker(session, API, OPENED)
-    assert (again.written, again.breaker.paused_for) == (False, 3)
 
 
 async def test_a_row_that_another_transaction_has_locked_is_not_written_twice(session: SqliteSession) -> None:
@@ -45,21 +32,3 @@ async def test_a_change_that_is_overtaken_is_not_written(session: SqliteSession)
     overtaken(session, BREAKERS, "UPDATE sp00ky_breaker SET failures = 4")
     result = await change_breaker(session, API, closed)
     assert (result.written, result.breaker.state, result.breaker.failures) == (False, BreakerState.OPEN, 4)
-
-
-async def test_a_pause_is_never_shortened(session: SqliteSession) -> None:
-    await change_breaker(session, API, OPENED)
-    before = Breaker(state=BreakerState.OPEN, failures=3)
-    longer = BreakerChange(backend="api", before=before, to=BreakerState.OPEN, failures=4, pause=1)
-    assert (await change_breaker(session, API, longer)).breaker.paused_for == 5
-
-
-async def test_those_as_if_new_are_left_out(session: SqliteSession) -> None:
-    await change_breaker(session, API, OPENED)
-    assert set(await read_breakers(session, [API, MAIL], session.at)) == {"api"}
-    before = Breaker(state=BreakerState.OPEN, failures=3)
-    await change_breaker(
-        session, API, BreakerChange(backend="api", before=before, to=BreakerState.CLOSED, failures=0)
-    )
-    session.pass_time(seconds=9)
-    assert await read_breakers(session, [API, MAIL], session.at) == {}

@@ -1,52 +1,17 @@
 """The row of a backend with limits is locked, read and written."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import attrs
 import pytest
-from tests.core.stores.transactional.conftest import API, NOW, SqliteSession, added, claimed
+from tests.core.stores.transactional.conftest import API, NOW, SqliteSession
 
 from sp00ky_core.config import RateConfig
-from sp00ky_core.stores import Allowance
 from sp00ky_core.stores.transactional.connection.session import Row
 from sp00ky_core.stores.transactional.fleet.limit import lock_control, read_allowance, spend
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS
 
 RATED = attrs.evolve(API, rate=RateConfig(limit=50, per=1.0, burst=10))
-NARROW = attrs.evolve(API, max_in_flight=3)
-
-
-async def test_what_may_be_under_way_takes_a_place(session: SqliteSession) -> None:
-    await added(session, 4)
-    assert (await read_allowance(session, NARROW, {}, session.at)).places == 3
-    await claimed(session, 2)
-    assert (await read_allowance(session, NARROW, {}, session.at)).places == 1
-    await session.execute("UPDATE job SET status = 'failed' WHERE rowid = 1")  # killed: its lease runs
-    await session.execute("UPDATE job SET status = 'pending' WHERE rowid = 2")  # lost
-    assert (await read_allowance(session, NARROW, {}, session.at)).places == 1
-    session.pass_time(seconds=API.timeout + API.lease_margin)
-    assert (await read_allowance(session, NARROW, {}, session.at)).places == 3
-
-
-async def test_a_table_without_limits_has_none(session: SqliteSession) -> None:
-    allowance = await read_allowance(session, API, {}, session.at)
-    assert allowance == Allowance()
-    await spend(session, API, allowance, 3, session.at)
-    assert await session.count(CONTROLS) == 0
-
-
-async def test_what_is_taken_is_written_down(session: SqliteSession) -> None:
-    assert await lock_control(session, "api")
-    assert await lock_control(session, "api")
-    allowance = await read_allowance(session, RATED, {}, session.at)
-    await spend(session, RATED, allowance, 0, session.at)
-    (row,) = await session.select(CONTROLS)
-    assert (row["backend"], row["tokens"], row["tokens_at"], row["paused"]) == ("api", None, None, 0)
-    await spend(session, RATED, allowance, 4, session.at)
-    (row,) = await session.select(CONTROLS)
-    assert (row["tokens"], row["tokens_at"]) == (6, session.at)
 
 
 async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(session: SqliteSession) -> None:

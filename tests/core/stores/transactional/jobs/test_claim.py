@@ -1,33 +1,21 @@
 """Due jobs are claimed in their order, as far as pauses, breakers and limits let them through."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
 import attrs
 import pytest
-from tests.core.stores.transactional.conftest import (
-    API,
-    BY_NAME,
-    MAIL,
-    SqliteSession,
-    added,
-    claimed,
-    overtaken,
-)
+from tests.core.stores.transactional.conftest import API, MAIL, SqliteSession, added, overtaken
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.config import RateConfig
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import Claim
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.jobs import claim as module
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
-from sp00ky_core.stores.transactional.observe.find import load
-from sp00ky_core.stores.transactional.operate.pause import pause
-from sp00ky_core.stores.transactional.schema.definition import BREAKERS, CONTROLS, job_table
+from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
 
 LIMITED = attrs.evolve(API, rate=RateConfig(limit=1, per=10.0, burst=2), max_in_flight=4)
 
@@ -43,21 +31,6 @@ async def promising(session: SqliteSession) -> list[str]:
     return [each.backend for each in tables]
 
 
-async def test_the_oldest_due_come_first(session: SqliteSession) -> None:
-    jobs = await added(session, 3)
-    (late,) = await added(session, delay=timedelta(hours=1))
-    taken = await claimed(session, 2)
-    assert [each.id for each in taken] == [each.id for each in jobs[:2]]
-    assert {(each.status, each.lease_epoch, each.runner_id) for each in taken} == {
-        (JobStatus.PROCESSING, 1, "r")
-    }
-    lasts = timedelta(seconds=API.timeout + API.lease_margin)
-    assert {each.lease_until for each in taken} == {session.at + lasts}
-    assert [each.id for each in await claimed(session, 9)] == [jobs[2].id]
-    session.pass_time(hours=2)
-    assert [each.id for each in await claimed(session, 9)] == [late.id]
-
-
 async def test_a_look_says_where_something_is_due(session: SqliteSession) -> None:
     assert await promising(session) == []
     await added(session, delay=timedelta(hours=1))
@@ -69,46 +42,6 @@ async def test_a_look_says_where_something_is_due(session: SqliteSession) -> Non
     assert await promising(session) == ["mail"]
     await added(session, priority=1)
     assert await promising(session) == ["api", "mail"]
-
-
-async def test_a_higher_priority_comes_first_with_and_without_a_key(session: SqliteSession) -> None:
-    for priority, key in ((0, None), (1, "a"), (0, "b"), (3, None), (2, "c")):
-        await added(session, priority=priority, ordering_key=key)
-    taken = [[each.priority for each in await claimed(session, 2)] for _ in range(3)]
-    assert taken == [[3, 2], [1, 0], [0]]
-
-
-async def test_a_paused_backend_gives_nothing(session: SqliteSession) -> None:
-    await added(session)
-    (mail,) = await added(session, backend="mail")
-    await pause(session, "api", seconds=60, reason=None, actor=None)
-    session.pass_time(seconds=20)
-    assert await promising(session) == ["mail"]
-    claim = await claiming().claim(session)
-    assert ([each.id for each in claim], claim.paused) == ([mail.id], {"api": 40.0})
-    session.pass_time(seconds=40)
-    claim = await claiming().claim(session)
-    assert (len(claim), claim.paused) == (1, {})
-
-
-async def test_a_limited_table_takes_what_is_granted_and_says_when_there_is_more(
-    session: SqliteSession,
-) -> None:
-    await added(session, 5)
-    slots = {LIMITED: 4}
-    one = Claiming(slots=slots, runner_id="r", refused=Quarantine())
-    claim = await one.claim(session)
-    assert (len(claim), claim.retry_in) == (2, {"api": 10.0})
-    claim, tables = await one.look(session)
-    assert (tables, claim.retry_in) == ([], {"api": 10.0})
-    session.pass_time(seconds=10)
-    assert (await one.look(session))[1] == [LIMITED]
-    claim = await one.claim(session)
-    assert (len(claim), claim.retry_in) == (1, {"api": 10.0})
-    session.pass_time(seconds=60)
-    claim = await one.claim(session)  # there are tokens, but one place only
-    assert (len(claim), claim.retry_in) == (1, {"api": 0.25})
-    assert (await one.look(session))[0].retry_in == {"api": 0.25}
 
 
 async def test_a_claim_passes_where_another_has_the_control_row(
@@ -124,18 +57,6 @@ async def test_a_claim_passes_where_another_has_the_control_row(
     assert (list(claim), claim.retry_in) == ([], {"api": 0.02})
 
 
-async def test_a_probe_takes_the_first_by_priority_and_costs_a_token(session: SqliteSession) -> None:
-    change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-    await change_breaker(session, API, change)
-    session.pass_time(seconds=5)
-    await added(session, 2)
-    (urgent,) = await added(session, priority=1, ordering_key="k")
-    claim = await Claiming(slots={LIMITED: 4}, runner_id="r", refused=Quarantine()).claim(session)
-    assert ([each.id for each in claim], claim.retry_in) == ([urgent.id], {})
-    (control,) = await session.select(CONTROLS)
-    assert control["tokens"] == 1
-
-
 async def test_a_key_that_another_took_meanwhile_spoils_no_row(session: SqliteSession) -> None:
     (sound,) = await added(session, ordering_key="k")
     apart = claiming(apart=True)
@@ -146,15 +67,6 @@ async def test_a_key_that_another_took_meanwhile_spoils_no_row(session: SqliteSe
     assert apart.refused.resting("claimed") == []
     await session.execute("UPDATE job SET status = 'success' WHERE status = 'processing'")
     assert [each.id for each in await apart.claim(session)] == [sound.id]
-
-
-async def test_a_refused_row_holds_its_key(session: SqliteSession) -> None:
-    bad, _ = await added(session, 2, ordering_key="k")
-    (good,) = await added(session, ordering_key="other")
-    await session.refuse("UPDATE OF status", f"OLD.id = '{bad.id.partition(':')[2]}'")
-    apart = claiming(apart=True)
-    assert [each.id for each in await apart.claim(session)] == [good.id]
-    assert await apart.claim(session) == []
 
 
 def test_a_table_with_limits_has_a_transaction_of_its_own() -> None:
@@ -169,22 +81,6 @@ def test_two_claims_as_one() -> None:
     both = joined(one, Claim(retry_in={"b": 3.0}, breakers={"b": Breaker(failures=1)}))
     assert (both.paused, both.retry_in) == ({"a": 1.0}, {"a": 2.0, "b": 3.0})
     assert both.breakers["b"].failures == 1
-
-
-async def test_an_open_breaker_lets_one_probe_through_that_can_be_sent(session: SqliteSession) -> None:
-    change = BreakerChange(backend="api", before=Breaker(), to=BreakerState.OPEN, failures=3, pause=5)
-    await change_breaker(session, API, change)
-    (_, fit), (mail,) = (
-        await added(session, path="/gone") + await added(session),
-        await added(session, backend="mail"),
-    )
-    assert await promising(session) == ["mail"]
-    assert list(await claiming().claim(session)) == [await loaded(session, mail.id)]
-    session.pass_time(seconds=10)
-    claim = await claiming().claim(session)
-    assert [each.id for each in claim] == [fit.id]
-    assert claim.breakers["api"].state is BreakerState.HALF_OPEN
-    assert await promising(session) == []
 
 
 async def opened(session: SqliteSession) -> None:
@@ -213,19 +109,6 @@ async def test_a_probe_without_a_job_is_given_back(session: SqliteSession) -> No
     assert (list(claim), claim.breakers["api"].state) == ([], BreakerState.OPEN)
     assert claim.breakers["api"].probe_runner is None
     assert len(await claiming().claim(session)) == 1
-
-
-async def test_a_refused_row_is_found_and_left_out(session: SqliteSession) -> None:
-    bad, good = await added(session, 2)
-    await session.refuse("UPDATE OF status", f"OLD.id = '{bad.id.partition(':')[2]}'")
-    apart = claiming(apart=True, slots=1)
-    assert [each.id for each in await apart.claim(session)] == [good.id]
-    assert set(apart.refused.resting("claimed")) == {bad.id}
-
-
-async def loaded(session: SqliteSession, job_id: str) -> object:
-    (job,) = await load(session, BY_NAME, [job_id])
-    return job
 
 
 class Forgetful(Quarantine):

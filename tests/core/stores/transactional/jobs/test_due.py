@@ -1,13 +1,11 @@
 """Rows that are due, in the order in which they are claimed, whatever a client wrote as a priority."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
 import attrs
 import pytest
-from tests.core.stores.transactional.conftest import API, NOW, TABLES, SqliteSession, added, claimed
+from tests.core.stores.transactional.conftest import API, NOW, TABLES, SqliteSession, added
 
 from sp00ky_core.stores.transactional.connection.session import Is
 from sp00ky_core.stores.transactional.jobs.due import (
@@ -30,17 +28,6 @@ async def written(session: SqliteSession, priority: Any) -> str:
     (job,) = await added(session)
     await session.execute("UPDATE job SET priority = ? WHERE id = ?", (priority, job.id.partition(":")[2]))
     return job.id
-
-
-async def test_a_higher_priority_first_then_the_oldest_due(session: SqliteSession) -> None:
-    old, young = await added(session, 2)
-    (urgent,) = await added(session, priority=3)
-    (later,) = await added(session, priority=2, delay=timedelta(hours=1))
-    await added(session, priority=3, ordering_key="k")
-    assert await ids(session) == [urgent.id, old.id, young.id]
-    assert await ids(session, 2) == [urgent.id, old.id]
-    session.pass_time(hours=2)
-    assert await ids(session) == [urgent.id, later.id, old.id, young.id]
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -87,12 +74,6 @@ async def test_when_the_next_one_is_due(session: SqliteSession) -> None:
     await added(session, ordering_key="k", delay=timedelta(minutes=1))
     await added(session, ordering_key="k")  # behind it
     assert await next_due(session, TABLES) == NOW + timedelta(minutes=1, seconds=2)
-
-
-async def test_what_is_processing_is_not_due(session: SqliteSession) -> None:
-    await added(session, 2, ordering_key="k")
-    await claimed(session, 2)
-    assert await next_due(session, TABLES) is None
 
 
 async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted(session: SqliteSession) -> None:

@@ -1,7 +1,5 @@
 """Jobs by their last error, read page by page."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,20 +30,6 @@ async def failed(
         await session.update(job_table(table), [Is("id", "=", key)], values)
 
 
-async def test_the_largest_groups_come_first(session: SqliteSession) -> None:
-    assert await groups(session) == []
-    await failed(session, 2, "timeout")
-    await failed(session, 3, "reset", backend="mail")
-    await failed(session, 1, "timeout", "pending")
-    await failed(session, 1, "timeout", path="/b")
-    await failed(session, 1, "reset", "success")
-    await failed(session, 1, "reset", "processing")
-    await added(session)
-    found = [(each.backend, each.path, each.name, each.count) for each in await groups(session)]
-    assert found == [("api", "/a", "timeout", 3), ("mail", "/a", "reset", 3), ("api", "/b", "timeout", 1)]
-    assert len(await groups(session, limit=2)) == 2
-
-
 @pytest.mark.parametrize("page", [1, 2, 3, 100])
 async def test_every_row_is_counted_once(
     session: SqliteSession, monkeypatch: pytest.MonkeyPatch, page: int
@@ -60,10 +44,3 @@ async def test_every_row_is_counted_once(
     await session.execute("UPDATE job SET updated_at = NULL WHERE rowid > 2")
     (group,) = await groups(session)
     assert (group.count, group.first, group.last) == (5, BEGINNING, NOW + timedelta(seconds=1))
-
-
-async def test_the_example_is_the_latest(session: SqliteSession) -> None:
-    await failed(session, 3, "timeout")
-    (row,) = (await session.execute("SELECT id FROM job WHERE rowid = 3"))[0]
-    (group,) = await groups(session)
-    assert group.example == f"job:{row[0]}"

@@ -1,7 +1,5 @@
 """A watch yields what is there, then each job again when it has changed."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -63,3 +61,14 @@ async def test_it_ends_with_its_jobs_or_its_signal(session: SqliteSession) -> No
     for each in (by_id, by_path):
         with pytest.raises(StopAsyncIteration):
             await anext(each.jobs)
+
+
+async def test_a_row_that_says_not_when_it_was_changed_is_watched_by_its_id(session: SqliteSession) -> None:
+    (job,) = await added(session)
+    await session.execute("UPDATE job SET updated_at = NULL")
+    watched = Watched(session, JobQuery(ids=(job.id,)))
+    assert await watched.next(1) == [job.id]
+    await session.execute("UPDATE job SET lease_epoch = 1")
+    watched.changes.send()
+    assert await watched.next(1) == [job.id]
+    await watched.jobs.aclose()

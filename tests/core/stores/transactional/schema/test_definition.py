@@ -1,7 +1,5 @@
 """The tables as they are declared."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
@@ -12,7 +10,6 @@ from sp00ky_core.stores.transactional.schema.definition import (
     CONTROLS,
     MIGRATIONS,
     RUNNERS,
-    Default,
     Kind,
     Table,
     job_table,
@@ -43,23 +40,10 @@ def test_keys_and_indexes_are_of_its_columns(table: Table) -> None:
     assert len(names) == len(table.indexes)
 
 
-def test_defaults_are_those_of_a_plain_insert() -> None:
-    table = job_table("job")
-    plain = {"status": "pending", "retries": 0, "max_retries": 3, "retry_strategy": "linear"}
-    assert table.defaults() == plain | {"errors": "[]", "lease_epoch": 0, "priority": 0}
-    computed = {each.name for each in table.columns if isinstance(each.default, Default)}
-    assert computed == {"id", "created_at", "updated_at", "run_at"}
-
-
 def test_a_former_index_is_none_that_is_declared() -> None:
     for table in TABLES:
         assert table.former_indexes().isdisjoint(map(table.index_name, table.indexes))
     assert job_table("job").former_indexes() == {"job_due_idx"}
-
-
-def test_a_table_is_made_once() -> None:
-    assert job_table("job") is job_table("job")
-    assert job_table("job") != job_table("mail_job")
 
 
 def test_what_is_a_key_or_indexed_has_a_length() -> None:

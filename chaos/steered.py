@@ -1,0 +1,35 @@
+"""What the backend saw of pauses and reschedules: nothing meanwhile, nothing before its new time. Pure."""
+
+from collections.abc import Iterator
+
+from chaos.excuses import is_broken_itself
+from chaos.history import History, Request
+
+__all__ = ["nothing_begins_while_paused", "nothing_comes_before_its_new_time"]
+
+ONE_CLAIM = 3.0
+"""Seconds in which a runner that nothing breaks has claimed again, and given back what it hadn't begun."""
+
+
+def nothing_begins_while_paused(history: History) -> Iterator[str]:
+    """No attempt begins after a pause was acknowledged and each runner has claimed once, until the resume."""
+    for pause in history.pauses:
+        since = pause.since + ONE_CLAIM
+        for each in history.requests:
+            is_within = each.path == f"/{pause.backend}" and since <= each.begun < pause.until
+            if is_within and not _held_up(history, each):
+                yield f"request {each.number} of job {each.n} began while {pause.backend} was paused"
+
+
+def nothing_comes_before_its_new_time(history: History) -> Iterator[str]:
+    """What began after a job was rescheduled comes no earlier than it is due."""
+    requests = history.by_number()
+    for change in history.reschedules:
+        for each in requests.get(change.n, []):
+            if change.done <= each.begun and each.at < change.due and not _held_up(history, each):
+                yield f"request {each.number} of job {each.n} came {change.due - each.at:.1f} s too early"
+
+
+def _held_up(history: History, request: Request) -> bool:
+    """Whether a request's runner had been broken, and hasn't had the time for a claim since."""
+    return is_broken_itself(history, request.runner, request.begun - ONE_CLAIM, request.at)

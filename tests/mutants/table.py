@@ -1,0 +1,193 @@
+"""Faults of ``TransactionalStore``: each changes its source, and tests of the suite must fail."""
+
+from typing import NamedTuple
+
+__all__ = ["MUTANTS", "Mutant"]
+
+
+class Mutant(NamedTuple):
+    """A fault: of which file, what stands there, what stands there instead, and which tests notice it."""
+
+    file: str
+    old: str
+    new: str
+    noticed_by: str
+
+
+CLAIM, SETTLE, ENQUEUE = "jobs/claim.py", "jobs/settle.py", "jobs/enqueue.py"
+CLAIMED = "a_claim_raises_the_epoch_and_sets_the_lease"
+DELIVERED = "a_delivered_job_succeeds_without_retries"
+EXPIRED = "an_expired_lease_counts_as_an_attempt"
+PAUSED = "a_paused_backend_gives_nothing"
+PROBED = "after_the_pause_one_caller_gets_one_job"
+PRUNED = "prune_deletes_what_is_older_than_it_is_kept"
+DRAINED = "the_next_beat_says_that_it_is_to_drain"
+MANY_KEYS = "keys_that_wait_hide_no_other"
+
+MUTANTS = [
+    Mutant(CLAIM, '"lease_epoch": job.lease_epoch + 1', '"lease_epoch": job.lease_epoch', CLAIMED),
+    Mutant(CLAIM, "seconds=lease)", "seconds=lease - table.lease_margin)", CLAIMED),
+    Mutant(CLAIM, '"runner_id": self.runner_id,\n            "updated', '"updated', CLAIMED),
+    Mutant(CLAIM, '"updated_at": now,', "", CLAIMED),
+    Mutant(CLAIM, "pause_of(row, now) for", "None for", PAUSED),
+    Mutant(CLAIM, "table.backend not in self.paused and (", "(", "nothing_is_probed_while_it_holds"),
+    Mutant(CLAIM, "allowance.grant(slots)", "allowance.grant(slots + 1)", "each_backend_gets_its_slots"),
+    Mutant(CLAIM, "allowance, len(taken)", "allowance, 0", "a_burst_is_had_at_once_and_no_more"),
+    Mutant(
+        CLAIM,
+        "self.breakers.get(table.backend, Breaker()) if table.breaker else Breaker()",
+        "Breaker()",
+        "a_closed_breaker_may_be_paused",
+    ),
+    Mutant(CLAIM, "if not state.breaker(table).lets_through", "if False", PROBED),
+    Mutant(
+        CLAIM,
+        "sorted([*due, *heads], key=rank)[:count]",
+        "[*due, *heads][:count]",
+        "priority_counts_among_jobs_with_and_without_a_key",
+    ),
+    Mutant(CLAIM, "self.rounds.begin_again(table)", "pass", "every_key_has_its_turn"),
+    Mutant(CLAIM, ", *unleased(table, now)]", "]", "a_lost_job_takes_no_second_place"),
+    Mutant(
+        "jobs/due.py",
+        'if latest else ("run_at", "id")',
+        'if latest else ("-run_at", "-id")',
+        "the_oldest_due_come_first",
+    ),
+    Mutant("jobs/due.py", 'Is(column, "<=", until)', 'Is(column, "!=", None)', "a_delayed_job_is_due_later"),
+    Mutant("jobs/due.py", "ranges, reverse=True", "ranges", "what_is_urgent_comes_before_what_is_old"),
+    Mutant(
+        "jobs/ordering.py",
+        '"ordering_at", "id")',
+        '"-ordering_at", "-id")',
+        "only_the_first_of_a_key_is_claimed",
+    ),
+    Mutant(
+        "jobs/ordering.py",
+        "*leased(table, now), WITH",
+        'Is("id", "in", ()), WITH',
+        "a_lost_job_keeps_its_key_for_its_lease",
+    ),
+    Mutant("jobs/ordering.py", "return table.table in self._rounds", "return False", MANY_KEYS),
+    Mutant("jobs/ordering.py", "self._rounds[table] = at", "pass", MANY_KEYS),
+    Mutant(
+        SETTLE,
+        "epoch=job.lease_epoch",
+        "epoch=settlement.epoch",
+        "a_zombies_settle_after_the_next_claim_is_lost",
+    ),
+    Mutant(SETTLE, "status=job.status", "status=JobStatus.PROCESSING", "a_repeated_settle_is_recognised"),
+    Mutant(
+        SETTLE, "await _is_taken(session, table, job)", "False", "a_key_that_another_job_holds_refuses_it"
+    ),
+    Mutant(
+        SETTLE,
+        "settle_with_less(settlement, problem, write) or busy",
+        "write(settlement)",
+        "a_refused_result_costs_only_itself",
+    ),
+    Mutant(
+        SETTLE,
+        "applied(job, settlement.transition, now)",
+        "applied(job, settlement.transition, job.created_at)",
+        DELIVERED,
+    ),
+    Mutant(
+        "jobs/release.py",
+        ', Is("runner_id", "=", runner_id)]',
+        "]",
+        "every_table_is_asked_and_no_other_runner",
+    ),
+    Mutant("jobs/release.py", "job.id not in keep and ", "", "jobs_that_are_not_kept_go_back"),
+    Mutant(
+        "jobs/release.py", " and not is_overdue(job, now)", "", "a_job_whose_lease_is_over_is_not_given_back"
+    ),
+    Mutant("jobs/reclaim.py", "overdue(table, now), taken", 'Is("id", "in", ()), taken', EXPIRED),
+    Mutant(
+        "jobs/retention.py",
+        "(JobStatus.FAILED, table.keep_failed)",
+        "",
+        "failed_jobs_have_a_retention_of_their_own",
+    ),
+    Mutant(
+        "jobs/retention.py", '"updated_at", until', '"created_at", until', "a_job_is_kept_from_its_end_on"
+    ),
+    Mutant("jobs/retention.py", "seconds=AUDIT_KEPT", "days=9999", "entries_go_after_90_days"),
+    Mutant(ENQUEUE, '    "traceparent",\n', "", "every_option_is_stored"),
+    Mutant(ENQUEUE, '    "expires_at",\n', "", "every_option_is_stored"),
+    Mutant(ENQUEUE, "held.get((new_job.backend, dedup))", "None", "a_key_counts_once_among_concurrent_calls"),
+    Mutant(
+        "fleet/breaker.py",
+        "fits(row or {}, change.before)",
+        "True",
+        "a_change_from_another_state_is_not_written",
+    ),
+    Mutant("fleet/heartbeat.py", '"beat_at": now, ', "", "a_beat_moves_on"),
+    Mutant("fleet/heartbeat.py", 'bool(row["draining"])', "False", DRAINED),
+    Mutant(
+        "fleet/heartbeat.py", "if info.draining else {}", 'if info.draining else {"draining": 0}', DRAINED
+    ),
+    Mutant(
+        "fleet/heartbeat.py",
+        "timedelta(days=1)",
+        "timedelta(days=9999)",
+        "a_runner_that_has_long_been_silent_is_forgotten",
+    ),
+    Mutant("fleet/heartbeat.py", '"-started_at", "-id"', '"started_at", "id"', "the_youngest_come_first"),
+    Mutant("fleet/limit.py", "[PROCESSING])", '[Is("id", "in", ())])', "no_more_are_under_way"),
+    Mutant("fleet/limit.py", "in_flight += await", "await", "a_killed_attempt_counts_for_its_lease"),
+    Mutant("operate/pause.py", "until is not None and until <= now", "False", "a_pause_may_have_an_end"),
+    Mutant("operate/pause.py", '"paused": 0, **', "**", PAUSED),
+    Mutant(
+        "operate/pause.py",
+        "now if before is None else before.since",
+        "now",
+        "a_second_pause_takes_the_place_of_the_first",
+    ),
+    Mutant("operate/audit.py", '{"count": count}', '{"count": 0}', "its_count_is_written_as_it_goes_on"),
+    Mutant("operate/audit.py", '"-at", "-id"', '"at", "id"', "the_newest_entries_come_first"),
+    Mutant("operate/audit.py", '[Is("at", ">=", since)]', "[]", "entries_since_an_instant_are_listed"),
+    Mutant(
+        "operate/reschedule.py",
+        '("run_at", "priority")',
+        '("run_at",)',
+        "a_priority_is_set_and_the_rest_stays",
+    ),
+    Mutant(
+        "operate/reschedule.py", 'row["status"] == JobStatus.PENDING', "True", "only_pending_jobs_are_changed"
+    ),
+    Mutant(
+        "observe/stats.py",
+        "count(PROCESSING, overdue(table, now))",
+        'count(Is("id", "in", ()))',
+        "a_job_whose_lease_ran_out_is_stalled",
+    ),
+    Mutant(
+        "observe/error_groups.py", "-groups[key].count", "groups[key].count", "the_largest_groups_come_first"
+    ),
+    Mutant(
+        "observe/error_groups.py",
+        'Is("updated_at", ">=", since)',
+        'Is("updated_at", "!=", None)',
+        "only_what_changed_since_counts",
+    ),
+    Mutant(
+        "store.py",
+        "await self._executor.claims_ended()",
+        "pass",
+        "a_claim_that_waits_when_it_is_cut_off_is_given_back",
+    ),
+    Mutant("connection/executor.py", "do(work(True)", "do(work(False)", "a_refused_result_costs_only_itself"),
+    Mutant(
+        "connection/executor.py",
+        "asyncio.shield(running)",
+        "running",
+        "an_add_that_is_cut_off_is_all_or_none",
+    ),
+    Mutant(
+        "connection/blocking.py",
+        "self._disconnect()\n            else",
+        "raise\n            else",
+        "settles_go_on_after_a_lost_connection",
+    ),
+]

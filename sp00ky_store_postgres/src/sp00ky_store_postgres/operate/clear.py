@@ -10,9 +10,9 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobFilter, JobTable
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import write_around
+from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.ids import canonical
 from sp00ky_store_postgres.observe.filters import select_ended, tables_of
-from sp00ky_store_postgres.operate.named_jobs import write_named
 from sp00ky_store_postgres.part import StorePart
 
 PAGE = 1_000
@@ -36,9 +36,13 @@ class Clears(StorePart):
         given: dict[str, list[str]] = {}
         for job_id in job_ids:
             given.setdefault(canonical(job_id), []).append(job_id)
-        deleted = await write_named(self._executor, "clear", list(given))
+        fates: dict[str, str | None] = {}
+        for table, keys in self._executor.tables.named(list(given)):
+            rows, refused = await write_around(keys, partial(self._cleared, table))
+            fates |= {id_of(table.table, str(row[0])): None for row in rows}
+            fates |= {id_of(table.table, key): error.problem for key, error in refused.items()}
         self._changes.send()
-        return {job_id: refusal for each, refusal in deleted.items() for job_id in given[each]}
+        return {job_id: refusal for each, refusal in fates.items() for job_id in given[each]}
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
@@ -86,9 +90,10 @@ class Clears(StorePart):
         return await self._delete(table, [row[1] for row in page]), tuple(page[-1])
 
     async def _delete(self, table: JobTable, keys: Sequence[object]) -> int:
-        deleted, refused = await write_around(
-            keys, lambda some: self._executor.query("clear", some, table=table)
-        )
+        deleted, refused = await write_around(keys, partial(self._cleared, table))
         ids = {id_of(table.table, str(key)): error for key, error in refused.items()}
         self._quarantine.add_all("deleted", ids)
         return len(deleted)
+
+    async def _cleared(self, table: JobTable, keys: Sequence[object]) -> list[Row]:
+        return await self._executor.query("clear", keys, table=table)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     Claim,
     Finding,
     JobQuery,
     MigrationStep,
     ParamStyle,
+    SettleFate,
     Settlement,
     SettleResult,
+    Spawn,
     SqlStatement,
     StoreCapabilities,
     StoreOptions,
 )
 from sp00ky_core.stores import finished
-from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.schema.definition import job_table
 from sp00ky_store_postgres.connection.executor import Executor
@@ -35,21 +36,15 @@ from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
 from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
-from sp00ky_store_postgres.jobs.reclaim import LostClaims
-from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.jobs.statement import sql_statement
-from sp00ky_store_postgres.observe.announcements import Announcements
 from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.schedules.change import ScheduleChanges
-from sp00ky_store_postgres.schedules.find import ScheduleReads
-from sp00ky_store_postgres.schedules.query import RowQueries
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -60,21 +55,12 @@ __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
 
+PORTION = 500
+"""Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
+
 
 class PostgresStore(
-    Watches,
-    Stats,
-    ErrorGroups,
-    Heartbeats,
-    Releases,
-    LostClaims,
-    Retention,
-    Clears,
-    ScheduleReads,
-    ScheduleChanges,
-    RowQueries,
-    RollupRows,
-    TransactionalStore,
+    Watches, Stats, ErrorGroups, Heartbeats, Retention, Clears, RollupRows, TransactionalStore
 ):
     """Jobs in PostgreSQL 14 or newer. It belongs to one event loop; any number of processes may have one.
 
@@ -82,6 +68,7 @@ class PostgresStore(
     """
 
     _executor: Executor
+    _notifications: Listener
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
         sql_statements=True,
@@ -104,13 +91,10 @@ class PostgresStore(
         self._url = read_url(options.url)
         tables = Tables(options.tables, self._url.schema)
         self._executor = Executor(self._url, tables)
-        self._changes = Broadcast()
-        self._quarantine = Quarantine()
         self._marks = Marks(self._executor)
-        self._listener = Listener(self._url, self._executor, self._is_due)
-        self._announcements = Announcements(self._executor, self._url, self._wake)
-        self._claims = Claims(self._executor, self._quarantine)
-        self._settles = Settles(self._executor, self._quarantine)
+        self._claims = Claims(self._executor, self._refused)
+        self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
+        self._settles = Settles(self._executor, self._refused)
         self._enqueues = Enqueues(self._executor, self._url)
         self._places = {}
 
@@ -152,13 +136,11 @@ class PostgresStore(
     async def open(self) -> None:
         """See ``Store.open``."""
         await self._executor.connect()
-        self._listener.reopen()
-        self._changes.reopen()
+        self._notifications.open()
 
     async def close(self) -> None:
         """See ``Store.close``."""
-        self._changes.close()
-        await self._listener.close()
+        await self._notifications.close()
         await self._settles.close()
         await self._executor.close()
 
@@ -191,7 +173,7 @@ class PostgresStore(
         if any(new_job.run_at is not None for new_job in new_jobs):
             self._claims.start_over()
         if connection is None:
-            self._changes.send()
+            self._notifications.send()
         return jobs
 
     def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
@@ -210,26 +192,35 @@ class PostgresStore(
         """See ``Store.claim``."""
         claim = await self._claims.claim(slots_by_backend, runner_id)
         if claim:
-            self._changes.send()
+            self._notifications.send()
         return claim
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
         return await self._claims.next_due(backends)
 
-    def work_signal(self) -> AsyncGenerator[None, None]:
-        """See ``Store.work_signal``."""
-        return self._listener.work_signal()
-
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        if all(each.is_own for each in settlements):
-            results = await self._settles.settle(settlements)
-        else:  # operators and reclaims have time; other runners are to hear of jobs that are due again
-            results = await self._settles.settle(settlements, Workload.REST)
-            await self._announcements.settled(settlements, results)
-        self._changes.send()
+        is_own = all(each.is_own for each in settlements)
+        results = await self._settles.settle(settlements, Workload.SETTLE if is_own else Workload.REST)
+        due = {
+            f"{self._url.schema}.{table_of(each.job_id)}"
+            for each, result in zip(settlements, results, strict=True)
+            if result.fate is SettleFate.SETTLED
+            and each.transition.to is JobStatus.PENDING
+            and not each.is_own
+        }
+        self._notifications.send(work=bool(due))
+        await self._executor.announce(due)
         return results
+
+    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+        fetch = cast("PostgresSession", session).fetch
+        pairs = [(str(each.job_key), each.job) for each in spawns]
+        jobs: dict[str, Job] = {}
+        for first in range(0, len(pairs), PORTION):
+            jobs |= await self._enqueues.insert(pairs[first : first + PORTION], fetch)
+        return [jobs[key] for key, _ in pairs]
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """See ``Store.ids_starting_with``."""
@@ -251,12 +242,6 @@ class PostgresStore(
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
         return await super()._found(session, with_canonical_ids(query))
-
-    def _wake(self) -> None:
-        """Wake this process's runners and watchers."""
-        self._claims.start_over()
-        self._changes.send()
-        self._listener.send()
 
     async def _is_due(self) -> bool:
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 SAID = (asyncpg.PostgresError, Sp00kyError)
 """What is raised where a statement has come to its end."""
+
+NOTIFY = "SELECT pg_notify('sp00ky', $1)"
 
 LONGEST_PAUSE = 1.0
 """Seconds between two tries."""
@@ -67,10 +69,21 @@ class Executor(transactional.Executor):
         """See ``transactional.Executor.do``."""
         options = self._options
         quiet = options.pooled and not options.notify  # else the connection's own setting
-        transaction = Transaction(
-            work, access, self.tables, options.location, notify=options.notify, quiet=quiet
-        )
-        return await self.run(WORKLOADS.get(access, Workload.REST), transaction.attempt)
+        transaction = Transaction(work, access, self.tables, options.location, quiet=quiet)
+        result = await self.run(WORKLOADS.get(access, Workload.REST), transaction.attempt)
+        await self.announce(transaction.written & self.tables.heard)
+        return result
+
+    async def announce(self, names: Iterable[str]) -> None:
+        """Tell other processes that claims may find something else than before in these tables.
+
+        What has been written stays where they can't be told.
+        """
+        try:
+            for name in names if self._options.notify else ():
+                await self.fetch(Workload.REST, NOTIFY, name)
+        except Sp00kyError as error:
+            logger.warning("other runners find new work by polling, for they can't be notified: %s", error)
 
     async def look(self, work: Callable[[PostgresSession], Awaitable[T]]) -> T:
         """Do work that reads, each of its statements on its own: nothing is said of their order."""

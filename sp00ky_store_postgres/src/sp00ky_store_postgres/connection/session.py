@@ -12,11 +12,12 @@ from typing import Any, ClassVar, TypeVar
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
-from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, SqlSession, Table, Where
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, SqlSession, Table, Where
+from sp00ky_core.stores.transactional.connection.sql import encoded
+from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
 from sp00ky_store_postgres.errors import is_refusal, translated
 from sp00ky_store_postgres.ids import canonical, is_key
-from sp00ky_store_postgres.rows import expression, last_entry
+from sp00ky_store_postgres.rows import EARLIEST, LATEST, expression, last_entry
 from sp00ky_store_postgres.schema.tables import Tables
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
@@ -28,6 +29,7 @@ ERROR_FIELDS = {"last_error_name": "name", "last_error_code": "code"}
 """Columns that are fields of the last entry in ``errors`` here."""
 NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", "lease_epoch")]
 """Conditions on a job's columns that are NOT NULL here."""
+MOST_FAILURES = 2**31 - 1  # what the column can hold
 ARRAYS = {Kind.TEXT: "text", Kind.INTEGER: "bigint", Kind.REAL: "float8", Kind.INSTANT: "timestamptz"}
 
 LONGEST_ROW = 2**20
@@ -107,6 +109,32 @@ class PostgresSession(SqlSession):
         stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
         return await super().update(table, where, stored)
 
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``Session.put``."""
+        if not rows:
+            return
+        self.written.add(f"{self._tables.schema}.{table.name}")
+        text, encoders = self._insertion(table, tuple(rows[0]))
+        values = ", ".join(f"{name} = excluded.{name}" for name in map(self._name, rows[0]))
+        text = f"{text} ON CONFLICT ({self._list(table.key)}) DO UPDATE SET {values}"
+        await self._refusable(self.execute_many(text, encoded(rows, encoders)))
+
+    async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """See ``Session.take``."""
+        kinds = (ARRAYS[table.kinds[name]] for name in table.key)
+        text = fill(
+            read_sql("take"),
+            table=self._table(table),
+            names=self._list(table.key),
+            given=", ".join(f"${n}::{kind}[]" for n, kind in enumerate(kinds, 1)),
+        )
+        columns = [[row[name] for row in rows] for name in table.key]
+        return [rows[each[0] - 1] for each in (await self.fetch(text, *columns) if rows else ())]
+
+    async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """Run a statement of the store's own."""
+        return (await self._run(statement, arguments))[0]
+
     async def changed(
         self, table: JobTable, where: Sequence[Where], since: datetime, columns: str
     ) -> list[Any]:
@@ -148,6 +176,8 @@ class PostgresSession(SqlSession):
         """See ``SqlSession.encoder``."""
         if column == "last_error_code":
             return str
+        if table is BREAKERS and column == "failures":
+            return _counted
         if column == "buckets":
             return json.loads
         return bool if column in BOOLEANS else None
@@ -183,7 +213,12 @@ class PostgresSession(SqlSession):
         return f"({' UNION ALL '.join(halves)}) AS job{end}"
 
     def _column_of(self, table: Table, column: str) -> str:
-        return last_entry(ERROR_FIELDS[column]) if column in ERROR_FIELDS else f"job.{self._name(column)}"
+        if column in ERROR_FIELDS:
+            return last_entry(ERROR_FIELDS[column])
+        name = f"job.{self._name(column)}"
+        if table is BREAKERS and table.kinds[column] is Kind.INSTANT:  # on which there is no CHECK
+            return f"CASE WHEN {name} IS NOT NULL THEN greatest(least({name}, {LATEST}), {EARLIEST}) END"
+        return name
 
     def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
         """Leave out, of several conditions, those that no row meets: no index has an order for them."""
@@ -194,6 +229,9 @@ class PostgresSession(SqlSession):
     def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:
         if is_jobs(table) and where.column == "id":
             where = _with_keys(where)
+        if where.operator == "in" and len(where.value) == 1:  # which keeps an index's order
+            (value,) = where.value
+            where = Is(where.column, "=", value)
         is_list = where.operator in {"in", "not in"} and where.value
         if not is_list or all(isinstance(each, Enum) for each in where.value):
             return super()._comparison(table, where, parameters)
@@ -217,6 +255,10 @@ def _with_keys(where: Is) -> Is:
     if where.operator in {"in", "not in"}:
         return Is("id", where.operator, [key for key in where.value if is_key(key)])
     return where if is_key(where.value) else Is("id", "in", ())
+
+
+def _counted(failures: int) -> int:
+    return min(failures, MOST_FAILURES)
 
 
 def _payload(text: str) -> str | JsonObject:

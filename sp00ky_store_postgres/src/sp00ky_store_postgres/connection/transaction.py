@@ -16,17 +16,11 @@ T = TypeVar("T")
 IDLE_SECONDS = 5
 """After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
 
-BEGIN = f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'; SET CONSTRAINTS ALL IMMEDIATE"
+BEGIN = "SET LOCAL idle_in_transaction_session_timeout = '{}s'; SET CONSTRAINTS ALL IMMEDIATE"
 """A deferred constraint would refuse all rows, at the end."""
 
-QUIET = "SET LOCAL sp00ky.notify = 'off'"
+QUIET = "; SET LOCAL sp00ky.notify = 'off'"
 """The inserts of this transaction wake no runner."""
-
-END = """
-    SELECT pg_current_xact_id()::text, count(pg_notify('sp00ky', named.channel))
-    FROM unnest($1::text[]) AS named (channel)
-"""
-"""Tell other processes of what was written, once it is committed; which transaction it was."""
 
 COMMITTED = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'committed', false)"
 """Whether a transaction was committed whose reply was lost. (No longer known: it is very old.)"""
@@ -43,8 +37,10 @@ class Transaction(Generic[T]):
         access: What it does.
         tables: The store's.
         location: Of the store.
-        notify: Whether other processes hear of it.
-        quiet: Whether not even its inserts say so, by their trigger.
+        quiet: Whether its inserts wake no runner.
+
+    Attributes:
+        written: The tables that it has written to, as notifications name them.
     """
 
     def __init__(
@@ -54,15 +50,14 @@ class Transaction(Generic[T]):
         tables: Tables,
         location: str,
         *,
-        notify: bool = True,
         quiet: bool = False,
     ) -> None:
         self._work = work
         self._access = access
         self._tables = tables
         self._location = location
-        self._notify = notify
-        self._begin = f"{BEGIN}; {QUIET}" if quiet else BEGIN
+        self._begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
+        self.written: set[str] = set()
         self._number: str | None = None
         self._result: list[T] = []
 
@@ -80,8 +75,8 @@ class Transaction(Generic[T]):
                 await connection.execute(self._begin)
             self._result = [await self._work(session)]
             if session.written:
-                names = sorted(session.written) if self._notify else []
-                self._number = await connection.fetchval(END, names)
+                self._number = await connection.fetchval("SELECT pg_current_xact_id()::text")
+        self.written = session.written
         return self._result[0]
 
     async def _query(self, connection: Any, session: PostgresSession) -> T:
@@ -97,7 +92,7 @@ class Transaction(Generic[T]):
             if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
                 raise
             timed_out = isinstance(error, asyncpg.QueryCanceledError) and "timeout" in str(error)
-            raise ValueError(TOO_LONG if timed_out else said(error)) from error
+            raise ValueError(TOO_LONG if timed_out else said(error)) from None  # whatever its state says
         await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback would keep these
         await transaction.rollback()
         return result

@@ -72,7 +72,7 @@ class Watches(StorePart):
             async for job in changes:
                 yield job
         except (StoreClosed, StoreUnavailable):
-            if not self._changes.closed:  # else it is this store's own end
+            if not self._notifications.changed_here.closed:  # else it is this store's own end
                 raise
         finally:
             await changes.aclose()
@@ -80,8 +80,8 @@ class Watches(StorePart):
     async def _named(
         self, query: JobQuery, ids: tuple[str, ...], history: int | None
     ) -> AsyncGenerator[Job, None]:
-        patience, seen = Patience(self._changes), dict[str, Mark]()
-        while not self._changes.closed:
+        patience, seen = Patience(self._notifications.changed_here), dict[str, Mark]()
+        while not self._notifications.changed_here.closed:
             moved = await patience.look(partial(self._moved, ids, seen))
             if moved is None:
                 return
@@ -102,7 +102,7 @@ class Watches(StorePart):
         return sorted(await self._executor.look(partial(load, tables=self._tables, ids=moved)), key=age_of)
 
     async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
-        patience, trail, seen = Patience(self._changes), Trail(), dict[str, Mark]()
+        patience, trail, seen = Patience(self._notifications.changed_here), Trail(), dict[str, Mark]()
         since = trail.follow(*await patience.look(self._snapshot))
         if history is not None:
             seen = await patience.look(partial(self._changed_marks, query, since))
@@ -112,7 +112,7 @@ class Watches(StorePart):
                 seen[job.id] = mark
             yield job
         took = 0.0
-        while not self._changes.closed:
+        while not self._notifications.changed_here.closed:
             await self._pause(took)
             started = time.monotonic()
             next_since, changed = await patience.look(partial(self._changed, query, trail, since))
@@ -127,7 +127,7 @@ class Watches(StorePart):
     async def _pause(self, took: float = 0.0) -> None:
         """Wait for the next look, at least as long as the last one took."""
         await asyncio.sleep(max(SHORTEST_PAUSE, took))
-        await self._changes.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
+        await self._notifications.changed_here.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
 
     async def _present(
         self, query: JobQuery, patience: Patience, history: int | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -11,7 +11,6 @@ from sp00ky_core.ports import JobFilter, JobTable
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import write_around
 from sp00ky_store_postgres.connection.executor import Row
-from sp00ky_store_postgres.ids import canonical
 from sp00ky_store_postgres.observe.filters import select_ended, tables_of
 from sp00ky_store_postgres.part import StorePart
 
@@ -31,26 +30,13 @@ class Clears(StorePart):
 
     _reached: tuple[str, JobFilter, _Place] | None = None  # by the last call that got all it wanted
 
-    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        """See ``Store.delete``."""
-        given: dict[str, list[str]] = {}
-        for job_id in job_ids:
-            given.setdefault(canonical(job_id), []).append(job_id)
-        fates: dict[str, str | None] = {}
-        for table, keys in self._executor.tables.named(list(given)):
-            rows, refused = await write_around(keys, partial(self._cleared, table))
-            fates |= {id_of(table.table, str(row[0])): None for row in rows}
-            fates |= {id_of(table.table, key): error.problem for key, error in refused.items()}
-        self._changes.send()
-        return {job_id: refusal for each, refusal in fates.items() for job_id in given[each]}
-
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
         count = 0
         for table in tables_of(conditions, self._executor.tables):
             if count < limit:
                 count += await self._clear(conditions, table, limit - count)
-        self._changes.send()
+        self._notifications.send()
         return count
 
     async def _clear(self, conditions: JobFilter, table: JobTable, limit: int) -> int:
@@ -92,7 +78,7 @@ class Clears(StorePart):
     async def _delete(self, table: JobTable, keys: Sequence[object]) -> int:
         deleted, refused = await write_around(keys, partial(self._cleared, table))
         ids = {id_of(table.table, str(key)): error for key, error in refused.items()}
-        self._quarantine.add_all("deleted", ids)
+        self._refused.add_all("deleted", ids)
         return len(deleted)
 
     async def _cleared(self, table: JobTable, keys: Sequence[object]) -> list[Row]:

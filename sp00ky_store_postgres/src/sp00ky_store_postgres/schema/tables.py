@@ -17,6 +17,10 @@ class Tables:
     def __init__(self, tables: Sequence[JobTable], schema: str) -> None:
         self.all: tuple[JobTable, ...] = tuple(tables)
         self.schema = schema
+        shared = ("sp00ky_schedule", "sp00ky_breaker", "sp00ky_control")
+        self.heard: frozenset[str] = frozenset(
+            f"{schema}.{name}" for name in (*(table.table for table in tables), *shared)
+        )
         self.by_name: dict[str, JobTable] = {table.table: table for table in tables}
         self._by_backend = {table.backend: table for table in tables}
         self._names = {table.table: quoted(schema, table.table) for table in tables}

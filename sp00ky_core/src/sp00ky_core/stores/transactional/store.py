@@ -186,8 +186,9 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         await self._executor.claims_ended()
-        work = partial(release, tables=self.options.tables, runner_id=runner_id, keep=frozenset(keep))
-        released = await self._executor.write(work)
+        options: dict[str, Any] = {"runner_id": runner_id, "keep": frozenset(keep), "refused": self._refused}
+        work = partial(release, tables=self.options.tables, **options)
+        released = await self._executor.isolated(lambda apart: partial(work, apart=apart))
         if released:
             self._notifications.send(work=True)
         return released
@@ -269,6 +270,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         limit: int,
     ) -> list[Job]:
         options: dict[str, Any] = {"beating": beating, "named": overdue, "limit": limit}
+        options["refused"] = self._refused
         work = partial(lost, tables=self._delivered, dead=tuple(dead_runners), **options)
         return await self._executor.read(work)
 

@@ -138,6 +138,15 @@ class Session(ABC):
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """Delete rows; how many."""
 
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert whole rows, each in the place of one with its key."""
+        new = [row for row in rows if not await self.update(table, key_of(table, row), row)]
+        await self.insert(table, new)
+
+    async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """Delete rows by their keys; those that were there, which no other transaction can have taken."""
+        return [row for row in rows if await self.delete(table, key_of(table, row))]
+
     async def query(self, text: str, limit: int) -> list[Any]:
         """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.
 
@@ -148,7 +157,7 @@ class Session(ABC):
 
     @abstractmethod
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """Undo what is done in the block, and nothing else, if the block raises. They nest, two deep."""
+        """Undo what is done in the block, and nothing else, if the block raises. They nest, three deep."""
 
     # What ``migrate`` asks for: a store with migrations of its own needs none of it.
 
@@ -171,6 +180,11 @@ class Session(ABC):
     async def define(self, statement: str) -> None:
         """Run a statement of ``definition`` or ``removal``."""
         raise NotImplementedError
+
+
+def key_of(table: Table, row: Row) -> list[Where]:
+    """Name a row by its key."""
+    return [Is(name, "=", row[name]) for name in table.key]
 
 
 Work = Callable[[Session], Awaitable[T]]

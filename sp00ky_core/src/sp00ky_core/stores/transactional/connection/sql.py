@@ -103,7 +103,7 @@ class SqlSession(Session):
         if not rows:
             return
         text, encoders = self._insertion(table, tuple(rows[0]))
-        await self._refusable(self.execute_many(text, _parameters(rows, encoders)))
+        await self._refusable(self.execute_many(text, encoded(rows, encoders)))
 
     def _insertion(self, table: Table, names: tuple[str, ...]) -> Insertion:
         """Return the INSERT of these columns, and their encoders by number; most enqueues have the same."""
@@ -280,7 +280,7 @@ class SqlSession(Session):
         return f" ORDER BY {', '.join(parts)}"
 
 
-def _parameters(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
+def encoded(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
     """Make a list of each row; the same object, such as the time of the whole batch, is encoded once."""
     parameters = [list(row.values()) for row in rows]
     last, by, text = None, None, None

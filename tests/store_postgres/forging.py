@@ -17,6 +17,6 @@ async def forge(sql: Any, schema: str, statement: str, *arguments: object, table
             await sql.execute(statement)
         await sql.execute(
             f"UPDATE {name} SET path = path"
-        )  # what no UPDATE may write is refused all the same
+        )  # refuses what no UPDATE may write
         await sql.execute(f"ALTER TABLE {name} ENABLE TRIGGER {trigger}")
     return rows

@@ -21,9 +21,12 @@ CROSSING = {
     """,
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """
         connection/test_pooler.py connection/test_restart.py jobs/test_claim_instants.py
-        jobs/test_settle_refusals.py jobs/test_settle_triggers.py schema/test_rules.py sql/test_plans.py
-         test_cancellation.py test_command_line.py test_conformance.py test_documents.py
-        test_epochs.py test_hostile.py test_model.py test_moving.py test_testing.py
+        jobs/test_reclaim.py jobs/test_release.py jobs/test_retention.py
+        jobs/test_settle_refusals.py jobs/test_settle_triggers.py observe/test_announcements.py
+        operate/test_clear.py operate/test_reschedule.py schedules/test_change.py
+        schedules/test_find.py schema/test_rules.py sql/test_plans.py test_cancellation.py
+        test_command_line.py test_conformance.py test_documents.py test_epochs.py test_hostile.py
+        test_model.py test_moving.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
         connection/test_faults.py test_cancellation.py test_conformance.py test_dropin_tables.py

@@ -16,7 +16,7 @@ from sp00ky_core.ports import (
     Spawn,
     StoredSchedule,
 )
-from sp00ky_core.schedule.fire import job_key
+from sp00ky_core.schedules.fire import job_key
 
 NAME = "nightly"
 KEYS = tuple(f"k{n}" for n in range(20))

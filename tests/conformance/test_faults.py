@@ -9,6 +9,7 @@ from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Operation
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
@@ -51,9 +52,9 @@ async def test_every_call_of_a_store_can_fail(memory_store: MemoryStore) -> None
         store.beat("r"),
         store.overdue([]),
         store.reclaim({}),
-        store.kill([]),
-        store.redrive([]),
-        store.clear([]),
+        kill(store, ["job:1"]),
+        redrive(store, ["job:1"]),
+        clear(store, ["job:1"]),
         store.prune(),
         store.get("job:1"),
         store.find(JobQuery()),

@@ -39,12 +39,20 @@ def test_five_lines_prove_a_store(tmp_path: Path) -> None:
 MODEST = """
 from contextlib import asynccontextmanager
 from sp00ky_core.errors import OptionInvalid, RowRefused
-from sp00ky_core.ports import StoreCapabilities
+from sp00ky_core.ports import FLAGS, StoreCapabilities
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_conformance import StoreConformance
 
+LACKS = dict.fromkeys(FLAGS.values(), False)
+CALLS = {name for ability in FLAGS for name in vars(ability) if not name.startswith("_")} - {"claim"}
+
 class Modest(MemoryStore):
-    capabilities = StoreCapabilities(durable=False, holds_any_row=False)
+    capabilities = StoreCapabilities(durable=False, holds_any_row=False, **LACKS)
+
+    def __getattribute__(self, name):
+        if name in CALLS:
+            raise AttributeError(name)
+        return super().__getattribute__(name)
 
 class TestModest(StoreConformance):
     def make_store(self, options):

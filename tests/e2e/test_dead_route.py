@@ -1,4 +1,4 @@
-"""A route that answers 504, however many jobs it has, holds up no other route of its backend."""
+"""A route that doesn't answer, however many jobs it has, holds up no other route of its backend."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.postgres import start_server
 
 from sp00ky_conformance.transport.answering import Answering
 from sp00ky_conformance.transport.backend import MisbehavingBackend
+from sp00ky_conformance.transport.behaviours import Behaviour
 from sp00ky_core import JobStatus, NewJob, Outbox
 
 CONFIG = """\
@@ -25,6 +26,7 @@ backends:
     spec: ./openapi.json
     baseUrl: {origin}
     method: {{table: job}}
+    timeout: 1
     breaker: {{interval: 0.1}}
 """
 
@@ -32,8 +34,17 @@ PATIENCE = 60.0
 DEAD, ALIVE = 300, 100
 
 
+async def gateway_timeout(to: Answering) -> bool:
+    await to.answer("504 Gateway Timeout", b"{}")
+    return True
+
+
+async def silence(to: Answering) -> bool:
+    return not await to.gone()
+
+
 async def answer(to: Answering) -> bool:
-    await to.answer("504 Gateway Timeout" if to.request.target == "/dead" else "200 OK", b"{}")
+    await to.answer("200 OK", b"{}")
     return True
 
 
@@ -48,9 +59,10 @@ def postgres() -> Iterator[str]:
         server.stop()
 
 
-@pytest.fixture
-async def backend() -> AsyncIterator[MisbehavingBackend]:
-    async with MisbehavingBackend(choose=lambda _: answer) as backend:
+@pytest.fixture(params=[gateway_timeout, pytest.param(silence, marks=pytest.mark.slow)])
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[MisbehavingBackend]:
+    dead: Behaviour = request.param
+    async with MisbehavingBackend(choose=lambda path: dead if path == "/dead" else answer) as backend:
         yield backend
 
 
@@ -74,13 +86,14 @@ async def outbox(
         yield outbox
 
 
+@pytest.mark.parametrize("max_retries", [3, 0])
 async def test_others_are_delivered_and_its_own_jobs_wait(
-    outbox: Outbox, backend: MisbehavingBackend
+    outbox: Outbox, backend: MisbehavingBackend, max_retries: int
 ) -> None:
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
     dead = NewJob(path="/dead", max_retries=1_000, run_at=long_ago)
     await outbox.run_many("api", [dead] * DEAD)
-    alive = await outbox.run_many("api", [NewJob(path="/alive")] * ALIVE)
+    alive = await outbox.run_many("api", [NewJob(path="/alive", max_retries=max_retries)] * ALIVE)
     async with outbox.runner(), asyncio.timeout(PATIENCE):
         for job in alive:
             assert (await outbox.wait(job.id)).status is JobStatus.SUCCESS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core.testing.expectation import ExpectedOptions
+from sp00ky_core.testing.enqueued import ExpectedOptions
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "testing.md").read_text()

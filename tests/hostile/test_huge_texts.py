@@ -18,7 +18,7 @@ from tests.store_postgres.forging import forge
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 
 TABLE = JobTable(backend="api", table="job")
@@ -113,3 +113,11 @@ async def test_a_role_that_may_only_insert_is_refused(store: PostgresStore, sql:
         with pytest.raises(asyncpg.CheckViolationError, match=f": {column} ") as raised:
             await sql.execute(f"INSERT INTO job ({columns}) VALUES ({values}{ROWS[column].format(size)})")
         assert len(str(raised.value)) < 200
+
+
+async def test_no_payload_is_unpacked_to_learn_that_it_is_too_long(store: PostgresStore, sql: Any) -> None:
+    packed = f"""('{{"a": "' || repeat('a', {2 * MB}) || '"}}')::json"""  # takes 24 KB where it is compressed
+    await sql.execute(f"INSERT INTO job (path, payload) VALUES ('/spookify', {packed})")
+    assert await sql.fetchval("SELECT pg_column_size(payload) FROM job") > 2 * MB
+    [job] = await store.claim({"api": 1}, "r")
+    assert "payload is over" in (job.defect or "")

@@ -54,7 +54,7 @@ def test_what_the_documents_import_has_a_page() -> None:
         ("configuration", "| `runDeadline` |"),
         ("columns", "| `lease_epoch` | `bigint` | `option<int>` | `integer` | `0` |"),
         ("metrics", "| `sp00ky_attempts_total` | counter | `backend`, `code`, `outcome` |"),
-        ("errors", "[`JobNotFound`](#sp00ky_core.errors.jobs.JobNotFound)"),
+        ("errors", "[`JobNotFound`](#sp00ky_core.errors.JobNotFound)"),
         ("command-line", ":command: cli"),
         ("command-line", ":prog_name: sp00ky dashboard"),
     ],

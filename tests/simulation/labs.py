@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar, cast
 
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.testing.clock import FakeClock
+from sp00ky_core.testing.outboxes import FakeClock
 
 __all__ = ["Lab", "MemoryLab"]
 

@@ -7,7 +7,7 @@ import attrs
 
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 
 INSERT = "INSERT INTO {}.job (path, payload) VALUES ('/spookify', json_build_object('id', repeat('x', {})))"

@@ -66,7 +66,7 @@ def test_its_location_holds_no_secret() -> None:
     store = PostgresStore(StoreOptions(url=url, tables=TABLES))
     assert "s3cret" not in store.location
     assert store.location.startswith("postgresql://me@db:5432/app?schema=x")
-    assert "s3cret" not in repr(store._options)
+    assert "s3cret" not in repr(store._url)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core import Job, Outbox, RunnerOptions
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 
 CONFIG = """\
 backends:

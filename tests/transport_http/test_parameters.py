@@ -50,7 +50,7 @@ def headers_of(request: Request | Undelivered) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("x y", "x y"), (7, "7"), (True, "true"), (["a", 1, None, "b"], "a,1,b"), ("", ""), ("\xe9", "\xe9")],
+    [("x y", "x y"), (7, "7"), (True, "true"), (["a", 1, None, "b"], "a,1,b"), ("", ""), ("a\tb", "a\tb")],
 )
 def test_a_header_is_filled_from_the_payload(value: Any, text: str) -> None:
     request = sent(HEADERS, {"X-Trace": value})
@@ -64,7 +64,7 @@ def test_a_header_that_the_payload_lacks_is_left_out(payload: Any) -> None:
     assert "X-Trace" not in headers_of(sent(HEADERS, payload))
 
 
-@pytest.mark.parametrize("value", ["a\r\nb: c", "\0", "\u20ac", {"a": {}}, [[]], "\x7f"])
+@pytest.mark.parametrize("value", ["a\r\nb: c", "\0", "\xe9", "\u20ac", {"a": {}}, [[]], "\x7f"])
 def test_what_no_header_can_hold_is_refused(value: Any) -> None:
     outcome = sent(HEADERS, {"X-Trace": value})
     assert isinstance(outcome, Undelivered)
@@ -169,6 +169,7 @@ async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server
         ({"id": "1"}, "/X-Tenant"),
         ({"id": "1", "X-Tenant": "acme inc"}, "/X-Tenant"),
         ({"id": "1", "X-Tenant": "a\nb"}, "/X-Tenant"),
+        ({"id": "1", "X-Tenant": "caf\xe9"}, "/X-Tenant"),
         ({"id": "1", "X-Tenant": "a", "X-Tags": ["a\x7f"]}, "/X-Tags"),
         ({"id": "1", "X-Tenant": "a", "page": 2**31}, "/page"),
     ]:
@@ -178,15 +179,22 @@ async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server
     assert await outbox.find() == []
 
 
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        ({}, "it is missing"),
+        ({"X-Tenant": "caf\xe9"}, "it becomes a header, so it must be ASCII without control characters"),
+    ],
+)
 async def test_a_row_without_a_required_header_is_not_sent(
-    outbox: Outbox, server: MisbehavingBackend
+    outbox: Outbox, server: MisbehavingBackend, header: dict[str, str], problem: str
 ) -> None:
-    new_job = NewJob(path=PATH, payload={"id": "1"}, backend="api")
+    new_job = NewJob(path=PATH, payload={"id": "1", **header}, backend="api")
     (job,) = await outbox.store.add([new_job])
     assert await ended(outbox, job.id) is JobStatus.FAILED
     (error,) = (await outbox.get(job.id)).errors
     assert error.name == "invalid_payload"
-    assert error.reason == "/X-Tenant: it is missing"
+    assert error.reason == f"/X-Tenant: {problem}"
     assert server.requests == []
 
 

@@ -16,6 +16,7 @@ from typing import TypeVar, cast
 import attrs
 
 from sp00ky_conformance.steering_faults import FaultySteering
+from sp00ky_conformance.store.harness import WholeStore
 from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import Job, NewJob
@@ -30,7 +31,6 @@ from sp00ky_core.ports import (
     JobFilter,
     JobQuery,
     MigrationStep,
-    OperatorResult,
     OverdueClaim,
     RunnerBeat,
     RunnerInfo,
@@ -108,7 +108,7 @@ class FaultyStore(FaultySteering):
     """A store that fails with ``StoreUnavailable``, before or after its call has gone through."""
 
     def __init__(self, store: Store, faults: Faults) -> None:
-        self._store = store
+        self._store = cast("WholeStore", store)  # what it lacks isn't called
         self._faults = faults
 
     async def _call(self, method: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -166,7 +166,7 @@ class FaultyStore(FaultySteering):
         return await self._call("claim", lambda: self._store.claim(slots_by_backend, runner_id))
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Store.change_breaker``."""
+        """See ``Breakers.change_breaker``."""
         return await self._call("change_breaker", lambda: self._store.change_breaker(change))
 
     async def next_due(self, backends: Collection[str]) -> float | None:
@@ -186,7 +186,7 @@ class FaultyStore(FaultySteering):
         return await self._call("beat", lambda: self._store.beat(runner_id, info))
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``OverdueClaims.overdue``."""
         return await self._call("overdue", lambda: self._store.overdue(runners, limit=limit))
 
     async def reclaim(
@@ -203,18 +203,12 @@ class FaultyStore(FaultySteering):
             lambda: self._store.reclaim(dead_runners, beating=beating, overdue=overdue, limit=limit),
         )
 
-    async def kill(
-        self, job_ids: Sequence[str], *, reason: str = "killed by an operator"
-    ) -> list[OperatorResult]:
-        """See ``Store.kill``."""
-        return await self._call("kill", lambda: self._store.kill(job_ids, reason=reason))
-
-    async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
-        """See ``Store.clear``."""
-        return await self._call("clear", lambda: self._store.clear(job_ids))
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
+        return await self._call("delete", lambda: self._store.delete(job_ids))
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
+        """See ``Counts.count``."""
         return await self._call("count", lambda: self._store.count(conditions))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
@@ -222,7 +216,7 @@ class FaultyStore(FaultySteering):
         return await self._call("clear_matching", lambda: self._store.clear_matching(conditions, limit=limit))
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``."""
+        """See ``ShortIds.ids_starting_with``."""
         return await self._call(
             "ids_starting_with", lambda: self._store.ids_starting_with(prefix, limit=limit)
         )
@@ -231,13 +225,13 @@ class FaultyStore(FaultySteering):
         """See ``Store.prune``."""
         return await self._call("prune", lambda: self._store.prune(limit=limit, spared=spared))
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``."""
-        return await self._call("get", lambda: self._store.get(job_id))
+        return await self._call("get", lambda: self._store.get(job_id, connection=connection))
 
-    async def find(self, query: JobQuery) -> list[Job]:
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
-        return await self._call("find", lambda: self._store.find(query))
+        return await self._call("find", lambda: self._store.find(query, connection=connection))
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
@@ -248,7 +242,7 @@ class FaultyStore(FaultySteering):
         return self._store.work_signal()
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``; never fails."""
+        """See ``Watch.watch``; never fails."""
         return self._store.watch(query) if history is None else self._store.watch(query, history=history)
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TypeVar, Unpack, cast
+from typing import TypeVar, Unpack
 
+from sp00ky_conformance.store.harness import WholeStore
 from sp00ky_core.ports import (
     Act,
     ActOptions,
     AuditEntry,
     ErrorGroup,
-    OperatorResult,
-    Reschedule,
     Rollup,
     RollupQuery,
-    Rollups,
     RunnerRecord,
-    Store,
 )
 
 __all__ = ["FaultySteering"]
@@ -29,78 +26,58 @@ T = TypeVar("T")
 class FaultySteering(ABC):
     """These calls of a store, each with its faults; a base of ``FaultyStore``."""
 
-    _store: Store
+    _store: WholeStore
 
     @abstractmethod
     async def _call(self, method: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call, unless it has a fault."""
 
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
-        """See ``Store.pause``."""
+        """See ``Pauses.pause``."""
         return await self._call("pause", lambda: self._store.pause(backend, seconds=seconds, **act))
 
     async def resume(self, backend: str) -> bool:
-        """See ``Store.resume``."""
+        """See ``Pauses.resume``."""
         return await self._call("resume", lambda: self._store.resume(backend))
 
     async def runners(self) -> list[RunnerRecord]:
-        """See ``Store.runners``."""
+        """See ``Runners.runners``."""
         return await self._call("runners", self._store.runners)
 
     async def drain_runner(self, runner_id: str) -> bool:
-        """See ``Store.drain_runner``."""
+        """See ``Runners.drain_runner``."""
         return await self._call("drain_runner", lambda: self._store.drain_runner(runner_id))
 
     async def remove_runner(self, runner_id: str) -> None:
-        """See ``Store.remove_runner``."""
+        """See ``Runners.remove_runner``."""
         await self._call("remove_runner", lambda: self._store.remove_runner(runner_id))
 
     async def start_audit(self, act: Act) -> str:
-        """See ``Store.start_audit``."""
+        """See ``Audit.start_audit``."""
         return await self._call("start_audit", lambda: self._store.start_audit(act))
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
-        """See ``Store.update_audit``."""
+        """See ``Audit.update_audit``."""
         await self._call("update_audit", lambda: self._store.update_audit(entry_id, count=count, ended=ended))
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
-        """See ``Store.audit``."""
+        """See ``Audit.audit``."""
         return await self._call("audit", lambda: self._store.audit(since=since, limit=limit, after=after))
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
-        """See ``Store.errors``."""
+        """See ``ErrorGroups.errors``."""
         return await self._call("errors", lambda: self._store.errors(since=since, limit=limit))
-
-    async def redrive(
-        self,
-        job_ids: Sequence[str],
-        *,
-        resend_unknown: bool = False,
-        delays: Sequence[float] | None = None,
-    ) -> list[OperatorResult]:
-        """See ``Store.redrive``."""
-        return await self._call(
-            "redrive",
-            lambda: self._store.redrive(job_ids, resend_unknown=resend_unknown, delays=delays),
-        )
-
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        """See ``Store.reschedule``."""
-        return await self._call("reschedule", lambda: self._store.reschedule(job_ids, change))
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
         """See ``Rollups.write_rollups``."""
-        store = cast("Rollups", self._store)
-        return await self._call("write_rollups", lambda: store.write_rollups(rollups))
+        return await self._call("write_rollups", lambda: self._store.write_rollups(rollups))
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
-        store = cast("Rollups", self._store)
-        return await self._call("rollups", lambda: store.rollups(query))
+        return await self._call("rollups", lambda: self._store.rollups(query))
 
     async def fold_rollups(self, *, limit: int = 10_000) -> int:
         """See ``Rollups.fold_rollups``."""
-        store = cast("Rollups", self._store)
-        return await self._call("fold_rollups", lambda: store.fold_rollups(limit=limit))
+        return await self._call("fold_rollups", lambda: self._store.fold_rollups(limit=limit))

@@ -7,6 +7,7 @@ an adapter are in the distribution ``sp00ky-conformance``.
 
 from importlib.metadata import version
 
+from sp00ky_core import errors as _errors
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.config import (
     BackendConfig,
@@ -23,17 +24,8 @@ from sp00ky_core.config import (
 from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.errors import configuration as _configuration
-from sp00ky_core.errors import jobs as _jobs
-from sp00ky_core.errors import runners as _runners
-from sp00ky_core.errors import schedules as _schedules
-from sp00ky_core.errors import store as _store
-from sp00ky_core.errors.configuration import *
-from sp00ky_core.errors.jobs import *
-from sp00ky_core.errors.runners import *
-from sp00ky_core.errors.schedules import *
-from sp00ky_core.errors.store import *
+from sp00ky_core.errors import *
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
 from sp00ky_core.job_options import CommonJobOptions, JobOptions
@@ -61,7 +53,6 @@ from sp00ky_core.ports import (
     OperatorFate,
     OperatorResult,
     Pause,
-    Reschedule,
     RunnerRecord,
     RunnerState,
     SettleFate,
@@ -102,7 +93,7 @@ __all__ = [
     "Statement",
     "OperatorResult",
     "OperatorFate",
-    "Reschedule",
+    "Rescheduled",
     "Pause",
     "ErrorGroup",
     "RunnerRecord",
@@ -163,13 +154,8 @@ __all__ = [
     "BreakerState",
     "Finding",
     "MigrationStep",
-    "Sp00kyError",  # and those of each module of errors, below
     "__version__",
 ]
-__all__ += _configuration.__all__
-__all__ += _jobs.__all__
-__all__ += _runners.__all__
-__all__ += _schedules.__all__
-__all__ += _store.__all__
+__all__ += _errors.__all__
 
 __version__ = version("sp00ky-core")

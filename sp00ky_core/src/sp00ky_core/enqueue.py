@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import Unpack, cast, overload
+from typing import Unpack, overload
 
 import attrs
 
 from sp00ky_core.backend import Backend, Backends
 from sp00ky_core.contract.validation import validated
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, Sp00kyError, nearest, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job import JobOptions, NewJob
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import ParamStyle, SqlStatement, SqlStatements, Statement, Statements, Store
+from sp00ky_core.ports import (
+    ParamStyle,
+    SqlStatement,
+    SqlStatements,
+    Statement,
+    Statements,
+    Store,
+    has,
+    needed,
+)
 
 __all__ = ["Transaction", "EnqueueChecks", "EnqueueStatements", "check_given", "new_job_of"]
 
@@ -25,11 +35,15 @@ class Transaction(Enum):
     OWN = "the store's own transaction"
 
 
-def check_given(connection: object) -> None:
-    """Refuse None, which a lost transaction is: it must not become a committed job."""
+def check_given(connection: object) -> object:
+    """Return a connection that was given; None: none was.
+
+    Refuses None, which a lost transaction is: it must not become a committed job.
+    """
     if connection is None:
         expected = "your connection; leave it out where the job is no part of a transaction of yours"
         raise OptionInvalid(option="connection", value="None", expected=expected)
+    return None if connection is Transaction.OWN else connection
 
 
 def new_job_of(path: str, payload: Payload | None, options: JobOptions) -> NewJob:
@@ -63,7 +77,7 @@ class EnqueueChecks:
     store: Store
 
     def checked(self, backend: str, new_jobs: Iterable[NewJob]) -> list[NewJob]:
-        """Return jobs as they are to be stored; raises as ``Outbox.run_many``, with a note of which it is."""
+        """Return jobs as the store is to have them; raises as ``Outbox.run_many``, and says which it is."""
         target, checked = self.backends.named(backend), list[NewJob]()
         for each in _own(target.name, new_jobs):
             try:
@@ -82,9 +96,9 @@ class EnqueueChecks:
     ) -> Statement | SqlStatement:
         """Return a job as text and bindings; raises as ``Outbox.statement``."""
         checked = self.one(backend, new_job)
-        if self.store.capabilities.sql_statements:
+        if (sql := has(self.store, SqlStatements)) is not None:
             style: ParamStyle = "pyformat" if paramstyle is None else paramstyle
-            return cast("SqlStatements", self.store).sql_statement(checked, style)
+            return sql.sql_statement(checked, style)
         if paramstyle is not None and self.store.capabilities.statements:
             expected = f"left out: statements of {self.store.location} have variables, and no style"
             raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
@@ -94,7 +108,7 @@ class EnqueueChecks:
         if new_job.ordering_key is not None and not self.store.capabilities.ordering:
             expected = f"none: {self.store.location} keeps no order"
             raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
-        checked = validated(backend, new_job)
+        checked = backend.stored(validated(backend, new_job))
         return self.hooks.traced(checked, backend.config) if self.hooks.traces else checked
 
 
@@ -164,9 +178,7 @@ def _own(backend: str, new_jobs: object) -> Iterator[NewJob]:
 
 
 def _statements_of(store: Store) -> Statements:
-    if store.capabilities.statements:
-        return cast("Statements", store)
     joins = "pass your connection to outbox.run(..., connection=...)"
     later = "call outbox.run(...) once your transaction has committed"
     instead = joins if store.capabilities.transactions else later
-    raise CallUnsupported(store=store.location, call="statement()", instead=instead)
+    return needed(store, Statements, "statement()", instead)

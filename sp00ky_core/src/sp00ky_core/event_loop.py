@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from sp00ky_core.backend import Backends
 from sp00ky_core.errors import OtherEventLoop
 from sp00ky_core.ports import Store
+from sp00ky_core.stores.naming import NamedJobs
 
 
 class LoopStore:
@@ -43,11 +45,25 @@ class LoopStore:
 
 
 class StoreUser:
-    """Work with the store of an outbox; a base of it."""
+    """Work with the store of an outbox; a base of it.
 
+    Attributes:
+        backends: By name.
+    """
+
+    backends: Backends
     _loop_store: LoopStore
 
     @property
     def store(self) -> Store:
         """The store. Raises ``OtherEventLoop`` in another event loop than where the outbox is open."""
         return self._loop_store.here()
+
+    @property
+    def jobs(self) -> NamedJobs:
+        """The store's jobs, by the names of sp00ky.yml. Raises ``OtherEventLoop`` as ``store`` does."""
+        return NamedJobs(self.store, self.backends)
+
+    def _jobs_with(self, connection: object) -> NamedJobs:
+        """Return the jobs; where a caller's connection is given, that is of a loop of the caller's choice."""
+        return self.jobs if connection is None else NamedJobs(self._loop_store.store, self.backends)

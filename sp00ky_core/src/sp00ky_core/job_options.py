@@ -9,7 +9,8 @@ from itertools import compress
 from operator import attrgetter, is_not
 from typing import Any, TypedDict
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.retry import StrategyName, check_max_retries
 
 __all__ = [

@@ -31,7 +31,6 @@ from sp00ky_core.ports import (
 from sp00ky_core.queries import Queries
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.scheduler.operators import ScheduleOperators
-from sp00ky_core.stores.naming import naming
 
 __all__ = ["Outbox", "TimeoutIgnored"]
 
@@ -46,9 +45,9 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
     ) -> None:
         self.config = config
-        self._loop_store = LoopStore(naming(store, backends))
+        self._loop_store = LoopStore(store)
         self.plugins = plugins
-        self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
+        self.backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
         self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
         self.schedules: ScheduleOperators = ScheduleOperators(
@@ -140,9 +139,9 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             OptionInvalid: an option out of its range, or None as ``connection``: a transaction that was lost.
             StoreError: the store refused it, or can't be reached.
         """
-        check_given(connection)
+        given = check_given(connection)
         checked = self._checks.one(backend, new_job_of(path, payload, options))
-        return (await self._add([checked], connection))[0]
+        return (await self._add([checked], given))[0]
 
     async def run_many(
         self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = Transaction.OWN
@@ -152,16 +151,11 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         Raises as ``run``, with a note of which job it is (``new_jobs[3]``), and ``OptionInvalid`` for what is
         no ``NewJob``, or one for another backend; nothing was written.
         """
-        check_given(connection)
-        return await self._add(self._checks.checked(backend, new_jobs), connection)
+        given = check_given(connection)
+        return await self._add(self._checks.checked(backend, new_jobs), given)
 
-    async def _add(self, checked: list[NewJob], connection: CallerConnection) -> list[Job]:
-        if not checked:
-            jobs = []
-        elif connection is Transaction.OWN:
-            jobs = await self.store.add(checked)
-        else:
-            jobs = await self._loop_store.store.add(checked, connection=connection)
+    async def _add(self, checked: list[NewJob], connection: object) -> list[Job]:
+        jobs = await self._jobs_with(connection).add(checked, connection=connection) if checked else []
         if self._hooks.observes("sp00ky_job_enqueued"):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs
@@ -208,7 +202,7 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             hooks=self._hooks,
             strategies=self.plugins.strategies,
             options=options,
-            schedules=lambda store, place: self.schedules.services(served, options, store, place),
+            schedules=lambda log, place: self.schedules.services(served, options, log, place),
         )
         return self.measures.watched(runner)
 
@@ -227,6 +221,8 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             if backend.table.has_limits and not self.store.capabilities.limits:
                 key = "maxInFlight" if backend.table.rate is None else "rate"
                 raise self._unsupported(f"backends.{name}.{key}", "limits")
+            if backend.table.has_retention and not self.store.capabilities.retention:
+                raise self._unsupported(f"backends.{name}.retention", "retention")
 
     def _unsupported(self, key: str, what: str) -> ConfigError:
         problem, fix = f"{self.store.location} keeps no {what}", "leave it out, or use another store"

@@ -6,37 +6,39 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import attrs
 
-from sp00ky_core.backend import Backends
 from sp00ky_core.enqueue import Transaction, check_given
-from sp00ky_core.errors import CallUnsupported, StoreClosed
+from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
-from sp00ky_core.metrics.outbox_metrics import Metered
+from sp00ky_core.metrics.prometheus import Metered
 from sp00ky_core.metrics.rates import Rates, query_of, rates_of
 from sp00ky_core.operators.jobs import check_id
 from sp00ky_core.operators.matching_jobs import pages
 from sp00ky_core.ports import (
+    Audit,
     AuditEntry,
     BackendStats,
     CallerConnection,
+    Checks,
     ErrorGroup,
     Finding,
     JobFilter,
     JobQuery,
     Rollups,
     RunnerRecord,
+    Runners,
     check_limit,
+    has,
+    needed,
 )
+from sp00ky_core.stores.transactional.schema.migrate import findings
 
 
 class Queries(Metered):
     """Read the jobs of a store; a base of ``Outbox``."""
-
-    backends: Backends
 
     async def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one.
@@ -44,10 +46,8 @@ class Queries(Metered):
         Raises ``JobNotFound``, and ``OptionInvalid`` for an id that is no text.
         """
         check_id(job_id)
-        check_given(connection)
-        if connection is Transaction.OWN:
-            return await self.store.get(job_id)
-        return await self._loop_store.store.get(job_id, connection=connection)
+        given = check_given(connection)
+        return await self._jobs_with(given).get(job_id, connection=given)
 
     async def find(
         self,
@@ -88,10 +88,8 @@ class Queries(Metered):
             limit=limit,
             after=after,
         )
-        check_given(connection)
-        if connection is Transaction.OWN:
-            return await self.store.find(query)
-        return await self._loop_store.store.find(query, connection=connection)
+        given = check_given(connection)
+        return await self._jobs_with(given).find(query, connection=given)
 
     def pages(
         self, conditions: JobFilter, *, limit: int | None = None, after: Job | None = None
@@ -107,11 +105,12 @@ class Queries(Metered):
         """
         if conditions.backend is not None:
             self.backends.named(conditions.backend)
-        return pages(self.store, [conditions], limit, after=after)
+        return pages(self.jobs, [conditions], limit, after=after)
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
-        return await self.store.check()
+        checks = has(self.store, Checks)
+        return await checks.check() if checks else findings(await self.store.migration())
 
     async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
         """Yield the job now, and again whenever it has changed; end with its terminal status.
@@ -162,7 +161,7 @@ class Queries(Metered):
         if history is not None:
             check_limit("history", history)
         query = query or JobQuery()
-        async with aclosing(self.store.watch(query, history=history)) as changes:
+        async with aclosing(self.jobs.watch(query, history=history)) as changes:
             async for job in changes:
                 yield job
         await self._check_open(query)
@@ -178,7 +177,7 @@ class Queries(Metered):
 
         With a ``limit`` each number is exact up to it; a larger one is an estimate, without counting.
         """
-        return await self.store.stats(limit=limit)
+        return await self.jobs.stats(limit=limit)
 
     async def rates(
         self,
@@ -207,14 +206,13 @@ class Queries(Metered):
             UnknownBackend: ``backend`` isn't configured.
             OptionInvalid: no time between ``since`` and ``until``, or too many steps.
         """
-        if not self.store.capabilities.rollups:
-            raise CallUnsupported(store=self.store.location, call="rates()", instead="use another store")
+        needed(self.store, Rollups, "rates()")
         known = list(self.backends) if backend is None else [self.backends.named(backend).name]
         _check_page(since, 0)
         _check_page(until, 0)
         now = datetime.now(UTC)
         query = query_of(now, since, until, step, backend, routes=routes)
-        found = await cast("Rollups", self.store).rollups(query)
+        found = await self.jobs.rollups(query)
         return rates_of(query, query.until or now, found, known)
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
@@ -223,11 +221,11 @@ class Queries(Metered):
         Only those that changed ``since`` then.
         """
         _check_page(since, limit)
-        return await self.store.errors(since=since, limit=limit)
+        return await self.jobs.errors(since=since, limit=limit)
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""
-        return await self.store.runners()
+        return await needed(self.store, Runners, "runners()").runners()
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
@@ -237,7 +235,7 @@ class Queries(Metered):
         ``after``: the id of the last entry of the page before.
         """
         _check_page(since, limit)
-        return await self.store.audit(since=since, limit=limit, after=after)
+        return await needed(self.store, Audit, "audit()").audit(since=since, limit=limit, after=after)
 
 
 def _check_page(since: datetime | None, limit: int) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import (
     Claim,
     Finding,
+    JobQuery,
     MigrationStep,
     ParamStyle,
     Settlement,
@@ -16,14 +20,19 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
+from sp00ky_core.stores import finished
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.operations import DecidingStore
+from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional.schema.definition import job_table
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.external import fetch_of
+from sp00ky_store_postgres.connection.external import callers_errors, fetch_of
+from sp00ky_store_postgres.connection.session import PostgresSession
+from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
-from sp00ky_store_postgres.ids import canonical
+from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
 from sp00ky_store_postgres.jobs.reclaim import LostClaims
@@ -38,7 +47,6 @@ from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.operate.reschedule import Reschedules
 from sp00ky_store_postgres.schedules.change import ScheduleChanges
 from sp00ky_store_postgres.schedules.find import ScheduleReads
 from sp00ky_store_postgres.schedules.query import RowQueries
@@ -50,6 +58,8 @@ from sp00ky_store_postgres.url import read_url
 
 __all__ = ["PostgresStore"]
 
+T = TypeVar("T")
+
 
 class PostgresStore(
     Watches,
@@ -60,19 +70,19 @@ class PostgresStore(
     LostClaims,
     Retention,
     Clears,
-    Reschedules,
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
     RollupRows,
-    DecidingStore,
+    TransactionalStore,
 ):
     """Jobs in PostgreSQL 14 or newer. It belongs to one event loop; any number of processes may have one.
 
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """
 
-    capabilities: StoreCapabilities = StoreCapabilities(
+    _executor: Executor
+    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
         sql_statements=True,
         synchronous=True,
@@ -90,27 +100,58 @@ class PostgresStore(
         Raises:
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
-        self._options = read_url(options.url)
-        self._tables = Tables(options.tables, self._options.schema)
-        self._executor = Executor(self._options, self._tables)
+        super().__init__(options)
+        self._url = read_url(options.url)
+        tables = Tables(options.tables, self._url.schema)
+        self._executor = Executor(self._url, tables)
         self._changes = Broadcast()
         self._quarantine = Quarantine()
         self._marks = Marks(self._executor)
-        self._listener = Listener(self._options, self._executor, self._is_due)
-        self._announcements = Announcements(self._executor, self._options, self._wake)
+        self._listener = Listener(self._url, self._executor, self._is_due)
+        self._announcements = Announcements(self._executor, self._url, self._wake)
         self._claims = Claims(self._executor, self._quarantine)
         self._settles = Settles(self._executor, self._quarantine)
-        self._enqueues = Enqueues(self._executor, self._options)
+        self._enqueues = Enqueues(self._executor, self._url)
         self._places = {}
 
     @property
     def location(self) -> str:
         """See ``Store.location``."""
-        return self._options.location
+        return self._url.location
+
+    async def run(self, work: Work[T], access: Access) -> T:
+        """See ``TransactionalStore.run``."""
+        return await self._executor.do(work, access)
+
+    async def disconnect(self) -> None:
+        """See ``TransactionalStore.disconnect``."""
+        await self._executor.close()
+
+    def adopt(self, connection: object, access: Access) -> Session:
+        """See ``TransactionalStore.adopt``: of asyncpg, SQLAlchemy or psycopg, to be read from."""
+
+        async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
+            return await (await fetch_of(connection, reads=True))(statement, *arguments)
+
+        return self._session(fetch)
+
+    def translate(self, error: Exception) -> Exception:
+        """See ``TransactionalStore.translate``."""
+        return translated(error, self.location)
+
+    def _within(self, connection: object, access: Access, work: Work[T]) -> T:
+        """Read on a caller's blocking connection."""
+        with callers_errors(self.location):
+            session = self._session(finished(blocking_fetch(run_of(connection, reads=True))))
+        result: T = finished(self._executor.within(session, work))
+        return result
+
+    def _session(self, fetch: Callable[..., Awaitable[Sequence[Any]]]) -> PostgresSession:
+        return PostgresSession(self._executor.tables, self.location, fetch)
 
     async def open(self) -> None:
         """See ``Store.open``."""
-        await self._executor.open()
+        await self._executor.connect()
         self._listener.reopen()
         self._changes.reopen()
 
@@ -123,19 +164,19 @@ class PostgresStore(
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
-        return await migrations.migrate(self._options, self._tables)
+        return await migrations.migrate(self._url, self._executor.tables)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await migrations.migration(self._options, self._tables)
+        return await migrations.migration(self._url, self._executor.tables)
 
     def grants(self) -> list[str]:
         """See ``Grants.grants``."""
-        return grants(self._tables)
+        return grants(self._executor.tables)
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return await check(self._options, self._tables, self._executor)
+        return await check(self._url, self._executor.tables, self._executor)
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``.
@@ -163,7 +204,7 @@ class PostgresStore(
 
     def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
         """See ``SqlStatements.sql_statement``."""
-        return sql_statement(self._tables, new_job, paramstyle)
+        return sql_statement(self._executor.tables, new_job, paramstyle)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
@@ -182,19 +223,34 @@ class PostgresStore(
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        results = await self._settles.settle(settlements)
+        if all(each.is_own for each in settlements):
+            results = await self._settles.settle(settlements)
+        else:  # operators and reclaims have time; other runners are to hear of jobs that are due again
+            results = await self._settles.settle(settlements, Workload.REST)
+            await self._announcements.settled(settlements, results)
         self._changes.send()
         return results
 
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
-        results = await self._settles.settle(settlements, Workload.REST)
-        await self._announcements.settled(settlements, results)
-        self._changes.send()
-        return results
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``Store.ids_starting_with``."""
+        self._executor.check_open()
+        name, colon, start = prefix.partition(":")
+        digits = start.replace("-", "").lower()
+        if name not in self._tables or not colon or not re.fullmatch("[0-9a-f]{0,32}", digits):
+            return []
+        first, last = hyphenated(digits.ljust(32, "0")), hyphenated(digits.ljust(32, "f"))
+        where = [Is("id", ">=", first), Is("id", "<=", last)]
+        select = partial(PostgresSession.select, table=job_table(name), where=where, order=("id",))
+        rows = await self._executor.look(partial(select, limit=limit, columns=["id"]))
+        return [f"{name}:{row['id']}" for row in rows]
 
-    def _canonical(self, job_id: str) -> str:
-        return canonical(job_id)
+    async def _read(self, connection: object, work: Work[T]) -> T:
+        if connection is None:
+            return await self._executor.look(work)
+        return await super()._read(connection, work)
+
+    async def _found(self, session: Session, query: JobQuery) -> list[Job]:
+        return await super()._found(session, with_canonical_ids(query))
 
     def _wake(self) -> None:
         """Wake this process's runners and watchers."""
@@ -204,5 +260,5 @@ class PostgresStore(
 
     async def _is_due(self) -> bool:
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""
-        backends = [table.backend for table in self._tables.all]
+        backends = [table.backend for table in self._executor.tables.all]
         return await self._claims.next_due(backends, claimable=True) == 0

@@ -12,7 +12,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, JobTable
+from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
 from sp00ky_core.stores.isolation import bisect
 from sp00ky_core.stores.rows import claimed_of
 from sp00ky_store_surreal.connection.executor import Connection
@@ -60,6 +60,7 @@ class Lengths:
         """Build what statements bind for it; ``n``: the table's number."""
         return {
             f"longest{n}": self.payload,
+            f"longest_row{n}": self.payload + self.result + self.errors + 16 * LONGEST_TEXT,
             "longest_result": self.result,
             "longest_errors": self.errors,
         }

@@ -11,7 +11,8 @@ from typing import Any
 
 from surrealdb import RecordID
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import job_of

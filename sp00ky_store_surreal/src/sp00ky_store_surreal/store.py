@@ -38,7 +38,6 @@ from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.operate.audit import Audits
 from sp00ky_store_surreal.operate.clear import Clears
 from sp00ky_store_surreal.operate.pause import Pauses
-from sp00ky_store_surreal.operate.reschedule import Reschedules
 from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.schedules.change import ScheduleChanges
 from sp00ky_store_surreal.schedules.find import ScheduleReads
@@ -64,7 +63,6 @@ class SurrealStore(
     Audits,
     Heartbeats,
     Clears,
-    Reschedules,
     ScheduleReads,
     ScheduleChanges,
     RowQueries,
@@ -156,7 +154,7 @@ class SurrealStore(
         return claim
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Store.change_breaker``."""
+        """See ``Breakers.change_breaker``."""
         self._of_backend(change.backend)
         await self._ready.ensure()
         result = await breaker.change(self._connection, self._of_backend(change.backend), change)
@@ -169,7 +167,7 @@ class SurrealStore(
         return self._signals.of_work()
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``."""
+        """See ``Watch.watch``."""
         tables = [each for each in self._tables if query.backend in {None, each.backend}]
         watch = Watch(connection=self._connection, tables=tables, query=query, signals=self._signals)
         return watch.jobs(history)

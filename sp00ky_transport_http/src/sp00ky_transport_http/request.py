@@ -7,7 +7,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from importlib.metadata import version
 from secrets import token_hex
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -27,7 +26,7 @@ from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, ValueRefused
 
-_PLAIN_ID = re.compile(r"[!-$&-~]+")  # no '%': an id that has one is escaped, so that no two ids look alike
+_is_plain_id = re.compile(r"[!-$&-~]+").fullmatch  # no '%': ids that have one are escaped, and stay different
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
 
 _DEFAULTS: Mapping[str, str] = {
@@ -106,7 +105,7 @@ class RequestBuilder:
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
         self.redaction: Redaction = Redaction(_secrets(backend, self._credentials))
-        self._operations: dict[str, _Prepared] = {}  # as many as the contract has
+        self._prepared: dict[str, _Prepared] = {}  # by spelling, as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
         """Build the request of an attempt.
@@ -117,66 +116,56 @@ class RequestBuilder:
         Raises:
             ValueError: the backend's token can't stand in a header.
         """
+        job, operation = attempt.job, attempt.operation
         try:
-            return self._request(attempt)
+            prepared = self._prepared.get(job.path)
+            if prepared is None or prepared.operation is not operation:
+                prepared = self._prepare(operation, job.path)
+            own, template, body = _own_headers(attempt), prepared.template, job.payload_json
+            if template is None or may_be_explicit(body) or not isinstance(body, JsonObject):
+                payload = _payload(job)
+                if template is None or is_explicit(operation, payload):
+                    return self._of_parts(attempt, payload, own)
+            if attempt.headers:
+                added = _untraced(own, attempt.headers)
+                template = self._template(operation, _fixed_parts(operation), added)
+            return Request(template=template, own=own, body=body if prepared.has_body else b"")
         except PathRefused as refused:
             return Undelivered(name=INVALID_PATH, reason=f"the path may not be requested: {refused}")
         except (ValueRefused, PartsRefused) as refused:
             return Undelivered(name=INVALID_PAYLOAD, reason=self.redaction.text(str(refused)))
 
-    def _request(self, attempt: Attempt) -> Request:
-        job, operation = attempt.job, attempt.operation
-        prepared = self._operations.get(operation.name)
-        if prepared is None or prepared.operation is not operation:
-            prepared = self._prepare(operation)
-        if job.path != operation.name and job.path not in operation.spellings:
-            raise PathRefused("it names another operation")
-        own, template, body = _own_headers(attempt), prepared.template, job.payload_json
-        is_read = template is None or may_be_explicit(body) or not isinstance(body, JsonObject)
-        payload = _payload(job) if is_read else {}
-        if template is None or is_explicit(operation, payload):
-            parts = request_parts(operation, payload, new_boundary=_boundary, payload_json=body)
-            added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
-            return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
-        if attempt.headers:
-            added = _untraced(own, attempt.headers)
-            template = self._template(operation, _fixed_parts(operation), added)
-        return Request(template=template, own=own, body=body if prepared.has_body else b"")
+    def _of_parts(self, attempt: Attempt, payload: Mapping[str, Any], own: Mapping[str, str]) -> Request:
+        operation, body = attempt.operation, attempt.job.payload_json
+        parts = request_parts(operation, payload, new_boundary=token_hex, payload_json=body)
+        added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
+        return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
 
-    def _prepare(self, operation: Operation) -> _Prepared:
+    def _prepare(self, operation: Operation, spelling: str) -> _Prepared:
+        if spelling not in operation.spellings:
+            raise PathRefused("it names another operation")
         if problem := path_problem(operation.path):
             raise PathRefused(problem)
         is_empty = not (operation.parameters or operation.bodies or operation.credentials)
         is_fixed = operation.is_plain or is_empty
-        template = self._template(operation, _fixed_parts(operation)) if is_fixed else None
+        template = self._template(operation, _fixed_parts(operation), {}) if is_fixed else None
         prepared = _Prepared(operation=operation, template=template, has_body=bool(operation.bodies))
-        self._operations[operation.name] = prepared
+        self._prepared[spelling] = prepared
         return prepared
 
-    def _template(
-        self,
-        operation: Operation,
-        parts: RequestParts,
-        added: Mapping[str, str] = MappingProxyType({}),
-    ) -> Template:
+    def _template(self, operation: Operation, parts: RequestParts, added: Mapping[str, str]) -> Template:
         """Return a template, with the backend's credentials; ``added`` are headers that may be refused."""
         headers = self._headers(parts.content_type, added)
         if cookie := "; ".join(filter(None, (parts.cookie, self._credentials.cookie))):
             headers = {**headers, "Cookie": cookie}
-        credential = self._credentials.query or self._credentials.cookie
-        if credential:
-            mark, given = (
-                credential.partition("=")[0] + "=",
-                (*parts.query.split("&"), *parts.cookie.split("; ")),
-            )
-            if any(text.startswith(mark) for text in given):
+        if credential := self._credentials.query or self._credentials.cookie:
+            mark = credential.partition("=")[0] + "="
+            if any(text.startswith(mark) for text in (*parts.query.split("&"), *parts.cookie.split("; "))):
                 raise ValueRefused("the payload has a value for what `auth` fills")
         query = "&".join(filter(None, (parts.query, self._credentials.query)))
         return Template(method=operation.method, url=self._place.url(parts.path, query), headers=headers)
 
-    def _headers(
-        self, content_type: str | None, added: Mapping[str, str] = MappingProxyType({})
-    ) -> Mapping[str, str]:
+    def _headers(self, content_type: str | None, added: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers that aren't the job's own; ``added`` are the payload's, and a plugin's."""
         allowed = {name.lower(): (name, value) for name, value in added.items() if self._allows(name, value)}
         defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in allowed}
@@ -193,10 +182,9 @@ class RequestBuilder:
 def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
-    job_id = job.id if _PLAIN_ID.fullmatch(job.id) else _quoted(job.id)
-    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": str(attempt.number)}
-    traceparent = _plugin_s_traceparent(attempt) if attempt.headers else None
-    traceparent = traceparent or job.traceparent
+    job_id = job.id if _is_plain_id(job.id) else quote(job.id, safe=":", errors="surrogatepass")
+    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": f"{attempt.number}"}
+    traceparent = (attempt.headers and _plugin_s_traceparent(attempt)) or job.traceparent
     if traceparent and TRACEPARENT.fullmatch(traceparent):
         headers["traceparent"] = traceparent
     return headers
@@ -226,12 +214,8 @@ def _payload(job: Job) -> dict[str, Any]:
 
 def _fixed_parts(operation: Operation) -> RequestParts:
     """Return the parts of a request that no payload changes, but for its body."""
-    content_type = operation.bodies[0].content_type if operation.bodies else None
+    content_type = operation.body.content_type if operation.body else None
     return RequestParts(path=path_pieces(operation.path)[0], content_type=content_type)
-
-
-def _boundary() -> str:
-    return token_hex(16)
 
 
 @attrs.frozen(kw_only=True)
@@ -278,8 +262,3 @@ def _secrets(backend: BackendConfig, credentials: _Credentials) -> list[str]:
         if password := URL(url).password:
             secrets += _basic(URL(url).user or "", password).secrets
     return secrets
-
-
-def _quoted(text: str) -> str:
-    """Return the text as a header can hold it, percent-encoded; different ones stay different."""
-    return quote(text, safe=":", errors="surrogatepass")

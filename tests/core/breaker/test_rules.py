@@ -21,6 +21,7 @@ from sp00ky_core.breaker import (
     ProbeWithoutNews,
     change_after,
     longest_pause,
+    risk_turn,
     route_in_turn,
 )
 from sp00ky_core.config import BreakerConfig
@@ -105,11 +106,29 @@ def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEve
 
 
 def test_after_each_failure_it_is_another_routes_turn() -> None:
-    routes = {"/a", "/b", "/c"}
-    turns = [route_in_turn(routes, failures) for failures in range(3, 9)]
-    assert turns == ["/a", "/b", "/c"] * 2
-    with pytest.raises(ValueError, match="no route"):
-        route_in_turn((), 3)
+    jobs = [(route, has_retries) for route in ("/c", "/a", "/b") for has_retries in (True, False)]
+    for candidates in (jobs, [each for each in jobs if not each[1]]):
+        turns = [route_in_turn(candidates, Breaker(failures=each)) for each in range(3, 9)]
+        assert turns == ["/a", "/b", "/c"] * 2
+    assert route_in_turn([], Breaker(failures=6)) is None
+
+
+def test_a_route_without_retries_has_a_turn_after_six_failures_and_each_doubling() -> None:
+    jobs = [("/spare", True), ("/spare", False), ("/b", False), ("/a", False), ("/a", False)]
+    turns = {each: route_in_turn(jobs, Breaker(failures=each)) for each in range(3, 200)}
+    risked = {failures: route for failures, route in turns.items() if route != "/spare"}
+    assert risked == {6: "/a", 12: "/b", 24: "/a", 48: "/b", 96: "/a", 192: "/b"}
+
+
+def test_a_job_without_retries_keeps_no_other_probe_company() -> None:
+    assert risk_turn(Breaker(failures=6, probe_runner=ME)) is None
+
+
+@given(failures=st.integers(1, 10_000))
+def test_an_outage_risks_no_more_than_the_logarithm_of_its_failures(failures: int) -> None:
+    turns = [turn for each in range(failures) if (turn := risk_turn(Breaker(failures=each))) is not None]
+    assert turns == list(range(len(turns)))
+    assert len(turns) <= failures.bit_length()
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ TLS = attrs.evolve(NONE, tls=TlsConfig(cert=Path("client.pem")))
 @pytest.mark.parametrize(
     ("scheme", "meets", "wanted"),
     [
-        ({"type": "http", "scheme": "bearer"}, BEARER, "{type: bearer}"),
-        ({"type": "http", "scheme": "basic"}, BASIC, "{type: basic}"),
+        ({"type": "http"}, BEARER, "{type: bearer}"),
+        ({"type": "basic"}, BASIC, "{type: basic}"),
         ({"type": "oauth2"}, BEARER, "{type: bearer}, with a tokenFile"),
         ({"type": "openIdConnect"}, BEARER, "{type: bearer}"),
         ({"type": "mutualTLS"}, TLS, "tls.cert"),
@@ -38,6 +38,6 @@ TLS = attrs.evolve(NONE, tls=TlsConfig(cert=Path("client.pem")))
     ],
 )
 def test_a_scheme_is_met_by_its_own_auth(scheme: Any, meets: BackendConfig | None, wanted: str) -> None:
-    operation = Operation(path="/x", security=((Scheme(name="s", **scheme),),))
+    operation = Operation(path="/x", security=((Scheme(**scheme),),))
     for backend in (NONE, BEARER, BASIC, KEY, TLS):
         assert unmet_security(operation, backend) == (None if backend is meets else wanted)

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.core.contract.small import FIELDS, FILE, refused, sent
+from tests.core.contract.small import FIELDS, FILE, parts, refused, sent
 from tests.core.contract.small import bodies_of as contract_of
 
 from sp00ky_core.contract import PartsRefused, request_parts
@@ -60,7 +60,7 @@ def test_a_form_is_written_as_its_encoding_says(tmp_path: Path) -> None:
     assert styled.body == b"title=a+b%26c&tags=x%2Cy,z&meta%5Bk%5D%5Bn%5D%5B0%5D=1"
     parts = {"multipart/form-data": {"schema": FIELDS, "encoding": encoding}}
     for version, name in (("3.0.3", b'name="meta"'), ("3.1.0", b'name="meta[k][n][0]"')):
-        assert name in sent(contract_of(tmp_path, parts, version), payload).body
+        assert name in sent(contract_of(tmp_path, parts, version), {**payload, "tags": ["x", "z"]}).body
 
 
 def test_a_multipart_form_holds_files(tmp_path: Path) -> None:
@@ -157,11 +157,30 @@ def test_what_the_schema_says_is_bytes_is_decoded(
     assert (b"\r\n\r\n\0\0\0\r\n" in sent(contract, {"f": "AAAA"}).body) is is_file
 
 
+@pytest.mark.parametrize("encoded", [{"format": "byte"}, {"contentEncoding": "base64"}])
+def test_a_part_that_stays_base64_must_be_that(tmp_path: Path, encoded: dict[str, str]) -> None:
+    text = {"type": "string", **encoded}
+    fields = {"type": "object", "properties": {"f": text, "more": {"type": "array", "items": text}}}
+    contract = contract_of(tmp_path, {"multipart/form-data": {"schema": fields}}, "3.1.0")
+    assert b"\r\n\r\nAAH/\r\n" in sent(contract, {"f": "AAH/", "more": ["AA=="]}).body
+    assert refused(contract, {"f": "no base64"}) == ["/f"]
+    assert refused(contract, {"more": ["AA==", "AA"]}) == ["/more/1"]
+    contract = contract_of(tmp_path, {"application/json": {"schema": fields}}, "3.1.0")
+    assert refused(contract, {"f": "no base64"}) == []
+
+
+@pytest.mark.parametrize("place", ["query", "header", "cookie"])
+def test_what_json_reads_and_no_one_writes_is_refused(place: Any) -> None:
+    for value, options in ((float("inf"), {"content_type": "application/json"}), ({"\ud800": 1}, {})):
+        with pytest.raises(PartsRefused):
+            parts(place, value, **options)
+
+
 @pytest.mark.parametrize(
     "media", ["application/json", "multipart/form-data", "application/x-www-form-urlencoded"]
 )
-@pytest.mark.parametrize("fields", [{"a": "\ud800"}, {"\ud800": "a"}])
-def test_a_lone_surrogate_of_a_row_is_refused(tmp_path: Path, media: str, fields: dict[str, str]) -> None:
+@pytest.mark.parametrize("fields", [{"a": "\ud800"}, {"\ud800": "a"}, {"a": {"b": float("inf")}}])
+def test_a_lone_surrogate_of_a_row_is_refused(tmp_path: Path, media: str, fields: dict[str, Any]) -> None:
     contract = contract_of(tmp_path, {media: {"schema": {"type": "object"}}})
     operation = contract.operation("/x")
     assert operation is not None

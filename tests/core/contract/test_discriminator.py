@@ -27,6 +27,13 @@ def constant(schema: dict[str, Any], **kind: Any) -> dict[str, Any]:
             {"Cat": constant(CAT, enum=["c", "d"]), "Dog": constant(DOG, enum=["c", "d"])},
         ),
         ({}, {"Cat": {"allOf": [constant(CAT, const="c")]}, "Dog": {"anyOf": [constant(DOG, const="d")]}}),
+        (
+            {},
+            {
+                "Cat": constant(CAT, anyOf=[{"enum": ["c"]}, {"type": "null"}]),
+                "Dog": constant(DOG, oneOf=[{"const": "d"}, {"const": "D"}]),
+            },
+        ),
     ],
 )
 def test_a_discriminator_chooses_the_schema(

@@ -67,3 +67,8 @@ def test_what_a_value_holds_is_escaped(place: Any, options: Any, value: Any, wri
     found = parts(place, value, **options)
     assert (found.query or found.cookie) == written
     assert found.body == b"{}"
+
+
+def test_json_in_a_header_is_ascii() -> None:
+    found = parts("header", "caf\xe9", content_type="application/json")
+    assert found.headers == {"color": r'"caf\u00e9"'}

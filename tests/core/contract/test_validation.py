@@ -74,6 +74,7 @@ def test_what_it_does_not_say_is_the_backend_s(backend: Backend) -> None:
         ({"path": "/a", "payload": {"text": "x" * 20}}, PayloadTooLarge),
         ({"path": "/a", "payload": {"n": 1, "x": "\0"}}, PayloadNotJson),
         ({"path": "/a", "payload": JsonText(b"{")}, PayloadNotJson),
+        ({"path": "/a", "payload": JsonText(b'{"n": "x", "n": 1}')}, PayloadNotJson),
         ({"path": "/a", "retry_strategy": "lineal"}, UnknownStrategy),
     ],
 )

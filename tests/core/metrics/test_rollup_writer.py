@@ -7,17 +7,18 @@ from typing import Any
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
-from sp00ky_core.metrics.counters import Counters
+from sp00ky_core.metrics.observer import Counters
 from sp00ky_core.metrics.rollup_writer import MOST_UNWRITTEN, RollupWriter
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 
 KIND = ("api", "/spookify", "success", 200)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def writer_of(store: Store, counters: Counters) -> RollupWriter:
-    return RollupWriter(store, counters, RunnerOptions(runner_id="r1"))
+    return RollupWriter(store, counters, RunnerOptions(runner_id="r1"), StoreLog())
 
 
 async def test_a_runner_that_stops_has_written_its_last_minute(make_bench: Any) -> None:
@@ -90,7 +91,7 @@ def test_few_rows_wait_for_a_database_that_is_away(make_bench: Any) -> None:
     counters = Counters()
     for code in range(100, 600):
         counters.attempt(("api", "/spookify", "failed", code))
-    writer = RollupWriter(None, counters, RunnerOptions())  # type: ignore[arg-type]  # it isn't asked
+    writer = RollupWriter(None, counters, RunnerOptions(), StoreLog())  # type: ignore[arg-type]  # it isn't asked
     for n in range(30):
         writer._date(LONG_AGO + timedelta(minutes=n))
         for code in range(100, 600):

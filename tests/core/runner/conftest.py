@@ -16,7 +16,8 @@ from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.testing.scripted import Script, ScriptedTransport, deliver_all
+from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.testing.perform import Script, ScriptedTransport, deliver_all
 
 # What takes seconds in production takes milliseconds here, but a busy machine makes no runner stale or dead.
 FAST = RunnerOptions(
@@ -57,6 +58,10 @@ class Bench:
             strategies=self.plugins.strategies,
             options=attrs.evolve(FAST, **options),
         )
+
+    def jobs(self, store: Store | None = None) -> NamedJobs:
+        """Name the jobs of a store as these backends do."""
+        return NamedJobs(store or self.store, load_backends(self.config, frozenset(self.plugins.strategies)))
 
     async def add(self, path: str = "/spookify", *, backend: str = "api", **options: Any) -> Job:
         return (await self.store.add([NewJob(path=path, backend=backend, **options)]))[0]

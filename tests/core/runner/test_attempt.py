@@ -8,6 +8,7 @@ import pytest
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
@@ -172,13 +173,15 @@ async def test_a_row_that_breaks_the_contract_is_sent_unless_rows_are_checked(
     body = {"content": {"application/json": {"schema": {"properties": {"n": {"type": "integer"}}}}}}
     bench = await make_bench(check_rows=check_rows, document={"/n": {"put": {"requestBody": body}}})
     named = [await bench.add(path, payload={"n": "text"}, max_retries=0) for path in ("/n", "PUT /n")]
+    twice = await bench.add("/n", payload=JsonText(b'{"n": "text", "n": 1}'), max_retries=0)
     async with bench.runner():
-        ended = [await bench.ended(job) for job in named]
+        ended = [await bench.ended(job) for job in (*named, twice)]
     if check_rows:
         assert [(each.errors[0].name, each.errors[0].reason.split(":")[0]) for each in ended] == [
-            ("invalid_payload", "/n")
-        ] * 2
-    assert len(bench.transport.attempts) == (0 if check_rows else 2)
+            *[("invalid_payload", "/n")] * 2,
+            ("invalid_payload", "the key 'n' is there twice; keep one"),
+        ]
+    assert len(bench.transport.attempts) == (0 if check_rows else 3)
 
 
 @pytest.mark.parametrize("path", ["GET /nope", "noSuchOperation", "repos/get", "DELETE /spookify"])

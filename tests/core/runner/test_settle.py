@@ -8,6 +8,7 @@ import pytest
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -40,7 +41,7 @@ async def test_a_zombies_outcome_is_reported_and_not_written(make_bench, caplog)
     job = await bench.add()
     async with bench.runner():
         await bench.transport.began(1)
-        assert [result.fate for result in await bench.store.kill([job.id])] == ["killed"]
+        assert [result.fate for result in await kill(bench.store, [job.id])] == ["killed"]
         killed.set()
     done = await bench.store.get(job.id)
     assert (done.status, done.result, [error.name for error in done.errors]) == (

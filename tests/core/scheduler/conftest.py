@@ -20,7 +20,8 @@ from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.scheduler.share import Place, everything
+from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.scheduler.scheduler import Place, everything
 from sp00ky_core.stores.memory.store import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
@@ -98,7 +99,7 @@ class Bench:
 
     def services(self, outbox: Outbox, place: Place = everything) -> Any:
         options = RunnerOptions(random=lambda: 0.0)
-        return outbox.schedules.services(outbox.backends, options, outbox.store, place)
+        return outbox.schedules.services(outbox.backends, options, StoreLog(), place)
 
 
 @pytest.fixture

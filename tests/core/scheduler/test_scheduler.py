@@ -1,4 +1,4 @@
-"""Fires happen once each, whoever is there to make them."""
+"""Of n runners each has every nth schedule."""
 
 from __future__ import annotations
 
@@ -11,9 +11,35 @@ from tests.core.scheduler.conftest import Bench
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import RunStatus, ScheduleChange, Trigger
+from sp00ky_core.ports import RunStatus, ScheduleChange, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.scheduler.scheduler import everything, share
 from sp00ky_core.testing import ScriptedTransport
+
+
+def stored(**backends: str) -> dict[str, StoredSchedule]:
+    return {
+        name: StoredSchedule(name=name, definition={"backend": backend}, hash="")
+        for name, backend in backends.items()
+    }
+
+
+def test_runners_share_the_schedules_out() -> None:
+    schedules = stored(**{f"s{n}": "api" for n in range(10)})
+    shares = [share(schedules, lambda _, own=own: (own, 4)) for own in range(4)]
+    assert sorted(map(len, shares)) == [2, 2, 3, 3]
+    assert set.union(*shares) == set(schedules)
+
+
+def test_each_backends_runners_share_its_schedules() -> None:
+    schedules = stored(a="api", b="api", c="mail", d="mail")
+    assert share(schedules, lambda backend: (0, 2) if backend == "api" else (1, 2)) == {"a", "d"}
+
+
+def test_a_runner_that_is_alone_has_all() -> None:
+    schedules = stored(a="api", b="mail")
+    assert share(schedules, everything) == {"a", "b"}
+
 
 EACH_MINUTE = "{tick: {every: 60s, backend: api, route: /a}}"
 

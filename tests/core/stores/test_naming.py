@@ -13,9 +13,9 @@ import pytest
 
 from sp00ky_core.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
-from sp00ky_core.ports import ErrorGroup, JobQuery, Store
+from sp00ky_core.ports import ErrorGroup, JobQuery, Store, StoreCapabilities
 from sp00ky_core.retry import STRATEGIES
-from sp00ky_core.stores.naming import naming
+from sp00ky_core.stores.naming import NamedJobs
 
 DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}
 ROWS = [("api", "/a"), ("api", "/b"), ("api", "/chat"), ("api", "/chat"), ("api", "/gone"), ("other", "/a")]
@@ -24,19 +24,12 @@ ROWS = [("api", "/a"), ("api", "/b"), ("api", "/chat"), ("api", "/chat"), ("api"
 
 @attrs.define
 class Rows:
-    """A store that can count, clear, pause and group errors."""
+    """A store that can count, clear and group errors."""
 
     rows: list[tuple[str, str]] = attrs.field(factory=lambda: list(ROWS))
-    paused: list[str] = attrs.field(factory=list)
+    capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
 
-    async def pause(self, backend: str, **_options: object) -> bool:
-        self.paused.append(backend)
-        return True
-
-    async def resume(self, backend: str) -> bool:
-        return await self.pause(backend)
-
-    async def errors(self, *, limit: int) -> list[ErrorGroup]:
+    async def errors(self, *, since: datetime | None, limit: int) -> list[ErrorGroup]:
         now = datetime.now(UTC)
         numbers: dict[str, Any] = {
             "name": "timeout",
@@ -65,7 +58,7 @@ class Rows:
         return len(cleared)
 
 
-def shared(folder: Path, rows: Rows) -> Any:
+def shared(folder: Path, rows: Rows) -> NamedJobs:
     for name, paths in DOCUMENTS.items():
         document = {"openapi": "3.1.0", "info": {"title": name, "version": "1"}}
         answers = {"200": {"description": "ok"}}
@@ -79,7 +72,7 @@ def shared(folder: Path, rows: Rows) -> Any:
         for name, table in tables.items()
     }
     config = Config(file=folder / "sp00ky.yml", backends=configs)
-    return naming(cast("Store", rows), load_backends(config, frozenset(STRATEGIES)))
+    return NamedJobs(cast("Store", rows), load_backends(config, frozenset(STRATEGIES)))
 
 
 @pytest.mark.parametrize(
@@ -103,13 +96,6 @@ async def test_only_the_backends_jobs_are_meant(
     assert await store.count(conditions) == len(ROWS) - len(left)
     assert await store.clear_matching(conditions) == len(ROWS) - len(left)
     assert rows.rows == [ROWS[index] for index in left]
-
-
-async def test_a_pause_of_one_backend_is_of_the_table(tmp_path: Path) -> None:
-    store = shared(tmp_path, Rows())
-    assert await store.pause("agent", seconds=5.0)
-    assert await store.resume("agent")
-    assert store._store.paused == ["api", "api"]
 
 
 async def test_a_filter_takes_every_spelling_and_a_group_shows_one(tmp_path: Path) -> None:

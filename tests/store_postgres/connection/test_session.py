@@ -10,7 +10,7 @@ import pytest
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection.session import GIVE_UP_SECONDS, connect
+from sp00ky_store_postgres.connection.connect import GIVE_UP_SECONDS, connect
 from sp00ky_store_postgres.connection.workload import Workload
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.ports import Reschedule
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.operators.transitions import kill, redrive, reschedule
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe import announcements
 
@@ -16,7 +17,7 @@ from sp00ky_store_postgres.observe import announcements
 async def test_another_store_s_signal_fires(store: PostgresStore, make: Any, new_job: Any, what: str) -> None:
     (job,) = await store.add([new_job()])
     if what == "redrive":
-        await store.kill([job.id])
+        await kill(store, [job.id])
     other = make()
     await other.open()
     signal = other.work_signal()
@@ -27,8 +28,8 @@ async def test_another_store_s_signal_fires(store: PostgresStore, make: Any, new
         acts = {
             "pause": lambda: store.pause("api"),
             "resume": lambda: store.resume("api"),
-            "reschedule": lambda: store.reschedule([job.id], Reschedule(delay=0)),
-            "redrive": lambda: store.redrive([job.id]),
+            "reschedule": lambda: reschedule(store, [job.id], Rescheduled(delay=0)),
+            "redrive": lambda: redrive(store, [job.id]),
         }
         await acts[what]()
         await waiting

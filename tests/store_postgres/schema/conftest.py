@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 FIRST_RELEASE = """
-    DROP TRIGGER job_rules ON {schema}.job;
+    DROP TRIGGER job_changed ON {schema}.job;
     DROP TRIGGER job_new ON {schema}.job;
     ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at;
     ALTER TABLE {schema}.job DROP deferred_since;

@@ -9,7 +9,9 @@ import pytest
 from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.schema.migration_files import Statement, statements
 
-DROPPED = re.compile(r"DROP INDEX {{concurrently}}IF EXISTS {{qualified}}|DROP CONSTRAINT IF EXISTS {{name}}")
+DROPPED = re.compile(
+    r"DROP INDEX {{concurrently}}IF EXISTS {{qualified}}|DROP (CONSTRAINT|TRIGGER) IF EXISTS {{name}}"
+)
 ALL = (*statements("shared"), *statements("table"))
 
 
@@ -41,6 +43,6 @@ def test_what_is_dropped_is_so_after_what_takes_its_place_and_made_by_no_migrati
     assert DROPPED.search(statement.text)
     earlier = statements("table")[: statements("table").index(statement)]
     before = [each for each in earlier if each.kind != "dropped"]
-    assert before[-1].kind in {"index", "trigger"}
+    assert before[-1].kind in {"index", "validated", "trigger"}
     made = {each.name for each in ALL if each.kind in {"index", "unique", "check"}}
     assert statement.name not in made

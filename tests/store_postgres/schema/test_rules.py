@@ -34,19 +34,28 @@ async def test_a_row_that_no_runner_can_work_with_is_refused(
 ) -> None:
     await store.add([new_job()])
     columns, values = ("path", value) if column == "path" else (f"path, {column}", f"'/a', {value}")
-    rule = "job_rules" if column in REFUSED else f"job_({column}|written)"
-    refused = pytest.raises(asyncpg.CheckViolationError, match=f'violates check constraint "{rule}"')
-    with refused:
-        await forge(sql, quoted, f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})")
+    rule = "changed" if column in REFUSED else f"({column}|written)"
+    refused = pytest.raises(asyncpg.CheckViolationError, match=f'violates check constraint "job_{rule}"')
+    insert = f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})"
+    if column in REFUSED:
+        with pytest.raises(asyncpg.CheckViolationError, match=rf"^job [^ ]{{36}}: .*\b{column}\b") as raised:
+            await sql.execute(insert)
+        assert raised.value.constraint_name == "job_new"
+    else:
+        with refused:
+            await forge(sql, quoted, insert)
     with refused:
         await sql.execute(f"UPDATE {quoted}.job SET {column} = {value}")
 
 
 async def test_an_ordering_key_needs_its_instant(store: PostgresStore, sql: Any, quoted: str) -> None:
-    with pytest.raises(asyncpg.CheckViolationError, match="job_rules") as raised:
+    with pytest.raises(asyncpg.CheckViolationError, match="ordering_key has no ordering_at"):
         await sql.execute(
             f"INSERT INTO {quoted}.job (path, ordering_key, ordering_at) VALUES ('/a', 'k', NULL)"
         )
+    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/a')")
+    with pytest.raises(asyncpg.CheckViolationError, match="job_changed") as raised:
+        await sql.execute(f"UPDATE {quoted}.job SET ordering_key = 'k', ordering_at = NULL")
     assert "an ordering_at" in raised.value.detail
 
 

@@ -84,7 +84,7 @@ async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any) -> 
 
 
 def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any, ...], str]]:
-    tables = store._tables
+    tables = store._executor.tables
     (table,) = tables.all
     built = store._claims._statements
     counted = attrs.evolve(table, max_in_flight=7)
@@ -109,8 +109,8 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
             ("r1", 100, *[LONG_AGO] * 4, ""),
             "job_keyed",
         ),
-        "probe": (Workload.CLAIM, built.probe(table, keyed=False), ("r1", ["/a"]), "job_ready"),
-        "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"]), "job_keyed"),
+        "probe": (Workload.CLAIM, built.probe(table, keyed=False), ("r1", ["/a"], 6, 0), "job_ready"),
+        "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"], 6, 0), "job_keyed"),
         "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
         "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
         "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
@@ -249,7 +249,7 @@ async def test_runs_are_read_by_their_indexes(
     await sql.execute(RUNS.format(schema=quoted))
     await sql.execute(f"VACUUM ANALYZE {quoted}.sp00ky_schedule_run")
     await sql.execute("SET plan_cache_mode = force_custom_plan")
-    await sql.execute(f"PREPARE it AS {store._tables.statement(statement)}")
+    await sql.execute(f"PREPARE it AS {store._executor.tables.statement(statement)}")
     plan = "\n".join(row[0] for row in await sql.fetch(f"EXPLAIN EXECUTE it ({', '.join(arguments)})"))
     assert index in plan
     assert "Seq Scan" not in plan, plan

@@ -157,3 +157,21 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
         assert [each.id for each in claimed] == [job.id]
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("priority", [None, 1], ids=["by age", "by priority"])
+async def test_rows_that_are_too_long_let_the_others_go_first(
+    migrated: SurrealStore, priority: int | None
+) -> None:
+    """A database reads each of them whole, and writes it whole: others don't wait for more than one."""
+    await migrated._connection.write(
+        "FOR $each IN <array>0..9 { CREATE job SET path = '/long', run_at = d'2020-01-01T00:00:00Z', "
+        "priority = $priority, claim_group = $priority, "
+        "payload = array::join(array::repeat(string::repeat('x', 100000), 11), '') RETURN NONE }",
+        priority=priority,
+    )
+    await migrated.add([NewJob(path="/a", backend="api", priority=priority or 0) for _ in range(3)])
+    claims = [await migrated.claim({"api": 50}, "r") for _ in range(3)]
+    assert [len(claim) for claim in claims] == [4, 8, 0]
+    assert [job.defect is None for job in claims[0]].count(True) == 3
+    assert all("payload" in (job.defect or "") for job in claims[1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.errors import SchemaError
+from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.job import NewJob
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.schema.introspection import read_layout
@@ -29,6 +29,57 @@ async def test_an_empty_database_gets_everything_and_then_nothing(store: Surreal
     assert all(step.why and step.statement.startswith("DEFINE ") for step in planned)
     assert await store.migrate(repair=True) == []
     assert await store.check() == []
+
+
+AS_0_2 = "string PERMISSIONS FOR create, select FULL FOR update WHERE false"
+OURS_AS_0_2 = "option<string> PERMISSIONS FOR select FULL FOR create, update WHERE false"
+TEXTS = {"path": AS_0_2, **dict.fromkeys(("dedup_key", "ordering_key", "traceparent"), OURS_AS_0_2)}
+
+
+async def redefine(store: SurrealStore, definitions: dict[str, str]) -> None:
+    await store._connection.write(
+        "".join(f"DEFINE FIELD OVERWRITE {name} ON job TYPE {kind};" for name, kind in definitions.items())
+    )
+
+
+async def test_texts_that_are_as_0_2_made_them_are_bounded(migrated: SurrealStore) -> None:
+    as_made_now = await fields_of(migrated)
+    await redefine(migrated, TEXTS)
+    long = "x" * 10_000_000
+    create = "CREATE job:a SET path = $path, payload = '{}' RETURN NONE"
+    await migrated._connection.write(create, path=long)
+    steps = await migrated.migrate()
+    assert len(steps) == len(TEXTS)
+    assert await fields_of(migrated) == as_made_now
+    assert await migrated.migrate(repair=True) == []
+    with pytest.raises(StoreError, match=r"for field `?path"):
+        await migrated._connection.write(create.replace("job:a", "job:b"), path=long)
+    await migrated._connection.write("UPDATE job:a SET status = 'failed' RETURN NONE")  # what is there
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        AS_0_2.replace("FULL", "WHERE true"),
+        AS_0_2.replace(" PERMISSIONS", " ASSERT $value != '' PERMISSIONS"),
+        f"{AS_0_2} COMMENT 'ours'",
+        AS_0_2.replace("string", "any"),
+    ],
+)
+async def test_what_a_user_has_defined_stays(migrated: SurrealStore, path: str) -> None:
+    await redefine(migrated, {"path": path})
+    theirs = (await fields_of(migrated))["path"]
+    await migrated.migrate()
+    assert (await fields_of(migrated))["path"] == theirs
+
+
+async def test_check_says_that_a_users_path_is_boundless(migrated: SurrealStore) -> None:
+    await redefine(migrated, {"path": f"{AS_0_2} COMMENT 'ours'"})
+    (finding,) = await migrated.check()
+    assert finding.subject == "job.path"
+    assert "--repair" in finding.fix
+    await migrated.migrate(repair=True)
+    assert await migrated.check() == []
 
 
 async def test_another_store_may_migrate_at_any_moment(

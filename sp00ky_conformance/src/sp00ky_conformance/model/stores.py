@@ -6,14 +6,15 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import attrs
 from hypothesis.stateful import RuleBasedStateMachine
 
 from sp00ky_conformance.model.pairs import Pair
+from sp00ky_conformance.store.harness import WholeStore
 from sp00ky_core.breaker import Breaker
-from sp00ky_core.ports import JobTable, Store, StoreCapabilities, StoreFactory, StoreOptions
+from sp00ky_core.ports import JobTable, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.memory.store import MemoryStore
 
@@ -51,8 +52,8 @@ class TwoStores(RuleBasedStateMachine):
             directory=Path(self._folder.name),
         )
         options = _limited(options, type(self).make_store(options).capabilities)
-        self.real: Store = type(self).make_store(options)
-        self.reference: Store = MemoryStore(options)
+        self.real = cast("WholeStore", type(self).make_store(options))
+        self.reference: WholeStore = MemoryStore(options)
         self.pairs: list[Pair] = []
         self.breakers: dict[str, Breaker] = {}  # as they were last seen
         self.rescheduled = 0
@@ -68,7 +69,7 @@ class TwoStores(RuleBasedStateMachine):
 
         return self._loop.run(awaited())
 
-    def both(self, call: Callable[[Store], Awaitable[T]]) -> tuple[T, T]:
+    def both(self, call: Callable[[WholeStore], Awaitable[T]]) -> tuple[T, T]:
         """Make the same call on the store and on the memory store."""
         return self.run(call(self.real)), self.run(call(self.reference))
 

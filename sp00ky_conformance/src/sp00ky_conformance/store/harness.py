@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 import pytest
@@ -18,16 +18,40 @@ from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.machine import Event, decide
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import JobQuery, JobTable, SettleFate, Settlement, Statement, Store, StoreOptions
+from sp00ky_core.ports import (
+    FLAGS,
+    Audit,
+    Breakers,
+    Checks,
+    Clears,
+    Counts,
+    ErrorGroups,
+    JobQuery,
+    JobTable,
+    OverdueClaims,
+    Pauses,
+    Retention,
+    Rollups,
+    Runners,
+    SettleFate,
+    Settlement,
+    ShortIds,
+    Statement,
+    Store,
+    StoreOptions,
+    Watch,
+)
 from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import new_key
 
 __all__ = [
     "StoreHarness",
+    "WholeStore",
     "eventually",
     "silent",
     "where",
+    "each_where",
     "needs",
     "lacks",
     "failure",
@@ -67,21 +91,46 @@ Test = Callable[..., Awaitable[None]]
 
 
 def where(flag: str) -> Callable[[Test], Test]:
-    """Run a test where the store's capabilities have the flag; else ``without_<flag>``, which tests that."""
+    """Run a test where the store's capabilities have the flag.
+
+    Else ``without_<flag>`` tests that it is so; where there is none, the store must not have its calls.
+    """
 
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
         async def either(self: Any, **fixtures: Any) -> None:
-            given = fixtures.get("store", fixtures.get("hasty"))
-            store = self.make_store(fixtures["options"]) if given is None else given
+            opened = (each for each in fixtures.values() if hasattr(each, "capabilities"))
+            options = (each for each in fixtures.values() if isinstance(each, StoreOptions))
+            store = next(opened, None) or self.make_store(next(options))
             if getattr(store.capabilities, flag):
                 await test(self, **fixtures)
-            else:
+            elif hasattr(self, f"without_{flag}"):
                 await getattr(self, f"without_{flag}")(store)
+            else:
+                assert _calls_of(flag, store) == [], f"capabilities.{flag} = False isn't so"
 
         return either
 
     return decorate
+
+
+def each_where(flag: str) -> Callable[[type[T]], type[T]]:
+    """Run every test of a class ``where`` the store's capabilities have the flag."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        for name, test in list(vars(cls).items()):
+            if name.startswith("test_"):
+                setattr(cls, name, where(flag)(test))
+        return cls
+
+    return decorate
+
+
+def _calls_of(flag: str, store: Store) -> list[str]:
+    """List the calls of an ability that a store has."""
+    abilities = (ability for ability, name in FLAGS.items() if name == flag)
+    names = (name for ability in abilities for name in vars(ability) if not name.startswith("_"))
+    return [name for name in names if hasattr(store, name)]
 
 
 def needs(method: str) -> Callable[[Test], Test]:
@@ -125,6 +174,26 @@ def settlement(job: Job, event: Event, **policy: Any) -> Settlement:
 def is_close(one: datetime | None, other: datetime | None) -> bool:
     """Whether two instants of the database's clock are the same, give or take a slow machine."""
     return one is not None and other is not None and abs(one - other) <= CLOCK_TOLERANCE
+
+
+class WholeStore(
+    Store,
+    OverdueClaims,
+    Checks,
+    Retention,
+    Clears,
+    Watch,
+    Breakers,
+    Pauses,
+    Runners,
+    Audit,
+    Counts,
+    ErrorGroups,
+    ShortIds,
+    Rollups,
+    Protocol,
+):
+    """A store as the tests of its capabilities know it, which run where it says that it has them."""
 
 
 class StoreHarness:
@@ -237,25 +306,25 @@ class StoreHarness:
         )
 
     @pytest_asyncio.fixture
-    async def store(self, options: StoreOptions) -> AsyncIterator[Store]:
+    async def store(self, options: StoreOptions) -> AsyncIterator[WholeStore]:
         """Yield a store that is open and migrated."""
         async with self.opened(options) as store:
             yield store
 
     @pytest_asyncio.fixture
-    async def hasty(self, options: StoreOptions) -> AsyncIterator[Store]:
+    async def hasty(self, options: StoreOptions) -> AsyncIterator[WholeStore]:
         """Yield the same, with leases of 50 ms."""
         async with self.opened(options, timeout=0.05, lease_margin=0.0) as store:
             yield store
 
     @asynccontextmanager
-    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
+    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[WholeStore]:
         """Yield a store that is open and migrated, its tables with other settings."""
         store = self.make_store(with_tables(options, **table))
         await store.open()
         try:
             await store.migrate()
-            yield store
+            yield cast("WholeStore", store)
         finally:
             await store.close()
 

@@ -7,7 +7,7 @@ import re
 import sys
 
 from sp00ky_conformance.store.harness import StoreHarness
-from sp00ky_core.ports import Store
+from sp00ky_core.ports import FLAGS, Store
 
 __all__ = ["TITLE", "promise_of"]
 
@@ -32,11 +32,14 @@ def promise_of(cls: type[object] | None, test: str) -> str | None:
 
 
 def _calls(part: type[object]) -> list[str]:
-    """List the calls of the port that the test's module names, each with its first line."""
+    """List the calls of the ports that the test's module names, each with its first line."""
     named = re.findall(r"``(\w+)``", sys.modules[part.__module__].__doc__ or "")
-    calls = [(name, vars(Store).get(name)) for name in dict.fromkeys(named)]
+    ports: tuple[type, ...] = (Store, *FLAGS)
+    calls = [
+        (f"{port.__name__}.{name}", vars(port).get(name)) for name in dict.fromkeys(named) for port in ports
+    ]
     return [
-        f"Store.{name} ({_place(call)}): {(inspect.getdoc(call) or '').splitlines()[0]}"
+        f"{name} ({_place(call)}): {(inspect.getdoc(call) or '').splitlines()[0]}"
         for name, call in calls
         if inspect.isfunction(call)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -23,7 +23,10 @@ from sp00ky_core.breaker.state import (
 )
 from sp00ky_core.config import BreakerConfig
 
-__all__ = ["BREAKER_TABLE", "change_after", "longest_pause", "route_in_turn"]
+__all__ = ["BREAKER_TABLE", "change_after", "longest_pause", "risk_turn", "route_in_turn"]
+
+RISKED_AT = 6
+"""Failures, and each doubling of them, after which a job is risked that has no retries left."""
 
 
 @attrs.frozen(kw_only=True)
@@ -105,14 +108,35 @@ def change_after(
     )
 
 
-def route_in_turn(routes: Collection[str], failures: int) -> str:
-    """Return the route whose turn it is to be probed: after each failure the next one, in their order.
+def route_in_turn(candidates: Iterable[tuple[str, bool]], breaker: Breaker) -> str | None:
+    """Return the route whose turn it is to be probed; None: there is none.
 
-    Raises ``ValueError`` where there is none.
+    After each failure it is the next one, in their order, of those with a job that has retries left. The
+    others have to wait while there are such, but not for ever: at each ``risk_turn`` it is one of them.
+
+    Args:
+        candidates: Of due jobs that can be sent, the route, and whether retries are left.
+        breaker: Before the probe is taken.
     """
-    if not routes:
-        raise ValueError("there is no route to be probed")
-    return sorted(routes)[failures % len(routes)]
+    pairs = set(candidates)
+    spare = {route for route, has_retries in pairs if has_retries}
+    spent = {route for route, _ in pairs} - spare
+    turn, risk = breaker.failures, risk_turn(breaker)
+    if spare and spent and risk is not None:
+        spare, turn = set(), risk
+    routes = sorted(spare or spent)
+    return routes[turn % len(routes)] if routes else None
+
+
+def risk_turn(breaker: Breaker) -> int | None:
+    """Return how often a job without retries was risked before, if one may be now; None: none may.
+
+    So an outage spends no more of them than the logarithm of its probes; one that refuses connections none,
+    for a probe that couldn't connect is given back. None keeps another one company that hasn't ended yet.
+    """
+    times, rest = divmod(breaker.failures, RISKED_AT)
+    may_be = not rest and times.bit_count() == 1 and breaker.probe_runner is None
+    return times.bit_length() - 1 if may_be else None
 
 
 def longest_pause(config: BreakerConfig | None, cap: float) -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 import click
 
@@ -11,7 +14,9 @@ from sp00ky_core.cli.arguments import INSTANT
 from sp00ky_core.cli.context import Settings, command
 from sp00ky_core.cli.terminal.job_format import moment
 from sp00ky_core.cli.terminal.output import as_json, show_page
+from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.encoding.report_json import audit_to_json
+from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import AuditEntry
 
 COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")
@@ -35,10 +40,16 @@ def audit(
     The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
     off.
     """
-    found = settings.ask(
-        lambda outbox: outbox.audit(since=since, limit=limit + 1, after=after), "reading the audit"
-    )
-    show_page("audit", found, limit, audit_to_json, COLUMNS, _row, json_wanted=json_wanted)
+    entries = partial(_entries, since=since, limit=limit + 1, after=after)
+    show = partial(show_page, limit=limit, json_wanted=json_wanted)
+    settings.ask(lambda outbox: show("audit", entries(outbox), audit_to_json, COLUMNS, _row))
+
+
+async def _entries(outbox: Outbox, **page: Any) -> AsyncIterator[AuditEntry]:
+    with slow("reading the audit"):
+        found = await outbox.audit(**page)
+    for entry in found:
+        yield entry
 
 
 def _row(entry: AuditEntry) -> tuple[object, ...]:

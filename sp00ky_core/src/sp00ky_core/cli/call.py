@@ -154,6 +154,6 @@ async def _reasons_said(outbox: Outbox, job: Job) -> AsyncIterator[None]:
 async def _say_reasons(outbox: Outbox, table: str) -> None:
     await asyncio.sleep(LONG)
     with suppress(Sp00kyError):
-        for each in await outbox.store.check():
+        for each in await outbox.check():
             if each.subject == table:
                 say(f"it goes on waiting: {each.problem}; {each.fix}")

@@ -18,7 +18,8 @@ from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.config import unready
 from sp00ky_core.contract.operation import PLACES
-from sp00ky_core.errors import AdapterMissing, install_hint
+from sp00ky_core.errors import AdapterMissing
+from sp00ky_core.hints import install_hint
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery
@@ -67,7 +68,7 @@ async def _check(
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            findings += [*await outbox.store.check(), *await outbox.schedules.check()]
+            findings += [*await outbox.check(), *await outbox.schedules.check()]
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
         return findings, [*_operations(documents)]
@@ -235,7 +236,7 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
             continue
         changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
         query = JobQuery(backend=name, status=JobStatus.PENDING, until=changed, limit=_MOST_WAITING)
-        for path in sorted(unclear.intersection(job.path for job in await outbox.store.find(query))):
+        for path in sorted(unclear.intersection(job.path for job in await outbox.jobs.find(query))):
             yield Finding.warning(
                 f"backend {name}, {path}",
                 f"jobs wait that are older than {backend.config.spec.name}, whose path has POST and others",

@@ -15,7 +15,7 @@ from sp00ky_core.cli.terminal.output import one_line
 from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
-from sp00ky_core.scheduler.records import SyncResult
+from sp00ky_core.scheduler.reconcile import SyncResult
 
 
 @command(short_help="Create the job tables, or add what they lack.")

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 import attrs
 
 from sp00ky_core.config.settings import BackendConfig, Config
-from sp00ky_core.errors import ConfigError, install_hint
+from sp00ky_core.errors import ConfigError
+from sp00ky_core.hints import install_hint
 
 __all__ = ["refuse_unready", "unready"]
 

@@ -16,16 +16,16 @@ import attrs
 from attrs import field
 
 from sp00ky_core.config import values as read
+from sp00ky_core.config.cron import CronProblem, check_cron
 from sp00ky_core.config.keys import key, keys_of
 from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
-from sp00ky_core.errors import ConfigError, ScheduleInvalid, shown
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.errors import ConfigError, ScheduleInvalid
+from sp00ky_core.hints import near_miss, shown
 from sp00ky_core.retry import MAX_RETRIES
-from sp00ky_core.schedule.cron import CronProblem, check_cron
 
 __all__ = ["ForEachConfig", "ScheduleRetryConfig", "ScheduleConfig"]
 

@@ -11,7 +11,7 @@ from sp00ky_core.config.keys import FOREIGN, OPEN, TYPES, Key, keys_of, near_mis
 from sp00ky_core.config.settings import Notice
 from sp00ky_core.config.values import ReadProblem, path, secret, text
 from sp00ky_core.config.variables import VariableProblem, VariableUnset, expanded, from_vault
-from sp00ky_core.errors import nearest
+from sp00ky_core.hints import nearest
 
 Section = TypeVar("Section")
 

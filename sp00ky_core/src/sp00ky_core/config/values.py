@@ -21,8 +21,7 @@ from sp00ky_core.config.variables import FromVariable
 from sp00ky_core.contract.headers import HEADER_NAME
 from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
-from sp00ky_core.errors import shown
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.hints import near_miss, shown
 
 Reader = Callable[[Any], Any]
 

@@ -31,7 +31,12 @@ class _Part:
 
 
 def written_body(body: Body, value: Any, content_type: str, boundary: str) -> tuple[bytes, str]:
-    """Return the bytes of a body, and its ``Content-Type``. Raises ``Unwritable``."""
+    """Return the bytes of a body, and its ``Content-Type``.
+
+    Raises:
+        Unwritable: the media type has no way to say that.
+        ValueError: JSON hasn't, though it was read from JSON: 1E400, a lone surrogate.
+    """
     if body.format == "multipart":
         content = b"".join(_multipart(body, _object(value), boundary.encode()))
         return content, f"{essence(content_type)}; boundary={boundary}"
@@ -45,44 +50,35 @@ def checked_body(body: Body, value: Any) -> Any:
         Unwritable: what should be base64 isn't, or a file is none.
     """
     if body.format == "binary":
-        return _text_of(_decoded(value))
+        return _decoded(value).decode("latin-1")
     if body.format != "multipart" or not isinstance(value, dict):
         return value
-    return {name: _checked(body, name, held) for name, held in value.items()}
+    return {
+        name: [_checked(body, name, item, index) for index, item in enumerate(held)]
+        if isinstance(held, list)
+        else _checked(body, name, held)
+        for name, held in value.items()
+    }
 
 
-def _checked(body: Body, name: str, value: Any) -> Any:
-    with at(name):
-        if isinstance(value, list):
-            return [_checked_item(body, name, item, index) for index, item in enumerate(value)]
-        return _checked_item(body, name, value)
-
-
-def _checked_item(body: Body, name: str, value: Any, *steps: int) -> Any:
-    with at(*steps):
+def _checked(body: Body, name: str, value: Any, *steps: int) -> Any:
+    with at(name, *steps):
         part = _file(body, name, value)
-    return value if part is None else _text_of(part.content)
-
-
-def _text_of(content: bytes) -> str:
-    return content.decode("latin-1")
+    return value if part is None else part.content.decode("latin-1")
 
 
 def _form(body: Body, value: Any) -> bytes:
-    return "&".join(_form_fields(body, _object(value))).encode()
-
-
-def _form_fields(body: Body, value: Mapping[str, Any]) -> Iterator[str]:
-    for name, held in value.items():
+    fields: list[str] = []
+    for name, held in _object(value).items():
         encoding = body.encodings.get(name, _AS_IT_IS)
         escape = reserved_text if encoding.allow_reserved else query_text
         with at(name):
             if encoding.style is not None:
                 written = pairs(name, held, encoding.style, explode=encoding.explode, escape=escape)
-                yield from [f"{query_text(key)}={text}" for key, text in written]
             else:
-                texts = [escape(_field(item)) for item in _items(held, encoding)]
-                yield from [f"{query_text(name)}={text}" for text in texts]
+                written = ((name, escape(_field(item))) for item in _items(held, encoding))
+            fields += [f"{query_text(key)}={text}" for key, text in written]
+    return "&".join(fields).encode()
 
 
 def _field(value: Any) -> str:
@@ -90,18 +86,11 @@ def _field(value: Any) -> str:
 
 
 _WRITERS: Mapping[str, Callable[[Body, Any], bytes]] = {
-    "json": lambda _, value: _json(value),
+    "json": lambda _, value: encode(value),
     "text": lambda _, value: scalar(value).encode(),
     "binary": lambda _, value: _decoded(value),
     "form": _form,
 }
-
-
-def _json(value: Any) -> bytes:
-    try:
-        return encode(value)
-    except ValueError as error:  # a lone surrogate, which JSON may hold as an escape
-        raise Unwritable(f"it can't be written as JSON: {type(error).__name__}") from None
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -156,31 +145,24 @@ def _simple_part(encoding: Encoding, value: Any) -> _Part:
 
 def _file(body: Body, name: str, value: Any) -> _Part | None:
     """Return a file of a form; None: the value is none. Raises ``Unwritable``."""
-    if isinstance(value, dict) and _FILE in value:
-        return _described_file(body, name, value)
-    if name not in body.files or not isinstance(value, str):
+    is_described = isinstance(value, dict) and _FILE in value
+    if not is_described and (name not in body.files or not isinstance(value, str)):
+        if name in body.encoded and isinstance(value, str):
+            _decoded(value)
         return None
-    return _Part(
-        content=_decoded(value), content_type=_content_type(body, name, None), filename=_quoted(name)
-    )
-
-
-def _described_file(body: Body, name: str, value: Mapping[str, Any]) -> _Part:
-    if unknown := next((key for key in value if key not in _FILE_KEYS), None):
+    file = value if is_described else {_FILE: value}
+    if unknown := next((key for key in file if key not in _FILE_KEYS), None):
         raise Unwritable("a file has only $file, filename and contentType", (unknown,))
     for key in ("filename", "contentType"):
-        text = value.get(key, "")
+        text = file.get(key, "")
         if not isinstance(text, str) or _UNQUOTABLE.search(text) or not scalar(text, key).isprintable():
             raise Unwritable("it must be text without control characters or quotes", (key,))
-    with at(_FILE):
-        content = _decoded(value[_FILE])
+    with at(*[_FILE] * is_described):
+        content = _decoded(file[_FILE])
     with at("contentType"):
-        content_type = _content_type(body, name, value.get("contentType"))
-    return _Part(content=content, content_type=content_type, filename=value.get("filename") or _quoted(name))
-
-
-def _quoted(name: str) -> str:
-    return _UNQUOTABLE.sub("_", name)
+        content_type = _content_type(body, name, file.get("contentType"))
+    filename = file.get("filename") or _UNQUOTABLE.sub("_", name)
+    return _Part(content=content, content_type=content_type, filename=filename)
 
 
 def _content_type(body: Body, name: str, given: str | None) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
-from sp00ky_core.encoding.json_pointer import steps_of
+from sp00ky_core.encoding.json_bytes import steps_of
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
 _ALTERNATIVES = ("oneOf", "anyOf")
@@ -58,18 +58,9 @@ def _inherited(listed: Node) -> Node | None:
     """Return the discriminator of a schema that all of some alternatives are made of; None: there is none."""
     shared: dict[Place, Node] = {}
     for index, (_, branch) in enumerate(listed.each()):
-        known = dict(_discriminators(branch, set()))
-        shared = {place: node for place, node in known.items() if index == 0 or place in shared}
+        found = ((part.place, part.get("discriminator")) for part in branch.composing("allOf"))
+        shared = {place: node for place, node in found if node and (index == 0 or place in shared)}
     return next(iter(shared.values()), None)
-
-
-def _discriminators(node: Node, seen: set[Place]) -> Iterator[tuple[Place, Node]]:
-    node = node.followed()
-    if _is_first(node, seen):
-        if discriminator := node.get("discriminator"):
-            yield (node.uri, node.pointer), discriminator
-        for part in _inner(node, "allOf"):
-            yield from _discriminators(part, seen)
 
 
 def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str, Any] | None:
@@ -114,7 +105,7 @@ def _values(branch: Node, name: str, mapped: dict[Place, list[Any]]) -> list[Any
     """Return the values of the property that mean a branch."""
     taken = [value for values in mapped.values() for value in values]
     constants = _constants(branch, name, set())
-    values = [value for place in dict.fromkeys(_places(branch)) for value in mapped.get(place, ())]
+    values = [value for place in _places(branch) for value in mapped.get(place, ())]
     values += [value for value in constants or () if value not in taken]
     if not values and constants is None and branch.is_reference:
         values = [_name(branch.value["$ref"])]
@@ -131,9 +122,8 @@ def _name(reference: str) -> str:
 
 def _mapped(discriminator: Node) -> dict[Place, list[Any]]:
     """Return the values that the mapping names, by where their schema is."""
-    mapping = discriminator.get("mapping")
     found: dict[Place, list[Any]] = {}
-    for key, target in mapping.each() if mapping else ():
+    for key, target in discriminator.entries("mapping"):
         values = [key, json.loads(key)] if _PLAIN.fullmatch(key) else [key]
         for place in dict.fromkeys(_mapping_places(target)):
             found.setdefault(place, []).extend(values)
@@ -151,12 +141,9 @@ def _mapping_places(target: Node) -> Iterator[Place]:
         return
 
 
-def _places(node: Node) -> Iterator[Place]:
+def _places(node: Node) -> list[Place]:
     """Locate a schema, and what it refers to."""
-    yield node.uri, node.pointer
-    if node.is_reference:
-        node.followed()  # raises where it leads in a circle
-        yield from _places(node.documents.next_node(node.value["$ref"], node))
+    return [part.place for part in node.composing()]
 
 
 def _constants(node: Node, name: str, seen: set[Place]) -> list[Any] | None:
@@ -166,17 +153,28 @@ def _constants(node: Node, name: str, seen: set[Place]) -> list[Any] | None:
         return None
     properties = node.get("properties")
     declared = properties.get(name) if properties else None
-    if declared is not None and isinstance(declared.value, dict):
-        if "const" in declared.value:
-            return [declared.value["const"]]
-        if isinstance(declared.value.get("enum"), list):
-            return list(declared.value["enum"])
-    found = [_constants(part, name, seen) for part in _inner(node, "allOf")]
+    if declared is not None and (listed := _listed(declared, set())) is not None:
+        return listed
+    found = [_constants(part, name, seen) for part in node.listed("allOf")]
     known = [values for values in found if values is not None]
     if not known:
-        known = [_constants(part, name, seen) or [] for each in _ALTERNATIVES for part in _inner(node, each)]
+        known = [_constants(part, name, seen) or [] for each in _ALTERNATIVES for part in node.listed(each)]
         return [value for values in known for value in values] if known and all(known) else None
     return known[0]
+
+
+def _listed(schema: Node, seen: set[Place]) -> list[Any] | None:
+    """Return the values that a schema lists, be it in alternatives; None where it allows others."""
+    if not _is_first(schema, seen):
+        return None
+    if "const" in schema.value:
+        return [schema.value["const"]]
+    if isinstance(schema.value.get("enum"), list):
+        return list(schema.value["enum"])
+    if schema.value.get("type") == "null":
+        return [None]
+    known = [_listed(part.followed(), seen) for each in _ALTERNATIVES for part in schema.listed(each)]
+    return [value for values in known for value in values or ()] if known and all(known) else None
 
 
 def _requires(node: Node, name: str, seen: set[Place]) -> bool:
@@ -186,24 +184,18 @@ def _requires(node: Node, name: str, seen: set[Place]) -> bool:
     required = node.value.get("required")
     if isinstance(required, list) and name in required:
         return True
-    if any(_requires(part, name, seen) for part in _inner(node, "allOf")):
+    if any(_requires(part, name, seen) for part in node.listed("allOf")):
         return True
-    alternatives = [_inner(node, keyword) for keyword in _ALTERNATIVES]
+    alternatives = [node.listed(keyword) for keyword in _ALTERNATIVES]
     return any(parts and all(_requires(part, name, seen) for part in parts) for parts in alternatives)
 
 
 def _is_first(node: Node, seen: set[Place]) -> bool:
     """Whether a schema is met for the first time, for they may contain themselves."""
-    place = (node.uri, node.pointer)
-    if place in seen or not isinstance(node.value, dict):
+    if node.place in seen or not isinstance(node.value, dict):
         return False
-    seen.add(place)
+    seen.add(node.place)
     return True
-
-
-def _inner(node: Node, keyword: str) -> list[Node]:
-    inner = node.get(keyword)
-    return [each for _, each in inner.each()] if inner and isinstance(inner.value, list) else []
 
 
 def alternatives(schema: Mapping[str, Any]) -> dict[str, Any] | None:

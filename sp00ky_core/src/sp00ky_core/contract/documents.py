@@ -146,6 +146,11 @@ class Node:
     value: Any = attrs.field(repr=False)
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Its document's URI, and its pointer there."""
+        return self.uri, self.pointer
+
+    @property
     def is_reference(self) -> bool:
         """Whether it only says where the value is."""
         return isinstance(self.value, dict) and isinstance(self.value.get("$ref"), str)
@@ -172,14 +177,32 @@ class Node:
 
     def each(self) -> Iterator[tuple[str, Node]]:
         """Its entries as they stand there; nothing where it is neither a mapping nor a list."""
-        if isinstance(self.value, dict):
-            entries = self.value.items()
-        elif isinstance(self.value, list):
-            entries = {str(index): value for index, value in enumerate(self.value)}.items()
-        else:
-            return
-        for key, value in entries:
-            yield key, self._inner(key, value)
+        entries = enumerate(self.value) if isinstance(self.value, list) else ()
+        for key, value in self.value.items() if isinstance(self.value, dict) else entries:
+            yield str(key), self._inner(str(key), value)
+
+    def entries(self, key: str) -> Iterator[tuple[str, Node]]:
+        """Yield the entries of what it holds under a key, references to that followed."""
+        held = self.get(key)
+        yield from held.each() if held else ()
+
+    def listed(self, key: str) -> list[Node]:
+        """Return the items of the list that it holds under a key; none where it holds no list there."""
+        held = self.get(key)
+        return [each for _, each in held.each()] if held and isinstance(held.value, list) else []
+
+    def composing(self, *keywords: str) -> Iterator[Node]:
+        """Yield a schema, and those that its reference and these keywords compose it of, each once."""
+        pending, seen = [self], set[tuple[str, str]]()
+        while pending:
+            node = pending.pop()
+            if node.place in seen or not isinstance(node.value, dict):
+                continue
+            seen.add(node.place)
+            yield node
+            if node.is_reference:
+                pending.append(node.documents.next_node(node.value["$ref"], node))
+            pending += [each for keyword in keywords for each in node.listed(keyword)]
 
     def _inner(self, key: str, value: Any) -> Node:
         pointer = f"{self.pointer}/{_step(key)}"
@@ -223,8 +246,9 @@ def _enclosing(node: Node, pointer: str) -> Iterator[str]:
 
 def _target(reference: str, seen_from: str) -> tuple[str, str]:
     """Return the URI and the fragment that a ``$ref`` means."""
-    if reference.startswith("#"):
-        return seen_from, reference[1:]
+    uri, _, fragment = reference.partition("#")
+    if uri in ("", seen_from):
+        return seen_from, fragment
     try:
         uri, fragment = urldefrag(urljoin(seen_from, reference))
     except ValueError:

@@ -7,7 +7,9 @@ import re
 __all__ = ["CLOSED_HEADERS", "HEADER_NAME", "HEADER_VALUE", "SIGNATURE_HEADERS"]
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-HEADER_VALUE = re.compile(r"[\t -~\xa0-\xff]*")
+HEADER_VALUE = re.compile(
+    r"[\t -~]*"
+)  # other letters have no encoding that every reader knows (RFC 9110, 5.5)
 
 CLOSED_HEADERS = frozenset(
     {

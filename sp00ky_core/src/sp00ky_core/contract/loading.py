@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.contract.documents import DocumentProblem, Documents
 from sp00ky_core.contract.operation import Operation
 from sp00ky_core.contract.path_safety import MAX_PATH_LENGTH
-from sp00ky_core.contract.payload import PayloadCheck, compiled, first_kind
+from sp00ky_core.contract.payload import PayloadCheck, compiled
 from sp00ky_core.contract.reading import PathItem, path_items
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
@@ -39,12 +39,11 @@ class Contract:
         self.digest = digest
         self.base_path = base_path
         self.schemas = schemas
-        self._checks: dict[str, PayloadCheck] = {}
+        self._checks: dict[str, PayloadCheck] = {}  # by spelling
         self.operations: dict[str, Operation] = {}
         self.unusable: dict[str, str] = {}
         self._unclear: dict[str, str] = {}
         self._names: dict[str, str] = {}
-        self._ids: dict[str, None] = {}
         named: dict[str, list[str]] = {}
         for item in items:
             self._add(item)
@@ -77,7 +76,9 @@ class Contract:
     def _add_operation_ids(self, named: Mapping[str, Sequence[str]]) -> None:
         """Let operations be named by their ids, unless such a text names something else, or is another's."""
         for operation_id, names in named.items():
-            if operation_id in self._names or operation_id in self._unclear or not _is_a_name(operation_id):
+            # every database can hold what is a name, and a line of a log show it
+            is_a_name = len(operation_id) <= MAX_PATH_LENGTH and operation_id.isprintable()
+            if self.has(operation_id) or not is_a_name:
                 continue
             if len(names) > 1:
                 listed = ", ".join(map(repr, names))
@@ -85,7 +86,6 @@ class Contract:
                 continue
             self._names[operation_id] = names[0]
             if operation := self.operations.get(names[0]):
-                self._ids[operation_id] = None
                 spellings = (*operation.spellings, operation_id)
                 self.operations[names[0]] = attrs.evolve(operation, spellings=spellings)
 
@@ -109,12 +109,12 @@ class Contract:
     @property
     def operation_ids(self) -> list[str]:
         """The ``operationId``s that name an operation."""
-        return list(self._ids)
+        held = ((each.operation_id, each.spellings) for each in self.operations.values())
+        return [operation_id for operation_id, spellings in held if operation_id in spellings]
 
     def forget(self, operation_id: str, reason: str) -> None:
         """Let an ``operationId`` name nothing, for the reason given."""
         name = self._names.pop(operation_id)
-        del self._ids[operation_id]
         self._unclear[operation_id] = reason
         operation = self.operations[name]
         spellings = tuple(text for text in operation.spellings if text != operation_id)
@@ -148,7 +148,7 @@ class Contract:
         pending = [name for name in self.operations if name not in self._checks]
         try:
             # much quicker than one by one
-            compiled(map(first_kind, map(self.operations.__getitem__, pending)), self.schemas)
+            compiled([(each, each.body) for each in map(self.operations.get, pending) if each], self.schemas)
         except DocumentProblem:
             for name in pending:
                 self._check(name)
@@ -169,11 +169,6 @@ class Contract:
         return check
 
 
-def _is_a_name(operation_id: str) -> bool:
-    """Whether every database can hold a text, and a line of a log show it."""
-    return len(operation_id) <= MAX_PATH_LENGTH and operation_id.isprintable()
-
-
 def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> Contract:
     """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2, or Swagger 2.0) and what it refers to.
 
@@ -187,10 +182,6 @@ def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> 
         base_path = documents.root.value.get("basePath", "") if documents.is_swagger else ""
         return Contract(items, schemas, documents.digest, str(base_path).rstrip("/"))
     except DocumentProblem as error:
-        problem = error.problem + _hint(backend.spec, backend.name)
+        hint = f"; write one there, or fix `spec` of the backend {backend.name!r} in sp00ky.yml"
+        problem = error.problem + ("" if backend.spec.is_file() else hint)
         raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None
-
-
-def _hint(spec: Path, name: str) -> str:
-    hint = f"; write one there, or fix `spec` of the backend {name!r} in sp00ky.yml"
-    return "" if spec.is_file() else hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from sp00ky_core.contract.documents import Node
 from sp00ky_core.contract.operation import Format
@@ -11,20 +12,23 @@ from sp00ky_core.contract.value_types import is_base64, is_bytes, types_of
 __all__ = ["essence", "fits", "format_of", "is_concrete", "is_json", "precedence", "sendable"]
 
 _RANGES = ("application/*", "*/*")
-_JSON = re.compile(r"application/json|text/json|[^/]+/[^/]*\+json|application/\*|\*/\*")
-_TEXT = re.compile(
-    r"text/.*|application/xml|[^/]+/[^/]*\+(xml|yaml)"
-    r"|application/(x-)?(yaml|ndjson|jsonl|json-seq|javascript|graphql|sql|toml)"
-)
 _CONCRETE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
-
-_FORMATS: tuple[tuple[re.Pattern[str], Format], ...] = (
-    (_JSON, "json"),
-    (re.compile(r"application/x-www-form-urlencoded"), "form"),
-    (re.compile(r"multipart/form-data"), "multipart"),
-    (_TEXT, "text"),
-    (re.compile(r"application/octet-stream"), "binary"),
+_JSON = (  # the best first; a JSON Patch (RFC 6902) is a list, so it goes after what takes objects
+    r"application/json",
+    r"text/json|(?!application/json-patch)[^/*]+/[^/*]*\+json",
+    r"[^/*]+/[^/*]*\+json",
+    r"[^/]+/[^/]*\+json",
+    r"application/\*",
+    r"\*/\*",
 )
+_FORMATS: Mapping[str, Format] = {
+    "|".join(_JSON): "json",
+    r"application/x-www-form-urlencoded": "form",
+    r"multipart/form-data": "multipart",
+    r"text/.*|application/xml|[^/]+/[^/]*\+(xml|yaml)": "text",
+    r"application/(x-)?(yaml|ndjson|jsonl|json-seq|javascript|graphql|sql|toml)": "text",
+    r"application/octet-stream": "binary",
+}
 
 
 def essence(media_type: str) -> str:
@@ -40,8 +44,8 @@ def format_of(media_type: str, schema: Node | None) -> Format | None:
     name = essence(media_type)
     if name in _RANGES and is_bytes(schema):
         return "binary"
-    for pattern, written in _FORMATS:
-        if pattern.fullmatch(name):
+    for pattern, written in _FORMATS.items():
+        if re.fullmatch(pattern, name):
             return written
     if name.startswith("multipart/") or "string" not in types_of(schema):
         return None
@@ -50,23 +54,13 @@ def format_of(media_type: str, schema: Node | None) -> Format | None:
 
 def is_json(media_type: str) -> bool:
     """Whether a media type is JSON, or a range that JSON is in."""
-    return _JSON.fullmatch(essence(media_type)) is not None
+    return precedence(media_type) < len(_JSON)
 
 
 def precedence(media_type: str) -> int:
-    """Rank a media type: JSON first, then what is made of JSON, then what takes it, then all others.
-
-    A JSON Patch (RFC 6902) is a list, so it goes after what takes objects.
-    """
+    """Rank a media type: JSON first, then what is made of JSON, then what takes it, then all others."""
     name = essence(media_type)
-    if not is_json(name):
-        return 6
-    if name == "application/json":
-        return 0
-    ranges = {"application/*": 4, "*/*": 5}
-    if "*" in name:
-        return ranges.get(name, 3)
-    return 2 if name == "application/json-patch+json" else 1
+    return next((rank for rank, pattern in enumerate(_JSON) if re.fullmatch(pattern, name)), len(_JSON))
 
 
 def sendable(media_type: str, written: Format) -> str | None:

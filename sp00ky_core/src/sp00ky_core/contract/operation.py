@@ -83,6 +83,7 @@ class Body:
         format: How a value is written as bytes.
         schema: Of its value; None: anything.
         files: Properties of a form that are bytes, and base64 in a payload.
+        encoded: Properties of a form that are base64 in a request, too.
         encodings: How properties of a form are written, by name.
     """
 
@@ -91,6 +92,7 @@ class Body:
     format: Format = "json"
     schema: Node | None = attrs.field(default=None, eq=False, repr=False)
     files: frozenset[str] = frozenset()
+    encoded: frozenset[str] = frozenset()
     encodings: Mapping[str, Encoding] = attrs.field(factory=dict, hash=False)
 
     @content_type.default
@@ -108,16 +110,12 @@ class Scheme:
     """A security scheme that requests of an operation are to meet.
 
     Attributes:
-        name: The document's.
-        type: ``http``, ``apiKey``, ``oauth2``, ``openIdConnect`` or ``mutualTLS``.
-        scheme: Of ``http``, in lower case: ``basic``, ``bearer``, ...
+        type: ``basic``, ``http`` of another scheme, ``apiKey``, ``oauth2``, ``openIdConnect``, ``mutualTLS``.
         place: Where the key of ``apiKey`` goes.
         key: Its name there.
     """
 
-    name: str
     type: str
-    scheme: str = ""
     place: str = ""
     key: str = ""
 
@@ -177,10 +175,19 @@ class Operation:
         """Its method and path."""
         return f"{self.method} {self.path}"
 
+    def at(self, place: str) -> list[Parameter]:
+        """Return the parameters of a place."""
+        return [parameter for parameter in self.parameters if parameter.place == place]
+
+    @property
+    def body(self) -> Body | None:
+        """The body of a job that names no media type."""
+        return self.bodies[0] if self.bodies else None
+
     @property
     def is_plain(self) -> bool:
         """Whether a flat payload is sent as it is: as JSON, and with no parameters."""
-        has_json = bool(self.bodies) and self.bodies[0].format == "json"
+        has_json = self.body is not None and self.body.format == "json"
         return has_json and self.form == "flat" and not self.parameters and not self.credentials
 
     @property

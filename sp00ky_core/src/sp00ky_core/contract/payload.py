@@ -8,17 +8,17 @@ from typing import Any
 
 import jsonschema_rs
 
-from sp00ky_core.contract.bodies import checked_body, written_body
+from sp00ky_core.contract.bodies import checked_body
 from sp00ky_core.contract.documents import DocumentProblem, Node
 from sp00ky_core.contract.formats import FORMATS
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
-from sp00ky_core.contract.request_parts import Written
+from sp00ky_core.contract.request_parts import write_parts
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.hints import near_miss
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
@@ -29,9 +29,10 @@ UNKNOWN = "unknown property"
 Located = Callable[[Iterable[str | int]], str]
 
 
-def _nodes(operation: Operation, *bodies: Body) -> list[Node]:
-    held: list[Parameter | Body] = [*operation.parameters, *bodies]
-    return [each.schema for each in held if each.schema]
+def nodes_of(operation: Operation, body: Body | None) -> list[Node]:
+    """Return the schemas of an operation's parameters, and of one of its bodies."""
+    held: list[Parameter | Body | None] = [*operation.parameters, body]
+    return [each.schema for each in held if each and each.schema]
 
 
 def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[str, Any]:
@@ -42,17 +43,12 @@ def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[s
             "required": [each.name for each in held if each.required],
         }
         for place in PLACES
-        if (held := [each for each in operation.parameters if each.place == place])
+        if (held := operation.at(place))
     }
     if body is not None and body.schema is not None:
         is_text = body.format == "text" and types_of(body.schema).isdisjoint(SCALARS)
         properties["body"] = _TEXT if is_text else schemas.reference(body.schema)
     return {"properties": properties}
-
-
-def first_kind(operation: Operation) -> tuple[Operation, Body | None]:
-    """Return an operation with the body that a job has which names none."""
-    return operation, operation.bodies[0] if operation.bodies else None
 
 
 def compiled(
@@ -65,7 +61,7 @@ def compiled(
     """
     needed = list(kinds)
     each = [_schema(operation, body, schemas) for operation, body in needed]
-    nodes = [node for operation, body in needed for node in _nodes(operation, *([body] if body else []))]
+    nodes = [node for operation, body in needed for node in nodes_of(operation, body)]
     return _validator(each[0] if len(each) == 1 else {"anyOf": each}, nodes, schemas)
 
 
@@ -96,11 +92,11 @@ class PayloadCheck:
         self.operation = operation
         self._schemas = schemas
         self._validators: dict[str | None, jsonschema_rs.Draft202012Validator] = {}
-        self._is_plain = operation.is_plain
-        body = first_kind(operation)[1]
-        if self._is_plain and body is not None:
+        self._is_valid_body: Callable[[Any], bool] | None = None  # of an operation whose payloads are bodies
+        body = operation.body
+        if operation.is_plain and body is not None:
             schema = schemas.reference(body.schema) if body.schema else {}
-            self._is_valid_body = _validator(schema, _nodes(operation, body), schemas).is_valid
+            self._is_valid_body = _validator(schema, nodes_of(operation, body), schemas).is_valid
         else:
             self._validator(body)
 
@@ -108,7 +104,7 @@ class PayloadCheck:
         """Every violation (the first thousand), by place; never quotes a value of the payload."""
         try:
             payload = payload if isinstance(payload, dict) else dict(payload)
-            if self._is_plain and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
+            if self._is_valid_body and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
                 return []
             found = self._found(payload)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
@@ -118,10 +114,10 @@ class PayloadCheck:
     def _found(self, payload: dict[str, Any]) -> list[Violation]:
         parts = split(self.operation, payload)
         found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
-        if not self._is_plain:
-            known = {violation.pointer for violation in found}
-            found += [each for each in self._unwritable(parts, payload) if each.pointer not in known]
-        return found
+        known = {violation.pointer for violation in found}
+        write_parts(self.operation, parts)
+        others = chain(parts.problems, self._undeclared(parts, payload))
+        return found + [each for each in others if each.pointer not in known]
 
     def _invalid(self, parts: Split) -> Iterator[Violation]:
         """Yield what the schemas of the parts don't allow."""
@@ -147,20 +143,13 @@ class PayloadCheck:
             self._validators[key] = compiled([(self.operation, body)], self._schemas)
         return self._validators[key]
 
-    def _unwritable(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
-        """Yield what has no place in a URL, a header or a form."""
-        yield from Written.of(self.operation, parts).problems
+    def _undeclared(self, parts: Split, payload: dict[str, Any]) -> Iterator[Violation]:
+        """Yield what no part of a request without a body would hold."""
         declared = {parameter.name for parameter in self.operation.parameters}
         if parts.kind is None and not parts.explicit and (declared or self.operation.method not in BODIED):
             for name in payload.keys() - declared:
-                yield Violation(
-                    pointer=parts.pointer("", name), message=UNDECLARED + near_miss(name, declared)
-                )
-        if parts.kind is not None and parts.kind.format != "json" and parts.body is not ABSENT:
-            try:
-                written_body(parts.kind, parts.body, parts.content_type, boundary="")
-            except Unwritable as error:
-                yield parts.violation(error, "body")
+                message = UNDECLARED + near_miss(name, declared)
+                yield Violation(pointer=parts.pointer("", name), message=message)
 
 
 def _violations(

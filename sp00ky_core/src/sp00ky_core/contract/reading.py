@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,9 +13,9 @@ from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_
 from sp00ky_core.contract.media_types import essence, format_of, is_json, precedence, sendable
 from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, Parameter, Place, Scheme
 from sp00ky_core.contract.path_safety import path_problem
-from sp00ky_core.contract.schema import composing, is_read_only
-from sp00ky_core.contract.swagger import swagger_bodies, swagger_parameter
-from sp00ky_core.contract.value_types import allows_common, is_bytes, types_of
+from sp00ky_core.contract.schema import is_read_only
+from sp00ky_core.contract.swagger import Declared, as_openapi_3
+from sp00ky_core.contract.value_types import allows_common, is_base64, is_bytes, types_of
 
 __all__ = ["PathItem", "path_items"]
 
@@ -24,10 +24,11 @@ _MAIN = frozenset(METHODS[1:5])  # one of these is a path's only method, whateve
 _BODILESS = frozenset({"get", "head"})
 _TEMPLATED = re.compile(r"\{([^{}]+)\}")
 _SERIALIZED = frozenset({"explode", "allowReserved"})  # a field of a form that has one has a style, too
+_DELIMITED = frozenset({"spaceDelimited", "pipeDelimited", "tabDelimited"})
 _STYLES: Mapping[Place, frozenset[str]] = {
-    "path": frozenset({"simple", "label", "matrix"}),
-    "query": frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}),
-    "header": frozenset({"simple"}),
+    "path": _DELIMITED | {"simple", "label", "matrix"},
+    "query": _DELIMITED | {"form", "deepObject"},
+    "header": _DELIMITED | {"simple"},
     "cookie": frozenset({"form"}),
 }
 # OpenAPI ignores the first three as parameters; all are sent anyway, or belong to the connection.
@@ -91,9 +92,10 @@ class _Reading:
         self._schemes = dict(_schemes(self._root))
 
     def path_item(self, path: str, item: Node) -> PathItem:
-        problem = path_problem(path) or _template_problem(path)
-        if problem:
+        if problem := path_problem(path):
             raise DocumentProblem("", problem)
+        if re.search(r"[{}]", _TEMPLATED.sub("", path)):
+            raise DocumentProblem("", "a parameter is written {name}")
         items = _items(item)
         held = {method: found for method in METHODS if (found := _first(items, method)) is not None}
         if not held:
@@ -111,53 +113,33 @@ class _Reading:
     def _operation(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation:
         if not isinstance(node.value, dict):
             raise DocumentProblem("", f"expected a mapping under {method!r}")
-        declared = _declared([*shared, node])
-        parameters = _filled(path, declared, swagger=self._is_swagger)
-        bodies: tuple[Body, ...] = ()
-        needs_body = False
-        request = node.get("requestBody")
-        if (
-            method in _BODILESS
-            and request
-            and isinstance(request.value, dict)
-            and request.value.get("required")
-        ):
-            raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
-        if method not in _BODILESS:
-            read = swagger_bodies if self._is_swagger else _bodies
-            bodies, needs_body, taken = read(self._root, node, declared)
-            if taken and not bodies:
-                listed = " ".join(", ".join(taken).split())[:200]
-                raise DocumentProblem("", f"it takes {listed}, and a job can't be sent as that")
+        declared, request = _declared([*shared, node]), node.get("requestBody")
+        if self._is_swagger:
+            declared, request = as_openapi_3(self._root, node, declared)
+        parameters = _filled(path, declared)
+        credentials = {(each.place, each.name) for each in parameters} & {self._credential}
+        bodies = _bodies(method, request)
         operation = Operation(
             path=path,
             method=method.upper(),
-            parameters=parameters,
+            parameters=tuple(each for each in parameters if (each.place, each.name) not in credentials),
             bodies=bodies,
-            needs_body=needs_body,
+            needs_body=bool(bodies) and _is_required(request),
+            credentials=frozenset(credentials),
             security=self._security(node),
             responses=dict(_responses(node)),
         )
-        return _formed(self._without_credential(operation))
-
-    def _without_credential(self, operation: Operation) -> Operation:
-        filled = [each for each in operation.parameters if (each.place, each.name) == self._credential]
-        if not filled or self._credential is None:
-            return operation
-        left = tuple(each for each in operation.parameters if each not in filled)
-        return attrs.evolve(operation, parameters=left, credentials=frozenset({self._credential}))
+        return _formed(operation)
 
     def _security(self, node: Node) -> tuple[tuple[Scheme, ...], ...]:
         listed = node.at("security") or self._root.at("security")
         if listed is None or not isinstance(listed.value, list):
             return ()
-        alternatives = [list(choice) for choice in listed.value if isinstance(choice, dict)]
+        alternatives = [choice for choice in listed.value if isinstance(choice, dict)]
         if not all(alternatives):
             return ()  # an empty one: nothing is needed
-        return tuple(
-            tuple(self._schemes.get(name) or Scheme(name=name, type="") for name in names)
-            for names in alternatives
-        )
+        unknown = Scheme(type="")
+        return tuple(tuple(self._schemes.get(name, unknown) for name in names) for names in alternatives)
 
 
 def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
@@ -169,17 +151,9 @@ def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
         except DocumentProblem:
             continue  # what needs it isn't met by anything
         if isinstance(value, dict):
-            kind, scheme = str(value.get("type")), str(value.get("scheme", "")).lower()
-            if kind == "basic":  # Swagger 2's
-                kind, scheme = "http", "basic"
-            place, key = str(value.get("in", "")), str(value.get("name", ""))
-            yield name, Scheme(name=name, type=kind, scheme=scheme, place=place, key=key)
-
-
-def _template_problem(path: str) -> str | None:
-    if re.search(r"[{}]", _TEMPLATED.sub("", path)):
-        return "a parameter is written {name}"
-    return None
+            is_basic = str(value.get("scheme", "")).lower() == "basic"
+            kind = "basic" if is_basic else str(value.get("type"))  # Swagger 2 has that type
+            yield name, Scheme(type=kind, place=str(value.get("in", "")), key=str(value.get("name", "")))
 
 
 def _items(item: Node) -> list[Node]:
@@ -203,30 +177,30 @@ def _first(items: Iterable[Node], key: str) -> Node | None:
     return next((node for item in items if (node := item.at(key)) and node.value is not None), None)
 
 
-def _declared(holders: Iterable[Node]) -> dict[tuple[str, str], Node]:
+def _declared(holders: Iterable[Node]) -> Declared:
     """Return the parameters of an operation, by place and name; the later holder's win."""
     found = {}
     for holder in holders:
-        parameters = holder.get("parameters")
-        for _, node in parameters.each() if parameters else ():
+        for _, node in holder.entries("parameters"):
             parameter = node.followed()
             if isinstance(parameter.value, dict) and isinstance(parameter.value.get("name"), str):
                 found[str(parameter.value.get("in")), parameter.value["name"]] = parameter
     return found
 
 
-def _filled(path: str, declared: Mapping[tuple[str, str], Node], *, swagger: bool) -> tuple[Parameter, ...]:
+def _filled(path: str, declared: Declared) -> tuple[Parameter, ...]:
     """Return the parameters that a job fills. Raises ``DocumentProblem`` where it should and can't."""
-    read = swagger_parameter if swagger else _parameter
     templated = dict.fromkeys(_TEMPLATED.findall(path))
     in_path = [
-        read("path", name, declared["path", name])
+        _parameter("path", name, declared["path", name])
         if ("path", name) in declared
         else Parameter(place="path", name=name, required=True)
         for name in templated
     ]
     others = [
-        read(place, name, node) for (place, name), node in declared.items() if _is_filled(place, name, node)
+        _parameter(place, name, node)
+        for (place, name), node in declared.items()
+        if _is_filled(place, name, node)
     ]
     return (*in_path, *others)
 
@@ -240,14 +214,13 @@ def _is_filled(place: str, name: str, parameter: Node) -> bool:
         return False
     if place == "header" and HEADER_NAME.fullmatch(name) and name.lower() not in _CLOSED:
         return True
-    if parameter.value.get("required") is True:
+    if _is_required(parameter):
         raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
     return False
 
 
 def _parameter(place: Any, name: str, node: Node) -> Parameter:
-    content = node.get("content")
-    media = next(iter(content.each()), None) if content else None
+    media = next(node.entries("content"), None)
     schema = node.at("schema")
     if schema is None and media is not None:
         schema = media[1].followed().at("schema")
@@ -259,7 +232,7 @@ def _parameter(place: Any, name: str, node: Node) -> Parameter:
     return Parameter(
         place=place,
         name=name,
-        required=place == "path" or node.value.get("required") is True,
+        required=place == "path" or _is_required(node),
         allow_reserved=node.value.get("allowReserved") is True,
         content_type=media[0] if media else None,
         schema=schema,
@@ -267,14 +240,21 @@ def _parameter(place: Any, name: str, node: Node) -> Parameter:
     )
 
 
-def _bodies(_: Node, operation: Node, __: object) -> tuple[tuple[Body, ...], bool, list[str]]:
-    request = operation.get("requestBody")
+def _is_required(node: Node | None) -> bool:
+    return node is not None and isinstance(node.value, dict) and node.value.get("required") is True
+
+
+def _bodies(method: str, request: Node | None) -> tuple[Body, ...]:
     content = request.get("content") if request else None
-    if request is None or content is None or not isinstance(content.value, dict):
-        return (), False, []
-    listed = [body for name, node in content.each() if (body := _body(name, node.followed()))]
-    listed.sort(key=lambda body: precedence(body.media_type))
-    return tuple(listed), bool(listed) and request.value.get("required") is True, list(content.value)
+    if method in _BODILESS or content is None or not isinstance(content.value, dict):
+        if method in _BODILESS and _is_required(request):
+            raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
+        return ()
+    bodies = [body for name, node in content.each() if (body := _body(name, node.followed()))]
+    if content.value and not bodies:
+        taken = " ".join(", ".join(content.value).split())[:200]
+        raise DocumentProblem("", f"it takes {taken}, and a job can't be sent as that")
+    return tuple(sorted(bodies, key=lambda body: precedence(body.media_type)))
 
 
 def _body(media_type: str, media: Node) -> Body | None:
@@ -282,27 +262,22 @@ def _body(media_type: str, media: Node) -> Body | None:
     written = format_of(media_type, schema)
     if written is None:
         return None
-    is_form = written in ("form", "multipart")
+    documents, fields = media.documents, schema if written == "multipart" else None
+    has_styles = written == "form" or documents.minor > 0 or documents.is_swagger
     return Body(
         media_type=media_type,
         content_type=sendable(media_type, written),
         format=written,
         schema=schema,
-        files=frozenset(_files(schema)) if written == "multipart" and schema else frozenset(),
-        encodings=dict(_encodings(media, has_styles=written == "form" or media.documents.minor > 0))
-        if is_form
-        else {},
+        files=frozenset(name for name, node in properties(fields) if is_bytes(node)),
+        encoded=frozenset(name for name, node in properties(fields) if is_base64(node)),
+        encodings=dict(_encodings(media, has_styles=has_styles)),
     )
-
-
-def _files(schema: Node) -> Iterator[str]:
-    return (name for name, node in properties(schema) if is_bytes(node))
 
 
 def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding]]:
     """Yield how properties of a form are written; in OpenAPI 3.0 those of multipart have no styles."""
-    held = media.get("encoding")
-    for name, node in held.each() if held else ():
+    for name, node in media.entries("encoding"):
         value = node.followed().value
         if isinstance(value, dict):
             style = value.get("style", None if _SERIALIZED.isdisjoint(value) else "form")
@@ -318,24 +293,21 @@ def _encodings(media: Node, *, has_styles: bool) -> Iterator[tuple[str, Encoding
             )
 
 
-def properties(body: Node) -> Iterator[tuple[str, Node]]:
+def properties(body: Node | None) -> Iterator[tuple[str, Node]]:
     """Yield the properties that a body declares, in whatever it is composed of."""
-    for schema in composing(body, "allOf", "anyOf", "oneOf"):
-        held = schema.get("properties")
-        yield from held.each() if held else ()
+    for schema in body.composing("allOf", "anyOf", "oneOf") if body else ():
+        yield from schema.entries("properties")
 
 
 def _responses(operation: Node) -> Iterator[tuple[str, Node | None]]:
     """Yield the schemas of what an operation answers when it has done its work, by status."""
-    held = operation.get("responses")
-    for status, node in held.each() if held else ():
+    for status, node in operation.entries("responses"):
         if re.fullmatch(r"2[0-9Xx]{2}", status):
             try:
                 response = node.followed()
-                content = response.get("content")
+                media = {essence(name): each for name, each in response.entries("content")}
             except DocumentProblem:
                 continue  # says nothing about what can be called
-            media = {essence(name): each for name, each in content.each()} if content else {}
             json = next((each for name, each in media.items() if is_json(name)), None)
             yield status, response.at("schema") or (json.at("schema") if json else None)
 
@@ -344,45 +316,43 @@ def _formed(operation: Operation) -> Operation:
     """Say which form an operation's payloads take, and what its flat form's body doesn't hold."""
     names = {parameter.name for parameter in operation.parameters}
     names |= {name for _, name in operation.credentials}
-    schema = operation.bodies[0].schema if operation.bodies else None
+    schema = operation.body.schema if operation.body else None
     known: dict[str, list[Node]] = {}
     answered: set[str] = set()
-    for name, node in properties(schema) if schema else ():
+    for name, node in properties(schema):
         if name in names and is_read_only(node):
             answered.add(name)
         else:
             known.setdefault(name, []).append(node)
     required = _required(schema).difference(answered) if schema and names else set()
+    reason = _why_explicit(operation, known)
     return attrs.evolve(
         operation,
+        form="explicit" if reason else "flat",
+        reason=reason,
         own=frozenset(names.difference(known).difference(required)),
         declares_reserved=not RESERVED.isdisjoint(names | known.keys()),
-        **_form(operation, known),
     )
 
 
 def _required(body: Node) -> set[str]:
-    listed = [part.value.get("required") for part in composing(body, "allOf")]
+    listed = [part.value.get("required") for part in body.composing("allOf")]
     return {name for names in listed if isinstance(names, list) for name in names if isinstance(name, str)}
 
 
-def _form(operation: Operation, known: Mapping[str, list[Node]]) -> dict[str, Any]:
-    body = operation.bodies[0] if operation.bodies else None
+def _why_explicit(operation: Operation, known: Mapping[str, list[Node]]) -> str:
+    """Say why no flat payload could tell what goes where; empty: one can."""
+    body = operation.body
     if body and (body.format in ("text", "binary") or "object" not in types_of(body.schema)):
-        return {"form": "explicit", "reason": f"its body, {body.media_type}, isn't an object"}
+        return f"its body, {body.media_type}, isn't an object"
     if body and body.content_type is None:
-        return {"form": "explicit", "reason": f"its body is any of {body.media_type}"}
+        return f"its body is any of {body.media_type}"
     places: dict[str, list[Node | None]] = {}
     for parameter in operation.parameters:
         places.setdefault(parameter.name, []).append(parameter.schema)
     for name, schemas in places.items():
-        inner = known.get(name, [])
-        if len(schemas) + len(inner) > 1 and not _some_fits(schemas, inner):
-            reason = f"no value fits all that it calls {name[:80]!r}"
-            return {"form": "explicit", "reason": reason}
-    return {}
-
-
-def _some_fits(schemas: list[Node | None], inner: list[Node]) -> bool:
-    """Whether a value could fit some parameters, and a property that alternatives may declare differently."""
-    return any(allows_common([*schemas, each]) for each in inner) if inner else allows_common(schemas)
+        declared: Sequence[Node | None] = known.get(name) or [None]  # alternatives may declare it differently
+        is_shared = len(schemas) > 1 or name in known
+        if is_shared and not any(allows_common([*schemas, each]) for each in declared):
+            return f"no value fits all that it calls {name[:80]!r}"
+    return ""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
 import attrs
 
 from sp00ky_core.contract.bodies import written_body
-from sp00ky_core.contract.operation import Operation, Parameter
+from sp00ky_core.contract.operation import PLACES, Body, Operation, Parameter, Place
 from sp00ky_core.contract.path_safety import climbs
 from sp00ky_core.contract.splitting import ABSENT, Split, split
-from sp00ky_core.contract.styles import Unwritable, cookie, header, query, segment
+from sp00ky_core.contract.styles import Unwritable, written
 from sp00ky_core.errors import Violation
 
 __all__ = ["PartsRefused", "RequestParts", "path_pieces", "request_parts"]
@@ -78,95 +79,66 @@ def request_parts(
         PartsRefused: the payload has what can't be sent, or lacks what must be.
     """
     parts = split(operation, payload)
-    written = Written.of(operation, parts)
-    body, content_type = b"", None
-    if parts.body is not ABSENT and parts.kind is not None:
+    given = payload_json if parts.body is payload else None
+    request = write_parts(operation, parts, new_boundary, given)
+    if parts.problems:
+        raise PartsRefused(tuple(parts.problems))
+    return request
+
+
+def write_parts(
+    operation: Operation,
+    parts: Split,
+    new_boundary: Callable[[], str] = str,
+    payload_json: bytes | None = None,
+) -> RequestParts:
+    """Write the parts of a request; what can't be is added to the problems of the payload's."""
+    texts: dict[Place, dict[str, list[str]]] = {place: {} for place in PLACES}
+    for parameter in operation.parameters:
+        place, name = parameter.place, parameter.name
         try:
-            if payload_json is not None and parts.body is payload and parts.kind.format == "json":
-                body, content_type = payload_json, parts.content_type
-            else:
-                boundary = new_boundary() if parts.kind.format == "multipart" else ""
-                body, content_type = written_body(parts.kind, parts.body, parts.content_type, boundary)
-        except Unwritable as error:
-            written.problems.append(parts.violation(error, "body"))
-    if problems := [*parts.problems, *written.problems]:
-        raise PartsRefused(tuple(problems))
+            texts[place][name] = _texts(operation, parameter, parts.values[place].get(name))
+        except ValueError as error:
+            parts.problems.append(parts.violation(error, place, name))
+    body, content_type = b"", None
+    try:
+        if parts.body is not ABSENT and parts.kind is not None:
+            body, content_type = _body(parts, parts.kind, new_boundary, payload_json)
+    except ValueError as error:
+        parts.problems.append(parts.violation(error, "body"))
+    path, *pieces = path_pieces(operation.path)
+    for name, literal in zip(pieces[::2], pieces[1::2], strict=True):
+        path += "".join(texts["path"].get(name, ())) + literal
+    if texts["path"] and climbs(path):
+        problem = "its values make a segment '.' or '..' of the path"
+        parts.problems.append(Violation(pointer="", message=problem))
     return RequestParts(
-        path=written.path,
-        query="&".join(written.query),
-        headers=written.headers,
-        cookie="; ".join(written.cookie),
+        path=path,
+        query="&".join(chain.from_iterable(texts["query"].values())),
+        headers={name: text for name, listed in texts["header"].items() for text in listed},
+        cookie="; ".join(chain.from_iterable(texts["cookie"].values())),
         body=body,
         content_type=content_type,
     )
 
 
-def unwritable(operation: Operation, payload: Mapping[str, Any], payload_json: bytes) -> list[Violation]:
-    """Return why a payload can't be made into a request; nothing: it can."""
-    try:
-        request_parts(operation, payload, new_boundary=str, payload_json=payload_json)
-    except PartsRefused as refused:
-        return list(refused.violations)
-    return []
+def _body(
+    parts: Split, kind: Body, new_boundary: Callable[[], str], payload_json: bytes | None
+) -> tuple[bytes, str]:
+    if payload_json is not None and kind.format == "json":
+        return payload_json, parts.content_type
+    boundary = new_boundary() if kind.format == "multipart" else ""
+    return written_body(kind, parts.body, parts.content_type, boundary)
 
 
-@attrs.define(kw_only=True)
-class Written:
-    """The parameters of a request, written.
-
-    Attributes:
-        path: Percent-encoded.
-        query: Its parts.
-        headers: By name.
-        cookie: Its parts.
-        problems: What can't be written.
-    """
-
-    path: str = ""
-    query: list[str] = attrs.field(factory=list)
-    headers: dict[str, str] = attrs.field(factory=dict)
-    cookie: list[str] = attrs.field(factory=list)
-    problems: list[Violation] = attrs.field(factory=list)
-
-    @classmethod
-    def of(cls, operation: Operation, parts: Split) -> Written:
-        """Write the parameters that a payload holds."""
-        written, segments = cls(), dict[str, str]()
-        for parameter in operation.parameters:
-            value = parts.values[parameter.place].get(parameter.name)
-            try:
-                if isinstance(value, dict) and parameter.explode and parameter.style == "form":
-                    _refuse_names(operation, parameter, value)
-                is_there = value is not None and written._add(parameter, value, segments)
-            except Unwritable as error:
-                written.problems.append(parts.violation(error, parameter.place, parameter.name))
-            else:
-                if parameter.required and not is_there:
-                    lacking = Unwritable("it is missing" if value is None else _EMPTY)
-                    written.problems.append(parts.violation(lacking, parameter.place, parameter.name))
-        if not written.problems:
-            written._fill(operation.path, segments)
-        return written
-
-    def _add(self, parameter: Parameter, value: object, segments: dict[str, str]) -> bool:
-        """Write a parameter where it belongs, and say whether there is anything of it now."""
-        if parameter.place in ("path", "header"):
-            write, texts = (segment, segments) if parameter.place == "path" else (header, self.headers)
-            text = write(parameter, value)
-            if text is not None:
-                texts[parameter.name] = text
-            return text is not None
-        write_all, listed = (query, self.query) if parameter.place == "query" else (cookie, self.cookie)
-        added = write_all(parameter, value)
-        listed += added
-        return bool(added)
-
-    def _fill(self, path: str, segments: Mapping[str, str]) -> None:
-        pieces = path_pieces(path)
-        self.path = "".join(segments[piece] if index % 2 else piece for index, piece in enumerate(pieces))
-        if segments and climbs(self.path):
-            problem = "its values make a segment '.' or '..' of the path"
-            self.problems.append(Violation(pointer="", message=problem))
+def _texts(operation: Operation, parameter: Parameter, value: object) -> list[str]:
+    """Return what a request has for a parameter. Raises ``Unwritable``, also where it must have something."""
+    if isinstance(value, dict) and parameter.explode and parameter.style == "form":
+        _refuse_names(operation, parameter, value)
+    texts = [] if value is None else written(parameter, value)
+    if not texts and (parameter.required or parameter.place == "path"):
+        raise Unwritable("it is missing" if value is None else _EMPTY)
+    return texts
 
 
 def _refuse_names(operation: Operation, parameter: Parameter, value: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ A bundle stands alone: whatever its schemas refer to, in this file or another, i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -71,7 +71,7 @@ class Schemas:
         return []
 
     def _name(self, node: Node) -> str:
-        name = self._names.setdefault((node.uri, node.pointer), str(len(self._nodes)))
+        name = self._names.setdefault(node.place, str(len(self._nodes)))
         if name == str(len(self._nodes)):
             self._nodes.append(node)
         return name
@@ -106,7 +106,8 @@ class _Rewriting:
         written = self._referred(node)
         if not written or self._beside:
             for key in source:
-                self._rewrite_keyword(node, key, written)
+                if (rewrite := _KEYWORDS.get(key)) and (held := node.at(key)):
+                    rewrite(self, node, key, held, written)
         return json_schema(written, source, lambda name: _is_read_only(whole or node, name))
 
     def _referred(self, node: Node) -> dict[str, Any]:
@@ -118,12 +119,6 @@ class _Rewriting:
                 self.met.append(target)
                 return dict(self._schemas.reference(target))
         return {}
-
-    def _rewrite_keyword(self, node: Node, key: str, written: dict[str, Any]) -> None:
-        rewrite = _KEYWORDS.get(key)
-        held = None if rewrite is None else node.at(key)
-        if rewrite is not None and held is not None:
-            rewrite(self, node, key, held, written)
 
     def _one(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
         written[key] = self.schema(held)
@@ -175,29 +170,13 @@ _KEYWORDS: dict[str, Callable[[_Rewriting, Node, str, Node, dict[str, Any]], Non
 """The keywords that say something about a payload; others (titles, examples, ``x-...``) are left out."""
 
 
-def composing(schema: Node, *keywords: str) -> Iterator[Node]:
-    """Yield a schema, and those that its reference and these of its keywords compose it of, each once."""
-    pending = [schema]
-    seen: set[tuple[str, str]] = set()
-    while pending:
-        node = pending.pop()
-        if (node.uri, node.pointer) in seen or not isinstance(node.value, dict):
-            continue
-        seen.add((node.uri, node.pointer))
-        yield node
-        if node.is_reference:
-            pending.append(node.documents.next_node(node.value["$ref"], node))
-        for inner in filter(None, map(node.get, keywords)):
-            pending.extend(each for _, each in inner.each())
-
-
 def is_read_only(declared: Node) -> bool:
     """Whether a property is one that answers have, and requests don't."""
-    return any(each.value.get("readOnly") is True for each in composing(declared, "allOf"))
+    return any(each.value.get("readOnly") is True for each in declared.composing("allOf"))
 
 
 def _is_read_only(schema: Node, name: str) -> bool:
-    for part in composing(schema, "allOf"):
+    for part in schema.composing("allOf"):
         properties = part.get("properties")
         declared = properties.at(name) if properties else None
         if declared and is_read_only(declared):

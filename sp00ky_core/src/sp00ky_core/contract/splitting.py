@@ -13,9 +13,9 @@ import attrs
 from sp00ky_core.contract.media_types import fits, format_of
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation
 from sp00ky_core.contract.styles import Step, Unwritable
-from sp00ky_core.encoding.json_pointer import pointer_of
+from sp00ky_core.encoding.json_bytes import pointer_of
 from sp00ky_core.errors import Violation
-from sp00ky_core.errors.base import near_miss
+from sp00ky_core.hints import near_miss
 
 __all__ = [
     "ABSENT",
@@ -38,6 +38,7 @@ USE_EXPLICIT = "use the explicit form"
 LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
 _CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
+_DOLLAR, _BACKSLASH = b"$\\"  # a byte is found many times faster than a text
 
 
 @attrs.define(kw_only=True)
@@ -69,14 +70,18 @@ class Split:
         part, *others = steps
         return self.pointer(str(part), *others)
 
-    def violation(self, error: Unwritable, part: str, *steps: Step) -> Violation:
+    def violation(self, error: ValueError, part: str, *steps: Step) -> Violation:
         """Return a problem with a part as one with the payload."""
+        if not isinstance(error, Unwritable):
+            error = Unwritable(f"it can't be written as JSON: {type(error).__name__}")
         return Violation(pointer=self.pointer(part, *steps, *error.steps), message=error.problem)
 
 
 def may_be_explicit(payload_json: bytes) -> bool:
     """Whether a payload could be of the explicit form, by what its JSON looks like; quick."""
-    return _MARK in payload_json or _ESCAPED_MARK in payload_json
+    return (_DOLLAR in payload_json and _MARK in payload_json) or (
+        _BACKSLASH in payload_json and _ESCAPED_MARK in payload_json
+    )
 
 
 def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:
@@ -98,14 +103,10 @@ def _flat(operation: Operation, payload: Mapping[str, Any]) -> Split:
             values[parameter.place][parameter.name] = payload[parameter.name]
     parts = Split(values=values)
     if operation.bodies:
-        own = operation.own
-        parts.kind = operation.bodies[0]
+        own, parts.kind, parts.body = operation.own, operation.bodies[0], payload
         parts.content_type = parts.kind.content_type or ""
-        parts.body = (
-            payload
-            if own.isdisjoint(payload)
-            else {name: value for name, value in payload.items() if name not in own}
-        )
+        if not own.isdisjoint(payload):
+            parts.body = {name: value for name, value in payload.items() if name not in own}
     for _, name in operation.credentials:
         if name in payload and name in operation.own and not any(name in held for held in values.values()):
             parts.problems.append(Violation(pointer=pointer_of([name]), message=_FROM_AUTH))
@@ -138,7 +139,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
         if name[1:] in PLACES and not isinstance(held, dict):
             yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")
         elif name[1:] in PLACES:
-            declared = {each.name for each in operation.parameters if each.place == name[1:]}
+            declared = {each.name for each in operation.at(name[1:])}
             for undeclared in filterfalse(declared.__contains__, held):
                 is_filled = (name[1:], undeclared) in operation.credentials
                 message = _FROM_AUTH if is_filled else UNDECLARED + near_miss(undeclared, declared)
@@ -147,11 +148,10 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
 
 def _shape(operation: Operation) -> str:
     """Show the explicit form of an operation's payloads."""
-    held = {place: [each for each in operation.parameters if each.place == place] for place in PLACES}
     parts = [
         f'"${place}": {{{", ".join(f"{dumps(each.name[:80])}: ..." for each in listed[:5])}}}'
-        for place, listed in held.items()
-        if listed
+        for place in PLACES
+        if (listed := operation.at(place))
     ]
     if operation.bodies:
         parts.append('"$body": ...')

@@ -17,6 +17,7 @@ from sp00ky_core.contract.path_safety import segment_problem
 Escape = Callable[[str], str]
 Step = str | int
 
+_SIMPLE = (str, int)  # quicker to look for than their union
 _SCALAR = "it must be text, a number or a boolean"
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 _PREFIXES = {"label": ".", "matrix": ";"}
@@ -24,7 +25,7 @@ _RESERVED = ":/?@!$'()*,;=[]"  # of RFC 3986, but for what ends or joins a query
 
 
 @attrs.frozen
-class Unwritable(Exception):
+class Unwritable(ValueError):
     """A value can't be written where it belongs.
 
     Attributes:
@@ -59,7 +60,7 @@ def scalar(value: object, *steps: Step) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return a value as JSON in ASCII."""
+    """Return a value as JSON in ASCII. Raises ``ValueError`` for what JSON can't hold."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
@@ -92,48 +93,47 @@ def _is_plain(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
-def segment(parameter: Parameter, value: object) -> str | None:
-    """Return what a path has for a parameter; None: there is nothing to write. Raises ``Unwritable``."""
-    text = _written(parameter, value, _whole)
-    if text is not None and not _is_plain(text) and (problem := segment_problem(unquote(text))):
-        raise Unwritable(problem)
-    return text
+def written(parameter: Parameter, value: object) -> list[str]:
+    """Return what a request has for a parameter; nothing: it is left out. Raises ``Unwritable``.
 
-
-def header(parameter: Parameter, value: object) -> str | None:
-    """Return the value of a header; None: it is left out. Raises ``Unwritable``."""
-    text = _written(parameter, value, _item if isinstance(value, dict | list) else _plain)
-    if text is not None and not HEADER_VALUE.fullmatch(text):
-        raise Unwritable(
-            "it becomes a header, so it must hold neither control characters nor letters beyond Latin-1"
-        )
-    return text
-
-
-def query(parameter: Parameter, value: object) -> list[str]:
-    """Return the parts of a query; none: it is left out. Raises ``Unwritable``."""
-    escape = reserved_text if parameter.allow_reserved else query_text
-    return _joined(parameter, value, escape, query_text)
-
-
-def cookie(parameter: Parameter, value: object) -> list[str]:
-    """Return the parts of a ``Cookie`` header; none: it is left out. Raises ``Unwritable``."""
-    return _joined(parameter, value, _whole, _whole)
-
-
-def _joined(parameter: Parameter, value: object, escape: Escape, escape_name: Escape) -> list[str]:
-    name = escape_name(parameter.name)
+    A query and a cookie have any number of parts, a path and the headers one.
+    """
+    escape, escape_name = _escapes(parameter, value)
+    has_pairs, prefix = parameter.place in ("query", "cookie"), _PREFIXES.get(parameter.style, "")
     if parameter.content_type is not None:
-        text = _content(parameter, value)
-        return [] if text is None else [f"{name}={escape(text)}"]
-    listed = pairs(parameter.name, value, parameter.style, explode=parameter.explode, escape=escape)
-    return [f"{escape_name(key)}={text}" for key, text in listed]
+        has_name, prefix, listed = has_pairs, "", iter([(parameter.name, escape(_content(parameter, value)))])
+    else:
+        has_name = has_pairs or prefix == ";" or (parameter.explode and isinstance(value, dict))
+        listed = pairs(parameter.name, value, parameter.style, explode=parameter.explode, escape=escape)
+    texts = [f"{escape_name(key)}={text}" if has_name else text for key, text in listed]
+    if has_pairs or not texts:
+        return texts
+    text = prefix + (prefix or ",").join(texts)
+    if problem := _problem(parameter, text):
+        raise Unwritable(problem)
+    return [text]
 
 
-def _content(parameter: Parameter, value: object) -> str | None:
-    """Return what a parameter with a media type holds: JSON, or a text as it is."""
-    if value is None:
+def _escapes(parameter: Parameter, value: object) -> tuple[Escape, Escape]:
+    """Return how a parameter's values and names are escaped."""
+    if parameter.place == "query":
+        return reserved_text if parameter.allow_reserved else query_text, query_text
+    if parameter.place == "header":
+        escape = _plain if isinstance(value, _SIMPLE) else _item
+        return escape, escape
+    return _whole, _whole
+
+
+def _problem(parameter: Parameter, text: str) -> str | None:
+    if parameter.place == "path":
+        return None if _is_plain(text) else segment_problem(unquote(text))
+    if HEADER_VALUE.fullmatch(text):
         return None
+    return "it becomes a header, so it must be ASCII without control characters"
+
+
+def _content(parameter: Parameter, value: object) -> str:
+    """Return what a parameter with a media type holds: JSON, or a text as it is."""
     if "json" in (parameter.content_type or "").lower():
         return json_text(value)
     return scalar(value)
@@ -151,7 +151,7 @@ def pairs(
         for key, text in _deep(name, value, ()):
             yield key, escape(text)
         return
-    if isinstance(value, str | int):
+    if isinstance(value, _SIMPLE):
         yield name, escape(scalar(value))
         return
     items = _items(value)
@@ -167,7 +167,10 @@ def _separated(style: str, items: list[tuple[str, str]], escape: Escape) -> str:
     separator = _SEPARATORS.get(style, ",")
     if separator != "," and escape is not _plain:
         separator = quote(separator)  # in a URL, a space is never a plus here
-    return separator.join(escape(text) for pair in items for text in pair[not pair[0] :])
+    texts = [escape(text) for pair in items for text in pair[not pair[0] :]]
+    if any(separator in text for text in texts):
+        raise Unwritable("nothing in it may hold what separates its items")
+    return separator.join(texts)
 
 
 def _items(value: object) -> list[tuple[str, str]]:
@@ -187,23 +190,3 @@ def _deep(name: str, value: object, steps: tuple[Step, ...]) -> Iterator[tuple[s
             yield from _deep(f"{name}[{key}]", item, (*steps, key))
     elif value is not None:
         yield name, scalar(value, *steps)
-
-
-def _written(parameter: Parameter, value: object, escape: Escape) -> str | None:
-    """Return a value in the styles of paths and headers; None: there is nothing to write."""
-    if parameter.content_type is not None:
-        text = _content(parameter, value)
-        return None if text is None else escape(text)
-    if parameter.style == "simple" and isinstance(value, str | int):
-        return escape(scalar(value))
-    items = _items(value)
-    if not items:
-        return None
-    prefix = _PREFIXES.get(parameter.style, "")
-    named = f"{escape(parameter.name)}=" if parameter.style == "matrix" else ""
-    between = prefix or ","
-    if isinstance(value, dict) and parameter.explode:
-        return prefix + between.join(f"{escape(key)}={escape(text)}" for key, text in items)
-    if isinstance(value, list) and parameter.explode:
-        return prefix + between.join(named + escape(text) for _, text in items)
-    return prefix + named + _separated(parameter.style, items, escape)

@@ -1,4 +1,4 @@
-"""Read what Swagger 2.0 says in other words than OpenAPI 3: parameters and bodies."""
+"""Say what Swagger 2.0 says in the words of OpenAPI 3: parameters and bodies."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from urllib.parse import quote
 import attrs
 
 from sp00ky_core.contract.documents import Node
-from sp00ky_core.contract.media_types import essence, format_of, precedence
-from sp00ky_core.contract.operation import Body, Encoding, Parameter
+from sp00ky_core.contract.media_types import essence, format_of
 
-__all__ = ["swagger_bodies", "swagger_parameter"]
+__all__ = ["Declared", "as_openapi_3"]
+
+Declared = Mapping[tuple[str, str], Node]
+"""The parameters of an operation, by place and name."""
 
 _STYLES: Mapping[str, tuple[str, bool]] = {
     "csv": ("form", False),
@@ -21,80 +23,57 @@ _STYLES: Mapping[str, tuple[str, bool]] = {
     "pipes": ("pipeDelimited", False),
     "multi": ("form", True),
 }
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-_FILE = {"type": "string", "format": "binary"}
+_FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
-def swagger_parameter(place: Any, name: str, node: Node) -> Parameter:
-    """Read a parameter, which is its own schema."""
-    style, explode = _style(node)
-    return Parameter(
-        place=place,
-        name=name,
-        required=place == "path" or node.value.get("required") is True,
-        style=style if place == "query" else "simple" if style == "form" else style,
-        explode=explode,
-        schema=node,
-    )
-
-
-def _style(node: Node) -> tuple[str, bool]:
-    return _STYLES.get(str(node.value.get("collectionFormat")), _STYLES["csv"])
-
-
-def swagger_bodies(
-    root: Node, operation: Node, declared: Mapping[tuple[str, str], Node]
-) -> tuple[tuple[Body, ...], bool, list[str]]:
-    """Read the bodies of an operation, whether it needs one, and the media types that it takes."""
+def as_openapi_3(root: Node, operation: Node, declared: Declared) -> tuple[Declared, Node | None]:
+    """Return an operation's parameters, and its ``requestBody``; None: it has none."""
     consumes = operation.get("consumes") or root.get("consumes")
     listed = consumes.value if consumes and isinstance(consumes.value, list) else []
     media_types = [media_type for media_type in listed if isinstance(media_type, str)]
-    body = next((node for (place, _), node in declared.items() if place == "body"), None)
-    if body is not None:
-        return _of_schema(body, media_types), _is_required(body), media_types
     fields = {name: node for (place, name), node in declared.items() if place == "formData"}
-    if not fields:
-        return (), False, []
-    return _of_fields(operation, fields, media_types), any(map(_is_required, fields.values())), media_types
-
-
-def _of_schema(body: Node, media_types: list[str]) -> tuple[Body, ...]:
-    schema = body.at("schema")
-    bodies = [
-        Body(media_type=media_type, format=written, schema=schema)
-        for media_type in media_types or ["application/json"]
-        if (written := format_of(media_type, schema))
-    ]
-    return tuple(sorted(bodies, key=lambda body: precedence(body.media_type)))
-
-
-def _of_fields(operation: Node, fields: Mapping[str, Node], media_types: list[str]) -> tuple[Body, ...]:
-    if media_types and not any(format_of(name, None) for name in media_types):
-        return ()
-    files = frozenset(name for name, node in fields.items() if node.value.get("type") == "file")
-    taken = [_FORMS[1]] if files else [name for name in media_types if essence(name) in _FORMS] or [_FORMS[0]]
-    properties = {
-        name: _FILE if name in files else {"$ref": _reference(node)} for name, node in fields.items()
-    }
-    required = [name for name, node in fields.items() if _is_required(node)]
-    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    styles = {name: _style(node) for name, node in fields.items()}
-    encodings = {name: Encoding(style=style, explode=explode) for name, (style, explode) in styles.items()}
-    return tuple(
-        Body(
-            media_type=media_type,
-            format="form" if essence(media_type) == _FORMS[0] else "multipart",
-            schema=attrs.evolve(operation, pointer=f"{operation.pointer}/formData", value=schema),
-            files=files,
-            encodings=encodings,
+    body = next((node for (place, _), node in declared.items() if place == "body"), None)
+    request: Any = None
+    if body is not None:
+        media = (
+            {"schema": {"$ref": f"{body.uri}#{quote(body.pointer)}/schema"}} if "schema" in body.value else {}
         )
-        for media_type in taken
-    )
+        request = {
+            "required": body.value.get("required"),
+            "content": dict.fromkeys(media_types or ["application/json"], media),
+        }
+    elif fields:
+        request = _form(fields, media_types)
+    parameters = {key: _with(node, schema=_itself(node), **_style(node)) for key, node in declared.items()}
+    pointer = f"{operation.pointer}/requestBody"
+    return parameters, attrs.evolve(operation, pointer=pointer, value=request) if request else None
 
 
-def _reference(node: Node) -> str:
-    return f"{node.uri}#{quote(node.pointer)}"
+def _form(fields: Mapping[str, Node], media_types: list[str]) -> dict[str, Any]:
+    files = {name for name, node in fields.items() if node.value.get("type") == "file"}
+    if not media_types or any(format_of(name, None) for name in media_types):
+        forms = [name for name in media_types if essence(name) in (_FORM, _MULTIPART)] or [_FORM]
+        media_types = [_MULTIPART] if files else forms
+    file = {"type": "string", "format": "binary"}
+    required = [name for name, node in fields.items() if node.value.get("required") is True]
+    schema = {
+        "type": "object",
+        "properties": {name: file if name in files else _itself(node) for name, node in fields.items()},
+        "required": required,
+        "additionalProperties": False,
+    }
+    media = {"schema": schema, "encoding": {name: _style(node) for name, node in fields.items()}}
+    return {"required": bool(required), "content": dict.fromkeys(media_types, media)}
 
 
-def _is_required(node: Node) -> bool:
-    return node.value.get("required") is True
+def _style(node: Node) -> dict[str, Any]:
+    style, explode = _STYLES.get(str(node.value.get("collectionFormat")), _STYLES["csv"])
+    return {"style": style, "explode": explode}
+
+
+def _with(node: Node, **more: Any) -> Node:
+    return attrs.evolve(node, value={**node.value, **more})
+
+
+def _itself(node: Node) -> dict[str, str]:
+    return {"$ref": f"{node.uri}#{quote(node.pointer)}"}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any
 
 from sp00ky_core.contract.documents import Node
-from sp00ky_core.contract.schema import composing
 
 __all__ = ["SCALARS", "allows_common", "is_base64", "is_bytes", "types_of"]
 
@@ -26,17 +25,17 @@ def types_of(schema: Node | None) -> frozenset[str]:
 def _types(schema: Node | None, seen: frozenset[tuple[str, str]]) -> frozenset[str]:
     if schema is not None and schema.value is False:
         return frozenset()
-    if schema is None or not isinstance(schema.value, dict) or (schema.uri, schema.pointer) in seen:
+    if schema is None or not isinstance(schema.value, dict) or schema.place in seen:
         return _ALL
-    seen |= {(schema.uri, schema.pointer)}
+    seen |= {schema.place}
     own = _declared(schema.value)
     if schema.is_reference:
         target = schema.documents.next_node(schema.value["$ref"], schema)
         own &= _types(target, seen)
-    for part in _parts(schema, "allOf"):
+    for part in schema.listed("allOf"):
         own &= _types(part, seen)
     for keyword in ("anyOf", "oneOf"):
-        if branches := _parts(schema, keyword):
+        if branches := schema.listed(keyword):
             own &= frozenset().union(*(_types(branch, seen) for branch in branches))
     return own | {"null"} if schema.value.get("nullable") is True else own
 
@@ -62,11 +61,6 @@ def _type_of(value: Any) -> str:
     return next((name for kind, name in _PYTHON if isinstance(value, kind)), "object")
 
 
-def _parts(schema: Node, keyword: str) -> list[Node]:
-    held = schema.get(keyword)
-    return [part for _, part in held.each()] if held and isinstance(held.value, list) else []
-
-
 def allows_common(schemas: Iterable[Node | None]) -> bool:
     """Whether one value could fit all of some schemas, by their types and the values that they list."""
     known = list(schemas)
@@ -83,19 +77,25 @@ def _values(schema: Node) -> list[Any] | None:
 
 def is_bytes(schema: Node | None) -> bool:
     """Whether a value is bytes in a request, and so base64 in a payload; those of a list count, too."""
-    parts = list(composing(schema, "allOf", "anyOf", "oneOf")) if schema else []
-    items = [part.at("items") for part in parts]
-    inner = [part for held in items if held for part in composing(held, "allOf", "anyOf", "oneOf")]
-    return any(map(_is_binary, (*parts, *inner)))
+    return any(map(_is_binary, _parts(schema)))
 
 
 def is_base64(schema: Node | None) -> bool:
-    """Whether a value is base64 in a request, too."""
-    parts = composing(schema, "allOf", "anyOf", "oneOf") if schema else ()
-    return any(
-        part.value.get("format") in ("byte", "base64") or part.value.get("contentEncoding") == "base64"
-        for part in parts
-    )
+    """Whether a value is base64 in a request, too; those of a list count."""
+    return any(map(_is_encoded, _parts(schema)))
+
+
+def _parts(schema: Node | None) -> Iterator[Node]:
+    """Yield what a schema is composed of, and its items."""
+    for part in schema.composing("allOf", "anyOf", "oneOf") if schema else ():
+        yield part
+        if items := part.at("items"):
+            yield from items.composing("allOf", "anyOf", "oneOf")
+
+
+def _is_encoded(schema: Node) -> bool:
+    value = schema.value
+    return value.get("format") in ("byte", "base64") or value.get("contentEncoding") == "base64"
 
 
 def _is_binary(schema: Node) -> bool:

@@ -19,9 +19,9 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import JsonText, decode
-from sp00ky_core.encoding.json_pointer import pointer_of
-from sp00ky_core.errors import PayloadNotJson, shown
+from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
+from sp00ky_core.errors import PayloadNotJson
+from sp00ky_core.hints import shown
 
 __all__ = ["Payload", "encode_payload", "plain_copy", "json_value"]
 

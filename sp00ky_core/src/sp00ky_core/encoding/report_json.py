@@ -14,7 +14,7 @@ from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord
 
 if TYPE_CHECKING:
     from sp00ky_core.metrics.rates import Rates
-    from sp00ky_core.scheduler.records import ScheduleRecord
+    from sp00ky_core.scheduler.operators import ScheduleRecord
 
 __all__ = ["json_of", "runner_to_json", "audit_to_json", "run_to_json", "rates_to_json", "schedule_to_json"]
 

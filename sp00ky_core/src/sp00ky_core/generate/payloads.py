@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
-from sp00ky_core.contract import Body, Contract, Operation, Parameter
-from sp00ky_core.contract.documents import Node
+from sp00ky_core.contract import Contract, Operation
+from sp00ky_core.contract.payload import nodes_of
 from sp00ky_core.contract.schema import Schemas
 
 __all__ = ["PayloadSchema", "PayloadSchemas", "payload_schemas"]
@@ -50,8 +50,9 @@ def payload_schemas(contract: Contract) -> PayloadSchemas:
     """Describe the payloads of all operations that can be used."""
     contract.compile()
     schemas, operations = contract.schemas, contract.operations
-    nodes = [node for operation in operations.values() for node in _nodes(operation)]
-    definitions = schemas.bundle({}, nodes)["$defs"]
+    needed = [node for each in operations.values() for node in nodes_of(each, each.body)]
+    results = [node for each in operations.values() for node in each.responses.values() if node]
+    definitions = schemas.bundle({}, [*needed, *results])["$defs"]
     return PayloadSchemas(
         operations={name: _described(operation, schemas) for name, operation in operations.items()},
         definitions=definitions,
@@ -60,10 +61,10 @@ def payload_schemas(contract: Contract) -> PayloadSchemas:
 
 
 def _described(operation: Operation, schemas: Schemas) -> PayloadSchema:
-    body = operation.bodies[0].schema if operation.bodies else None
+    body = operation.body
     return PayloadSchema(
         operation=operation,
-        body=schemas.reference(body) if body else None,
+        body=schemas.reference(body.schema) if body and body.schema else None,
         parameters={
             (each.place, each.name): schemas.reference(each.schema)
             for each in operation.parameters
@@ -73,9 +74,3 @@ def _described(operation: Operation, schemas: Schemas) -> PayloadSchema:
             status: schemas.reference(node) if node else None for status, node in operation.responses.items()
         },
     )
-
-
-def _nodes(operation: Operation) -> Iterator[Node]:
-    held: list[Parameter | Body] = [*operation.parameters, *operation.bodies[:1]]
-    yield from (each.schema for each in held if each.schema)
-    yield from (node for node in operation.responses.values() if node)

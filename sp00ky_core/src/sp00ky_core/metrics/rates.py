@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
-from sp00ky_core.metrics.summing import step_of
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.ports import (
     BUCKET_BOUNDS,
     BUCKETS,
@@ -18,6 +18,7 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
+from sp00ky_core.stores.rollups import step_of
 
 __all__ = ["Rates", "percentile", "rates_of", "query_of"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
-from sp00ky_core.metrics.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
-from sp00ky_core.metrics.summing import step_of
-from sp00ky_core.ports import Rollup, Rollups, Store
+from sp00ky_core.metrics.observer import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
+from sp00ky_core.ports import Rollup, Rollups
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.stores.rollups import step_of
 
 __all__ = ["RollupWriter"]
 
@@ -38,12 +38,14 @@ class RollupWriter:
         store: One with ``capabilities.rollups``.
         counters: What the runner counts.
         options: The runner's.
+        log: Counts what fails.
     """
 
-    def __init__(self, store: Store, counters: Counters, options: RunnerOptions) -> None:
-        self._store = cast("Rollups", store)
+    def __init__(self, store: Rollups, counters: Counters, options: RunnerOptions, log: StoreLog) -> None:
+        self._store = store
         self._counters = counters
         self._options = options
+        self._log = log
         self._counted: dict[Kind, Counts] = {}  # when a minute last ended
         self._unwritten: list[Rollup] = []
         self._minute: datetime | None = None  # of the latest rows
@@ -103,9 +105,11 @@ class RollupWriter:
         try:
             now = await self._store.write_rollups(rows)
         except StoreUnavailable as error:
+            self._log.count(error)
             logger.debug("rollups are written later: %s", error)
             return
         except Sp00kyError as error:
+            self._log.count(error)
             logger.warning("%d rollups can't be written, and are left out: %s", len(rows), error)
         else:
             self._ahead = now - self._clock()
@@ -116,6 +120,7 @@ class RollupWriter:
             while await self._store.fold_rollups(limit=FOLD_LIMIT) == FOLD_LIMIT:
                 pass
         except Sp00kyError as error:
+            self._log.count(error)
             logger.debug("old rollups can't be folded now: %s", error)
 
 

@@ -13,9 +13,10 @@ from typing import Any, Unpack
 import attrs
 
 from sp00ky_core.encoding.job_json import instant_to_json
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.hints import shown
 from sp00ky_core.job_options import is_plain_text
-from sp00ky_core.ports import Act, ActOptions, JobFilter, Store
+from sp00ky_core.ports import Act, ActOptions, Audit, JobFilter, Store, needed
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -33,12 +34,12 @@ class AuditRecord:
     """Keep one act's entry up to date.
 
     Attributes:
-        store: Where it is.
+        audit: Where it is.
         entry_id: The entry's id.
         count: Jobs that the act was done to, as written down last.
     """
 
-    store: Store
+    audit: Audit
     entry_id: str
     count: int = 0
 
@@ -48,7 +49,7 @@ class AuditRecord:
             return
         self.count = count
         try:
-            await self.store.update_audit(self.entry_id, count=count, ended=ended)
+            await self.audit.update_audit(self.entry_id, count=count, ended=ended)
         except Sp00kyError as error:
             logger.warning("the audit doesn't say how far act %s came: %s", self.entry_id, error)
 
@@ -59,8 +60,10 @@ async def recorded(store: Store, act: Act) -> AsyncIterator[AuditRecord]:
 
     Raises:
         StoreError: it can't be written down; then it isn't done either.
+        CallUnsupported: the store keeps no audit.
     """
-    record = AuditRecord(store, await store.start_audit(act))
+    audit = needed(store, Audit, f"audit, which {act.action} needs")
+    record = AuditRecord(audit, await audit.start_audit(act))
     try:
         yield record
     finally:

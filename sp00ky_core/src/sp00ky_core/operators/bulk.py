@@ -9,10 +9,12 @@ from typing import Literal, cast
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import JobStatus
 from sp00ky_core.operators.matching_jobs import no_newer, oldest_first, pages
-from sp00ky_core.ports import MAX_LIMIT, JobFilter, OperatorFate, OperatorResult, Store, check_limit
+from sp00ky_core.ports import MAX_LIMIT, Clears, JobFilter, OperatorFate, OperatorResult, check_limit, has
+from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = [
     "BulkResult",
@@ -105,15 +107,15 @@ RESCHEDULE = Action(name="reschedule", statuses=(JobStatus.PENDING,))
 
 
 async def count_matching(
-    store: Store, action: Action, conditions: JobFilter, *, limit: int | None = None
+    jobs: NamedJobs, action: Action, conditions: JobFilter, *, limit: int | None = None
 ) -> int:
     """Count the jobs that it would be done to. Raises ``OptionInvalid`` as ``Action.filters``."""
-    counts = [await store.count(each) for each in action.filters(conditions)]
+    counts = [await jobs.count(each) for each in action.filters(conditions)]
     return sum(counts) if limit is None else min(sum(counts), limit)
 
 
 async def steps(
-    store: Store, action: Action, conditions: JobFilter, operate: Operate, *, limit: int | None = None
+    jobs: NamedJobs, action: Action, conditions: JobFilter, operate: Operate, *, limit: int | None = None
 ) -> AsyncGenerator[BulkResult, None]:
     """Yield the number of jobs that match, then how far it has come after each batch.
 
@@ -128,34 +130,34 @@ async def steps(
     """
     if limit is not None:
         check_limit("limit", limit)
-    total = await count_matching(store, action, conditions)
+    total = await count_matching(jobs, action, conditions)
     result = BulkResult(matched=total if limit is None else min(total, limit))
     yield result
-    if action is CLEAR and total == result.matched:
-        work = _cleared(store, conditions, result, limit)
+    if action is CLEAR and total == result.matched and has(jobs.store, Clears) is not None:
+        work = _cleared(jobs, conditions, result, limit)
     elif action is REDRIVE:
-        work = _redriven(store, action.filters(conditions), operate, result, limit)
+        work = _redriven(jobs, action.filters(conditions), operate, result, limit)
     else:
-        work = _operated(store, action.filters(conditions), operate, result, limit)
+        work = _operated(jobs, action.filters(conditions), operate, result, limit)
     async with aclosing(work):
         async for result in work:
             yield result
 
 
 async def _cleared(
-    store: Store, conditions: JobFilter, result: BulkResult, limit: int | None
+    jobs: NamedJobs, conditions: JobFilter, result: BulkResult, limit: int | None
 ) -> AsyncGenerator[BulkResult, None]:
     """Delete batch by batch; what is left of what matched is refused by the database."""
     room = MAX_LIMIT if limit is None else limit
     while room > 0:
         batch = min(CLEAR_BATCH, room)
-        deleted = await store.clear_matching(conditions, limit=batch)
+        deleted = await jobs.clear_matching(conditions, limit=batch)
         result, room = attrs.evolve(result, done=result.done + deleted), room - deleted
         yield result
         if deleted < batch:
             break
     missing = result.matched - result.done
-    left = await count_matching(store, CLEAR, conditions, limit=missing) if missing > 0 else 0
+    left = await count_matching(jobs, CLEAR, conditions, limit=missing) if missing > 0 else 0
     if left:
         problem = (
             f"{left} {'job' if left == 1 else 'jobs'} can't be deleted: the log says what the database said"
@@ -164,17 +166,17 @@ async def _cleared(
 
 
 async def _redriven(
-    store: Store, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
+    jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
 ) -> AsyncGenerator[BulkResult, None]:
     """Go from the oldest job on, for a runner may claim those of one batch before the next is written."""
-    async with aclosing(oldest_first(store, filters, limit)) as found:
+    async with aclosing(oldest_first(jobs, filters, limit)) as found:
         async for ids in found:
             result = _after(result, await operate(ids, result))
             yield result
 
 
 async def _operated(
-    store: Store, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
+    jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
 ) -> AsyncGenerator[BulkResult, None]:
     """Go page by page, again until a round does nothing.
 
@@ -183,7 +185,7 @@ async def _operated(
     """
     while True:
         before, newest = result.done, None
-        async with aclosing(pages(store, filters, limit)) as found:
+        async with aclosing(pages(jobs, filters, limit)) as found:
             async for page in found:
                 newest = newest or page[0]
                 result = _after(result, await operate([job.id for job in page], result))

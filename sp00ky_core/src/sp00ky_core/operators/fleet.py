@@ -6,13 +6,13 @@ from copy import copy
 from datetime import timedelta
 from typing import Any, Self, Unpack
 
-from sp00ky_core.backend import Backends
-from sp00ky_core.errors import OptionInvalid, RunnerGone, shown
+from sp00ky_core.errors import OptionInvalid, RunnerGone
 from sp00ky_core.event_loop import StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import ActOptions, RunnerState
+from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, needed
 from sp00ky_core.scheduler.operators import ScheduleOperators
 
 
@@ -24,7 +24,6 @@ class FleetOperators(StoreUser):
         via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
     """
 
-    backends: Backends
     via: str = "python"
     schedules: ScheduleOperators
     _hooks: Hooks
@@ -51,20 +50,21 @@ class FleetOperators(StoreUser):
             UnknownBackend: There is none of that name.
             OptionInvalid: A duration, a reason or an actor that can't be; nothing was done.
         """
-        self.backends.named(backend)
-        seconds = _checked_seconds(duration)
+        table = self.backends.named(backend).table.backend
+        seconds, pauses = _checked_seconds(duration), needed(self.store, Pauses, "pause()")
         selection = {"backend": backend, "duration": duration}
         async with recorded(self.store, act_of("pause", selection, via=self.via, **act)):
-            began = await self.store.pause(backend, seconds=seconds, **act)
+            began = await pauses.pause(table, seconds=seconds, **act)
         if began:
             await self._report_pause(backend, paused=True)
         return began
 
     async def resume(self, backend: str, **act: Unpack[ActOptions]) -> bool:
         """End a backend's pause; whether there was one. Arguments and errors as of ``pause``."""
-        self.backends.named(backend)
+        table = self.backends.named(backend).table.backend
+        pauses = needed(self.store, Pauses, "resume()")
         async with recorded(self.store, act_of("resume", {"backend": backend}, via=self.via, **act)):
-            ended = await self.store.resume(backend)
+            ended = await pauses.resume(table)
         if ended:
             await self._report_pause(backend, paused=False)
         return ended
@@ -77,7 +77,8 @@ class FleetOperators(StoreUser):
             OptionInvalid: A reason or an actor that can't be.
         """
         drain = act_of("drain", {"runner": runner_id}, via=self.via, **act)
-        known = {each.id: each for each in await self.store.runners()}
+        runners = needed(self.store, Runners, "drain_runner()")
+        known = {each.id: each for each in await runners.runners()}
         living = tuple(each.id for each in known.values() if each.state is not RunnerState.DEAD)
         found = known.get(runner_id)
         if runner_id not in living:
@@ -85,7 +86,7 @@ class FleetOperators(StoreUser):
                 runner_id=runner_id, silent_for=None if found is None else found.silent_for, known=living
             )
         async with recorded(self.store, drain):
-            if not await self.store.drain_runner(runner_id):  # it has stopped meanwhile
+            if not await runners.drain_runner(runner_id):  # it has stopped meanwhile
                 raise RunnerGone(runner_id=runner_id, known=living)
 
     async def _report_pause(self, backend: str, **facts: Any) -> None:

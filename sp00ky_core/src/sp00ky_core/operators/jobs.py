@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Unpack, overload
 
-from sp00ky_core.backend import Backends
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, shown
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.event_loop import StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.operators.audit import recorded, selected_ids, selected_jobs
 from sp00ky_core.operators.bulk import (
     CLEAR,
@@ -26,10 +26,9 @@ from sp00ky_core.operators.bulk import (
     steps,
 )
 from sp00ky_core.operators.operation import Operation, checked_change
-from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.plugins.settled import report_settled
+from sp00ky_core.plugins.calls import Hooks, report_settled
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, check_limit
-from sp00ky_core.scheduler.reopening import reopen_runs
+from sp00ky_core.scheduler.runs import reopen_runs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ logger: logging.Logger = logging.getLogger(__name__)
 class JobOperators(StoreUser):
     """Operate on jobs of a store; a base of ``Outbox``."""
 
-    backends: Backends
     via: str
     _hooks: Hooks
 
@@ -184,7 +182,7 @@ class JobOperators(StoreUser):
             check_limit("limit", limit)
         act = operation.act(selected_jobs(conditions, limit), via=self.via)
         operate = self._operate_with(operation)
-        return self._recorded(act, steps(self.store, operation.action, conditions, operate, limit=limit))
+        return self._recorded(act, steps(self.jobs, operation.action, conditions, operate, limit=limit))
 
     async def _recorded(
         self, act: Act, work: AsyncGenerator[BulkResult, None]
@@ -197,7 +195,7 @@ class JobOperators(StoreUser):
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
         self._check_backend(conditions)
-        return await count_matching(self.store, action, conditions, limit=limit)
+        return await count_matching(self.jobs, action, conditions, limit=limit)
 
     def _check_backend(self, conditions: JobFilter) -> None:
         if isinstance(conditions, JobFilter) and conditions.backend is not None:
@@ -238,7 +236,7 @@ class JobOperators(StoreUser):
         operate, action = operation.on(self.store), operation.action
         then: Callable[[Sequence[OperatorResult]], Awaitable[None]]
         if action is KILL:
-            then = partial(report_settled, self.store, self._hooks)
+            then = partial(report_settled, self.jobs, self._hooks)
         elif action is REDRIVE and self.store.capabilities.schedules:
             then = self._reopen_runs
         else:

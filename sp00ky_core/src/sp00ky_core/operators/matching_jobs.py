@@ -11,15 +11,16 @@ import attrs
 
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job
-from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery, Store
+from sp00ky_core.ports import MAX_LIMIT, JobFilter, JobQuery
 from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.naming import NamedJobs
 
 PAGE = 100
-"""Jobs that are read at a time: some 20 MB where each is as long as a list reads it; two pages are held."""
+"""Jobs that are read at a time: some 20 MB where each is as long as a list reads it."""
 
 
 async def pages(
-    store: Store, filters: Sequence[JobFilter], limit: int | None = None, *, after: Job | None = None
+    jobs: NamedJobs, filters: Sequence[JobFilter], limit: int | None = None, *, after: Job | None = None
 ) -> AsyncGenerator[list[Job], None]:
     """Yield the jobs that meet one of the filters, newest first, in lists of at most ``PAGE``.
 
@@ -30,25 +31,27 @@ async def pages(
     created in the same microsecond may be yielded again.
     """
     room = MAX_LIMIT if limit is None else limit
-    before: list[Job] = []
-    last = after
+    before: list[str] = []  # the ids of the page before
+    last = oldest = after
     while room > 0:
         try:
-            page = await _page(store, filters, limit=min(PAGE, room), last=last)
+            page = await _page(jobs, filters, limit=min(PAGE, room), last=last)
         except JobNotFound:  # the last job of the page before has been deleted, here or elsewhere
-            if not before:
+            if not before or oldest is None:
                 raise
-            last = await _last_left(store, before)
-            filters = [no_newer(each, before[-1]) for each in filters] if last is None else filters
+            last = await _last_left(jobs, before)
+            filters = [no_newer(each, oldest) for each in filters] if last is None else filters
             continue
         if not page:
             return
+        room, before, last = room - len(page), [job.id for job in page], page[-1]
+        oldest = last
         yield page
-        room, before, last = room - len(page), page, page[-1]
+        del page  # before the next is read
 
 
 async def oldest_first(
-    store: Store, filters: Sequence[JobFilter], limit: int | None = None
+    jobs: NamedJobs, filters: Sequence[JobFilter], limit: int | None = None
 ) -> AsyncGenerator[list[str], None]:
     """Yield the ids of the jobs that ``pages`` yields, the oldest first, in lists of at most ``PAGE``.
 
@@ -56,7 +59,7 @@ async def oldest_first(
     200 bytes of memory meanwhile.
     """
     found: dict[str, None] = {}
-    async with aclosing(pages(store, filters, limit)) as newest_first:
+    async with aclosing(pages(jobs, filters, limit)) as newest_first:
         async for page in newest_first:
             found |= dict.fromkeys(job.id for job in page)
     ids = list(reversed(found))
@@ -64,17 +67,17 @@ async def oldest_first(
         yield ids[start : start + PAGE]
 
 
-async def _page(store: Store, filters: Sequence[JobFilter], *, limit: int, last: Job | None) -> list[Job]:
+async def _page(jobs: NamedJobs, filters: Sequence[JobFilter], *, limit: int, last: Job | None) -> list[Job]:
     found: dict[str, Job] = {}
     for each in filters:
         query = JobQuery(**attrs.asdict(each, recurse=False), limit=limit, after=last.id if last else None)
-        found |= {job.id: job for job in await store.find(query)}
+        found |= {job.id: job for job in await jobs.find(query)}
     return nlargest(limit, found.values(), key=age_of)
 
 
-async def _last_left(store: Store, page: Sequence[Job]) -> Job | None:
+async def _last_left(jobs: NamedJobs, page: Sequence[str]) -> Job | None:
     """Return the last job of a page that hasn't been deleted."""
-    left = await store.find(JobQuery(ids=tuple(job.id for job in page), limit=len(page)))
+    left = await jobs.find(JobQuery(ids=tuple(page), limit=len(page)))
     return left[-1] if left else None
 
 

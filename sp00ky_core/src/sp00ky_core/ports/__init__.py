@@ -5,6 +5,7 @@ and in nothing else.
 """
 
 from sp00ky_core.ports import (
+    capabilities,
     findings,
     operators,
     query,
@@ -18,6 +19,7 @@ from sp00ky_core.ports import (
     tables,
     transport,
 )
+from sp00ky_core.ports.capabilities import *
 from sp00ky_core.ports.findings import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
@@ -32,6 +34,7 @@ from sp00ky_core.ports.tables import *
 from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
+__all__ += capabilities.__all__
 __all__ += findings.__all__
 __all__ += operators.__all__
 __all__ += query.__all__

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 import attrs
 
-__all__ = ["Finding", "MigrationStep", "SynchronousMigrate", "Grants"]
+__all__ = ["Finding", "MigrationStep"]
 
 
 @attrs.frozen(kw_only=True)
@@ -53,28 +53,3 @@ class MigrationStep:
     statement: str
     why: str
     creates_table: bool = False
-
-
-@runtime_checkable
-class SynchronousMigrate(Protocol):
-    """Migrate on a caller's blocking connection: an ability beside ``SynchronousEnqueue``.
-
-    For databases that have no other connection: one in memory, as tests have.
-    """
-
-    def migrate_in(self, connection: object, *, only_plan: bool = False) -> list[MigrationStep]:
-        """Migrate in the connection's transaction, as ``Store.migrate``; the store needn't be open.
-
-        With ``only_plan`` only list what would be done, as ``Store.migration``.
-        """
-
-
-@runtime_checkable
-class Grants(Protocol):
-    """Grant privileges: an ability beside ``Store``, where its database has roles."""
-
-    def grants(self) -> list[str]:
-        """Return statements that give three roles what they need: to enqueue, to run, to operate.
-
-        Does no IO, so it works on a store that isn't open. The roles' names are for the reader to replace.
-        """

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import JobStatus, StatusName
 from sp00ky_core.job_options import check_option, expect, is_plain_text, is_whole
 

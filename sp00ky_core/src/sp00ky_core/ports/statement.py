@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import attrs
 
-from sp00ky_core.job import NewJob
-
-__all__ = ["CallerConnection", "Statement", "Statements", "SqlStatement", "SqlStatements", "ParamStyle"]
+__all__ = ["CallerConnection", "Statement", "SqlStatement", "ParamStyle"]
 
 CallerConnection = object
 """A caller's connection, session or transaction of any kind that its store knows: each store says which.
@@ -62,25 +60,3 @@ class SqlStatement:
     def __iter__(self) -> Iterator[Any]:
         """Yield text and parameters, as in ``cursor.execute(*statement)``."""
         return iter((self.text, self.parameters))
-
-
-class Statements(Protocol):
-    """A store with ``capabilities.statements``, whose callers' transactions are text."""
-
-    def statement(self, new_job: NewJob) -> Statement:
-        """Return statements that insert one pending job, as ``add`` would, in the caller's transaction.
-
-        Does no IO, so it works on a store that isn't open. ``dedup_key`` is honoured. If the transaction is
-        rolled back nothing is left.
-        """
-
-
-class SqlStatements(Protocol):
-    """A store with ``capabilities.sql_statements``, whose database speaks SQL."""
-
-    def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
-        """Return an INSERT of one pending job, as ``add`` would, for the caller's transaction.
-
-        Does no IO, so it works on a store that isn't open. Where ``dedup_key`` is taken it inserts and
-        returns nothing. Raises ``OptionInvalid`` for another ``paramstyle``.
-        """

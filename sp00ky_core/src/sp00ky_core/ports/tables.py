@@ -89,6 +89,11 @@ class JobTable:
         """Whether the fleet's claims are limited: such a table is claimed in a transaction of its own."""
         return self.rate is not None or self.max_in_flight is not None
 
+    @property
+    def has_retention(self) -> bool:
+        """Whether the configuration says how long jobs that have ended are kept."""
+        return any(each is not None for each in (self.keep_success, self.keep_failed, self.max_successes))
+
     def attempt_timeout(self, job_timeout: float | None) -> float:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""
         if not self.timeout_overridable or job_timeout is None:
@@ -145,6 +150,18 @@ class StoreCapabilities:
         schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
         rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
         one_loop: It can only be used in the event loop in which it was opened.
+        watch: It is a ``Watch`` too, and so on: what the core does where it isn't stands at each Protocol.
+        checks: It is a ``Checks`` too.
+        retention: It is a ``Retention`` too.
+        clears: It is a ``Clears`` too.
+        overdue_claims: It is an ``OverdueClaims`` too.
+        breakers: It is a ``Breakers`` too.
+        pauses: It is a ``Pauses`` too.
+        runners: It is a ``Runners`` too.
+        audit: It is an ``Audit`` too.
+        counts: It is a ``Counts`` too.
+        error_groups: It is an ``ErrorGroups`` too.
+        short_ids: It is a ``ShortIds`` too.
     """
 
     transactions: bool = False
@@ -162,3 +179,15 @@ class StoreCapabilities:
     schedules: bool = False
     rollups: bool = False
     one_loop: bool = True
+    watch: bool = True
+    checks: bool = True
+    retention: bool = True
+    clears: bool = True
+    overdue_claims: bool = True
+    breakers: bool = True
+    pauses: bool = True
+    runners: bool = True
+    audit: bool = True
+    counts: bool = True
+    error_groups: bool = True
+    short_ids: bool = True

@@ -10,6 +10,8 @@ import attrs
 
 from sp00ky_core.contract import Contract
 from sp00ky_core.contract.path_safety import spelling_problem
+from sp00ky_core.contract.payload import PayloadCheck
+from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job import Job
 from sp00ky_core.outcome import (
     EXPIRED,
@@ -92,8 +94,7 @@ class Attempts:
         check = backend.contract.check(job.path) if job.defect is None else None
         if check is None:
             return _refusal(job, backend.contract)
-        if backend.config.check_rows and (violations := check.violations(job.payload)):
-            reason = "; ".join(map(str, violations[:_MOST_VIOLATIONS]))
+        if backend.config.check_rows and (reason := _problem(check, job)):
             return Undelivered(name=INVALID_PAYLOAD, reason=reason)
         return Attempt(
             job=job,
@@ -104,6 +105,15 @@ class Attempts:
             last=job.retries >= job.max_retries,
             headers=self._hooks.request_headers(job, backend.config) if self._adds_headers else {},
         )
+
+
+def _problem(check: PayloadCheck, job: Job) -> str:
+    """Say how a row's payload breaks the contract; empty: it doesn't."""
+    try:
+        payload = decode(job.payload_json, unique_keys=True)
+    except ValueError as error:
+        return str(error)
+    return "; ".join(map(str, check.violations(payload)[:_MOST_VIOLATIONS]))
 
 
 def _cut_off(held: Held) -> Undelivered:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Transition
-from sp00ky_core.metrics.counters import outcome_of
+from sp00ky_core.metrics.observer import outcome_of
 from sp00ky_core.outcome import Undelivered
 from sp00ky_core.runner.in_flight import Held
 

@@ -11,6 +11,7 @@ import attrs
 from sp00ky_core.breaker import BreakerState
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.breaker.reporting import Breakers
@@ -50,6 +51,7 @@ class Claimer:
     _hooks: Hooks
     _options: RunnerOptions
     _store_log: StoreLog
+    _observer: Observer
 
     def __attrs_post_init__(self) -> None:
         self._observed = self._hooks.observes("sp00ky_jobs_claimed")
@@ -107,6 +109,7 @@ class Claimer:
         except StoreUnavailable:
             raise
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("claims can't be released yet: %s", error)
             self._strays = False
 
@@ -165,7 +168,8 @@ class Claimer:
             self._breakers.claiming(wanted)
             for name in wanted:
                 self._slots[name].measure(claimed_at, self._claim_seconds)
-            jobs = self._own(await self._store.claim(wanted, self._options.runner_id))
+            with self._observer.claiming():
+                jobs = self._own(await self._store.claim(wanted, self._options.runner_id))
             received_at = self._options.clock()
             self._claim_seconds = received_at - claimed_at
             helds = [self._held(job, claimed_at, received_at) for job in jobs]

@@ -63,4 +63,4 @@ class Deferrals:
 
     def _another_document_is_seen(self, held: Held) -> bool:
         sharing = (held.backend, *held.backend.sharing)
-        return any(self._beat.sees_another_document(each.name, each.contract.digest) for each in sharing)
+        return any(self._beat.sees_another_document(each.name, each.document) for each in sharing)

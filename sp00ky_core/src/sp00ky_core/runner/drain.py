@@ -10,12 +10,13 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import BackendStats, Store, Transport
+from sp00ky_core.ports import BackendStats, Runners, Store, Transport, has
 from sp00ky_core.runner.breaker.reporting import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Holdings
 from sp00ky_core.runner.maintenance.heartbeat import Beat
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.steering.pause import refuse_paused
@@ -60,8 +61,9 @@ class Drain:
     _breakers: Breakers
     _hooks: Hooks
     _store: Store
+    _store_log: StoreLog
     _beat: Beat
-    _rollups: RollupWriter
+    _rollups: RollupWriter | None
     _tasks: dict[str, asyncio.Task[None]]
     observer: Observer
     drain_requested: asyncio.Event
@@ -149,7 +151,7 @@ class Drain:
         await self._stop("settle", "reclaim")
         await _within(LAST_CHANGES, self._breakers.all_written())
         await self._stop("breakers", "rollups")
-        if self._store.capabilities.rollups:
+        if self._rollups is not None:
             await self._rollups.stop()
         if await _within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
@@ -182,15 +184,19 @@ class Drain:
             await transport.close()
 
     async def _remove_row(self) -> None:
+        if (runners := has(self._store, Runners)) is None:
+            return
         try:
-            await _within(LAST_BEAT, self._store.remove_runner(self.runner_id))
+            await _within(LAST_BEAT, runners.remove_runner(self.runner_id))
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("this runner's row can't be removed, it will look dead: %s", error)
 
     async def _give_back(self) -> None:
         try:
             await self._claimer.release()
         except Sp00kyError as error:
+            self._store_log.count(error)
             logger.warning("claims can't be released, their leases will run out: %s", error)
 
     def _spawn(self, name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -18,7 +18,7 @@ from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
 from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import RunnerInfo, Settlement, Store, Transport
+from sp00ky_core.ports import Rollups, RunnerInfo, Settlement, Store, Transport, has
 from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.breaker.reporting import Breakers
@@ -36,8 +36,9 @@ from sp00ky_core.runner.steering.limit import Limits
 from sp00ky_core.runner.steering.pause import Pauses
 from sp00ky_core.runner.wakeup import Wake
 from sp00ky_core.runner.workers import Slots
-from sp00ky_core.scheduler.services import ScheduleServices
-from sp00ky_core.scheduler.share import Place
+from sp00ky_core.scheduler.runs import ScheduleServices
+from sp00ky_core.scheduler.scheduler import Place
+from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -57,14 +58,17 @@ class Runner(Drain):
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
-        schedules: Callable[[Store, Place], ScheduleServices | None] = lambda *_: None,
+        schedules: Callable[[StoreLog, Place], ScheduleServices | None] = lambda *_: None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer: Observer = Observer(options.clock)
-        self._store, self._hooks = self.observer.watched(store), hooks
-        self._rollups = RollupWriter(self._store, self.observer.counters, options)
+        self._store, self._hooks = store, hooks
+        self._jobs = NamedJobs(store, backends)
+        self._store_log = StoreLog(options.clock, self.observer.counters)
+        rollups, counters = has(store, Rollups), self.observer.counters
+        self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
         self._transports = list({id(each): each for each in transports.values()}.values())
-        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
         self._running = False
@@ -77,15 +81,14 @@ class Runner(Drain):
         self._attempts = Attempts(transports, hooks, options)
         self._decider = Decider(hooks, strategies, options)
         self._build(queues(backends))
-        self._schedules = schedules(self._store, self._beat.place)  # so that their failures are counted, too
+        self._schedules = schedules(self._store_log, self._beat.place)
         self._build_claims()
 
     def _build(self, tables: Mapping[str, Backend]) -> None:
         """Build what holds claims and writes outcomes, for the backends of these tables."""
-        store, hooks, options = self._store, self._hooks, self._options
+        store, hooks, options, log = self._store, self._hooks, self._options, self._store_log
         self._holdings = Holdings()
         self._wake = Wake(tables, options)
-        self._store_log = log = StoreLog(options.clock)
         self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming, store_log=log)
         self._pauses, self._limits = Pauses(options), Limits(options)
         self._breakers = Breakers(
@@ -102,6 +105,7 @@ class Runner(Drain):
             hooks=hooks,
             options=options,
             store_log=log,
+            observer=self.observer,
             written=self._note,
             room=self._wake.freed,
         )
@@ -126,9 +130,11 @@ class Runner(Drain):
             hooks=self._hooks,
             options=self._options,
             store_log=self._store_log,
+            observer=self.observer,
         )
         self._reclaimer = Reclaimer(
             store=self._store,
+            jobs=self._jobs,
             beat=self._beat,
             claimer=self._claimer,
             breakers=self._breakers,
@@ -203,7 +209,7 @@ class Runner(Drain):
         if self._schedules is not None:
             self._spawn("scheduler", self._schedules.scheduler.run)
             self._spawn("runs", self._schedules.upkeep.run)
-        if self._store.capabilities.rollups:
+        if self._rollups is not None:
             self._spawn("rollups", self._rollups.run)
         self._spawn("claim", self._claimer.run)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.attempt_log import AttemptLog
@@ -40,6 +41,7 @@ class Settler:
     _hooks: Hooks
     _options: RunnerOptions
     _store_log: StoreLog
+    _observer: Observer
     _written: Callable[[Settlement, Held], None]  # called for each settlement that is durable
     _room: Callable[[], None]  # called when claims may go on
 
@@ -124,6 +126,7 @@ class Settler:
         if result.problem is not None and result.fate is SettleFate.SETTLED:
             logger.warning("job %s: settled with a part left out: %s", held.job.id, result.problem)
         if result.fate not in WRITTEN:
+            self._observer.counters.leases_lost += result.fate is SettleFate.LEASE_LOST
             self._lost(held, result)
             return
         settlement = settlement.as_written(result)

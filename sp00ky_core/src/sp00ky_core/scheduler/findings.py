@@ -20,8 +20,8 @@ from sp00ky_core.errors import (
     Violation,
 )
 from sp00ky_core.ports import Finding, Store, StoredSchedule
-from sp00ky_core.schedule.fire import new_job
-from sp00ky_core.scheduler.compare_and_set import schedules_of
+from sp00ky_core.scheduler.reconcile import schedules_of
+from sp00ky_core.schedules.fire import new_job
 
 __all__ = ["check_definition", "definition_findings", "store_findings"]
 

@@ -13,8 +13,8 @@ from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.contract.validation import check_job
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import Job
-from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.plugins.settled import report_settled
+from sp00ky_core.operators.transitions import kill
+from sp00ky_core.plugins.calls import Hooks, report_settled
 from sp00ky_core.ports import (
     OPEN_RUN,
     JobQuery,
@@ -25,11 +25,10 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.schedule.definition import is_others
-from sp00ky_core.schedule.fan_out import FanOut, fan_out
-from sp00ky_core.schedule.fire import Fire, OpenRun, Situation, decide_fire
-from sp00ky_core.schedule.run_end import failures_after
-from sp00ky_core.scheduler.compare_and_set import change, schedules_of
+from sp00ky_core.scheduler.reconcile import change, schedules_of
+from sp00ky_core.schedules.definition import is_others
+from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
+from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = ["Firing", "jobs_of", "open_runs"]
 
@@ -103,7 +102,7 @@ class Firing:
             rows=rows,
             problem=problem,
             operation=backend.contract.operation(definition.route),
-            checked=lambda new_job: check_job(backend, new_job),
+            checked=lambda new_job: backend.stored(check_job(backend, new_job)),
         )
         fire = await self._decided(situation)
         written = None if fire is None else await schedules_of(self.store).change_schedule(fire.change)
@@ -161,7 +160,8 @@ class Firing:
         """Kill jobs, each for its reason."""
         for reason in set(reasons.values()):
             job_ids = [job_id for job_id, why in reasons.items() if why == reason]
-            await report_settled(self.store, self.hooks, await self.store.kill(job_ids, reason=reason))
+            results = await kill(self.store, job_ids, reason=reason)
+            await report_settled(NamedJobs(self.store, self.backends), self.hooks, results)
 
 
 def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[ScheduleRun]) -> None:

@@ -1,4 +1,4 @@
-"""Define, list, pause and fire schedules: ``outbox.schedules``; each act is written down."""
+"""Give operators schedules: define, fire, pause, resume, remove, look at runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sp00ky_core.backend import Backends
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
 from sp00ky_core.contract.validation import warn_of_ignored_timeout
-from sp00ky_core.errors import CallUnsupported, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.errors import OptionInvalid, ScheduleStopped, StoreError, UnknownSchedule
 from sp00ky_core.event_loop import LoopStore, StoreUser
+from sp00ky_core.hints import shown
 from sp00ky_core.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -25,30 +26,68 @@ from sp00ky_core.ports import (
     RunStatus,
     ScheduleRun,
     ScheduleSnapshot,
-    Store,
     StoredSchedule,
     Trigger,
     check_limit,
 )
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.definition import paused, released, removed, resumed
-from sp00ky_core.schedule.run_end import ended
-from sp00ky_core.scheduler.compare_and_set import (
+from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
+from sp00ky_core.scheduler.firing import Firing, jobs_of
+from sp00ky_core.scheduler.reconcile import (
     TRIES,
+    Sync,
+    SyncResult,
     change,
     define,
     definition_of,
     schedules_of,
     tables_of,
 )
-from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
-from sp00ky_core.scheduler.firing import Firing, jobs_of
-from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult, statuses_of
-from sp00ky_core.scheduler.services import ScheduleServices
-from sp00ky_core.scheduler.share import Place
-from sp00ky_core.scheduler.sync import Sync
+from sp00ky_core.scheduler.runs import ScheduleServices
+from sp00ky_core.scheduler.scheduler import Place
+from sp00ky_core.schedules.definition import paused, released, removed, resumed
+from sp00ky_core.schedules.fire import ended
 
-__all__ = ["ScheduleOperators"]
+__all__ = ["ScheduleRecord", "statuses_of", "ScheduleOperators"]
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleRecord:
+    """A schedule as it is now.
+
+    Attributes:
+        stored: Its row.
+        definition: What that defines; None: a later version wrote it.
+        last_run: The latest run; of a fire that made several, one that has failed, if any has. None: it has
+            made none that is kept.
+    """
+
+    stored: StoredSchedule
+    definition: ScheduleConfig | None
+    last_run: ScheduleRun | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.stored.name
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Keys that are skipped, for they failed too often in a row."""
+        most = None if self.definition is None else self.definition.quarantine_after
+        if most is None:
+            return ()
+        return tuple(sorted(key for key, count in self.stored.failures.items() if count >= most))
+
+
+def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
+    """Read a status to look for; None: any. Raises ``OptionInvalid``."""
+    try:
+        return () if status is None else (RunStatus(status),)
+    except ValueError:
+        known = ", ".join(RunStatus)
+        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
 
 
 class ScheduleOperators(StoreUser):
@@ -59,7 +98,7 @@ class ScheduleOperators(StoreUser):
     ) -> None:
         self._config = config
         self._loop_store = loop_store
-        self._backends = backends
+        self.backends = backends
         self._hooks = hooks
         self._via = via
         self._trusted = {each.query_hash for each in config.schedules.values()}
@@ -71,15 +110,15 @@ class ScheduleOperators(StoreUser):
         return other
 
     def services(
-        self, served: Mapping[str, Any], options: RunnerOptions, store: Store, place: Place
+        self, served: Mapping[str, Any], options: RunnerOptions, log: StoreLog, place: Place
     ) -> ScheduleServices | None:
         """Make what a runner of these backends does, on its store; None: that keeps no schedules."""
-        if not store.capabilities.schedules:
+        if not self.store.capabilities.schedules:
             return None
-        return ScheduleServices.of(self._firing(served, store), self._config, options, place)
+        return ScheduleServices.of(self._firing(served), self._config, options, place, log)
 
-    def _firing(self, backends: Mapping[str, Any], store: Store) -> Firing:
-        return Firing(store, backends, self._hooks, self._trusted.__contains__)
+    def _firing(self, backends: Mapping[str, Any]) -> Firing:
+        return Firing(self.store, backends, self._hooks, self._trusted.__contains__)
 
     async def define(self, name: str, /, **definition: Any) -> None:
         """Define a schedule, or change it; keys as in sp00ky.yml, or in Python's spelling.
@@ -95,11 +134,11 @@ class ScheduleOperators(StoreUser):
         """
         self._check_supported()
         found = parse_schedule(name, written_in_python(definition))
-        check_definition(found, self._backends)
+        check_definition(found, self.backends)
         whose = f"the timeout of schedule {name!r}"
-        warn_of_ignored_timeout(self._backends[found.backend], found.timeout, whose)
+        warn_of_ignored_timeout(self.backends[found.backend], found.timeout, whose)
         self._trusted.add(found.query_hash)
-        await define(self.store, {name: found}, tables_of(self._backends), origin="python")
+        await define(self.store, {name: found}, tables_of(self.backends), origin="python")
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
@@ -127,11 +166,11 @@ class ScheduleOperators(StoreUser):
     @property
     def _sync(self) -> Sync:
         config = self._config
-        return Sync(self.store, config.schedules, config.schedules_left_out, tables_of(self._backends))
+        return Sync(self.store, config.schedules, config.schedules_left_out, tables_of(self.backends))
 
     async def check(self) -> Sequence[Finding]:
         """Find what would keep the file's schedules from making jobs."""
-        found = [*definition_findings(self._config, self._backends)]
+        found = [*definition_findings(self._config, self.backends)]
         if self.store.capabilities.schedules:
             found += await store_findings(self.store, self._config.schedules)
         return found
@@ -188,7 +227,7 @@ class ScheduleOperators(StoreUser):
             for _ in range(TRIES):
                 stored, now = await self._known(name)
                 definition = self._fit_to_fire(stored)
-                firing = self._firing(self._backends, self.store)
+                firing = self._firing(self.backends)
                 runs = await firing.fire(stored, definition, now, Trigger.MANUAL)
                 if runs is not None:
                     await record.reach(len(runs))
@@ -226,7 +265,7 @@ class ScheduleOperators(StoreUser):
 
     def _goes_on(self, run: ScheduleRun) -> bool:
         """Whether its job may say more than its row: it is in a table that is known here."""
-        tables = {each.table.table for each in self._backends.values()}
+        tables = {each.table.table for each in self.backends.values()}
         is_known = run.job_id is None or run.job_id.partition(":")[0] in tables
         return is_known and run.status is RunStatus.RUNNING
 
@@ -244,7 +283,7 @@ class ScheduleOperators(StoreUser):
 
     def _named(self, definition: ScheduleConfig | None) -> ScheduleConfig | None:
         """Return a definition with the name of its operation, however that is spelled there."""
-        backend = self._backends.get(definition.backend) if definition else None
+        backend = self.backends.get(definition.backend) if definition else None
         if definition is None or backend is None:
             return definition
         return attrs.evolve(definition, route=backend.contract.name(definition.route))
@@ -285,10 +324,10 @@ class ScheduleOperators(StoreUser):
             problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
         elif not definition.enabled:
             problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
-        elif not self._firing(self._backends, self.store).knows(stored, definition):
+        elif not self._firing(self.backends).knows(stored, definition):
             where = f" (with the table {stored.job_table!r})" if stored.job_table else ""
             problem = f"its backend {definition.backend!r}{where} isn't one of this configuration"
-        elif not self._firing(self._backends, self.store).can_fire(stored, definition):
+        elif not self._firing(self.backends).can_fire(stored, definition):
             problem = (
                 "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
             )
@@ -297,10 +336,7 @@ class ScheduleOperators(StoreUser):
         raise ScheduleStopped(schedule=stored.name, problem=problem)
 
     def _check_supported(self) -> None:
-        if not self.store.capabilities.schedules:
-            raise CallUnsupported(
-                store=self.store.location, call="schedules", instead="use a store that keeps them"
-            )
+        schedules_of(self.store)
 
 
 def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:

@@ -1,23 +1,44 @@
-"""Wake at the next fire, and fire what is due: a runner its own schedules first, then what others leave."""
+"""Fire what is due, each schedule in one runner where it can be."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
+from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedule.clock import brought_back, can_not_fire, is_due, next_fire
-from sp00ky_core.scheduler.compare_and_set import define, definition_of, schedules_of, tables_of
 from sp00ky_core.scheduler.firing import Firing
-from sp00ky_core.scheduler.share import Place, share
+from sp00ky_core.scheduler.reconcile import define, definition_of, schedules_of, tables_of
+from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, next_fire
 
-__all__ = ["Scheduler"]
+__all__ = ["Place", "everything", "share", "Scheduler"]
+
+Place = Callable[[str], tuple[int, int]]
+"""Where a runner stands among those that serve a backend, by the backend's name, and how many these are."""
+
+
+def share(schedules: Mapping[str, StoredSchedule], place: Place) -> set[str]:
+    """Return the names of a runner's own schedules: of n runners each has every nth.
+
+    While runners don't see the same schedules and runners, one may be two runners' own, or no runner's: then
+    the guard of a change keeps them apart, and what its runner doesn't do in time the others do.
+    """
+    backends = [str(each.definition.get("backend")) for each in schedules.values()]
+    places = {backend: place(backend) for backend in set(backends)}
+    named = zip(schedules, backends, strict=True)
+    return {name for n, (name, backend) in enumerate(named) if n % places[backend][1] == places[backend][0]}
+
+
+def everything(_: str) -> tuple[int, int]:
+    """Return the place of a runner that is alone, whose own all schedules are."""
+    return 0, 1
+
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -54,6 +75,7 @@ class Scheduler:
         definitions: Those of this process's file.
         options: The runner's.
         place: See ``share``.
+        log: Counts what fails.
     """
 
     def __init__(
@@ -62,12 +84,14 @@ class Scheduler:
         definitions: Mapping[str, ScheduleConfig],
         options: RunnerOptions,
         place: Place,
+        log: StoreLog,
     ) -> None:
         self._firing = firing
         self._schedules = schedules_of(firing.store)
         self._definitions = definitions
         self._options = options
         self._place = place
+        self._log = log
         self._signalled = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -103,6 +127,7 @@ class Scheduler:
                 self._has_defined = True
                 self._say_what_differs(snapshot)
         except Sp00kyError as error:
+            self._log.count(error)
             self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
             return min(self._options.poll, AFTER_FAILURE)
         self._said.discard(self._firing.store.location)
@@ -193,6 +218,7 @@ class Scheduler:
                     if await self._fire_or_bring_back(stored, definition, snapshot.now):
                         return
         except Sp00kyError as error:
+            self._log.count(error)
             logger.warning("schedule %s: this fire is tried again: %s", name, error)
             await asyncio.sleep(AFTER_FAILURE)
         except Exception:  # a bug must not stop the other schedules

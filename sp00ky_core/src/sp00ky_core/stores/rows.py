@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import attrs
 
 from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode
-from sp00ky_core.errors import shown
+from sp00ky_core.hints import shown
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job_options import HIGHEST_PRIORITY, is_plain_text
 from sp00ky_core.ports import LONGEST_TEXT, JobTable
@@ -269,7 +269,7 @@ def _is_unread(value: object) -> bool:
 
 
 def _payload_defect(value: object) -> str | None:
-    if value == UNREAD:  # only a claim's has to be there
+    if value == UNREAD or isinstance(value, JsonObject):  # only a claim's has to be there
         return None
     if value is None:
         return "payload is missing"

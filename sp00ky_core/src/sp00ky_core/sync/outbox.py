@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, shown
+from sp00ky_core.errors import CallUnsupported, OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import Job, JobOptions, JobStatus, NewJob, StatusName
 from sp00ky_core.operators.bulk import BulkResult
 from sp00ky_core.operators.jobs import check_id
@@ -25,8 +26,8 @@ from sp00ky_core.ports import (
     JobQuery,
     MigrationStep,
     OperatorResult,
-    SynchronousEnqueue,
 )
+from sp00ky_core.stores.naming import NamedJobs
 from sp00ky_core.sync.background import Background
 
 __all__ = ["SyncOutbox", "FindOptions"]
@@ -148,22 +149,20 @@ class SyncOutbox(EnqueueStatements):
     def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one. Raises ``JobNotFound``."""
         check_id(job_id)
-        check_given(connection)
-        if connection is Transaction.OWN:
+        if check_given(connection) is None:
             return self._background.run(lambda outbox: outbox.get(job_id))
-        return self._store("get(connection=)").get_in(connection, job_id)
+        return self._jobs("get(connection=)").get_in(connection, job_id)
 
     def find(
         self, *, connection: CallerConnection = Transaction.OWN, **conditions: Unpack[FindOptions]
     ) -> list[Job]:
         """List jobs, newest first; with ``connection``, those that your transaction sees."""
-        check_given(connection)
-        if connection is Transaction.OWN:
+        if check_given(connection) is None:
             return self._background.run(lambda outbox: outbox.find(**conditions))
         query, backend = JobQuery(**conditions), conditions.get("backend")
         if backend is not None:
             self._checks.backends.named(backend)
-        return self._store("find(connection=)").find_in(connection, query)
+        return self._jobs("find(connection=)").find_in(connection, query)
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Return the job once it has ended; see ``Outbox.wait``. Raises ``TimeoutError``, ``JobNotFound``."""
@@ -223,21 +222,21 @@ class SyncOutbox(EnqueueStatements):
 
     def _add(self, checked: list[NewJob], connection: object, *, autocommit: bool) -> list[Job]:
         if autocommit:
-            jobs = self._background.run(lambda outbox: outbox.store.add(checked))
+            jobs = self._background.run(lambda outbox: outbox.jobs.add(checked))
         else:
-            jobs = self._store("run(connection=)").add_in(connection, checked)
+            jobs = self._jobs("run(connection=)").add_in(connection, checked)
         if self._hooks.observes("sp00ky_job_enqueued"):
             self._hooks.dispatch_blocking("sp00ky_job_enqueued", self._background.leave, jobs=jobs)
         return jobs
 
-    def _store(self, call: str) -> SynchronousEnqueue:
+    def _jobs(self, call: str) -> NamedJobs:
         store = self._checks.store
         if not store.capabilities.synchronous:
             statement = "put outbox.statement(...) into your transaction"
             later = "call outbox.run(..., autocommit=True) once your transaction has committed"
             instead = statement if store.capabilities.statements else later
             raise CallUnsupported(store=store.location, call=call, instead=instead)
-        return cast("SynchronousEnqueue", store)
+        return NamedJobs(store, self._checks.backends)
 
 
 def _check_mode(connection: object, *, autocommit: bool) -> None:

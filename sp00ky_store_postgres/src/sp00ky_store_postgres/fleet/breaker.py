@@ -18,7 +18,7 @@ class Breakers(StorePart):
     """A part of the store: breakers, which claims read in their own statement."""
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Store.change_breaker``."""
+        """See ``Breakers.change_breaker``."""
         tables, tries = self._executor.tables, 0
         table = tables.of(change.backend)
         statement = tables.statement("change_breaker")

@@ -28,15 +28,15 @@ class Heartbeats(StorePart):
         return dict(map(tuple, await self._executor.query("beats")))
 
     async def runners(self) -> list[RunnerRecord]:
-        """See ``Store.runners``."""
+        """See ``Runners.runners``."""
         return [_record_of(row) for row in await self._executor.query("runners")]
 
     async def drain_runner(self, runner_id: str) -> bool:
-        """See ``Store.drain_runner``."""
+        """See ``Runners.drain_runner``."""
         return bool(await self._executor.query("runner_drain", runner_id))
 
     async def remove_runner(self, runner_id: str) -> None:
-        """See ``Store.remove_runner``."""
+        """See ``Runners.remove_runner``."""
         await self._executor.query("runner_remove", runner_id)
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from sp00ky_core.breaker import Breaker, BreakerState
+from sp00ky_core.breaker import Breaker, BreakerState, risk_turn
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job
@@ -232,7 +232,9 @@ class Claims:
 
     async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch) -> list[Job]:
         statement = self._statements.probe(table, keyed=table.table in self._cursors.keyed)
-        rows = list(await fetch(statement, runner_id, list(table.routes)))
+        breaker = seen.breakers[table.backend]
+        turns = breaker.failures, risk_turn(breaker)
+        rows = list(await fetch(statement, runner_id, list(table.routes), *turns))
         if not rows:  # nothing is due, or another runner was faster
             return []
         seen.take(rows)

@@ -40,7 +40,7 @@ class LostClaims(StorePart):
         return jobs
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``OverdueClaims.overdue``."""
         claims = list[OverdueClaim]()
         for table in self._executor.tables.delivered:
             if len(claims) < limit:

@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import ParamStyle, SqlStatement
 from sp00ky_core.stores.ids import new_key

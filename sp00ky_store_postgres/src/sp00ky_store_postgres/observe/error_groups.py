@@ -15,7 +15,7 @@ class ErrorGroups(StorePart):
     """A part of the store: groups of errors."""
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
-        """See ``Store.errors``."""
+        """See ``ErrorGroups.errors``."""
         groups: list[ErrorGroup] = []
         for table in self._executor.tables.all:
             given = since or BEGINNING, limit

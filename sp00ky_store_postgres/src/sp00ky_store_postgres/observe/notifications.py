@@ -16,8 +16,8 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.subscription import Subscription
+from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
-from sp00ky_store_postgres.connection.session import connect
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.url import PostgresOptions

@@ -15,20 +15,20 @@ class Audits(StorePart):
     """A part of the store: the log of what operators do."""
 
     async def start_audit(self, act: Act) -> str:
-        """See ``Store.start_audit``."""
+        """See ``Audit.start_audit``."""
         selection = encode(dict(act.selection)).decode()
         place = act.actor, act.via, act.host
         rows = await self._executor.query("audit_start", *place, act.action, selection, act.reason)
         return str(rows[0][0])
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
-        """See ``Store.update_audit``."""
+        """See ``Audit.update_audit``."""
         await self._executor.query("audit_update", _number(entry_id), count, ended)
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
-        """See ``Store.audit``."""
+        """See ``Audit.audit``."""
         last = None if after is None else _number(after)
         if after is not None and not await self._executor.query("audit_entry", last):
             raise unknown_entry(after)

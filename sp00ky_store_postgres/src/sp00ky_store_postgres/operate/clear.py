@@ -10,6 +10,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobFilter, JobTable
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import write_around
+from sp00ky_store_postgres.ids import canonical
 from sp00ky_store_postgres.observe.filters import select_ended, tables_of
 from sp00ky_store_postgres.operate.named_jobs import write_named
 from sp00ky_store_postgres.part import StorePart
@@ -30,8 +31,14 @@ class Clears(StorePart):
 
     _reached: tuple[str, JobFilter, _Place] | None = None  # by the last call that got all it wanted
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        return await write_named(self._executor, "clear", job_ids)
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
+        given: dict[str, list[str]] = {}
+        for job_id in job_ids:
+            given.setdefault(canonical(job_id), []).append(job_id)
+        deleted = await write_named(self._executor, "clear", list(given))
+        self._changes.send()
+        return {job_id: refusal for each, refusal in deleted.items() for job_id in given[each]}
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""

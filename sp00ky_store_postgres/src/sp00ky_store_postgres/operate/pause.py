@@ -15,7 +15,7 @@ class Pauses(StorePart):
     """A part of the store: operators' pauses, which claims heed in their own statement."""
 
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
-        """See ``Store.pause``."""
+        """See ``Pauses.pause``."""
         table = self._executor.tables.of(backend)
         lasts = None if seconds is None else float(min(seconds, LONGEST_PAUSE))
         rows = await self._executor.query("pause", table.backend, lasts, act.get("reason"), act.get("actor"))
@@ -23,7 +23,7 @@ class Pauses(StorePart):
         return bool(rows[0][0])
 
     async def resume(self, backend: str) -> bool:
-        """See ``Store.resume``."""
+        """See ``Pauses.resume``."""
         table = self._executor.tables.of(backend)
         rows = await self._executor.query("resume", table.backend)
         await self._announcements.tables([table.table])

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import ScheduleChange, ScheduleRun, Spawn
-from sp00ky_core.schedule.row import refused_run, run_row, run_with_job, schedule_row
+from sp00ky_core.schedules.rows import refused_run, run_row, run_with_job, schedule_row
 from sp00ky_core.stores.isolation import write_around
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.workload import Workload

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sp00ky_core.ports import OPEN_RUN, RunQuery, RunStatus, ScheduleRun, ScheduleSnapshot
-from sp00ky_core.schedule.row import run_of, schedule_of
+from sp00ky_core.schedules.rows import run_of, schedule_of
 from sp00ky_store_postgres.part import StorePart
 
 

@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 VERSION = 9
-"""The last migration's number. A migration only adds; an index or a CHECK may take another one's place."""
+"""The last migration's number. A migration only adds; an index, a CHECK or a trigger may be replaced."""
 
 MIN_COMPATIBLE = 3
 """The oldest version whose releases can work on these tables. It stays as it is while migrations only add.

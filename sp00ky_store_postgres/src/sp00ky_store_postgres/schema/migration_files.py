@@ -20,8 +20,8 @@ class Statement:
     Attributes:
         version: The migration's number.
         kind: Of the object that it makes: schema, table, column, index, unique, check, trigger, function; or
-            ``validated``: a CHECK that a statement before has added ``NOT VALID``; or ``dropped``: an index
-            or a CHECK in whose place something else is.
+            ``validated``: a CHECK that a statement before has added ``NOT VALID``; or ``dropped``: an index,
+            a CHECK or a trigger in whose place something else is.
         name: Of the object; for indexes and triggers without the table's name; empty: the table itself.
         without: What is the matter without the object, or until it is dropped.
         text: SQL with places for names.

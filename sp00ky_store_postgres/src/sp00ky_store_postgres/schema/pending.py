@@ -153,7 +153,8 @@ def _is_there(each: Statement, name: str, found: Found | None) -> bool:
     if each.kind == "column":
         return each.name in found.types
     if each.kind == "dropped":
-        return not {("index", name), ("check", name)} & found.objects.keys()
+        kinds = ("trigger",) if each.text.startswith("DROP TRIGGER") else ("index", "check")
+        return not any((kind, name) in found.objects for kind in kinds)
     if each.kind in {"trigger", "check"}:
         return (each.kind, name) in found.objects
     return found.objects.get(("check" if each.kind == "validated" else "index", name), False)

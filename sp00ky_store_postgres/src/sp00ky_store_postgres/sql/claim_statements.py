@@ -55,7 +55,7 @@ class ClaimStatements:
         return f"WITH RECURSIVE {', '.join(parts)} {' UNION ALL '.join(union)}"
 
     def probe(self, table: JobTable, *, keyed: bool) -> str:
-        """Build a probe; its arguments are the runner and the routes."""
+        """Build a probe; its arguments are the runner, the routes, and whose turn it is."""
         due = self._due(table, limit=str(PROBE_WINDOW), keyed=keyed)
         left_out = self._set_aside(table, "due")
         return self._sql(

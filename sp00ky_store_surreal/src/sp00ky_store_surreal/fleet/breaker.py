@@ -74,7 +74,7 @@ async def take_probe(
     table: JobTable,
     runner_id: str,
     *,
-    failures: int,
+    before: Breaker,
     due: tuple[str, Mapping[str, Any]],
     latest: tuple[str, Mapping[str, Any]] | None,
     take: Callable[[Sequence[RecordID]], Awaitable[list[Mapping[str, Any]]]],
@@ -85,7 +85,7 @@ async def take_probe(
         connection: The store's.
         table: the backend's.
         runner_id: whose probe it will be.
-        failures: the breaker's: routes take turns by them.
+        before: the breaker: routes take turns by it.
         due: selects due jobs with ``SUITED``, and what that binds.
         latest: likewise, those that became due last; None: they can't be found without reading all.
         take: claims rows by id; returns those that it has claimed.
@@ -109,7 +109,7 @@ async def take_probe(
     if not reply[-1]:
         return [], None
     breaker = breaker_of(reply[-1][0])
-    claimed = await take([_best(found, failures)])
+    claimed = await take([_best(found, before)])
     return claimed, breaker if claimed else await _hand_back(connection, table, breaker, runner_id)
 
 
@@ -122,18 +122,12 @@ async def _suited(
     return rows
 
 
-def _best(rows: Sequence[Mapping[str, Any]], failures: int) -> RecordID:
-    """Return the job that is the best probe: of those that are equal, of the route whose turn it is."""
-    fittest = max(map(_fitness, rows))
-    fit = [row for row in rows if _fitness(row) == fittest]
-    routes = {row["route"] for row in fit if row["route"] is not None}
-    turn = route_in_turn(routes, failures) if routes else None
-    best: RecordID = next(row["id"] for row in fit if row["route"] == turn)
+def _best(rows: Sequence[Mapping[str, Any]], breaker: Breaker) -> RecordID:
+    """Return the job that is the best probe: of the route whose turn it is, one with retries left."""
+    known = ((row["route"], row["spare"]) for row in rows if row["route"] is not None)
+    turn = route_in_turn(known, breaker)
+    best: RecordID = max(rows, key=lambda row: (row["route"] == turn, row["spare"]))["id"]
     return best
-
-
-def _fitness(row: Mapping[str, Any]) -> tuple[bool, bool]:
-    return row["route"] is not None, row["spare"]
 
 
 async def _hand_back(connection: Connection, table: JobTable, breaker: Breaker, runner_id: str) -> Breaker:

@@ -48,7 +48,7 @@ class Heartbeats(StorePart):
         return found
 
     async def runners(self) -> list[RunnerRecord]:
-        """See ``Store.runners``."""
+        """See ``Runners.runners``."""
         await self._ready.ensure()
         *_, rows = await self._connection.read(surql("runner_list"))
         return [
@@ -65,13 +65,13 @@ class Heartbeats(StorePart):
         ]
 
     async def drain_runner(self, runner_id: str) -> bool:
-        """See ``Store.drain_runner``."""
+        """See ``Runners.drain_runner``."""
         await self._ready.ensure()
         reply = await self._connection.write(surql("runner_drain"), id=RecordID("sp00ky_runner", runner_id))
         return bool(reply[-1])
 
     async def remove_runner(self, runner_id: str) -> None:
-        """See ``Store.remove_runner``."""
+        """See ``Runners.remove_runner``."""
         await self._ready.ensure()
         await self._connection.write(surql("runner_remove"), id=RecordID("sp00ky_runner", runner_id))
 

@@ -143,6 +143,8 @@ class Claimer:
             given = {**part.given, "runner_id": runner_id}
             claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
             await self._put_off(table, part.early)
+            if part.taken < part.found:
+                self._signals.work()  # what is too long waits for the others
             if self._note(table, count, part, state):
                 again.append((table, count))
         return claimed + (await self._claim_alone(again, runner_id, state) if again else [])
@@ -254,7 +256,7 @@ class Claimer:
             self._connection,
             table,
             runner_id,
-            failures=state.failures(table),
+            before=state.breakers[table.backend],
             due=await self._due_now(table, PROBE_WINDOW, SUITED),
             latest=self._due_last(table),
             take=lambda ids: self._claim_named(table, ids, runner_id),
@@ -276,15 +278,23 @@ class Claimer:
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Mapping[str, Any]]:
         statement, bindings = await self._due_now(table, count)
-        reply = await self._connection.write(statement, CLAIMING, **bindings)
-        return await self._claim_named(table, [row["id"] for row in reply[-1]], runner_id)
+        rows = (await self._connection.write(statement, CLAIMING, **bindings))[-1]
+        short = [row["id"] for row in rows if not row["sp00ky_long"]]
+        claimed = await self._claim_named(table, short, runner_id)
+        for row in rows:
+            if row["sp00ky_long"]:
+                claimed += await self._claim_huge(table, row["id"], runner_id)
+        return claimed
 
     async def _due_now(self, table: JobTable, count: int, more: str = "") -> tuple[str, dict[str, Any]]:
         """Write what selects the first due jobs, and what it binds."""
         embedded, skipped = self._connection.target.embedded, self._refusals.bindings().get("skipped", [])
         heads = await self._heads.all_kept_up(table)
         asked = self._index.asked(table)
-        return due_now(table, count, skipped, embedded=embedded, heads=heads, asked=asked, more=more)
+        statement, bound = due_now(
+            table, count, skipped, embedded=embedded, heads=heads, asked=asked, more=more
+        )
+        return statement, {**bound, **NUL, **claimed_lengths(table).bindings("")}
 
     def _due_last(self, table: JobTable) -> tuple[str, dict[str, Any]] | None:
         if self._connection.target.embedded:  # it reads no index from its end
@@ -296,31 +306,50 @@ class Claimer:
         self, table: JobTable, ids: Sequence[RecordID], runner_id: str
     ) -> list[Mapping[str, Any]]:
         limit = within(embedded=self._connection.target.embedded)
+        claimed: list[Mapping[str, Any]] = []
+        for each in ids:
+            try:
+                claimed += await self._claim_one(table, each, runner_id, limit)
+            except NO_ROWS_FAULT:
+                raise
+            except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
+                continue
+            except TookTooLong as error:
+                self._signals.work()
+                if not await self._is_huge(table, each):
+                    self._refusals.skip_slow(each, error)
+                    break  # the next one would take as long
+                claimed += await self._claim_huge(table, each, runner_id)
+            except StoreError as error:
+                self._refusals.skip(each, error)
+        return claimed
+
+    async def _claim_huge(
+        self, table: JobTable, row_id: RecordID, runner_id: str
+    ) -> Sequence[Mapping[str, Any]]:
+        """Claim a row however long its write takes: every claim that met it would take as long to read it."""
+        try:
+            return await self._claim_one(table, row_id, runner_id, "")
+        except NO_ROWS_FAULT:
+            raise
+        except StoreError as error:
+            self._refusals.skip(row_id, error)
+            return []
+
+    async def _claim_one(
+        self, table: JobTable, row_id: RecordID, runner_id: str, limit: str
+    ) -> Sequence[Mapping[str, Any]]:
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
             f"{surql('fragments/let_now')}LET $ids = [$id];"
             f"{limited_at_once(one, table, '', self._index.asked(table))}['one', $rows];"
         )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
-        bound |= {"runner": runner_id, "backend": table.backend}
-        claimed: list[Mapping[str, Any]] = []
-        for each in ids:
-            try:
-                done = await self._connection.write(statement, CLAIMING, id=each, **bound)
-            except NO_ROWS_FAULT:
-                raise
-            except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
-                continue
-            except TookTooLong as error:
-                self._refusals.skip_slow(each, error, is_huge=await self._is_huge(table, each))
-                self._signals.work()
-                break  # where it isn't the row's fault, the next one would take as long
-            except StoreError as error:
-                self._refusals.skip(each, error)
-            else:
-                ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
-                claimed += rows
-        return claimed
+        bound |= {"id": row_id, "runner": runner_id, "backend": table.backend}
+        done = await self._connection.write(statement, CLAIMING, **bound)
+        rows: Sequence[Mapping[str, Any]]
+        ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
+        return rows
 
     async def _end_left_queries(self, slots: Slots) -> None:
         """Have a server forget clients' LIVE queries whose connection has ended.

@@ -37,11 +37,8 @@ class ClaimRefusals:
         seconds = COLLIDING if collides else Quarantine.REST
         self._quarantine.add("claimed", [id_text(row_id)], reason_of(error), seconds=seconds, quiet=collides)
 
-    def skip_slow(self, row_id: RecordID, error: StoreError, *, is_huge: bool) -> None:
-        """Pass over a row whose write took too long; for how long depends on whether the row is to blame."""
-        if is_huge:
-            self.skip(row_id, error)
-            return
+    def skip_slow(self, row_id: RecordID, error: StoreError) -> None:
+        """Pass over a row whose write took too long though it is small, for a moment."""
         problem = (
             f"{reason_of(error)}; the row is small: what the database runs at each write takes long, an "
             "event or a client's LIVE query (docs/row-contract.md)"

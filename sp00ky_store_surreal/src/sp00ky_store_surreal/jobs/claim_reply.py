@@ -61,10 +61,6 @@ class ClaimState:
         """Whether a probe is to be sent."""
         return not self._is_paused(table) and table.breaker and self._breaker(table).wants_probe
 
-    def failures(self, table: JobTable) -> int:
-        """Return how many failures its breaker counts."""
-        return self._breaker(table).failures
-
     @contextmanager
     def passing_over(self, table: JobTable) -> Iterator[None]:
         """Let an error of a backend's claim cost no other one what was, or will be, claimed."""

@@ -17,7 +17,7 @@ class ErrorGroups(StorePart):
     """A part of the store: why jobs failed."""
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
-        """See ``Store.errors``."""
+        """See ``ErrorGroups.errors``."""
         await self._ready.ensure()
         groups: list[ErrorGroup] = []
         for table in self._tables:

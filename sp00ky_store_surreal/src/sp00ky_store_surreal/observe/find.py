@@ -52,7 +52,7 @@ class Reads(StorePart):
             raise CallUnsupported(store=self._connection.target.location, call=call, instead=later)
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Store.count``."""
+        """See ``Counts.count``."""
         await self._ready.ensure()
         total = 0
         for table in self._tables:
@@ -64,7 +64,7 @@ class Reads(StorePart):
         return total
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``; a key that is a number is found when it is whole."""
+        """See ``ShortIds.ids_starting_with``; a key that is a number is found when it is whole."""
         await self._ready.ensure()
         exact = id_value(prefix)
         if exact is None or "\0" in prefix:

@@ -62,7 +62,7 @@ class Watch:
     signals: Signals
 
     async def jobs(self, history: int | None) -> AsyncGenerator[Job, None]:
-        """See ``Store.watch``.
+        """See ``Watch.watch``.
 
         Raises ``StoreUnavailable`` at the beginning only: afterwards it waits for a database that is away.
         """

@@ -21,7 +21,7 @@ class Audits(StorePart):
     """A part of the store: the log of what operators do."""
 
     async def start_audit(self, act: Act) -> str:
-        """See ``Store.start_audit``."""
+        """See ``Audit.start_audit``."""
         await self._ready.ensure()
         key = new_key()
         await self._connection.write(
@@ -38,7 +38,7 @@ class Audits(StorePart):
         return key
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
-        """See ``Store.update_audit``."""
+        """See ``Audit.update_audit``."""
         await self._ready.ensure()
         row = RecordID("sp00ky_audit", entry_id)
         await self._connection.write(surql("audit_update"), id=row, count=count, ended=ended)
@@ -46,7 +46,7 @@ class Audits(StorePart):
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
-        """See ``Store.audit``."""
+        """See ``Audit.audit``."""
         await self._ready.ensure()
         last = None if after is None else RecordID("sp00ky_audit", after)
         bindings = {"since": since, "limit": min(limit, 2**31), "after": last}

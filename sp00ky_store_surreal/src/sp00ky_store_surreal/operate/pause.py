@@ -17,7 +17,7 @@ class Pauses(StorePart):
     """A part of the store: operators' pauses."""
 
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
-        """See ``Store.pause``."""
+        """See ``Pauses.pause``."""
         self._of_backend(backend)
         await self._ready.ensure()
         reply = await self._connection.write(
@@ -32,7 +32,7 @@ class Pauses(StorePart):
         return not reply[-1]
 
     async def resume(self, backend: str) -> bool:
-        """See ``Store.resume``."""
+        """See ``Pauses.resume``."""
         self._of_backend(backend)
         await self._ready.ensure()
         reply = await self._connection.write(surql("pause_end"), control=RecordID("sp00ky_control", backend))

@@ -21,6 +21,15 @@ _NEWER = "sequences"
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id", "deferred_since")
 _RELIED_ON = ("path", "payload", "status", "retries", "errors")
+_BOUNDLESS = {
+    "path": "string PERMISSIONS FOR select, create FULL, FOR update WHERE false",
+    **dict.fromkeys(
+        ("dedup_key", "ordering_key", "traceparent"),
+        "option<string> PERMISSIONS FOR select FULL, FOR create, update WHERE false",
+    ),
+}
+"""Texts of any length, as 0.2 defined them and a database prints it."""
+
 _NOBODY = (False, "false")
 _ANYBODY = (True, "true")
 
@@ -105,6 +114,22 @@ class TableLayout:
         """Whether ``run_at`` has the default of 0.2, beside a ``delay`` that clients may write."""
         default = str(self.fields.get("run_at", {}).get("default", ""))
         return "delay" in self.fields and default == "time::now()"
+
+    @property
+    def boundless_of_ours(self) -> list[str]:
+        """List texts that are still, to the letter, as 0.2 defined them."""
+        printed = {each: self.texts.get(each, "").partition(" TYPE ")[2] for each in _BOUNDLESS}
+        return [
+            each
+            for each in _BOUNDLESS
+            if printed[each].replace("none | string", "option<string>") == _BOUNDLESS[each]
+        ]
+
+    @property
+    def path_is_boundless(self) -> bool:
+        """Whether ``path`` is a text that nothing bounds."""
+        path = self.fields.get("path", {})
+        return path.get("kind") == "string" and not {"assert", "value", "default"} & path.keys()
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})

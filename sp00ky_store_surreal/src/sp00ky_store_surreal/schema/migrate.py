@@ -127,8 +127,20 @@ def _job_steps(
             store=connection.target.location,
             problem=f"table {table.table!r} {NO_JOB_TABLE}",
         )
-    fixes = repairs(table, layout) if repair else []
-    return fixes + _undefined(steps_of("job_additions", **names), layouts, table.table) + _former(layout)
+    ours = layout.boundless_of_ours
+    fixes = [each for each in repairs(table, layout) if repair and _defined(each.statement)[1] not in ours]
+    steps = steps_of("job_additions", **names)
+    bounded = _bounded(steps_of("job", **names) + steps, table.table, ours)
+    return fixes + bounded + _undefined(steps, layouts, table.table) + _former(layout)
+
+
+def _bounded(steps: list[tuple[str, str]], table: str, ours: list[str]) -> list[MigrationStep]:
+    """Define texts anew that are as 0.2 defined them, of any length; what a user has written stays."""
+    return [
+        MigrationStep(table=table, statement=statement.replace("IF NOT EXISTS", "OVERWRITE", 1), why=why)
+        for statement, why in steps
+        if _defined(statement)[1] in ours
+    ]
 
 
 def _former(layout: TableLayout) -> list[MigrationStep]:

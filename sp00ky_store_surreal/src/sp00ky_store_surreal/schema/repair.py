@@ -32,7 +32,7 @@ DEFINITIONS: Mapping[str, str] = {
     "payload": f"TYPE {ANY_JSON}",
     "created_at": "TYPE datetime DEFAULT time::now() READONLY",
     "assigned_to": "TYPE option<record>",
-    "path": "TYPE string",
+    "path": f"TYPE string ASSERT {FITS}",
     "lease_epoch": "TYPE option<int> DEFAULT 0",
     "lease_until": "TYPE option<datetime>",
     "runner_id": "TYPE option<string>",
@@ -90,6 +90,12 @@ _PROBLEMS = (
         is_in=lambda layout: layout.result_is_text,
         problem="it takes text alone",
         consequence="a runner of Sp00ky's own loses each result that is an object, should you go back to it",
+    ),
+    _Problem(
+        field="path",
+        is_in=lambda layout: layout.path_is_boundless,
+        problem=f"it takes a text of more than {LONGEST_TEXT} characters",
+        consequence="one of 300 MB holds up all jobs for as long as the database reads it",
     ),
     _Problem(
         field="run_at",

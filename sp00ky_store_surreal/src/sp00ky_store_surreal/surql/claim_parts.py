@@ -99,7 +99,7 @@ def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
 
 def shared_due_ids(names: Mapping[str, str], rank: int, head: datetime | None, *, beyond: bool) -> str:
     """Select the ids of due jobs of a priority, on a server: from a head on, which is bound, or the first."""
-    ranked = {**names, "group": group_of(rank, embedded=False), "within": within(embedded=False)}
+    ranked = {"within": within(embedded=False), **names, "group": group_of(rank, embedded=False)}
     if head is None:
         return first_due_ids(ranked, beyond=beyond)
     return due_ids({**ranked, "from": f" AND run_at >= $head{names['n']}_{rank}"}, beyond=beyond)
@@ -159,10 +159,11 @@ def due_now(
 ) -> tuple[str, dict[str, Any]]:
     """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds.
 
+    However long it takes: a server reads each row whole, one of 300 MB for seconds.
     ``heads``: for each priority, where to start on a server.
     """
     passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table) + asked.pending
-    names = {"table": quoted(table.table), "n": "", "but": passed}
+    names = {"table": quoted(table.table), "n": "", "but": passed, "within": ""}
     due = {
         rank: lone_due_ids(table, "", rank, passed=passed)
         if embedded

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.errors import ConfigError, install_hint
+from sp00ky_core.errors import ConfigError
+from sp00ky_core.hints import install_hint
 from sp00ky_transport_http.engines.engine import Engine
 
 

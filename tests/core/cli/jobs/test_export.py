@@ -68,7 +68,7 @@ def test_interrupted_it_ends_its_page_and_says_so(
     enqueued(7)
     find, reads = MemoryStore.find, list[int]()
 
-    async def find_interrupted(store: MemoryStore, query: Any) -> Any:
+    async def find_interrupted(store: MemoryStore, query: Any, **_: object) -> Any:
         reads.append(1)
         if len(reads) == 3:
             os.kill(os.getpid(), signal.SIGINT)

@@ -7,12 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.core.cli.jobs.conftest import Call, ids
-from tests.core.cli.jobs.shelf import Shelf, ended
+from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 from tests.core.encoding.test_job_json import KEYS
 
 from sp00ky_core import Outbox
+from sp00ky_core.operators import matching_jobs
 from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.stores.memory.store import MemoryStore
 
 
 def test_a_job_has_the_documented_keys(call: Call, sp00ky: Any) -> None:
@@ -33,6 +36,26 @@ def test_a_list_is_newest_first_in_pages(call: Call, sp00ky: Any) -> None:
     rest = sp00ky("jobs", "list", "--limit", "2", "--after", first.json["next"], "--json")
     assert ids(rest) == [made[0]]
     assert rest.json["next"] is None
+
+
+def test_what_is_read_is_printed_before_the_next_is_read(
+    shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, printed, find = enqueued(5), list[str](), MemoryStore.find
+
+    async def find_after(store: MemoryStore, query: Any) -> Any:
+        printed.append(capsys.readouterr().out)
+        return await find(store, query)
+
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(MemoryStore, "find", find_after)
+    rest = sp00ky("jobs", "list", "--limit", "4", "--json").out
+    assert [[job_id in text for job_id in made[::-1]] for text in printed] == [
+        [False] * 5,
+        [True, True, False, False, False],
+        [False, False, True, True, False],
+    ]
+    assert json.loads("".join(printed) + rest)["next"] == made[1]
 
 
 def test_a_list_is_filtered(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:

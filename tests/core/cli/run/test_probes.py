@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from sp00ky_core.cli.run.probes import listening
-from sp00ky_core.metrics.outbox_metrics import Measures
+from sp00ky_core.metrics.prometheus import Measures
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:

@@ -16,7 +16,7 @@ from sp00ky_core.breaker import (
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import BreakerResult
 from sp00ky_core.runner.breaker.view import NEW, TOO_OLD, SeenBreaker
-from sp00ky_core.testing.clock import FakeClock
+from sp00ky_core.testing.outboxes import FakeClock
 
 ME = "runner-1"
 POLL = 5.0

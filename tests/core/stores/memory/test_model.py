@@ -14,8 +14,8 @@ TestMemoryModel = store_model(MemoryStore)
 
 
 class ReportsWell(MemoryStore):
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        await super()._apply(settlements)
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        await super().settle(settlements)
         return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
 
 

@@ -15,7 +15,8 @@ import attrs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_dashboard.access.forms import form_of, is_same_site_post
 from sp00ky_dashboard.cookies import set_cookie
 from sp00ky_dashboard.render import page

@@ -12,7 +12,8 @@ import attrs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from sp00ky_core.errors import OptionInvalid, shown
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
 from sp00ky_dashboard.durations import duration_of
 
 COOKIE = "sp00ky_form"

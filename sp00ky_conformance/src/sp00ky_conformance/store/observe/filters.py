@@ -16,11 +16,15 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     PATIENCE,
     StoreHarness,
+    WholeStore,
+    each_where,
     eventually,
     failure,
+    where,
 )
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.ports import JobFilter, JobQuery, Store
+from sp00ky_core.operators.transitions import clear, kill
+from sp00ky_core.ports import Counts, JobFilter, JobQuery, has
 
 __all__ = ["FilterConformance", "ClearMatchingConformance", "ShortIdConformance", "HistoryConformance"]
 
@@ -35,16 +39,17 @@ def query_of(conditions: JobFilter) -> JobQuery:
 class FilterConformance(StoreHarness):
     """Jobs are found and counted by conditions."""
 
-    async def meeting(self, store: Store, **conditions: Any) -> set[str]:
+    async def meeting(self, store: WholeStore, **conditions: Any) -> set[str]:
         """List ids of the jobs that meet the conditions; they are also counted."""
         asked = JobFilter(**conditions)
         found = {job.id for job in await store.find(query_of(asked))}
-        assert await store.count(asked) == len(found), conditions
+        if counts := has(store, Counts):
+            assert await counts.count(asked) == len(found), conditions
         return found
 
-    async def test_the_last_entry_of_errors_counts(self, store: Store) -> None:
+    async def test_the_last_entry_of_errors_counts(self, store: WholeStore) -> None:
         retried = await self.settled(store, await self.claimed(store, path="/r"), failure(code=503))
-        await store.kill([retried.id])
+        await kill(store, [retried.id])
         timed_out = await self.ended(store, failure("timeout", 0, retryable=False), path="/t")
         refused = await self.ended(store, failure(code=422, retryable=False), path="/c")
         (untried,) = await self.add(store)
@@ -64,7 +69,7 @@ class FilterConformance(StoreHarness):
         for conditions, expected in cases:
             assert await self.meeting(store, **conditions) == expected, conditions
 
-    async def test_since_is_inclusive_and_until_is_not(self, store: Store) -> None:
+    async def test_since_is_inclusive_and_until_is_not(self, store: WholeStore) -> None:
         older, newer = await self._of_two_instants(store)
         at, later = older.created_at, newer.created_at
         assert at is not None
@@ -77,14 +82,15 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, since=later + timedelta(seconds=1)) == set()
         assert await self.meeting(store, since=later, backend=MAIL) == set()
 
-    async def test_an_instant_may_be_in_any_time_zone(self, store: Store) -> None:
+    async def test_an_instant_may_be_in_any_time_zone(self, store: WholeStore) -> None:
         older, newer = await self._of_two_instants(store)
         assert newer.created_at is not None
         elsewhere = newer.created_at.astimezone(OCEAN)
         assert await self.meeting(store, since=elsewhere) == {newer.id}
         assert await self.meeting(store, until=elsewhere) == {older.id}
 
-    async def test_more_jobs_than_a_page_are_counted(self, store: Store) -> None:
+    @where("counts")
+    async def test_more_jobs_than_a_page_are_counted(self, store: WholeStore) -> None:
         await self.add(store, 60)
         await self.add(store, 3, backend=MAIL)
         assert await store.count(JobFilter()) == 63
@@ -92,7 +98,7 @@ class FilterConformance(StoreHarness):
         assert await store.count(JobFilter(backend="none")) == 0
         assert await store.count(JobFilter(status=JobStatus.PENDING, backend=MAIL)) == 3
 
-    async def _of_two_instants(self, store: Store) -> tuple[Job, Job]:
+    async def _of_two_instants(self, store: WholeStore) -> tuple[Job, Job]:
         (older,) = await self.add(store)
 
         async def newer() -> Job | None:
@@ -101,8 +107,8 @@ class FilterConformance(StoreHarness):
             assert older.created_at is not None
             if job.created_at > older.created_at:
                 return job
-            await store.kill([job.id])
-            await store.clear([job.id])
+            await kill(store, [job.id])
+            await clear(store, [job.id])
             return None
 
         found = await eventually(newer)
@@ -113,11 +119,12 @@ class FilterConformance(StoreHarness):
 class ClearMatchingConformance(StoreHarness):
     """Jobs that have ended are deleted by conditions."""
 
-    async def left(self, store: Store) -> set[str]:
+    async def left(self, store: WholeStore) -> set[str]:
         """List ids of the jobs that are there."""
         return {job.id for job in await store.find(JobQuery(limit=1_000))}
 
-    async def test_only_ended_jobs_that_match_are_deleted(self, store: Store) -> None:
+    @where("clears")
+    async def test_only_ended_jobs_that_match_are_deleted(self, store: WholeStore) -> None:
         await self.ended(store)
         failed = await self.ended(store, failure(retryable=False))
         mail = await self.ended(store, backend=MAIL)
@@ -132,7 +139,8 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter()) == 1
         assert await self.left(store) == {processing.id, pending.id}
 
-    async def test_the_newest_of_a_backend_are_deleted_first(self, store: Store) -> None:
+    @where("clears")
+    async def test_the_newest_of_a_backend_are_deleted_first(self, store: WholeStore) -> None:
         jobs = [await self.ended(store) for _ in range(5)]
         mail = await self.ended(store, backend=MAIL)
         assert await store.clear_matching(JobFilter(backend=API), limit=2) == 2
@@ -142,7 +150,8 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter(), limit=3) == 2
         assert await store.clear_matching(JobFilter(), limit=3) == 0
 
-    async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: Store) -> None:
+    @where("clears")
+    async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: WholeStore) -> None:
         await self.ended(store, dedup_key="k")
         (holder,) = await self.add(store, dedup_key="k")
         assert await store.clear_matching(JobFilter()) == 1
@@ -150,10 +159,11 @@ class ClearMatchingConformance(StoreHarness):
         assert again.id == holder.id
 
 
+@each_where("short_ids")
 class ShortIdConformance(StoreHarness):
     """Ids are completed from their beginning."""
 
-    async def test_ids_are_found_by_their_beginning(self, store: Store) -> None:
+    async def test_ids_are_found_by_their_beginning(self, store: WholeStore) -> None:
         one, other = await self.add(store, 2)
         (mail,) = await self.add(store, backend=MAIL)
         common = _common(one.id, other.id)
@@ -163,7 +173,7 @@ class ShortIdConformance(StoreHarness):
         assert await store.ids_starting_with(one.id) == [one.id]
         assert await store.ids_starting_with(mail.id[:-1]) == [mail.id]
 
-    async def test_what_is_the_beginning_of_none_finds_none(self, store: Store) -> None:
+    async def test_what_is_the_beginning_of_none_finds_none(self, store: WholeStore) -> None:
         (job,) = await self.add(store)
         table, _, key = job.id.partition(":")
         beginnings = [
@@ -174,25 +184,26 @@ class ShortIdConformance(StoreHarness):
             assert await store.ids_starting_with(each) == [], each
 
 
+@each_where("watch")
 class HistoryConformance(StoreHarness):
     """A watch begins with the latest of what is there, or with what comes."""
 
-    async def test_the_latest_come_first_the_oldest_of_them_before(self, store: Store) -> None:
+    async def test_the_latest_come_first_the_oldest_of_them_before(self, store: WholeStore) -> None:
         jobs = [(await self.add(store, backend=(API, MAIL)[n % 2]))[0] for n in range(5)]
         watch = store.watch(JobQuery(), history=3)
         assert [(await _next(watch)).id for _ in range(3)] == [job.id for job in jobs[-3:]]
-        await store.kill([jobs[0].id])
+        await kill(store, [jobs[0].id])
         assert (await _next(watch)).id == jobs[0].id
         await watch.aclose()
 
-    async def test_history_counts_only_what_matches(self, store: Store) -> None:
+    async def test_history_counts_only_what_matches(self, store: WholeStore) -> None:
         (wanted,) = await self.add(store, path="/w")
         await self.add(store, 3)
         watch = store.watch(JobQuery(path="/w"), history=1)
         assert (await _next(watch)).id == wanted.id
         await watch.aclose()
 
-    async def test_without_history_only_what_comes_is_seen(self, store: Store) -> None:
+    async def test_without_history_only_what_comes_is_seen(self, store: WholeStore) -> None:
         old = [job.id for job in await self.add(store, 3)]
         watch = store.watch(JobQuery(), history=0)
         waiting = asyncio.ensure_future(anext(watch))
@@ -205,7 +216,7 @@ class HistoryConformance(StoreHarness):
 
         await eventually(seen)
         assert (await waiting).id in new
-        await store.kill(old[:1])
+        await kill(store, old[:1])
         while (job := await _next(watch)).id in new:
             pass
         assert (job.id, job.status) == (old[0], JobStatus.FAILED)

@@ -18,7 +18,7 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.schedule.fire import job_key
+from sp00ky_core.schedules.fire import job_key
 
 __all__ = ["NAME", "SECOND", "ScheduleHarness", "schedules_of"]
 

@@ -11,14 +11,16 @@ from sp00ky_conformance.store.harness import (
     API,
     RUNNER,
     StoreHarness,
+    WholeStore,
     failure,
     new_job,
     where,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job import Job
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, OperatorFate, Store, StoreOptions
+from sp00ky_core.ports import JobQuery, OperatorFate, StoreOptions
 
 __all__ = ["PlaceConformance", "ManyKeysConformance"]
 
@@ -29,20 +31,20 @@ class PlaceConformance(StoreHarness):
     """``capabilities.ordering``: a job has one place among those of its key, and priority counts outside."""
 
     @where("ordering")
-    async def test_a_redriven_job_takes_its_old_place(self, store: Store) -> None:
+    async def test_a_redriven_job_takes_its_old_place(self, store: WholeStore) -> None:
         first = await self._failed_head(store)
         await self.add(store, 2, ordering_key=KEY)
-        await store.redrive([first.id])
+        await redrive(store, [first.id])
         (again,) = await self.claim(store)
         assert (again.id, again.ordering_at) == (first.id, first.ordering_at)
 
     @where("ordering")
-    async def test_a_redriven_job_waits_for_a_later_one_that_is_processing(self, store: Store) -> None:
+    async def test_a_redriven_job_waits_for_a_later_one_that_is_processing(self, store: WholeStore) -> None:
         first = await self._failed_head(store)
         second, third = await self.add(store, 2, ordering_key=KEY)
         (processing,) = await self.claim(store)
         assert processing.id == second.id
-        await store.redrive([first.id])
+        await redrive(store, [first.id])
         assert await self.claim(store) == []
         await self.settled(store, processing, Delivered())
         (again,) = await self.claim(store)
@@ -51,16 +53,16 @@ class PlaceConformance(StoreHarness):
         assert [job.id for job in await self.claim(store)] == [third.id]
 
     @where("ordering")
-    async def test_a_later_retry_waits_for_a_redriven_job(self, store: Store) -> None:
+    async def test_a_later_retry_waits_for_a_redriven_job(self, store: WholeStore) -> None:
         first = await self._failed_head(store)
         await self.add(store, ordering_key=KEY)
         (second,) = await self.claim(store)
-        await store.redrive([first.id])
+        await redrive(store, [first.id])
         await self.settled(store, second, failure())
         assert [job.id for job in await self.claim(store)] == [first.id]
 
     @where("ordering")
-    async def test_an_existing_job_stays_in_its_place(self, store: Store) -> None:
+    async def test_an_existing_job_stays_in_its_place(self, store: WholeStore) -> None:
         (first,) = await self.add(store, ordering_key=KEY, dedup_key="d")
         (second,) = await self.add(store, ordering_key=KEY)
         (again,) = await self.add(store, ordering_key=KEY, dedup_key="d")
@@ -74,7 +76,7 @@ class PlaceConformance(StoreHarness):
         assert [job.id for job in await self.claim(store)] == [second.id]
 
     @where("ordering")
-    async def test_priority_does_not_reorder_within_a_key(self, store: Store) -> None:
+    async def test_priority_does_not_reorder_within_a_key(self, store: WholeStore) -> None:
         jobs = [
             (await self.add(store, ordering_key=KEY, priority=level, run_at=run_at))[0]
             for level, run_at in ((0, None), (1, LONG_AGO), (3, LONG_AGO))
@@ -85,7 +87,7 @@ class PlaceConformance(StoreHarness):
             await self.settled(store, job, Delivered())
 
     @where("ordering")
-    async def test_priority_counts_among_jobs_with_and_without_a_key(self, store: Store) -> None:
+    async def test_priority_counts_among_jobs_with_and_without_a_key(self, store: WholeStore) -> None:
         fields: list[dict[str, Any]] = [
             {"priority": 1},
             {"priority": 2, "ordering_key": "a"},
@@ -99,7 +101,9 @@ class PlaceConformance(StoreHarness):
         assert [[job.priority for job in claim] for claim in claims] == [[3, 3], [2], [1], [0, 0]]
 
     @where("ordering")
-    async def test_of_one_priority_the_oldest_due_counts_with_and_without_a_key(self, store: Store) -> None:
+    async def test_of_one_priority_the_oldest_due_counts_with_and_without_a_key(
+        self, store: WholeStore
+    ) -> None:
         keys = ["a", None, "b", None, "c", None]
         due = [LONG_AGO + timedelta(minutes=n * 7 % 6) for n in range(6)]
         await store.add(
@@ -113,7 +117,7 @@ class PlaceConformance(StoreHarness):
 
     @where("ordering")
     async def test_another_clients_row_with_a_key_is_delivered(
-        self, store: Store, options: StoreOptions
+        self, store: WholeStore, options: StoreOptions
     ) -> None:
         fields = {"path": "/spookify", "payload": "{}", "ordering_key": KEY}
         job_id = await self.written(store, options, fields)
@@ -127,7 +131,7 @@ class PlaceConformance(StoreHarness):
             await self.settled(store, job, Delivered())
         assert seen == {job_id, other.id}
 
-    async def _failed_head(self, store: Store) -> Job:
+    async def _failed_head(self, store: WholeStore) -> Job:
         """Make a job of the key that has failed."""
         job = await self.settled(store, await self.claimed(store, ordering_key=KEY), failure(retryable=False))
         assert job.ordering_at is not None
@@ -138,7 +142,7 @@ class ManyKeysConformance(StoreHarness):
     """``capabilities.ordering``: however many keys there are, each has its turn without a poll."""
 
     @where("ordering")
-    async def test_every_key_has_its_turn(self, store: Store) -> None:
+    async def test_every_key_has_its_turn(self, store: WholeStore) -> None:
         added = await store.add([new_job(ordering_key=f"k{n:04}") for n in range(700)])
         seen: set[str] = set()
         while True:
@@ -149,7 +153,7 @@ class ManyKeysConformance(StoreHarness):
         assert seen == {job.id for job in added}
 
     @where("ordering")
-    async def test_keys_that_wait_hide_no_other(self, store: Store) -> None:
+    async def test_keys_that_wait_hide_no_other(self, store: WholeStore) -> None:
         await store.add([new_job(ordering_key=f"k{n:04}", delay=timedelta(hours=1)) for n in range(1_200)])
         (due,) = await self.add(store, ordering_key="k1199b")
         for _ in range(10):
@@ -159,7 +163,7 @@ class ManyKeysConformance(StoreHarness):
         assert [job.id for job in claim] == [due.id], "an empty claim must say that there is more to look at"
 
     @where("ordering")
-    async def test_few_slots_reach_every_key(self, store: Store) -> None:
+    async def test_few_slots_reach_every_key(self, store: WholeStore) -> None:
         for _ in range(3):
             await store.add([new_job(ordering_key=f"k{n}") for n in range(7)])
         delivered: list[str] = []
@@ -171,13 +175,15 @@ class ManyKeysConformance(StoreHarness):
         assert (await store.stats())[API].success == 21
 
     @where("ordering")
-    async def test_a_key_is_a_condition(self, store: Store) -> None:
+    @where("counts")
+    @where("clears")
+    async def test_a_key_is_a_condition(self, store: WholeStore) -> None:
         (one,) = await self.add(store, ordering_key="a")
         await self.add(store, ordering_key="b")
         await self.add(store)
         query = JobQuery(ordering_key="a")
         assert ([job.id for job in await store.find(query)], await store.count(query)) == ([one.id], 1)
-        (killed,) = await store.kill([one.id])
+        (killed,) = await kill(store, [one.id])
         assert killed.fate is OperatorFate.KILLED
         assert await store.clear_matching(query) == 1
         assert len(await store.find(JobQuery())) == 2

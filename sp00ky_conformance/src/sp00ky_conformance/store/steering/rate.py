@@ -19,6 +19,7 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
+    WholeStore,
     eventually,
     failure,
     new_job,
@@ -27,7 +28,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.breaker import BreakerState, ProbeAnswered, change_after
 from sp00ky_core.config import BreakerConfig, RateConfig
-from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_core.ports import StoreOptions
 
 __all__ = ["RateConformance", "RateSharedConformance"]
 
@@ -50,10 +51,10 @@ def limited(options: StoreOptions, **limits: Any) -> StoreOptions:
 class RateConformance(StoreHarness):
     """``capabilities.limits``: no more jobs are claimed than there are tokens for."""
 
-    async def without_limits(self, store: Store) -> None:
+    async def without_limits(self, store: WholeStore) -> None:
         """Ask nothing of a store that says that it keeps no limits: no table of its has one."""
 
-    def rated(self, options: StoreOptions, rate: RateConfig) -> AbstractAsyncContextManager[Store]:
+    def rated(self, options: StoreOptions, rate: RateConfig) -> AbstractAsyncContextManager[WholeStore]:
         """Open a store whose backend ``api`` has a rate."""
         return self.opened(limited(options, rate=rate))
 
@@ -138,6 +139,7 @@ class RateConformance(StoreHarness):
             assert await self.claim(store) == []
 
     @where("limits")
+    @where("breakers")
     async def test_a_probe_costs_a_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             await self.add(store, 5)
@@ -151,6 +153,7 @@ class RateConformance(StoreHarness):
             assert len(await self.claim(store)) == 1
 
     @where("limits")
+    @where("breakers")
     async def test_nothing_is_probed_without_a_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(1)) as store:
             await self.add(store, 5)
@@ -161,6 +164,7 @@ class RateConformance(StoreHarness):
             assert (list(claim), breaker.state, breaker.probe_runner) == ([], BreakerState.OPEN, None)
 
     @where("limits")
+    @where("pauses")
     async def test_a_paused_backend_uses_no_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             await self.add(store, 5)

@@ -16,7 +16,8 @@ from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import RunStatus, ScheduleRun
 from sp00ky_core.scheduler.findings import definition_findings
-from sp00ky_core.scheduler.records import ScheduleRecord, SyncResult
+from sp00ky_core.scheduler.operators import ScheduleRecord
+from sp00ky_core.scheduler.reconcile import SyncResult
 
 COLUMNS = (
     "name",

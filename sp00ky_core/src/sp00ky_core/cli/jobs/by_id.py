@@ -63,7 +63,7 @@ async def _operate(outbox: Outbox, action: Action, job_ids: Sequence[str], **opt
 
 async def _candidates(outbox: Outbox, job_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the ids that each given one may stand for; itself where it is whole, or stands for none."""
-    found = await outbox.store.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
+    found = await outbox.jobs.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
     whole = {job.id for job in found}
     return {
         given: [given] if given in whole else await beginning_with(outbox, given) or [given]

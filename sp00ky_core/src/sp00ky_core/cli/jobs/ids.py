@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import ShortIds, has
 
 SHORTEST_GENERATED = 20
 """Characters of a key. A shorter one was chosen by a client: what begins like it isn't meant by it."""
@@ -40,6 +41,7 @@ async def beginning_with(outbox: Outbox, given: str, *, gone: Collection[str] = 
         return []
     tables = dict.fromkeys(backend.table.table for backend in outbox.backends.values())
     prefixes = [given] if ":" in given else [f"{table}:{given}" for table in tables]
-    found = [job_id for prefix in prefixes for job_id in await outbox.store.ids_starting_with(prefix)]
+    store = has(outbox.store, ShortIds)
+    found = [each for prefix in prefixes if store for each in await store.ids_starting_with(prefix)]
     found += [each for each in gone if each.startswith(tuple(prefixes))]
     return [each for each in dict.fromkeys(found) if len(each.partition(":")[2]) >= SHORTEST_GENERATED]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -20,7 +20,6 @@ from sp00ky_core.cli.terminal.job_format import (
     JOB_COLUMNS,
     RATES_COLUMNS,
     STATS_COLUMNS,
-    as_listed,
     change_line,
     claim_row,
     job_row,
@@ -30,6 +29,7 @@ from sp00ky_core.cli.terminal.job_format import (
     stats_row,
 )
 from sp00ky_core.cli.terminal.output import as_json, draws, show_json, show_list, show_page, show_rows
+from sp00ky_core.cli.terminal.progress import slow
 from sp00ky_core.encoding.job_json import job_to_json
 from sp00ky_core.encoding.report_json import json_of, rates_to_json
 from sp00ky_core.job import Job, JobStatus
@@ -52,32 +52,35 @@ def list_jobs(
 
     With --status processing it shows who has them, since when, and until when the lease lasts.
     """
-    conditions, keep = conditions_of(options), (lambda job: job) if json_wanted else as_listed
-    found, hosts = settings.ask(
-        lambda outbox: _find(outbox, conditions, keep, limit=limit + 1, after=after), "looking for jobs"
-    )
+    conditions = conditions_of(options)
+    settings.ask(lambda outbox: _list(outbox, conditions, limit, after, json_wanted=json_wanted))
+
+
+async def _list(
+    outbox: Outbox, conditions: JobFilter, limit: int, after: str | None, *, json_wanted: bool
+) -> None:
     columns: tuple[str, ...] = JOB_COLUMNS
     to_row = job_row
     if conditions.status is JobStatus.PROCESSING:
+        hosts = {runner.id: runner.host for runner in await outbox.runners()}
         columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
-    show_page("jobs", found, limit, job_to_json, columns, to_row, json_wanted=json_wanted)
+    async with aclosing(_found(outbox, conditions, limit + 1, after)) as found:
+        await show_page("jobs", found, job_to_json, columns, to_row, limit=limit, json_wanted=json_wanted)
 
 
-async def _find(
-    outbox: Outbox, conditions: JobFilter, keep: Callable[[Job], Job], *, limit: int, after: str | None
-) -> tuple[list[Job], dict[str, str]]:
-    """Return the jobs, and of those that are processing the hosts of their runners, by the runner's id.
-
-    ``keep`` returns what is kept of a job while the next ones are read.
-    """
+async def _found(
+    outbox: Outbox, conditions: JobFilter, limit: int, after: str | None
+) -> AsyncGenerator[Job, None]:
+    """Yield the jobs; none of a page is held when the next one is read."""
     warn_of_unknown_path(outbox, conditions)
     last = None if after is None else await job_of(outbox, after)
-    found = list[Job]()
     async with aclosing(outbox.pages(conditions, limit=limit, after=last)) as pages:
-        async for page in pages:
-            found += map(keep, page)
-    is_claimed = conditions.status is JobStatus.PROCESSING
-    return found, {each.id: each.host for each in await outbox.runners()} if is_claimed else {}
+        with slow("looking for jobs"):
+            page = await anext(pages, list[Job]())
+        while page:
+            while page:
+                yield page.pop(0)
+            page = await anext(pages, [])
 
 
 @command(jobs, name="get", short_help="Show one job.")

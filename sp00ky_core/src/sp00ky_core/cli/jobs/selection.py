@@ -13,7 +13,7 @@ from sp00ky_core.cli.context import with_options
 from sp00ky_core.cli.errors import say
 from sp00ky_core.cli.terminal.output import as_json
 from sp00ky_core.contract.validation import unknown_route
-from sp00ky_core.errors import nearest
+from sp00ky_core.hints import nearest
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import JobFilter

@@ -111,5 +111,5 @@ async def watch_changes(outbox: Outbox, *, history: int) -> None:
     """Show a screen of changes until a signal; it begins with the latest so many jobs."""
     changes = Changes()
     if history:
-        changes.remember(reversed(await outbox.find(limit=history)))
+        changes.remember(reversed(await outbox.find(limit=min(history, LATEST))))
     await shown_until_stopped(changes.picture, changes.follow(outbox.watch_all(history=0)))

@@ -27,6 +27,7 @@ from sp00ky_core.cli.terminal.output import is_terminal
 from sp00ky_core.cli.terminal.progress import progress
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import Runners, needed
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.scheduler.findings import definition_findings
 
@@ -229,7 +230,7 @@ async def _remove_row(outbox: Outbox, runner: Runner) -> None:
     """Remove the row of a runner that has beaten and is stopped before it has started."""
     with suppress(Sp00kyError, TimeoutError):
         async with asyncio.timeout(1.0):
-            await outbox.store.remove_runner(runner.runner_id)
+            await needed(outbox.store, Runners, "row of a runner").remove_runner(runner.runner_id)
 
 
 def _say_findings(outbox: Outbox) -> None:

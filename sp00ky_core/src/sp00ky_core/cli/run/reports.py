@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sp00ky_core.metrics.counters import Counters
+from sp00ky_core.metrics.observer import Counters
 from sp00ky_core.runner import Runner
 
 __all__ = ["LONGEST_REPORT", "Reports", "reporting"]

@@ -61,7 +61,7 @@ async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None
 
 async def _refuse_what_stops_jobs(outbox: Outbox) -> None:
     try:
-        findings = [each for each in await outbox.store.check() if each.stops_jobs]
+        findings = [each for each in await outbox.check() if each.stops_jobs]
     except StoreUnavailable as error:  # perhaps only of what listens: the runner does without
         logger.warning("whether jobs can run isn't known: %s", error)
         return

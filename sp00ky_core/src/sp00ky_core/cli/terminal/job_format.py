@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-import attrs
 import click
 
 from sp00ky_core.cli.terminal.output import plain, show_json
@@ -32,12 +31,6 @@ RATES_COLUMNS = (
     *("backend", "attempts", "per second", *OUTCOMES),
     *("p50", "p95", "p99", "not delivered, by code"),
 )
-
-
-def as_listed(job: Job) -> Job:
-    """Return of a job what its row in a list shows, which doesn't hold its payload, nor a long reason."""
-    errors = (attrs.evolve(each, reason=each.reason[: LONGEST_REASON + 1]) for each in job.errors[-1:])
-    return attrs.evolve(job, payload_json=b"", result_json=None, errors=tuple(errors))
 
 
 def job_row(job: Job) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 from typing import Any, TextIO, TypeVar
 
@@ -25,7 +25,7 @@ def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
     click.echo(json_line(document, indent=indent))
 
 
-def json_line(document: Mapping[str, Any], *, indent: int | None = None) -> bytes:
+def json_line(document: object, *, indent: int | None = None) -> bytes:
     """Return a JSON document, by default as one line; what a terminal would obey is escaped in it."""
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     return _BEYOND_ASCII.sub(_printable, text).encode()
@@ -73,14 +73,40 @@ def show_list(
         show_rows(columns, [to_row(each) for each in records])
 
 
-def show_page(name: str, records: Sequence[Any], limit: int, *how: Any, json_wanted: bool) -> None:
-    """Print at most so many records as ``show_list`` does; on stderr how to go on, or that there is none."""
-    page, rest = records[:limit], records[limit:]
-    following = page[-1].id if rest else None
-    show_list(name, page, *how, json_wanted=json_wanted, next=following)
-    if following and not json_wanted:
+async def show_page(
+    name: str,
+    records: AsyncIterable[Any],
+    to_json: Callable[[Any], Mapping[str, Any]],
+    columns: Sequence[str],
+    to_row: Callable[[Any], Sequence[object]],
+    *,
+    limit: int,
+    json_wanted: bool,
+) -> None:
+    """Print at most so many records as ``show_list`` does; on stderr how to go on, or that there is none.
+
+    Each is printed as JSON when it comes, so that memory holds no list of them; or its row is kept.
+    """
+    shown, last, following = list[Sequence[object]](), None, None
+    before, end = f'{{\n  "{name}": [', "]"
+    async for record in records:
+        if len(shown) == limit:
+            following = last
+            break
+        last = record.id
+        shown.append(() if json_wanted else to_row(record))
+        if json_wanted:
+            text = json_line(to_json(record), indent=2).replace(b"\n", b"\n    ")
+            click.echo(f"{before}\n    ".encode() + text, nl=False)
+            before, end = ",", "\n  ]"
+    if json_wanted:
+        start = "" if shown else before
+        click.echo(f'{start}{end},\n  "next": '.encode() + json_line(following) + b"\n}")
+        return
+    show_rows(columns, shown)
+    if following:
         click.echo(f"there are more: --after {following}", err=True)
-    if not (records or json_wanted):
+    if not shown:
         click.echo("none found", err=True)  # headers alone leave open whether that is an answer
 
 

@@ -21,7 +21,7 @@ from sp00ky_core.breaker import (
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Claim, Store
+from sp00ky_core.ports import BreakerResult, Claim, Store, capabilities, has
 from sp00ky_core.runner.attempt_log import WINDOW, said
 from sp00ky_core.runner.breaker.view import NEW, SeenBreaker
 from sp00ky_core.runner.in_flight import Held
@@ -240,7 +240,7 @@ class Breakers:
             self._changed()
             return False
         try:
-            result = await self._store.change_breaker(change)
+            result = await self._shared(change)
         except BaseException:
             seen.failed()
             raise
@@ -253,6 +253,13 @@ class Breakers:
             self._hooks.dispatch_soon("sp00ky_breaker_changed", backend=seen.backend, state=state.value)
         self._changed()
         return change.ends_probe
+
+    async def _shared(self, change: BreakerChange) -> BreakerResult:
+        """Write a change for the fleet; where the store keeps no breakers it holds for this runner alone."""
+        shared = has(self._store, capabilities.Breakers)
+        if shared is None:
+            return BreakerResult(written=True, breaker=change.of(change.before))
+        return await shared.change_breaker(change)
 
 
 def _mark_probe(seen: SeenBreaker, helds: Sequence[Held]) -> None:

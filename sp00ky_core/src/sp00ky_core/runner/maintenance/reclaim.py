@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import OverdueClaim, Settlement, Store
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.breaker.reporting import Breakers
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.in_flight import Holdings
@@ -17,6 +17,7 @@ from sp00ky_core.runner.maintenance.heartbeat import Beat
 from sp00ky_core.runner.maintenance.overdue import Overdue
 from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Reclaimer:
     """Runs beside the claims in every runner; safe with any number of them, no leader."""
 
     _store: Store
+    _jobs: NamedJobs
     _beat: Beat
     _claimer: Claimer
     _breakers: Breakers
@@ -88,7 +90,8 @@ class Reclaimer:
 
     async def _seen_long_enough(self, beating: Collection[str]) -> list[OverdueClaim]:
         """List claims of runners that beat, this one too, which are over by this runner's clock as well."""
-        claims = await self._store.overdue(beating, limit=OVERDUE_BATCH)
+        store = has(self._store, OverdueClaims)
+        claims = await store.overdue(beating, limit=OVERDUE_BATCH) if store else []
         return self._overdue.seen(
             claims,
             self._options.clock(),
@@ -112,7 +115,7 @@ class Reclaimer:
 
     async def _report(self, settlement: Settlement) -> None:
         try:
-            job = await self._store.get(settlement.job_id)
+            job = await self._jobs.get(settlement.job_id)
         except JobNotFound:  # its owner has deleted it meanwhile
             return
         self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
@@ -127,8 +130,9 @@ class Reclaimer:
             raise
 
     async def _prune_all(self, spared: Collection[str]) -> None:
+        retention = has(self._store, Retention)
         for _ in range(PRUNE_ROUNDS):
-            if await self._store.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
                 self._next_prune = self._options.clock() + self._options.prune_interval
                 return
         # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.

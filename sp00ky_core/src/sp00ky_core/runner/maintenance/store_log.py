@@ -1,4 +1,4 @@
-"""Log that the database is lost, whichever call meets it, and that it is back."""
+"""Log that the database is lost, whichever call meets it, and that it is back; count the calls that fail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from sp00ky_core.errors import Sp00kyError, StoreUnavailable
+from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
+from sp00ky_core.metrics.observer import Counters
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -19,15 +20,18 @@ class StoreLog:
 
     Args:
         clock: Seconds, monotonic.
+        counters: Where failures are counted.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, counters: Counters | None = None) -> None:
+        self._counters = counters or Counters()
         self._clock = clock
         self._lost_at: float | None = None
         self._say_at = 0.0
 
     def failed(self, doing: str, error: Sp00kyError) -> None:
-        """Log a call that failed, unless an outage explains it that was logged already."""
+        """Count a call that failed, and log it, unless an outage explains it that was logged already."""
+        self.count(error)
         if not isinstance(error, StoreUnavailable):
             logger.warning("%s: %s", doing, error)
             return
@@ -40,6 +44,10 @@ class StoreLog:
         self._say_at = now + AGAIN
         text = "the database can't be reached, jobs wait and outcomes are kept: %s: %s"
         logger.warning(text, doing, error, extra={"event": "store_lost"})
+
+    def count(self, error: Sp00kyError) -> None:
+        """Count a call of the store that failed."""
+        self._counters.store_errors += isinstance(error, StoreError)
 
     def worked(self) -> None:
         """Log the end of an outage, if there was one."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
-from sp00ky_core.errors import StoreClosed, shown
+from sp00ky_core.errors import StoreClosed
+from sp00ky_core.hints import shown
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.callers import finished

@@ -81,6 +81,8 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
         "runner_id": after.runner_id,
         "updated_at": after.updated_at,
     }
+    if after.priority != before.priority:
+        values["priority"] = after.priority
     if after.errors != before.errors:
         last = after.errors[-1]
         values["errors"] = json.dumps([_entry(each) for each in after.errors])  # lone surrogates escaped

@@ -6,7 +6,7 @@ from tests.core.stores.transactional.conftest import BY_BACKEND, NOW, SqliteSess
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Spawn, StoredSchedule
-from sp00ky_core.schedule.fire import job_key
+from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.transactional.schedules.change import Changing
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 

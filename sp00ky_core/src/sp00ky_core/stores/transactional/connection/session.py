@@ -89,6 +89,10 @@ class Session(ABC):
     blocks: ClassVar[bool] = False
     undoes_statements: ClassVar[bool] = False
 
+    def canonical(self, job_id: str) -> str:
+        """Return an id as jobs have it, where the database takes other notations of it too."""
+        return job_id
+
     @abstractmethod
     async def now(self) -> datetime:
         """Read the clock that all processes share; not before the transaction has its locks."""
@@ -146,25 +150,27 @@ class Session(ABC):
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what is done in the block, and nothing else, if the block raises. They nest, two deep."""
 
-    @abstractmethod
+    # What ``migrate`` asks for: a store with migrations of its own needs none of it.
+
     async def columns_of(self, table: Table) -> frozenset[str] | None:
         """List the columns that the table has in the database; None: there is no such table."""
+        raise NotImplementedError
 
-    @abstractmethod
     async def indexes_of(self, table: Table) -> frozenset[str]:
         """List the names of the table's indexes."""
+        raise NotImplementedError
 
-    @abstractmethod
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """Write the statement that creates a table (without its indexes), or adds a part to it."""
+        raise NotImplementedError
 
-    @abstractmethod
     def removal(self, table: Table, index_name: str) -> str:
         """Write the statement that drops an index."""
+        raise NotImplementedError
 
-    @abstractmethod
     async def define(self, statement: str) -> None:
         """Run a statement of ``definition`` or ``removal``."""
+        raise NotImplementedError
 
 
 Work = Callable[[Session], Awaitable[T]]

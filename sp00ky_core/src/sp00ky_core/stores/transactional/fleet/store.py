@@ -59,7 +59,7 @@ class FleetStore(Primitives):
         return tuple(table for table in self.options.tables if table.delivered)
 
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
-        """See ``Store.pause``."""
+        """See ``Pauses.pause``."""
         self._of_backend(backend)
         work = partial(pause.pause, backend=backend, seconds=seconds, **act)
         begun = await self._executor.write(work)
@@ -67,7 +67,7 @@ class FleetStore(Primitives):
         return begun
 
     async def resume(self, backend: str) -> bool:
-        """See ``Store.resume``."""
+        """See ``Pauses.resume``."""
         self._of_backend(backend)
         ended = await self._executor.write(partial(pause.resume, backend=backend))
         self._notifications.send(work=True)
@@ -79,33 +79,33 @@ class FleetStore(Primitives):
         return await self._executor.do(work, Access.BEAT)
 
     async def runners(self) -> list[RunnerRecord]:
-        """See ``Store.runners``."""
+        """See ``Runners.runners``."""
         return await self._executor.read(heartbeat.runners)
 
     async def drain_runner(self, runner_id: str) -> bool:
-        """See ``Store.drain_runner``."""
+        """See ``Runners.drain_runner``."""
         return await self._executor.do(partial(heartbeat.drain, runner_id=runner_id), Access.BEAT)
 
     async def remove_runner(self, runner_id: str) -> None:
-        """See ``Store.remove_runner``."""
+        """See ``Runners.remove_runner``."""
         await self._executor.do(partial(heartbeat.remove, runner_id=runner_id), Access.BEAT)
 
     async def start_audit(self, act: Act) -> str:
-        """See ``Store.start_audit``."""
+        """See ``Audit.start_audit``."""
         return await self._executor.write(partial(audit.start, act=act))
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
-        """See ``Store.update_audit``."""
+        """See ``Audit.update_audit``."""
         await self._executor.write(partial(audit.update, entry_id=entry_id, count=count, ended=ended))
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
-        """See ``Store.audit``."""
+        """See ``Audit.audit``."""
         return await self._executor.read(partial(audit.entries, since=since, limit=limit, after=after))
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
-        """See ``Store.errors``."""
+        """See ``ErrorGroups.errors``."""
         return await error_groups(self._executor.read, self.options.tables, since, limit)
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:

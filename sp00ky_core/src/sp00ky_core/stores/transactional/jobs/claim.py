@@ -201,11 +201,9 @@ class Claiming:
         window = _first(PROBE_WINDOW, due, heads)
         if len(due) == PROBE_WINDOW:
             window += await self._due(session, table, PROBE_LATEST, state.now, columns=HEAD, latest=True)
-        fittest = max((_fitness(row, table) for row in window), default=None)
-        fit = [row for row in window if _fitness(row, table) == fittest]
-        routes = {row["path"] for row in fit if row["path"] in table.routes}
-        turn = route_in_turn(routes, state.breaker(table).failures) if routes else None
-        return next((row for row in fit if turn in {None, row["path"]}), None)
+        known = ((row["path"], _has_retries(row)) for row in window if row["path"] in table.routes)
+        turn = route_in_turn(known, state.breaker(table))
+        return max(window, key=lambda row: (row["path"] == turn, _has_retries(row)), default=None)
 
     async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
         if not self.apart:
@@ -264,7 +262,6 @@ def _first(count: int, due: Sequence[Row], heads: Sequence[Row]) -> list[Row]:
     return sorted([*due, *heads], key=rank)[:count] if heads else list(due)
 
 
-def _fitness(row: Row, table: JobTable) -> tuple[bool, bool]:
+def _has_retries(row: Row) -> bool:
     retries, most = row["retries"], row["max_retries"]
-    left = isinstance(retries, int) and isinstance(most, int) and retries < most
-    return row["path"] in table.routes, left
+    return isinstance(retries, int) and isinstance(most, int) and retries < most

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sp00ky_core.metrics.summing import hour_of, summed
 from sp00ky_core.ports import MINUTES_KEPT, ROLLUPS_KEPT, Rollup, RollupQuery
+from sp00ky_core.stores.rollups import hour_of, summed
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Kind, Table
 

@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable, ScheduleChange, ScheduleRun, Spawn
-from sp00ky_core.schedule.row import refused_run, run_row, run_with_job, schedule_row
+from sp00ky_core.schedules.rows import refused_run, run_row, run_with_job, schedule_row
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES

@@ -88,8 +88,10 @@ FULL = (
     "e2e/test_operating_document.py",
     "e2e/test_plugins_document.py",
     "e2e/test_python_document.py",
+    "e2e/test_surreal_dropin.py",
     "e2e/test_testing_document.py",
     "examples/",
+    "hostile/test_huge_texts.py",
     "packaging/test_site.py",
     "store_postgres/connection/test_pooler.py",
     "store_postgres/connection/test_restart.py",
@@ -108,6 +110,9 @@ FULL = (
     "store_surreal/test_conformance.py::TestFileEngine::test_ten_thousand_jobs_are_one_fire",
     "store_surreal/test_conformance.py::TestMemoryEngine",
     "store_surreal/test_conformance.py::TestServer",
+    "store_surreal/test_model.py",
+    "store_surreal/test_permissions.py",
+    "store_surreal/test_row_loading.py",
     "upgrade/",
 )
 """What takes long, and seldom finds what no other test does: marked ``full``, for ``nox -s full``."""

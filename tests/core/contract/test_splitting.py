@@ -1,7 +1,5 @@
 """A payload is taken apart by what the operation declares, or by what it says itself."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

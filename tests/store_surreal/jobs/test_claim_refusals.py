@@ -1,7 +1,5 @@
 """Rows that claims can't write are passed over, and cost no other row."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable

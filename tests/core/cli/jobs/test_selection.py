@@ -78,3 +78,16 @@ def test_every_filter_counts(shelf: Shelf, sp00ky: Any) -> None:
         assert listed(*filters) == expected, filters
         assert count(*filters) == len(expected), filters
     assert listed("--status", "success") == []
+
+
+def test_a_path_that_no_document_has_is_said(shelf: Shelf, sp00ky: Any) -> None:
+    ended(1)
+    for command in (["list"], ["retry", "--dry-run"], ["clear", "--yes"]):
+        done = sp00ky("jobs", *command, "--path", "/jsn")
+        assert (
+            "warning: no document has an operation '/jsn' that can be called; did you mean '/json'?"
+            in done.err.splitlines()[0]
+        )
+        assert done.code == 0
+    assert "warning" not in sp00ky("jobs", "list", "--path", "/json").err
+    assert len(shelf.all()) == 1

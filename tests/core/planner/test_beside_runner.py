@@ -11,7 +11,7 @@ from tests.core.planner.test_simulation import found
 from tests.simulation import MemoryLab, World
 
 from sp00ky_core.job import JobStatus
-from sp00ky_core.planner.outage import FAILURES, Outage
+from sp00ky_core.planner.simulation import FAILURES, Outage
 from sp00ky_core.ports import JobTable, StoreOptions
 
 SECONDS, JOBS, STEP = 20, 20, 0.1

@@ -12,8 +12,7 @@ from sp00ky_core import hookimpl
 from sp00ky_core.config import BackendConfig, RateConfig
 from sp00ky_core.config.settings import RetryConfig
 from sp00ky_core.outcome import Undelivered
-from sp00ky_core.planner.outage import Forecast, Outage
-from sp00ky_core.planner.simulation import Rules, forecasts
+from sp00ky_core.planner.simulation import Forecast, Outage, Rules, forecasts
 from sp00ky_core.plugins.registry import Plugins
 
 OUTAGE = Outage(seconds=60.0, jobs=200, latency=0.1)
@@ -99,3 +98,29 @@ def test_the_longest_waits_end() -> None:
     outage = Outage(seconds=30 * 86_400.0, jobs=5, latency=86_400.0)
     ended = found(outage, max_retries=1_000, base=86_400.0, cap=1e9, give_up_after=float("inf"))
     assert all(each.delivered + each.failed == 5 for each in ended.values())
+
+
+def forecast(*arrivals: float) -> Forecast:
+    return Forecast(failure="503", breaker=True, failed=1, requests=9, arrivals=arrivals)
+
+
+def test_shares_of_the_arrivals() -> None:
+    found = forecast(*map(float, range(1, 101)))
+    assert (found.delivered, found.arrived(0.5), found.arrived(0.95), found.arrived(1.0)) == (
+        100,
+        50,
+        95,
+        100,
+    )
+    assert forecast(7.0).arrived(0.5) == 7
+
+
+def test_nothing_arrives() -> None:
+    assert forecast().to_json() == {
+        "failure": "503",
+        "breaker": True,
+        "delivered": 0,
+        "failed": 1,
+        "requests": 9,
+        "after_end_s": {"p50": None, "p95": None, "last": None},
+    }

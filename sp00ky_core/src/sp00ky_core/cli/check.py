@@ -12,17 +12,17 @@ import attrs
 import click
 
 from sp00ky_core.backend import DELIVER_HERE, POOLED, Backend, delivered
-from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.security import unmet_security
-from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
-from sp00ky_core.cli.terminal.progress import slow
-from sp00ky_core.config import unready
-from sp00ky_core.contract.operation import PLACES
+from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async
+from sp00ky_core.cli.output import one_line, show_json, slow
+from sp00ky_core.config import BackendConfig, unready
+from sp00ky_core.contract.operation import PLACES, Operation, Scheme
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.hints import install_hint
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery
+
+__all__ = ["unmet_security"]
 
 _MOST_WAITING = 1_000  # jobs that are looked at, the newest
 
@@ -32,15 +32,14 @@ OF_CONTAINERS = ".docker.internal"
 
 @command(short_help="Look for what would stop jobs, or harm them.")
 @as_json
-@click.option("--verbose", is_flag=True, help="List all operations, and why one can't be used.")
-@click.pass_context
-def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, verbose: bool) -> None:
+@flag("--verbose", "List all operations, and why one can't be used.")
+def check(settings: Settings, *, verbose: bool) -> int:
     """Look for what would stop jobs, or harm them; exit 1 if something would stop them.
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
     findings, operations = run_async(_check(settings, verbose=verbose))
-    if json_wanted:
+    if settings.json:
         shown = {"findings": [{"severity": _severity(each), **_facts(each)} for each in findings]}
         show_json(shown | ({"operations": operations} if verbose else {}))
     else:
@@ -50,7 +49,7 @@ def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, v
             click.echo("ok: nothing to fix")
         for operation in operations if verbose else ():
             click.echo(_operation_line(operation))
-    context.exit(any(finding.stops_jobs for finding in findings))
+    return int(any(finding.stops_jobs for finding in findings))
 
 
 async def _check(
@@ -291,3 +290,35 @@ def _line(finding: Finding) -> str:
         f"{_severity(finding)}: {finding.subject}: {finding.problem}; "
         f"consequence: {finding.consequence}; fix: {finding.fix}"
     )
+
+
+_BEARER = ("http", "oauth2", "openIdConnect")
+_SHOWN = {"mutualTLS": "tls.cert", "basic": "{type: basic}", "oauth2": "{type: bearer}, with a tokenFile"}
+
+
+def unmet_security(operation: Operation, backend: BackendConfig) -> str | None:
+    """Return what an operation's ``security`` asks for and requests won't have; None: nothing."""
+    lacking = [[each for each in schemes if not _is_met(each, backend)] for schemes in operation.security]
+    if not lacking or not all(lacking):
+        return None
+    return " or ".join(dict.fromkeys(" and ".join(map(_shown, schemes)) for schemes in lacking))
+
+
+def _is_met(scheme: Scheme, backend: BackendConfig) -> bool:
+    has_token = backend.token is not None or backend.token_file is not None
+    is_bearer = backend.auth is None and has_token
+    is_basic = backend.auth == "basic" or "@" in backend.base_url
+    if scheme.type == "mutualTLS":
+        return backend.tls is not None and backend.tls.cert is not None
+    if scheme.type != "apiKey":
+        return is_basic if scheme.type == "basic" else is_bearer and scheme.type in _BEARER
+    if (scheme.place, scheme.key.lower()) == ("header", "authorization"):
+        return is_bearer or is_basic
+    place, name = backend.credential or ("", "")
+    return scheme.place == place and scheme.key.lower() == name.lower()
+
+
+def _shown(scheme: Scheme) -> str:
+    if scheme.type == "apiKey":
+        return f"{{type: apiKey, in: {scheme.place}, name: {scheme.key}}}"[:120]
+    return _SHOWN.get(scheme.type, "{type: bearer}")

@@ -40,7 +40,7 @@ _HELP_SHOWN: type[Exception] | tuple[()] = getattr(click.exceptions, "NoArgsIsHe
 
 
 class _Commands(click.Group):
-    """The built-in commands, and those of plugins, which are loaded where another one is asked for."""
+    """Holds the built-in commands, and those of plugins, which are loaded where another one is asked for."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""

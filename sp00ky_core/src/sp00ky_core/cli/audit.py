@@ -37,8 +37,8 @@ def audit(settings: Settings, *, since: datetime | None, limit: int, after: str 
 
 async def _entries(outbox: Outbox, **page: Any) -> AsyncIterator[AuditEntry]:
     with slow("reading the audit"):
-        found = await outbox.audit(**page)
-    for entry in found:
+        entries = await outbox.audit(**page)
+    for entry in entries:
         yield entry
 
 

@@ -38,13 +38,13 @@ def backends() -> None:
 @as_json
 def list_backends(settings: Settings) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues."""
-    found = settings.ask(_backends, "counting the jobs")
-    show_list("backends", found, _to_json, (*STATS_COLUMNS, "limits"), _to_row, json_wanted=settings.json)
+    rows = settings.ask(_backends, "counting the jobs")
+    show_list("backends", rows, _to_json, (*STATS_COLUMNS, "limits"), _to_row, json_wanted=settings.json)
 
 
 async def _backends(outbox: Outbox) -> list[Listed]:
-    stats, tables = await outbox.stats(), {each.backend: each for each in store_tables(outbox.backends)}
-    return [(name, stats[name], tables[each.table.backend]) for name, each in outbox.backends.items()]
+    stats, tables = await outbox.stats(), {table.backend: table for table in store_tables(outbox.backends)}
+    return [(name, stats[name], tables[backend.table.backend]) for name, backend in outbox.backends.items()]
 
 
 def _to_row(listed: Listed) -> tuple[object, ...]:
@@ -100,7 +100,7 @@ async def _resume(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
 
 def _together(outbox: Outbox, name: str) -> str:
     """Name the backends of a table, the one that is meant first, and the verb that goes with them."""
-    tables = {each: backend.table.table for each, backend in outbox.backends.items()}
-    others = [each for each, table in tables.items() if each != name and table == tables[name]]
+    tables = {other: backend.table.table for other, backend in outbox.backends.items()}
+    others = [other for other, table in tables.items() if other != name and table == tables[name]]
     names = " and ".join([name, *others])
     return f"{names}, which share a table, are" if others else f"{name} is"

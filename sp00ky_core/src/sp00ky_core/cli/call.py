@@ -85,13 +85,7 @@ def call(
 
 
 async def _call(
-    settings: Settings,
-    backend: str,
-    path: str,
-    payload: Any,
-    *,
-    wait: bool,
-    options: dict[str, Any],
+    settings: Settings, backend: str, path: str, payload: Any, *, wait: bool, options: dict[str, Any]
 ) -> Job:
     outbox = settings.outbox()
     operation = outbox.backends.named(backend).contract.operation(path)
@@ -156,6 +150,6 @@ async def _reasons_said(outbox: Outbox, job: Job) -> AsyncIterator[None]:
 async def _say_reasons(outbox: Outbox, table: str) -> None:
     await asyncio.sleep(LONG)
     with suppress(Sp00kyError):
-        for each in await outbox.store.check():
-            if each.subject == table:
-                say(f"it goes on waiting: {each.problem}; {each.fix}")
+        for finding in await outbox.store.check():
+            if finding.subject == table:
+                say(f"it goes on waiting: {finding.problem}; {finding.fix}")

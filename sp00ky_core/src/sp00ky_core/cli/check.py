@@ -12,7 +12,7 @@ import attrs
 import click
 
 from sp00ky_core.backend import DELIVER_HERE, POOLED, Backend, delivered
-from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async
+from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.cli.output import one_line, show_json, slow
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
@@ -40,7 +40,7 @@ def check(settings: Settings, *, verbose: bool) -> int:
     """
     findings, operations = run_async(_check(settings, verbose=verbose))
     if settings.json:
-        shown = {"findings": [{"severity": _severity(each), **_facts(each)} for each in findings]}
+        shown = {"findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]}
         show_json(shown | ({"operations": operations} if verbose else {}))
     else:
         for finding in findings:
@@ -57,8 +57,7 @@ async def _check(
 ) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]]]:
     outbox = settings.outbox()
     outbox.refuse_unsupported()
-    await outbox.store.open()
-    try:
+    async with store_open(outbox):
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
@@ -71,8 +70,6 @@ async def _check(
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
         return findings, [*_operations(documents)]
-    finally:
-        await outbox.store.close()
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
@@ -180,14 +177,14 @@ def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterat
     """Yield what of a document can't be called."""
     subject = f"backend{'s' if ', ' in names else ''} {names}"
     unusable, file = backend.contract.unusable, backend.config.spec.name
-    count, every = len(unusable), len(unusable) + len(backend.contract.operations)
-    if not every:
+    count, total = len(unusable), len(unusable) + len(backend.contract.operations)
+    if not total:
         fix = "describe under `paths` what is to be called"
         yield Finding.warning(subject, f"{file} describes no path", "every job for it is refused", fix)
     if unusable:
         yield _route_finding(
             subject,
-            f"{count} of {_counted(every, 'operation')} in {file} can't be called",
+            f"{count} of {_counted(total, 'operation')} in {file} can't be called",
             "none is needed if no job is for them"
             if verbose
             else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
@@ -230,7 +227,8 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
     for name, backend in outbox.backends.items():
         operations = backend.contract.operations.values()
         others = {operation.path for operation in operations if operation.name != operation.path}
-        unclear = {each.name for each in operations if each.method == "POST" and each.path in others}
+        posted = (operation for operation in operations if operation.method == "POST")
+        unclear = {operation.name for operation in posted if operation.path in others}
         if not unclear:
             continue
         changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
@@ -255,20 +253,26 @@ def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[st
                 "operationId": operation.operation_id,
                 "form": operation.form,
                 "reason": operation.reason,
-                "parameters": {
-                    place: held
-                    for place in PLACES
-                    if (held := [each.name for each in operation.parameters if each.place == place])
-                },
+                "parameters": _parameters(operation),
                 "mediaTypes": [body.media_type for body in operation.bodies],
             }
+
+
+def _parameters(operation: Operation) -> Mapping[str, Sequence[str]]:
+    """Return the names of an operation's parameters, by their place."""
+    names: dict[str, list[str]] = {}
+    for place in PLACES:
+        for parameter in operation.parameters:
+            if parameter.place == place:
+                names.setdefault(place, []).append(parameter.name)
+    return names
 
 
 def _operation_line(operation: Mapping[str, Any]) -> str:
     reason = f" ({operation['reason']})" if operation["reason"] else ""
     operation_id = f" ({operation['operationId']})" if operation["operationId"] else ""
-    held = {**operation["parameters"], "body": operation["mediaTypes"]}
-    parts = "".join(f"; {place}: {', '.join(names)}" for place, names in held.items() if names)
+    names_by_place = {**operation["parameters"], "body": operation["mediaTypes"]}
+    parts = "".join(f"; {place}: {', '.join(names)}" for place, names in names_by_place.items() if names)
     name = f"{operation['method']} {operation['path']}{operation_id}"
     return one_line(f"{operation['backend']}: {name}: {operation['form']} form{reason}{parts}")
 
@@ -298,7 +302,9 @@ _SHOWN = {"mutualTLS": "tls.cert", "basic": "{type: basic}", "oauth2": "{type: b
 
 def unmet_security(operation: Operation, backend: BackendConfig) -> str | None:
     """Return what an operation's ``security`` asks for and requests won't have; None: nothing."""
-    lacking = [[each for each in schemes if not _is_met(each, backend)] for schemes in operation.security]
+    lacking = [
+        [scheme for scheme in schemes if not _is_met(scheme, backend)] for schemes in operation.security
+    ]
     if not lacking or not all(lacking):
         return None
     return " or ".join(dict.fromkeys(" and ".join(map(_shown, schemes)) for schemes in lacking))

@@ -37,7 +37,7 @@ def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:
 
 
 def change_line(job: Job) -> str:
-    """One change of a job, in one line."""
+    """Format a change of a job, in one line."""
     line = f"{moment(job.updated_at)}  {job.id}  {job.backend} {job.path}  {job.status.value}"
     if job.retries:
         line += f"  retry {job.retries} of {job.max_retries}"

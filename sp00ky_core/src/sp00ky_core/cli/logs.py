@@ -61,7 +61,7 @@ def _ours() -> set[str]:
 
 
 class _StderrHandler(logging.Handler):
-    """Looks stderr up for each record: a live display replaces it for a while."""
+    """Writes to what is stderr now: a live display replaces it for a while."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -106,7 +106,8 @@ class _JsonLine(_OneLine):
                 line["traceback"] = self.formatException(record.exc_info)
         # Hidden before it is escaped: a secret with a quote in it would not be found any more.
         hidden = {
-            key: self.secrets.hidden(each) if isinstance(each, str) else each for key, each in line.items()
+            key: self.secrets.hidden(value) if isinstance(value, str) else value
+            for key, value in line.items()
         }
         return json.dumps(hidden)
 
@@ -117,7 +118,7 @@ SHORTEST_PASSWORD = 8
 
 
 class Secrets:
-    """The last line of defence: libraries put URLs and headers into their errors."""
+    """Hides secrets, as the last line of defence: libraries put URLs and headers into their errors."""
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
@@ -128,7 +129,7 @@ class Secrets:
         self._backends = tuple(config.backends.values())
         self._remember_tokens()
         for backend in self._backends:
-            self._texts.update(each.value for each in backend.signing_secrets)
+            self._texts.update(secret.value for secret in backend.signing_secrets)
             if backend.password is not None:
                 self._texts.update(_password(backend.password.value))
         if config.surrealdb and config.surrealdb.password:

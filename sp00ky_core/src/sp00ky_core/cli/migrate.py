@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from sp00ky_core.cli.options import Settings, command, flag, run_async, usual_actor
+from sp00ky_core.cli.options import Settings, command, flag, run_async, store_open, usual_actor
 from sp00ky_core.cli.output import one_line, slow
 from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
 from sp00ky_core.outbox import Outbox
@@ -41,12 +41,8 @@ def migrate(settings: Settings, *, only_print: bool, repair: bool, verbose: bool
 
 
 async def _opened(settings: Settings, work: Callable[[Outbox], Awaitable[Sequence[str]]]) -> Sequence[str]:
-    outbox = settings.outbox()
-    await outbox.store.open()
-    try:
+    async with store_open(settings.outbox()) as outbox:
         return await work(outbox)
-    finally:
-        await outbox.store.close()
 
 
 async def _print(outbox: Outbox, *, repair: bool) -> Sequence[str]:

@@ -6,8 +6,8 @@ import asyncio
 import getpass
 import math
 import os
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @attrs.define
 class Settings:
-    """The options that every command takes, before or after its name.
+    """Holds the options that every command takes, before or after its name.
 
     Attributes:
         config: ``--config``; None: the nearest sp00ky.yml upward.
@@ -82,7 +82,7 @@ class Settings:
         return {**os.environ} if self.store is None else {**os.environ, "SP00KY_STORE": self.store}
 
     def ask(self, call: Callable[[Outbox], Awaitable[Result]], doing: str = "") -> Result:
-        """Await one call of the outbox; after a second it is said what is being done, if that is given."""
+        """Await a call of the outbox; say after a second that it is ``doing`` this, if given."""
 
         async def work() -> Result:
             async with self.outbox() as outbox:
@@ -172,6 +172,16 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     return run(work)  # out here, for an error in it has nothing to do with uvloop
 
 
+@asynccontextmanager
+async def store_open(outbox: Outbox) -> AsyncIterator[Outbox]:
+    """Open the store of an outbox alone: its tables may be lacking."""
+    await outbox.store.open()
+    try:
+        yield outbox
+    finally:
+        await outbox.store.close()
+
+
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
 else:
@@ -179,12 +189,12 @@ else:
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds within limits; NaN is none."""
+    """Reads a number of seconds within limits; NaN is none."""
 
     name = "seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Refuse also what no comparison refuses."""
+        """Refuse NaN too, which no comparison refuses."""
         seconds: float = super().convert(value, param, ctx)
         if math.isnan(seconds):
             self.fail("nan isn't a number of seconds", param, ctx)
@@ -192,14 +202,14 @@ class Seconds(click.FloatRange):
 
 
 class _Read(_ParamType):
-    """A text that a function reads, whose ``ValueError`` says what is wrong with it."""
+    """Reads a text by a function, whose ``ValueError`` says what is wrong with it."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:
         self.name = name
         self._read = read
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it."""
+        """Read a text."""
         try:
             return self._read(str(value))
         except ValueError as error:
@@ -241,7 +251,7 @@ def _instant(text: str, *, kind: str, direction: int) -> datetime:
 
 
 def _address(text: str) -> str:
-    """Check that it is ``PORT`` or ``HOST:PORT``."""
+    """Check that a text is ``PORT`` or ``HOST:PORT``."""
     address_of(text)
     return text
 

@@ -19,7 +19,7 @@ Record = TypeVar("Record")
 
 
 def say(text: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     click.echo(f"sp00ky: {one_line(text)}", err=True)
 
 
@@ -37,8 +37,8 @@ def json_line(document: object, *, indent: int | None = None) -> bytes:
 _BEYOND_ASCII = re.compile(r"[\x7f-\U0010ffff]")  # JSON escapes the control characters before it
 
 
-def _printable(found: re.Match[str]) -> str:
-    return found[0] if found[0].isprintable() else json.dumps(found[0])[1:-1]
+def _printable(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -71,9 +71,9 @@ def show_list(
 ) -> None:
     """Print records: as JSON under a name, with ``more`` beside them, or as aligned lines."""
     if json_wanted:
-        show_json({name: [to_json(each) for each in records], **more})
+        show_json({name: [to_json(record) for record in records], **more})
     else:
-        show_rows(columns, [to_row(each) for each in records])
+        show_rows(columns, [to_row(record) for record in records])
 
 
 async def show_page(
@@ -119,7 +119,7 @@ def moment(at: datetime | None) -> str:
 
 
 def plain(cell: object) -> str:
-    """Text for a terminal: a row's content must not steer it."""
+    """Return a cell's text for a terminal: a row's content must not steer it."""
     text = "" if cell is None else str(cell)
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
@@ -130,12 +130,12 @@ def one_line(text: str) -> str:
 
 
 def draws() -> bool:
-    """Whether stdout is a terminal on which something can be drawn in place."""
+    """Tell whether stdout is a terminal on which something can be drawn in place."""
     return is_terminal(sys.stdout) and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether it is a terminal; a closed stream is None."""
+    """Tell whether a stream is a terminal; a closed one is None."""
     return stream is not None and stream.isatty()
 
 
@@ -148,7 +148,7 @@ QUICK = 1.0
 
 @contextmanager
 def progress(text: Callable[[], str], above: Callable[[], Any] | None = None) -> Iterator[None]:
-    """Keep a line at the foot of the terminal (stderr) while the work is done; it asks for its text.
+    """Keep a line at the foot of the terminal (stderr) while work is done; it asks for its text.
 
     ``above`` makes a picture for rich, which stands above it.
 

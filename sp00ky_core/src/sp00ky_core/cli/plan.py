@@ -51,13 +51,7 @@ _retry_options = with_options(
 @option("--latency", "Seconds that a request takes.", type=Seconds(0.001, DAY), default=0.1)
 @as_json
 def plan(
-    settings: Settings,
-    *,
-    backend: str | None,
-    outage: timedelta,
-    jobs: int,
-    latency: float,
-    **given: Any,
+    settings: Settings, *, backend: str | None, outage: timedelta, jobs: int, latency: float, **given: Any
 ) -> None:
     """Forecast what becomes of jobs that are enqueued while their backend is down.
 
@@ -70,11 +64,11 @@ def plan(
     rules = _rules(_config(settings, backend, plugins), given, plugins)
     meant = Outage(seconds=outage.total_seconds(), jobs=jobs, latency=latency)
     _refuse_too_much(meant, rules)
-    found = list(forecasts(rules, meant))
+    rows = list(forecasts(rules, meant))
     if settings.json:
-        show_json({"plan": _plan_json(rules, meant), "forecasts": [each.to_json() for each in found]})
+        show_json({"plan": _plan_json(rules, meant), "forecasts": [forecast.to_json() for forecast in rows]})
         return
-    for line in forecast_lines(rules.backend, meant, found):
+    for line in forecast_lines(rules.backend, meant, rows):
         click.echo(line)
 
 
@@ -113,13 +107,7 @@ WIDTHS = (8, 7, 9, 7, 10, 8, 5, 5, 5)
 NAMES = 2
 """Columns of text; numbers stand to the right."""
 
-WORDS = {
-    "refused": "refuses",
-    "timeout": "hangs",
-    "503": "says 503",
-    "500": "says 500",
-    "429": "says 429",
-}
+WORDS = {"refused": "refuses", "timeout": "hangs", "503": "says 503", "500": "says 500", "429": "says 429"}
 BREAKER: Mapping[bool | None, str] = {True: "on", False: "off", None: "either"}
 
 BAR_COLUMN = COLUMNS.index("")
@@ -133,18 +121,18 @@ UNITS = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "m"), (10, 1, "s
 """From so many seconds on, how many make one of what a duration is shown in."""
 
 
-def forecast_lines(backend: BackendConfig, outage: Outage, found: Sequence[Forecast]) -> Iterator[str]:
+def forecast_lines(backend: BackendConfig, outage: Outage, rows: Sequence[Forecast]) -> Iterator[str]:
     """Yield the lines of a forecast."""
     yield from _headline(backend, outage)
     yield ""
     yield click.style(_padded(COLUMNS), bold=True)
-    for each in found:
-        yield _row(each)
-    longest = max((each.arrived(1.0) or 0.0 for each in found), default=0.0)
+    for forecast in rows:
+        yield _row(forecast)
+    longest = max((forecast.arrived(1.0) or 0.0 for forecast in rows), default=0.0)
     yield ""
     yield click.style(f"deliveries in the {brief(longest)} after the outage", bold=True)
-    for each in found:
-        yield f"{_subject(each)}  {_timeline(each, longest)}".rstrip()
+    for forecast in rows:
+        yield f"{_subject(forecast)}  {_timeline(forecast, longest)}".rstrip()
 
 
 def _headline(backend: BackendConfig, outage: Outage) -> Iterator[str]:
@@ -193,7 +181,7 @@ def _bar(forecast: Forecast) -> str:
 
 def _timeline(forecast: Forecast, longest: float) -> str:
     """Return how many jobs arrive in each part of the time, from none to the most of its own."""
-    parts = Counter(min(int(TIMELINE * each / longest), TIMELINE - 1) for each in forecast.arrivals)
+    parts = Counter(min(int(TIMELINE * arrival / longest), TIMELINE - 1) for arrival in forecast.arrivals)
     most = max(parts.values(), default=1)
     steps = (-(-parts[n] * (len(LEVELS) - 1) // most) for n in range(TIMELINE))  # rounded up
     return "".join(LEVELS[step] for step in steps)

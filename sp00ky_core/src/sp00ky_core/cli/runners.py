@@ -27,8 +27,8 @@ def list_runners(settings: Settings) -> None:
 
     One that has stopped cleanly is not among them.
     """
-    found = settings.ask(lambda outbox: outbox.runners())
-    show_list("runners", found, runner_to_json, COLUMNS, _row, json_wanted=settings.json)
+    rows = settings.ask(lambda outbox: outbox.runners())
+    show_list("runners", rows, runner_to_json, COLUMNS, _row, json_wanted=settings.json)
 
 
 def _row(runner: RunnerRecord) -> tuple[object, ...]:

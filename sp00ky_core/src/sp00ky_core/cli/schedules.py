@@ -55,8 +55,8 @@ def schedules() -> None:
 @as_json
 def list_schedules(settings: Settings) -> None:
     """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
-    found = settings.ask(lambda outbox: outbox.schedules.list(), "reading the schedules")
-    show_list("schedules", found, schedule_to_json, COLUMNS, _row, json_wanted=settings.json)
+    rows = settings.ask(lambda outbox: outbox.schedules.list(), "reading the schedules")
+    show_list("schedules", rows, schedule_to_json, COLUMNS, _row, json_wanted=settings.json)
 
 
 @command(schedules, name="get", short_help="Show one schedule.")
@@ -76,7 +76,7 @@ def get(settings: Settings, *, name: str) -> None:
 
 @command(schedules, name="runs", short_help="List what schedules have made.")
 @click.argument("name", required=False)
-@option("--status", "As it is written down.", type=click.Choice([each.value for each in RunStatus]))
+@option("--status", "As it is written down.", type=click.Choice([status.value for status in RunStatus]))
 @option("--key", "The row's, of forEach.")
 @limit_option(50, "Runs to list.")
 @as_json
@@ -180,8 +180,8 @@ def sync_lines(result: SyncResult) -> list[str]:
     return defined + [f"removed {name}" for name in result.removed]
 
 
-def _show_runs(found: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
-    show_list("runs", found, run_to_json, RUN_COLUMNS, _run_row, json_wanted=json_wanted)
+def _show_runs(rows: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
+    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=json_wanted)
 
 
 def _row(record: ScheduleRecord) -> tuple[object, ...]:

@@ -65,7 +65,7 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int, *
 
     Names are cut where there is too little room, numbers never.
     """
-    cells = [[cell(each) for each in row] for row in rows]
+    cells = [[cell(value) for value in row] for row in rows]
     widths = [
         max([cell_len(column), *(row[n].cell_len for row in cells)]) for n, column in enumerate(columns)
     ]
@@ -139,7 +139,7 @@ GRAIN = 0.25
 
 
 class Meter:
-    """Counts, and turns counts into a rate.
+    """Counts events, and turns counts into a rate.
 
     Args:
         clock: Seconds, monotonic.

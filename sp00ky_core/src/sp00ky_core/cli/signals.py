@@ -83,6 +83,6 @@ async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, Resul
         await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        for each in (working, stopping):
-            each.cancel()
+        for task in (working, stopping):
+            task.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)

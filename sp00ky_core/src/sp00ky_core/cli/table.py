@@ -33,7 +33,7 @@ class _Column:
     @classmethod
     def of(cls, index: int, cells: Sequence[str]) -> _Column:
         """Measure a column; the first of its cells is the header."""
-        numbers = [each for each in cells[1:] if each]
+        numbers = [cell for cell in cells[1:] if cell]
         is_number = bool(numbers) and all(map(_NUMBER.fullmatch, numbers))
         return cls(index, max(map(cell_len, cells)), is_number)
 
@@ -55,13 +55,13 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int
     Columns that don't fit stand in a second line under each row, the last one, mostly an error, first.
     """
     shown = [index for index in range(len(columns)) if not rows or any(row[index] for row in rows)]
-    every = [_Column.of(index, [columns[index], *(row[index] for row in rows)]) for index in shown]
-    beside = _fitting(every, room)
-    below = every[len(beside) :]
+    layout = [_Column.of(index, [columns[index], *(row[index] for row in rows)]) for index in shown]
+    beside = _fitting(layout, room)
+    below = layout[len(beside) :]
     for number, row in enumerate([columns, *rows]):
-        line = (" " * GAP).join(each.padded(row[each.index]) for each in beside).rstrip()
+        line = (" " * GAP).join(column.padded(row[column.index]) for column in beside).rstrip()
         yield click.style(line, bold=True) if number == 0 else line
-        under = _below([row[each.index] for each in below], room)
+        under = _below([row[column.index] for column in below], room)
         if under:
             yield click.style(under, bold=number == 0, dim=number > 0)
 
@@ -69,8 +69,8 @@ def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int
 def _fitting(columns: Sequence[_Column], room: int) -> Sequence[_Column]:
     """Return the columns from the left that fit beside each other; one at least."""
     taken, count = -GAP, 0
-    for each in columns:
-        taken += GAP + each.width
+    for column in columns:
+        taken += GAP + column.width
         if taken > room:
             break
         count += 1

@@ -146,8 +146,8 @@ def forecasts(rules: Rules, outage: Outage) -> Iterator[Forecast]:
         if bare.kind not in ended:  # without a breaker, failures that are treated alike end alike
             ended[bare.kind] = bare.run()
         if is_unavailable(bare.outcome):
-            found = _Simulation(_with_breaker(rules, config), outage, failure).run()
-            yield attrs.evolve(found, breaker=True)
+            guarded = _Simulation(_with_breaker(rules, config), outage, failure).run()
+            yield attrs.evolve(guarded, breaker=True)
             yield attrs.evolve(ended[bare.kind], failure=failure, breaker=False)
         else:  # no breaker counts it
             yield attrs.evolve(ended[bare.kind], failure=failure)

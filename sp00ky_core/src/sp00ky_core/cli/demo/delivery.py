@@ -66,7 +66,7 @@ LATE = 110
 
 
 def delivered() -> Iterator[str]:
-    """Do it, showing how it goes; the lines of the summary."""
+    """Deliver the demo's jobs, showing how it goes; return the lines of the summary."""
     folder = Path(tempfile.mkdtemp(prefix="sp00ky-demo-"))
     with DemoBackend.started() as backend:
         config = _write_config(folder, backend)
@@ -240,7 +240,7 @@ def _bar(counts: Counter[JobStatus], total: int) -> Text:
 
 @attrs.frozen(kw_only=True)
 class Killed:
-    """The runner that was killed.
+    """Describes the runner that was killed.
 
     Attributes:
         pid: Its process.
@@ -252,19 +252,19 @@ class Killed:
 
     def recovered(self, jobs: Sequence[Job]) -> int:
         """Count those of its jobs that were delivered by another one."""
-        held = frozenset(self.in_flight)
-        return sum(1 for job in jobs if job.id in held and job.status is JobStatus.SUCCESS)
+        claimed = frozenset(self.in_flight)
+        return sum(1 for job in jobs if job.id in claimed and job.status is JobStatus.SUCCESS)
 
 
 def summary(
     jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: Path, killed: Killed
 ) -> Iterator[str]:
-    """Yield the lines, coloured."""
+    """Yield the summary's lines, coloured."""
     yield ""
     yield click.style(f"{len(jobs)} jobs in {seconds:.1f} s, none lost", bold=True)
     yield from _counts(jobs)
-    held, recovered = len(killed.in_flight), killed.recovered(jobs)
-    yield f"{_name('killed')}runner {killed.pid}, with {held} jobs in flight"
+    claimed, recovered = len(killed.in_flight), killed.recovered(jobs)
+    yield f"{_name('killed')}runner {killed.pid}, with {claimed} jobs in flight"
     yield f"{_name('recovered', 'green')}{recovered}, delivered by the next runner"
     yield from _failures([job for job in jobs if job.status is JobStatus.FAILED])
     twice = sum(1 for count in backend.answered.values() if count > 1)

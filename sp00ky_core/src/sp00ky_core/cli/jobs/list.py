@@ -49,14 +49,14 @@ async def _list(
     if conditions.status is JobStatus.PROCESSING:
         hosts = {runner.id: runner.host for runner in await outbox.runners()}
         columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
-    async with aclosing(_found(outbox, conditions, limit + 1, after)) as found:
-        await show_page("jobs", found, job_to_json, columns, to_row, limit=limit, json_wanted=json_wanted)
+    async with aclosing(_jobs(outbox, conditions, limit + 1, after)) as jobs:
+        await show_page("jobs", jobs, job_to_json, columns, to_row, limit=limit, json_wanted=json_wanted)
 
 
-async def _found(
+async def _jobs(
     outbox: Outbox, conditions: JobFilter, limit: int, after: str | None
 ) -> AsyncGenerator[Job, None]:
-    """Yield the jobs; none of a page is held when the next one is read."""
+    """Yield jobs; none of a page is held when the next one is read."""
     warn_of_unknown_path(outbox, conditions)
     last = None if after is None else await job_of(outbox, after)
     async with aclosing(outbox.pages(conditions, limit=limit, after=last)) as pages:
@@ -149,7 +149,7 @@ async def _print_named(outbox: Outbox, job_ids: Sequence[str]) -> int:
 
 
 async def _print_all(outbox: Outbox, pages: AsyncGenerator[list[Job], None]) -> int:
-    """Print page by page, so that memory holds only one; the exit code."""
+    """Print the jobs page by page, so that memory holds only one; return the exit code."""
     count = 0
     with stop_signal() as stopped:
         async with aclosing(pages):

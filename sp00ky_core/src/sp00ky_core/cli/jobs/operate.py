@@ -139,7 +139,7 @@ class _Row:
 
 
 def _operate_on_ids(settings: Settings, action: Action, job_ids: Sequence[str], **options: Any) -> int:
-    """Do it to each job once, as one act, and print what was done, on stderr what wasn't; the exit code."""
+    """Operate on each job once, as one act; print what was done and what wasn't; return the exit code."""
     given = list(dict.fromkeys(job_ids))
     rows = settings.ask(lambda outbox: _operate_on(outbox, action, given, **options))
     if settings.json:
@@ -154,19 +154,17 @@ def _operate_on_ids(settings: Settings, action: Action, job_ids: Sequence[str], 
 
 async def _operate_on(outbox: Outbox, action: Action, job_ids: Sequence[str], **options: Any) -> list[_Row]:
     candidates = await _candidates(outbox, job_ids)
-    full = [each[0] for each in candidates.values() if len(each) == 1]
+    full = [ids[0] for ids in candidates.values() if len(ids) == 1]
     operated: Sequence[OperatorResult] = await getattr(outbox, action.name)(*dict.fromkeys(full), **options)
-    results = {each.job_id: _row(each) for each in operated}
-    rows = (
-        results[each[0]] if len(each) == 1 else _ambiguous(given, each) for given, each in candidates.items()
-    )
+    results = {result.job_id: _row(result) for result in operated}
+    rows = (results[ids[0]] if len(ids) == 1 else _ambiguous(given, ids) for given, ids in candidates.items())
     return list(dict.fromkeys(rows))
 
 
 async def _candidates(outbox: Outbox, job_ids: Sequence[str]) -> dict[str, list[str]]:
     """Return the ids that each given one may stand for; itself where it is whole, or stands for none."""
-    found = await outbox.jobs.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
-    whole = {job.id for job in found}
+    rows = await outbox.jobs.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
+    whole = {job.id for job in rows}
     return {
         given: [given] if given in whole else await beginning_with(outbox, given) or [given]
         for given in job_ids
@@ -191,7 +189,7 @@ COUNTING = "counting the jobs that match"
 
 
 def _operate_on_matching(settings: Settings, action: Action, selection: Selection, **options: Any) -> int:
-    """Do it to the jobs that match, if it is wanted; the exit code.
+    """Operate on the jobs that match, if it is wanted; return the exit code.
 
     Raises ``click.UsageError`` where there is no terminal to ask on and ``--yes`` wasn't given.
     """
@@ -230,7 +228,7 @@ def _is_wanted(action: Action, matched: int) -> bool:
 async def _work(
     outbox: Outbox, action: Action, selection: Selection, options: Mapping[str, Any]
 ) -> tuple[BulkResult, bool]:
-    """Go on until it is done, or a signal comes: then to the end of the batch. Whether it was interrupted."""
+    """Operate until all is done, or until the batch's end after a signal; return whether one came."""
     work = outbox.steps(action, selection.conditions, limit=selection.limit, **options)
     with stop_signal() as stopped:
         async with aclosing(work):

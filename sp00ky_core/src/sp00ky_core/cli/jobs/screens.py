@@ -27,7 +27,7 @@ from sp00ky_core.ports import BackendStats, ErrorGroup
 LATEST = 200
 """Changes that are kept for the """
 
-MOST_HELD = 100_000
+MOST_PROCESSING = 100_000
 """Jobs that are remembered as processing; those of a longer list aren't counted as in flight."""
 
 MOST_REASONS = 5
@@ -41,10 +41,10 @@ STYLES = {"new": "", "done": "green", "retry": "yellow", "fail": "red"}
 
 @attrs.define
 class Changes:
-    """Jobs that have changed since the screen began."""
+    """Keeps the jobs that have changed since the screen began."""
 
     _meters: defaultdict[tuple[str, str], Meter] = attrs.field(factory=lambda: defaultdict(Meter))
-    _held: dict[str, str] = attrs.field(factory=dict)  # the backend of each job that is processing
+    _processing: dict[str, str] = attrs.field(factory=dict)  # the backend of each job that is processing
     _backends: dict[str, None] = attrs.field(factory=dict)
     _reasons: Counter[tuple[str, str, str]] = attrs.field(factory=Counter)
     _latest: deque[Job] = attrs.field(factory=lambda: deque(maxlen=LATEST))
@@ -61,10 +61,10 @@ class Changes:
     def take(self, job: Job) -> None:
         """Take over a change."""
         self._backends[job.backend] = None
-        self._held.pop(job.id, None)
+        self._processing.pop(job.id, None)
         if job.status is JobStatus.PROCESSING:
-            if len(self._held) < MOST_HELD:
-                self._held[job.id] = job.backend
+            if len(self._processing) < MOST_PROCESSING:
+                self._processing[job.id] = job.backend
             return  # in the column "in flight"; under load it would be most of the list
         self._latest.append(job)
         kind = _kind(job)
@@ -74,7 +74,7 @@ class Changes:
 
     def picture(self, width: int, height: int) -> RenderableType:
         """Draw rates, reasons and the latest changes, in as many lines as there are."""
-        in_flight = Counter(self._held.values())
+        in_flight = Counter(self._processing.values())
         table = grid(CHANGE_COLUMNS, [self._row(name, in_flight[name]) for name in self._backends], width)
         common = self._reasons.most_common(MOST_REASONS)
         reasons = [(*which, times) for which, times in common]
@@ -142,7 +142,7 @@ QUEUE_COLUMNS = ("backend", "pending", "due", "processing", "done/s", "fail/s", 
 
 @attrs.define
 class Queues:
-    """The queues of each backend, as they were last counted.
+    """Keeps the queues of each backend, as they were last counted.
 
     Attributes:
         stats: By backend.
@@ -159,8 +159,8 @@ class Queues:
     def take(self, stats: Mapping[str, BackendStats]) -> None:
         """Take over a count."""
         self.stats = stats
-        for name, each in stats.items():
-            for meters, total in ((self._delivered, each.success), (self._failed, each.failed)):
+        for name, counts in stats.items():
+            for meters, total in ((self._delivered, counts.success), (self._failed, counts.failed)):
                 if name not in meters:
                     meters[name] = Meter()
                     meters[name].start(total)
@@ -173,19 +173,21 @@ class Queues:
     def lines(self) -> Iterator[str]:
         """Yield a plain line for each backend."""
         at = datetime.now(UTC).strftime("%H:%M:%S")
-        for name, each in self.stats.items():
+        for name, stats in self.stats.items():
             done, failing = self.rates(name)
-            counts = f"{each.pending} pending, {each.due} due, {each.processing} processing"
-            ended = f"{each.success} success, {each.failed} failed"
+            counts = f"{stats.pending} pending, {stats.due} due, {stats.processing} processing"
+            ended = f"{stats.success} success, {stats.failed} failed"
             rates = f"{done:.1f} done/s, {failing:.1f} failed/s"
-            yield f"{at} {name}: {counts}, {ended}, {rates}, {state_of(each)}"
+            yield f"{at} {name}: {counts}, {ended}, {rates}, {state_of(stats)}"
 
     def picture(self, width: int, height: int) -> RenderableType:
         """Draw the queues, and below them what fails, in as many lines as there are."""
-        table = grid(QUEUE_COLUMNS, [self._row(name, each) for name, each in self.stats.items()], width)
+        table = grid(QUEUE_COLUMNS, [self._row(name, stats) for name, stats in self.stats.items()], width)
         table.columns[-1].justify = "left"
         room = height - len(self.stats) - 7
-        errors = [(cause(each), each.path, each.backend, each.count) for each in self.errors[: max(room, 1)]]
+        errors = [
+            (cause(group), group.path, group.backend, group.count) for group in self.errors[: max(room, 1)]
+        ]
         below = grid(("error", "path", "backend", "jobs"), errors, width, names=3) if errors else None
         title = (
             f"what fails, of the last {RECENT.total_seconds() / 60:.0f} minutes"
@@ -224,7 +226,7 @@ async def watch_queues(outbox: Outbox, *, json_wanted: bool) -> None:
         if problem:
             say(problem)
         elif json_wanted:
-            numbers = {name: json_of(each) for name, each in queues.stats.items()}
+            numbers = {name: json_of(stats) for name, stats in queues.stats.items()}
             show_json({"backends": numbers}, indent=None)
         else:
             for line in queues.lines():
@@ -242,7 +244,7 @@ async def _follow(outbox: Outbox, queues: Queues) -> None:
 
 
 async def _counted(outbox: Outbox, queues: Queues) -> AsyncIterator[str]:
-    """Count again and again; yield the problem where the database can't be reached: it may be over soon."""
+    """Count the jobs again and again; yield why the database can't be reached, which may be over soon."""
     while True:
         began, problem = time.monotonic(), ""
         try:

@@ -34,12 +34,12 @@ async def job_of(outbox: Outbox, given: str) -> Job:
     try:
         return await outbox.get(given)
     except JobNotFound:
-        found = await beginning_with(outbox, given)
-        if not found:
+        job_ids = await beginning_with(outbox, given)
+        if not job_ids:
             raise
-    if len(found) > 1:
-        raise JobIdAmbiguous(job_id=given, candidates=tuple(found[:2]))
-    return await outbox.get(found[0])
+    if len(job_ids) > 1:
+        raise JobIdAmbiguous(job_id=given, candidates=tuple(job_ids[:2]))
+    return await outbox.get(job_ids[0])
 
 
 async def beginning_with(outbox: Outbox, given: str, *, gone: Collection[str] = ()) -> list[str]:
@@ -50,9 +50,11 @@ async def beginning_with(outbox: Outbox, given: str, *, gone: Collection[str] = 
     tables = dict.fromkeys(backend.table.table for backend in outbox.backends.values())
     prefixes = [given] if ":" in given else [f"{table}:{given}" for table in tables]
     store = has(outbox.store, ShortIds)
-    found = [each for prefix in prefixes if store for each in await store.ids_starting_with(prefix)]
-    found += [each for each in gone if each.startswith(tuple(prefixes))]
-    return [each for each in dict.fromkeys(found) if len(each.partition(":")[2]) >= SHORTEST_GENERATED]
+    job_ids = [job_id for prefix in prefixes if store for job_id in await store.ids_starting_with(prefix)]
+    job_ids += [job_id for job_id in gone if job_id.startswith(tuple(prefixes))]
+    return [
+        job_id for job_id in dict.fromkeys(job_ids) if len(job_id.partition(":")[2]) >= SHORTEST_GENERATED
+    ]
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -64,7 +66,7 @@ def filter_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Comma
     """Add an option for each condition; their values are what ``conditions_of`` takes."""
     return with_options(
         option("--backend", "Only this backend's.", shell_complete=backend_names),
-        option("--status", "Only these.", type=click.Choice([each.value for each in statuses])),
+        option("--status", "Only these.", type=click.Choice([status.value for status in statuses])),
         option("--path", "Only this operation's, in any spelling."),
         option("--error-name", "Only those whose last error has this name.", metavar="NAME"),
         option("--code", "Only those whose last error has this HTTP status, or 0.", type=int),
@@ -82,7 +84,7 @@ def conditions_of(options: Mapping[str, Any]) -> JobFilter:
 
 
 def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
-    """Say so where no document has the operation that is asked for: it may be misspelt."""
+    """Say that no document has the operation that is asked for, where that is so: it may be misspelt."""
     meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
     for path in conditions.paths or ():
         if not any(backend.contract.operation(path) for backend in meant):
@@ -98,7 +100,7 @@ def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Comma
         click.argument("job_ids", metavar="[ID]...", nargs=-1),
         filter_options(statuses),
         option("--limit", "At most so many, the newest.", type=click.IntRange(1)),
-        flag("--all", "All that this can be done to.", name="every"),
+        flag("--all", "All that this can be done to.", name="is_all"),
     )
 
 
@@ -138,15 +140,15 @@ class Selection:
         Raises ``click.UsageError`` where they choose nothing, or contradict.
         """
         conditions = conditions_of({name: options.pop(name) for name in _FIELDS})
-        job_ids, limit, every = (options.pop(name) for name in ("job_ids", "limit", "every"))
+        job_ids, limit, is_all = (options.pop(name) for name in ("job_ids", "limit", "is_all"))
         dry_run, yes = options.pop("dry_run", False), options.pop("yes", False)
         is_filtered = conditions != JobFilter()
         problem = None
-        if job_ids and (is_filtered or every or limit is not None or dry_run):
+        if job_ids and (is_filtered or is_all or limit is not None or dry_run):
             problem = "filters, --limit, --all and --dry-run go without IDs"
-        elif every and is_filtered:
+        elif is_all and is_filtered:
             problem = "--all goes without filters"
-        elif not (job_ids or every or is_filtered or limit is not None):
+        elif not (job_ids or is_all or is_filtered or limit is not None):
             problem = "nothing is chosen, and nothing was done: name IDs, filters, or --all"
         if problem:
             raise click.UsageError(problem)

@@ -46,16 +46,16 @@ def stats(settings: Settings, *, since: datetime | None, is_live: bool) -> None:
         return
     numbers, rates = settings.ask(partial(_stats, since=since), "counting the jobs")
     if settings.json:
-        documents = {name: json_of(each) for name, each in numbers.items()}
-        for each in rates:
+        documents = {name: json_of(stats) for name, stats in numbers.items()}
+        for row in rates:
             # Rollups may also be of a backend that is gone, or another service's.
-            documents.setdefault(each.backend, {})["rates"] = rates_to_json(each)
+            documents.setdefault(row.backend, {})["rates"] = rates_to_json(row)
         show_json({"backends": documents})
         return
-    show_rows(STATS_COLUMNS, [stats_row(name, each) for name, each in numbers.items()])
+    show_rows(STATS_COLUMNS, [stats_row(name, stats) for name, stats in numbers.items()])
     if since is not None:
         click.echo()
-        show_rows(RATES_COLUMNS, [rates_row(each) for each in rates])
+        show_rows(RATES_COLUMNS, [rates_row(row) for row in rates])
 
 
 async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, BackendStats], list[Rates]]:
@@ -93,8 +93,8 @@ def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
 
 def rates_row(rates: Rates) -> tuple[object, ...]:
     """Format a backend's attempts under ``RATES_COLUMNS``."""
-    counts = (rates.outcomes[each] for each in OUTCOMES)
-    durations = (_seconds(each) for each in (rates.p50_s, rates.p95_s, rates.p99_s))
+    counts = (rates.outcomes[outcome] for outcome in OUTCOMES)
+    durations = (_seconds(seconds) for seconds in (rates.p50_s, rates.p95_s, rates.p99_s))
     codes = ", ".join(f"{code or 'no answer'}: {count}" for code, count in rates.codes.items())
     return (rates.backend, rates.attempts, f"{rates.per_second:.2f}", *counts, *durations, codes)
 

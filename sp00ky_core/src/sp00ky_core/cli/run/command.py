@@ -99,7 +99,7 @@ def run(settings: Settings, *, log_level: str, log_format: str, **options: Any) 
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """Carry what is asked of ``run``.
+    """Carries what is asked of ``run``.
 
     Attributes:
         until_empty: End when nothing is pending or processing.
@@ -207,7 +207,7 @@ def _deliveries() -> Deliveries:
 async def _watched(
     outbox: Outbox, runner: Runner, order: Order, seen: Deliveries | None
 ) -> AsyncIterator[asyncio.Event]:
-    """Give what is set when it is to stop; meanwhile whoever asks sees what it does."""
+    """Yield an event that is set when the runner is to stop; meanwhile whoever asks sees what it does."""
     if order.worker:
         with stop_order() as stopped:
             yield stopped
@@ -239,15 +239,12 @@ async def _remove_row(outbox: Outbox, runner: Runner) -> None:
 
 
 def _say_findings(outbox: Outbox) -> None:
-    for each in (
-        *configuration_findings(outbox),
-        *definition_findings(outbox.config, outbox.backends),
-    ):
-        logger.warning("%s: %s; %s", each.subject, each.problem, each.consequence)
+    for finding in (*configuration_findings(outbox), *definition_findings(outbox.config, outbox.backends)):
+        logger.warning("%s: %s; %s", finding.subject, finding.problem, finding.consequence)
 
 
 def _shown(runner: Runner, seen: Deliveries | None) -> AbstractContextManager[None]:
-    """Show its counts at the foot of the terminal."""
+    """Show the runner's counts at the foot of the terminal."""
     if seen is None:
         return nullcontext()
     return progress(lambda: _counts(runner), lambda: seen.picture(runner.backends))
@@ -309,13 +306,13 @@ async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None
 
 async def _refuse_what_stops_jobs(outbox: Outbox) -> None:
     try:
-        findings = [each for each in await outbox.store.check() if each.stops_jobs]
+        findings = [finding for finding in await outbox.store.check() if finding.stops_jobs]
     except StoreUnavailable as error:  # perhaps only of what listens: the runner does without
         logger.warning("whether jobs can run isn't known: %s", error)
         return
-    for each in findings[:1]:
+    for finding in findings[:1]:
         more = f" ({len(findings) - 1} more, see: sp00ky check)" if findings[1:] else ""
-        problem = f"{each.subject}: {each.problem}; {each.fix}{more}"
+        problem = f"{finding.subject}: {finding.problem}; {finding.fix}{more}"
         raise SchemaError(store=outbox.store.location, problem=problem)
 
 

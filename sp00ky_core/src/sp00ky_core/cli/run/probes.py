@@ -104,7 +104,7 @@ def _is_loopback(host: str) -> bool:
 
 @asynccontextmanager
 async def notified(environment: Mapping[str, str] = os.environ) -> AsyncIterator[None]:
-    """Say that the process is up; that it is alive, as long as the event loop runs; at last that it stops.
+    """Tell systemd that the process is up; alive, as long as the event loop runs; at last that it stops.
 
     Does nothing where no systemd started it.
     """

@@ -59,7 +59,7 @@ class Supervisor:
     _killed_by: int | None = attrs.field(default=None, init=False)
 
     async def run(self) -> int:
-        """Run them; return the exit code: the worst one, or that of the signal which killed them."""
+        """Run the workers; return the exit code: the worst one, or that of the signal which killed them."""
         with stop_signals(self._signalled):
             codes = await asyncio.gather(*(self._keep(number) for number in range(1, self.count + 1)))
         return max(codes) if self._killed_by is None else 128 + self._killed_by
@@ -70,13 +70,13 @@ class Supervisor:
             self._drain()
         elif number is not signal.SIGHUP:
             self._killed_by = number
-            for each in self._processes:
-                each.kill()
+            for process in self._processes:
+                process.kill()
 
     def _drain(self) -> None:
         self._stopping.set()
-        for each in self._processes:
-            _close(each)
+        for process in self._processes:
+            _close(process)
 
     async def _keep(self, number: int) -> int:
         loop, backoff = asyncio.get_running_loop(), Backoff(random, first=0.5, limit=LONGEST_WAIT)
@@ -153,7 +153,7 @@ REPORT_KEYS = {"ready", "in_flight", "attempts", "leases_lost", "store_errors"}
 
 @asynccontextmanager
 async def reporting(runner: Runner) -> AsyncIterator[Callable[[], None]]:
-    """Give what begins the reports; the last one is made when the block ends.
+    """Yield what begins the reports; the last one is made when the block ends.
 
     A parent that doesn't read holds nothing up.
     """
@@ -162,8 +162,8 @@ async def reporting(runner: Runner) -> AsyncIterator[Callable[[], None]]:
     try:
         yield lambda: tasks.append(asyncio.create_task(reporter.run()))
     finally:
-        for each in tasks:
-            each.cancel()
+        for task in tasks:
+            task.cancel()
             reporter.report()
         await asyncio.gather(*tasks, return_exceptions=True)
         pipe.close()
@@ -209,7 +209,7 @@ class Reports:
         self._latest: dict[int, tuple[float, Mapping[str, Any]]] = {}  # when it came, and what it says
 
     def add(self, worker: int, line: bytes) -> bool:
-        """Add a worker's report; whether it is one: whatever else stands in its stdout, a plugin printed."""
+        """Add a worker's report; return whether it is one: what else is in its stdout, a plugin printed."""
         try:
             report = json.loads(line)
         except ValueError:
@@ -228,16 +228,16 @@ class Reports:
 
     @property
     def is_ready(self) -> bool:
-        """Whether any worker delivers."""
-        return any(each["ready"] for each in self._recent())
+        """Tell whether any worker delivers."""
+        return any(report["ready"] for report in self._recent())
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
-        """Jobs of each backend that the workers hold now."""
-        held = Counter[str]()
-        for each in self._recent():
-            held.update(each["in_flight"])
-        return held
+        """Count the jobs of each backend that the workers hold now."""
+        in_flight = Counter[str]()
+        for report in self._recent():
+            in_flight.update(report["in_flight"])
+        return in_flight
 
     def _recent(self) -> Iterator[Mapping[str, Any]]:
         """Return the reports that still hold: a worker that is stuck makes no more."""

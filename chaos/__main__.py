@@ -1,7 +1,5 @@
 """``python -m chaos``: minutes of chaos, whose figures go into docs/guarantees.md."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import random

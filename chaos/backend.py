@@ -1,7 +1,5 @@
 """The misbehaving backend: what it does to a request is chosen by the seed, the job and how often it came."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

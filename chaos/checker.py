@@ -1,7 +1,5 @@
 """What must be true of every history, however much was broken. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
@@ -16,12 +14,7 @@ from chaos.moving import (
     writes_are_reported,
     writes_follow_answers,
 )
-from chaos.order import (
-    keys_are_in_order,
-    keys_exclude_each_other,
-    lost_keys_wait,
-    places_follow_enqueues,
-)
+from chaos.order import keys_are_in_order, keys_exclude_each_other, lost_keys_wait, places_follow_enqueues
 from chaos.steered import nothing_begins_while_paused, nothing_comes_before_its_new_time
 from chaos.telling import (
     each_failure_is_told,

@@ -1,7 +1,5 @@
 """What a chaos session wants of a database, and which ones there are."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager

@@ -1,7 +1,5 @@
 """Rolling restarts: runners are told to end and replaced, one after the other, while jobs come in."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Sequence

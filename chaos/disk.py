@@ -1,7 +1,5 @@
 """A small disk that can be filled: a tmpfs, where this machine lets the test mount one."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

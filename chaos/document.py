@@ -1,7 +1,5 @@
 """The figures of docs/guarantees.md, written anew between their markers."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An application: enqueues in every way there is, and records what it was told about each."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import time

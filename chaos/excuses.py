@@ -1,7 +1,5 @@
 """Which of the things that were broken excuse what. Pure."""
 
-from __future__ import annotations
-
 from chaos.history import EVERYBODY, Disturbance, History, Request
 
 __all__ = [

@@ -1,7 +1,5 @@
 """What is broken, one function each: it breaks something, mends it, and notes both instants."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time

@@ -1,7 +1,5 @@
 """A session's figures: how much was broken, how often a job was sent twice, how soon it went on. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise

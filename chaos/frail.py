@@ -1,7 +1,5 @@
 """A backend that is well, and then away in one of the ways in which backends are: refused, 503, hang."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from types import TracebackType

@@ -1,7 +1,5 @@
 """Histories in which nothing is wrong, for tests to break."""
 
-from __future__ import annotations
-
 import attrs
 
 from chaos.checker import violations

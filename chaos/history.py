@@ -4,8 +4,6 @@ A job is known by ``n``, the number in its payload, for an enqueuer whose commit
 Instants are seconds since the epoch; all who record are on one machine.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from math import inf

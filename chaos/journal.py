@@ -1,7 +1,5 @@
 """What a program enqueues, line by line in a file: it may be killed at any time."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

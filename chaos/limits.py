@@ -1,7 +1,5 @@
 """What the backend saw of a fleet with limits: its rate, and how much was under way. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from math import inf
 

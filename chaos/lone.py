@@ -1,7 +1,5 @@
 """A chaos session on an embedded database: one process, which is killed, frozen and replaced."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

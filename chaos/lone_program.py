@@ -4,8 +4,6 @@
 Jobs are numbered from FIRST on. What it does and is told goes to JOURNAL at once: it may be killed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys

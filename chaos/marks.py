@@ -1,7 +1,5 @@
 """A plugin of the runners under test: marks each request with who sent it, and reports what was written."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """The chaos monkey: breaks one thing after the other, in an order and at intervals that its seed gives."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time
@@ -86,8 +84,5 @@ class Monkey:
 
 def _left_out(scene: Scene) -> dict[str, str]:
     """Faults that can't be made here, and why."""
-    reasons = {
-        "database restart": scene.database.why_no_restart,
-        "disk full": scene.database.why_not_full,
-    }
+    reasons = {"database restart": scene.database.why_no_restart, "disk full": scene.database.why_not_full}
     return {name: reason for name, reason in reasons.items() if reason}

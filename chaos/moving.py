@@ -1,7 +1,5 @@
 """What the database recorded of each row's changes, and what runners said that they had written. Pure."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """An operator: pauses and resumes backends, reschedules jobs that wait, and records it."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from contextlib import suppress

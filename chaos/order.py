@@ -1,7 +1,5 @@
 """What the backend saw of jobs with an ordering key: their stored order, one at a time. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
 

@@ -1,7 +1,5 @@
 """What an outage has cost, and what it must not. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import attrs

@@ -1,7 +1,5 @@
 """A plugin of the runners in an outage: reports each attempt, and each change of a breaker."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

@@ -1,7 +1,5 @@
 """Outages: backends go away while thousands of jobs wait, and come back; one beside them stays."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -1,7 +1,5 @@
 """PostgreSQL: a server of the test's own on a small disk, or that of ``SP00KY_TEST_POSTGRES``."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """The project that runs in a chaos session: two backends at one origin, and a plugin that marks requests."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Iterable, Mapping

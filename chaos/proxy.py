@@ -1,7 +1,5 @@
 """A TCP proxy in front of the database, one for each client: it cuts, swallows replies, and holds back."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import struct

@@ -1,7 +1,5 @@
 """A session with the receiver on: runners, the service and their database break, and effects are counted."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """An operator: redrives jobs that failed, and records it."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from contextlib import suppress

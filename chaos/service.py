@@ -1,7 +1,5 @@
 """The backend of a session with the receiver: service processes that are killed, behind proxies that cut."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import socket

@@ -1,7 +1,5 @@
 """``python service_program.py FD``: a service behind the receiver, slow at times, which fails at times."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """A chaos session: runners, a backend, an application, an operator, and the monkey among them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from random import Random

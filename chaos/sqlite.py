@@ -1,7 +1,5 @@
 """A file of SQLite: there is no server to break, and no socket between it and those who use it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sqlite3

@@ -1,7 +1,5 @@
 """What every session and test here stands on: a backend, a project, an application, an operator, a fleet."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine

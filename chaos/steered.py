@@ -1,7 +1,5 @@
 """What the backend saw of pauses and reschedules: nothing meanwhile, nothing before its new time. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from chaos.excuses import is_broken_itself

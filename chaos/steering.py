@@ -1,7 +1,5 @@
 """A session with ordering keys for one backend, limits for the other, and an operator who steers both."""
 
-from __future__ import annotations
-
 from chaos.history import Limit
 from chaos.session import Plan
 

@@ -1,7 +1,5 @@
 """A SurrealDB server of the test's own, on a file: ``surreal`` from PATH."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import shutil

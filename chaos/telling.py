@@ -1,7 +1,5 @@
 """What rows say of attempts in vain: how many there were, and what each came to. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs

@@ -1,7 +1,5 @@
 """Choose ports of loopback for programs that tests start."""
 
-from __future__ import annotations
-
 import socket
 from random import SystemRandom
 

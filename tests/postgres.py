@@ -1,7 +1,5 @@
 """Start a PostgreSQL server of one's own."""
 
-from __future__ import annotations
-
 import subprocess
 import warnings
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The arithmetic of the benchmarks, and how contenders take turns."""
 
-from __future__ import annotations
-
 import pytest
 from benchmarks.measure import Sample, in_turns, median_ratio, nothing, percentile
 

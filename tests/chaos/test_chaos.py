@@ -1,7 +1,5 @@
 """The short version of ``nox -s chaos``: everything is broken for a while, and nothing is lost."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

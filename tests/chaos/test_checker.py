@@ -1,7 +1,5 @@
 """The checker finds each kind of broken promise, and nothing in a history that breaks none."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from chaos.checker import lost, repeated, violations
@@ -20,16 +18,7 @@ from chaos.histories import (
     the_one,
     told,
 )
-from chaos.history import (
-    EVERYBODY,
-    ROLLED_BACK,
-    UNKNOWN,
-    Disturbance,
-    Enqueue,
-    History,
-    Move,
-    Redrive,
-)
+from chaos.history import EVERYBODY, ROLLED_BACK, UNKNOWN, Disturbance, Enqueue, History, Move, Redrive
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:

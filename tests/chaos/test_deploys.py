@@ -1,7 +1,5 @@
 """Rolling restarts cost nothing: no duplicate, no attempt, no time beyond ``grace``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

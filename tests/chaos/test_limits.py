@@ -1,7 +1,5 @@
 """The checker finds a rate that is passed, and more requests under way than there may be."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from chaos.histories import request

@@ -1,7 +1,5 @@
 """The checker finds each way in which the jobs of a key aren't sent in order, one at a time."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from chaos.checker import violations

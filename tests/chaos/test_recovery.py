@@ -1,7 +1,5 @@
 """A killed runner's jobs come back within 10 s at default settings; a restarted database kills nobody."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

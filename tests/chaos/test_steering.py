@@ -1,7 +1,5 @@
 """Order, limits, pauses and new times hold while runners are killed and frozen, as the backend sees it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The checker finds error entries that aren't what happened, and retries that weren't made."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from chaos.checker import violations
@@ -18,11 +16,7 @@ from chaos.histories import (
     the_one,
     told,
 )
-from chaos.history import (
-    Disturbance,
-    Enqueue,
-    History,
-)
+from chaos.history import Disturbance, Enqueue, History
 
 
 @pytest.mark.parametrize(

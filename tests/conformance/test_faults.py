@@ -1,15 +1,15 @@
 """Faults can be put before every call of a store and a transport."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from sp00ky_conformance import Fault, FaultyStore, FaultyTransport, Scripted, Seeded
+from sp00ky_conformance import Fault, FaultyStore, FaultyTransport, Scripted
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Operation
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
@@ -37,29 +37,6 @@ async def test_a_lost_reply_went_through(memory_store: MemoryStore) -> None:
     assert len(await store.find(JobQuery())) == 2
 
 
-async def test_a_call_is_held_until_it_may_go_on(memory_store: MemoryStore) -> None:
-    faults, gate = Scripted(), asyncio.Event()
-    store = FaultyStore(memory_store, faults)
-    faults.put("claim", Fault(held_until=gate, fails=False))
-    await store.add([NewJob(path="/a", backend="api")])
-    claim = asyncio.ensure_future(store.claim({"api": 1}, "r"))
-    await asyncio.sleep(0)
-    assert not claim.done()
-    gate.set()
-    assert len(await claim) == 1
-
-
-def test_seeded_faults_repeat() -> None:
-    runs = [
-        [Seeded(7, rate=0.5, methods=["claim"])(name) for name in ["claim", "add"] * 50] for _ in range(2)
-    ]
-    again = [Seeded(7, rate=0.5)]
-    drawn = [again[0]("claim") for _ in range(200)]
-    assert runs[0] == runs[1]
-    assert runs[0][1::2] == [None] * 50
-    assert {fault and fault.lost_reply for fault in drawn} == {None, True, False}
-
-
 async def test_every_call_of_a_store_can_fail(memory_store: MemoryStore) -> None:
     store = FaultyStore(memory_store, lambda _method: Fault())
     calls = [
@@ -75,9 +52,9 @@ async def test_every_call_of_a_store_can_fail(memory_store: MemoryStore) -> None
         store.beat("r"),
         store.overdue([]),
         store.reclaim({}),
-        store.kill([]),
-        store.redrive([]),
-        store.clear([]),
+        kill(store, ["job:1"]),
+        redrive(store, ["job:1"]),
+        clear(store, ["job:1"]),
         store.prune(),
         store.get("job:1"),
         store.find(JobQuery()),

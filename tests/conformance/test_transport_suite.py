@@ -1,7 +1,5 @@
 """The suite of transports of any scheme, on one that speaks lines of JSON over TCP; and what it catches."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -155,25 +153,12 @@ class Twice(LinesTransport):
         return await super().exchange(attempt)
 
 
-class Trusting(LinesTransport):
-    def refusal(self, attempt: Attempt) -> Undelivered | None:
-        return None
-
-
 class Deaf(LinesTransport):
     async def deliver(self, attempt: Attempt) -> Outcome:
         try:
             return await super().deliver(attempt)
         except asyncio.CancelledError:
             return Undelivered(name=RESET, reason="cancelled")
-
-
-class Talkative(LinesTransport):
-    async def exchange(self, attempt: Attempt) -> Outcome:
-        token = attempt.backend.token
-        outcome = await super().exchange(attempt)
-        said = token.value if token else ""
-        return attrs.evolve(outcome, reason=said) if isinstance(outcome, Undelivered) else outcome
 
 
 @pytest.mark.parametrize(
@@ -187,20 +172,3 @@ async def test_a_broken_transport_is_caught(broken: type[LinesTransport], test: 
     async with Lines() as lines:
         with pytest.raises((AssertionError, pytest.fail.Exception)):
             await getattr(TestLinesTransport(), test)(broken(), lines)
-
-
-async def test_a_transport_that_sends_everything_is_caught() -> None:
-    async with Lines() as lines:
-        with pytest.raises(AssertionError):
-            await TestLinesTransport().test_a_hostile_path_is_never_requested(Trusting(), lines, "/../admin")
-        with pytest.raises(AssertionError):
-            await TestLinesTransport().test_refuses_a_payload_that_is_no_json_object(
-                Trusting(), lines, b"[1]"
-            )
-
-
-async def test_a_transport_that_reports_the_token_is_caught() -> None:
-    test = TestLinesTransport().test_whatever_the_token_nothing_is_raised_and_it_is_not_reported
-    async with Lines() as lines:
-        with pytest.raises(AssertionError):
-            await test(Talkative(), lines, "t0ken")

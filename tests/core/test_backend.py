@@ -1,7 +1,5 @@
 """A job that says nothing about retries has its backend's; one that says something keeps it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, cast
 

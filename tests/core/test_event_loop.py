@@ -1,7 +1,5 @@
 """An outbox is used in the event loop in which it was opened; elsewhere it says so, and what to do."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One option, under whatever name a caller has for it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -23,6 +23,7 @@ from sp00ky_core.machine import (
     Lost,
     Redriven,
     Released,
+    Rescheduled,
     decide,
     has_unknown_outcome,
 )
@@ -41,6 +42,7 @@ EVENTS: tuple[Event, ...] = (
     Expired(),
     Killed(),
     Redriven(),
+    Rescheduled(delay=0.0),
 )
 
 # DESIGN.md section 4, written down a second time.
@@ -54,6 +56,7 @@ LEGAL = {
     ("processing", Expired): {"failed"},
     ("pending", Killed): {"failed"},
     ("processing", Killed): {"failed"},
+    ("pending", Rescheduled): {"pending"},
     ("failed", Redriven): {"pending"},
 }
 

@@ -1,7 +1,5 @@
 """Payloads and options that can't be are a named error before anything is written or asked."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 import re
@@ -9,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import attrs
 import pytest
@@ -23,8 +20,6 @@ from sp00ky_core.errors import (
     PayloadError,
     PayloadNotJson,
     Sp00kyError,
-    StoreClosed,
-    StoreUnavailable,
 )
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
@@ -87,15 +82,6 @@ async def test_what_no_database_can_hold_is_named(outbox: Outbox, payload: Any, 
     assert [each.pointer for each in caught.value.violations] == [pointer]
 
 
-async def test_a_model_is_a_payload(outbox: Outbox) -> None:
-    @attrs.frozen
-    class Spook:
-        id: UUID
-
-    job = await outbox.run("api", "/a", Spook(id=UUID(int=1)))
-    assert job.payload == {"id": str(UUID(int=1))}
-
-
 QUERIES: Mapping[str, Any] = {
     "NUL": {"assigned_to": "\0"},
     "a lone surrogate": {"assigned_to": "thread:\ud800"},
@@ -136,15 +122,6 @@ async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox
         with pytest.raises(OptionInvalid, match="connection is None; expected your connection"):
             await enqueueing
     assert await outbox.find() == []
-
-
-async def test_an_outbox_that_was_closed_says_so(outbox: Outbox) -> None:
-    async with Outbox.open(outbox.config.file, store="memory://") as closed:
-        job = await closed.run("api", "/a")
-    for call in (closed.run("api", "/a"), closed.get(job.id), closed.kill(job.id), closed.stats()):
-        with pytest.raises(StoreClosed, match="isn't open: use it inside") as caught:
-            await call
-        assert not isinstance(caught.value, StoreUnavailable)
 
 
 @pytest.mark.parametrize(

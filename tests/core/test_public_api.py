@@ -1,7 +1,5 @@
 """What may be imported from the core, and that it is documented."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from importlib.metadata import version

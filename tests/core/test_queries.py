@@ -1,7 +1,5 @@
 """A watch says that its outbox was closed: a consumer that ended in silence would look like one at peace."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

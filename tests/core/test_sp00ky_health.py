@@ -1,7 +1,5 @@
 """``sp00ky health`` asks, and imports hardly anything for it."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

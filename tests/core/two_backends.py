@@ -1,17 +1,12 @@
 """An outbox of two backends in memory, and jobs of theirs."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from sp00ky_conformance.store.harness import settlement
-from sp00ky_core import (
-    JobQuery,
-    Outbox,
-)
+from sp00ky_core import JobQuery, Outbox
 from sp00ky_core.job import NewJob
 from sp00ky_core.outcome import Undelivered
 

@@ -1,7 +1,5 @@
 """Jobs of a small shop, some hours of them: what the dashboard's tests and its pictures show."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import random
@@ -15,9 +13,9 @@ import attrs
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import AuditEntry, JobStatus, NewJob, Outbox
-from sp00ky_core.metrics.summing import step_of
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, Rollup, RunnerInfo
+from sp00ky_core.stores.rollups import step_of
 
 POST = {
     "post": {

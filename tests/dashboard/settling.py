@@ -1,7 +1,5 @@
 """Make jobs that have ended."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_conformance.store.harness import settlement

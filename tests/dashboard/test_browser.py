@@ -1,7 +1,5 @@
 """Every page in Chromium: how it is used, what it looks like, and whether everybody can use it."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import importlib.util

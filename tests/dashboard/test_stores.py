@@ -1,7 +1,5 @@
 """Every page and a bulk operation, on databases."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote

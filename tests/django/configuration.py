@@ -1,7 +1,5 @@
 """Configure Django once in a process, for every test that needs it."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Django on a PostgreSQL server, migrated once; each test's writes are rolled back, or deleted."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator

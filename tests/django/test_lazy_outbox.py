@@ -1,7 +1,5 @@
 """``outbox.run`` in ``transaction.atomic()``: the job is there if, and only if, the rest is."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from contextlib import suppress
@@ -104,27 +102,12 @@ class TestCommitted(TransactionTestCase):
                 raise RuntimeError
         assert [each.id for each in outbox.find()] == [kept.id]
 
-    def test_no_connection_of_the_store_is_left(self) -> None:
-        """So that Django can drop and copy a test's database."""
-        outbox.kill(enqueued().id)
-        own = "datname = current_database() AND application_name LIKE 'sp00ky%'"
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {own}")  # noqa: S608  # a constant
-            assert cursor.fetchone() == (0,)
-
     def test_an_asynchronous_view_calls_it_in_a_thread(self) -> None:
         async def view() -> Any:
             return await sync_to_async(enqueued)()
 
         job = asyncio.run(view())
         assert outbox.get(job.id) == job
-
-    def test_called_in_an_event_loop_it_says_so(self) -> None:
-        async def view() -> None:
-            outbox.run(*SPOOKIFY, autocommit=True)
-
-        with pytest.raises(Exception, match="sync_to_async"):
-            asyncio.run(view())
 
     def test_a_connection_that_the_server_has_ended_commits_nothing(self) -> None:
         with suppress(DatabaseError), transaction.atomic():

@@ -1,7 +1,5 @@
 """The models of the job tables: one for each table, read where the jobs are."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

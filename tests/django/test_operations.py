@@ -1,7 +1,5 @@
 """The migration that makes the tables, through Django's own commands."""
 
-from __future__ import annotations
-
 import importlib
 import io
 import re

@@ -1,7 +1,5 @@
 """A place in which a page's blocks run: a folder, a database, a backend, a namespace."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -4,8 +4,6 @@
 holds what a page needs to be tried, and what is asserted of it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Follow the tutorials: their blocks, one after the other, in one shell, on real databases."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

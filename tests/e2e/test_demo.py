@@ -1,7 +1,5 @@
 """``sp00ky demo``, as somebody meets it who has just installed it."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

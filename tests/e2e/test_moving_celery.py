@@ -1,7 +1,5 @@
 """The script that moves a queue of Celery over."""
 
-from __future__ import annotations
-
 import importlib.util
 import shutil
 import socket

@@ -1,7 +1,5 @@
 """One trace, from the request that enqueues through the attempt to the backend, over real HTTP."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """docs/operating.md: its commands run, and its tables hold what the code has."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

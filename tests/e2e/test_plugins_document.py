@@ -1,7 +1,5 @@
 """docs/plugins.md: its plugin, installed as its pyproject.toml says, does its work in a real delivery."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

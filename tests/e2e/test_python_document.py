@@ -1,7 +1,5 @@
 """docs/python.md: each of its examples does what stands beside it, in a project made by ``sp00ky init``."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The README does what it says: its example runs, against the backend that it names."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

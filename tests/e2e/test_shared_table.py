@@ -1,7 +1,5 @@
 """Two backends of one table, on every store: a job belongs to the one whose document has its path."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile
@@ -14,11 +12,9 @@ from uuid import uuid4
 import pytest
 from tests.postgres import start_server
 
-from sp00ky_core import Job, NewJob, Outbox, RunnerOptions, UnknownBackend, hookimpl
-from sp00ky_core.errors import ConfigError
-from sp00ky_core.outcome import CONNECT, Delivered, Outcome, Undelivered
+from sp00ky_core import Job, NewJob, Outbox, RunnerOptions, hookimpl
 from sp00ky_core.plugins.registry import load_plugins
-from sp00ky_core.ports import Attempt, JobQuery
+from sp00ky_core.ports import JobQuery
 from sp00ky_core.testing import ScriptedTransport
 
 FAST = RunnerOptions(grace=5, poll=0.05)
@@ -149,33 +145,3 @@ async def test_each_job_is_delivered_by_its_backend_and_the_tighter_limit_holds(
         assert [len(await outbox.find(backend=name)) for name in ("api", "agent")] == [21, 20]
     assert seen.claimed == {("api", "/a"), ("agent", "/chat"), ("api", "/nowhere")}
     assert seen.settled == seen.claimed
-
-
-async def test_the_tables_breaker_opens_and_closes(config: Path) -> None:
-    answers = iter([Undelivered(name=CONNECT, reason="down")] * 4)
-
-    def script(_attempt: Attempt) -> Outcome:
-        return next(answers, Delivered())
-
-    async with Outbox.open(config) as outbox:
-        await outbox.store.migrate()
-        await outbox.run("api", "/a", max_retries=9)
-        await outbox.run("agent", "/chat", max_retries=9)
-        async with outbox.runner(FAST, transport=ScriptedTransport(script)) as runner:
-            assert await runner.until_empty() == 0
-
-
-async def test_backends_with_a_path_in_common_are_left_out_and_stop_no_other(tmp_path: Path) -> None:
-    config = project(tmp_path, "memory://")
-    write_document(tmp_path / "agent.json", "/chat", "/b")
-    async with Outbox.open(config) as outbox:
-        assert [*outbox.backends] == ["other"]
-        with pytest.raises(UnknownBackend, match=r"'agent' is left out: its table 'job' is shared.*'/b'"):
-            await outbox.run("agent", "/chat")
-        with pytest.raises(UnknownBackend, match=r"'api' is left out"):
-            await outbox.run("api", "/a")
-    config.write_text(CONFIG.partition("  other:")[0].format(store="memory://"))
-    with pytest.raises(ConfigError, match=r"none can be used: api and agent: its table") as caught:
-        Outbox.open(config)
-    assert str(caught.value).count("is shared") == 1
-    assert str(caught.value).endswith("; fix one, or describe another, as `sp00ky init` does")

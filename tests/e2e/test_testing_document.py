@@ -1,7 +1,5 @@
 """docs/testing.md: each of its tests passes, in a project made by ``sp00ky init`` and nothing else."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
@@ -10,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core.testing.expectation import ExpectedOptions
+from sp00ky_core.testing.enqueued import ExpectedOptions
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "testing.md").read_text()

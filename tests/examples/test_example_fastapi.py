@@ -1,7 +1,5 @@
 """What only the FastAPI example does: status over server-sent events, and uvicorn's ways to run it."""
 
-from __future__ import annotations
-
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -43,12 +41,7 @@ async def test_the_stream_shows_each_status_and_ends(serving: Any, backend: Any)
             backend.answer()
             (last,) = [event async for event in stream]
     thread = f"thread:{accepted['thread_id']}"
-    assert last == {
-        "id": accepted["job_id"],
-        "status": "success",
-        "retries": 0,
-        "result": {"spooky": thread},
-    }
+    assert last == {"id": accepted["job_id"], "status": "success", "retries": 0, "result": {"spooky": thread}}
 
 
 async def test_a_stream_of_no_job_is_not_found(serving: Any) -> None:

@@ -1,7 +1,5 @@
 """The example of schedules does what it says: by hand, by the clock, once for each customer."""
 
-from __future__ import annotations
-
 import json
 import signal
 from collections.abc import AsyncIterator

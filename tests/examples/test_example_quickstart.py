@@ -1,7 +1,5 @@
 """The quickstart's typed module is the one of its document, and its program enqueues by it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

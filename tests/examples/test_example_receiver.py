@@ -1,7 +1,5 @@
 """The example that receives: it credits what the outbox asks, once, and nothing that isn't signed."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What both examples do: write and enqueue in one transaction, deliver, drain, and leave nothing behind."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

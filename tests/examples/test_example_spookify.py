@@ -1,7 +1,5 @@
 """The page in a real browser: a user's own rows, run by `sp00ky run`, seen over LIVE queries."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import os

@@ -1,7 +1,5 @@
 """The synchronous examples: a row and its job in one transaction, a runner beside the service."""
 
-from __future__ import annotations
-
 import re
 from contextlib import asynccontextmanager
 from typing import Any

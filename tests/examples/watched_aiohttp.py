@@ -1,7 +1,5 @@
 """The example behind a look at what it leaves: python watched_aiohttp.py, in the example's folder."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import AsyncIterator

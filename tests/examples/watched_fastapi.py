@@ -1,7 +1,5 @@
 """The example behind a look at what it leaves: uvicorn watched_fastapi:app, in the example's folder."""
 
-from __future__ import annotations
-
 import asyncio
 
 import main

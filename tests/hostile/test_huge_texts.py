@@ -18,7 +18,7 @@ from tests.store_postgres.forging import forge
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 
 TABLE = JobTable(backend="api", table="job")

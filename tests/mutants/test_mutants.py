@@ -1,7 +1,5 @@
 """The conformance suite notices each fault of ``table.py``, on a copy of the core that has it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Numbers of jobs, by the semantic conventions."""
 
-from __future__ import annotations
-
 from tests.opentelemetry.conftest import MakeOutbox, Telemetry
 
 from sp00ky_core import Delivered, NewJob, Outcome, Undelivered

@@ -1,7 +1,5 @@
 """The plugin as it is installed."""
 
-from __future__ import annotations
-
 from sp00ky_core import Plugins, load_plugins
 from sp00ky_opentelemetry import OpenTelemetry
 from sp00ky_opentelemetry.plugin import plugin

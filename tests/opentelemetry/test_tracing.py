@@ -1,8 +1,5 @@
 """Spans of jobs: where one is enqueued, and of each attempt."""
 
-from __future__ import annotations
-
-import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.opentelemetry.conftest import MakeOutbox, Telemetry
 
@@ -70,28 +67,3 @@ async def test_a_trace_of_the_caller_s_is_continued(telemetry: Telemetry, make_o
     assert telemetry.finished("create") == []
     (attempt,) = telemetry.finished("deliver")
     assert f"{attempt.context.trace_id:032x}" == "a" * 32
-
-
-@pytest.mark.parametrize("traceparent", [None, "no-traceparent"])
-async def test_a_job_of_another_client_begins_a_trace(
-    telemetry: Telemetry, make_outbox: MakeOutbox, traceparent: str | None
-) -> None:
-    tracing = telemetry.plugin()._tracing
-    job = Job(
-        id="job:1", backend="api", path="/", payload_json=b"{}", status="processing", traceparent=traceparent
-    )
-    with telemetry.tracers.get_tracer("app").start_as_current_span("where the runner was started"):
-        headers = tracing.started(job, "api")
-    tracing.ended(job, Delivered())
-    (attempt,) = telemetry.finished("deliver")
-    assert (attempt.parent, list(attempt.links)) == (None, [])
-    assert headers["traceparent"].split("-")[1] == f"{attempt.context.trace_id:032x}"
-
-
-async def test_an_attempt_that_was_never_made_leaves_nothing(telemetry: Telemetry) -> None:
-    tracing = telemetry.plugin()._tracing
-    job = Job(id="job:1", backend="api", path="/", payload_json=b"{}", status="processing")
-    tracing.started(job, "api")
-    tracing.forget(job)
-    tracing.ended(job, Delivered())
-    assert telemetry.finished("deliver") == []

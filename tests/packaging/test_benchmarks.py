@@ -1,7 +1,5 @@
 """The benchmarks still run: little of each, alone, and nothing is said about how fast."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """docs/configuration.md says what the code does: every key, its default, what is retried."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The documents: links lead somewhere, and what stands in a fence can be read by what it is written for."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

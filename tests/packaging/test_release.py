@@ -1,7 +1,5 @@
 """The distributions agree with each other, and with the workflows and documents that speak of them."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """docs/row-contract.md says what the code does: its columns, its transitions, its names, its statements."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -4,8 +4,6 @@ What a module does may be tested by way of what uses it, a store's parts above a
 then it has no test of its own. A test that is of no one module is listed here.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,9 @@ CROSSING = {
     ("core", "sp00ky_core/src/sp00ky_core"): """
         cli/test_configuration.py cli/test_interrupted.py cli/test_sp00ky_files.py
         config/test_transport.py contract/test_published.py generate/test_soundness.py
-        planner/test_beside_runner.py runner/breaker/test_outage.py runner/test_clocks.py
-        runner/test_fleet_model.py runner/test_slow_store.py runner/test_throttled.py
+        runner/test_outage.py runner/test_clocks.py
+        runner/test_drain.py runner/test_fleet_model.py runner/test_limits.py runner/test_pauses.py
+        runner/test_slow_store.py runner/test_throttled.py
         stores/memory/test_model.py test_public_api.py test_sp00ky_health.py test_sp00ky_pytest.py
     """,
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """

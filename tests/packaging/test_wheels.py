@@ -1,7 +1,5 @@
 """What is in the wheels, and that the installed packages are what is tested."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """The core and a store are enough to enqueue, watch and operate; running asks for a transport."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Callable

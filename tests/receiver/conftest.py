@@ -1,7 +1,5 @@
 """One PostgreSQL server and one file of SQLite for all of these tests."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator

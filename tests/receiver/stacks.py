@@ -1,7 +1,5 @@
 """Every kind of connection that receipts are kept on, as transactions, and an effect in them."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (

@@ -1,7 +1,5 @@
 """An application behind the middleware, from the socket's side: by Starlette's test client and by hand."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import MutableMapping
 from contextlib import AbstractAsyncContextManager

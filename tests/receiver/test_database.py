@@ -1,7 +1,5 @@
 """A connection that can keep no receipt is refused, in one line, before the handler has done anything."""
 
-from __future__ import annotations
-
 import sqlite3
 from pathlib import Path
 from typing import Any

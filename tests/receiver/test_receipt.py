@@ -1,7 +1,5 @@
 """A call is done once on every kind of connection, whatever comes at the same time and whatever fails."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import Callable

@@ -1,13 +1,9 @@
 """What a receiver refuses before anything is done, and its handlers as functions of any framework."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
-from tests.receiver.stacks import (
-    request,
-)
+from tests.receiver.stacks import request
 
 from sp00ky_receiver import UNSIGNED, BodyTooLong, KeyMissing, Receiver, SettingInvalid
 

@@ -1,7 +1,5 @@
 """Only what the sender has signed, lately, is taken; the line that says why not holds no secret."""
 
-from __future__ import annotations
-
 import time
 from base64 import b64encode
 from datetime import UTC, datetime

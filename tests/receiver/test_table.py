@@ -1,7 +1,5 @@
 """The table's statements can be run again and again."""
 
-from __future__ import annotations
-
 import sqlite3
 
 import psycopg

@@ -1,7 +1,5 @@
 """An application behind the middleware, over a socket: wsgiref's server, and by hand."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager

@@ -3,8 +3,6 @@
 TestMyFleet = fleet_model(lambda options: MyLab(options))
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path

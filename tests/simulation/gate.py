@@ -1,7 +1,5 @@
 """Where a runner's calls and attempts wait for the test's decision."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from typing import Any

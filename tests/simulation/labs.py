@@ -1,13 +1,11 @@
 """Stores whose time can be moved."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable
 from typing import Protocol, TypeVar, cast
 
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.testing.clock import FakeClock
+from sp00ky_core.testing.outboxes import FakeClock
 
 __all__ = ["Lab", "MemoryLab"]
 

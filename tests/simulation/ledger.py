@@ -1,7 +1,5 @@
 """What every job must be by now, from what the store has answered; and whether the promises were kept."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -10,7 +8,7 @@ from typing import Any
 import attrs
 from tests.simulation.gate import Call
 
-from sp00ky_core.breaker import BreakerState
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job import TERMINAL, Job, JobStatus
 from sp00ky_core.ports import Attempt, Claim, JobTable, SettleFate, Settlement, SettleResult
 

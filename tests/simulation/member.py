@@ -1,7 +1,5 @@
 """One runner of a simulated fleet."""
 
-from __future__ import annotations
-
 import asyncio
 
 import attrs

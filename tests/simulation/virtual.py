@@ -1,7 +1,5 @@
 """An event loop that never waits: its time is given to it, and it stops when nothing is left to do."""
 
-from __future__ import annotations
-
 import asyncio
 import selectors
 from collections.abc import Callable

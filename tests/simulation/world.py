@@ -1,7 +1,5 @@
 """A store, its runners, a backend and the time: what can happen to them, one method each."""
 
-from __future__ import annotations
-
 import asyncio
 import random as randomness
 from datetime import timedelta
@@ -14,15 +12,15 @@ from tests.simulation.ledger import Ledger
 from tests.simulation.member import SimulatedRunner
 from tests.simulation.virtual import VirtualLoop
 
-from sp00ky_core.breaker import BreakerChange, never_connected
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
+from sp00ky_core.gate.breaker import BreakerChange, never_connected
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import THROTTLED, Delivered, Outcome
 from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.testing.clock import FakeClock
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.outboxes import FakeClock, outbox_over
 
 __all__ = ["World", "BACKEND"]
 
@@ -66,13 +64,13 @@ class World:
 
     def kill(self, job_id: str) -> None:
         """End a job, if it hasn't ended."""
-        (result,) = self.lab.run(self.lab.store.kill([job_id]))
+        (result,) = self.lab.run(kill(self.lab.store, [job_id]))
         if result.fate is OperatorFate.KILLED:
             self.ledger.killed(job_id)
 
     def redrive(self, job_id: str) -> None:
         """Make a job pending again, if it has failed."""
-        (result,) = self.lab.run(self.lab.store.redrive([job_id], resend_unknown=True))
+        (result,) = self.lab.run(redrive(self.lab.store, [job_id], resend_unknown=True))
         if result.fate is OperatorFate.REDRIVEN:
             self.ledger.redriven(job_id)
             self._signal()

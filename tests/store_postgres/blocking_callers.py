@@ -1,7 +1,5 @@
 """Blocking connections as callers have them, each kind that is known, within a transaction."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any

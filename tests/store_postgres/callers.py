@@ -1,7 +1,5 @@
 """Connections as callers have them, each kind that is known, within a transaction."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

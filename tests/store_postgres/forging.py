@@ -1,7 +1,5 @@
 """Rows as only a runner may have written them, or a client before the trigger was there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_store_postgres.schema.definition import object_name

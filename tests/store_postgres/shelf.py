@@ -1,7 +1,5 @@
 """Keep schemas that are migrated from test to test: to migrate takes longer than most tests."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runners that are cancelled while they wait for a real server: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The command line on a real server: what is wrong is one line that names the part that is."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

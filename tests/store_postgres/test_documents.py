@@ -1,7 +1,5 @@
 """What the documents say about PostgreSQL, done on a real server."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from pathlib import Path

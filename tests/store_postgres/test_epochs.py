@@ -1,7 +1,5 @@
 """An epoch as high as a client can write it: the row is delivered all the same."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

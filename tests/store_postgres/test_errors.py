@@ -1,17 +1,11 @@
 """What the drivers raise becomes one line that says what to do, without a secret."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 
 import pytest
 
-from sp00ky_core.errors import (
-    Sp00kyError,
-    StoreError,
-    StoreUnavailable,
-)
+from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.errors import translated

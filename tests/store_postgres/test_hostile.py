@@ -1,7 +1,5 @@
 """Rows, locks and servers as somebody made them on purpose: nobody else's job pays for them."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The core's stateful model, on a real server."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Iterator

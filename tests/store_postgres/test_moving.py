@@ -1,7 +1,5 @@
 """The scripts that move rows of other queues over, each on tables that the other made."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from datetime import UTC, datetime, timedelta

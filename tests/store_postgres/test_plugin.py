@@ -1,7 +1,5 @@
 """The store is found by its schemes, and its driver is imported no sooner than it is made."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

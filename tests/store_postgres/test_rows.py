@@ -1,7 +1,5 @@
 """Rows that cannot be: a payload that is too long costs its own job alone; a dropped INSERT is told."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,7 @@ import attrs
 
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 
 INSERT = "INSERT INTO {}.job (path, payload) VALUES ('/spookify', json_build_object('id', repeat('x', {})))"

@@ -1,7 +1,5 @@
 """Applications' tests on the real database, inside a transaction that is rolled back."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 

@@ -1,12 +1,8 @@
 """The store's URL, and what is said when it can't be used: one line, without a secret."""
 
-from __future__ import annotations
-
 import pytest
 
-from sp00ky_core.errors import (
-    OptionInvalid,
-)
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.url import read_url
@@ -70,7 +66,7 @@ def test_its_location_holds_no_secret() -> None:
     store = PostgresStore(StoreOptions(url=url, tables=TABLES))
     assert "s3cret" not in store.location
     assert store.location.startswith("postgresql://me@db:5432/app?schema=x")
-    assert "s3cret" not in repr(store._options)
+    assert "s3cret" not in repr(store._url)
 
 
 @pytest.mark.parametrize(

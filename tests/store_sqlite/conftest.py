@@ -1,7 +1,5 @@
 """A file of the test's own, and a connection past the store."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``TransactionalStore`` on a driver with ``async`` calls, of a few lines."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext

@@ -1,7 +1,5 @@
 """Enqueue in the transaction of a caller's blocking connection: sqlite3, SQLAlchemy, Django."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import sqlite3
@@ -19,7 +17,7 @@ from django.db import connections, transaction
 from sqlalchemy.orm import Session
 from tests.store_postgres.blocking_callers import configure_django
 
-from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
+from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
@@ -254,19 +252,3 @@ def test_a_connection_of_another_thread_is_refused(store: SqliteStore, file: Pat
         ):
             with pytest.raises(OptionInvalid, match="is of another thread; expected one that this thread"):
                 other.submit(call).result()
-
-
-def test_a_connection_that_may_not_write_is_refused(store: SqliteStore, file: Path) -> None:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        with pytest.raises(OptionInvalid, match="is read-only; expected one that may write"):
-            store.add_in(connection, [new_job()])
-        assert store.find_in(connection, JobQuery()) == []
-
-
-def test_a_database_without_the_table_is_the_connection_s(store: SqliteStore, tmp_path: Path) -> None:
-    said = "no such table: job in the database of your connection; connect to"
-    with sqlalchemy_connection(tmp_path / "other.db") as connection:
-        with pytest.raises(SchemaError, match=said):
-            store.add_in(connection, [new_job()])
-        with pytest.raises(SchemaError, match=said):
-            store.find_in(connection, JobQuery())

@@ -1,7 +1,5 @@
 """A claim that gets nothing waits for no writer, and writes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -63,9 +61,7 @@ async def without_places(store: SqliteStore) -> None:
 
 @pytest.mark.parametrize("before", [empty, delayed, paused, in_turn, without_tokens, without_places])
 async def test_it_takes_no_lock(
-    store: SqliteStore,
-    connection: Any,
-    before: Callable[[SqliteStore], Awaitable[None]],
+    store: SqliteStore, connection: Any, before: Callable[[SqliteStore], Awaitable[None]]
 ) -> None:
     await before(store)
     connection.execute("BEGIN IMMEDIATE")

@@ -1,7 +1,5 @@
 """The command line and two runners on one file; a runner that is killed loses nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

@@ -1,7 +1,5 @@
 """The core's stateful model, on a file."""
 
-from __future__ import annotations
-
 from itertools import count
 
 import attrs

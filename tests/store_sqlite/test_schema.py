@@ -1,7 +1,5 @@
 """What migrate makes of a file, what check says of it, and whether statements use the indexes."""
 
-from __future__ import annotations
-
 import ast
 import sqlite3
 from contextlib import closing

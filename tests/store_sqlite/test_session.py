@@ -1,12 +1,9 @@
 """Rows as SQLite keeps them, whose types are a client's own."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import sqlite3
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +15,6 @@ from tests.store_sqlite.conftest import migrated
 from sp00ky_core.errors import JobNotFound, QueryRefused
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobFilter, JobQuery, StoreOptions
-from sp00ky_store_sqlite.session import EPOCH, from_microseconds, to_microseconds
 
 
 async def test_bytes_that_are_no_text_cost_no_other_row(options: StoreOptions, connection: Any) -> None:
@@ -91,13 +87,6 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT ma
 
 
 @pytest.mark.parametrize(
-    "instant", [datetime(1, 1, 1, tzinfo=UTC), EPOCH, datetime(9999, 12, 31, tzinfo=UTC)]
-)
-def test_instants_are_whole_microseconds(instant: datetime) -> None:
-    assert from_microseconds(to_microseconds(instant)) == instant
-
-
-@pytest.mark.parametrize(
     ("query", "problem"),
     [
         ("PRAGMA query_only = OFF", "it does more than read"),
@@ -151,8 +140,3 @@ async def test_a_query_of_a_schedule_holds_up_no_claim(
     with pytest.raises(QueryRefused, match="takes longer"):
         await query
     await store.close()
-
-
-@pytest.mark.parametrize("value", [None, "yesterday", 2**62])
-def test_what_is_no_instant_stays_as_it_is(value: Any) -> None:
-    assert from_microseconds(value) == value

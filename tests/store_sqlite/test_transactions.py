@@ -1,7 +1,5 @@
 """Enqueue in a caller's own transaction, on sqlite3 and on aiosqlite."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """The store's URL, and what is said where the file can't be used."""
 
-from __future__ import annotations
-
 import sqlite3
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Stores on an embedded database, and the spec's job table as its documentation has it."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable

@@ -1,7 +1,5 @@
 """Make an index of claims that isn't what its table holds, as 0.2.0's migration did beside writers."""
 
-from __future__ import annotations
-
 from surrealdb import AsyncSurreal
 
 from sp00ky_core.ports import StoreOptions

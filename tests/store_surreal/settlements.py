@@ -1,7 +1,5 @@
 """Build the settlement of a claimed job, as a runner would."""
 
-from __future__ import annotations
-
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Event, decide
 from sp00ky_core.outcome import Delivered

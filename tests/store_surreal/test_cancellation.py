@@ -1,7 +1,5 @@
 """Runners that are cancelled over an embedded database: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 
@@ -9,6 +7,7 @@ from sp00ky_conformance.cancellation import CancelledRunners
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.job import NewJob
 from sp00ky_core.machine import decide
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobTable, Settlement
 from sp00ky_core.retry import RetryPolicy
@@ -30,7 +29,7 @@ async def use_every_connection(store: SurrealStore) -> None:
         job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
     )
     await store.settle([settlement])
-    await store.clear([job.id])
+    await clear(store, [job.id])
     await store.beat("r")
 
 

@@ -1,7 +1,5 @@
 """The core's suite, on an embedded file and on a server; in the memory of a process what is its own there."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

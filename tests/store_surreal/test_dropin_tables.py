@@ -1,7 +1,5 @@
 """Tables and rows as Sp00ky projects have them: without some fields, with delays, with results as values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,9 +9,10 @@ from typing import Any
 import pytest
 from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import reschedule
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import Reschedule
 from sp00ky_store_surreal import SurrealStore
 
 NEWEST = (Path(__file__).parent / "sp00ky_job.surql").read_text(encoding="utf-8")
@@ -57,7 +56,7 @@ async def test_a_clients_delay_is_honoured_once(store: SurrealStore, spec_schema
     assert before.created_at is not None
     assert abs(late.run_at - before.created_at - timedelta(hours=1)) < timedelta(milliseconds=2)
     assert (late.status, late.retries, late.errors) == (JobStatus.PENDING, 0, ())
-    await store.reschedule(["job:late"], Reschedule(delay=0))
+    await reschedule(store, ["job:late"], Rescheduled(delay=0))
     assert [job.id for job in await store.claim({"api": 5}, "r")] == ["job:late"]
 
 

@@ -1,7 +1,5 @@
 """What the database says, told apart by its own sentences."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.errors import RowRefused, StoreError

@@ -1,7 +1,5 @@
 """Ids that clients may choose: none is carried out, stops a runner, or is sent and then can't be settled."""
 
-from __future__ import annotations
-
 from uuid import UUID
 
 import pytest
@@ -10,6 +8,7 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
@@ -40,12 +39,9 @@ async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id
     assert {job.id for job in claimed} == {job_id, other.id}
     assert [
         each.fate for each in await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
-    ] == [
-        "settled",
-        "settled",
-    ]
+    ] == ["settled", "settled"]
     assert (await migrated.get(job_id)).status is JobStatus.SUCCESS
-    assert [each.fate for each in await migrated.clear([job_id])] == ["cleared"]
+    assert [each.fate for each in await clear(migrated, [job_id])] == ["cleared"]
     assert [job.id for job in await migrated.find(JobQuery())] == [other.id]
 
 
@@ -92,8 +88,8 @@ COMPUTED = (
 @pytest.mark.parametrize("key", COMPUTED)
 async def test_nothing_in_an_id_is_carried_out(migrated: SurrealStore, key: str) -> None:
     (job,) = await migrated.add([NewJob(path="/a", backend="api")])
-    assert [each.fate for each in await migrated.clear([f"job:{key}"])] == ["not_found"]
-    assert [each.fate for each in await migrated.kill([f"job:{key}"])] == ["not_found"]
+    assert [each.fate for each in await clear(migrated, [f"job:{key}"])] == ["not_found"]
+    assert [each.fate for each in await kill(migrated, [f"job:{key}"])] == ["not_found"]
     assert await migrated.find(JobQuery(assigned_to=f"thread:{key}")) == []
     with pytest.raises(OptionInvalid, match="a record's id"):
         await migrated.add([NewJob(path="/a", backend="api", assigned_to=f"thread:{key}")])

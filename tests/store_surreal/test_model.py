@@ -1,7 +1,5 @@
 """The stateful model, beside the memory store, on both embedded engines."""
 
-from __future__ import annotations
-
 import os
 
 import attrs

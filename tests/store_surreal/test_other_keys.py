@@ -1,10 +1,9 @@
 """Rows whose key is an array or an object are no jobs: nothing touches them, or is held up by them."""
 
-from __future__ import annotations
-
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobTable
 from sp00ky_store_surreal import SurrealStore
@@ -72,6 +71,6 @@ async def test_they_are_neither_reclaimed_nor_released_nor_deleted(migrated: Sur
     table = JobTable(backend="api", table="job", keep_success=0.0, keep_failed=0.0)
     migrated._tables = (table,)
     assert await migrated.prune() == 0
-    fates = [each.fate for each in await migrated.clear(["job:[]", "job:['a', 1]", job.id])]
+    fates = [each.fate for each in await clear(migrated, ["job:[]", "job:['a', 1]", job.id])]
     assert fates == ["not_found"] * 3
     assert await rows(migrated) == before

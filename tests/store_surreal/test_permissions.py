@@ -1,7 +1,5 @@
 """Record users over the wire: what they may do, what is refused, what a runner does with what they forge."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator
@@ -12,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core import Job, Outbox, RunnerOptions
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 
 CONFIG = """\
 backends:

@@ -1,7 +1,5 @@
 """A schema that is deployed again over a migrated table, as Sp00ky's tools do it: nothing of ours is lost."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

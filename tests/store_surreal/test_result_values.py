@@ -1,7 +1,5 @@
 """Answers as values and as text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -61,18 +59,3 @@ async def test_a_result_is_text_where_the_field_is_text(migrated: SurrealStore) 
     (claimed,) = await migrated.claim({"api": 1}, "r")
     await migrated.settle([settlement_of(claimed, Delivered(result={"x": 1}))])
     assert await column(migrated, claimed.id, "result") == '{"x":1}'
-
-
-async def test_an_answer_of_another_type_than_the_fields_objects_is_text(
-    migrated: SurrealStore, url: str
-) -> None:
-    await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE result ON job TYPE option<object | string> FLEXIBLE"
-        if url == "mem://"
-        else "DEFINE FIELD OVERWRITE result ON job TYPE none | object | string"
-    )
-    migrated._ready.forget()
-    await migrated.add([NewJob(path="/a", backend="api")])
-    (claimed,) = await migrated.claim({"api": 1}, "r")
-    await migrated.settle([settlement_of(claimed, Delivered(result=[1]))])
-    assert await column(migrated, claimed.id, "result") == "[1]"

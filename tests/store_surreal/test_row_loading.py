@@ -1,7 +1,5 @@
 """Values that Python or JSON has no form for, in any column: none of them costs another row."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +12,7 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery, SettleFate
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import cbor
@@ -144,7 +143,7 @@ async def test_values_that_python_has_no_form_for_cost_no_other_row(
     (good,) = await migrated.add([NewJob(path="/b", backend="api")])
     assert (await claimed(migrated)).keys() == {"job:bad", good.id}
     assert {job.id for job in await migrated.find(JobQuery())} == {"job:bad", good.id}
-    (fate,) = await migrated.kill(["job:bad"])
+    (fate,) = await kill(migrated, ["job:bad"])
     assert fate.fate == "killed"
 
 

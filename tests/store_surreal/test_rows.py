@@ -1,13 +1,12 @@
 """Rows that clients may have written, ids of every kind, rows that the database refuses."""
 
-from __future__ import annotations
-
 import pytest
 from surrealdb import RecordID
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import INVALID_ROW, Delivered, Undelivered
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
@@ -58,7 +57,7 @@ async def test_a_hostile_row_costs_no_other(migrated: SurrealStore, statement: s
     listed = {job.id: job.status for job in await migrated.find(JobQuery())}
     assert listed == {bad.id: JobStatus.FAILED, good.id: JobStatus.SUCCESS}
     assert (await migrated.stats())["api"].failed == 1
-    assert [each.fate for each in await migrated.clear([bad.id])] == ["cleared"]
+    assert [each.fate for each in await clear(migrated, [bad.id])] == ["cleared"]
 
 
 async def test_a_payload_that_is_an_object_is_read(migrated: SurrealStore) -> None:

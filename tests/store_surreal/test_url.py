@@ -1,7 +1,5 @@
 """A store's URL and options: where to connect, as whom, to which database."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -4,8 +4,6 @@
 what it does and is told to JOURNAL. It uses what both releases have.
 """
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import sys

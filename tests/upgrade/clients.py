@@ -1,7 +1,5 @@
 """Clients: applications of a release, and one that has none of our packages."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 import time

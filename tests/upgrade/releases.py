@@ -1,7 +1,5 @@
 """Install an earlier release from its commit: wheels, in an environment of their own."""
 
-from __future__ import annotations
-
 import fcntl
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Upgrade a database while runners and clients of two releases work on it, and go back."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import time

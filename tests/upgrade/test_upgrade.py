@@ -1,7 +1,5 @@
 """Nothing is lost, and nothing is sent twice, while a release takes another's place, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial

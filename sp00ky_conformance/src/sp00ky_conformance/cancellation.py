@@ -19,7 +19,7 @@ from sp00ky_core.outbox import Outbox
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, JobQuery, Store
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 
 __all__ = ["CancelledRunners", "Suspending", "SlowObserver", "turns"]
 

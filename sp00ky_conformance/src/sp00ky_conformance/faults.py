@@ -17,8 +17,8 @@ import attrs
 
 from sp00ky_conformance.steering_faults import FaultySteering
 from sp00ky_conformance.store.harness import WholeStore
-from sp00ky_core.breaker import BreakerChange
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.outcome import CONNECT, RESET, Outcome, Undelivered
 from sp00ky_core.ports import (
@@ -31,7 +31,6 @@ from sp00ky_core.ports import (
     JobFilter,
     JobQuery,
     MigrationStep,
-    OperatorResult,
     OverdueClaim,
     RunnerBeat,
     RunnerInfo,
@@ -187,7 +186,7 @@ class FaultyStore(FaultySteering):
         return await self._call("beat", lambda: self._store.beat(runner_id, info))
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``OverdueClaims.overdue``."""
         return await self._call("overdue", lambda: self._store.overdue(runners, limit=limit))
 
     async def reclaim(
@@ -204,15 +203,9 @@ class FaultyStore(FaultySteering):
             lambda: self._store.reclaim(dead_runners, beating=beating, overdue=overdue, limit=limit),
         )
 
-    async def kill(
-        self, job_ids: Sequence[str], *, reason: str = "killed by an operator"
-    ) -> list[OperatorResult]:
-        """See ``Store.kill``."""
-        return await self._call("kill", lambda: self._store.kill(job_ids, reason=reason))
-
-    async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
-        """See ``Store.clear``."""
-        return await self._call("clear", lambda: self._store.clear(job_ids))
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
+        return await self._call("delete", lambda: self._store.delete(job_ids))
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Counts.count``."""

@@ -13,8 +13,6 @@ from sp00ky_core.ports import (
     ActOptions,
     AuditEntry,
     ErrorGroup,
-    OperatorResult,
-    Reschedule,
     Rollup,
     RollupQuery,
     RunnerRecord,
@@ -71,23 +69,6 @@ class FaultySteering(ABC):
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
         return await self._call("errors", lambda: self._store.errors(since=since, limit=limit))
-
-    async def redrive(
-        self,
-        job_ids: Sequence[str],
-        *,
-        resend_unknown: bool = False,
-        delays: Sequence[float] | None = None,
-    ) -> list[OperatorResult]:
-        """See ``Store.redrive``."""
-        return await self._call(
-            "redrive",
-            lambda: self._store.redrive(job_ids, resend_unknown=resend_unknown, delays=delays),
-        )
-
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        """See ``Store.reschedule``."""
-        return await self._call("reschedule", lambda: self._store.reschedule(job_ids, change))
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
         """See ``Rollups.write_rollups``."""

@@ -8,7 +8,6 @@ an adapter are in the distribution ``sp00ky-conformance``.
 from importlib.metadata import version
 
 from sp00ky_core import errors as _errors
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.config import (
     BackendConfig,
     BreakerConfig,
@@ -25,6 +24,8 @@ from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import *
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
 from sp00ky_core.job_options import CommonJobOptions, JobOptions
@@ -52,7 +53,6 @@ from sp00ky_core.ports import (
     OperatorFate,
     OperatorResult,
     Pause,
-    Reschedule,
     RunnerRecord,
     RunnerState,
     SettleFate,
@@ -93,7 +93,7 @@ __all__ = [
     "Statement",
     "OperatorResult",
     "OperatorFate",
-    "Reschedule",
+    "Rescheduled",
     "Pause",
     "ErrorGroup",
     "RunnerRecord",

@@ -7,10 +7,10 @@ from itertools import combinations
 
 import attrs
 
-from sp00ky_core.breaker import longest_pause
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.errors import ConfigError, UnknownBackend
+from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobTable
@@ -57,6 +57,11 @@ class Backend:
         """Return a job of this backend as the store knows it: by its table."""
         is_first = self.name == self.table.backend
         return new_job if is_first else new_job.for_backend(self.table.backend)
+
+    @property
+    def document(self) -> str:
+        """Tell what runners know apart: the document's digest, and that it is read otherwise than by 0.2."""
+        return f"2-{self.contract.digest}"
 
     def serving(self, path: str) -> Backend:
         """Return the backend of this table whose operation a text names; this one where none has it."""

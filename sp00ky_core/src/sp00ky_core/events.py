@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import attrs
 
 from sp00ky_core.outcome import Delivered, Undelivered
 
-__all__ = ["Claimed", "Lost", "Released", "Deferred", "Expired", "Killed", "Redriven", "Event"]
+__all__ = ["Claimed", "Lost", "Released", "Deferred", "Expired", "Killed", "Redriven", "Rescheduled", "Event"]
 
 
 @attrs.frozen(kw_only=True)
@@ -78,5 +80,22 @@ class Redriven:
     delay: float = 0.0
 
 
-Event = Claimed | Delivered | Undelivered | Lost | Released | Deferred | Expired | Killed | Redriven
+@attrs.frozen(kw_only=True)
+class Rescheduled:
+    """An operator changes when a pending job is due, or its priority.
+
+    Attributes:
+        run_at: When it is to be due; or
+        delay: seconds from now, by the database's clock; neither: as it was.
+        priority: None: as it was.
+    """
+
+    run_at: datetime | None = None
+    delay: float | None = None
+    priority: int | None = None
+
+
+Event = (
+    Claimed | Delivered | Undelivered | Lost | Released | Deferred | Expired | Killed | Redriven | Rescheduled
+)
 """Anything that may happen to a job, which ``decide`` is asked about."""

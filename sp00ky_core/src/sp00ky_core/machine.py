@@ -7,6 +7,7 @@ store adds them to the database's clock. Layout after h11's ``_state.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +15,17 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import IllegalTransition
-from sp00ky_core.events import Claimed, Deferred, Event, Expired, Killed, Lost, Redriven, Released
+from sp00ky_core.events import (
+    Claimed,
+    Deferred,
+    Event,
+    Expired,
+    Killed,
+    Lost,
+    Redriven,
+    Released,
+    Rescheduled,
+)
 from sp00ky_core.job import AttemptError, Job, JobStatus
 from sp00ky_core.outcome import EXPIRED, KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
 from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy, next_delay
@@ -27,6 +38,7 @@ __all__ = [
     "Expired",
     "Killed",
     "Redriven",
+    "Rescheduled",
     "Event",
     "TABLE",
     "Transition",
@@ -58,6 +70,8 @@ class Transition:
         after_lease: Run_at = max(now + delay, lease_until).
         defers: Deferred_since stays, or is now where there is none; else it is cleared.
         keeps_deferral: Deferred_since stays as it is: nothing was sent, so no wait has ended.
+        run_at: The instant itself, where that was asked for.
+        priority: Another one; None leaves it as it is.
     """
 
     to: JobStatus
@@ -70,6 +84,8 @@ class Transition:
     after_lease: bool = False
     defers: bool = False
     keeps_deferral: bool = False
+    run_at: datetime | None = None
+    priority: int | None = None
 
 
 _How = tuple[RetryPolicy, float, Mapping[str, Strategy]]
@@ -165,6 +181,18 @@ def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
     )
 
 
+def _rescheduled(job: Job, event: Rescheduled, _how: _How) -> Transition:
+    return Transition(
+        to=JobStatus.PENDING,
+        retries=job.retries,
+        delay=event.delay,
+        run_at=event.run_at,
+        priority=event.priority,
+        keeps_lease=True,
+        keeps_deferral=True,
+    )
+
+
 Rule = Callable[[Job, Any, _How], Transition]  # of the one event that its key in the table names
 
 TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]] = {
@@ -177,6 +205,7 @@ TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]]
     (JobStatus.PROCESSING, Expired): (_expired, frozenset({JobStatus.FAILED})),
     (JobStatus.PENDING, Killed): (_killed, frozenset({JobStatus.FAILED})),
     (JobStatus.PROCESSING, Killed): (_killed, frozenset({JobStatus.FAILED})),
+    (JobStatus.PENDING, Rescheduled): (_rescheduled, frozenset({JobStatus.PENDING})),
     (JobStatus.FAILED, Redriven): (_redriven, frozenset({JobStatus.PENDING})),
 }
 """From a status, by an event: the rule that decides, and where it may lead. Nothing else is legal."""

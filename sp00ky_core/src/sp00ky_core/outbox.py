@@ -221,6 +221,8 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             if backend.table.has_limits and not self.store.capabilities.limits:
                 key = "maxInFlight" if backend.table.rate is None else "rate"
                 raise self._unsupported(f"backends.{name}.{key}", "limits")
+            if backend.table.has_retention and not self.store.capabilities.retention:
+                raise self._unsupported(f"backends.{name}.retention", "retention")
 
     def _unsupported(self, key: str, what: str) -> ConfigError:
         problem, fix = f"{self.store.location} keeps no {what}", "leave it out, or use another store"

@@ -114,3 +114,8 @@ class Undelivered:
 
 Outcome = Delivered | Undelivered
 """Either of both: what came of one attempt."""
+
+
+def said(name: str, code: int, reason: str) -> str:
+    """Return what may be logged of a failure: the status, but not the backend's words."""
+    return f"{name}: HTTP {code}" if code else f"{name}: {reason}"

@@ -13,7 +13,7 @@ from sp00ky_core.enqueue import Transaction, check_given
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job import Job, JobStatus, StatusName
 from sp00ky_core.job_options import check_option
-from sp00ky_core.metrics.outbox_metrics import Metered
+from sp00ky_core.metrics.prometheus import Metered
 from sp00ky_core.metrics.rates import Rates, query_of, rates_of
 from sp00ky_core.operators.jobs import check_id
 from sp00ky_core.operators.matching_jobs import pages
@@ -22,6 +22,7 @@ from sp00ky_core.ports import (
     AuditEntry,
     BackendStats,
     CallerConnection,
+    Checks,
     ErrorGroup,
     Finding,
     JobFilter,
@@ -30,8 +31,10 @@ from sp00ky_core.ports import (
     RunnerRecord,
     Runners,
     check_limit,
+    has,
     needed,
 )
+from sp00ky_core.stores.transactional.schema.migrate import findings
 
 
 class Queries(Metered):
@@ -106,7 +109,8 @@ class Queries(Metered):
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
-        return await self.store.check()
+        checks = has(self.store, Checks)
+        return await checks.check() if checks else findings(await self.store.migration())
 
     async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
         """Yield the job now, and again whenever it has changed; end with its terminal status.

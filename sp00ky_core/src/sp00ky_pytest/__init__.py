@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sp00ky_core.ports import JobTable
     from sp00ky_core.stores.memory.store import MemoryStore
     from sp00ky_core.sync import SyncOutbox
-    from sp00ky_core.testing.clock import FakeClock
-    from sp00ky_core.testing.scripted import ScriptedTransport
+    from sp00ky_core.testing.outboxes import FakeClock
+    from sp00ky_core.testing.perform import ScriptedTransport
 
 __all__ = [
     "sp00ky_config",
@@ -83,7 +83,7 @@ def memory_store(job_tables: tuple[JobTable, ...]) -> MemoryStore:
 @pytest.fixture
 def scripted_transport() -> ScriptedTransport:
     """Return a transport that delivers everything; set its ``script`` for other outcomes."""
-    from sp00ky_core.testing.scripted import ScriptedTransport  # noqa: PLC0415  # only where it is used
+    from sp00ky_core.testing.perform import ScriptedTransport  # noqa: PLC0415  # only where it is used
 
     return ScriptedTransport()
 
@@ -91,6 +91,6 @@ def scripted_transport() -> ScriptedTransport:
 @pytest.fixture
 def fake_clock() -> FakeClock:
     """Return a clock that moves only when it is moved."""
-    from sp00ky_core.testing.clock import FakeClock  # noqa: PLC0415  # only where the fixture is used
+    from sp00ky_core.testing.outboxes import FakeClock  # noqa: PLC0415  # only where the fixture is used
 
     return FakeClock()

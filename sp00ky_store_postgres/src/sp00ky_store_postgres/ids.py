@@ -17,7 +17,12 @@ _OTHER_NOTATION = re.compile(r"[0-9a-fA-F]{32}")
 def key_of(job_id: str) -> str | None:
     """Return the key that an id names, as PostgreSQL writes a uuid; None: it names none."""
     key = job_id.partition(":")[2]
-    return key if _KEY.fullmatch(key) else None
+    return key if is_key(key) else None
+
+
+def is_key(key: str) -> bool:
+    """Tell whether it is a key as PostgreSQL writes it."""
+    return _KEY.fullmatch(key) is not None
 
 
 def hyphenated(key: str) -> str:

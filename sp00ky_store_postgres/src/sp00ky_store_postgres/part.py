@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.observe.announcements import Announcements
+from sp00ky_store_postgres.observe.notifications import Listener
 
 
 class StorePart:
     """A base of ``PostgresStore`` that answers some calls of the port; it is made by the store alone."""
 
     _executor: Executor
-    _announcements: Announcements
-    _changes: Broadcast
-    _quarantine: Quarantine
+    _notifications: Listener
+    _refused: Quarantine

@@ -90,12 +90,21 @@ def columns(longest: int | None = None, *, errors: int = LONGEST_ERRORS) -> str:
         longest: bytes that are read of a payload and of a result; None: however many there are.
         errors: bytes that are read of ``errors``; of longer ones it is the last entry.
     """
-    given = {
-        "payload": _json("payload", longest),
-        "result": f"CASE WHEN job.result IS NOT NULL THEN {_json('result', longest)} END",
-        "errors": _errors(errors),
-    }
-    return ", ".join(f"{given.get(name) or readable(name)} AS {name}" for name in NAMES)
+    lengths = {"payload": longest, "result": longest, "errors": errors}
+    return ", ".join(f"{expression(name, lengths.get(name))} AS {name}" for name in NAMES)
+
+
+def expression(column: str, longest: int | None) -> str:
+    """Write what is selected of a column of ``job``, up to so many bytes; None: however many there are."""
+    if column == "errors":
+        return _errors(LONGEST_ERRORS if longest is None else longest)
+    if column == "payload":
+        return _json(column, longest)
+    if column == "result":
+        return f"CASE WHEN job.result IS NOT NULL THEN {_json('result', longest)} END"
+    if column == "id":
+        return "job.id::text"
+    return "NULL" if column not in NAMES else readable(column)  # ``errors`` says the last one
 
 
 WHOLE = columns()

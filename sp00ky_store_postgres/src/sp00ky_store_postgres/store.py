@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar, cast
 
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     Claim,
     Finding,
+    JobQuery,
     MigrationStep,
     ParamStyle,
+    SettleFate,
     Settlement,
     SettleResult,
+    Spawn,
     SqlStatement,
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.operations import DecidingStore
+from sp00ky_core.stores import finished
+from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional.schema.definition import job_table
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.external import fetch_of
+from sp00ky_store_postgres.connection.external import callers_errors, fetch_of
+from sp00ky_store_postgres.connection.session import PostgresSession
+from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
-from sp00ky_store_postgres.ids import canonical
+from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
-from sp00ky_store_postgres.jobs.reclaim import LostClaims
-from sp00ky_store_postgres.jobs.release import Releases
 from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.jobs.statement import sql_statement
-from sp00ky_store_postgres.observe.announcements import Announcements
 from sp00ky_store_postgres.observe.error_groups import ErrorGroups
 from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
 from sp00ky_store_postgres.operate.clear import Clears
-from sp00ky_store_postgres.operate.reschedule import Reschedules
-from sp00ky_store_postgres.schedules.change import ScheduleChanges
-from sp00ky_store_postgres.schedules.find import ScheduleReads
-from sp00ky_store_postgres.schedules.query import RowQueries
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -50,29 +53,23 @@ from sp00ky_store_postgres.url import read_url
 
 __all__ = ["PostgresStore"]
 
+T = TypeVar("T")
+
+PORTION = 500
+"""Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
+
 
 class PostgresStore(
-    Watches,
-    Stats,
-    ErrorGroups,
-    Heartbeats,
-    Releases,
-    LostClaims,
-    Retention,
-    Clears,
-    Reschedules,
-    ScheduleReads,
-    ScheduleChanges,
-    RowQueries,
-    RollupRows,
-    DecidingStore,
+    Watches, Stats, ErrorGroups, Heartbeats, Retention, Clears, RollupRows, TransactionalStore
 ):
     """Jobs in PostgreSQL 14 or newer. It belongs to one event loop; any number of processes may have one.
 
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
     """
 
-    capabilities: StoreCapabilities = StoreCapabilities(
+    _executor: Executor
+    _notifications: Listener
+    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True,
         sql_statements=True,
         synchronous=True,
@@ -90,52 +87,78 @@ class PostgresStore(
         Raises:
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
-        self._options = read_url(options.url)
-        self._tables = Tables(options.tables, self._options.schema)
-        self._executor = Executor(self._options, self._tables)
-        self._changes = Broadcast()
-        self._quarantine = Quarantine()
+        super().__init__(options)
+        self._url = read_url(options.url)
+        tables = Tables(options.tables, self._url.schema)
+        self._executor = Executor(self._url, tables)
         self._marks = Marks(self._executor)
-        self._listener = Listener(self._options, self._executor, self._is_due)
-        self._announcements = Announcements(self._executor, self._options, self._wake)
-        self._claims = Claims(self._executor, self._quarantine)
-        self._settles = Settles(self._executor, self._quarantine)
-        self._enqueues = Enqueues(self._executor, self._options)
+        self._claims = Claims(self._executor, self._refused)
+        self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
+        self._settles = Settles(self._executor, self._refused)
+        self._enqueues = Enqueues(self._executor, self._url)
         self._places = {}
 
     @property
     def location(self) -> str:
         """See ``Store.location``."""
-        return self._options.location
+        return self._url.location
+
+    async def run(self, work: Work[T], access: Access) -> T:
+        """See ``TransactionalStore.run``."""
+        return await self._executor.do(work, access)
+
+    async def disconnect(self) -> None:
+        """See ``TransactionalStore.disconnect``."""
+        await self._executor.close()
+
+    def adopt(self, connection: object, access: Access) -> Session:
+        """See ``TransactionalStore.adopt``: of asyncpg, SQLAlchemy or psycopg, to be read from."""
+
+        async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
+            return await (await fetch_of(connection, reads=True))(statement, *arguments)
+
+        return self._session(fetch)
+
+    def translate(self, error: Exception) -> Exception:
+        """See ``TransactionalStore.translate``."""
+        return translated(error, self.location)
+
+    def _within(self, connection: object, access: Access, work: Work[T]) -> T:
+        """Read on a caller's blocking connection."""
+        with callers_errors(self.location):
+            session = self._session(finished(blocking_fetch(run_of(connection, reads=True))))
+        result: T = finished(self._executor.within(session, work))
+        return result
+
+    def _session(self, fetch: Callable[..., Awaitable[Sequence[Any]]]) -> PostgresSession:
+        return PostgresSession(self._executor.tables, self.location, fetch)
 
     async def open(self) -> None:
         """See ``Store.open``."""
-        await self._executor.open()
-        self._listener.reopen()
-        self._changes.reopen()
+        await self._executor.connect()
+        self._notifications.open()
 
     async def close(self) -> None:
         """See ``Store.close``."""
-        self._changes.close()
-        await self._listener.close()
+        await self._notifications.close()
         await self._settles.close()
         await self._executor.close()
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
-        return await migrations.migrate(self._options, self._tables)
+        return await migrations.migrate(self._url, self._executor.tables)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await migrations.migration(self._options, self._tables)
+        return await migrations.migration(self._url, self._executor.tables)
 
     def grants(self) -> list[str]:
         """See ``Grants.grants``."""
-        return grants(self._tables)
+        return grants(self._executor.tables)
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return await check(self._options, self._tables, self._executor)
+        return await check(self._url, self._executor.tables, self._executor)
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``.
@@ -150,7 +173,7 @@ class PostgresStore(
         if any(new_job.run_at is not None for new_job in new_jobs):
             self._claims.start_over()
         if connection is None:
-            self._changes.send()
+            self._notifications.send()
         return jobs
 
     def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
@@ -163,46 +186,64 @@ class PostgresStore(
 
     def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
         """See ``SqlStatements.sql_statement``."""
-        return sql_statement(self._tables, new_job, paramstyle)
+        return sql_statement(self._executor.tables, new_job, paramstyle)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         claim = await self._claims.claim(slots_by_backend, runner_id)
         if claim:
-            self._changes.send()
+            self._notifications.send()
         return claim
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
         return await self._claims.next_due(backends)
 
-    def work_signal(self) -> AsyncGenerator[None, None]:
-        """See ``Store.work_signal``."""
-        return self._listener.work_signal()
-
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        results = await self._settles.settle(settlements)
-        self._changes.send()
+        is_own = all(each.is_own for each in settlements)
+        results = await self._settles.settle(settlements, Workload.SETTLE if is_own else Workload.REST)
+        due = {
+            f"{self._url.schema}.{table_of(each.job_id)}"
+            for each, result in zip(settlements, results, strict=True)
+            if result.fate is SettleFate.SETTLED
+            and each.transition.to is JobStatus.PENDING
+            and not each.is_own
+        }
+        self._notifications.send(work=bool(due))
+        await self._executor.announce(due)
         return results
 
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        """Write what operators and reclaims decide; notify other runners of jobs that are due again."""
-        results = await self._settles.settle(settlements, Workload.REST)
-        await self._announcements.settled(settlements, results)
-        self._changes.send()
-        return results
+    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+        fetch = cast("PostgresSession", session).fetch
+        pairs = [(str(each.job_key), each.job) for each in spawns]
+        jobs: dict[str, Job] = {}
+        for first in range(0, len(pairs), PORTION):
+            jobs |= await self._enqueues.insert(pairs[first : first + PORTION], fetch)
+        return [jobs[key] for key, _ in pairs]
 
-    def _canonical(self, job_id: str) -> str:
-        return canonical(job_id)
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``Store.ids_starting_with``."""
+        self._executor.check_open()
+        name, colon, start = prefix.partition(":")
+        digits = start.replace("-", "").lower()
+        if name not in self._tables or not colon or not re.fullmatch("[0-9a-f]{0,32}", digits):
+            return []
+        first, last = hyphenated(digits.ljust(32, "0")), hyphenated(digits.ljust(32, "f"))
+        where = [Is("id", ">=", first), Is("id", "<=", last)]
+        select = partial(PostgresSession.select, table=job_table(name), where=where, order=("id",))
+        rows = await self._executor.look(partial(select, limit=limit, columns=["id"]))
+        return [f"{name}:{row['id']}" for row in rows]
 
-    def _wake(self) -> None:
-        """Wake this process's runners and watchers."""
-        self._claims.start_over()
-        self._changes.send()
-        self._listener.send()
+    async def _read(self, connection: object, work: Work[T]) -> T:
+        if connection is None:
+            return await self._executor.look(work)
+        return await super()._read(connection, work)
+
+    async def _found(self, session: Session, query: JobQuery) -> list[Job]:
+        return await super()._found(session, with_canonical_ids(query))
 
     async def _is_due(self) -> bool:
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""
-        backends = [table.backend for table in self._tables.all]
+        backends = [table.backend for table in self._executor.tables.all]
         return await self._claims.next_due(backends, claimable=True) == 0

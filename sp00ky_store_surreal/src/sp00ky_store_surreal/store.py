@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 
-from sp00ky_core.breaker import BreakerChange
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job
 from sp00ky_core.ports import (
     BreakerResult,
@@ -38,7 +38,6 @@ from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.operate.audit import Audits
 from sp00ky_store_surreal.operate.clear import Clears
 from sp00ky_store_surreal.operate.pause import Pauses
-from sp00ky_store_surreal.operate.reschedule import Reschedules
 from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.schedules.change import ScheduleChanges
 from sp00ky_store_surreal.schedules.find import ScheduleReads
@@ -64,7 +63,6 @@ class SurrealStore(
     Audits,
     Heartbeats,
     Clears,
-    Reschedules,
     ScheduleReads,
     ScheduleChanges,
     RowQueries,

@@ -183,7 +183,7 @@ def _own_headers(attempt: Attempt) -> dict[str, str]:
     """Return the headers that are the job's own."""
     job = attempt.job
     job_id = job.id if _is_plain_id(job.id) else quote(job.id, safe=":", errors="surrogatepass")
-    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": str(attempt.number)}
+    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": f"{attempt.number}"}
     traceparent = (attempt.headers and _plugin_s_traceparent(attempt)) or job.traceparent
     if traceparent and TRACEPARENT.fullmatch(traceparent):
         headers["traceparent"] = traceparent

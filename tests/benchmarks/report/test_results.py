@@ -1,7 +1,5 @@
 """Rounds are kept, a broken-off run is resumed, and rounds are joined."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import attrs

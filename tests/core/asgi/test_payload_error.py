@@ -1,7 +1,5 @@
 """A payload that is refused is the answer 422, in FastAPI's own form."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Any
 

@@ -1,26 +1,12 @@
 """``sp00ky audit``: what operators have done, in pages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 from tests.core.cli.conftest import Cli
 from tests.core.cli.jobs.shelf import Shelf
 
-KEYS = [
-    "id",
-    "at",
-    "actor",
-    "db_user",
-    "via",
-    "host",
-    "action",
-    "selection",
-    "count",
-    "reason",
-    "ended_at",
-]
+KEYS = ["id", "at", "actor", "db_user", "via", "host", "action", "selection", "count", "reason", "ended_at"]
 
 
 def reasons(listed: Any) -> list[str]:

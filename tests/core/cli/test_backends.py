@@ -1,7 +1,5 @@
 """``sp00ky backends``: listing them, pausing and resuming one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

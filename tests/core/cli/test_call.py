@@ -1,7 +1,5 @@
 """``sp00ky call``: what is enqueued, what is refused, and waiting for the end."""
 
-from __future__ import annotations
-
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

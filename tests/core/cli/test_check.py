@@ -1,7 +1,5 @@
 """``sp00ky check``: what stops jobs, and which routes of a document can't be called."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A sp00ky.yml that can't be used: exit 2, one line with the key, and no secret however it is misplaced."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """``sp00ky init``: what it writes works as it is, and nothing is overwritten."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An interrupt ends any command with 130 and without a traceback; what was printed before is there."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

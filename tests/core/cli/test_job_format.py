@@ -1,7 +1,5 @@
 """Jobs as people read them: text that is hostile to a terminal does it no harm."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Log records are one line each on stderr, without secrets."""
 
-from __future__ import annotations
-
 import json
 import logging
 from pathlib import Path

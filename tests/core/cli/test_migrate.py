@@ -1,7 +1,5 @@
 """``sp00ky migrate``: what it prints is what it would do, and it does no more than it says."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What commands are given: durations, instants, payloads, numbers of workers, who does it and why."""
 
-from __future__ import annotations
-
 import getpass
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What is printed for people can't steer a terminal, and for programs loses nothing."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator
 from types import SimpleNamespace

@@ -1,8 +1,5 @@
 """Payloads that are made of ``--param`` and ``--body``, and one such call from the shell to the backend."""
 
-from __future__ import annotations
-
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,6 @@ from tests.core.cli.conftest import Cli
 
 from sp00ky_conformance import MisbehavingBackend
 from sp00ky_core.backend import load_backends
-from sp00ky_core.cli.payload import Parts
 from sp00ky_core.config import load_config
 from sp00ky_core.contract import Contract
 
@@ -56,44 +52,6 @@ DOCUMENT = {
 def contract(project: Path) -> Contract:
     (project / "openapi.json").write_text(json.dumps(DOCUMENT))
     return load_backends(load_config(project / "sp00ky.yml"), frozenset({"linear"}))["api"].contract
-
-
-@pytest.mark.parametrize(
-    ("operation", "parameters", "content", "kind", "payload"),
-    [
-        (
-            "replace",
-            ["id=7", "sure=true"],
-            "{}",
-            None,
-            {"$path": {"id": 7}, "$query": {"sure": True}, "$body": {}},
-        ),
-        ("replace", ["id=x"], None, None, {"$path": {"id": "x"}}),  # what is wrong with it, the check says
-        ("replace", ["tag=1", "tag=2"], None, None, {"$query": {"tag": [1, 2]}}),
-        ("replace", ["name=7"], None, None, {"$query": {"name": "7"}, "$cookie": {"name": "7"}}),
-        ("replace", ["X-At=a=b"], None, None, {"$header": {"X-At": "a=b"}}),
-        ("/notes", [], "[1, null]", None, {"$body": [1, None]}),
-        ("/notes", [], "[1]", "text/plain", {"$contentType": "text/plain", "$body": "[1]"}),
-        ("/notes", [], "@bytes", "image/png", {"$contentType": "image/png", "$body": "Iv8i"}),
-        ("/notes", [], "-", "text/plain", {"$contentType": "text/plain", "$body": "piped é"}),
-    ],
-)
-def test_each_part_is_what_its_schema_says(
-    contract: Contract,
-    project: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    operation: str,
-    parameters: list[str],
-    content: str | None,
-    kind: str | None,
-    payload: Any,
-) -> None:
-    (project / "bytes").write_bytes(b'"\xff"')
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("piped é".encode())))
-    found = contract.operation(operation)
-    assert found is not None
-    parts = Parts(parameters=tuple(parameters), body=content, content_type=kind)
-    assert parts.payload(found) == payload
 
 
 @pytest.mark.usefixtures("contract")

@@ -1,7 +1,5 @@
 """What is installed: the plugins listed, the missing and the broken ones named."""
 
-from __future__ import annotations
-
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,7 @@ from sp00ky_core.plugins import registry
 
 POINTS = entry_points(group=registry.GROUP)
 
-KEYS = [
-    "name",
-    "distribution",
-    "version",
-    "stores",
-    "transports",
-    "retry_strategies",
-    "commands",
-    "hooks",
-]
+KEYS = ["name", "distribution", "version", "stores", "transports", "retry_strategies", "commands", "hooks"]
 
 
 @pytest.fixture

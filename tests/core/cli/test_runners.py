@@ -1,7 +1,5 @@
 """``sp00ky runners``: listing them, and asking one to drain."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``sp00ky schedules``: looking at schedules, and an operator's hand on them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

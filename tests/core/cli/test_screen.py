@@ -1,7 +1,5 @@
 """What screens are made of."""
 
-from __future__ import annotations
-
 import asyncio
 from pathlib import Path
 from typing import Any

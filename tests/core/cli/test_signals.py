@@ -1,7 +1,5 @@
 """A signal drains, a second one ends at once, and those that come together count once."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import time

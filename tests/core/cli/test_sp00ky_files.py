@@ -1,7 +1,5 @@
 """Commands on the files of existing Sp00ky projects: what is used, what is left out, what is said."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +41,7 @@ def test_check_names_what_has_no_effect(today: Path, sp00ky: Any) -> None:
     assert checked.code == 0
     assert {each["severity"] for each in checked.json["findings"]} == {"warning"}
     said = {each["subject"]: each["problem"] for each in checked.json["findings"]}
-    assert sorted(said) == [
-        "apps.api.frobnicate",
-        "backend later",
-        "backend web",
-        "unheardOf",
-        "workflows",
-    ]
+    assert sorted(said) == ["apps.api.frobnicate", "backend later", "backend web", "unheardOf", "workflows"]
     assert said["backend later"] == "left out: its scope is devOnly"
     assert said["workflows"] == "not in this version"
 

@@ -1,7 +1,5 @@
 """Write a Config as the sp00ky.yml that it would be loaded from, for tests of the way there and back."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,7 +9,7 @@ import yaml
 
 from sp00ky_core.config.keys import TYPES, keys_of
 from sp00ky_core.config.settings import BreakerConfig, Config, Secret
-from sp00ky_core.encoding.yaml_constructor import SCALARS
+from sp00ky_core.encoding.yaml_text import SCALARS
 
 __all__ = ["dump_config", "dump_yaml", "escaped"]
 

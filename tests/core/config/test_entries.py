@@ -1,7 +1,5 @@
 """sp00ky.yml as existing Sp00ky projects have it; an entry that is no backend stops no other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
@@ -270,11 +268,7 @@ def test_a_problem_in_an_app_file_names_it(load: Load, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [
-        ("'${NEW}'", ["NEW"]),
-        ("{vault: NEW}", ["NEW"]),
-        ("['${NEW}', {vault: OLD}]", ["NEW", "OLD"]),
-    ],
+    [("'${NEW}'", ["NEW"]), ("{vault: NEW}", ["NEW"]), ("['${NEW}', {vault: OLD}]", ["NEW", "OLD"])],
 )
 def test_signing_secrets_are_read_and_never_shown(load: Load, written: str, read: list[str]) -> None:
     environ = {"NEW": "whsec_" + "s3cret00" * 4, "OLD": "whsec_" + "s3cret11" * 5 + "s3cr"}

@@ -1,7 +1,5 @@
 """What a runner needs and this process lacks is said all at once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

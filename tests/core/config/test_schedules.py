@@ -1,7 +1,5 @@
 """Schedules in sp00ky.yml: inline, a file, a file for each entry; what is wrong is one line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which store is meant: what is passed, what the environment says, the file, Sp00ky's own block."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A token is read from its file again when the file changes, and kept while it can't be."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

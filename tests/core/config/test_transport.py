@@ -1,7 +1,5 @@
 """How a backend's jobs get there: its transport, its engine, TLS, its proxy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

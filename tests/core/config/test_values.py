@@ -1,7 +1,5 @@
 """Values of keys: what YAML gave becomes a value, or a text that says what to write."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

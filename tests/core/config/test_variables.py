@@ -1,7 +1,5 @@
 """``${VAR}`` in texts, and names of the vault."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

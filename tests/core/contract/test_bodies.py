@@ -60,7 +60,7 @@ def test_a_form_is_written_as_its_encoding_says(tmp_path: Path) -> None:
     assert styled.body == b"title=a+b%26c&tags=x%2Cy,z&meta%5Bk%5D%5Bn%5D%5B0%5D=1"
     parts = {"multipart/form-data": {"schema": FIELDS, "encoding": encoding}}
     for version, name in (("3.0.3", b'name="meta"'), ("3.1.0", b'name="meta[k][n][0]"')):
-        assert name in sent(contract_of(tmp_path, parts, version), payload).body
+        assert name in sent(contract_of(tmp_path, parts, version), {**payload, "tags": ["x", "z"]}).body
 
 
 def test_a_multipart_form_holds_files(tmp_path: Path) -> None:

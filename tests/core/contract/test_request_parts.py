@@ -48,6 +48,23 @@ def test_a_query_s_value_adds_no_parameter(value: str, name: str) -> None:
         assert "#" not in query
 
 
+@pytest.mark.parametrize(
+    ("place", "options"),
+    [
+        ("query", {"style": "pipeDelimited", "explode": False}),
+        ("query", {"style": "tabDelimited", "explode": False}),
+        ("query", {"explode": False, "allow_reserved": True}),
+        ("header", {}),
+    ],
+)
+def test_an_item_that_would_be_taken_for_two_is_refused(place: Any, options: Any) -> None:
+    for value in (["a", "b|c,d\te"], {"a": "b|c,d\te"}):
+        with pytest.raises(PartsRefused) as caught:
+            parts(place, value, **options)
+        assert [violation.pointer for violation in caught.value.violations] == ["/color"]
+    assert parts("query", ["a|b,c", "d e"], style="spaceDelimited", explode=False).query
+
+
 def test_what_would_be_taken_for_something_else_is_refused() -> None:
     with pytest.raises(PartsRefused) as caught:
         parts("header", ["a", "b,c"])

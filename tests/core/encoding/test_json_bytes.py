@@ -1,7 +1,5 @@
 """JSON text is strict in both directions, and encoded once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

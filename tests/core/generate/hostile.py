@@ -1,7 +1,5 @@
 """An OpenAPI document whose every name tries to become code, or to hide some."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +22,7 @@ LOOPS = {
             "tree": {"$ref": "#/components/schemas/Endless"},
         },
     },
-    "Endless": {
-        "anyOf": [{"$ref": "#/components/schemas/Endless"}, {"$ref": "#/components/schemas/Loop"}],
-    },
+    "Endless": {"anyOf": [{"$ref": "#/components/schemas/Endless"}, {"$ref": "#/components/schemas/Loop"}]},
     "Loop": {"items": {"$ref": "#/components/schemas/Endless"}, "type": "array"},
 }
 

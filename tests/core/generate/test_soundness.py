@@ -1,7 +1,5 @@
 """No type is narrower than its schema: what a validator takes has the type that was made of the schema."""
 
-from __future__ import annotations
-
 import ast
 import re
 import typing

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from tests.core.runner.conftest import make_bench
 
 __all__ = ["make_bench"]

@@ -1,7 +1,5 @@
 """Rates and percentiles out of rollups."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,17 +1,15 @@
 """A runner writes what it has counted, by the minute of the database's clock."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
-from sp00ky_core.metrics.counters import Counters
+from sp00ky_core.metrics.observer import Counters
 from sp00ky_core.metrics.rollup_writer import MOST_UNWRITTEN, RollupWriter
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.runner.store_log import StoreLog
 
 KIND = ("api", "/spookify", "success", 200)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -1,7 +1,5 @@
 """Each act of an operator is one entry: before it begins, after each batch, and at its end."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket
@@ -18,7 +16,7 @@ from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid, StoreUnavailable
 from sp00ky_core.operators import matching_jobs
 from sp00ky_core.operators.bulk import KILL
-from sp00ky_core.ports import Act, AuditEntry
+from sp00ky_core.ports import Act, AuditEntry, Settlement, SettleResult
 
 AT = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -66,14 +64,14 @@ async def test_it_is_written_before_anything_is_done_and_counts_after_each_batch
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await enqueued(outbox, 5)
-    kill, seen = outbox.store.kill, list[tuple[int, bool]]()
+    settle, seen = outbox.store.settle, list[tuple[int, bool]]()
 
-    async def kill_and_look(job_ids: Sequence[str], **options: Any) -> Any:
+    async def settle_and_look(settlements: Sequence[Settlement]) -> list[SettleResult]:
         entry = await latest(outbox)
         seen.append((entry.count, entry.ended_at is None))
-        return await kill(job_ids, **options)
+        return await settle(settlements)
 
-    monkeypatch.setattr(outbox.store, "kill", kill_and_look)
+    monkeypatch.setattr(outbox.store, "settle", settle_and_look)
     await outbox.kill(filter=JobFilter())
     assert seen == [(0, True), (2, True), (4, True)]
     assert (await latest(outbox)).count == 5
@@ -124,15 +122,15 @@ async def test_an_act_that_is_left_or_cancelled_has_ended_with_what_was_done(
     entry = await latest(outbox)
     assert (entry.count, entry.ended_at is None) == (2, False)
 
-    kill, hangs = outbox.store.kill, asyncio.Event()
+    settle, hangs = outbox.store.settle, asyncio.Event()
 
-    async def kill_once(job_ids: Sequence[str], **options: Any) -> Any:
+    async def settle_once(settlements: Sequence[Settlement]) -> list[SettleResult]:
         if (await latest(outbox)).count:
             hangs.set()
             await asyncio.Event().wait()
-        return await kill(job_ids, **options)
+        return await settle(settlements)
 
-    monkeypatch.setattr(outbox.store, "kill", kill_once)
+    monkeypatch.setattr(outbox.store, "settle", settle_once)
     killing = asyncio.create_task(outbox.kill(filter=JobFilter()))
     await hangs.wait()
     killing.cancel()

@@ -1,7 +1,5 @@
 """Killing, redriving and clearing by conditions: what is done, what is refused, and in which batches."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -9,17 +7,13 @@ import pytest
 import pytest_asyncio
 from tests.core.two_backends import ended, enqueued, opened, statuses
 
-from sp00ky_core import (
-    JobFilter,
-    JobQuery,
-    JobStatus,
-    Outbox,
-)
+from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
 from sp00ky_core.job import Job
 from sp00ky_core.operators import bulk, matching_jobs
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import OperatorResult
+from sp00ky_core.ports import Settlement, SettleResult
 
 
 @pytest_asyncio.fixture
@@ -96,14 +90,14 @@ async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = await enqueued(outbox, 5)
-    kill = outbox.store.kill
+    settle = outbox.store.settle
 
-    async def kill_and_prune(job_ids: Sequence[str], *, reason: str = "") -> list[OperatorResult]:
-        results = await kill(job_ids, reason=reason)
-        await outbox.store.clear(job_ids)
+    async def settle_and_prune(settlements: Sequence[Settlement]) -> list[SettleResult]:
+        results = await settle(settlements)
+        await clear(outbox.store, [each.job_id for each in settlements])
         return results
 
-    monkeypatch.setattr(outbox.store, "kill", kill_and_prune)
+    monkeypatch.setattr(outbox.store, "settle", settle_and_prune)
     assert (await outbox.kill(filter=JobFilter())).done == 5
     assert await outbox.find() == []
     assert len(ids) == 5

@@ -1,7 +1,5 @@
 """Pausing and resuming backends, and draining runners."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path

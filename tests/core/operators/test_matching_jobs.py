@@ -13,6 +13,7 @@ from sp00ky_core import JobFilter, JobQuery, Outbox
 from sp00ky_core.errors import JobNotFound, UnknownBackend
 from sp00ky_core.job import Job
 from sp00ky_core.operators import matching_jobs
+from sp00ky_core.operators.transitions import clear
 
 
 @pytest_asyncio.fixture
@@ -44,7 +45,7 @@ async def test_conditions_and_a_limit_hold(outbox: Outbox) -> None:
 async def test_after_a_job_that_is_gone_nothing_is_known_to_come(outbox: Outbox) -> None:
     (job_id,) = await ended(outbox, 1)
     gone = await outbox.get(job_id)
-    await outbox.store.clear([job_id])
+    await clear(outbox.store, [job_id])
     with pytest.raises(JobNotFound):
         await anext(outbox.pages(JobFilter(), after=gone))
 
@@ -56,7 +57,7 @@ async def test_the_last_job_of_a_page_may_be_deleted_meanwhile(outbox: Outbox) -
     read: list[str] = []
     async for each in outbox.pages(JobFilter()):
         read += [job.id for job in each]
-        await outbox.store.clear([read[-1]])
+        await clear(outbox.store, [read[-1]])
     assert read == ids[::-1]
 
 
@@ -65,7 +66,7 @@ async def test_the_whole_page_may_be_deleted_meanwhile(outbox: Outbox) -> None:
     read: list[str] = []
     async for each in outbox.pages(JobFilter()):
         read += [job.id for job in each]
-        await outbox.store.clear([job.id for job in each])
+        await clear(outbox.store, [job.id for job in each])
     assert read == ids[::-1]
 
 
@@ -79,7 +80,7 @@ async def test_ids_come_once_oldest_first(outbox: Outbox, monkeypatch: pytest.Mo
         reads += 1
         found = await find(query)
         if reads == 2:
-            await outbox.store.clear([job.id for job in found])
+            await clear(outbox.store, [job.id for job in found])
         return found
 
     monkeypatch.setattr(outbox.store, "find", deleting)

@@ -1,7 +1,5 @@
 """What the store is called with: changes that are checked, and delays that spread."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The built-in decisions, which count where no plugin decides."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Plugins as they are found: distributions with entry points, good and bad."""
 
-from __future__ import annotations
-
 import sys
 import textwrap
 from collections.abc import Callable, Iterator

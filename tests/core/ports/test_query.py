@@ -1,7 +1,5 @@
 """Conditions on jobs: what no database could look for is refused when they are made."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How long an attempt and a probe of a table may take, and what options don't show."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.ports import JobTable, StoreOptions

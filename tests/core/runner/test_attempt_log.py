@@ -1,7 +1,5 @@
 """Failed attempts in the log: a line for each, and many of a kind in one."""
 
-from __future__ import annotations
-
 import pytest
 from tests.core.runner.throttling import Backend, throttled
 

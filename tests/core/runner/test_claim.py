@@ -1,20 +1,46 @@
-"""Claims whose reply is lost, late, too old or not needed any more."""
+"""A runner that waits is woken in time."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.outcome import Delivered, Outcome
-from sp00ky_core.ports import (
-    Attempt,
-    StoreOptions,
-)
+from sp00ky_core.ports import Attempt, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
+
+
+async def test_a_delayed_job_starts_when_it_is_due_long_before_the_poll(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner(poll=3_600):
+        job = await bench.add(delay=timedelta(seconds=0.2))
+        done = await bench.ended(job)
+    assert done.updated_at >= job.created_at + timedelta(seconds=0.2)
+
+
+async def test_a_job_that_comes_while_the_runner_is_idle_is_not_left_to_the_poll(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner(poll=3_600):
+        for _ in range(3):
+            await bench.ended(await bench.add())
+    assert len(bench.transport.attempts) == 3
+
+
+async def test_a_stream_of_events_does_not_put_off_the_poll(make_bench) -> None:
+    bench = await make_bench()
+    runner = bench.runner(poll=0.05)
+    claimer, wake = runner._claimer, runner._wake
+    wake.expect_nothing(["api", "other"])
+    async with asyncio.timeout(60):
+        while not wake.may_have_work("other"):
+            wake.freed()  # a place of another backend
+            await claimer._rest()
+            claimer._look_if_time()
+
 
 LOST_REPLY = Fault(lost_reply=True)
 
@@ -101,7 +127,7 @@ async def test_a_claim_whose_lease_has_run_out_is_lost_and_not_released(make_ben
 async def test_what_was_claimed_ahead_of_a_backend_that_then_hangs_is_given_back(
     make_bench, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.workers.AHEAD", 1e9)
+    monkeypatch.setattr("sp00ky_core.runner.slots.AHEAD", 1e9)
     monkeypatch.setattr("sp00ky_core.runner.claim.LONGEST_WAIT", 0.1)
     never = asyncio.Event()
 

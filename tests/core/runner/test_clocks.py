@@ -1,7 +1,5 @@
 """The database's clock jumps, and runners are frozen: what runners may conclude from it, and what not."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.simulation import MemoryLab, World
 
-from sp00ky_core.breaker import BreakerState
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions

@@ -1,7 +1,5 @@
 """A runner may be cancelled at any await: no job is lost, no task is left behind."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -193,7 +191,7 @@ async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: in
 async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
     make_bench, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.drain.CANCEL_AGAIN", 0.01)
+    monkeypatch.setattr("sp00ky_core.runner.tasks.CANCEL_AGAIN", 0.01)
     bench = await make_bench()
     asked = asyncio.Event()
 
@@ -213,13 +211,13 @@ async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
             raise
 
     async with bench.runner() as runner:
-        runner._spawn("deaf", deaf)
+        runner._tasks.start("deaf", deaf)
         await asked.wait()
-        await runner._stop("deaf")
+        await runner._tasks.stop("deaf")
 
 
 async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.workers.LAST_ATTEMPT", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.slots.LAST_ATTEMPT", 0.05)
     end = asyncio.Event()
 
     async def deaf(_attempt: Attempt) -> Outcome:
@@ -279,7 +277,7 @@ async def test_who_leaves_claims_behind_keeps_its_row_for_others_to_see_it_dead(
     make_bench, caplog, monkeypatch
 ) -> None:
     caplog.set_level(logging.CRITICAL)
-    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.runner.LAST_WRITES", 0.05)
     bench, faults = await make_bench(), Scripted()
     faults.put("settle", *[Fault()] * 1_000)
     await bench.add()

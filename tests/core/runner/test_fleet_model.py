@@ -3,8 +3,6 @@
 ``nox -s fuzz`` looks at far more runs.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection, Iterator
 

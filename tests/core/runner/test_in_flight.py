@@ -1,7 +1,5 @@
 """Runners that were out of touch with the database: what they had claimed before may be others' by now."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What becomes of jobs while everything works."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """A backend that throttles costs its jobs time, and no retries."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -10,8 +8,8 @@ import pytest
 from tests.core.runner.throttling import Backend, throttled
 
 from sp00ky_conformance.cancellation import turns
-from sp00ky_core.breaker import BreakerState
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Transition

@@ -1,7 +1,5 @@
 """A backend that answers as a test says, and throttled answers."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable
 

@@ -20,7 +20,7 @@ from sp00ky_core.outcome import Delivered, Undelivered
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.scheduler import Place, everything
 from sp00ky_core.stores.memory.store import MemoryStore
 

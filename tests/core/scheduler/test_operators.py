@@ -1,7 +1,5 @@
 """What is said of a schedule as it is now."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +17,7 @@ from sp00ky_core.errors import (
     UnknownRoute,
     UnknownSchedule,
 )
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import RunStatus, StoredSchedule, Trigger
 from sp00ky_core.scheduler.operators import ScheduleRecord
 
@@ -166,7 +165,7 @@ async def test_the_last_run_of_a_fire_is_one_that_failed_if_any_did(bench: Bench
     await outbox.migrate()
     runs = await outbox.schedules.trigger("tick")
     ids = [run.job_id for run in runs if run.job_id is not None]
-    await bench.store.kill(ids[:1], reason="by hand")
+    await kill(bench.store, ids[:1], reason="by hand")
     await bench.deliver()
     await bench.services(outbox).upkeep.close_runs()
     (record,) = await outbox.schedules.list()

@@ -1,7 +1,5 @@
 """A claim gets so many jobs as tokens and places leave, and hears when there may be more."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Waits double up to a limit, each drawn from its upper half, and begin again after a success."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.stores.backoff import Backoff

@@ -1,7 +1,5 @@
 """A broadcast that was closed ends its subscriptions; reopened, it wakes new ones."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

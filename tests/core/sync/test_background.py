@@ -1,7 +1,5 @@
 """The event loop in a thread: started once, used by many threads, ended, and not carried over a fork."""
 
-from __future__ import annotations
-
 import asyncio
 import multiprocessing
 import threading

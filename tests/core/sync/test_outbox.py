@@ -1,7 +1,5 @@
 """The synchronous outbox, on the memory store and on SQLite."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 import threading
@@ -16,7 +14,6 @@ import pytest
 
 from sp00ky_core import TimeoutIgnored
 from sp00ky_core.errors import (
-    CallUnsupported,
     JobNotFound,
     OptionInvalid,
     PayloadInvalid,
@@ -25,10 +22,9 @@ from sp00ky_core.errors import (
 )
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.stores import plugin as memory_plugin
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_core.sync.background import CLOSED, FORKED
 
 SPEC = """{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {
     "/a": {"post": {"requestBody": {"content": {"application/json": {"schema": {
@@ -167,13 +163,6 @@ def test_the_memory_store_takes_any_connection_and_keeps_the_job(folder: Path) -
         assert outbox.find() == [job]
 
 
-def test_a_store_without_blocking_connections_says_what_to_use(folder: Path) -> None:
-    outbox = SyncOutbox.open(folder / "sp00ky.yml", store="surrealkv://x")
-    with pytest.raises(CallUnsupported, match=r"no run\(connection=\): put outbox\.statement"):
-        outbox.run("api", "/b", connection=object())
-    assert outbox.statement("api", "/b").text
-
-
 class Here:
     """Notes the jobs that are enqueued, and in which thread it is called."""
 
@@ -216,25 +205,3 @@ def test_plugins_see_an_enqueue(folder: Path, observer: Here) -> None:
     assert observer.seen == [job.id for job in jobs]
     assert {job.traceparent for job in jobs} == {TRACEPARENT}
     assert (observer.threads == {threading.current_thread()}) is not isinstance(observer, Later)
-
-
-def test_an_observer_that_has_no_loop_is_logged_and_changes_nothing(
-    folder: Path, outbox: SyncOutbox, connection: sqlite3.Connection, caplog: Any, monkeypatch: Any
-) -> None:
-    plugins, observer = load_plugins(), Later()
-    plugins.register(observer, name="observer", distribution="test")
-    other = SyncOutbox.open(folder / "sp00ky.yml", store="sqlite:///app.db", plugins=plugins)
-    other.find()
-    with monkeypatch.context() as forked:
-        forked.setattr("os.getpid", lambda: -1)
-        jobs = [other.run("api", "/b", connection=connection)]
-    other.close()
-    jobs += [other.run("api", "/b", connection=connection)]
-    connection.commit()
-    assert outbox.find() == jobs[::-1]
-    assert observer.seen == []
-    said = [f"{each.getMessage()}: {each.exc_info[1].problem}" for each in caplog.records]
-    assert said == [
-        f"plugin test:observer can't be awaited in sp00ky_job_enqueued: {problem}"
-        for problem in (FORKED, CLOSED)
-    ]

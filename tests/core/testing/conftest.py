@@ -1,7 +1,5 @@
 """A project with two backends that share a table, and one that is apart."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,10 +1,7 @@
 """Without a token it prints an address with a code: at the start, and when it is asked for another."""
 
-from __future__ import annotations
-
 import os
 import pty
-import re
 import shutil
 import signal
 import subprocess
@@ -87,13 +84,3 @@ def test_enter_in_the_terminal_prints_another(start: Start) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.communicate(timeout=120)[1] == ""
     os.close(stdin)
-
-
-def test_a_signal_prints_another(start: Start) -> None:
-    process = start("--port", "0")
-    address, first = address_of(process), sign_in_address(process)
-    assert re.search(r"code=\S{22}$", first)
-    process.send_signal(signal.SIGUSR1)
-    second = sign_in_address(process)
-    assert httpx.get(second, trust_env=False, timeout=60).status_code == 303
-    assert address in second != first

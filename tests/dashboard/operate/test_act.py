@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser

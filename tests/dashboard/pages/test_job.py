@@ -1,5 +1,4 @@
-from __future__ import annotations
-
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -8,9 +7,9 @@ from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
 
-from sp00ky_core import OperatorFate, OperatorResult, Outbox
+from sp00ky_core import Outbox
 from sp00ky_core.outcome import Delivered, Undelivered
-from sp00ky_core.ports import ScheduleChange
+from sp00ky_core.ports import ScheduleChange, SettleFate, Settlement, SettleResult
 
 SCRIPT = "<script>alert(1)</script>"
 RETRIED = attrs.evolve(FAILURE, retryable=True, reason=f"500: {SCRIPT}")
@@ -84,12 +83,16 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     for path in ("/jobs", f"/jobs/{done}", f"/jobs/{failed}", f"/jobs/{waiting}", "/schedules"):
         assert "secret" in await showing.see(path), path
 
-    async def refuses(*_: object, **__: object) -> list[OperatorResult]:
-        return [OperatorResult(job_id=failed, fate=OperatorFate.ILLEGAL, problem="the row has 'secret'")]
+    async def refuses(settlements: Sequence[Settlement]) -> list[SettleResult]:
+        problem = "the row has 'secret'"
+        return [
+            SettleResult(job_id=each.job_id, fate=SettleFate.BUSY, problem=problem) for each in settlements
+        ]
 
-    monkeypatch.setattr(outbox.store, "redrive", refuses)
-    for browser, is_seen in ((hiding, False), (showing, True)):
-        assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox.store, "settle", refuses)
+        for browser, is_seen in ((hiding, False), (showing, True)):
+            assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
     stream = hiding.client.stream("GET", f"/events?job={waiting}")
     async with stream as events:
         lines = events.aiter_lines()

@@ -1,7 +1,5 @@
 """Filters whose choices come from the documents."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The admin over HTTP as operators use it: lists, one job, retry and kill, and who may do what."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A server behind a proxy, which can cut or silence its connections."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit

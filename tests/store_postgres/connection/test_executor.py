@@ -1,7 +1,5 @@
 """Connections whose other end falls silent without a word: as after a failover that resets nothing."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
 from sp00ky_store_postgres.connection.workload import Workload

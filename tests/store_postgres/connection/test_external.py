@@ -1,7 +1,5 @@
 """Enqueue in the caller's own transaction, on each kind of connection that is known."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any

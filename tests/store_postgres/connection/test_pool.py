@@ -1,7 +1,5 @@
 """The pool: how many, which next, and what becomes of a connection that can't be trusted."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Behind PgBouncer in transaction mode: everything works but LISTEN, and that is noticed."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from typing import Any

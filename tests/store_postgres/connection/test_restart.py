@@ -1,7 +1,5 @@
 """The server goes away and comes back: calls heal, the listener too, and nobody's task breaks."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator
@@ -11,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor

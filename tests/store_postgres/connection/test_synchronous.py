@@ -1,7 +1,5 @@
 """Enqueue in the transaction of a caller's blocking connection, on each kind that is known."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

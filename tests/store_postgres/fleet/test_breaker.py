@@ -1,7 +1,5 @@
 """Breakers: what one backend's says, odd or not, costs no other backend anything."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -9,8 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.breaker import Breaker, BreakerState, ProbeFailed, change_after
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import Breaker, BreakerState, ProbeFailed, change_after
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
 

@@ -1,7 +1,5 @@
 """Limits hold whatever else is at the backend's row; what is refused costs no other job."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

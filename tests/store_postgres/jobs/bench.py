@@ -1,7 +1,5 @@
 """Run runners over a test's store, with recorded requests."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +14,7 @@ from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 
 # What takes seconds in production takes a fraction of one here.

@@ -1,7 +1,5 @@
 """Rules that refuse rows, references that keep them, and a bench of runners."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Triggers of a user's that fail in one way or another: whose fault it is, a row's or everybody's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Claims go on where the last one has ended, and pass over nothing."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

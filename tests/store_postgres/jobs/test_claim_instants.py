@@ -1,7 +1,5 @@
 """An instant in deferred_since that no calendar has: refused, or, where it is there already, bounded."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types

@@ -1,7 +1,5 @@
 """Pending rows that the database refuses to write: they cost no other row, and get another chance."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

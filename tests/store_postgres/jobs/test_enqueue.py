@@ -1,16 +1,12 @@
 """What is returned for an enqueue is what is stored, whatever triggers and defaults a table has."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 import pytest
 
-from sp00ky_core.errors import (
-    RowRefused,
-)
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 

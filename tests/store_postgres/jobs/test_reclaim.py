@@ -1,7 +1,5 @@
 """Reclaims: rows that can't be written, leases that no runner wrote, and what is read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_core.job import AttemptError, Job, JobStatus

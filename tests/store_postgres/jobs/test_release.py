@@ -1,7 +1,5 @@
 """Releases: a row that can't go back is left to its lease."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any

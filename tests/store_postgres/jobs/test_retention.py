@@ -1,7 +1,5 @@
 """Runners on a database whose rules refuse what they write: what each rule costs, and what is told of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

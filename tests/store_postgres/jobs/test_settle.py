@@ -1,7 +1,5 @@
 """Settles: rows that others lock, and rows that the database refuses, cost no other row."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runners on a database whose rules refuse what they write: what each rule costs, and what is logged."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -62,7 +60,7 @@ async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
 async def test_a_drain_tells_how_many_outcomes_a_trigger_passed_over(
     bench: Bench, new_job: Any, rule: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.drain.LAST_WRITES", 0.1)
+    monkeypatch.setattr("sp00ky_core.runner.runner.LAST_WRITES", 0.1)
     await rule("NEW.status = 'success'", "RETURN NULL")
     await bench.store.add([new_job()])
     async with bench.runner(grace=0.1):

@@ -1,7 +1,5 @@
 """Triggers and policies that refuse an outcome cost its row; broken ones cost no job."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

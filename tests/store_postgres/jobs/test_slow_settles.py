@@ -1,7 +1,5 @@
 """Batches that take too long are written row by row."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any

@@ -1,7 +1,5 @@
 """An enqueue as SQL: sent by each driver, in its own style of parameters, it makes what ``add`` makes."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.store_postgres.blocking_callers import engine_of
 
 from sp00ky_core.job import Job
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import JobQuery, ParamStyle, SqlStatement
 from sp00ky_store_postgres import PostgresStore
 
@@ -91,8 +90,8 @@ async def test_each_driver_sends_it(
         assert (fields.get("run_at") or job.created_at) - job.run_at < timedelta(minutes=1)
         assert not await send(dsn, store.sql_statement(new_job(dedup_key="k"), style))  # its key is taken
         assert not await send(dsn, statement)  # a second time
-        await store.kill([job.id, added.id])
-        await store.clear([job.id, added.id])
+        await kill(store, [job.id, added.id])
+        await clear(store, [job.id, added.id])
 
 
 async def test_names_that_have_the_style_s_signs_in_them(make: Any, new_job: Any, dsn: str, sql: Any) -> None:

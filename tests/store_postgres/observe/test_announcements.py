@@ -1,24 +1,23 @@
 """Runners of other processes hear of what no INSERT announces."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.ports import Reschedule
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
+from sp00ky_core.operators.transitions import kill, redrive, reschedule
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.observe import announcements
+from sp00ky_store_postgres.connection import executor
 
 
 @pytest.mark.parametrize("what", ["pause", "resume", "reschedule", "redrive"])
 async def test_another_store_s_signal_fires(store: PostgresStore, make: Any, new_job: Any, what: str) -> None:
     (job,) = await store.add([new_job()])
     if what == "redrive":
-        await store.kill([job.id])
+        await kill(store, [job.id])
     other = make()
     await other.open()
     signal = other.work_signal()
@@ -29,8 +28,8 @@ async def test_another_store_s_signal_fires(store: PostgresStore, make: Any, new
         acts = {
             "pause": lambda: store.pause("api"),
             "resume": lambda: store.resume("api"),
-            "reschedule": lambda: store.reschedule([job.id], Reschedule(delay=0)),
-            "redrive": lambda: store.redrive([job.id]),
+            "reschedule": lambda: reschedule(store, [job.id], Rescheduled(delay=0)),
+            "redrive": lambda: redrive(store, [job.id]),
         }
         await acts[what]()
         await waiting
@@ -47,7 +46,7 @@ async def test_what_is_written_stays_where_nobody_can_be_notified(
     assert opens is not None
     breaker = (await store.change_breaker(opens)).breaker
     closes = BreakerChange(backend="api", before=breaker, to=BreakerState.CLOSED, failures=0)
-    monkeypatch.setattr(announcements, "NOTIFY", "SELECT 1 / 0, $1::text")
+    monkeypatch.setattr(executor, "NOTIFY", "SELECT 1 / 0, $1::text")
     assert (await store.change_breaker(closes)).written
     assert await store.release("r1", keep=[]) == [job.id]
     assert caplog.text.count("by polling") == 2

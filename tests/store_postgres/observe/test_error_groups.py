@@ -1,7 +1,5 @@
 """Groups of errors are read whatever clients have written into the rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

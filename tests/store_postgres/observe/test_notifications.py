@@ -1,7 +1,5 @@
 """Wake-up and live status: who is told, when nobody is, and behind a pooler."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +7,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.notifications import CHANNEL
@@ -48,7 +47,7 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
         await quiet.add([new_job(), new_job(max_retries=1)])
         async with sql.transaction():
             await quiet.add([new_job()], connection=sql)
-        await quiet.kill([(await quiet.find(JobQuery()))[0].id])
+        await kill(quiet, [(await quiet.find(JobQuery()))[0].id])
     assert payloads == []
     async with asyncio.timeout(60):
         await anext(signals)

@@ -1,7 +1,5 @@
 """Watches see each change, also what a long transaction commits late."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
@@ -22,7 +20,7 @@ async def first(jobs: AsyncGenerator[Job, None]) -> Job:
 
 
 async def _looks(store: PostgresStore) -> bool:
-    return bool(store._changes._waiting)  # it has looked, and waits for the next time
+    return bool(store._notifications.changed_here._waiting)  # it has looked, and waits for the next time
 
 
 async def test_what_an_older_transaction_commits_is_seen(

@@ -1,7 +1,5 @@
 """Entries name the database's user, and go when they are old."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_core.ports import Act

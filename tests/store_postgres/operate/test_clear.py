@@ -1,7 +1,5 @@
 """Clears by conditions and by ids step over what can't be deleted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ from tests.store_postgres.jobs.bench import Bench
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.operators import bulk
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_postgres import PostgresStore
@@ -24,9 +23,9 @@ async def test_what_cant_be_deleted_by_a_clear_is_said_of_each(
     store: PostgresStore, new_job: Any, referred: Any
 ) -> None:
     jobs = await store.add([new_job() for _ in range(5)])
-    await store.kill([job.id for job in jobs])
+    await kill(store, [job.id for job in jobs])
     await referred(f"id = '{jobs[1].id[-36:]}'")
-    results = await store.clear([job.id for job in jobs])
+    results = await clear(store, [job.id for job in jobs])
     assert [each.fate for each in results] == ["cleared", "illegal", "cleared", "cleared", "cleared"]
     assert f"job {jobs[1].id} can't be deleted: " in str(results[1].problem)
     assert "foreign key" in str(results[1].problem)
@@ -37,7 +36,7 @@ async def test_a_clear_by_filter_goes_on_past_what_is_kept(
 ) -> None:
     monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
     jobs = await bench.store.add([new_job(path=f"/{n}") for n in range(6)])
-    await bench.store.kill([job.id for job in jobs])
+    await kill(bench.store, [job.id for job in jobs])
     kept = [job.id for job in await bench.store.find(JobQuery(limit=4))]  # the newest
     await referred(f"id = ANY ('{{{','.join(each[-36:] for each in kept)}}}')")
     outbox = outbox_over(bench.store, [bench.table], bench.folder)

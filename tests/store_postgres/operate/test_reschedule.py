@@ -1,10 +1,10 @@
 """Pending jobs are changed, past what the database refuses and what others hold."""
 
-from __future__ import annotations
-
 from typing import Any
 
-from sp00ky_core.ports import OperatorFate, Reschedule
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.ports import OperatorFate
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -14,5 +14,5 @@ async def test_a_row_that_another_transaction_holds_is_left(
     held, free = await store.add([new_job(), new_job()])
     async with sql.transaction():
         await sql.execute(f"SELECT FROM {quoted}.job WHERE id = $1 FOR UPDATE", held.id.partition(":")[2])
-        results = await store.reschedule([held.id, free.id], Reschedule(delay=60))
+        results = await reschedule(store, [held.id, free.id], Rescheduled(delay=60))
     assert [each.fate for each in results] == [OperatorFate.CHANGED, OperatorFate.RESCHEDULED]

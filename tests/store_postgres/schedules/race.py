@@ -1,7 +1,5 @@
 """Race for a schedule's fires with other processes; ``python -m`` this module."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 

@@ -1,7 +1,5 @@
 """A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from typing import Any
@@ -12,8 +10,9 @@ from tests.firing import KEYS, NAME, define, fire_of
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import RunQuery, RunStatus
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
-from sp00ky_store_postgres.schedules import change
+from sp00ky_store_postgres.connection import executor, transaction
+from sp00ky_store_postgres.connection.session import PostgresSession
+from sp00ky_store_postgres.connection.transaction import Transaction
 
 FIRES = 40
 
@@ -91,17 +90,17 @@ async def test_a_runner_that_freezes_in_the_middle_holds_up_no_other(
     store: PostgresStore, make: Any, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its transaction is given up, and what it decided is written by nobody."""
-    monkeypatch.setattr(change, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(transaction, "IDLE_SECONDS", 0.3)
     await define(store)
-    frozen, goes_on, write_runs = asyncio.Event(), asyncio.Event(), change._Writing._write_runs
+    frozen, goes_on, put = asyncio.Event(), asyncio.Event(), PostgresSession.put
 
-    async def freeze(writing: Any, *arguments: Any) -> None:
+    async def freeze(session: Any, *arguments: Any) -> None:
         if not frozen.is_set():
             frozen.set()
             await goes_on.wait()
-        await write_runs(writing, *arguments)
+        await put(session, *arguments)
 
-    monkeypatch.setattr(change._Writing, "_write_runs", freeze)
+    monkeypatch.setattr(PostgresSession, "put", freeze)
     snapshot, other = await store.schedules(), make()
     await other.open()
     firing = asyncio.ensure_future(store.change_schedule(fire_of(snapshot)))
@@ -119,18 +118,18 @@ async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
     store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await define(store)
-    attempt, tries = change._Writing.attempt, 0
+    attempt, tries = Transaction.attempt, 0
 
     async def cut_off(writing: Any, connection: Any) -> Any:
         nonlocal tries
-        tries += 1
         written = await attempt(writing, connection)
-        if tries == 1:
+        tries += bool(writing.written)
+        if writing.written and tries == 1:
             connection.terminate()
             raise ConnectionResetError("after the commit")
         return written
 
-    monkeypatch.setattr(change._Writing, "attempt", cut_off)
+    monkeypatch.setattr(Transaction, "attempt", cut_off)
     snapshot = await store.schedules()
     runs = await store.change_schedule(fire_of(snapshot))
     assert tries == 2

@@ -1,7 +1,5 @@
 """Schedules come in the order of their names; runners that delete old runs share the work."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is wrong with a table is found, reported once, and gone when it is fixed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -53,10 +51,7 @@ async def test_an_empty_database_is_one_finding(make: Any, sql: Any, quoted: str
     await store.open()
     (finding,) = await findings(store)
     assert finding.stops_jobs
-    assert (finding.problem, finding.fix) == (
-        "the tables are missing: job, mail",
-        "run: sp00ky migrate",
-    )
+    assert (finding.problem, finding.fix) == ("the tables are missing: job, mail", "run: sp00ky migrate")
     await store.migrate()
     assert await findings(store) == []
     await store.close()

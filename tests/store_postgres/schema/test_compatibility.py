@@ -1,7 +1,5 @@
 """Old servers, newer tables and other applications' tables are refused, and left as they are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

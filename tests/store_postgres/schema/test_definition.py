@@ -1,7 +1,5 @@
 """The tables that the migrations make are those that are defined."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 from uuid import RFC_4122

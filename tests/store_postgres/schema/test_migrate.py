@@ -1,7 +1,5 @@
 """Migrations and ``check``: repeated, at once, on tables that have rows, on tables that aren't ours."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
@@ -74,11 +72,7 @@ async def test_rows_that_share_a_key_are_reported_in_the_databases_words(
 
 
 async def test_who_has_the_lock_is_said_and_not_waited_for_without_end(
-    make: Any,
-    sql: Any,
-    schema: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    make: Any, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Any role may take the lock, for ever."""
     monkeypatch.setattr(migrate, "SAID_AFTER", 0.1)
@@ -97,12 +91,7 @@ async def test_who_has_the_lock_is_said_and_not_waited_for_without_end(
 
 
 async def test_a_lock_is_not_waited_for_in_everybodys_way(
-    store: PostgresStore,
-    make: Any,
-    sql: Any,
-    quoted: str,
-    new_job: Any,
-    caplog: pytest.LogCaptureFixture,
+    store: PostgresStore, make: Any, sql: Any, quoted: str, new_job: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A transaction that wrote to the table is open for long: who writes meanwhile is soon let through."""
     await sql.execute(f"ALTER TABLE {quoted}.job DROP COLUMN deferred_since CASCADE")
@@ -149,7 +138,7 @@ async def test_an_index_whose_making_was_cut_off_is_made_again(
     await holder.close()
     found = await findings(store)
     assert [(each.stops_jobs, each.problem) for each in found] == [
-        (False, "index job_ready isn't valid: its making was cut off, or rows share a key"),
+        (False, "index job_ready isn't valid: its making was cut off, or rows share a key")
     ]
     await store.migrate()
     assert await findings(store) == []

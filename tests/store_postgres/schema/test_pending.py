@@ -1,7 +1,5 @@
 """What is pending is printed, can be run as it is, and is nothing afterwards."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib.util
 import shutil

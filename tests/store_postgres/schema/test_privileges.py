@@ -1,7 +1,5 @@
 """Privileges that roles need are enough, and those that are missing are named."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -14,7 +12,9 @@ from tests.firing import NAME, define, fire_of
 from tests.store_postgres.conftest import findings
 
 from sp00ky_core import JobStatus, JobTable, SchemaError
-from sp00ky_core.ports import Act, Reschedule, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -85,12 +85,12 @@ async def test_the_grants_are_enough(
     assert await limited.claim({"api": 10}, "r") == []
     await limited.close()
     operator = stores["operator_role"]
-    assert [each.fate for each in await operator.kill([job.id, other.id])] == ["killed"] * 2
+    assert [each.fate for each in await kill(operator, [job.id, other.id])] == ["killed"] * 2
     assert (await operator.stats())["api"].failed == 2
-    assert [each.fate for each in await operator.redrive([job.id])] == ["redriven"]
-    assert [each.fate for each in await operator.clear([other.id])] == ["cleared"]
+    assert [each.fate for each in await redrive(operator, [job.id])] == ["redriven"]
+    assert [each.fate for each in await clear(operator, [other.id])] == ["cleared"]
     (copy,) = await operator.add([new_job()])
-    (moved,) = await operator.reschedule([copy.id], Reschedule(delay=60))
+    (moved,) = await reschedule(operator, [copy.id], Rescheduled(delay=60))
     assert moved.fate == "rescheduled"
     entry = await operator.start_audit(Act(action="pause"))
     assert await operator.pause("api")

@@ -1,7 +1,5 @@
 """A table may have any name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

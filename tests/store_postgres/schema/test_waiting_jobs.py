@@ -1,7 +1,5 @@
 """What nobody attends to is found, and tables of another release are worked on where that allows it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.store_postgres.forging import forge

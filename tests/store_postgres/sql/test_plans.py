@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -16,13 +18,21 @@ from tests.store_postgres.conftest import with_query
 from tests.store_postgres.forging import forge
 
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import JobFilter, JobQuery, JobTable, StoreOptions
+from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOptions
 from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional import Is, Work
+from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
+from sp00ky_core.stores.transactional.jobs.release import release
+from sp00ky_core.stores.transactional.observe.find import count, find, load
+from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
+from sp00ky_core.stores.transactional.schedules.store import LATEST_FIRST
+from sp00ky_core.stores.transactional.schema.definition import job_table
 from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.observe.filters import select, select_changed, select_count, select_ended
-from sp00ky_store_postgres.rows import WHOLE
-from sp00ky_store_postgres.schema.tables import lease_over, lease_seconds, leased
+from sp00ky_store_postgres.observe.filters import select_ended
+from sp00ky_store_postgres.schema.tables import leased
 from sp00ky_store_postgres.sql.loader import fill, read_sql
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -83,23 +93,59 @@ async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any) -> 
     return "\n".join(row[0] for row in rows)
 
 
-def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any, ...], str]]:
-    tables = store._tables
+Asked = tuple[Workload, str, tuple[Any, ...], str]
+
+
+async def statement_of(store: PostgresStore, work: Work[Any]) -> tuple[str, tuple[Any, ...]]:
+    """The last statement of what is done in a transaction."""
+    asked: list[tuple[str, tuple[Any, ...]]] = []
+
+    async def fetch(statement: str, *arguments: Any) -> list[Any]:
+        asked.append((statement, arguments))
+        return [[datetime.now(UTC)]] if "clock_timestamp" in statement else []
+
+    with suppress(IndexError):  # there are no rows
+        await work(PostgresSession(store._executor.tables, "", fetch))
+    return asked[-1]
+
+
+KEY = "0190163d-8694-739b-8c4f-4b7d2f1e3c55"
+
+
+def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
+    """What is done in transactions, and the index that it goes by."""
+    tables, find_page = [table], partial(find, tables=[table], after=None)
+    assigned = JobQuery(assigned_to="thread:1", path="/a", limit=1)
+    claims: dict[str, Any] = {"beating": ["r2"], "named": [], "refused": Quarantine(), "limit": 10}
+    beginning = [Is("id", ">=", KEY), Is("id", "<=", KEY)]
+    select = partial(PostgresSession.select, table=job_table("job"), where=beginning, order=("id",), limit=2)
+    counted = JobFilter(since=datetime.now(UTC))
+    released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
+    return {
+        "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
+        "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
+        "release": (partial(release, tables=tables, **released), "job_lease"),
+        "load": (partial(load, tables={"job": table}, ids=[f"job:{KEY}"]), "job_pkey"),
+        "by a beginning": (select, "job_pkey"),
+        "by record": (partial(find_page, query=assigned), "job_assigned"),
+        "newest first": (partial(find_page, query=JobQuery()), "job_recent"),
+        "oldest first": (partial(find_page, query=JobQuery(limit=500), oldest_first=True), "job_recent"),
+        "processing": (partial(find_page, query=JobQuery(status=JobStatus.PROCESSING)), "job_lease"),
+        "count": (partial(count, tables=tables, conditions=counted), "job_recent"),
+    }
+
+
+def statements(store: PostgresStore) -> dict[str, Asked]:
+    tables = store._executor.tables
     (table,) = tables.all
     built = store._claims._statements
     counted = attrs.evolve(table, max_in_flight=7)
 
     def filled(name: str) -> str:
-        parts = {"over": lease_over(table), "lease": lease_seconds(table), "longest": "86430"}
-        return fill(read_sql(name), table=tables.name(table), columns=WHOLE, **parts)
+        return fill(read_sql(name), table=tables.name(table))
 
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
     old, ended_status = (LONG_AGO, key, 1000, LONG_AGO, key), {"status": "'success'", "unspared": "TRUE"}
-    assigned = select(JobQuery(assigned_to="thread:1", path="/a", limit=1), table, tables)
-    newest = select(JobQuery(), table, tables)
-    oldest = select(JobQuery(limit=500), table, tables, oldest_first=True)
-    processing = select(JobQuery(status=JobStatus.PROCESSING), table, tables)
-    counted_jobs = select_count(JobQuery(since=datetime.now(UTC)), table, tables)
     ended = select_ended("clear_matching", JobFilter(), table, tables, limit=10_000)
     return {
         "claim": (Workload.CLAIM, built.claim(tables.all, []), ("r1", 100, *[LONG_AGO] * 4), "job_ready"),
@@ -128,19 +174,9 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
             ([0], [key], [1], [None], "r1"),
             "job_pkey",
         ),
-        "lost": (Workload.REST, filled("lost"), (["r1"], ["r2"], [], [], 10), "job_lease"),
-        "overdue": (Workload.REST, filled("overdue"), (["r1"], 10), "job_lease"),
-        "newest first": (Workload.REST, newest.statement, newest.arguments, "job_recent"),
-        "oldest first": (Workload.REST, oldest.statement, oldest.arguments, "job_recent"),
-        "processing": (Workload.REST, processing.statement, processing.arguments, "job_lease"),
-        "count": (Workload.REST, counted_jobs.statement, counted_jobs.arguments, "job_recent"),
         "clear": (Workload.REST, ended.statement, ended.arguments, "job_recent"),
-        "by a beginning": (Workload.REST, filled("ids_starting_with"), (key, key, 2), "job_pkey"),
-        "release": (Workload.REST, filled("release"), ("r1", [key], None), "job_lease"),
         "prune": (Workload.REST, fill(filled("prune"), **ended_status), old, "job_ended"),
         "prune until": (Workload.REST, fill(filled("prune_until"), **ended_status), (1.0, 9), "job_ended"),
-        "load": (Workload.REST, filled("load"), ([key],), "job_pkey"),
-        "by record": (Workload.REST, assigned.statement, assigned.arguments, "job_assigned"),
     }
 
 
@@ -155,17 +191,22 @@ def statements(store: PostgresStore) -> dict[str, tuple[Workload, str, tuple[Any
     ],
 )
 async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, name: str) -> None:
-    lane, statement, arguments, index = statements(large)[name]
+    if name in (asked := works(large._executor.tables.all[0])):
+        lane, (work, index) = Workload.REST, asked[name]
+        statement, arguments = await statement_of(large, work)
+    else:
+        lane, statement, arguments, index = statements(large)[name]
     plan = await plan_of(dsn, lane, statement, *arguments)
     assert re.search(rf"\b{index}\b", plan)
     assert not re.search(r"Seq Scan on job\b", plan), plan
 
 
 async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, dsn: str) -> None:
-    (table,) = large._tables.all
-    now = await sql.fetchval("SELECT now()")
-    chosen = select_changed(JobQuery(), table, large._tables, now)
-    plan = await plan_of(dsn, Workload.REST, chosen.statement, *chosen.arguments)
+    (table,) = large._executor.tables.all
+    since = await sql.fetchval("SELECT now()")
+    changed = partial(PostgresSession.changed, table=table, where=[], since=since, columns="job.id")
+    statement, arguments = await statement_of(large, changed)
+    plan = await plan_of(dsn, Workload.REST, statement, *arguments)
     assert not re.search(r"Seq Scan on job\b", plan), plan
     for index in ("job_recent", "job_moved", "job_lease", "job_ended"):
         assert index in plan
@@ -233,23 +274,30 @@ RUNS = """
 """
 
 
+LATEST = {"order": LATEST_FIRST, "limit": 10}
+
+
 @pytest.mark.parametrize(
-    ("statement", "arguments", "index"),
+    ("where", "options", "index"),
     [
-        ("schedule_runs", ("'s1'", "'{running}'", "NULL", "NULL", "NULL"), "sp00ky_schedule_run_status"),
-        ("schedule_runs", ("'s1'", "NULL", "NULL", "10", "NULL"), "sp00ky_schedule_run_pkey"),
-        ("schedule_runs", ("NULL", "NULL", "NULL", "10", "NULL"), "sp00ky_schedule_run_fired"),
-        ("schedule_runs_prune", ("'s1'", "'{killed}'", "now()", "1000"), "sp00ky_schedule_run_status"),
+        ([Is("schedule", "=", "s1"), Is("status", "=", RunStatus.RUNNING)], {}, "sp00ky_schedule_run_status"),
+        ([Is("schedule", "=", "s1")], LATEST, "sp00ky_schedule_run_pkey"),
+        ([], LATEST, "sp00ky_schedule_run_fired"),
+        (
+            [Is("schedule", "=", "s1"), Is("status", "in", (RunStatus.KILLED,))],
+            {"order": ("fired_at",), "limit": 1_000, "lock": True},
+            "sp00ky_schedule_run_status",
+        ),
     ],
 )
 async def test_runs_are_read_by_their_indexes(
-    store: PostgresStore, sql: Any, quoted: str, statement: str, arguments: tuple[str, ...], index: str
+    store: PostgresStore, sql: Any, quoted: str, where: list[Is], options: dict[str, Any], index: str
 ) -> None:
     """By the plan for these arguments, which is what a connection runs."""
     await sql.execute(RUNS.format(schema=quoted))
     await sql.execute(f"VACUUM ANALYZE {quoted}.sp00ky_schedule_run")
-    await sql.execute("SET plan_cache_mode = force_custom_plan")
-    await sql.execute(f"PREPARE it AS {store._tables.statement(statement)}")
-    plan = "\n".join(row[0] for row in await sql.fetch(f"EXPLAIN EXECUTE it ({', '.join(arguments)})"))
+    select = partial(PostgresSession.select, table=SCHEDULE_RUNS, where=where, **options)
+    statement, arguments = await statement_of(store, select)
+    plan = "\n".join(row[0] for row in await sql.fetch(f"EXPLAIN {statement}", *arguments))
     assert index in plan
     assert "Seq Scan" not in plan, plan

@@ -1,7 +1,5 @@
 """Requests and replies as bytes: nothing that a row holds keeps its reply from being read."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,19 +9,13 @@ import cbor2
 import pytest
 from surrealdb import RecordID
 
-from sp00ky_store_surreal.connection.cbor import (
-    UNREADABLE,
-    decoded,
-    encoded,
-    number_of,
-)
+from sp00ky_store_surreal.connection.cbor import UNREADABLE, decoded, encoded, number_of
 
 ID = UUID("00000000-0000-7000-8000-000000000000")
 
 
 @pytest.mark.parametrize(
-    "value",
-    [1, -1, 2**63 - 1, 1.5, "é", b"\0", [], {"a": [None, True]}, None, ID, Decimal("1.10")],
+    "value", [1, -1, 2**63 - 1, 1.5, "é", b"\0", [], {"a": [None, True]}, None, ID, Decimal("1.10")]
 )
 def test_there_and_back(value: Any) -> None:
     assert decoded(encoded(value)) == value

@@ -1,7 +1,5 @@
 """The embedded file: one process at a time, and what was written is there after a crash."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 import threading

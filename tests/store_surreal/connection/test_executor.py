@@ -1,7 +1,5 @@
 """Statements are sent in turn where they must be, and again where they collide."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Enqueueing within a transaction of the caller's: as text, and in a client transaction of the SDK."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import AsyncIterator
@@ -26,9 +24,7 @@ DOCUMENT = {
         "/spookify": {
             "post": {
                 "requestBody": {
-                    "content": {
-                        "application/json": {"schema": {"type": "object", "required": ["id"]}},
-                    }
+                    "content": {"application/json": {"schema": {"type": "object", "required": ["id"]}}}
                 },
                 "responses": {"200": {"description": "done"}},
             }
@@ -85,8 +81,7 @@ async def test_the_job_is_there_with_what_it_belongs_to(outbox: Outbox, db: Any)
     one, two = enqueue(outbox), enqueue(outbox, dedup_key="k")
     thread = f"CREATE thread:a SET title = $title, jobs = [{one.variable}, {two.variable}];"
     reply = await db.query_raw(
-        f"BEGIN; {one.text} {two.text} {thread} COMMIT;",
-        {"title": "t", **one.bindings, **two.bindings},
+        f"BEGIN; {one.text} {two.text} {thread} COMMIT;", {"title": "t", **one.bindings, **two.bindings}
     )
     assert {each["status"] for each in reply["result"]} == {"OK"}
     (thread,) = await rows(db, "SELECT * FROM thread")

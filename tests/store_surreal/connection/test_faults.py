@@ -1,7 +1,5 @@
 """A runner over a server that is killed, frozen or cut off: every job is delivered, none of them twice."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import random
@@ -18,7 +16,7 @@ from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.connection.websocket import SILENT_TICKS

@@ -1,7 +1,5 @@
 """Connections to a server: lost, hung, expired; and what is carried out once nevertheless."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
@@ -10,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.breaker import Breaker, Failed, change_after
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.gate.breaker import Breaker, Failed, change_after
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import decide
 from sp00ky_core.outcome import Delivered

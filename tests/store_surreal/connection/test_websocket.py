@@ -1,7 +1,5 @@
 """Calls over one WebSocket: to a server of the test's own, for what a real one doesn't say."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any

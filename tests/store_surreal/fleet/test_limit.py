@@ -1,7 +1,5 @@
 """Limits of the fleet: what a claim may take, and when the next one is worth it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

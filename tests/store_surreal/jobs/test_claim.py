@@ -1,7 +1,5 @@
 """Rows so large that their write takes seconds: a claim of them is cut off, and costs no other row."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runners that share a server: where each claims, and who is woken."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta

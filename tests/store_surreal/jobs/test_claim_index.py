@@ -1,7 +1,5 @@
 """A runner that is shown what isn't so says it once, and delivers what is so."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

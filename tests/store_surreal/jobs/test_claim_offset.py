@@ -1,7 +1,5 @@
 """Where in the queue runners that share a server claim."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,10 +7,8 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import RunnerBeat
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.jobs import claim_offset
-from sp00ky_store_surreal.jobs.claim_offset import FEWEST, LIVELY, ROOM, UNLIMITED, WINDOW, Peers
 
 LONG_AGO = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -62,23 +58,3 @@ async def test_a_claim_of_a_fleet_leaves_room_and_is_followed_by_another_at_once
     assert woken == ["b"]
     assert await paths(shared, 2, "b") == ["/12", "/13"]
     assert woken == ["b"]  # it has got all that it has places for
-
-
-def test_a_lone_runner_claims_as_much_as_it_has_places_for() -> None:
-    places, beat = Peers(), RunnerBeat(at=LONG_AGO)
-    assert places.most("a") == UNLIMITED
-    places.seen("a", {"a": beat, "b": beat})
-    assert places.most("a") == WINDOW // 2 // ROOM
-    places.seen("a", {f"{n:02}": beat for n in range(50)} | {"a": beat})
-    assert places.most("a") == FEWEST
-    places.seen("a", {"a": beat})
-    assert places.most("a") == UNLIMITED
-
-
-def test_a_runner_that_has_ended_takes_no_place() -> None:
-    places, now = Peers(), LONG_AGO
-    places.seen("b", {"a": RunnerBeat(at=now), "b": RunnerBeat(at=now)})
-    assert places.start("b", 10) == WINDOW // 2
-    later = RunnerBeat(at=now + LIVELY + timedelta(seconds=1))
-    places.seen("b", {"a": RunnerBeat(at=now), "b": later})
-    assert places.start("b", 10) == 0

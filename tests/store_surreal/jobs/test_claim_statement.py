@@ -1,10 +1,9 @@
 """Claims by priority and key, on both databases: what they see, and what they leave in the rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sp00ky_core.job import Job, NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_store_surreal import SurrealStore
 
 
@@ -44,7 +43,7 @@ async def test_a_search_that_is_cut_off_says_so(migrated: SurrealStore) -> None:
 async def test_maintenance_clears_what_nothing_holds(migrated: SurrealStore) -> None:
     first, _ = await add(migrated, "k", "other")
     await migrated.claim({"api": 5}, "r")
-    await migrated.kill([first.id])
+    await kill(migrated, [first.id])
     await migrated.prune()
     assert await holders(migrated) == {"k": key_of(first), "other": key_of(_)}
     await migrated._connection.write("UPDATE job SET lease_until = time::now() WHERE status = 'failed'")

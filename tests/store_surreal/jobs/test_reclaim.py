@@ -1,7 +1,5 @@
 """Reclaim rows of the highest epoch that a client can write."""
 
-from __future__ import annotations
-
 import pytest
 from tests.store_surreal.settlements import settlement_of
 

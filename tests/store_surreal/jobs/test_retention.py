@@ -1,7 +1,5 @@
 """Jobs are deleted once their retention is over; one that the database keeps holds up no other."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """Rows that the database refuses, and faults of the database itself: which is which, and what each costs."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 
@@ -10,6 +8,7 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.operators.transitions import redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import SettleFate
 from sp00ky_store_surreal import SurrealStore
@@ -98,7 +97,7 @@ async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store:
     )
     assert [each.job_id for each in await spec_store.reclaim({})] == ["job:x"]
     assert (await spec_store.get("job:x")).errors == ()
-    (refused,) = await spec_store.redrive(["job:x"])
+    (refused,) = await redrive(spec_store, ["job:x"])
     assert refused.fate == "illegal"
-    (done,) = await spec_store.redrive(["job:x"], resend_unknown=True)
+    (done,) = await redrive(spec_store, ["job:x"], resend_unknown=True)
     assert done.fate == "redriven"

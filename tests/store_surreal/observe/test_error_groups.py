@@ -1,7 +1,5 @@
 """Groups of failed jobs, whoever wrote their rows."""
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """Lookups use indexes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

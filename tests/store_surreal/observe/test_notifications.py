@@ -1,7 +1,5 @@
 """Signals of other processes' writes, over LIVE: heard, lost, and heard again."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +13,7 @@ from sp00ky_core.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.scripted import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import live, reconnecting
 

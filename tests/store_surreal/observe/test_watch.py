@@ -1,7 +1,5 @@
 """Watching: from now on, with the latest few, by ids until none is left; no table is read for it."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

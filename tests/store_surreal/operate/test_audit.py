@@ -1,7 +1,5 @@
 """The log of operators' acts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from sp00ky_core.ports import Act

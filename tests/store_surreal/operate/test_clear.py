@@ -1,7 +1,5 @@
 """Ended jobs that are deleted, and one that can't be."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Callable
@@ -12,11 +10,12 @@ from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import clear
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
-from sp00ky_store_surreal.operate import clear
+from sp00ky_store_surreal.operate import clear as clears
 
 
 async def refuse(store: SurrealStore, what: str) -> None:
@@ -34,7 +33,7 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
     await refuse(migrated, "$event = 'DELETE'")
     bad = next(job for job in jobs if job.path == "/bad")
-    cleared = await migrated.clear([jobs[0].id, bad.id])
+    cleared = await clear(migrated, [jobs[0].id, bad.id])
     assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
     table = JobTable(backend="api", table="job", keep_success=0.0)
     migrated._tables = (table,)
@@ -79,7 +78,7 @@ class Deletes:
 @pytest.fixture
 def deletes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SurrealStore], Deletes]:
     """Ten ended jobs are four deletes."""
-    monkeypatch.setattr(clear, "DELETED_AT_ONCE", 3)
+    monkeypatch.setattr(clears, "DELETED_AT_ONCE", 3)
     return Deletes
 
 

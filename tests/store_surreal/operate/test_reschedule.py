@@ -1,9 +1,9 @@
 """Changes of pending jobs: claims find them where they now belong."""
 
-from __future__ import annotations
-
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import NewJob
-from sp00ky_core.ports import Reschedule
+from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 
 
@@ -16,8 +16,8 @@ async def test_a_priority_moves_the_job_to_its_group(migrated: SurrealStore) -> 
     plain, keyed = await migrated.add(
         [NewJob(path="/a", backend="api"), NewJob(path="/a", backend="api", ordering_key="k")]
     )
-    await migrated.reschedule([plain.id, keyed.id], Reschedule(priority=2))
+    await reschedule(migrated, [plain.id, keyed.id], Rescheduled(priority=2))
     assert sorted(await groups(migrated), key=str) == [2, "k"]
-    await migrated.reschedule([plain.id, keyed.id], Reschedule(priority=0))
+    await reschedule(migrated, [plain.id, keyed.id], Rescheduled(priority=0))
     assert {*await groups(migrated)} == {None, "k"}
-    assert [job.priority for job in await migrated._load([plain.id, keyed.id])] == [0, 0]
+    assert [job.priority for job in await migrated.find(JobQuery())] == [0, 0]

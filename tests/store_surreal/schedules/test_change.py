@@ -1,7 +1,5 @@
 """A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 

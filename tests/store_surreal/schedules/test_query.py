@@ -1,7 +1,5 @@
 """A query is one SELECT, within bounds, whose rows are JSON objects."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

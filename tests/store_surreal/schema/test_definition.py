@@ -1,7 +1,5 @@
 """The names in Python are those that the schema's files define."""
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

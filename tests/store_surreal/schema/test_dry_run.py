@@ -1,7 +1,5 @@
 """check's dry run of a job on a table: the first refusal, in the database's own words."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

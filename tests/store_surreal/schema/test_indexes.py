@@ -1,7 +1,5 @@
 """An index that was built beside writers is what its table holds, or check and migrate say so."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack

@@ -1,7 +1,5 @@
 """Tables that go away, and come again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest
@@ -16,9 +14,7 @@ from sp00ky_store_surreal.schema import readiness
 
 
 async def test_a_table_that_goes_away_stops_no_other_backend(
-    make_store: Callable[..., SurrealStore],
-    surreal_url: str,
-    caplog: pytest.LogCaptureFixture,
+    make_store: Callable[..., SurrealStore], surreal_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tables = [JobTable(backend=each, table=each, keep_success=0.0) for each in ("api", "mail")]
     store = make_store(surreal_url, tuple(tables))

@@ -1,7 +1,5 @@
 """What ``check`` says of jobs that wait in vain."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from sp00ky_core.job import NewJob

@@ -1,7 +1,5 @@
 """Statements are files, and names are quoted before they stand in one."""
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 from pathlib import Path

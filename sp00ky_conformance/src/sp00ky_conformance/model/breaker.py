@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sp00ky_core.breaker import (
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import (
     Answered,
     Breaker,
     BreakerEvent,
@@ -14,7 +15,6 @@ from sp00ky_core.breaker import (
     ProbeFailed,
     ProbeWithoutNews,
 )
-from sp00ky_core.config import BreakerConfig
 
 __all__ = ["BREAKER", "BREAKER_EVENTS", "RUNNERS", "facts_of"]
 

@@ -12,7 +12,9 @@ from hypothesis.stateful import Bundle, invariant, rule
 from sp00ky_conformance.model.facts import LATER, facts_of_errors
 from sp00ky_conformance.model.pairs import Pair
 from sp00ky_conformance.model.stores import BACKENDS, TwoStores
-from sp00ky_core.ports import OperatorFate, Reschedule, Store
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.ports import OperatorFate, Store
 
 __all__ = ["OperatorRules"]
 
@@ -37,7 +39,7 @@ class OperatorRules(TwoStores):
     @rule(chosen=st.lists(jobs, min_size=1, max_size=3))
     def kill(self, chosen: list[Pair]) -> None:
         """Kill jobs, in whatever state."""
-        self._operate(chosen, lambda store, ids: store.kill(ids))
+        self._operate(chosen, kill)
 
     @rule(
         chosen=st.lists(jobs, min_size=1, max_size=3),
@@ -49,7 +51,7 @@ class OperatorRules(TwoStores):
         delays = None if delay is None else [delay]
         for pair in chosen:
             fates = self._operate(
-                [pair], lambda store, ids: store.redrive(ids, resend_unknown=resend_unknown, delays=delays)
+                [pair], lambda store, ids: redrive(store, ids, resend_unknown=resend_unknown, delays=delays)
             )
             if fates == [OperatorFate.REDRIVEN]:
                 self.attempts[pair.number] = 0
@@ -57,7 +59,7 @@ class OperatorRules(TwoStores):
     @rule(chosen=st.lists(jobs, min_size=1, max_size=3))
     def clear(self, chosen: list[Pair]) -> None:
         """Clear jobs, in whatever state."""
-        self._operate(chosen, lambda store, ids: store.clear(ids))
+        self._operate(chosen, clear)
 
     @rule(
         pair=jobs, changed=st.sampled_from(["first", 0.0, LATER.total_seconds(), None]), priority=PRIORITIES
@@ -66,12 +68,12 @@ class OperatorRules(TwoStores):
         """Change when a job is due, perhaps so that it is before every other, or its priority."""
         self.rescheduled += 1
         is_first = changed == "first"
-        change = Reschedule(
+        change = Rescheduled(
             run_at=LONG_AGO - timedelta(days=self.rescheduled) if is_first else None,
             delay=None if isinstance(changed, str) else changed,
             priority=priority,
         )
-        self._operate([pair], lambda store, ids: store.reschedule(ids, change))
+        self._operate([pair], lambda store, ids: reschedule(store, ids, change))
 
     @rule(
         backend=st.sampled_from(BACKENDS),

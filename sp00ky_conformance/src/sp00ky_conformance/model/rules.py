@@ -26,7 +26,7 @@ from sp00ky_conformance.model.facts import facts_of_job, facts_of_stats
 from sp00ky_conformance.model.operators import OperatorRules
 from sp00ky_conformance.model.pairs import Claim, Pair, settlement_of
 from sp00ky_conformance.model.stores import BACKENDS
-from sp00ky_core.breaker import Breaker, BreakerEvent, change_after
+from sp00ky_core.gate.breaker import Breaker, BreakerEvent, change_after
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.machine import Deferred, Event, Expired
 from sp00ky_core.outcome import THROTTLED, Delivered, Undelivered

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from sp00ky_conformance.model.pairs import Pair
 from sp00ky_conformance.store.harness import WholeStore
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.ports import JobTable, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.memory.store import MemoryStore

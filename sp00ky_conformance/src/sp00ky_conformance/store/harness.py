@@ -22,11 +22,15 @@ from sp00ky_core.ports import (
     FLAGS,
     Audit,
     Breakers,
+    Checks,
+    Clears,
     Counts,
     ErrorGroups,
     JobQuery,
     JobTable,
+    OverdueClaims,
     Pauses,
+    Retention,
     Rollups,
     Runners,
     SettleFate,
@@ -173,7 +177,21 @@ def is_close(one: datetime | None, other: datetime | None) -> bool:
 
 
 class WholeStore(
-    Store, Watch, Breakers, Pauses, Runners, Audit, Counts, ErrorGroups, ShortIds, Rollups, Protocol
+    Store,
+    OverdueClaims,
+    Checks,
+    Retention,
+    Clears,
+    Watch,
+    Breakers,
+    Pauses,
+    Runners,
+    Audit,
+    Counts,
+    ErrorGroups,
+    ShortIds,
+    Rollups,
+    Protocol,
 ):
     """A store as the tests of its capabilities know it, which run where it says that it has them."""
 

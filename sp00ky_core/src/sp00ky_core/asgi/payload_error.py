@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sp00ky_core.encoding.json_pointer import steps_of
+from sp00ky_core.encoding.json_bytes import steps_of
 from sp00ky_core.errors import PayloadError, PayloadInvalid, PayloadNotJson, PayloadTooLarge
 
 if TYPE_CHECKING:

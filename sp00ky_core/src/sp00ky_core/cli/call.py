@@ -150,6 +150,6 @@ async def _reasons_said(outbox: Outbox, job: Job) -> AsyncIterator[None]:
 async def _say_reasons(outbox: Outbox, table: str) -> None:
     await asyncio.sleep(LONG)
     with suppress(Sp00kyError):
-        for finding in await outbox.store.check():
+        for finding in await outbox.check():
             if finding.subject == table:
                 say(f"it goes on waiting: {finding.problem}; {finding.fix}")

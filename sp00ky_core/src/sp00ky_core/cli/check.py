@@ -66,7 +66,7 @@ async def _check(
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            findings += [*await outbox.store.check(), *await outbox.schedules.check()]
+            findings += [*await outbox.check(), *await outbox.schedules.check()]
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
         return findings, [*_operations(documents)]

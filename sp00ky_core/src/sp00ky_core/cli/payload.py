@@ -15,8 +15,7 @@ from sp00ky_core.contract.media_types import fits
 from sp00ky_core.contract.operation import Body, Operation, Parameter
 from sp00ky_core.contract.reading import properties
 from sp00ky_core.contract.value_types import types_of
-from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.encoding.json_pointer import pointer_of, steps_of
+from sp00ky_core.encoding.json_bytes import decode, pointer_of, steps_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson
 from sp00ky_core.hints import nearest
 

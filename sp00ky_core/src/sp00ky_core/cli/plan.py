@@ -25,7 +25,7 @@ from sp00ky_core.cli.options import (
 )
 from sp00ky_core.cli.output import show_json
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.planner.simulation import LONGEST_OUTAGE, MOST_ATTEMPTS, Forecast, Outage, Rules, forecasts
+from sp00ky_core.planner import LONGEST_OUTAGE, MOST_ATTEMPTS, Forecast, Outage, Rules, forecasts
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.retry import MAX_RETRIES
 

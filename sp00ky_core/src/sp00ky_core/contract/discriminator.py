@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
-from sp00ky_core.encoding.json_pointer import steps_of
+from sp00ky_core.encoding.json_bytes import steps_of
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
 _ALTERNATIVES = ("oneOf", "anyOf")

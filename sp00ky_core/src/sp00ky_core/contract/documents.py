@@ -246,8 +246,9 @@ def _enclosing(node: Node, pointer: str) -> Iterator[str]:
 
 def _target(reference: str, seen_from: str) -> tuple[str, str]:
     """Return the URI and the fragment that a ``$ref`` means."""
-    if reference.startswith("#"):
-        return seen_from, reference[1:]
+    uri, _, fragment = reference.partition("#")
+    if uri in ("", seen_from):
+        return seen_from, fragment
     try:
         uri, fragment = urldefrag(urljoin(seen_from, reference))
     except ValueError:

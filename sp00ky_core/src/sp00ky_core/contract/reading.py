@@ -352,6 +352,7 @@ def _why_explicit(operation: Operation, known: Mapping[str, list[Node]]) -> str:
         places.setdefault(parameter.name, []).append(parameter.schema)
     for name, schemas in places.items():
         declared: Sequence[Node | None] = known.get(name) or [None]  # alternatives may declare it differently
-        if not any(allows_common([*schemas, each]) for each in declared):
+        is_shared = len(schemas) > 1 or name in known
+        if is_shared and not any(allows_common([*schemas, each]) for each in declared):
             return f"no value fits all that it calls {name[:80]!r}"
     return ""

@@ -106,8 +106,9 @@ def write_parts(
             body, content_type = _body(parts, parts.kind, new_boundary, payload_json)
     except ValueError as error:
         parts.problems.append(parts.violation(error, "body"))
-    pieces = enumerate(path_pieces(operation.path))
-    path = "".join("".join(texts["path"].get(piece, ())) if index % 2 else piece for index, piece in pieces)
+    path, *pieces = path_pieces(operation.path)
+    for name, literal in zip(pieces[::2], pieces[1::2], strict=True):
+        path += "".join(texts["path"].get(name, ())) + literal
     if texts["path"] and climbs(path):
         problem = "its values make a segment '.' or '..' of the path"
         parts.problems.append(Violation(pointer="", message=problem))

@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core.contract.media_types import fits, format_of
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation
 from sp00ky_core.contract.styles import Step, Unwritable
-from sp00ky_core.encoding.json_pointer import pointer_of
+from sp00ky_core.encoding.json_bytes import pointer_of
 from sp00ky_core.errors import Violation
 from sp00ky_core.hints import near_miss
 

@@ -17,6 +17,7 @@ from sp00ky_core.contract.path_safety import segment_problem
 Escape = Callable[[str], str]
 Step = str | int
 
+_SIMPLE = (str, int)  # quicker to look for than their union
 _SCALAR = "it must be text, a number or a boolean"
 _SEPARATORS = {"spaceDelimited": " ", "pipeDelimited": "|", "tabDelimited": "\t"}
 _PREFIXES = {"label": ".", "matrix": ";"}
@@ -118,7 +119,7 @@ def _escapes(parameter: Parameter, value: object) -> tuple[Escape, Escape]:
     if parameter.place == "query":
         return reserved_text if parameter.allow_reserved else query_text, query_text
     if parameter.place == "header":
-        escape = _item if isinstance(value, dict | list) else _plain
+        escape = _plain if isinstance(value, _SIMPLE) else _item
         return escape, escape
     return _whole, _whole
 
@@ -150,7 +151,7 @@ def pairs(
         for key, text in _deep(name, value, ()):
             yield key, escape(text)
         return
-    if isinstance(value, str | int):
+    if isinstance(value, _SIMPLE):
         yield name, escape(scalar(value))
         return
     items = _items(value)
@@ -166,7 +167,10 @@ def _separated(style: str, items: list[tuple[str, str]], escape: Escape) -> str:
     separator = _SEPARATORS.get(style, ",")
     if separator != "," and escape is not _plain:
         separator = quote(separator)  # in a URL, a space is never a plus here
-    return separator.join(escape(text) for pair in items for text in pair[not pair[0] :])
+    texts = [escape(text) for pair in items for text in pair[not pair[0] :]]
+    if any(separator in text for text in texts):
+        raise Unwritable("nothing in it may hold what separates its items")
+    return separator.join(texts)
 
 
 def _items(value: object) -> list[tuple[str, str]]:

@@ -35,14 +35,16 @@ def as_openapi_3(root: Node, operation: Node, declared: Declared) -> tuple[Decla
     body = next((node for (place, _), node in declared.items() if place == "body"), None)
     request: Any = None
     if body is not None:
-        media = {"schema": _reference(body, "/schema")} if "schema" in body.value else {}
+        media = (
+            {"schema": {"$ref": f"{body.uri}#{quote(body.pointer)}/schema"}} if "schema" in body.value else {}
+        )
         request = {
             "required": body.value.get("required"),
             "content": dict.fromkeys(media_types or ["application/json"], media),
         }
     elif fields:
         request = _form(fields, media_types)
-    parameters = {key: _with(node, schema=_reference(node), **_style(node)) for key, node in declared.items()}
+    parameters = {key: _with(node, schema=_itself(node), **_style(node)) for key, node in declared.items()}
     pointer = f"{operation.pointer}/requestBody"
     return parameters, attrs.evolve(operation, pointer=pointer, value=request) if request else None
 
@@ -56,7 +58,7 @@ def _form(fields: Mapping[str, Node], media_types: list[str]) -> dict[str, Any]:
     required = [name for name, node in fields.items() if node.value.get("required") is True]
     schema = {
         "type": "object",
-        "properties": {name: file if name in files else _reference(node) for name, node in fields.items()},
+        "properties": {name: file if name in files else _itself(node) for name, node in fields.items()},
         "required": required,
         "additionalProperties": False,
     }
@@ -73,5 +75,5 @@ def _with(node: Node, **more: Any) -> Node:
     return attrs.evolve(node, value={**node.value, **more})
 
 
-def _reference(node: Node, inner: str = "") -> dict[str, str]:
-    return {"$ref": f"{node.uri}#{quote(node.pointer + inner)}"}
+def _itself(node: Node) -> dict[str, str]:
+    return {"$ref": f"{node.uri}#{quote(node.pointer)}"}

@@ -10,8 +10,7 @@ from typing import Any
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.contract.loading import Contract
-from sp00ky_core.encoding.json_bytes import JsonText, decode
-from sp00ky_core.encoding.json_pointer import pointer_of
+from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job import NewJob
 

@@ -1,12 +1,13 @@
-"""JSON text: strict in both directions, encoded once and then passed along as bytes."""
+"""Write and read JSON as bytes, and point into it (RFC 6901)."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
-__all__ = ["JsonText", "JsonObject", "encode", "decode"]
+__all__ = ["JsonText", "JsonObject", "encode", "decode", "pointer_of", "steps_of"]
 
 
 class JsonText(bytes):
@@ -73,3 +74,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # made once: json.loads would make one per call
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 _strict_decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique)
+
+
+def pointer_of(steps: Iterable[str | int]) -> str:
+    """Write a pointer: empty for the document itself, ``/items/0`` for the first of its items."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
+def steps_of(pointer: str) -> list[str]:
+    """Read a pointer's keys and indexes; it can't say which of them are numbers."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]

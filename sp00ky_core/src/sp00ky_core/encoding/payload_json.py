@@ -19,8 +19,7 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import JsonText, decode
-from sp00ky_core.encoding.json_pointer import pointer_of
+from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.hints import shown
 

@@ -9,7 +9,6 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_core.metrics.summing import step_of
 from sp00ky_core.ports import (
     BUCKET_BOUNDS,
     BUCKETS,
@@ -19,6 +18,7 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
+from sp00ky_core.stores.rollups import step_of
 
 __all__ = ["Rates", "percentile", "rates_of", "query_of"]
 

@@ -13,7 +13,7 @@ from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
 from sp00ky_core.job import JobStatus
 from sp00ky_core.operators.matching_jobs import no_newer, oldest_first, pages
-from sp00ky_core.ports import MAX_LIMIT, JobFilter, OperatorFate, OperatorResult, check_limit
+from sp00ky_core.ports import MAX_LIMIT, Clears, JobFilter, OperatorFate, OperatorResult, check_limit, has
 from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = [
@@ -133,7 +133,7 @@ async def steps(
     total = await count_matching(jobs, action, conditions)
     result = BulkResult(matched=total if limit is None else min(total, limit))
     yield result
-    if action is CLEAR and total == result.matched:
+    if action is CLEAR and total == result.matched and has(jobs.store, Clears) is not None:
         work = _cleared(jobs, conditions, result, limit)
     elif action is REDRIVE:
         work = _redriven(jobs, action.filters(conditions), operate, result, limit)

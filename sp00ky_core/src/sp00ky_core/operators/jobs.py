@@ -26,8 +26,7 @@ from sp00ky_core.operators.bulk import (
     steps,
 )
 from sp00ky_core.operators.operation import Operation, checked_change
-from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.plugins.settled import report_settled
+from sp00ky_core.plugins.calls import Hooks, report_settled
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, check_limit
 from sp00ky_core.scheduler.runs import reopen_runs
 

@@ -10,13 +10,13 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.hints import shown
 from sp00ky_core.job_options import check_option
 from sp00ky_core.operators.audit import act_of
-from sp00ky_core.operators.bulk import KILL, REDRIVE, RESCHEDULE, Action, BulkResult, Operate
-from sp00ky_core.ports import Act, OperatorResult, Reschedule, Store
-
-KILL_REASON = "killed by an operator"
+from sp00ky_core.operators.bulk import KILL, REDRIVE, Action, BulkResult, Operate
+from sp00ky_core.operators.transitions import KILL_REASON, clear, kill, redrive, reschedule
+from sp00ky_core.ports import Act, OperatorResult, Store
 
 
 def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
@@ -42,7 +42,7 @@ class Operation:
     actor: str | None = None
     resend_unknown: bool = False
     over: timedelta | None = attrs.field(default=None, validator=_check_over)
-    change: Reschedule | None = None
+    change: Rescheduled | None = None
 
     def act(self, selection: Mapping[str, Any], *, via: str) -> Act:
         """Describe it for the audit. Raises ``OptionInvalid``."""
@@ -53,39 +53,40 @@ class Operation:
 
     def on(self, store: Store) -> Operate:
         """Return what does it to jobs of a store, by their ids."""
-        call, options = getattr(store, self.action.name), self._options()
         begun: float | None = None
 
         async def operate(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
             nonlocal begun
             now = monotonic()
             begun = now if begun is None else begun
-            spread = self._delays(len(job_ids), so_far, elapsed=now - begun)
-            results: Sequence[OperatorResult] = await call(job_ids, **options, **spread)
-            return results
+            delays = self._delays(len(job_ids), so_far, elapsed=now - begun)
+            return await self._do(store, job_ids, delays)
 
         return operate
 
-    def _options(self) -> dict[str, Any]:
-        given: dict[Action, dict[str, Any]] = {
-            KILL: {"reason": self.reason or KILL_REASON},
-            REDRIVE: {"resend_unknown": self.resend_unknown},
-            RESCHEDULE: {"change": self.change},
-        }
-        return given.get(self.action, {})
+    async def _do(
+        self, store: Store, job_ids: Sequence[str], delays: Sequence[float] | None
+    ) -> Sequence[OperatorResult]:
+        if self.action is KILL:
+            return await kill(store, job_ids, reason=self.reason or KILL_REASON)
+        if self.action is REDRIVE:
+            return await redrive(store, job_ids, resend_unknown=self.resend_unknown, delays=delays)
+        if self.change is not None:
+            return await reschedule(store, job_ids, self.change)
+        return await clear(store, job_ids)
 
-    def _delays(self, count: int, so_far: BulkResult, *, elapsed: float) -> dict[str, Any]:
+    def _delays(self, count: int, so_far: BulkResult, *, elapsed: float) -> Sequence[float] | None:
         """Space the next jobs of those that match; the time that has gone by since the first counts."""
         if self.over is None:
-            return {}
+            return None
         over, first, total = self.over.total_seconds(), so_far.looked_at, max(so_far.matched, 1)
         due = (over * min(first + n, total) / total for n in range(count))
-        return {"delays": [max(each - elapsed, 0.0) for each in due]}
+        return [max(each - elapsed, 0.0) for each in due]
 
 
 def checked_change(
     *, at: datetime | None, delay: timedelta | None, now: bool, priority: int | None
-) -> Reschedule:
+) -> Rescheduled:
     """Make a change of pending jobs.
 
     Raises:
@@ -106,4 +107,4 @@ def checked_change(
     if not times and priority is None:
         raise OptionInvalid(option="at", value=shown(at), expected="a time, delay, now or a priority")
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
-    return Reschedule(run_at=at, delay=seconds, priority=priority)
+    return Rescheduled(run_at=at, delay=seconds, priority=priority)

@@ -19,7 +19,6 @@ __all__ = [
     "OperatorFate",
     "OperatorResult",
     "Pause",
-    "Reschedule",
 ]
 
 AUDIT_KEPT = 90 * 86_400.0
@@ -54,21 +53,6 @@ class OperatorResult:
     fate: OperatorFate
     problem: str | None = None
     transition: Transition | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Reschedule:
-    """Change when a pending job is due, or its priority.
-
-    Attributes:
-        run_at: When it is to be due; or
-        delay: seconds from now, by the database's clock; neither: as it was.
-        priority: None: as it was.
-    """
-
-    run_at: datetime | None = None
-    delay: float | None = None
-    priority: int | None = None
 
 
 @attrs.frozen(kw_only=True)

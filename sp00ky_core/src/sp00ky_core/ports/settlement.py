@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import attrs
 
-from sp00ky_core.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import Transition
 
@@ -33,6 +33,16 @@ class Settlement:
     runner_id: str | None
     status: JobStatus = JobStatus.PROCESSING
     transition: Transition
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is how a runner's own attempt ended: what others decide fences that off, or waits."""
+        return self.status is JobStatus.PROCESSING and not self.transition.bumps_epoch
+
+    @property
+    def stays_if_refused(self) -> bool:
+        """Whether the row stays as it is where the database refuses it: an operator wants it pending."""
+        return self.status is not JobStatus.PROCESSING and self.transition.to is JobStatus.PENDING
 
     def fate_on(self, *, epoch: int, status: str, runner_id: str | None) -> SettleFate:
         """Return what becomes of it on a row that holds these: ``settled`` where the guard fits."""

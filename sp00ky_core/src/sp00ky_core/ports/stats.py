@@ -7,7 +7,7 @@ from typing import Self
 
 import attrs
 
-from sp00ky_core.breaker import Breaker, BreakerState
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.ports.operators import Pause
 from sp00ky_core.ports.tables import JobTable
 

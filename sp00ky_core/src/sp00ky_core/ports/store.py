@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.ports.findings import Finding, MigrationStep
-from sp00ky_core.ports.operators import OperatorResult, Reschedule
-from sp00ky_core.ports.query import JobFilter, JobQuery
+from sp00ky_core.ports.findings import MigrationStep
+from sp00ky_core.ports.query import JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.statement import CallerConnection
@@ -53,9 +52,6 @@ class Store(Protocol):
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """Plan what ``migrate`` would do now."""
 
-    async def check(self) -> list[Finding]:
-        """Find what is wrong with the tables, each finding with its consequence and its fix."""
-
     async def add(
         self, new_jobs: Sequence[NewJob], *, connection: CallerConnection | None = None
     ) -> list[Job]:
@@ -95,7 +91,8 @@ class Store(Protocol):
 
         A row that the database refuses is isolated: it is settled without its result, or without its error
         entry, or failed with the database's reason, and the others are written. ``written`` says which.
-        (But what has ended stays as it is where a redrive is refused.)
+        (But a redrive or a reschedule leaves the row as it is then.) A redrive whose ``dedup_key`` another
+        job has that isn't terminal is ``duplicate``.
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
@@ -112,13 +109,6 @@ class Store(Protocol):
         Its own ``info.draining`` is true from when ``drain_runner`` has asked for it.
         """
 
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """List these runners' ``processing`` rows that ``reclaim`` takes only where they are named to it.
-
-        Their lease has run out by the database's clock, is missing, or is none that a claim can have written:
-        the epoch is 0, or it ends later than ``table.longest_lease`` from now. Never more than ``limit``.
-        """
-
     async def reclaim(
         self,
         dead_runners: Mapping[str, datetime],
@@ -132,45 +122,15 @@ class Store(Protocol):
         Those of ``dead_runners``: each with its last beat, as ``beat`` gave it; one that has beaten since is
         left alone, however late this call gets through. Those whose lease has run out by the database's
         clock, is missing, or is none that a claim can have written, unless their runner is one of
-        ``beating``: the database's clock may have jumped. And those of ``overdue``, whoever has them, as long
-        as they are still as they were (epoch, runner) and their lease is still over.
+        ``beating``: the database's clock may have jumped. And those of ``overdue`` (see ``OverdueClaims``),
+        whoever has them, as long as they are still as they were (epoch, runner) and their lease is still
+        over.
         """
 
-    async def kill(self, job_ids: Sequence[str], *, reason: str = ...) -> list[OperatorResult]:
-        """End jobs; an attempt in flight is fenced off. Fates in order."""
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Delete those of these jobs that have ended; their ids as they were given, each with None.
 
-    async def redrive(
-        self,
-        job_ids: Sequence[str],
-        *,
-        resend_unknown: bool = False,
-        delays: Sequence[float] | None = None,
-    ) -> list[OperatorResult]:
-        """Make failed jobs pending again, each due after its delay in seconds (None: at once). In order."""
-
-    async def reschedule(self, job_ids: Sequence[str], change: Reschedule) -> list[OperatorResult]:
-        """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
-
-    async def clear(self, job_ids: Sequence[str]) -> list[OperatorResult]:
-        """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. In order."""
-
-    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """Delete at most ``limit`` jobs that have ended and meet the conditions; how many.
-
-        Of each backend the newest go first.
-
-        One statement with conditions for each backend, no row is read. A row that the database won't have
-        deleted is reported in the log, and holds up no other. Fewer than ``limit``: there are no more.
-        """
-
-    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
-        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
-
-        So go successes beyond the latest ``max_successes`` of a table. Jobs that runs of the schedules
-        ``spared`` have made are kept, and don't count. Tables that runners don't deliver are left alone.
-
-        A row that the database won't have deleted is reported in the log, and holds up no other. Audit
-        entries go after ``AUDIT_KEPT``, uncounted.
+        One that the database keeps has what it said of it instead, and costs no other.
         """
 
     async def get(self, job_id: str, *, connection: object = None) -> Job:

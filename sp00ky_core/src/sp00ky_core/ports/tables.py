@@ -6,8 +6,8 @@ from pathlib import Path
 
 import attrs
 
-from sp00ky_core.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
 from sp00ky_core.config import RateConfig, SurrealdbConfig
+from sp00ky_core.gate.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
 from sp00ky_core.job_options import MAX_TIMEOUT
 
 __all__ = [
@@ -89,6 +89,11 @@ class JobTable:
         """Whether the fleet's claims are limited: such a table is claimed in a transaction of its own."""
         return self.rate is not None or self.max_in_flight is not None
 
+    @property
+    def has_retention(self) -> bool:
+        """Whether the configuration says how long jobs that have ended are kept."""
+        return any(each is not None for each in (self.keep_success, self.keep_failed, self.max_successes))
+
     def attempt_timeout(self, job_timeout: float | None) -> float:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""
         if not self.timeout_overridable or job_timeout is None:
@@ -146,6 +151,10 @@ class StoreCapabilities:
         rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
         one_loop: It can only be used in the event loop in which it was opened.
         watch: It is a ``Watch`` too, and so on: what the core does where it isn't stands at each Protocol.
+        checks: It is a ``Checks`` too.
+        retention: It is a ``Retention`` too.
+        clears: It is a ``Clears`` too.
+        overdue_claims: It is an ``OverdueClaims`` too.
         breakers: It is a ``Breakers`` too.
         pauses: It is a ``Pauses`` too.
         runners: It is a ``Runners`` too.
@@ -171,6 +180,10 @@ class StoreCapabilities:
     rollups: bool = False
     one_loop: bool = True
     watch: bool = True
+    checks: bool = True
+    retention: bool = True
+    clears: bool = True
+    overdue_claims: bool = True
     breakers: bool = True
     pauses: bool = True
     runners: bool = True

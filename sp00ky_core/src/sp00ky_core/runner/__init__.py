@@ -1,4 +1,4 @@
-"""The runner: claim -> attempt -> decide -> settle, one module each, and the loop that joins them."""
+"""Deliver jobs: claim, attempt, settle; reclaim what others have lost."""
 
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.runner import Runner

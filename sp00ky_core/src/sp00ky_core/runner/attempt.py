@@ -1,10 +1,10 @@
-"""One attempt: what may not be sent is refused, the rest goes to the transport."""
+"""Make an attempt: refuse what may not be sent, hand on the rest, cut off what takes too long."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -31,6 +31,9 @@ from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
+
+OVERDUE_AFTER = 5.0
+"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -71,6 +74,15 @@ class Attempts:
         if held.overdue and (task := asyncio.current_task()) is not None:
             task.uncancel()  # the worker goes on: only its attempt was cut off
         return self._judged(held, attempt, outcome)
+
+    def cut_off(self, helds: Iterable[Held]) -> None:
+        """Cancel the attempts whose transport hasn't kept to their timeout."""
+        now = self._options.clock()
+        for held in helds:
+            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
+            if late and held.worker is not None and not held.overdue:
+                held.overdue = True
+                held.worker.cancel()
 
     def _judged(self, held: Held, attempt: Attempt, outcome: Outcome) -> Outcome:
         """Let plugins classify an outcome, and observe it."""

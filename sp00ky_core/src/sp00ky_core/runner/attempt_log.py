@@ -15,8 +15,8 @@ from typing import Any
 
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Transition
-from sp00ky_core.metrics.counters import outcome_of
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.metrics.observer import outcome_of
+from sp00ky_core.outcome import said
 from sp00ky_core.runner.in_flight import Held
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -89,15 +89,6 @@ def _outcome(held: Held, transition: Transition) -> str:
     return outcome_of(transition, held.job.retries) or "retry"
 
 
-def said(outcome: Undelivered) -> str:
-    """Return what may be logged of a failure: the status, but not the backend's words."""
-    return f"{outcome.name}: {_reason(outcome.code, outcome.reason)}"
-
-
-def _reason(code: int, reason: str) -> str:
-    return f"HTTP {code}" if code else reason
-
-
 def _failed(transition: Transition) -> bool:
     return transition.to is JobStatus.FAILED
 
@@ -113,7 +104,7 @@ def _log(held: Held, transition: Transition) -> None:
     if outcome != "throttled":
         text += f": attempt {facts['attempt']}"
     if transition.error is not None:
-        text += f": {transition.error.name}: {_reason(transition.error.code, transition.error.reason)}"
+        text += f": {said(transition.error.name, transition.error.code, transition.error.reason)}"
     if outcome == "success" and facts["duration_ms"] is not None:
         text += f": HTTP {held.code} in {facts['duration_ms']:.0f} ms"
     logger.log(logging.WARNING if _failed(transition) else logging.INFO, "%s", text, extra=facts)

@@ -1,32 +1,104 @@
-"""Claims: free places are filled with one claim for all backends, and what is claimed is held."""
+"""Claim for the backends that have free places and may have work, and hold what is claimed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from sp00ky_core.breaker import BreakerState
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
+from sp00ky_core.gate.breaker.view import NEW
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
-from sp00ky_core.runner.breaker.reporting import Breakers
 from sp00ky_core.runner.in_flight import Held, Holdings
-from sp00ky_core.runner.maintenance.heartbeat import Beat
-from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.steering.limit import Limits
-from sp00ky_core.runner.steering.pause import Pauses
-from sp00ky_core.runner.wakeup import Wake
-from sp00ky_core.runner.workers import Slots
+from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.stores.backoff import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+
+SHORTEST_IDLE = 0.05
+"""Seconds to wait, doubling up to the poll, where a job is due that a claim doesn't get (another runner is
+taking it)."""
+
+
+class Wake:
+    """Knows which backends may have work, and wakes the claimer when one of them does."""
+
+    def __init__(self, backends: Iterable[str], options: RunnerOptions) -> None:
+        self._options = options
+        self._may_have_work = dict.fromkeys(backends, True)
+        self._event = asyncio.Event()
+        self._futile = SHORTEST_IDLE
+
+    def may_have_work(self, backend: str) -> bool:
+        """Whether a claim for the backend may find something."""
+        return self._may_have_work[backend]
+
+    def all_may_have_work(self) -> None:
+        """Note that the store has signalled, or that nothing is known any more."""
+        for backend in self._may_have_work:
+            self._may_have_work[backend] = True
+        self._event.set()
+
+    def freed(self) -> None:
+        """Note a free place."""
+        self._event.set()
+
+    def expect_nothing(self, backends: Iterable[str]) -> None:
+        """Note that a claim is about to be sent: only a signal that comes after this counts."""
+        for backend in backends:
+            self._may_have_work[backend] = False
+
+    def may_have_more(self, backends: Iterable[str]) -> None:
+        """Note that a claim got nothing, or not all, that was due."""
+        for backend in backends:
+            self._may_have_work[backend] = True
+
+    def claimed(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> None:
+        """Note a claim's result: a backend that filled all its places may have more."""
+        counts = Counter([job.backend for job in jobs])
+        for backend, places in wanted.items():
+            if counts[backend] >= places:
+                self._may_have_work[backend] = True
+        if jobs:
+            self._futile = SHORTEST_IDLE
+
+    def idle_seconds(self, due: float | None) -> float:
+        """Return how long to wait where no backend is known to have work; ``due``: seconds to a job."""
+        poll = self._options.poll * (0.9 + 0.2 * self._options.random())
+        if due is None:
+            return poll
+        if due > 0:
+            return min(due, poll)
+        self._futile = min(self._futile * 2, poll)
+        return self._futile
+
+    async def wait(self, seconds: float, *, is_of_all: bool = True) -> bool:
+        """Wait for something to happen; return whether it did.
+
+        When nothing does, every backend may have work again, unless not ``is_of_all``.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            if is_of_all:
+                self.all_may_have_work()
+            return False
+        finally:
+            self._event.clear()
+        return True
+
 
 LONGEST_WAIT = 1.0
 """Seconds that a claim may wait for a place before it is given back."""
@@ -45,9 +117,6 @@ class Claimer:
     _settler: Settler
     _beat: Beat
     _wake: Wake
-    _breakers: Breakers
-    _pauses: Pauses
-    _limits: Limits
     _hooks: Hooks
     _options: RunnerOptions
     _store_log: StoreLog
@@ -120,25 +189,17 @@ class Claimer:
 
     def _hungry(self) -> list[str]:
         """Backends for which a claim may find something, if there is a place."""
-        return [name for name in self._slots if self._wake.may_have_work(name) and not self._holds_back(name)]
-
-    def _holds_back(self, backend: str) -> bool:
-        """Whether nothing is to be claimed for the backend now."""
-        is_silent = self._slots[backend].ramp_up.silent_for(self._options.clock()) > 0
-        is_steered = self._pauses.seconds(backend) > 0 or self._limits.seconds(backend) > 0
-        return is_silent or is_steered or self._breakers.holds_back(backend)
-
-    def _silent_for(self) -> float:
-        """Seconds until a backend that holds back may be claimed for; infinite: none does."""
-        now = self._options.clock()
-        pauses = [each.ramp_up.silent_for(now) for each in self._slots.values()]
-        waits = (pause for pause in pauses if pause > 0)
-        return min(self._breakers.seconds(), self._pauses.shortest(), *waits)
+        return [
+            name
+            for name, slots in self._slots.items()
+            if self._wake.may_have_work(name) and slots.gate.may_claim()
+        ]
 
     async def _rest(self) -> None:
         """Wait for an event, for the next job, or until a backend that holds back may be claimed for."""
-        idle = min(await self._idle_seconds(), self._silent_for())
-        now, limited = self._options.clock(), self._limits.shortest()
+        gates = [slots.gate for slots in self._slots.values()]
+        idle = min(await self._idle_seconds(), _shortest(gate.silent_for() for gate in gates))
+        now, limited = self._options.clock(), _shortest(gate.limited_for() for gate in gates)
         if self._wanted():
             return  # what held a backend back has ended meanwhile, and isn't among what is waited for
         self._look_at = min(self._look_at, now + idle)
@@ -158,15 +219,15 @@ class Claimer:
         """Return how long to wait: for a place to be freed, or for the next job."""
         if self._hungry() or self._settler.is_full:
             return self._options.poll
-        asked = [name for name in self._slots if not self._holds_back(name)]
+        asked = [name for name, slots in self._slots.items() if slots.gate.may_claim()]
         return self._wake.idle_seconds(await self._store.next_due(asked) if asked else None)
 
     async def _claim(self, wanted: Mapping[str, int]) -> None:
         async with self._claiming:
             claimed_at = self._options.clock()
             self._wake.expect_nothing(wanted)
-            self._breakers.claiming(wanted)
             for name in wanted:
+                self._slots[name].gate.claiming()
                 self._slots[name].measure(claimed_at, self._claim_seconds)
             with self._observer.claiming():
                 jobs = self._own(await self._store.claim(wanted, self._options.runner_id))
@@ -174,22 +235,30 @@ class Claimer:
             self._claim_seconds = received_at - claimed_at
             helds = [self._held(job, claimed_at, received_at) for job in jobs]
             self._holdings.add(helds)
-        self._breakers.claimed(wanted, jobs, helds)
-        self._heed_pauses(wanted.keys(), jobs)
-        self._limits.claimed(wanted, jobs)
-        self._wake.claimed(wanted, jobs)
-        self._wake.may_have_more(filter(self._holds_back, wanted))
+        self._take_over(wanted, jobs, helds)
         if jobs:
             self.refused = None
         if jobs and self._observed:
             claimed = [held.job for held in helds]
             self._hooks.dispatch_soon("sp00ky_jobs_claimed", jobs=claimed, runner_id=self._options.runner_id)
+        await asyncio.sleep(0)  # the first attempt begins before the next statement is written
+
+    def _take_over(self, wanted: Mapping[str, int], claim: Claim, helds: Sequence[Held]) -> None:
+        """Tell gates what the claim found, and give the slots their jobs; release what is paused now."""
         by_backend: dict[str, list[Held]] = {}
         for held in helds:
             by_backend.setdefault(held.table.backend, []).append(held)
-        for name, some in by_backend.items():
-            self._slots[name].put(some)
-        await asyncio.sleep(0)  # the first attempt begins before the next statement is written
+        self._wake.claimed(wanted, claim)
+        for name in wanted:
+            slots, jobs = self._slots[name], by_backend.get(name, [])
+            breaker, paused = claim.breakers.get(name, NEW), claim.paused.get(name)
+            slots.gate.claimed(jobs, breaker, paused=paused, retry_in=claim.retry_in.get(name))
+            if not slots.gate.may_claim():
+                self._wake.may_have_more([name])
+            for held in slots.take_ready() if paused is not None else ():
+                self.let_go(held)
+            if jobs:
+                slots.put(jobs)
 
     def _own(self, claim: Claim) -> Claim:
         """Leave out what isn't claimed by this runner, whatever a store returns: it mustn't be sent."""
@@ -201,20 +270,6 @@ class Claimer:
         text = "%d jobs of a claim aren't this runner's and won't be sent; job %s is %s, its runner_id %s"
         logger.error(text, len(claim) - len(own), job.id, job.status, job.runner_id)
         return Claim(own, breakers=claim.breakers, paused=claim.paused, retry_in=claim.retry_in)
-
-    def _heed_pauses(self, backends: Collection[str], claim: Claim) -> None:
-        """Start small again with a backend that another runner was asked to leave alone, too.
-
-        What is claimed of one that an operator has paused is released.
-        """
-        for name in backends:
-            breaker = claim.breakers.get(name)
-            if breaker is not None and breaker.state is BreakerState.CLOSED and breaker.paused_for > 0:
-                self._slots[name].ramp_up.pause(self._options.clock(), breaker.paused_for)
-        self._pauses.claimed(backends, claim)
-        for name in claim.paused:
-            for held in self._slots[name].take_ready():
-                self.let_go(held)
 
     def _held(self, job: Job, claimed_at: float, received_at: float) -> Held:
         slots = self._slots[job.backend]
@@ -242,9 +297,10 @@ class Claimer:
     def let_go(self, held: Held) -> None:
         """Hold a claim no longer that isn't to be started: the next release gives it back."""
         self._holdings.drop(held)
-        self._breakers.unsent(held)
+        gate = self._slots[held.table.backend].gate
+        gate.unsent(held)
         if held.table.max_in_flight is not None:
-            self._limits.forget(held.table.backend)
+            gate.limit.forget()
         self._given_back.add(held.job.id)
         self._strays = True
 
@@ -269,3 +325,8 @@ class Claimer:
                 self._given_back |= known
                 raise
             return [job_id for job_id in released if job_id not in known]
+
+
+def _shortest(waits: Iterable[float]) -> float:
+    """Return the shortest of several waits; infinite: there is none."""
+    return min((wait for wait in waits if wait > 0), default=float("inf"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 import attrs
 
 from sp00ky_core.backend import Backend
+from sp00ky_core.config import RetryConfig
 from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable
 
@@ -49,6 +50,16 @@ class Held:
     overdue: bool = False
     is_probe: bool = False
     is_over: bool = False
+
+    @property
+    def retry(self) -> RetryConfig:
+        """Its backend's."""
+        return self.backend.config.retry
+
+    @property
+    def documents(self) -> Iterator[tuple[str, str]]:
+        """Names and documents of the backends whose job it may be."""
+        return ((backend.name, backend.document) for backend in (self.backend, *self.backend.sharing))
 
     @property
     def lease_end(self) -> float:
@@ -108,7 +119,7 @@ class Holdings:
         self._attempts += len(helds)
 
     def over(self, held: Held) -> None:
-        """Its attempt is over, or will not be made."""
+        """Note that an attempt is over, or won't be made."""
         if held.is_over:
             return
         held.is_over = True
@@ -133,9 +144,9 @@ class Holdings:
         return Counter(held.backend.name for held in self.started() if not held.is_over)
 
     def in_hand(self) -> list[Held]:
-        """Those that a worker is still at."""
+        """Return those that a worker still has."""
         return [held for held in self._held.values() if held.worker is not None]
 
     def started(self) -> list[Held]:
-        """Those whose attempt has begun."""
+        """Return those whose attempt has begun."""
         return [held for held in self._held.values() if held.started_at is not None]

@@ -1,4 +1,4 @@
-"""A runner's settings, and the pieces that its modules share."""
+"""Keep a runner's settings, and make its id."""
 
 from __future__ import annotations
 

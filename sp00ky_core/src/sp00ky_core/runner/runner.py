@@ -1,49 +1,62 @@
-"""The loop that joins the runner's modules: start, run, drain."""
+"""Start, run and drain what claims, attempts and settles jobs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from importlib.metadata import version
 from typing import Self
 
 import attrs
 
-from sp00ky_core.backend import Backend, queues
-from sp00ky_core.breaker import is_unavailable
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.backend import Backend, queues, stored_table
+from sp00ky_core.errors import BackendPaused, Sp00kyError
+from sp00ky_core.gate import Gate
+from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.job import JobStatus
 from sp00ky_core.metrics.observer import Observer
 from sp00ky_core.metrics.rollup_writer import RollupWriter
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.outcome import Delivered
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Rollups, RunnerInfo, Settlement, Store, Transport, has
+from sp00ky_core.ports import BackendStats, Rollups, RunnerInfo, Runners, Settlement, Store, Transport, has
 from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.breaker.reporting import Breakers
-from sp00ky_core.runner.claim import Claimer
-from sp00ky_core.runner.decide import Decider
-from sp00ky_core.runner.defer import Deferrals
-from sp00ky_core.runner.drain import Drain
+from sp00ky_core.runner.breakers import BreakerWriter
+from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.in_flight import Held, Holdings
-from sp00ky_core.runner.maintenance.heartbeat import Beat
-from sp00ky_core.runner.maintenance.reclaim import Reclaimer
-from sp00ky_core.runner.maintenance.store_log import StoreLog
+from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
-from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.steering.limit import Limits
-from sp00ky_core.runner.steering.pause import Pauses
-from sp00ky_core.runner.wakeup import Wake
-from sp00ky_core.runner.workers import Slots
+from sp00ky_core.runner.reclaim import Reclaimer
+from sp00ky_core.runner.settle import Decider, Settler
+from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.runner.tasks import Tasks
 from sp00ky_core.scheduler.runs import ScheduleServices
 from sp00ky_core.scheduler.scheduler import Place
 from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+VERSION = version("sp00ky-core")
 
-class Runner(Drain):
+UNTIL_EMPTY_POLL = 0.1
+"""Seconds between two looks at the whole queue."""
+
+LAST_WRITES = 10.0
+"""Seconds that the last outcomes get to be written, from when the last attempt is over."""
+
+LAST_CHANGES = 1.0
+"""Seconds that what they say of their backends gets to be written then."""
+
+LAST_BEAT = 2.0
+"""Seconds for the last beat, and for the removal of the runner's row."""
+
+LAST_CLAIM = 10.0
+"""Seconds of ``grace`` for a claim under way to come back: cut off, it might be carried out all the same."""
+
+
+class Runner:
     """Delivers a store's jobs; an asynchronous context manager whose end is a drain.
 
     Installs no signal handlers and never exits the process.
@@ -67,19 +80,19 @@ class Runner(Drain):
         self._store_log = StoreLog(options.clock, self.observer.counters)
         rollups, counters = has(store, Rollups), self.observer.counters
         self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
-        self._transports = list({id(each): each for each in transports.values()}.values())
-        self._documents = {name: backend.contract.digest for name, backend in backends.items()}
+        self._transports = list({id(transport): transport for transport in transports.values()}.values())
+        self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
         self._turn = asyncio.Lock()  # of the start, and of each drain
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks(options)
         self.drain_requested: asyncio.Event = asyncio.Event()  # an operator asks this runner to drain
         self.succeeded: int = 0  # jobs that this runner has settled as success
         self.failed: int = 0  # ... and as failed
         self._attempts = Attempts(transports, hooks, options)
-        self._decider = Decider(hooks, strategies, options)
+        self._strategies = strategies
         self._build(queues(backends))
         self._schedules = schedules(self._store_log, self._beat.place)
         self._build_claims()
@@ -90,15 +103,7 @@ class Runner(Drain):
         self._holdings = Holdings()
         self._wake = Wake(tables, options)
         self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming, store_log=log)
-        self._pauses, self._limits = Pauses(options), Limits(options)
-        self._breakers = Breakers(
-            store=store,
-            backends=tables,
-            hooks=hooks,
-            options=options,
-            store_log=log,
-            changed=self._wake.all_may_have_work,
-        )
+        self._decider = Decider(hooks, self._strategies, options, self._beat)
         self._settler = Settler(
             store=store,
             holdings=self._holdings,
@@ -109,11 +114,34 @@ class Runner(Drain):
             written=self._note,
             room=self._wake.freed,
         )
-        self._slots = {
-            name: Slots(backend, self._perform, self._wake.freed, unanswered=options.unanswered)
-            for name, backend in tables.items()
-        }
-        self._deferrals = Deferrals(self._slots, self._beat, options)
+        news = asyncio.Event()
+        self._slots = {name: self._slots_of(name, backend, news) for name, backend in tables.items()}
+        self._gates = [slots.gate for slots in self._slots.values()]
+        self._breakers = BreakerWriter(
+            store=store,
+            gates=self._gates,
+            hooks=hooks,
+            options=options,
+            store_log=log,
+            news=news,
+            changed=self._wake.all_may_have_work,
+        )
+
+    def _slots_of(self, name: str, backend: Backend, news: asyncio.Event) -> Slots:
+        table, options = stored_table(backend), self._options
+        gate = Gate(
+            name=name,
+            config=backend.config,
+            runner_id=options.runner_id,
+            clock=options.clock,
+            random=options.random,
+            poll=options.poll,
+            news=news.set,
+            is_limited=table.has_limits,
+            several_routes=len(table.routes) > 1,
+            probe_lease=table.probe_lease,
+        )
+        return Slots(backend, gate, self._perform, self._wake.freed, unanswered=options.unanswered)
 
     def _build_claims(self) -> None:
         """Build what claims, and what reclaims."""
@@ -124,9 +152,6 @@ class Runner(Drain):
             settler=self._settler,
             beat=self._beat,
             wake=self._wake,
-            breakers=self._breakers,
-            pauses=self._pauses,
-            limits=self._limits,
             hooks=self._hooks,
             options=self._options,
             store_log=self._store_log,
@@ -137,7 +162,8 @@ class Runner(Drain):
             jobs=self._jobs,
             beat=self._beat,
             claimer=self._claimer,
-            breakers=self._breakers,
+            attempts=self._attempts,
+            gates=self._gates,
             holdings=self._holdings,
             hooks=self._hooks,
             options=self._options,
@@ -145,6 +171,11 @@ class Runner(Drain):
             written=self._note,
             before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
         )
+
+    @property
+    def runner_id(self) -> str:
+        """As in the rows that it holds."""
+        return self._options.runner_id
 
     @property
     def backends(self) -> Collection[str]:
@@ -201,22 +232,22 @@ class Runner(Drain):
             raise
 
     def _spawn_all(self) -> None:
-        self._spawn("beat", self._beat.run)
-        self._spawn("settle", self._settler.run)
-        self._spawn("breakers", self._breakers.run)
-        self._spawn("reclaim", self._reclaimer.run)
-        self._spawn("signal", self._listen)
+        self._tasks.start("beat", self._beat.run)
+        self._tasks.start("settle", self._settler.run)
+        self._tasks.start("breakers", self._breakers.run)
+        self._tasks.start("reclaim", self._reclaimer.run)
+        self._tasks.start("signal", self._listen)
         if self._schedules is not None:
-            self._spawn("scheduler", self._schedules.scheduler.run)
-            self._spawn("runs", self._schedules.upkeep.run)
+            self._tasks.start("scheduler", self._schedules.scheduler.run)
+            self._tasks.start("runs", self._schedules.upkeep.run)
         if self._rollups is not None:
-            self._spawn("rollups", self._rollups.run)
-        self._spawn("claim", self._claimer.run)
+            self._tasks.start("rollups", self._rollups.run)
+        self._tasks.start("claim", self._claimer.run, ends=True)
 
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():
-            self._breakers.signal()
-            self._pauses.signal()
+            for gate in self._gates:
+                gate.signal()
             if self._schedules is not None:
                 self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
@@ -224,50 +255,43 @@ class Runner(Drain):
     async def _perform(self, held: Held) -> None:
         if not self._beat.is_fresh():
             await self._wait_for_beat(held)
-        if not self._may_start(held):
+        slots = self._slots[held.table.backend]
+        if not self._may_start(held, slots):
             self._claimer.give_back(held)
             return
-        if (wait := self._breakers.route_wait(held)) > 0:
-            self._settler.put(held, self._decider.settlement(held, self._deferrals.of_route(held, wait)))
+        gate = slots.gate
+        if (deferred := gate.deferred(held)) is not None:
+            self._settler.put(held, self._decider.settlement(held, deferred))
             return
         is_failure, outcome = False, None
         try:
             outcome = await self._attempts.attempt(held)
-            if self._note_outcome(held, outcome):
+            is_sure = isinstance(outcome, Delivered) or self._was_awake(held)
+            event = gate.note(held, outcome, is_sure=is_sure)
+            if event is None:
                 self._claimer.give_back(held)
                 return
             is_failure = is_unavailable(outcome)
-            settlement = self._decider.settlement(held, self._deferrals.event_of(held, outcome))
+            settlement = self._decider.settlement(held, event)
         except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
             logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
-            self._breakers.unsent(held)
+            gate.unsent(held)
             settlement = self._decider.unknown(held)
         self.observer.ended(held, settlement, outcome)
         self._settler.put(held, settlement)
         if is_failure:
             held.worker = None  # the attempt is over: it needn't be cut off
-            await self._breakers.heard(held)  # or each runner would find out on its own, a job a slot
+            await self._breakers.heard(gate)  # or each runner would find out on its own, a job a slot
 
-    def _note_outcome(self, held: Held, outcome: Outcome) -> bool:
-        """Count what an outcome says of its backend; whether its attempt doesn't count."""
-        if isinstance(outcome, Delivered) or self._was_awake(held):
-            return self._breakers.note(held, outcome)
-        self._breakers.unsent(held)
-        return False
+    def _may_start(self, held: Held, slots: Slots) -> bool:
+        # After a gap between beats a peer may have taken the job already: the database knows.
+        is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
+        return is_sure and not self._claimer.is_stopping and slots.gate.may_start(held, slots.busy)
 
     def _was_awake(self, held: Held) -> bool:
         """Whether this runner ran without a gap since the attempt began: else the fault may be its own."""
         has_beaten = self._beat.is_fresh() and self._beat.covers(held.started_at or held.claimed_at)
         return has_beaten and self._options.clock() <= held.lease_end
-
-    def _may_start(self, held: Held) -> bool:
-        now = self._options.clock()
-        # After a gap between beats a peer may have taken the job already: the database knows.
-        is_sure = self._beat.covers(held.claimed_at) and now <= held.last_start
-        if not is_sure or self._claimer.is_stopping or not self._breakers.may_start(held):
-            return False
-        table = held.table.backend
-        return table not in self._pauses.paused and self._slots[table].may_start(held, now)
 
     async def _wait_for_beat(self, held: Held) -> None:
         try:
@@ -289,7 +313,7 @@ class Runner(Drain):
             self.observer.reclaimed(settlement)
             return
         if held.table.max_in_flight is not None:
-            self._limits.forget(held.table.backend)
+            self._slots[held.table.backend].gate.limit.forget()
         elif held.job.ordering_key is None:
             return
         self._wake.may_have_more([held.table.backend])
@@ -305,5 +329,146 @@ class Runner(Drain):
             draining=self._claimer.is_stopping or self.drain_requested.is_set(),
         )
 
+    async def until_empty(self) -> int:
+        """Return when no job of its backends is pending or processing; how many it settled as failed.
 
-VERSION = version("sp00ky-core")
+        It returns, too, once an operator has asked this runner to drain.
+
+        Raises:
+            RowRefused: what is left is pending, and the database refuses to have it claimed.
+            BackendPaused: what is left waits for an operator to resume its backend.
+        """
+        while True:
+            await self._holdings.emptied.wait()
+            stats = await self._store.stats()
+            stats = {name: stats[name] for name in self._slots}
+            if self.drain_requested.is_set():
+                return self.failed
+            if not any(map(_has_work, stats.values())):
+                await self._holdings.emptied.wait()  # what was written meanwhile counts once it is answered
+                return self.failed
+            refuse_paused(stats)
+            refused = self._claimer.refused
+            is_idle = not any(counts.processing for counts in stats.values())
+            if refused and is_idle and await self._store.next_due(self._slots.keys()) is None:
+                raise refused
+            await asyncio.sleep(UNTIL_EMPTY_POLL)  # other processes' jobs send no event here
+
+    def _stop_claiming(self) -> None:
+        """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
+        self.drain_requested.set()
+        self._claimer.stop()
+
+    async def drain(self) -> None:
+        """Stop claiming, let what is in flight end within ``grace``, write everything, let go.
+
+        It waits for a start or a drain that is under way. Cancelled, it lets go at once; what it hadn't
+        written then is written by another drain, if there is one, and is else lost to the reclaim.
+        """
+        self._started = True
+        self._claimer.stop()
+        async with self._turn:
+            if not self._running:
+                return
+            try:
+                await self._drain()
+            except BaseException:
+                self._abandoned = True
+                await self._abandon()
+                raise
+            self._running = False
+
+    async def _abandon(self) -> None:
+        for slots in self._slots.values():
+            slots.abandon()
+        await self._tasks.stop()
+        await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
+        await self._close_transports()
+
+    async def _drain(self) -> None:
+        if self._abandoned:
+            await self._abandon()  # what the drain before hadn't come to
+            self._tasks.start("settle", self._settler.run)
+            self._tasks.start("breakers", self._breakers.run)
+        await self._tasks.stop("scheduler", "runs")
+        await _within(self._options.grace, self._let_end())
+        await self._tasks.stop("claim", "signal")
+        await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
+        for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
+            self._slots[held.table.backend].gate.unsent(held)
+            settlement = self._decider.unknown(held)
+            self.observer.ended(held, settlement, None)
+            self._settler.put(held, settlement)
+            held.worker = None
+        if not await _within(LAST_WRITES, self._write_all()):
+            text = "not everything was written in time, %d outcomes wait; leases will run out"
+            logger.error(text, len(self._holdings))
+        await self._tasks.stop("settle", "reclaim")
+        await _within(LAST_CHANGES, self._breakers.all_written())
+        await self._tasks.stop("breakers", "rollups")
+        if self._rollups is not None:
+            await self._rollups.stop()
+        if await _within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
+            await self._remove_row()  # one that leaves claims behind is to be taken for dead
+        await self._tasks.stop("beat")
+        await self._close_transports()
+        await self._hooks.dispatch("sp00ky_runner_stopped", runner_id=self.runner_id)
+        await self._hooks.flush()
+
+    async def _let_end(self) -> None:
+        """Give back what isn't started, and let what is started end."""
+        await self._tasks.ended("claim", LAST_CLAIM)
+        await self._tasks.stop("claim", "signal")
+        self._let_go_unstarted()
+        await self._give_back()
+        await self._holdings.attempts_over.wait()
+
+    def _let_go_unstarted(self) -> None:
+        for slots in self._slots.values():
+            for held in slots.take_ready():
+                self._claimer.let_go(held)
+
+    async def _write_all(self) -> None:
+        self._let_go_unstarted()  # where the grace ended before that
+        await self._give_back()
+        await self._holdings.emptied.wait()
+
+    async def _close_transports(self) -> None:
+        for transport in self._transports:
+            await transport.close()
+
+    async def _remove_row(self) -> None:
+        if (runners := has(self._store, Runners)) is None:
+            return
+        try:
+            await _within(LAST_BEAT, runners.remove_runner(self.runner_id))
+        except Sp00kyError as error:
+            self._store_log.count(error)
+            logger.warning("this runner's row can't be removed, it will look dead: %s", error)
+
+    async def _give_back(self) -> None:
+        try:
+            await self._claimer.release()
+        except Sp00kyError as error:
+            self._store_log.count(error)
+            logger.warning("claims can't be released, their leases will run out: %s", error)
+
+
+def _has_work(stats: BackendStats) -> bool:
+    return stats.pending + stats.processing > 0
+
+
+async def _within(seconds: float, awaitable: Awaitable[object]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await awaitable
+    except TimeoutError:
+        return False
+    return True
+
+
+def refuse_paused(stats: Mapping[str, BackendStats]) -> None:
+    """Raise ``BackendPaused`` where there is nothing left to do but for backends that are paused."""
+    left = {name: counts for name, counts in stats.items() if _has_work(counts)}
+    if all(counts.paused is not None and not counts.processing for counts in left.values()):
+        raise BackendPaused(backends=tuple(left), jobs=sum(counts.pending for counts in left.values()))

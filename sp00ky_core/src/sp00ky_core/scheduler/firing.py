@@ -13,8 +13,8 @@ from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.contract.validation import check_job
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job import Job
-from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.plugins.settled import report_settled
+from sp00ky_core.operators.transitions import kill
+from sp00ky_core.plugins.calls import Hooks, report_settled
 from sp00ky_core.ports import (
     OPEN_RUN,
     JobQuery,
@@ -160,7 +160,7 @@ class Firing:
         """Kill jobs, each for its reason."""
         for reason in set(reasons.values()):
             job_ids = [job_id for job_id, why in reasons.items() if why == reason]
-            results = await self.store.kill(job_ids, reason=reason)
+            results = await kill(self.store, job_ids, reason=reason)
             await report_settled(NamedJobs(self.store, self.backends), self.hooks, results)
 
 

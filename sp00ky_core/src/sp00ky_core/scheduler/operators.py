@@ -30,8 +30,8 @@ from sp00ky_core.ports import (
     Trigger,
     check_limit,
 )
-from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.findings import check_definition, definition_findings, store_findings
 from sp00ky_core.scheduler.firing import Firing, jobs_of
 from sp00ky_core.scheduler.reconcile import (

@@ -24,8 +24,8 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
-from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.firing import Firing, jobs_of, open_runs
 from sp00ky_core.scheduler.reconcile import change, definition_of, schedules_of
 from sp00ky_core.scheduler.scheduler import Place, Scheduler, everything, share
@@ -238,7 +238,7 @@ class RunMaintenance:
             jobs = await self._schedules.prune_runs(name, statuses=statuses, until=until, limit=PRUNE_BATCH)
             made = [job_id for job_id in jobs if job_id is not None]
             if made and name in self._with_history:
-                await self._store.clear(made)
+                await self._store.delete(made)
 
 
 def _with_history(snapshot: ScheduleSnapshot) -> list[str]:

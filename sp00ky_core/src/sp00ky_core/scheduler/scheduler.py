@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
-from sp00ky_core.runner.maintenance.store_log import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.scheduler.firing import Firing
 from sp00ky_core.scheduler.reconcile import define, definition_of, schedules_of, tables_of
 from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, next_fire

@@ -8,9 +8,8 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   refused rows and logs each once.
 - Notifications: ``Broadcast`` wakes this process's subscribers, ``Subscription`` keeps a subscription to the
   database alive, ``Backoff`` spaces its tries.
-- Decisions: ``DecidingStore`` has kill, redrive, reclaim, reschedule and clear; ``settlement_of`` decides
-  what one event makes of a job; ``applied`` and ``appended`` are what a transition makes of a row, and
-  ``rescheduled`` what an operator's change does; ``change_after``, ``route_in_turn`` and ``risk_turn`` are
+- Decisions: ``DecidingStore`` has reclaim; ``settlement_of`` decides what becomes of a job; ``applied`` and
+  ``appended`` are what a transition makes of a row; ``change_after``, ``route_in_turn`` and ``risk_turn`` are
   the breaker's rules, ``Allowance`` that of a backend's limits (``PASSED``, ``FULL``: when a claim that they
   left without is repeated).
 - Rows: ``job_of`` reads one whatever is in it, ``defect_of`` says why it can't be delivered, ``new_row`` is
@@ -26,8 +25,15 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
 - JSON: ``encode``, ``decode``.
 """
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState, change_after, risk_turn, route_in_turn
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, decode, encode
+from sp00ky_core.gate.breaker import (
+    Breaker,
+    BreakerChange,
+    BreakerState,
+    change_after,
+    risk_turn,
+    route_in_turn,
+)
 from sp00ky_core.stores import (
     allowance,
     apply,

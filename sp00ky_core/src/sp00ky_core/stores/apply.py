@@ -12,9 +12,8 @@ import attrs
 from sp00ky_core.job import AttemptError, Job
 from sp00ky_core.machine import MAX_ERRORS, Transition
 from sp00ky_core.outcome import THROTTLED
-from sp00ky_core.ports import Reschedule
 
-__all__ = ["applied", "appended", "rescheduled"]
+__all__ = ["applied", "appended"]
 
 
 def applied(job: Job, transition: Transition, now: datetime) -> Job:
@@ -27,21 +26,13 @@ def applied(job: Job, transition: Transition, now: datetime) -> Job:
         errors=appended(job.errors, transition.error, now),
         result_json=transition.result_json if transition.result_json is not None else job.result_json,
         run_at=_run_at(job, transition, now),
+        priority=job.priority if transition.priority is None else transition.priority,
         deferred_since=_deferred_since(job, transition, now),
         lease_until=job.lease_until if keeps else None,
         runner_id=job.runner_id if keeps else None,
         lease_epoch=job.lease_epoch + transition.bumps_epoch,
         updated_at=now,
     )
-
-
-def rescheduled(job: Job, change: Reschedule, now: datetime) -> Job:
-    """Return a pending job after an operator's change of when it is due, or of its priority."""
-    run_at = job.run_at if change.run_at is None else change.run_at
-    if change.delay is not None:
-        run_at = now + timedelta(seconds=change.delay)
-    priority = job.priority if change.priority is None else change.priority
-    return attrs.evolve(job, run_at=run_at, priority=priority, updated_at=now)
 
 
 def appended(
@@ -70,7 +61,7 @@ def _deferred_since(job: Job, transition: Transition, now: datetime) -> datetime
 
 def _run_at(job: Job, transition: Transition, now: datetime) -> datetime | None:
     if transition.delay is None:
-        return job.run_at
+        return transition.run_at or job.run_at
     run_at = now + timedelta(seconds=transition.delay)
     if transition.after_lease and job.lease_until is not None:
         return max(run_at, job.lease_until)

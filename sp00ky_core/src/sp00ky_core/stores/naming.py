@@ -16,9 +16,9 @@ import attrs
 
 from sp00ky_core.backend import Backend
 from sp00ky_core.job import Job, NewJob
-from sp00ky_core.metrics.summing import summed
 from sp00ky_core.ports import (
     BackendStats,
+    Clears,
     Counts,
     ErrorGroup,
     ErrorGroups,
@@ -35,6 +35,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.callers.blocking import finished
 from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.rollups import summed
 
 __all__ = ["NamedJobs"]
 
@@ -119,9 +120,9 @@ class NamedJobs:
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
-        cleared = 0
+        store, cleared = needed(self.store, Clears, "clear_matching()"), 0
         for part in self._parts(conditions):
-            cleared += await self.store.clear_matching(part, limit=limit - cleared)
+            cleared += await store.clear_matching(part, limit=limit - cleared)
             if cleared >= limit:
                 break
         return cleared

@@ -269,7 +269,7 @@ def _is_unread(value: object) -> bool:
 
 
 def _payload_defect(value: object) -> str | None:
-    if value == UNREAD:  # only a claim's has to be there
+    if value == UNREAD or isinstance(value, JsonObject):  # only a claim's has to be there
         return None
     if value is None:
         return "payload is missing"

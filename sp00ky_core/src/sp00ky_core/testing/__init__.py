@@ -5,12 +5,9 @@ The pytest fixtures ``outbox`` and ``sync_outbox`` are in ``sp00ky_pytest``, whi
 The conformance suites of adapters are in the distribution ``sp00ky-conformance``.
 """
 
-from sp00ky_core.testing.answers import Answer, Response
-from sp00ky_core.testing.clock import FakeClock
 from sp00ky_core.testing.enqueued import assert_enqueued, refute_enqueued
-from sp00ky_core.testing.outboxes import memory_outbox, outbox_over
-from sp00ky_core.testing.perform import perform_jobs
-from sp00ky_core.testing.scripted import ScriptedTransport, deliver_all
+from sp00ky_core.testing.outboxes import FakeClock, memory_outbox, outbox_over
+from sp00ky_core.testing.perform import Answer, Response, ScriptedTransport, deliver_all, perform_jobs
 
 __all__ = [
     "assert_enqueued",

@@ -1,23 +1,243 @@
-"""Assert which jobs were enqueued; a failure says what was, and in what the nearest one differs."""
+"""Find jobs that a test has enqueued, and assert what they are."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
-from typing import Any, Unpack, overload
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack, overload
 
 import attrs
 
 from sp00ky_core.backend import Backends
-from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.encoding.json_bytes import JsonText, pointer_of
+from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
 from sp00ky_core.enqueue import Transaction
-from sp00ky_core.job import Job
+from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy
+from sp00ky_core.hints import nearest, shown
+from sp00ky_core.job import Job, JobStatus, StatusName
+from sp00ky_core.job_options import check_option
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.ports import MAX_LIMIT
+from sp00ky_core.ports import MAX_LIMIT, JobFilter
+from sp00ky_core.retry import StrategyName
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_core.testing.expectation import Expectation, ExpectedOptions, text_of
-from sp00ky_core.testing.find import find_whole, find_whole_in
 
 __all__ = ["assert_enqueued", "refute_enqueued"]
+
+
+async def find_whole(outbox: Outbox, connection: object, **conditions: Any) -> list[Job]:
+    """Return the jobs that ``find`` lists, each as ``get`` returns it."""
+    jobs = await outbox.find(connection=connection, **conditions)
+    return [await outbox.get(job.id, connection=connection) if job.omitted else job for job in jobs]
+
+
+def find_whole_in(outbox: SyncOutbox, connection: object, **conditions: Any) -> list[Job]:
+    """Return the same of a ``SyncOutbox``."""
+    jobs = outbox.find(connection=connection, **conditions)
+    return [outbox.get(job.id, connection=connection) if job.omitted else job for job in jobs]
+
+
+TOLERANCE = timedelta(seconds=1)
+"""Instants and delays are the expected ones within this."""
+
+LONGEST = 200  # characters of a payload that are shown
+
+
+class ExpectedOptions(TypedDict, total=False):
+    """Expect more of a job; what is left out may be anything.
+
+    Attributes:
+        assigned_to: The record that it belongs to.
+        dedup_key: Its key.
+        ordering_key: Its key.
+        priority: 0 to 3.
+        max_retries: Attempts after the first.
+        retry_strategy: The strategy's name.
+        timeout: Seconds.
+        delay: From when it was enqueued to when it is due, within a second.
+        run_at: When it is due, within a second.
+        expires_at: When it expires, within a second.
+        traceparent: Its trace context.
+        status: ``pending``, for instance; a job of any status was enqueued.
+    """
+
+    assigned_to: str | None
+    dedup_key: str | None
+    ordering_key: str | None
+    priority: int
+    max_retries: int
+    retry_strategy: StrategyName
+    timeout: float | None
+    delay: timedelta
+    run_at: datetime
+    expires_at: datetime | None
+    traceparent: str | None
+    status: JobStatus | StatusName
+
+
+@attrs.frozen(kw_only=True)
+class Expectation:
+    """A job as a test expects it.
+
+    Attributes:
+        backend: The backend's name; None: any.
+        path: The operation; None: any.
+        payload: Each of these is in the payload; None: any payload.
+        options: Likewise.
+    """
+
+    backend: str | None
+    path: str | None
+    payload: Payload | None
+    options: Mapping[str, Any]
+
+    def check(self, backends: Backends) -> Expectation:
+        """Refuse what no job can be: a misspelt name would never be found. Return it with the path's name.
+
+        Raises:
+            UnknownBackend: no such backend.
+            UnknownRoute: no such operation.
+            TypeError: no such option.
+            OptionInvalid: no such status; an instant without a time zone.
+            UnknownStrategy: no such strategy.
+            PayloadNotJson: bytes or a set in the payload.
+        """
+        __tracebackhide__ = True
+        _check_payload(self.payload, ())
+        if self.backend is not None:
+            backends.named(self.backend)
+        if self.path is not None:
+            check_route(backends, self.backend, self.path)
+        for name in self.options:
+            if name not in ExpectedOptions.__annotations__:
+                hint = nearest(name, ExpectedOptions.__annotations__)
+                raise TypeError(f"a job has no option {name!r} that can be expected; {hint}")
+        for name in ("run_at", "expires_at"):
+            if isinstance(self.options.get(name), datetime):
+                check_option(name, self.options[name], like="expires_at")
+        JobFilter(status=self.options.get("status"))
+        _check_strategy(backends, self.options.get("retry_strategy"))
+        return (
+            self if self.path is None else attrs.evolve(self, path=_name(backends, self.backend, self.path))
+        )
+
+    def differences(self, job: Job) -> list[str]:
+        """List in what a job isn't as expected; nothing: it is."""
+        return list(self._differences(job))
+
+    def _differences(self, job: Job) -> Iterator[str]:
+        for name in ("backend", "path"):
+            expected, actual = getattr(self, name), getattr(job, name)
+            if expected is not None and actual != expected:
+                yield f"{name} is {actual}, expected {expected}"
+        if self.payload is not None:
+            yield from _payload_differences(self.payload, job.payload, ())
+        for name, expected in self.options.items():
+            if not _is_as_expected(name, expected, _option(job, name)):
+                yield f"{name} is {shown(_option(job, name))}, expected {shown(expected)}"
+
+    def __str__(self) -> str:
+        parts = [name for name in (self.backend, self.path) if name is not None]
+        if self.payload is not None:
+            parts.append(_payload_text(self.payload))
+        return " ".join(parts + [f"{name}={shown(value)}" for name, value in self.options.items()])
+
+
+def _name(backends: Backends, backend: str | None, path: str) -> str:
+    """Return the name of the operation that a text spells."""
+    named = backends.values() if backend is None else [backends[backend]]
+    return next((each.contract.name(path) for each in named if each.contract.has(path)), path)
+
+
+def check_route(backends: Backends, backend: str | None, path: str) -> None:
+    """Raise ``UnknownRoute`` for a path that a backend, or (None) every one of them, lacks."""
+    __tracebackhide__ = True
+    named = backends if backend is None else {backend: backends[backend]}
+    if all(each.contract.operation(path) is None for each in named.values()):
+        known = sorted(frozenset().union(*(each.table.routes for each in named.values())))
+        raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
+
+
+def _check_payload(expected: Any, path: tuple[str | int, ...]) -> None:
+    """Refuse what no payload holds, whatever it is compared with; ``mock.ANY`` equals what one may hold."""
+    __tracebackhide__ = True
+    value = _plain(expected)
+    if isinstance(value, bytes | bytearray | memoryview | AbstractSet) and not isinstance(value, JsonText):
+        raise PayloadNotJson(pointer=pointer_of(path), problem=f"no payload holds {type(value).__name__}")
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, each in items:
+        _check_payload(each, (*path, step))
+
+
+def _check_strategy(backends: Backends, strategy: str | None) -> None:
+    __tracebackhide__ = True
+    known = {each for backend in backends.values() for each in backend.table.strategies}
+    if strategy is not None and strategy not in known:
+        raise UnknownStrategy(strategy=strategy, known=tuple(sorted(known)))
+
+
+def text_of(job: Job) -> str:
+    """Show a job in one line."""
+    named = [(name, getattr(job, name)) for name in ("assigned_to", "dedup_key", "ordering_key")]
+    options = [f"{name}={shown(value)}" for name, value in named if value is not None]
+    payload = _cut(job.payload_json.decode(errors="replace"))
+    return " ".join([job.backend, job.path, payload, *options, f"({job.status}, {job.id})"])
+
+
+def _option(job: Job, name: str) -> Any:
+    if name == "delay":
+        return None if job.run_at is None or job.created_at is None else job.run_at - job.created_at
+    return getattr(job, name)
+
+
+def _is_as_expected(name: str, expected: Any, actual: Any) -> bool:
+    if name in {"delay", "run_at", "expires_at"} and expected is not None and actual is not None:
+        return bool(abs(actual - expected) <= TOLERANCE)
+    return bool(expected == actual)
+
+
+def _payload_differences(expected: Any, actual: Any, path: tuple[str | int, ...]) -> Iterator[str]:
+    """Yield in what a value of a payload isn't as expected; of an object, only what is named counts."""
+    expected = _plain(expected)
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key, each in expected.items():
+            if key in actual:
+                yield from _payload_differences(each, actual[key], (*path, key))
+            else:
+                yield f"payload {pointer_of((*path, key))} is missing, expected {shown(_plain(each))}"
+    elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        for index, (each, found) in enumerate(zip(expected, actual, strict=True)):
+            yield from _payload_differences(each, found, (*path, index))
+    elif expected != actual or _is_number_for_boolean(expected, actual):
+        yield f"payload {pointer_of(path)} is {shown(actual)}, expected {shown(expected)}"
+
+
+def _is_number_for_boolean(expected: Any, actual: Any) -> bool:
+    """Tell what Python takes for equal and JSON doesn't: 1 and true."""
+    is_number = isinstance(expected, int | float)  # nothing else that equals a boolean, as ``mock.ANY`` does
+    return is_number and isinstance(expected, bool) is not isinstance(actual, bool)
+
+
+def _plain(expected: Any) -> Any:
+    """Return a value as JSON has it; one that JSON lacks is as it is: ``mock.ANY``, for instance."""
+    if isinstance(expected, dict | list):
+        return expected
+    try:
+        return json_value(expected)
+    except PayloadNotJson:
+        return dict(expected) if isinstance(expected, Mapping) else expected
+
+
+def _payload_text(payload: Payload) -> str:
+    try:
+        return _cut(encode_payload(payload).decode())
+    except PayloadNotJson:
+        return _cut(shown(payload))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
 
 MOST_JOBS = 1_000
 """Jobs that a failure looks at, the newest, to say what there is instead."""

@@ -1,9 +1,10 @@
-"""Make an outbox for a test: in memory from a sp00ky.yml, or over a store that you have made."""
+"""Open outboxes for tests, with a clock that they move."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,31 @@ from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore, MemoryTransaction
 
-__all__ = ["memory_outbox", "outbox_over"]
+__all__ = ["FakeClock", "memory_outbox", "outbox_over"]
+
+
+class FakeClock:
+    """Stands for the database's clock of a ``MemoryStore`` (``now=clock.now``) and for a monotonic one."""
+
+    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
+        self._start = start
+        self._now = start
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the seconds since the clock was made."""
+        return (self._now - self._start).total_seconds()
+
+    def advance(self, seconds: float) -> datetime:
+        """Move on; the new time. Raises ``ValueError`` for a step backward."""
+        if seconds < 0:
+            raise ValueError(f"a clock doesn't go back: {seconds}")
+        self._now += timedelta(seconds=seconds)
+        return self._now
+
 
 MEMORY = "memory://"
 

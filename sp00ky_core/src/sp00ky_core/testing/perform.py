@@ -1,32 +1,153 @@
-"""Deliver due jobs at once, with the answers that a test says."""
+"""Perform a test's jobs with answers that it gives."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from inspect import isawaitable
+from typing import Any, TypeAlias, cast, overload
 
 import attrs
 
 from sp00ky_core.backend import queues, stored_table
+from sp00ky_core.encoding.json_bytes import JsonText, encode
+from sp00ky_core.encoding.payload_json import Payload, json_value
 from sp00ky_core.enqueue import Transaction
 from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import Deferred, Expired
+from sp00ky_core.machine import Deferred
 from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import EXPIRED, THROTTLED, Delivered, Outcome
-from sp00ky_core.ports import MAX_LIMIT
+from sp00ky_core.outcome import (
+    HTTP_STATUS,
+    OUTCOME_UNKNOWN,
+    THROTTLED,
+    Delivered,
+    Outcome,
+    Undelivered,
+)
+from sp00ky_core.ports import MAX_LIMIT, Attempt
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.decide import Decider
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
+from sp00ky_core.runner.settle import Decider
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_core.testing.answers import AnsweringTransport, Response
-from sp00ky_core.testing.expectation import check_route
-from sp00ky_core.testing.find import find_whole, find_whole_in
+from sp00ky_core.testing.enqueued import check_route, find_whole, find_whole_in
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
-__all__ = ["perform_jobs"]
+__all__ = [
+    "Answer",
+    "Response",
+    "AnsweringTransport",
+    "Script",
+    "ScriptedTransport",
+    "deliver_all",
+    "perform_jobs",
+]
+
+Answer: TypeAlias = Payload | Sequence[object] | str | int | float | Delivered | Undelivered | None
+"""A whole number is an HTTP status; any other JSON value, or a model, is the result of a success."""
+
+Response: TypeAlias = Answer | Callable[[Job], Answer | Awaitable[Answer]]
+"""An answer; a tuple of answers for one attempt after the other, of which the last one stays; a function."""
+
+THROTTLING_STATUS = 429
+
+
+class AnsweringTransport:
+    """Sends nothing: it answers by operation, or with a success that has no result.
+
+    Attributes:
+        error: Raised by a test's function; it is the test's, and no backend's.
+    """
+
+    def __init__(self, responses: Mapping[str, Response]) -> None:
+        self._responses = responses
+        self._attempts: Counter[str] = Counter()
+        self.error: Exception | None = None
+
+    async def open(self) -> None:
+        """See ``Transport.open``."""
+
+    async def close(self) -> None:
+        """See ``Transport.close``."""
+
+    async def deliver(self, attempt: Attempt) -> Outcome:
+        """See ``Transport.deliver``."""
+        try:
+            return _outcome(await self._answer(attempt))
+        except Exception as error:  # noqa: BLE001  # the test's own function may raise anything
+            self.error = error
+            return Undelivered(name=OUTCOME_UNKNOWN, reason="the test's response raised an error")
+
+    async def _answer(self, attempt: Attempt) -> Answer:
+        job, spellings = attempt.job, attempt.operation.spellings
+        response = next((self._responses[text] for text in spellings if text in self._responses), None)
+        if isinstance(response, tuple):
+            turn = min(self._attempts[job.id], len(response) - 1)
+            self._attempts[job.id] += 1
+            response = cast("Response", response[turn]) if response else None
+        answer = response(job) if callable(response) else response
+        return await answer if isawaitable(answer) else answer
+
+
+def _outcome(answer: Answer) -> Outcome:
+    if isinstance(answer, Delivered | Undelivered):
+        return answer
+    if not isinstance(answer, int) or isinstance(answer, bool):
+        return Delivered(result=None if answer is None else JsonText(encode(json_value(answer))))
+    if 200 <= answer < 300:  # noqa: PLR2004  # HTTP's statuses of a success
+        return Delivered(code=answer)
+    name = THROTTLED if answer == THROTTLING_STATUS else HTTP_STATUS
+    return Undelivered(code=answer, name=name, reason=f"the test answers {answer}")
+
+
+Script = Callable[[Attempt], Outcome | Awaitable[Outcome]]
+"""What comes of an attempt; asynchronous where it takes its time."""
+
+
+def deliver_all(_attempt: Attempt) -> Outcome:
+    """Deliver every attempt, with no result."""
+    return Delivered()
+
+
+class ScriptedTransport:
+    """Records every attempt, in the order in which they began."""
+
+    def __init__(self, script: Script = deliver_all) -> None:
+        self.script = script
+        self.attempts: list[Attempt] = []
+        self.in_flight: int = 0
+        self.most_in_flight: int = 0
+        self.is_open: bool = False
+        self._changed = asyncio.Condition()
+
+    async def open(self) -> None:
+        """See ``Transport.open``."""
+        self.is_open = True
+
+    async def close(self) -> None:
+        """See ``Transport.close``."""
+        self.is_open = False
+
+    async def deliver(self, attempt: Attempt) -> Outcome:
+        """See ``Transport.deliver``; but for a script that raises."""
+        self.attempts.append(attempt)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        async with self._changed:
+            self._changed.notify_all()
+        try:
+            outcome = self.script(attempt)
+            return await outcome if isinstance(outcome, Awaitable) else outcome
+        finally:
+            self.in_flight -= 1
+
+    async def began(self, count: int, *, within: float = 60.0) -> list[Attempt]:
+        """Wait until so many attempts have begun; all of them. Raises ``TimeoutError``."""
+        async with asyncio.timeout(within), self._changed:
+            await self._changed.wait_for(lambda: len(self.attempts) >= count)
+        return self.attempts
+
 
 MOST_THROTTLED = 10
 """Throttled answers to a job; those after them count as attempts, as they do after ``giveUpAfter``."""
@@ -134,7 +255,7 @@ class _Performance:
         outcome = await self._attempts.attempt(held)
         if self._transport.error is not None:
             raise self._transport.error
-        settlement = self._decider.settlement(held, self._event(held, outcome))
+        settlement = self._decider.settlement(held, self._deferred(held, outcome))
         if settlement.transition.delay is not None:  # a retry, which is due at once
             settlement = attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, delay=0.0))
         (result,) = await self._store.settle([settlement])
@@ -152,16 +273,11 @@ class _Performance:
             received_at=now,
         )
 
-    def _event(self, held: Held, outcome: Outcome) -> Outcome | Deferred | Expired:
-        if isinstance(outcome, Delivered):
+    def _deferred(self, held: Held, outcome: Outcome) -> Outcome | Deferred:
+        """Defer a job whose backend throttles, so many times."""
+        if isinstance(outcome, Delivered) or outcome.name != THROTTLED:
             return outcome
-        if outcome.name == THROTTLED:
-            return self._deferred(held, outcome)
-        is_sent = held.started_at is not None
-        return Expired() if outcome.name == EXPIRED and not is_sent else outcome
-
-    def _deferred(self, held: Held, outcome: Any) -> Deferred:
         self._throttled[held.job.id] += 1
-        give_up_after = held.backend.config.retry.give_up_after
+        give_up_after = held.retry.give_up_after
         waited = 2 * give_up_after if self._throttled[held.job.id] > MOST_THROTTLED else 0.0
         return Deferred(delay=0.0, outcome=outcome, waited=waited, give_up_after=give_up_after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -13,8 +13,13 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.transactional import Access, Session, Work
+from sp00ky_core.stores.transactional.connection import executor as transactional
+from sp00ky_store_postgres.connection.connect import session_for
+from sp00ky_store_postgres.connection.external import callers_errors
 from sp00ky_store_postgres.connection.pool import Pool
-from sp00ky_store_postgres.connection.session import session_for
+from sp00ky_store_postgres.connection.session import PostgresSession
+from sp00ky_store_postgres.connection.transaction import Transaction
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import SlowStatement, is_lost, is_transient, translated
 from sp00ky_store_postgres.schema.tables import Tables
@@ -27,32 +32,73 @@ Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
 
 T = TypeVar("T")
 
+SAID = (asyncpg.PostgresError, Sp00kyError)
+"""What is raised where a statement has come to its end."""
+
+NOTIFY = "SELECT pg_notify('sp00ky', $1)"
+
 LONGEST_PAUSE = 1.0
 """Seconds between two tries."""
 PATIENCE = 5.0
 """Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
 
-class Executor:
-    """Runs statements on pools, one for each workload; connections are made when they are needed."""
+WORKLOADS = {Access.BEAT: Workload.BEAT}
+"""Of transactions; all others are ``REST``."""
+
+
+class Executor(transactional.Executor):
+    """Runs statements on pools, one for each workload; connections are made when they are needed.
+
+    A caller that is cancelled ends its statement on the server, and what wasn't committed is undone.
+    """
 
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
+        super().__init__(self.do, lambda error: translated(error, options.location), lambda: options.location)
         self._options = options
         self.tables = tables
         self._pools: dict[Workload, Pool] = {}
         self._doubted: list[Any] = []  # what was connected when a beat failed
 
     @property
-    def is_open(self) -> bool:
-        """Tell whether calls can be made."""
-        return bool(self._pools)
-
-    @property
     def location(self) -> str:
         """Return the store's URL, fit to be printed."""
         return self._options.location
 
-    async def open(self) -> None:
+    async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
+        """See ``transactional.Executor.do``."""
+        options = self._options
+        quiet = options.pooled and not options.notify  # else the connection's own setting
+        transaction = Transaction(work, access, self.tables, options.location, quiet=quiet)
+        result = await self.run(WORKLOADS.get(access, Workload.REST), transaction.attempt)
+        await self.announce(transaction.written & self.tables.heard)
+        return result
+
+    async def announce(self, names: Iterable[str]) -> None:
+        """Tell other processes that claims may find something else than before in these tables.
+
+        What has been written stays where they can't be told.
+        """
+        try:
+            for name in names if self._options.notify else ():
+                await self.fetch(Workload.REST, NOTIFY, name)
+        except Sp00kyError as error:
+            logger.warning("other runners find new work by polling, for they can't be notified: %s", error)
+
+    async def look(self, work: Callable[[PostgresSession], Awaitable[T]]) -> T:
+        """Do work that reads, each of its statements on its own: nothing is said of their order."""
+
+        async def looking(connection: Any) -> T:
+            return await work(PostgresSession(self.tables, self._options.location, connection.fetch))
+
+        return await self.run(Workload.REST, looking)
+
+    async def within(self, session: Session, work: Work[T]) -> T:
+        """See ``transactional.Executor.within``."""
+        with callers_errors(self._options.location):
+            return await work(session)
+
+    async def connect(self) -> None:
         """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
         if self._pools:
             return
@@ -62,11 +108,11 @@ class Executor:
         except Exception as error:
             raise translated(error, self._options.location) from error
         pools[Workload.REST].release(first, sound=True)
-        self._pools = pools
+        self._pools, self.is_open = pools, True
 
     async def close(self) -> None:
         """Let calls that are under way end, for a while, and let go of everything."""
-        pools, self._pools = list(self._pools.values()), {}
+        pools, self._pools, self.is_open = list(self._pools.values()), {}, False
         for pool in pools:
             await pool.close()
 
@@ -154,7 +200,7 @@ class Executor:
         except BaseException as error:
             # One whose statement was cut off may still be at it; one that said no is as good as ever, unless
             # its server isn't: the name that it was reached by may stand for another one by now.
-            pool.release(connection, sound=isinstance(error, asyncpg.PostgresError) and not is_lost(error))
+            pool.release(connection, sound=isinstance(error, SAID) and not is_lost(error))
             raise
         pool.release(connection, sound=True)
         return result

@@ -12,10 +12,9 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreError
 from sp00ky_core.stores import kinds_of, refuse_synchronous, refuse_unfit, unknown_kind
-from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.errors import ABORTED, CONFLICTS, NO_WRITES, state_of, translated
 
-Fetch = Callable[..., Awaitable[Sequence[Row]]]
+Fetch = Callable[..., Awaitable[Sequence[Any]]]
 """A statement with ``$1``... and its arguments, to rows."""
 
 EXPECTED = (
@@ -105,12 +104,12 @@ async def _of_sqlalchemy(connection: Any, *, reads: bool) -> Fetch:
     raw = await connection.get_raw_connection()
     refuse_unfit(closed=False, alone=raw.dbapi_connection.autocommit and not reads)
 
-    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
         if driver == "asyncpg":
             result = await connection.exec_driver_sql(statement, arguments)
         else:
             result = await connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
-        rows: Sequence[Row] = result.fetchall()
+        rows: Sequence[Any] = result.fetchall()
         return rows
 
     return fetch
@@ -122,14 +121,14 @@ def _of_psycopg(connection: Any, *, reads: bool) -> Fetch:
     idle = not closed and connection.info.transaction_status.name == "IDLE"
     refuse_unfit(closed=closed, alone=idle and connection.autocommit and not reads)
 
-    async def fetch(statement: str, *arguments: object) -> Sequence[Row]:
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
         from psycopg import AsyncCursor  # noqa: PLC0415  # only such a caller has it installed
         from psycopg.rows import tuple_row  # noqa: PLC0415
 
         # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
         async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
             await cursor.execute(named(statement), parameters_by_name(arguments))
-            rows: Sequence[Row] = await cursor.fetchall()
+            rows: Sequence[Any] = await cursor.fetchall()
             return rows
 
     return fetch

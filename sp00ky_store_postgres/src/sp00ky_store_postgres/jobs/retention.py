@@ -90,7 +90,7 @@ class Retention(Audits):
             since = min(place.since, time.monotonic())
             self._places[table.table, status] = _Place(at=at, key=key, since=since)
         ids = {id_of(table.table, str(key)): error for key, error in refused.items()}
-        self._quarantine.add_all("deleted", ids)
+        self._refused.add_all("deleted", ids)
         return len(deleted)
 
     def _place(self, table: JobTable, status: JobStatus) -> _Place:

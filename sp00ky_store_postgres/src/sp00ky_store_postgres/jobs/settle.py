@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
@@ -85,7 +84,7 @@ class Settles:
             return await self._write(some, workload)
 
         async def alone(settlement: Settlement, error: StoreError) -> Sequence[SettleResult]:
-            if not is_meant(error) and settlement.status is not JobStatus.FAILED:
+            if not is_meant(error) and not settlement.stays_if_refused:
                 unwritten.append(error)
                 return [self._busy(settlement, error, workload)]
             return [await self._settle_refused(settlement, error, workload)]
@@ -98,7 +97,7 @@ class Settles:
     async def _settle_refused(
         self, settlement: Settlement, refused: StoreError, workload: Workload
     ) -> SettleResult:
-        if settlement.status is JobStatus.FAILED:  # a redrive: what has ended stays as it is
+        if settlement.stays_if_refused:
             return _not_redriven(settlement, refused)
 
         async def write(lesser: Settlement) -> SettleResult:

@@ -16,8 +16,9 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.subscription import Subscription
-from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
-from sp00ky_store_postgres.connection.session import connect
+from sp00ky_core.stores.transactional.observe.notifications import Notifications
+from sp00ky_store_postgres.connection.connect import connect
+from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.url import PostgresOptions
@@ -25,7 +26,6 @@ from sp00ky_store_postgres.url import PostgresOptions
 logger: logging.Logger = logging.getLogger(__name__)
 
 CHANNEL = "sp00ky"
-NOTIFY = "SELECT pg_notify('sp00ky', $1)"
 PROOF_SECONDS = 2.0
 PING_INTERVAL, PING_SECONDS = 10.0, 5.0
 SHORTEST_POLL, LONGEST_POLL = 0.05, 1.0
@@ -34,20 +34,33 @@ SILENT_SECONDS = 60.0
 """After which LISTEN gets another chance."""
 
 
-class Listener:
-    """Sends the store's signal; listens to the database while there are subscribers."""
+class Listener(Notifications):
+    """Sends the store's signals; listens to the database while anyone waits for work.
+
+    Args:
+        options: The store's URL.
+        executor: Its connections.
+        is_due: Tells whether a claim may find something.
+        heard: Called before this process's own work is signalled.
+
+    Attributes:
+        changed_here: Signals that this process has changed jobs.
+    """
+
+    _executor: Executor
 
     def __init__(
         self,
         options: PostgresOptions,
         executor: Executor,
         is_due: Callable[[], Awaitable[bool]],
+        heard: Callable[[], None],
     ) -> None:
         self._options = options
         self._executor = executor
         self._is_due = is_due
-        names = (*executor.tables.by_name, "sp00ky_schedule")
-        self._tables = frozenset(f"{options.schema}.{name}" for name in names)
+        self._on_work = heard
+        self.changed_here = Broadcast()
         self._broadcast = Broadcast()
         self._subscription = Subscription(
             self._broadcast,
@@ -58,20 +71,25 @@ class Listener:
         )
         self._is_silent = False  # as behind a pooler: poll for a while, then try again
 
-    def send(self) -> None:
-        """Wake this process's subscribers without a round trip."""
-        self._broadcast.send()
+    def send(self, *, work: bool = False) -> None:
+        """See ``Notifications.send``."""
+        if work:
+            self._on_work()
+            self._broadcast.send()
+        self.changed_here.send()
 
-    def reopen(self) -> None:
-        """Let subscribers in again."""
+    def open(self) -> None:
+        """See ``Notifications.open``."""
         self._broadcast.reopen()
+        self.changed_here.reopen()
 
     async def close(self) -> None:
-        """End every subscription."""
+        """See ``Notifications.close``."""
+        self.changed_here.close()
         self._broadcast.close()
         await self._subscription.stop()
 
-    def work_signal(self) -> AsyncGenerator[None, None]:
+    def work(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._subscription.subscribe()
 
@@ -90,7 +108,7 @@ class Listener:
         lost = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: lost.set())
-            await prove(connection, self._executor, self._heard)
+            await prove(connection, self._executor, self._on_payload)
             subscribed()
             await _until_lost(connection, lost)
             logger.info("the listening connection was lost; a new one is made")
@@ -100,8 +118,8 @@ class Listener:
         finally:
             connection.terminate()
 
-    def _heard(self, payload: str) -> None:
-        if payload in self._tables:
+    def _on_payload(self, payload: str) -> None:
+        if payload in self._executor.tables.heard:
             self._broadcast.send()
 
     async def _poll(self, seconds: float) -> None:

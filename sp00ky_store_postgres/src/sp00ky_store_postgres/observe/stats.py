@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
+from sp00ky_core.ports import BackendStats, JobTable
+from sp00ky_core.stores.transactional.observe.stats import gate_states
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.fleet.breaker import Breakers
-from sp00ky_store_postgres.operate.pause import Pauses
+from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.schema.tables import lease_over
 from sp00ky_store_postgres.sql.loader import read_sql
 
@@ -23,18 +24,20 @@ CONDITIONS = {
 """Of numbers that are estimated where they are large."""
 
 
-class Stats(Breakers, Pauses):
+class Stats(StorePart):
     """A part of the store: its queues, breakers and pauses in numbers."""
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
-        breakers, pauses = await self._breakers(), await self._pauses()
-        stats = {}
-        for table in self._executor.tables.all:
-            counted = await self._count(table) if limit is None else await self._depth(table, limit)
-            breaker = BreakerStats.of(table, breakers.get(table.backend))
-            stats[table.backend] = BackendStats(**counted, breaker=breaker, paused=pauses.get(table.backend))
-        return stats
+        tables = self._executor.tables.all
+        states = await self._executor.read(partial(gate_states, tables=tables))
+        return {
+            table.backend: BackendStats(
+                **(await self._count(table) if limit is None else await self._depth(table, limit)),
+                **states[table.backend],
+            )
+            for table in tables
+        }
 
     async def _count(self, table: JobTable) -> Mapping[str, Any]:
         (row,) = await self._executor.query("stats", table=table, over=lease_over(table))

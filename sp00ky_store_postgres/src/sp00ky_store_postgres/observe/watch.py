@@ -23,10 +23,12 @@ from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.filters import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
+from sp00ky_core.stores.transactional.observe.filters import filters
+from sp00ky_core.stores.transactional.observe.find import find, load
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, Row
+from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.ids import with_canonical_ids
-from sp00ky_store_postgres.observe.filters import select_changed, tables_of
-from sp00ky_store_postgres.observe.find import Reads
+from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.rows import LISTED, whole_jobs
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -54,10 +56,11 @@ def mark_of(job: Job) -> Mark:
     return job.updated_at, job.lease_epoch, job.status.value
 
 
-class Watches(Reads):
+class Watches(StorePart):
     """A part of the store: what yields jobs that change."""
 
     _marks: Marks
+    _tables: dict[str, JobTable]
 
     async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""
@@ -69,7 +72,7 @@ class Watches(Reads):
             async for job in changes:
                 yield job
         except (StoreClosed, StoreUnavailable):
-            if not self._changes.closed:  # else it is this store's own end
+            if not self._notifications.changed_here.closed:  # else it is this store's own end
                 raise
         finally:
             await changes.aclose()
@@ -77,8 +80,8 @@ class Watches(Reads):
     async def _named(
         self, query: JobQuery, ids: tuple[str, ...], history: int | None
     ) -> AsyncGenerator[Job, None]:
-        patience, seen = Patience(self._changes), dict[str, Mark]()
-        while not self._changes.closed:
+        patience, seen = Patience(self._notifications.changed_here), dict[str, Mark]()
+        while not self._notifications.changed_here.closed:
             moved = await patience.look(partial(self._moved, ids, seen))
             if moved is None:
                 return
@@ -96,10 +99,10 @@ class Watches(Reads):
         if seen and not marks:
             return None
         moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
-        return sorted(await self._jobs(moved) if moved else (), key=age_of)
+        return sorted(await self._executor.look(partial(load, tables=self._tables, ids=moved)), key=age_of)
 
     async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
-        patience, trail, seen = Patience(self._changes), Trail(), dict[str, Mark]()
+        patience, trail, seen = Patience(self._notifications.changed_here), Trail(), dict[str, Mark]()
         since = trail.follow(*await patience.look(self._snapshot))
         if history is not None:
             seen = await patience.look(partial(self._changed_marks, query, since))
@@ -109,7 +112,7 @@ class Watches(Reads):
                 seen[job.id] = mark
             yield job
         took = 0.0
-        while not self._changes.closed:
+        while not self._notifications.changed_here.closed:
             await self._pause(took)
             started = time.monotonic()
             next_since, changed = await patience.look(partial(self._changed, query, trail, since))
@@ -124,7 +127,7 @@ class Watches(Reads):
     async def _pause(self, took: float = 0.0) -> None:
         """Wait for the next look, at least as long as the last one took."""
         await asyncio.sleep(max(SHORTEST_PAUSE, took))
-        await self._changes.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
+        await self._notifications.changed_here.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
 
     async def _present(
         self, query: JobQuery, patience: Patience, history: int | None
@@ -139,6 +142,12 @@ class Watches(Reads):
             for job in page:
                 yield job
             last = page[-1]
+
+    async def _page(
+        self, query: JobQuery, *, after: Job | None = None, oldest_first: bool = False
+    ) -> list[Job]:
+        page = partial(find, tables=self._executor.tables.all, query=query, after=after)
+        return await self._executor.look(partial(page, oldest_first=oldest_first))
 
     async def _changed(self, query: JobQuery, trail: Trail, since: datetime) -> tuple[datetime, list[Job]]:
         """Return from when on to look the next time, and what has changed since."""
@@ -157,14 +166,16 @@ class Watches(Reads):
     async def _changed_rows(
         self, query: JobQuery, since: datetime, columns: str
     ) -> list[tuple[JobTable, list[Row]]]:
-        tables = self._executor.tables
-        return [
-            (
-                table,
-                await select_changed(query, table, tables, since, columns=columns).fetch(self._executor),
-            )
-            for table in tables_of(query, tables)
-        ]
+        wanted = [(table, filters(query, table)) for table in self._executor.tables.all]
+
+        async def look(session: PostgresSession) -> list[tuple[JobTable, list[Row]]]:
+            return [
+                (table, await session.changed(table, where, since, columns))
+                for table, where in wanted
+                if where is not None
+            ]
+
+        return await self._executor.look(look)
 
     async def _snapshot(self) -> tuple[datetime, dict[str, datetime | None]]:
         (row,) = await self._executor.query("snapshot")

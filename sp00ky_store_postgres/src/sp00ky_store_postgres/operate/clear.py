@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -10,8 +10,8 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobFilter, JobTable
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import write_around
+from sp00ky_store_postgres.connection.executor import Row
 from sp00ky_store_postgres.observe.filters import select_ended, tables_of
-from sp00ky_store_postgres.operate.named_jobs import write_named
 from sp00ky_store_postgres.part import StorePart
 
 PAGE = 1_000
@@ -30,16 +30,13 @@ class Clears(StorePart):
 
     _reached: tuple[str, JobFilter, _Place] | None = None  # by the last call that got all it wanted
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        return await write_named(self._executor, "clear", job_ids)
-
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
         count = 0
         for table in tables_of(conditions, self._executor.tables):
             if count < limit:
                 count += await self._clear(conditions, table, limit - count)
-        self._changes.send()
+        self._notifications.send()
         return count
 
     async def _clear(self, conditions: JobFilter, table: JobTable, limit: int) -> int:
@@ -79,9 +76,10 @@ class Clears(StorePart):
         return await self._delete(table, [row[1] for row in page]), tuple(page[-1])
 
     async def _delete(self, table: JobTable, keys: Sequence[object]) -> int:
-        deleted, refused = await write_around(
-            keys, lambda some: self._executor.query("clear", some, table=table)
-        )
+        deleted, refused = await write_around(keys, partial(self._cleared, table))
         ids = {id_of(table.table, str(key)): error for key, error in refused.items()}
-        self._quarantine.add_all("deleted", ids)
+        self._refused.add_all("deleted", ids)
         return len(deleted)
+
+    async def _cleared(self, table: JobTable, keys: Sequence[object]) -> list[Row]:
+        return await self._executor.query("clear", keys, table=table)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from sp00ky_core.breaker import LONGEST_PAUSE
 from sp00ky_core.errors import UnknownBackend
+from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, JobTable
 from sp00ky_store_postgres.ids import keys_by_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
@@ -17,6 +17,10 @@ class Tables:
     def __init__(self, tables: Sequence[JobTable], schema: str) -> None:
         self.all: tuple[JobTable, ...] = tuple(tables)
         self.schema = schema
+        shared = ("sp00ky_schedule", "sp00ky_breaker", "sp00ky_control")
+        self.heard: frozenset[str] = frozenset(
+            f"{schema}.{name}" for name in (*(table.table for table in tables), *shared)
+        )
         self.by_name: dict[str, JobTable] = {table.table: table for table in tables}
         self._by_backend = {table.backend: table for table in tables}
         self._names = {table.table: quoted(schema, table.table) for table in tables}

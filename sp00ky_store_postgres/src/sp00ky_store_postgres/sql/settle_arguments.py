@@ -69,6 +69,8 @@ def arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
         [_text(each.result_json) for each in transitions],
         [_flags(each) for each in transitions],
         [each.runner_id for each in batch],
+        [each.run_at for each in transitions],
+        [each.priority for each in transitions],
     )
 
 

@@ -4,7 +4,7 @@ written_{{number}} AS (
     SET status = held.status,
         retries = held.retries,
         run_at = CASE
-            WHEN held.delay IS NULL THEN job.run_at
+            WHEN held.delay IS NULL THEN coalesce(held.due, job.run_at)
             WHEN held.flags & 4 <> 0
                 THEN greatest(clock_timestamp() + held.delay * interval '1 second', job.lease_until)
             ELSE clock_timestamp() + held.delay * interval '1 second'
@@ -18,7 +18,8 @@ written_{{number}} AS (
         lease_until = CASE WHEN held.flags & 2 <> 0 THEN job.lease_until END,
         runner_id = CASE WHEN held.flags & 2 <> 0 THEN job.runner_id END,
         lease_epoch = CASE WHEN held.flags & 1 <> 0 THEN job.lease_epoch % 4611686018427387904 + 1 ELSE job.lease_epoch END,
-        updated_at = clock_timestamp()
+        priority = coalesce(held.priority, job.priority),
+        updated_at = greatest(clock_timestamp(), job.created_at + interval '2 ms') -- by which it is found as changed
     FROM (
         SELECT given.*, job.ctid AS place
         FROM {{given}}

@@ -7,7 +7,8 @@ from typing import Any
 
 from surrealdb import RecordID
 
-from sp00ky_core.breaker import (
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import (
     LONGEST_PAUSE,
     Breaker,
     BreakerChange,
@@ -16,7 +17,6 @@ from sp00ky_core.breaker import (
     change_after,
     route_in_turn,
 )
-from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import LONGEST_PROBE, PROBE_WINDOW, BreakerResult, JobTable
 from sp00ky_store_surreal.connection.executor import CLAIMING, ONCE, Connection
 from sp00ky_store_surreal.rows import duration_text, seconds_of

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from sp00ky_core.breaker import Breaker
 from sp00ky_core.errors import StoreError
+from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.fleet.breaker import breaker_of

@@ -27,7 +27,7 @@ class LostClaims(StorePart):
     _index: ClaimIndex
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
+        """See ``OverdueClaims.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
         await self._ready.ensure()
         await self._ready.refresh()
         with self._ready.passing_over():

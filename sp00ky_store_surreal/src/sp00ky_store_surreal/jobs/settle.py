@@ -46,15 +46,12 @@ class Settles(StorePart):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        return await self._apply(settlements)
-
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         if not settlements:
             return []
         await self._ready.ensure()
         results = await self._settle(settlements)
-        pending = [each.transition for each in settlements if each.transition.to is JobStatus.PENDING]
-        if any(each.delay is None for each in pending):
+        pending = [each for each in settlements if each.transition.to is JobStatus.PENDING]
+        if any(each.transition.delay is None or _is_rescheduled(each) for each in pending):
             self._claimer.forget_heads()
         self._wake([each.job_id for each in settlements], work=bool(pending))
         return results
@@ -76,7 +73,7 @@ class Settles(StorePart):
     async def _settle_all(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle all or none: raises ``RowRefused`` where the guard of one doesn't match."""
         writes = self._settle_writes(settlements)
-        written = sum(len(ids) for ids, *_ in writes["delivered"] + writes["others"])
+        written = sum(len(ids) for rows in writes.values() for ids, *_ in rows)
         if written < len(settlements):
             raise RowRefused(store=self._connection.target.location, problem="an id that names no row")
         statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
@@ -108,7 +105,9 @@ class Settles(StorePart):
             return [_result(settlement, SettleFate.LEASE_LOST, problem)]
         if isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
             return [_result(settlement, SettleFate.DUPLICATE, problem)]
-        if not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
+        if settlement.stays_if_refused and not isinstance(refusal, Conflict):
+            self._quarantine.add("settled", [settlement.job_id], problem)
+        elif not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
             with suppress(Conflict):
                 settled = await settle_with_less(settlement, problem, self._settle_one, refuses=_refuses)
                 if settled is not None:
@@ -123,6 +122,7 @@ class Settles(StorePart):
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
+        rescheduled: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
         without_entries = self._ready.without_entries()
         for each in settlements:
             row_id = id_value(each.job_id)
@@ -131,6 +131,8 @@ class Settles(StorePart):
             if _is_delivery(each):
                 answer = each.transition.result_json
                 delivered[each.backend, each.epoch, each.runner_id, answer].append(row_id)
+            elif _is_rescheduled(each):
+                rescheduled[_alike(each, has_entry=False)].append(row_id)
             else:
                 others[_alike(each, has_entry=each.backend not in without_entries)].append(row_id)
         return {
@@ -139,6 +141,7 @@ class Settles(StorePart):
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
             "others": [[ids, self._write_of(each)] for each, ids in others.items()],
+            "rescheduled": [[ids, _reschedule(each)] for each, ids in rescheduled.items()],
         }
 
     def _write_of(self, settlement: Settlement) -> dict[str, Any]:
@@ -165,7 +168,9 @@ class Settles(StorePart):
             if any(self._claimer.may_order(each.backend) for each in settlements)
             else ""
         )
-        return surql("settle_jobs", before=before, after=after, missed=missed, result=result, live=live)
+        rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""
+        parts = {"result": result, "live": live, "rescheduled": rescheduled}
+        return surql("settle_jobs", before=before, after=after, missed=missed, **parts)
 
 
 def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
@@ -177,8 +182,9 @@ def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
 
 
 def _is_unchanged(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> bool:
-    """Whether a write was dropped: every transition leads to another status."""
-    return after is not None and after["status"] == before["status"]
+    """Whether a write was dropped."""
+    columns = ("status", "updated_at")
+    return after is not None and all(after[name] == before[name] for name in columns)
 
 
 def _fates(before: Mapping[str, Mapping[str, Any]], settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -208,6 +214,21 @@ def _is_delivery(settlement: Settlement) -> bool:
         and settlement.epoch > 0
         and change.error is None
     )
+
+
+def _is_rescheduled(settlement: Settlement) -> bool:
+    return settlement.status is settlement.transition.to is JobStatus.PENDING
+
+
+def _reschedule(settlement: Settlement) -> dict[str, Any]:
+    change = settlement.transition
+    return {
+        "epoch": settlement.epoch,
+        "runner": settlement.runner_id,
+        "run_at": change.run_at,
+        "delay": None if change.delay is None else duration_text(change.delay),
+        "priority": change.priority,
+    }
 
 
 def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Clears(StorePart):
                 raise error
         return len(gone)
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``; what the database said of those that it keeps is in the log."""
         await self._ready.ensure()
         deleted: dict[str, str | None] = {}
         for table in self._tables:

@@ -1,7 +1,5 @@
 """Jobs for the commands that read and operate them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

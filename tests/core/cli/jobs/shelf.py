@@ -1,7 +1,5 @@
 """Jobs that stay in this process: a store that outlives a command, and what fills it."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -1,7 +1,5 @@
 """``sp00ky jobs list | get | watch | export``: shapes, filters and pages."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -118,15 +116,6 @@ def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: p
     assert done.err.splitlines() == ["exported: 4", "exported: 8"]
     assert "\x1b" not in done.out
     assert "\u2028" not in done.out
-
-
-def test_what_a_list_leaves_out_is_exported_whole(shelf: Shelf, sp00ky: Any) -> None:
-    payload = {"id": "x" * 70_000}
-    enqueued(1, payload=payload)
-    (line,) = sp00ky("jobs", "export", "--all").out.splitlines()
-    assert json.loads(line)["payload"] == payload
-    (listed,) = sp00ky("jobs", "list", "--json").json["jobs"]
-    assert (listed["payload"], listed["omitted"]) == (None, ["payload"])
 
 
 def test_filters_ids_and_a_limit_choose(shelf: Shelf, sp00ky: Any) -> None:

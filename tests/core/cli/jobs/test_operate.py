@@ -1,7 +1,5 @@
 """``sp00ky jobs kill | retry | clear``: each job's fate, and the exit code."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
@@ -30,9 +28,7 @@ def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
     code, document, err = results("kill", job_id, "job:nope")
     assert (code, document) == (
         1,
-        {
-            "results": [{"id": job_id, "result": "killed"}, {"id": "job:nope", "result": "not_found"}],
-        },
+        {"results": [{"id": job_id, "result": "killed"}, {"id": "job:nope", "result": "not_found"}]},
     )
     assert "job:nope" in err
     code, document, err = results("kill", job_id)
@@ -173,17 +169,17 @@ def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
 ) -> None:
     monkeypatch.setattr(matching_jobs, "PAGE", 2)
     ids = enqueued(7)
-    kill, pages = MemoryStore.kill, list[int]()
+    settle, pages = MemoryStore.settle, list[int]()
 
-    async def kill_interrupted(store: MemoryStore, job_ids: Any, **options: Any) -> Any:
-        pages.append(len(job_ids))
+    async def settle_interrupted(store: MemoryStore, settlements: Any) -> Any:
+        pages.append(len(settlements))
         if len(pages) == 2:
             os.kill(os.getpid(), signal.SIGINT)
             for _ in range(10):  # the loop gets to see it
                 await asyncio.sleep(0)
-        return await kill(store, job_ids, **options)
+        return await settle(store, settlements)
 
-    monkeypatch.setattr(MemoryStore, "kill", kill_interrupted)
+    monkeypatch.setattr(MemoryStore, "settle", settle_interrupted)
     killed = sp00ky("jobs", "kill", "--all", "--yes", "--json")
     assert killed.code == 1
     assert killed.json == {"matched": 7, "done": 4, "refused": NOTHING, "interrupted": True}

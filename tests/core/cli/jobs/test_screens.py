@@ -1,7 +1,5 @@
 """``sp00ky jobs stats --watch``."""
 
-from __future__ import annotations
-
 import json
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Choosing jobs: by ids that may be shortened, by filters, or all."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """``sp00ky jobs stats | errors``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.core.cli.jobs.conftest import Call

@@ -1,7 +1,5 @@
 """``sp00ky run`` as a process of its own: until empty, or until it is told to stop."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

@@ -1,7 +1,5 @@
 """``sp00ky run --listen``: what probes and Prometheus get."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re
@@ -17,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from sp00ky_core.cli.run.probes import listening, notified
-from sp00ky_core.metrics.outbox_metrics import Measures
+from sp00ky_core.metrics.prometheus import Measures
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:

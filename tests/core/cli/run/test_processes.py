@@ -1,7 +1,5 @@
 """Several processes under one: they share the work, are started again when they die, and drain together."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

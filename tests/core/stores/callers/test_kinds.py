@@ -1,7 +1,5 @@
 """Connections are recognised by their classes' names; what is wrong with one is one line."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 

@@ -7,19 +7,15 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from sp00ky_conformance.model.rules import StoreModel, store_model
-from sp00ky_core.ports import (
-    SettleFate,
-    Settlement,
-    SettleResult,
-)
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.memory.store import MemoryStore
 
 TestMemoryModel = store_model(MemoryStore)
 
 
 class ReportsWell(MemoryStore):
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        await super()._apply(settlements)
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        await super().settle(settlements)
         return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
 
 

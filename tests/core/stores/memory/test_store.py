@@ -1,7 +1,5 @@
 """Calls of the memory store, by a clock that is moved."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

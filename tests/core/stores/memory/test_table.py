@@ -9,6 +9,7 @@ import pytest
 
 from sp00ky_conformance.store.harness import settlement, silent
 from sp00ky_core.job import NewJob
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -72,5 +73,5 @@ async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted() ->
     await store.reclaim(silent("dead"))
     assert await store.claim({"api": 1}, "r") == []
     assert 30 < (await store.next_due(["api"]) or 0) <= 40
-    await store.kill([claimed.id])
+    await kill(store, [claimed.id])
     assert await store.next_due(["api"]) is None

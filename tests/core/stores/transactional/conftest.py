@@ -1,7 +1,5 @@
 """A database in memory with every table, and a clock that a test sets: for one part at a time."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing

@@ -1,7 +1,5 @@
 """A whole store of a few primitives: its calls, its signals, and what it refuses."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """``manage.py sp00ky``: the command line, with the project's configuration and database."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

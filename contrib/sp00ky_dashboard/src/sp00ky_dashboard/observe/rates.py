@@ -11,9 +11,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core import BackendStats, Outbox
-from sp00ky_core.metrics.outbox_metrics import EXACT
+from sp00ky_core.metrics.prometheus import EXACT
 from sp00ky_core.metrics.rates import Rates, percentile
-from sp00ky_core.metrics.summing import step_of
+from sp00ky_core.stores.rollups import step_of
 from sp00ky_dashboard.observe.reads import Reads
 
 FRESH_SECONDS = 0.5

@@ -20,10 +20,11 @@ from sp00ky_conformance.store.harness import (
     settlement,
     silent,
 )
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import Breakers, JobQuery, Store, StoreOptions, has
+from sp00ky_core.ports import Breakers, JobQuery, OverdueClaims, Retention, Store, StoreOptions, has
 
 __all__ = ["ErrorConformance"]
 
@@ -34,17 +35,29 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "release": lambda store, job_id: store.release(RUNNER, keep=()),
     "beat": lambda store, job_id: store.beat(RUNNER),
     "reclaim": lambda store, job_id: store.reclaim(silent(RUNNER)),
-    "overdue": lambda store, job_id: store.overdue([RUNNER]),
-    "kill": lambda store, job_id: store.kill([job_id]),
-    "redrive": lambda store, job_id: store.redrive([job_id]),
-    "clear": lambda store, job_id: store.clear([job_id]),
-    "prune": lambda store, job_id: store.prune(),
+    "overdue": lambda store, job_id: overdue(store),
+    "kill": lambda store, job_id: kill(store, [job_id]),
+    "redrive": lambda store, job_id: redrive(store, [job_id]),
+    "clear": lambda store, job_id: clear(store, [job_id]),
+    "prune": lambda store, job_id: prune(store),
     "get": lambda store, job_id: store.get(job_id),
     "find": lambda store, job_id: store.find(JobQuery()),
     "stats": lambda store, job_id: store.stats(),
     "change_breaker": lambda store, job_id: change_breaker(store),
 }
 """One call of each kind; ``job_id`` is one of a table of the store's."""
+
+
+async def overdue(store: Store) -> None:
+    """List what is overdue, where the store does."""
+    if claims := has(store, OverdueClaims):
+        await claims.overdue([RUNNER])
+
+
+async def prune(store: Store) -> None:
+    """Delete what is old, where the store does."""
+    if retention := has(store, Retention):
+        await retention.prune()
 
 
 async def change_breaker(store: Store) -> None:

@@ -21,7 +21,8 @@ from sp00ky_conformance.store.harness import (
     each_where,
     eventually,
 )
-from sp00ky_core.breaker import (
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import (
     Answered,
     Breaker,
     BreakerEvent,
@@ -32,7 +33,6 @@ from sp00ky_core.breaker import (
     ProbeWithoutNews,
     change_after,
 )
-from sp00ky_core.config import BreakerConfig
 from sp00ky_core.ports import (
     PROBE_WINDOW,
     BreakerResult,

@@ -21,6 +21,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.machine import MAX_ERRORS, Deferred, Event
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.ports import SettleFate, Store
 
@@ -90,10 +91,10 @@ class DeferConformance(StoreHarness):
 
     async def test_a_kill_and_a_redrive_end_the_row(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store), deferral(100))
-        await store.kill([job.id])
+        await kill(store, [job.id])
         killed = await store.get(job.id)
         assert (killed.status, killed.deferred_since) == (JobStatus.FAILED, None)
-        await store.redrive([job.id])
+        await redrive(store, [job.id])
         assert (await store.get(job.id)).deferred_since is None
 
     async def test_a_claim_that_was_never_started_ends_no_wait(self, store: Store) -> None:

@@ -26,6 +26,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.job import JobStatus
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 
@@ -172,7 +173,7 @@ class DedupConformance(StoreHarness):
 
     async def test_a_killed_job_frees_its_key(self, store: Store) -> None:
         (job,) = await store.add([new_job(dedup_key="k")])
-        await store.kill([job.id])
+        await kill(store, [job.id])
         (new,) = await store.add([new_job(dedup_key="k")])
         assert new.id != job.id
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from sp00ky_conformance.store.harness import StoreHarness, failure
 from sp00ky_core.events import Expired
 from sp00ky_core.job import JobStatus
+from sp00ky_core.operators.transitions import redrive
 from sp00ky_core.ports import OperatorFate, Store
 
 __all__ = ["ExpiryConformance"]
@@ -51,6 +52,6 @@ class ExpiryConformance(StoreHarness):
 
     async def test_a_redrive_leaves_the_expiry_alone(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, expires_at=AT), Expired())
-        (result,) = await store.redrive([job.id])
+        (result,) = await redrive(store, [job.id])
         assert result.fate is OperatorFate.REDRIVEN
         assert (await store.get(job.id)).expires_at == AT

@@ -19,9 +19,11 @@ from sp00ky_conformance.store.harness import (
     is_close,
     settlement,
     silent,
+    where,
 )
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.operators.transitions import clear, kill, redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, SettleFate, Store, StoreOptions
 
@@ -33,20 +35,20 @@ class KillConformance(StoreHarness):
 
     async def test_what_was_written_is_told(self, store: Store) -> None:
         job = await self.claimed(store)
-        (killed,) = await store.kill([job.id], reason="enough")
+        (killed,) = await kill(store, [job.id], reason="enough")
         assert killed.transition is not None
         assert killed.transition.to is JobStatus.FAILED
         assert killed.transition.error is not None
         assert (killed.transition.error.name, killed.transition.error.reason) == ("killed", "enough")
-        (refused,) = await store.kill([job.id])
-        (redriven,) = await store.redrive([job.id])
+        (refused,) = await kill(store, [job.id])
+        (redriven,) = await redrive(store, [job.id])
         assert refused.transition is None
         assert redriven.transition is not None
         assert redriven.transition.to is JobStatus.PENDING
 
     async def test_a_pending_job_fails(self, store: Store) -> None:
         (added,) = await self.add(store)
-        (result,) = await store.kill([added.id], reason="not wanted")
+        (result,) = await kill(store, [added.id], reason="not wanted")
         assert (result.job_id, result.fate) == (added.id, OperatorFate.KILLED)
         job = await store.get(added.id)
         assert (job.status, job.lease_epoch, job.retries) == (JobStatus.FAILED, 1, 0)
@@ -59,7 +61,7 @@ class KillConformance(StoreHarness):
     async def test_an_attempt_in_flight_is_fenced_off(self, store: Store) -> None:
         claimed = await self.claimed(store)
         before = await store.get(claimed.id)
-        await store.kill([claimed.id])
+        await kill(store, [claimed.id])
         (result,) = await store.settle([settlement(claimed, Delivered())])
         assert result.fate is SettleFate.LEASE_LOST
         job = await store.get(claimed.id)
@@ -68,7 +70,7 @@ class KillConformance(StoreHarness):
 
     async def test_an_ended_job_cannot_be_killed(self, store: Store) -> None:
         ended = [await self.ended(store), await self.ended(store, failure(retryable=False))]
-        results = await store.kill([job.id for job in ended])
+        results = await kill(store, [job.id for job in ended])
         assert {result.fate for result in results} == {OperatorFate.ILLEGAL}
         assert all(result.problem for result in results)
         assert [await store.get(job.id) for job in ended] == ended
@@ -78,7 +80,7 @@ class KillConformance(StoreHarness):
         (other,) = await self.add(store, backend=MAIL)
         unknown = f"{options.tables[0].table}:0190163d8694739b8c4f4b7d2f1e3c55"
         ids = [unknown, other.id, "nowhere:1", one.id, "", "no colon"]
-        results = await store.kill(ids)
+        results = await kill(store, ids)
         assert [result.job_id for result in results] == ids
         fates = [result.fate for result in results]
         missing = OperatorFate.NOT_FOUND
@@ -96,7 +98,7 @@ class RedriveConformance(StoreHarness):
         job = await self.settled(store, await self.claimed(store, max_retries=1), failure())
         (again,) = await self.claim(store)
         failed = await self.settled(store, again, failure())
-        (result,) = await store.redrive([failed.id])
+        (result,) = await redrive(store, [failed.id])
         assert (result.job_id, result.fate) == (failed.id, OperatorFate.REDRIVEN)
         job = await store.get(failed.id)
         assert (job.status, job.retries, job.errors) == (JobStatus.PENDING, 0, failed.errors)
@@ -108,8 +110,8 @@ class RedriveConformance(StoreHarness):
 
     async def test_a_job_killed_in_flight_waits_for_its_lease(self, store: Store) -> None:
         job = await store.get((await self.claimed(store)).id)
-        await store.kill([job.id])
-        await store.redrive([job.id])
+        await kill(store, [job.id])
+        await redrive(store, [job.id])
         redriven = await store.get(job.id)
         assert redriven.run_at == redriven.lease_until == job.lease_until
         assert await self.claim(store) == []
@@ -120,35 +122,35 @@ class RedriveConformance(StoreHarness):
         processing = await store.get((await self.claimed(store)).id)
         (pending,) = await self.add(store)
         jobs = [success, processing, pending]
-        results = await store.redrive([job.id for job in jobs])
+        results = await redrive(store, [job.id for job in jobs])
         assert {result.fate for result in results} == {OperatorFate.ILLEGAL}
         assert all(result.problem for result in results)
         assert [await store.get(job.id) for job in jobs] == jobs
 
     async def test_an_unknown_job_is_not_redriven(self, store: Store) -> None:
-        (result,) = await store.redrive(["nowhere:1"])
+        (result,) = await redrive(store, ["nowhere:1"])
         assert result.fate is OperatorFate.NOT_FOUND
 
     async def test_a_key_that_another_job_holds_refuses_it(self, store: Store) -> None:
         failed = await self.failed(store, dedup_key="k")
         (other,) = await self.add(store, dedup_key="k")
-        (result,) = await store.redrive([failed.id])
+        (result,) = await redrive(store, [failed.id])
         assert result.fate is OperatorFate.DUPLICATE
         assert await store.get(failed.id) == failed
-        await store.kill([other.id])
-        (result,) = await store.redrive([failed.id])
+        await kill(store, [other.id])
+        (result,) = await redrive(store, [failed.id])
         assert result.fate is OperatorFate.REDRIVEN
 
     async def test_a_redriven_job_holds_its_key(self, store: Store) -> None:
         failed = await self.failed(store, dedup_key="k")
-        await store.redrive([failed.id])
+        await redrive(store, [failed.id])
         (again,) = await self.add(store, dedup_key="k")
         assert again.id == failed.id
 
     async def test_of_two_with_one_key_one_is_redriven(self, store: Store) -> None:
         jobs = [await self.failed(store, dedup_key="k") for _ in range(2)]
         free = await self.failed(store)
-        results = await store.redrive([*(job.id for job in jobs), free.id])
+        results = await redrive(store, [*(job.id for job in jobs), free.id])
         fates = [result.fate for result in results]
         assert sorted(fates[:2]) == [OperatorFate.DUPLICATE, OperatorFate.REDRIVEN]
         assert fates[2] is OperatorFate.REDRIVEN
@@ -160,21 +162,21 @@ class RedriveConformance(StoreHarness):
 
     async def test_a_kill_in_flight_is_an_unknown_outcome(self, store: Store) -> None:
         job = await self.claimed(store, max_retries=0)
-        await store.kill([job.id])
+        await kill(store, [job.id])
         await self._needs_a_word(store, job.id)
 
     async def test_a_known_outcome_needs_none(self, store: Store) -> None:
         failed = await self.failed(store)
-        (result,) = await store.redrive([failed.id])
+        (result,) = await redrive(store, [failed.id])
         assert result.fate is OperatorFate.REDRIVEN
 
     async def _needs_a_word(self, store: Store, job_id: str) -> None:
         before = await store.get(job_id)
-        (refused,) = await store.redrive([job_id])
+        (refused,) = await redrive(store, [job_id])
         assert refused.fate is OperatorFate.ILLEGAL
         assert "resend-unknown" in (refused.problem or "")
         assert await store.get(job_id) == before
-        (result,) = await store.redrive([job_id], resend_unknown=True)
+        (result,) = await redrive(store, [job_id], resend_unknown=True)
         assert result.fate is OperatorFate.REDRIVEN
         assert (await store.get(job_id)).status is JobStatus.PENDING
 
@@ -188,7 +190,7 @@ class ClearConformance(StoreHarness):
         processing = await self.claimed(store)
         (pending,) = await self.add(store)
         ids = [success.id, processing.id, failed.id, pending.id, "nowhere:1"]
-        results = await store.clear(ids)
+        results = await clear(store, ids)
         assert [result.job_id for result in results] == ids
         assert [result.fate for result in results] == [
             OperatorFate.CLEARED,
@@ -202,6 +204,7 @@ class ClearConformance(StoreHarness):
         with pytest.raises(JobNotFound):
             await store.get(success.id)
 
+    @where("retention")
     async def test_prune_deletes_what_is_older_than_it_is_kept(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0, keep_failed=3_600.0) as store:
             await self.ended(store)
@@ -221,6 +224,7 @@ class ClearConformance(StoreHarness):
             left = {job.id for job in await store.find(JobQuery())}
             assert left == {failed.id, processing.id, pending.id}
 
+    @where("retention")
     async def test_failed_jobs_have_a_retention_of_their_own(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=3_600.0, keep_failed=0.0) as store:
             success = await self.ended(store)
@@ -228,6 +232,7 @@ class ClearConformance(StoreHarness):
             await eventually(store.prune)
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
+    @where("retention")
     async def test_what_is_kept_for_ever_keeps_nothing_else(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=math.inf, keep_failed=0.0) as store:
             success = await self.ended(store)
@@ -235,6 +240,7 @@ class ClearConformance(StoreHarness):
             assert await eventually(store.prune) == 1
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
+    @where("retention")
     async def test_the_latest_successes_are_kept(self, options: StoreOptions) -> None:
         async with self.opened(
             options, keep_success=math.inf, keep_failed=math.inf, max_successes=2
@@ -248,6 +254,7 @@ class ClearConformance(StoreHarness):
             left = {job.id for job in await store.find(JobQuery())}
             assert left == {failed.id, other.id, *(job.id for job in successes[-2:])}
 
+    @where("retention")
     async def test_what_another_scheduler_delivers_is_left_alone(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0, max_successes=0, delivered=False) as store:
             jobs = {(await self.ended(store)).id, (await self.claimed(store)).id}
@@ -255,6 +262,7 @@ class ClearConformance(StoreHarness):
             assert await store.prune() == 0
             assert {job.id for job in await store.find(JobQuery())} == jobs
 
+    @where("retention")
     async def test_prune_keeps_to_its_limit(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0) as store:
             for backend in (API, API, API, MAIL):

@@ -10,9 +10,19 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import API, MAIL, RUNNER, StoreHarness, eventually, silent
+from sp00ky_conformance.store.harness import (
+    API,
+    MAIL,
+    RUNNER,
+    StoreHarness,
+    WholeStore,
+    each_where,
+    eventually,
+    silent,
+)
 from sp00ky_core.job import JobStatus
-from sp00ky_core.ports import OverdueClaim, Store, StoreOptions
+from sp00ky_core.operators.transitions import kill
+from sp00ky_core.ports import OverdueClaim, StoreOptions
 
 __all__ = ["OverdueConformance"]
 
@@ -20,10 +30,11 @@ OTHER = "runner-2"
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 
 
+@each_where("overdue_claims")
 class OverdueConformance(StoreHarness):
     """A lease that is over proves nothing against a runner that beats."""
 
-    async def test_a_runner_that_beats_keeps_what_has_run_out(self, hasty: Store) -> None:
+    async def test_a_runner_that_beats_keeps_what_has_run_out(self, hasty: WholeStore) -> None:
         job = await self.claimed(hasty)
         (claim,) = await eventually(lambda: hasty.overdue([RUNNER]))
         assert await hasty.reclaim({}, beating=[RUNNER, OTHER]) == []
@@ -62,14 +73,14 @@ class OverdueConformance(StoreHarness):
             (claim,) = await store.overdue([RUNNER])
             assert claim.lasts == pytest.approx(150)
 
-    async def test_a_running_lease_is_not_overdue(self, store: Store) -> None:
+    async def test_a_running_lease_is_not_overdue(self, store: WholeStore) -> None:
         job = await self.claimed(store)
         assert await store.overdue([RUNNER]) == []
         named = OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=RUNNER, lasts=0.0)
         assert await store.reclaim({}, beating=[RUNNER], overdue=[named]) == []
         assert await store.reclaim({}, overdue=[named]) == []
 
-    async def test_only_the_very_claim_that_was_seen_is_taken(self, hasty: Store) -> None:
+    async def test_only_the_very_claim_that_was_seen_is_taken(self, hasty: WholeStore) -> None:
         job = await self.claimed(hasty, max_retries=5)
         (seen,) = await eventually(lambda: hasty.overdue([RUNNER]))
         (again,) = await hasty.reclaim({}, beating=[OTHER])
@@ -80,21 +91,21 @@ class OverdueConformance(StoreHarness):
             assert await hasty.reclaim({}, beating=[RUNNER], overdue=[stale]) == []
         assert (await hasty.get(job.id)).lease_epoch == 3
 
-    async def test_a_dead_runners_rows_are_taken_whatever_others_do(self, store: Store) -> None:
+    async def test_a_dead_runners_rows_are_taken_whatever_others_do(self, store: WholeStore) -> None:
         job = await self.claimed(store, runner="dead")
         (written,) = await store.reclaim(silent("dead"), beating=[RUNNER])
         assert written.job_id == job.id
 
-    async def test_what_has_ended_is_not_overdue(self, hasty: Store) -> None:
+    async def test_what_has_ended_is_not_overdue(self, hasty: WholeStore) -> None:
         await self.ended(hasty)
         job = await self.claimed(hasty)
         await eventually(lambda: hasty.overdue([RUNNER]))
-        await hasty.kill([job.id])
+        await kill(hasty, [job.id])
         assert await hasty.overdue([RUNNER]) == []
 
     @pytest.mark.parametrize("lease_until", [None, FAR], ids=["none", "far"])
     async def test_a_lease_that_no_runner_wrote_is_over(
-        self, store: Store, options: StoreOptions, lease_until: datetime | None
+        self, store: WholeStore, options: StoreOptions, lease_until: datetime | None
     ) -> None:
         job_id = await self._processing(store, options, lease_until, runner_id="never-seen")
         if job_id is None:
@@ -106,7 +117,7 @@ class OverdueConformance(StoreHarness):
 
     @pytest.mark.parametrize("lease_until", [None, FAR], ids=["none", "far"])
     async def test_a_runner_that_beats_keeps_it_until_it_is_named(
-        self, store: Store, options: StoreOptions, lease_until: datetime | None
+        self, store: WholeStore, options: StoreOptions, lease_until: datetime | None
     ) -> None:
         job_id = await self._processing(store, options, lease_until, runner_id=RUNNER)
         if job_id is None:
@@ -118,7 +129,7 @@ class OverdueConformance(StoreHarness):
         assert (written.job_id, written.epoch) == (job_id, 7)
 
     async def test_the_longest_possible_lease_is_none_too_long(
-        self, store: Store, options: StoreOptions
+        self, store: WholeStore, options: StoreOptions
     ) -> None:
         until = datetime.now(UTC) + timedelta(seconds=options.tables[0].longest_lease - 1)
         if await self._processing(store, options, until, runner_id="away") is None:
@@ -126,7 +137,7 @@ class OverdueConformance(StoreHarness):
         assert (await store.stats())[API].stalled == 0
         assert await store.reclaim({}) == []
 
-    async def test_a_limit_counts_for_what_is_named_too(self, hasty: Store) -> None:
+    async def test_a_limit_counts_for_what_is_named_too(self, hasty: WholeStore) -> None:
         await self.add(hasty, 3)
         await self.claim(hasty)
 
@@ -139,7 +150,7 @@ class OverdueConformance(StoreHarness):
         assert rounds == [2, 1, 0]
 
     async def _processing(
-        self, store: Store, options: StoreOptions, lease_until: datetime | None, **fields: Any
+        self, store: WholeStore, options: StoreOptions, lease_until: datetime | None, **fields: Any
     ) -> str | None:
         """Write a row as in flight, in epoch 7, past the store; None where the database refuses it."""
         row = {"path": "/spookify", "payload": "{}", "status": "processing", "lease_epoch": 7}

@@ -17,14 +17,17 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
+    WholeStore,
     eventually,
     failure,
     is_close,
     settlement,
     silent,
+    where,
 )
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import MAX_ERRORS, Event
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, SettleFate, Store
 
@@ -172,8 +175,8 @@ class FencingConformance(StoreHarness):
 
     async def test_a_job_that_is_gone_is_lost_and_holds_nothing_up(self, store: Store) -> None:
         gone = await self.claimed(store)
-        await store.kill([gone.id])
-        await store.clear([gone.id])
+        await kill(store, [gone.id])
+        await clear(store, [gone.id])
         job = await self.claimed(store)
         batch = [settlement(gone, Delivered()), settlement(job, Delivered())]
         fates = [result.fate for result in await store.settle(batch)]
@@ -232,7 +235,8 @@ class ReleaseConformance(StoreHarness):
         assert (await store.get(other.id)).runner_id == "runner-2"
         assert await store.release(RUNNER, keep=()) == []
 
-    async def test_a_claim_whose_lease_is_over_is_left_to_the_reclaim(self, hasty: Store) -> None:
+    @where("overdue_claims")
+    async def test_a_claim_whose_lease_is_over_is_left_to_the_reclaim(self, hasty: WholeStore) -> None:
         job = await self.claimed(hasty, max_retries=0)
         await eventually(lambda: hasty.overdue([RUNNER]))
         assert await hasty.release(RUNNER, keep=()) == []

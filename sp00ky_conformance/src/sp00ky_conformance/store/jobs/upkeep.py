@@ -18,6 +18,7 @@ from sp00ky_conformance.store.harness import (
     eventually,
     needs,
     settlement,
+    where,
 )
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outcome import Delivered
@@ -48,6 +49,7 @@ class UpkeepConformance(StoreHarness):
         assert (await hasty.get(job)).status is JobStatus.PROCESSING
         assert [each.job_id for each in await hasty.reclaim({})] == [job]
 
+    @where("retention")
     async def test_a_job_is_kept_from_its_end_on(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=3_600.0, keep_failed=3_600.0) as store:
             fields = {"path": "/spookify", "payload": "{}", "created_at": LONG_AGO, "run_at": LONG_AGO}

@@ -23,6 +23,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.ports import Counts, JobFilter, JobQuery, has
 
 __all__ = ["FilterConformance", "ClearMatchingConformance", "ShortIdConformance", "HistoryConformance"]
@@ -48,7 +49,7 @@ class FilterConformance(StoreHarness):
 
     async def test_the_last_entry_of_errors_counts(self, store: WholeStore) -> None:
         retried = await self.settled(store, await self.claimed(store, path="/r"), failure(code=503))
-        await store.kill([retried.id])
+        await kill(store, [retried.id])
         timed_out = await self.ended(store, failure("timeout", 0, retryable=False), path="/t")
         refused = await self.ended(store, failure(code=422, retryable=False), path="/c")
         (untried,) = await self.add(store)
@@ -106,8 +107,8 @@ class FilterConformance(StoreHarness):
             assert older.created_at is not None
             if job.created_at > older.created_at:
                 return job
-            await store.kill([job.id])
-            await store.clear([job.id])
+            await kill(store, [job.id])
+            await clear(store, [job.id])
             return None
 
         found = await eventually(newer)
@@ -122,6 +123,7 @@ class ClearMatchingConformance(StoreHarness):
         """List ids of the jobs that are there."""
         return {job.id for job in await store.find(JobQuery(limit=1_000))}
 
+    @where("clears")
     async def test_only_ended_jobs_that_match_are_deleted(self, store: WholeStore) -> None:
         await self.ended(store)
         failed = await self.ended(store, failure(retryable=False))
@@ -137,6 +139,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter()) == 1
         assert await self.left(store) == {processing.id, pending.id}
 
+    @where("clears")
     async def test_the_newest_of_a_backend_are_deleted_first(self, store: WholeStore) -> None:
         jobs = [await self.ended(store) for _ in range(5)]
         mail = await self.ended(store, backend=MAIL)
@@ -147,6 +150,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter(), limit=3) == 2
         assert await store.clear_matching(JobFilter(), limit=3) == 0
 
+    @where("clears")
     async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: WholeStore) -> None:
         await self.ended(store, dedup_key="k")
         (holder,) = await self.add(store, dedup_key="k")
@@ -188,7 +192,7 @@ class HistoryConformance(StoreHarness):
         jobs = [(await self.add(store, backend=(API, MAIL)[n % 2]))[0] for n in range(5)]
         watch = store.watch(JobQuery(), history=3)
         assert [(await _next(watch)).id for _ in range(3)] == [job.id for job in jobs[-3:]]
-        await store.kill([jobs[0].id])
+        await kill(store, [jobs[0].id])
         assert (await _next(watch)).id == jobs[0].id
         await watch.aclose()
 
@@ -212,7 +216,7 @@ class HistoryConformance(StoreHarness):
 
         await eventually(seen)
         assert (await waiting).id in new
-        await store.kill(old[:1])
+        await kill(store, old[:1])
         while (job := await _next(watch)).id in new:
             pass
         assert (job.id, job.status) == (old[0], JobStatus.FAILED)

@@ -17,6 +17,7 @@ from sp00ky_conformance.store.harness import (
     settlement,
 )
 from sp00ky_core.job import JobStatus
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.outcome import INVALID_ROW, Delivered, Undelivered
 from sp00ky_core.ports import LONGEST_TEXT, JobQuery, SettleFate, Store, StoreOptions
 
@@ -85,8 +86,8 @@ class HostileConformance(StoreHarness):
     ) -> None:
         if (job_id := await self.written(store, options, fields)) is None:
             return
-        (killed,) = await store.kill([job_id])
-        (cleared,) = await store.clear([job_id])
+        (killed,) = await kill(store, [job_id])
+        (cleared,) = await clear(store, [job_id])
         assert (killed.fate, cleared.fate) == ("killed", "cleared")
 
     @pytest.mark.parametrize("fields", [each for each, _ in HOSTILE_ROWS.values()], ids=HOSTILE_ROWS)

@@ -18,6 +18,7 @@ from sp00ky_conformance.store.harness import (
     failure,
 )
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.operators.transitions import clear, kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import NO_INFO, JobQuery, RunnerInfo, StoreOptions
 
@@ -149,7 +150,7 @@ class WatchConformance(StoreHarness):
         waiting = asyncio.ensure_future(anext(watch))
         done, _ = await asyncio.wait([waiting], timeout=0.2)
         assert not done
-        await store.kill([job.id])
+        await kill(store, [job.id])
         async with asyncio.timeout(PATIENCE):
             assert (await waiting).status is JobStatus.FAILED
         await watch.aclose()
@@ -161,7 +162,7 @@ class WatchConformance(StoreHarness):
         claimed = await self.claim(store)
         for job in claimed[::2]:
             await self.settled(store, job, Delivered())
-        await store.kill([job.id for job in claimed[1::2]])
+        await kill(store, [job.id for job in claimed[1::2]])
         ended: set[str] = set()
         while len(ended) < len(jobs):
             job = await following(watch)
@@ -182,11 +183,11 @@ class WatchConformance(StoreHarness):
         ids = tuple(job.id for job in jobs)
         watch = store.watch(JobQuery(ids=ids))
         assert {(await following(watch)).id for _ in ids} == set(ids)
-        await store.kill(ids)
-        await store.clear(ids[:1])
+        await kill(store, ids)
+        await clear(store, ids[:1])
         assert await self._until(watch, JobStatus.FAILED)
         ending = asyncio.ensure_future(has_ended(watch))
-        await store.clear(ids[1:])
+        await clear(store, ids[1:])
         assert await ending
 
     async def test_a_watch_on_ids_goes_on_while_they_only_dont_match(self, store: WholeStore) -> None:

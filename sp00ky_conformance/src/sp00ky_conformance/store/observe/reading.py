@@ -193,6 +193,7 @@ class LifeConformance(StoreHarness):
         assert await store.migrate(repair=True) == []
         assert await store.get(job.id) == job
 
+    @where("checks")
     async def test_a_migrated_store_has_no_findings(self, store: WholeStore) -> None:
         assert await store.check() == []
 

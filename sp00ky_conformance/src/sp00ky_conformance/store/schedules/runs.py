@@ -95,6 +95,7 @@ class RunConformance(ScheduleHarness):
         assert left.status is RunStatus.RUNNING
 
     @where("schedules")
+    @where("retention")
     async def test_jobs_of_schedules_that_look_after_them_are_spared(self, options: StoreOptions) -> None:
         """Neither their age nor how many there are counts; without their runs they are as others are."""
         async with self.opened(options, keep_success=0.0, keep_failed=0.0, max_successes=0) as store:

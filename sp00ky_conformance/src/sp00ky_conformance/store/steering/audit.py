@@ -7,7 +7,15 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import StoreHarness, WholeStore, each_where, eventually, is_close, needs
+from sp00ky_conformance.store.harness import (
+    StoreHarness,
+    WholeStore,
+    each_where,
+    eventually,
+    is_close,
+    needs,
+    where,
+)
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry, StoreOptions
 
@@ -95,6 +103,7 @@ class AuditConformance(StoreHarness):
         assert [entry.id for entry in await store.audit(since=since, limit=1, after=later[1])] == [later[0]]
 
     @needs("backdate_audit")
+    @where("retention")
     async def test_entries_go_after_90_days(self, store: WholeStore) -> None:
         old, young = await store.start_audit(ACT), await store.start_audit(ACT)
         await self.backdate_audit(store, old, AUDIT_KEPT + 3_600.0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sp00ky_conformance.store.harness import API, WholeStore
-from sp00ky_core.breaker import Breaker, Failed, change_after
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import Breaker, Failed, change_after
 
 __all__ = ["open_breaker"]
 

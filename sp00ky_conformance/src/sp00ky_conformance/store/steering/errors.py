@@ -10,6 +10,7 @@ from typing import Any
 from sp00ky_conformance.store.harness import MAIL, StoreHarness, WholeStore, each_where, eventually, failure
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Deferred, Expired
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.ports import StoreOptions
 
@@ -64,7 +65,7 @@ class ErrorGroupConformance(StoreHarness):
 
     async def test_what_operators_and_time_ended_is_counted(self, store: WholeStore) -> None:
         (pending,) = await self.add(store)
-        await store.kill([pending.id])
+        await kill(store, [pending.id])
         await self.ended(store, Expired())
         counts = await self._counts(store)
         assert {key[2:]: count for key, count in counts.items()} == {("killed", 0): 1, ("expired", 0): 1}
@@ -114,7 +115,7 @@ class ErrorGroupConformance(StoreHarness):
 
     async def test_what_was_redriven_and_delivered_is_no_error(self, store: WholeStore) -> None:
         job = await self.ended(store, failure(retryable=False))
-        await store.redrive([job.id])
+        await redrive(store, [job.id])
         (again,) = await eventually(lambda: self.claim(store))
         assert (await self.settled(store, again, Delivered())).errors == job.errors
         assert await store.errors() == []

@@ -23,6 +23,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import SettleFate, Store, StoreOptions
 
@@ -64,14 +65,14 @@ class ExclusionConformance(StoreHarness):
     async def test_a_job_killed_in_flight_keeps_its_key_for_its_lease(self, store: Store) -> None:
         job = await self.claimed(store, ordering_key=KEY)
         await self.add(store, ordering_key=KEY)
-        await store.kill([job.id])
+        await kill(store, [job.id])
         assert await self.claim(store) == []
 
     @where("ordering")
     async def test_a_job_killed_in_flight_lets_the_next_go_after_its_lease(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         (second,) = await self.add(hasty, ordering_key=KEY)
-        await hasty.kill([job.id])
+        await kill(hasty, [job.id])
         killed = await hasty.get(job.id)
         (following,) = await eventually(lambda: self.claim(hasty))
         assert following.id == second.id
@@ -81,9 +82,9 @@ class ExclusionConformance(StoreHarness):
     async def test_a_killed_and_redriven_job_comes_again_after_its_lease(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         await self.add(hasty, ordering_key=KEY)
-        await hasty.kill([job.id])
+        await kill(hasty, [job.id])
         killed = await hasty.get(job.id)
-        await hasty.redrive([job.id])
+        await redrive(hasty, [job.id])
         (again,) = await eventually(lambda: self.claim(hasty))
         assert again.id == job.id
         await self._came_after(hasty, again, killed)
@@ -93,8 +94,8 @@ class ExclusionConformance(StoreHarness):
         first = await self.claimed(store, ordering_key=KEY)
         await self.settled(store, first, failure(retryable=False))
         second = await self.claimed(store, ordering_key=KEY)
-        await store.kill([second.id])
-        await store.redrive([first.id, second.id])
+        await kill(store, [second.id])
+        await redrive(store, [first.id, second.id])
         assert await self.claim(store) == []
 
     @where("ordering")

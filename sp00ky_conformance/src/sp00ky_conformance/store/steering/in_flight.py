@@ -28,9 +28,11 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_conformance.store.steering.rate import daily, limited
-from sp00ky_core.breaker import BreakerState
+from sp00ky_core.events import Rescheduled
+from sp00ky_core.gate.breaker import BreakerState
+from sp00ky_core.operators.transitions import kill, redrive, reschedule
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import JobQuery, Reschedule, StoreOptions
+from sp00ky_core.ports import JobQuery, StoreOptions
 
 __all__ = ["InFlightConformance", "InFlightSharedConformance"]
 
@@ -80,7 +82,7 @@ class InFlightConformance(StoreHarness):
         async with self.narrow(options) as store:
             await self.add(store, 2)
             (late,) = await self.add(store, 1)
-            await store.reschedule([late.id], Reschedule(run_at=datetime(2020, 1, 1, tzinfo=UTC)))
+            await reschedule(store, [late.id], Rescheduled(run_at=datetime(2020, 1, 1, tzinfo=UTC)))
             assert [job.id for job in await self.claim(store, 1)] == [late.id]
 
     @where("limits")
@@ -167,7 +169,7 @@ class InFlightConformance(StoreHarness):
         async with self.narrow(options, 1) as store:
             await self.add(store, 10)
             (job,) = await self.claim(store)
-            await store.kill([job.id])
+            await kill(store, [job.id])
             assert await self.claim(store) == []
 
     @where("limits")
@@ -175,15 +177,15 @@ class InFlightConformance(StoreHarness):
         async with self.narrow(options, 1) as store:
             await self.add(store, 2)
             (job,) = await self.claim(store)
-            await store.kill([job.id])
-            await store.redrive([job.id])
+            await kill(store, [job.id])
+            await redrive(store, [job.id])
             assert await self.claim(store) == []
 
     @where("limits")
     async def test_a_job_that_was_never_sent_counts_for_nothing(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             jobs = await self.add(store, 3)
-            await store.kill([jobs[0].id])
+            await kill(store, [jobs[0].id])
             assert len(await self.claim(store)) == 1
 
     @where("limits")

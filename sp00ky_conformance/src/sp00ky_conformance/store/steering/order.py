@@ -22,6 +22,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job import JobStatus
 from sp00ky_core.machine import Deferred
+from sp00ky_core.operators.transitions import kill
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store
 
@@ -165,7 +166,7 @@ class OrderConformance(StoreHarness):
     @where("ordering")
     async def test_a_killed_job_that_was_not_sent_lets_the_next_go(self, store: Store) -> None:
         first, second = await self.add(store, 2, ordering_key=KEY)
-        await store.kill([first.id])
+        await kill(store, [first.id])
         assert [job.id for job in await self.claim(store)] == [second.id]
 
     @where("ordering")

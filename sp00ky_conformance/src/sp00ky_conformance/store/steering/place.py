@@ -18,6 +18,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job import Job
+from sp00ky_core.operators.transitions import kill, redrive
 from sp00ky_core.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, StoreOptions
 
@@ -33,7 +34,7 @@ class PlaceConformance(StoreHarness):
     async def test_a_redriven_job_takes_its_old_place(self, store: WholeStore) -> None:
         first = await self._failed_head(store)
         await self.add(store, 2, ordering_key=KEY)
-        await store.redrive([first.id])
+        await redrive(store, [first.id])
         (again,) = await self.claim(store)
         assert (again.id, again.ordering_at) == (first.id, first.ordering_at)
 
@@ -43,7 +44,7 @@ class PlaceConformance(StoreHarness):
         second, third = await self.add(store, 2, ordering_key=KEY)
         (processing,) = await self.claim(store)
         assert processing.id == second.id
-        await store.redrive([first.id])
+        await redrive(store, [first.id])
         assert await self.claim(store) == []
         await self.settled(store, processing, Delivered())
         (again,) = await self.claim(store)
@@ -56,7 +57,7 @@ class PlaceConformance(StoreHarness):
         first = await self._failed_head(store)
         await self.add(store, ordering_key=KEY)
         (second,) = await self.claim(store)
-        await store.redrive([first.id])
+        await redrive(store, [first.id])
         await self.settled(store, second, failure())
         assert [job.id for job in await self.claim(store)] == [first.id]
 
@@ -175,13 +176,14 @@ class ManyKeysConformance(StoreHarness):
 
     @where("ordering")
     @where("counts")
+    @where("clears")
     async def test_a_key_is_a_condition(self, store: WholeStore) -> None:
         (one,) = await self.add(store, ordering_key="a")
         await self.add(store, ordering_key="b")
         await self.add(store)
         query = JobQuery(ordering_key="a")
         assert ([job.id for job in await store.find(query)], await store.count(query)) == ([one.id], 1)
-        (killed,) = await store.kill([one.id])
+        (killed,) = await kill(store, [one.id])
         assert killed.fate is OperatorFate.KILLED
         assert await store.clear_matching(query) == 1
         assert len(await store.find(JobQuery())) == 2

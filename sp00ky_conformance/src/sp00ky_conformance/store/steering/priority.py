@@ -25,6 +25,7 @@ from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.job import Job
 from sp00ky_core.machine import Deferred
+from sp00ky_core.operators.transitions import redrive
 from sp00ky_core.ports import JobQuery, StoreOptions
 
 __all__ = ["PriorityConformance"]
@@ -99,7 +100,7 @@ class PriorityConformance(StoreHarness):
 
     async def test_a_redrive_keeps_it(self, store: WholeStore) -> None:
         job = await self.settled(store, await self._urgent(store), failure(retryable=False))
-        await store.redrive([job.id])
+        await redrive(store, [job.id])
         await self._comes_back(store, job)
 
     @where("breakers")

@@ -26,8 +26,8 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_conformance.store.steering.breakers import open_breaker
-from sp00ky_core.breaker import BreakerState, ProbeAnswered, change_after
 from sp00ky_core.config import BreakerConfig, RateConfig
+from sp00ky_core.gate.breaker import BreakerState, ProbeAnswered, change_after
 from sp00ky_core.ports import StoreOptions
 
 __all__ = ["RateConformance", "RateSharedConformance"]

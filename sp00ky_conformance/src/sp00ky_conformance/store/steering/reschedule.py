@@ -18,9 +18,11 @@ from sp00ky_conformance.store.harness import (
     is_close,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
+from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.operators.transitions import kill, redrive, reschedule
 from sp00ky_core.outcome import Delivered
-from sp00ky_core.ports import OperatorFate, Reschedule, Store, StoreOptions
+from sp00ky_core.ports import OperatorFate, Store, StoreOptions
 
 __all__ = ["RescheduleConformance", "RedriveDelayConformance"]
 
@@ -30,22 +32,22 @@ AT = datetime(2100, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 class RescheduleConformance(StoreHarness):
     """Pending jobs are changed, and nothing else."""
 
-    async def rescheduled(self, store: Store, job: Job, change: Reschedule) -> Job:
-        """Reschedule a job that is pending; as it is then."""
-        (result,) = await store.reschedule([job.id], change)
+    async def rescheduled(self, store: Store, job: Job, change: Rescheduled) -> Job:
+        """Rescheduled a job that is pending; as it is then."""
+        (result,) = await reschedule(store, [job.id], change)
         assert (result.job_id, result.fate, result.problem) == (job.id, OperatorFate.RESCHEDULED, None)
         return await store.get(job.id)
 
     async def test_an_instant_is_set_as_it_is(self, store: Store) -> None:
         (job,) = await self.add(store, priority=2)
         before = await store.get(job.id)
-        changed = await self.rescheduled(store, job, Reschedule(run_at=AT))
+        changed = await self.rescheduled(store, job, Rescheduled(run_at=AT))
         assert attrs.evolve(changed, updated_at=before.updated_at) == attrs.evolve(before, run_at=AT)
         assert await self.claim(store) == []
 
     async def test_a_delay_counts_from_now(self, store: Store) -> None:
         (job,) = await self.add(store, run_at=AT)
-        changed = await self.rescheduled(store, job, Reschedule(delay=100.0))
+        changed = await self.rescheduled(store, job, Rescheduled(delay=100.0))
         assert job.created_at is not None
         assert is_close(changed.run_at, job.created_at + timedelta(seconds=100))
         assert await store.next_due([API]) == pytest.approx(100, abs=30)
@@ -53,32 +55,32 @@ class RescheduleConformance(StoreHarness):
 
     async def test_a_job_may_be_due_at_once(self, store: Store) -> None:
         (job,) = await self.add(store, run_at=AT)
-        await self.rescheduled(store, job, Reschedule(delay=0.0))
+        await self.rescheduled(store, job, Rescheduled(delay=0.0))
         assert [each.id for each in await eventually(lambda: self.claim(store))] == [job.id]
 
     async def test_a_priority_is_set_and_the_rest_stays(self, store: Store) -> None:
         (job,) = await self.add(store, run_at=LONG_AGO, assigned_to="thread:t1", dedup_key="d")
         await self.add(store, priority=2, run_at=LONG_AGO)
         before = await store.get(job.id)
-        changed = await self.rescheduled(store, job, Reschedule(priority=3))
+        changed = await self.rescheduled(store, job, Rescheduled(priority=3))
         assert attrs.evolve(changed, updated_at=before.updated_at) == attrs.evolve(before, priority=3)
         assert [each.id for each in await self.claim(store, 1)] == [job.id]
 
     async def test_a_priority_may_be_lowered(self, store: Store) -> None:
         (urgent,) = await self.add(store, priority=3)
         (plain,) = await self.add(store)
-        assert (await self.rescheduled(store, urgent, Reschedule(priority=0))).priority == 0
-        await self.rescheduled(store, plain, Reschedule(priority=1))
+        assert (await self.rescheduled(store, urgent, Rescheduled(priority=0))).priority == 0
+        await self.rescheduled(store, plain, Rescheduled(priority=1))
         assert [each.id for each in await self.claim(store, 1)] == [plain.id]
 
     async def test_both_are_changed_at_once(self, store: Store) -> None:
         (job,) = await self.add(store)
-        changed = await self.rescheduled(store, job, Reschedule(run_at=AT, priority=1))
+        changed = await self.rescheduled(store, job, Rescheduled(run_at=AT, priority=1))
         assert (changed.run_at, changed.priority) == (AT, 1)
 
     async def test_a_retry_that_waits_comes_earlier(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store), failure(), base=500)
-        changed = await self.rescheduled(store, job, Reschedule(delay=0.0))
+        changed = await self.rescheduled(store, job, Rescheduled(delay=0.0))
         assert (changed.retries, changed.errors) == (1, job.errors)
         (again,) = await eventually(lambda: self.claim(store))
         assert (again.id, again.retries) == (job.id, 1)
@@ -88,7 +90,7 @@ class RescheduleConformance(StoreHarness):
         failed = await self.ended(store, failure(retryable=False))
         processing = await store.get((await self.claimed(store)).id)
         jobs = [success, failed, processing]
-        results = await store.reschedule([job.id for job in jobs], Reschedule(delay=5.0, priority=1))
+        results = await reschedule(store, [job.id for job in jobs], Rescheduled(delay=5.0, priority=1))
         assert [result.fate for result in results] == [OperatorFate.ILLEGAL] * 3
         assert all(result.problem for result in results)
         assert [await store.get(job.id) for job in jobs] == jobs
@@ -102,7 +104,7 @@ class RescheduleConformance(StoreHarness):
         (other,) = await self.add(store, backend=MAIL)
         unknown = f"{options.tables[0].table}:0190163d8694739b8c4f4b7d2f1e3c55"
         ids = [unknown, other.id, ended.id, "nowhere:1", one.id, ""]
-        results = await store.reschedule(ids, Reschedule(priority=3))
+        results = await reschedule(store, ids, Rescheduled(priority=3))
         assert [result.job_id for result in results] == ids
         missing, done = OperatorFate.NOT_FOUND, OperatorFate.RESCHEDULED
         assert [result.fate for result in results] == [
@@ -116,17 +118,17 @@ class RescheduleConformance(StoreHarness):
         assert [(await store.get(job.id)).priority for job in (one, other, ended)] == [3, 3, 0]
 
     async def test_no_job_is_nothing_to_reschedule(self, store: Store) -> None:
-        assert await store.reschedule([], Reschedule(delay=0.0)) == []
+        assert await reschedule(store, [], Rescheduled(delay=0.0)) == []
 
     async def test_a_key_waits_for_its_rescheduled_job(self, store: Store) -> None:
         if not store.capabilities.ordering:
             return
         first, second = await self.add(store, 2, ordering_key="k")
-        changed = await self.rescheduled(store, first, Reschedule(run_at=AT))
+        changed = await self.rescheduled(store, first, Rescheduled(run_at=AT))
         assert changed.ordering_at == first.ordering_at
-        await self.rescheduled(store, second, Reschedule(priority=3))
+        await self.rescheduled(store, second, Rescheduled(priority=3))
         assert await self.claim(store) == []
-        await self.rescheduled(store, first, Reschedule(run_at=LONG_AGO))
+        await self.rescheduled(store, first, Rescheduled(run_at=LONG_AGO))
         assert [job.id for job in await self.claim(store)] == [first.id]
 
 
@@ -138,7 +140,7 @@ class RedriveDelayConformance(StoreHarness):
             await self.ended(store, failure(retryable=False), backend=(API, MAIL)[n % 2]) for n in range(4)
         ]
         delays = [300.0, 0.0, 100.0, 200.0]
-        results = await store.redrive([job.id for job in jobs], delays=delays)
+        results = await redrive(store, [job.id for job in jobs], delays=delays)
         assert [result.fate for result in results] == [OperatorFate.REDRIVEN] * 4
         await self._are_due_after(store, [job.id for job in jobs], delays)
         assert [job.id for job in await store.claim({API: 5, MAIL: 5}, "r")] == [jobs[1].id]
@@ -148,7 +150,7 @@ class RedriveDelayConformance(StoreHarness):
         success = await self.ended(store)
         other = await self.ended(store, failure(retryable=False))
         ids = ["nowhere:1", one.id, success.id, other.id]
-        results = await store.redrive(ids, delays=[1_000.0, 100.0, 2_000.0, 300.0])
+        results = await redrive(store, ids, delays=[1_000.0, 100.0, 2_000.0, 300.0])
         assert [result.job_id for result in results] == ids
         redriven, missing, illegal = (
             OperatorFate.REDRIVEN,
@@ -161,14 +163,14 @@ class RedriveDelayConformance(StoreHarness):
 
     async def test_the_later_of_a_delay_and_a_lease_counts(self, store: Store) -> None:
         jobs = [await store.get((await self.claimed(store)).id) for _ in range(2)]
-        await store.kill([job.id for job in jobs])
-        await store.redrive([job.id for job in jobs], delays=[1.0, 3_600.0])
+        await kill(store, [job.id for job in jobs])
+        await redrive(store, [job.id for job in jobs], delays=[1.0, 3_600.0])
         assert (await store.get(jobs[0].id)).run_at == jobs[0].lease_until
         await self._are_due_after(store, [jobs[1].id], [3_600.0])
 
     async def test_a_delay_is_in_what_is_returned(self, store: Store) -> None:
         job = await self.ended(store, failure(retryable=False))
-        (result,) = await store.redrive([job.id], delays=[100.0])
+        (result,) = await redrive(store, [job.id], delays=[100.0])
         assert result.transition is not None
         assert result.transition.delay == 100.0
 

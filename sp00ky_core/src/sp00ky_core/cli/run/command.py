@@ -306,7 +306,7 @@ async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None
 
 async def _refuse_what_stops_jobs(outbox: Outbox) -> None:
     try:
-        findings = [finding for finding in await outbox.store.check() if finding.stops_jobs]
+        findings = [finding for finding in await outbox.check() if finding.stops_jobs]
     except StoreUnavailable as error:  # perhaps only of what listens: the runner does without
         logger.warning("whether jobs can run isn't known: %s", error)
         return

@@ -13,7 +13,7 @@ __all__ = ["Audit"]
 class Audit(Protocol):
     """A store with ``capabilities.audit``. Without it operators' calls raise ``CallUnsupported``.
 
-    Entries are kept for ``AUDIT_KEPT``; ``Store.prune`` deletes them.
+    Entries are kept for ``AUDIT_KEPT``; ``Retention.prune`` deletes them.
     """
 
     async def start_audit(self, act: Act) -> str:

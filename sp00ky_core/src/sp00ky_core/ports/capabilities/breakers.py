@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sp00ky_core.breaker import BreakerChange
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.ports.stats import BreakerResult
 
 __all__ = ["Breakers"]

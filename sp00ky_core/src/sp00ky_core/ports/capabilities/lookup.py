@@ -8,11 +8,15 @@ from typing import Any, TypeVar, cast
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports.capabilities.audit import Audit
 from sp00ky_core.ports.capabilities.breakers import Breakers
+from sp00ky_core.ports.capabilities.checks import Checks
+from sp00ky_core.ports.capabilities.clears import Clears
 from sp00ky_core.ports.capabilities.counts import Counts
 from sp00ky_core.ports.capabilities.error_groups import ErrorGroups
 from sp00ky_core.ports.capabilities.limits import Limits
 from sp00ky_core.ports.capabilities.ordering import Ordering
+from sp00ky_core.ports.capabilities.overdue_claims import OverdueClaims
 from sp00ky_core.ports.capabilities.pauses import Pauses
+from sp00ky_core.ports.capabilities.retention import Retention
 from sp00ky_core.ports.capabilities.rollups import Rollups
 from sp00ky_core.ports.capabilities.runners import Runners
 from sp00ky_core.ports.capabilities.schedules import Schedules
@@ -30,10 +34,14 @@ C = TypeVar("C")
 FLAGS: Mapping[type[Any], str] = {
     Audit: "audit",
     Breakers: "breakers",
+    Checks: "checks",
+    Clears: "clears",
+    Retention: "retention",
     Counts: "counts",
     ErrorGroups: "error_groups",
     Limits: "limits",
     Ordering: "ordering",
+    OverdueClaims: "overdue_claims",
     Pauses: "pauses",
     Rollups: "rollups",
     Runners: "runners",

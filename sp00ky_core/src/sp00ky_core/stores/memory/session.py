@@ -13,7 +13,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.memory.table import MemoryTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Row, Session, Where
-from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
+from sp00ky_core.stores.transactional.schema.definition import Table
 
 
 class Tables:
@@ -131,18 +131,6 @@ class MemorySession(Session):
     async def indexes_of(self, table: Table) -> frozenset[str]:
         """See ``Session.indexes_of``."""
         return frozenset(map(table.index_name, table.indexes))
-
-    def definition(self, table: Table, part: Column | Index | None = None) -> str:
-        """See ``Session.definition``: there is nothing to define."""
-        raise NotImplementedError
-
-    def removal(self, table: Table, index_name: str) -> str:
-        """See ``Session.removal``."""
-        raise NotImplementedError
-
-    async def define(self, statement: str) -> None:
-        """See ``Session.define``."""
-        raise NotImplementedError
 
 
 def _readable(row: Row, lengths: Mapping[str, int]) -> Row:

@@ -81,6 +81,8 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
         "runner_id": after.runner_id,
         "updated_at": after.updated_at,
     }
+    if after.priority != before.priority:
+        values["priority"] = after.priority
     if after.errors != before.errors:
         last = after.errors[-1]
         values["errors"] = json.dumps([_entry(each) for each in after.errors])  # lone surrogates escaped
@@ -110,6 +112,7 @@ async def load_rows(
     job_ids: Iterable[str],
     *,
     longest: Mapping[str, int] = DECIDED,
+    lock: bool = False,
 ) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     found: dict[str, tuple[JobTable, Row]] = {}
@@ -119,7 +122,7 @@ async def load_rows(
             keys.setdefault(table_of(each), []).append(key_of(each))
         for name in keys.keys() & tables.keys():
             where = [Is("id", "in", keys[name])]
-            for row in await session.select(job_table(name), where, longest=longest, lock=False):
+            for row in await session.select(job_table(name), where, longest=longest, lock=lock):
                 found[f"{name}:{row['id']}"] = (tables[name], row)
     return found
 

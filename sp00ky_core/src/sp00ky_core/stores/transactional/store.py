@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from sp00ky_core.breaker import BreakerChange
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
@@ -18,7 +18,6 @@ from sp00ky_core.ports import (
     JobQuery,
     MigrationStep,
     OverdueClaim,
-    Reschedule,
     SettleFate,
     Settlement,
     SettleResult,
@@ -37,11 +36,10 @@ from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
 from sp00ky_core.stores.transactional.jobs.release import release
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.jobs.settle import settle
-from sp00ky_core.stores.transactional.observe.find import count, find, ids_starting_with, load, one
+from sp00ky_core.stores.transactional.observe.find import count, find, ids_starting_with, one
 from sp00ky_core.stores.transactional.observe.stats import stats
 from sp00ky_core.stores.transactional.observe.watch import Watch
-from sp00ky_core.stores.transactional.operate.reschedule import reschedule
-from sp00ky_core.stores.transactional.rows import DECIDED, key_of
+from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
 from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
 
@@ -172,13 +170,25 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        return await self._apply(settlements) if settlements else []
+        if not settlements:
+            return []
+
+        def work(apart: bool) -> Work[list[SettleResult]]:
+            return partial(settle, tables=self._tables, settlements=settlements, apart=apart)
+
+        results = await self._executor.isolated(work)
+        pairs = zip(settlements, results, strict=True)
+        written = [each.transition.to for each, result in pairs if result.fate is SettleFate.SETTLED]
+        if written:  # also the end of a job with a key is news: those behind it can be claimed
+            self._notifications.send(work=JobStatus.PENDING in written or bool(self._rounds.in_use))
+        return results
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         await self._executor.claims_ended()
-        work = partial(release, tables=self.options.tables, runner_id=runner_id, keep=frozenset(keep))
-        released = await self._executor.write(work)
+        options: dict[str, Any] = {"runner_id": runner_id, "keep": frozenset(keep), "refused": self._refused}
+        work = partial(release, tables=self.options.tables, **options)
+        released = await self._executor.isolated(lambda apart: partial(work, apart=apart))
         if released:
             self._notifications.send(work=True)
         return released
@@ -186,7 +196,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     # Upkeep and operators.
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``Store.overdue``."""
+        """See ``OverdueClaims.overdue``."""
         work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
         return await self._executor.read(work)
 
@@ -251,20 +261,6 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     # What ``DecidingStore`` asks for.
 
-    async def _load(self, job_ids: Sequence[str]) -> list[Job]:
-        return await self._executor.read(partial(load, tables=self._tables, ids=job_ids, longest=DECIDED))
-
-    async def _apply(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        def work(apart: bool) -> Work[list[SettleResult]]:
-            return partial(settle, tables=self._tables, settlements=settlements, apart=apart)
-
-        results = await self._executor.isolated(work)
-        pairs = zip(settlements, results, strict=True)
-        written = [each.transition.to for each, result in pairs if result.fate is SettleFate.SETTLED]
-        if written:  # also the end of a job with a key is news: those behind it can be claimed
-            self._notifications.send(work=JobStatus.PENDING in written or bool(self._rounds.in_use))
-        return results
-
     async def _lost(
         self,
         dead_runners: Collection[str],
@@ -274,24 +270,18 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         limit: int,
     ) -> list[Job]:
         options: dict[str, Any] = {"beating": beating, "named": overdue, "limit": limit}
+        options["refused"] = self._refused
         work = partial(lost, tables=self._delivered, dead=tuple(dead_runners), **options)
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:
         return {each: beat.at for each, beat in (await self._executor.read(beats)).items()}
 
-    async def _delete_ended(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
         return await self._deleted(
             lambda deleting: partial(deleting.by_ids, tables=self._tables, ids=job_ids)
         )
-
-    async def _reschedule(self, job_ids: Sequence[str], change: Reschedule) -> Mapping[str, str | None]:
-        def work(apart: bool) -> Work[dict[str, str | None]]:
-            return partial(reschedule, tables=self._tables, ids=job_ids, change=change, apart=apart)
-
-        fates = await self._executor.isolated(work)
-        self._notifications.send(work=True)
-        return fates
 
 
 async def _nothing(session: Session) -> None:

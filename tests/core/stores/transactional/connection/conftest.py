@@ -1,7 +1,5 @@
 """A session on SQLite, whose types and defaults are a test's own."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from typing import Any, ClassVar
@@ -10,15 +8,7 @@ import pytest
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import JobStatus
-from sp00ky_core.stores.transactional import (
-    BlockingSession,
-    Column,
-    Default,
-    Index,
-    Is,
-    Kind,
-    Table,
-)
+from sp00ky_core.stores.transactional import BlockingSession, Column, Default, Index, Is, Kind, Table
 from sp00ky_core.stores.transactional.connection.blocking import finished
 
 TABLE = Table(

@@ -1,7 +1,5 @@
 """Transactions on blocking connections, each in a thread of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import sqlite3
 import threading
@@ -10,10 +8,7 @@ from typing import Any
 import pytest
 from tests.core.stores.transactional.connection.conftest import Session, refused
 
-from sp00ky_core.stores.transactional import (
-    BlockingLane,
-    WriterGate,
-)
+from sp00ky_core.stores.transactional import BlockingLane, WriterGate
 
 
 class TestLane:

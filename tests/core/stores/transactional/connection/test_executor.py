@@ -1,16 +1,12 @@
 """Transactions that go on to their end, whatever becomes of their callers."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 
 import pytest
 
 from sp00ky_core.errors import RowRefused, StoreClosed, StoreUnavailable
-from sp00ky_core.stores.transactional import (
-    Access,
-)
+from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.connection.executor import Executor
 
 

@@ -1,18 +1,12 @@
 """The primitives as SQL: definitions, conditions, encoders, savepoints."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
 from tests.core.stores.transactional.connection.conftest import TABLE, Session
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.transactional import (
-    Both,
-    Either,
-    Is,
-)
+from sp00ky_core.stores.transactional import Both, Either, Is
 
 
 class TestSql:
@@ -59,30 +53,3 @@ class TestSql:
                 await session.insert(TABLE, [{"id": "b"}, {"id": "a"}])
         await session.execute("COMMIT")
         assert [row["id"] for row in await session.select(TABLE)] == ["a"]
-
-    async def test_savepoints_nest_each_with_its_name(
-        self, session: Session, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """MySQL has one savepoint of a name: a second one of that name would take the first one's place."""
-        texts: list[str] = []
-        execute = session.execute
-
-        async def noted(text: str, parameters: Any = ()) -> Any:
-            texts.append(text)
-            return await execute(text, parameters)
-
-        await session.execute("BEGIN")
-        monkeypatch.setattr(session, "execute", noted)
-        async with session.savepoint():
-            await session.insert(TABLE, [{"id": "a"}])
-            with pytest.raises(RowRefused):
-                async with session.savepoint():
-                    await session.insert(TABLE, [{"id": "a"}])
-        async with session.savepoint():
-            pass
-        assert [text.removeprefix("SAVEPOINT ") for text in texts if text.startswith("SAVEPOINT")] == [
-            "sp00ky_1",
-            "sp00ky_2",
-            "sp00ky_1",
-        ]
-        assert await session.count(TABLE) == 1

@@ -1,13 +1,11 @@
 """Breakers are rows that are changed under a guard."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import attrs
 from tests.core.stores.transactional.conftest import API, SqliteSession, overtaken
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS
 

@@ -1,7 +1,5 @@
 """The row of a backend with limits is locked, read and written."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import attrs

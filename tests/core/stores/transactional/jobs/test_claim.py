@@ -1,22 +1,14 @@
 """Due jobs are claimed in their order, as far as pauses, breakers and limits let them through."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
 import attrs
 import pytest
-from tests.core.stores.transactional.conftest import (
-    API,
-    MAIL,
-    SqliteSession,
-    added,
-    overtaken,
-)
+from tests.core.stores.transactional.conftest import API, MAIL, SqliteSession, added, overtaken
 
-from sp00ky_core.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.config import RateConfig
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import Claim
 from sp00ky_core.stores.isolation import Quarantine

@@ -1,7 +1,5 @@
 """Rows that are due, in the order in which they are claimed, whatever a client wrote as a priority."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """New jobs are inserted all or none, each dedup key once."""
 
-from __future__ import annotations
-
 import pytest
 from tests.core.stores.transactional.conftest import BY_BACKEND, SqliteSession, added
 

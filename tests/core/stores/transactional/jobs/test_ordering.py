@@ -1,7 +1,5 @@
 """Of each key the first that hasn't ended, while no request for it may be under way."""
 
-from __future__ import annotations
-
 import pytest
 from tests.core.stores.transactional.conftest import API, BY_BACKEND, MAIL, SqliteSession
 

@@ -1,7 +1,5 @@
 """Jobs that have ended are deleted; a row that the database keeps holds up no other."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from tests.core.stores.transactional.conftest import API, TABLES, SqliteSession, added

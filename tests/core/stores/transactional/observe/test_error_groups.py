@@ -1,7 +1,5 @@
 """Jobs by their last error, read page by page."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

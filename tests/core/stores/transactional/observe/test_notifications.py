@@ -1,7 +1,5 @@
 """Signals of this process, and of other processes' changes while anyone listens."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncGenerator

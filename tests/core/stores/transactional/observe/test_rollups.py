@@ -1,7 +1,5 @@
 """Minutes are folded into hours, each once."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from tests.core.stores.transactional.conftest import SqliteSession, overtaken

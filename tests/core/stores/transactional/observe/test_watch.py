@@ -1,7 +1,5 @@
 """A watch yields what is there, then each job again when it has changed."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncGenerator
 from typing import Any
 

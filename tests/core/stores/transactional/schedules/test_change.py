@@ -1,6 +1,6 @@
 """Write one change of a schedule, all of it or nothing."""
 
-from __future__ import annotations
+from functools import partial
 
 import pytest
 from tests.core.stores.transactional.conftest import BY_BACKEND, NOW, SqliteSession
@@ -9,7 +9,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Spawn, StoredSchedule
 from sp00ky_core.schedules.fire import job_key
-from sp00ky_core.stores.transactional.schedules.change import Changing
+from sp00ky_core.stores.transactional.schedules.change import Changing, insert
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 
 TICK = StoredSchedule(name="tick", definition={"every": 60}, hash="h")
@@ -23,7 +23,8 @@ def spawn(key: str, path: str = "/a") -> Spawn:
 async def write(
     session: SqliteSession, schedule: StoredSchedule = TICK, *, apart: bool = False, **parts: object
 ) -> list[ScheduleRun] | None:
-    return await Changing(BY_BACKEND, ScheduleChange(schedule=schedule, **parts), apart).write(session)  # type: ignore[arg-type]
+    change = ScheduleChange(schedule=schedule, **parts)  # type: ignore[arg-type]
+    return await Changing(partial(insert, tables=BY_BACKEND), change, apart).write(session)
 
 
 async def test_a_job_that_is_refused_is_written_apart(session: SqliteSession) -> None:

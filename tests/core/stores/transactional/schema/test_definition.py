@@ -1,7 +1,5 @@
 """The tables as they are declared."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS

@@ -89,6 +89,10 @@ class Session(ABC):
     blocks: ClassVar[bool] = False
     undoes_statements: ClassVar[bool] = False
 
+    def canonical(self, job_id: str) -> str:
+        """Return an id as jobs have it, where the database takes other notations of it too."""
+        return job_id
+
     @abstractmethod
     async def now(self) -> datetime:
         """Read the clock that all processes share; not before the transaction has its locks."""
@@ -134,6 +138,15 @@ class Session(ABC):
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """Delete rows; how many."""
 
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert whole rows, each in the place of one with its key."""
+        new = [row for row in rows if not await self.update(table, key_of(table, row), row)]
+        await self.insert(table, new)
+
+    async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """Delete rows by their keys; those that were there, which no other transaction can have taken."""
+        return [row for row in rows if await self.delete(table, key_of(table, row))]
+
     async def query(self, text: str, limit: int) -> list[Any]:
         """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.
 
@@ -144,27 +157,34 @@ class Session(ABC):
 
     @abstractmethod
     def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """Undo what is done in the block, and nothing else, if the block raises. They nest, two deep."""
+        """Undo what is done in the block, and nothing else, if the block raises. They nest, three deep."""
 
-    @abstractmethod
+    # What ``migrate`` asks for: a store with migrations of its own needs none of it.
+
     async def columns_of(self, table: Table) -> frozenset[str] | None:
         """List the columns that the table has in the database; None: there is no such table."""
+        raise NotImplementedError
 
-    @abstractmethod
     async def indexes_of(self, table: Table) -> frozenset[str]:
         """List the names of the table's indexes."""
+        raise NotImplementedError
 
-    @abstractmethod
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """Write the statement that creates a table (without its indexes), or adds a part to it."""
+        raise NotImplementedError
 
-    @abstractmethod
     def removal(self, table: Table, index_name: str) -> str:
         """Write the statement that drops an index."""
+        raise NotImplementedError
 
-    @abstractmethod
     async def define(self, statement: str) -> None:
         """Run a statement of ``definition`` or ``removal``."""
+        raise NotImplementedError
+
+
+def key_of(table: Table, row: Row) -> list[Where]:
+    """Name a row by its key."""
+    return [Is(name, "=", row[name]) for name in table.key]
 
 
 Work = Callable[[Session], Awaitable[T]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Both, Is, Row, Session, Where
@@ -17,12 +17,14 @@ __all__ = ["SqlSession", "Reply"]
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""
 
+T = TypeVar("T")
+
 Codec = Callable[[Any], Any]
 
 Insertion = tuple[str, Sequence[tuple[int, Codec]]]
 
 _insertions: dict[type, dict[tuple[str, tuple[str, ...]], Insertion]] = {}
-"""Texts of INSERTs and their encoders, by the session's class, the table's name, and the columns."""
+"""Texts of INSERTs and their encoders, by the session's class, the table, and the columns."""
 
 
 class SqlSession(Session):
@@ -75,14 +77,13 @@ class SqlSession(Session):
     ) -> list[Row]:
         """See ``Session.select``."""
         names = tuple(table.kinds) if columns is None else tuple(columns)
-        text, parameters = self._filtered(table, where)
+        conditions, parameters = self._filtered(table, where)
         lengths = {**table.longest, **longest}
-        expressions = ", ".join(self._readable(name, lengths.get(name)) for name in names)
-        text = f"SELECT {expressions} FROM {self._name(table.name)}{text}{self._ordered(order)}"
-        if limit is not None:
-            text += f" LIMIT {limit:d}"
+        expressions = ", ".join(self._readable(table, name, lengths.get(name)) for name in names)
+        end = self._ordered(table, order) + ("" if limit is None else f" LIMIT {limit:d}")
+        text = f"SELECT {expressions} FROM {self._source(table, conditions, end)}"
         rows, _ = await self._run(text + (self.locking if lock else ""), parameters)
-        decoders = [self.decoders.get(table.kinds[name], _same) for name in names]
+        decoders = [self.decoder(table, name) or _same for name in names]
         return [
             {
                 name: None if value is None else decode(value)
@@ -94,7 +95,7 @@ class SqlSession(Session):
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
         """See ``Session.count``."""
         text, parameters = self._filtered(table, where)
-        rows, _ = await self._run(f"SELECT count(*) FROM {self._name(table.name)}{text}", parameters)
+        rows, _ = await self._run(f"SELECT count(*) FROM {self._source(table, text)}", parameters)
         return int(rows[0][0])
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
@@ -102,37 +103,32 @@ class SqlSession(Session):
         if not rows:
             return
         text, encoders = self._insertion(table, tuple(rows[0]))
-        parameters = _parameters(rows, encoders)
-        try:
-            await self.execute_many(text, parameters)
-        except Exception as error:
-            raise self._translate(error) from error
+        await self._refusable(self.execute_many(text, encoded(rows, encoders)))
 
     def _insertion(self, table: Table, names: tuple[str, ...]) -> Insertion:
         """Return the INSERT of these columns, and their encoders by number; most enqueues have the same."""
         known = _insertions.setdefault(type(self), {})
-        found = known.get((table.name, names))
+        into = self._table(table)
+        found = known.get((into, names))
         if found is None:
-            places = ", ".join([self.placeholder] * len(names))
-            text = f"INSERT INTO {self._name(table.name)} ({self._list(names)}) VALUES ({places})"
-            encoders = ((n, self.encoders.get(table.kinds[name])) for n, name in enumerate(names))
+            places = ", ".join(self.place(n) for n, _ in enumerate(names, 1))
+            text = f"INSERT INTO {into} ({self._list(names)}) VALUES ({places})"
+            encoders = ((n, self.encoder(table, name)) for n, name in enumerate(names))
             found = text, [(n, encode) for n, encode in encoders if encode is not None]
-            known[table.name, names] = found
+            known[into, names] = found
         return found
 
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """See ``Session.update``."""
-        text, parameters = self._filtered(table, where)
-        settings = ", ".join(f"{self._name(name)} = {self.placeholder}" for name in values)
-        encoded = [self._encoded(table, name, value) for name, value in values.items()]
-        return (
-            await self._run(f"UPDATE {self._name(table.name)} SET {settings}{text}", encoded + parameters)
-        )[1]
+        parameters = [self._encoded(table, name, value) for name, value in values.items()]
+        settings = ", ".join(f"{self._name(name)} = {self.place(n)}" for n, name in enumerate(values, 1))
+        conditions = self._conditions(table, where, parameters)
+        return (await self._run(f"UPDATE {self._rows(table)} SET {settings}{conditions}", parameters))[1]
 
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """See ``Session.delete``."""
         text, parameters = self._filtered(table, where)
-        return (await self._run(f"DELETE FROM {self._name(table.name)}{text}", parameters))[1]
+        return (await self._run(f"DELETE FROM {self._rows(table)}{text}", parameters))[1]
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """See ``Session.savepoint``."""
@@ -192,20 +188,54 @@ class SqlSession(Session):
             return f"{text} DEFAULT {self.defaults[column.default]}"
         return text if column.default is None else f"{text} DEFAULT {_literal(column.default)}"
 
+    def place(self, number: int) -> str:
+        """Write the place of a statement's parameter, counted from 1."""
+        return self.placeholder
+
+    def encoder(self, table: Table, column: str) -> Codec | None:
+        """Return what makes a parameter of a column's value; None: it is one."""
+        return self.encoders.get(table.kinds[column])
+
+    def decoder(self, table: Table, column: str) -> Codec | None:
+        """Return the way back."""
+        return self.decoders.get(table.kinds[column])
+
     async def _run(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        return await self._refusable(self.execute(text, parameters))
+
+    async def _refusable(self, running: Awaitable[T]) -> T:
+        """Run a statement; what the driver raises is translated here, for a refused row is no failure yet."""
         try:
-            return await self.execute(text, parameters)
+            return await running
         except Exception as error:
             raise self._translate(error) from error
 
+    def _table(self, table: Table) -> str:
+        return self._name(table.name)
+
+    def _rows(self, table: Table) -> str:
+        """Name a table as its rows are read, updated and deleted."""
+        return self._table(table)
+
+    def _source(self, table: Table, conditions: str, end: str = "") -> str:
+        """Write where rows come from, under which conditions, in which order and up to which limit."""
+        return f"{self._rows(table)}{conditions}{end}"
+
+    def _column_of(self, table: Table, column: str) -> str:
+        """Write a column as conditions and orders have it."""
+        return self._name(column)
+
     def _encoded(self, table: Table, column: str, value: Any) -> Any:
-        encode = None if value is None else self.encoders.get(table.kinds[column])
+        encode = None if value is None else self.encoder(table, column)
         return value if encode is None else encode(value)
 
     def _filtered(self, table: Table, where: Sequence[Where]) -> tuple[str, list[Any]]:
         parameters: list[Any] = []
+        return self._conditions(table, where, parameters), parameters
+
+    def _conditions(self, table: Table, where: Sequence[Where], parameters: list[Any]) -> str:
         texts = [self._condition(table, each, parameters) for each in where]
-        return (f" WHERE {' AND '.join(texts)}" if texts else ""), parameters
+        return f" WHERE {' AND '.join(texts)}" if texts else ""
 
     def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
         if isinstance(where, Is):
@@ -214,7 +244,7 @@ class SqlSession(Session):
         return f"({(' AND ' if isinstance(where, Both) else ' OR ').join(texts)})"
 
     def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:
-        column = self._name(where.column)
+        column = self._column_of(table, where.column)
         if where.value is None:
             return f"{column} IS {'NOT ' if where.operator == '!=' else ''}NULL"
         if where.operator not in {"in", "not in"}:
@@ -228,29 +258,29 @@ class SqlSession(Session):
         if isinstance(value, Enum):  # a literal: else no partial index would be used
             return _literal(value.value)
         parameters.append(self._encoded(table, column, value))
-        return self.placeholder
+        return self.place(len(parameters))
 
-    def _readable(self, column: str, longest: int | None) -> str:
+    def _readable(self, table: Table, column: str, longest: int | None) -> str:
         """Write what is selected of a column: whatever its length is, not more than this many bytes."""
         name = self._name(column)
         if longest is None:
             return name
         return f"CASE WHEN {self.bytes_of.format(name)} > {longest:d} THEN {_literal(UNREAD)} ELSE {name} END"
 
-    def _ordered(self, order: Sequence[str]) -> str:
+    def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:
             return ""
         ascending, descending = self.nulls_first
         parts = (
-            f"{self._name(each[1:])} DESC{descending}"
+            f"{self._column_of(table, each[1:])} DESC{descending}"
             if each.startswith("-")
-            else f"{self._name(each)}{ascending}"
+            else f"{self._column_of(table, each)}{ascending}"
             for each in order
         )
         return f" ORDER BY {', '.join(parts)}"
 
 
-def _parameters(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
+def encoded(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
     """Make a list of each row; the same object, such as the time of the whole batch, is encoded once."""
     parameters = [list(row.values()) for row in rows]
     last, by, text = None, None, None

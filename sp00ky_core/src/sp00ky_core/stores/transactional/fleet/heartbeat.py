@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from datetime import timedelta
+from typing import Any
 
 from sp00ky_core.ports import RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.stores.filters import BEGINNING
@@ -32,7 +33,7 @@ async def beat(session: Session, runner_id: str, info: RunnerInfo) -> dict[str, 
 async def beats(session: Session) -> dict[str, RunnerBeat]:
     """Return each runner's last beat."""
     rows = await session.select(RUNNERS)
-    return {row["id"]: RunnerBeat(at=row["beat_at"] or BEGINNING, info=_info(row)) for row in rows}
+    return {row["id"]: RunnerBeat(at=row["beat_at"] or BEGINNING, info=info_of(row)) for row in rows}
 
 
 async def runners(session: Session) -> list[RunnerRecord]:
@@ -47,7 +48,7 @@ async def runners(session: Session) -> list[RunnerRecord]:
             started_at=row["started_at"] or BEGINNING,
             beat_at=row["beat_at"] or BEGINNING,
             silent_for=max((now - (row["beat_at"] or BEGINNING)).total_seconds(), 0.0),
-            info=_info(row),
+            info=info_of(row),
         )
         for row in rows
     ]
@@ -63,6 +64,18 @@ async def remove(session: Session, runner_id: str) -> None:
     await session.delete(RUNNERS, [Is("id", "=", runner_id)])
 
 
-def _info(row: Row) -> RunnerInfo:
-    said = {name: json.loads(row[name] or "{}") for name in ("documents", "in_flight", "slots")}
-    return RunnerInfo(version=row["version"] or "", draining=bool(row["draining"]), **said)
+def info_of(row: Row) -> RunnerInfo:
+    """Read what a runner says of itself; another client may have written anything."""
+    return RunnerInfo(
+        version=row["version"] or "",
+        documents=_pairs_of(row["documents"], str),
+        in_flight=_pairs_of(row["in_flight"], int),
+        slots=_pairs_of(row["slots"], int),
+        draining=bool(row["draining"]),
+    )
+
+
+def _pairs_of(text: str | None, kind: type[Any]) -> dict[str, Any]:
+    read = json.loads(text or "{}")
+    pairs = read.items() if isinstance(read, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, kind) and not isinstance(value, bool)}

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from sp00ky_core.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Session
 from sp00ky_core.stores.transactional.observe.filters import PROCESSING, overdue
-from sp00ky_core.stores.transactional.rows import DECIDED, key_of, to_job
+from sp00ky_core.stores.transactional.rows import DECIDED, key_of, others_than, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
@@ -46,17 +47,19 @@ async def lost(
     *,
     beating: Collection[str],
     named: Collection[OverdueClaim],
+    refused: Quarantine,
     limit: int,
 ) -> list[Job]:
-    """List rows to be reclaimed: see ``DecidingStore._lost``."""
+    """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
     now, found = await session.now(), list[Job]()
     for table in tables:
         keys = [key_of(each.job_id) for each in named if table_of(each.job_id) == table.table]
         spared = Is("runner_id", "not in", tuple(beating))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
         where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(table, now), taken))))
+        resting = others_than(refused, "settled", table.table)
         rows = await session.select(
-            job_table(table.table), [PROCESSING, where], limit=limit - len(found), longest=DECIDED
+            job_table(table.table), [PROCESSING, where, *resting], limit=limit - len(found), longest=DECIDED
         )
         found += [to_job(table, row) for row in rows]
     return found

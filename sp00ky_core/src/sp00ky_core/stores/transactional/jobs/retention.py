@@ -102,6 +102,7 @@ class Deleting:
                     order=NEWEST_FIRST,
                     limit=limit,
                     columns=["id", "created_at"],
+                    lock=True,
                 )
                 found += [(row["created_at"] or BEGINNING, row["id"], table.table) for row in rows]
         found.sort(reverse=True)
@@ -112,7 +113,7 @@ class Deleting:
     ) -> dict[str, str | None]:
         """Delete those of these jobs that have ended; their ids, with what it said if it keeps one."""
         fates: dict[str, str | None] = {}
-        for each, (table, row) in (await load_rows(session, tables, ids)).items():
+        for each, (table, row) in (await load_rows(session, tables, ids, lock=True)).items():
             if to_job(table, row).status in TERMINAL:
                 try:
                     await self._delete_row(session, table, guard_of(row))

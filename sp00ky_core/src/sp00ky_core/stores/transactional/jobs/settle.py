@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import TERMINAL, Job
+from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.apply import applied
 from sp00ky_core.stores.isolation import settle_with_less
@@ -56,7 +56,7 @@ async def _settle_apart(
     except RowRefused as error:
         problem = error.problem
     busy = SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=problem)
-    if settlement.status in TERMINAL:  # what has ended stays as it is where its redrive is refused
+    if settlement.stays_if_refused:
         return busy
     return await settle_with_less(settlement, problem, write) or busy
 

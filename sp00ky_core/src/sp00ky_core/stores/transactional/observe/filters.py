@@ -16,7 +16,7 @@ PENDING = Is("status", "=", JobStatus.PENDING)
 PROCESSING = Is("status", "=", JobStatus.PROCESSING)
 ORDERED = (NOT_ENDED, Is("ordering_key", "!=", None))
 UNORDERED = (PENDING, Is("ordering_key", "=", None))
-NEWEST_FIRST = ("-created_at", "-id")
+NEWEST_FIRST, OLDEST_FIRST = ("-created_at", "-id"), ("created_at", "id")
 
 CONDITIONS: Mapping[str, tuple[str, str]] = {
     "paths": ("path", "in"),

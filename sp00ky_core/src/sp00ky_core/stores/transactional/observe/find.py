@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from heapq import nlargest
+from heapq import nlargest, nsmallest
+from typing import Literal
 
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job import Job
@@ -12,38 +13,50 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Both, Either, Is, Session, Where
-from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
+from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, OLDEST_FIRST, filters
 from sp00ky_core.stores.transactional.rows import LISTED, key_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
 
-async def find(session: Session, tables: Sequence[JobTable], query: JobQuery, after: Job | None) -> list[Job]:
-    """Return jobs, newest first, those of the page after a job."""
+async def find(
+    session: Session,
+    tables: Sequence[JobTable],
+    query: JobQuery,
+    after: Job | None,
+    *,
+    oldest_first: bool = False,
+) -> list[Job]:
+    """Return jobs, newest first or the other way round, those of the page after a job."""
     found: list[Job] = []
+    order, first = (OLDEST_FIRST, nsmallest) if oldest_first else (NEWEST_FIRST, nlargest)
     for table in tables:
         where = filters(query, table)
         if where is not None:
             if after is not None:
-                where.append(_older_than(after, table.table))
+                where += _beyond(after, table.table, ">" if oldest_first else "<")
             rows = await session.select(
-                job_table(table.table), where, order=NEWEST_FIRST, limit=query.limit, longest=LISTED
+                job_table(table.table), where, order=order, limit=query.limit, longest=LISTED
             )
             found += [to_job(table, row) for row in rows]
-    return nlargest(query.limit, found, key=age_of)
+    return first(query.limit, found, key=age_of)
 
 
-def _older_than(job: Job, table: str) -> Where:
+def _beyond(job: Job, table: str, past: Literal["<", ">"]) -> list[Where]:
     """Write the condition that a row comes after a job: by ``created_at``, then by its id."""
-    own = table_of(job.id)
-    same_age: list[Where] = [Is("created_at", "=", job.created_at)]
+    own, at = table_of(job.id), job.created_at
+    same_age: list[Where] = [Is("created_at", "=", at)]
     if table == own:
-        same_age.append(Is("id", "<", key_of(job.id)))
-    elif f"{table}:" > f"{own}:":
+        same_age.append(Is("id", past, key_of(job.id)))
+    elif (table > own) is (past == "<"):
         same_age.append(Is("id", "in", ()))
-    if job.created_at is None:
-        return Both(tuple(same_age))
-    older = (Is("created_at", "<", job.created_at), Is("created_at", "=", None))
-    return Either((*older, Both(tuple(same_age))))
+    if at is None:
+        return same_age if past == "<" else [Either((Both(tuple(same_age)), Is("created_at", "!=", None)))]
+    undated = [Is("created_at", "=", None)] if past == "<" else []
+    within = Is("created_at", "<=" if past == "<" else ">=", at)  # a range of the index
+    return [
+        Either((within, *undated)),
+        Either((Is("created_at", past, at), *undated, Both(tuple(same_age)))),
+    ]
 
 
 async def ids_by_age(
@@ -87,7 +100,7 @@ async def load(
 
 async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> Job:
     """Return one job. Raises ``JobNotFound``."""
-    for job in await load(session, tables, [job_id]):
+    for job in await load(session, tables, [session.canonical(job_id)]):
         return job
     raise JobNotFound(job_id=job_id)
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sp00ky_core.metrics.summing import hour_of, summed
 from sp00ky_core.ports import MINUTES_KEPT, ROLLUPS_KEPT, Rollup, RollupQuery
+from sp00ky_core.stores.rollups import hour_of, summed
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Kind, Table
 
@@ -32,10 +32,7 @@ ROLLUPS = Table(
 
 async def write(session: Session, rollups: Sequence[Rollup]) -> datetime:
     """Write rows, each in the place of one with its key; return the time."""
-    for each in rollups:
-        await session.delete(ROLLUPS, _same(each))
-    if rollups:
-        await session.insert(ROLLUPS, [_row(each) for each in rollups])
+    await session.put(ROLLUPS, [_row(each) for each in rollups])
     return await session.now()
 
 
@@ -51,13 +48,14 @@ async def fold(session: Session, *, limit: int) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes."""
     now = await session.now()
     old: list[Where] = [Is("minute", "<", now - timedelta(seconds=ROLLUPS_KEPT))]
-    for row in await session.select(ROLLUPS, old, limit=limit, columns=ROLLUPS.key):
-        await session.delete(ROLLUPS, [Is(name, "=", row[name]) for name in ROLLUPS.key])
+    await session.take(
+        ROLLUPS, await session.select(ROLLUPS, old, limit=limit, columns=ROLLUPS.key, lock=True)
+    )
     before = hour_of(now - timedelta(seconds=MINUTES_KEPT))
     minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]
-    rows = map(_rollup, await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit))
-    taken = [each for each in rows if await session.delete(ROLLUPS, _same(each))]
-    await _fold(session, taken)
+    rows = await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit, lock=True)
+    taken = await session.take(ROLLUPS, rows)
+    await _fold(session, [_rollup(row) for row in taken])
     return len(taken)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -30,16 +31,22 @@ async def stats(
     session: Session, tables: Sequence[JobTable], *, limit: int | None = None
 ) -> dict[str, BackendStats]:
     """Return each backend's numbers, each of them up to ``limit``."""
-    now = await session.now()
-    backends = [table.backend for table in tables]
-    breakers = await read_breakers(session, tables, now)
-    controls = await read_controls(session, backends)
+    now, states = await session.now(), await gate_states(session, tables)
     return {
-        table.backend: attrs.evolve(
-            await _stats(session, table, now, limit),
-            breaker=BreakerStats.of(table, breakers.get(table.backend)),
-            paused=pause_of(controls.get(table.backend, {}), now),
-        )
+        table.backend: attrs.evolve(await _stats(session, table, now, limit), **states[table.backend])
+        for table in tables
+    }
+
+
+async def gate_states(session: Session, tables: Sequence[JobTable]) -> dict[str, dict[str, Any]]:
+    """Return each backend's breaker and pause, as its numbers have them."""
+    now, backends = await session.now(), [table.backend for table in tables]
+    breakers, controls = await read_breakers(session, tables, now), await read_controls(session, backends)
+    return {
+        table.backend: {
+            "breaker": BreakerStats.of(table, breakers.get(table.backend)),
+            "paused": pause_of(controls.get(table.backend, {}), now),
+        }
         for table in tables
     }
 

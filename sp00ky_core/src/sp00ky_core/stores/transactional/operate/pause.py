@@ -14,6 +14,9 @@ from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import CONTROLS
 
+LONGEST_PAUSE = 3_650 * 86_400.0
+"""Seconds: a pause that ends later than any job can be due."""
+
 NO_PAUSE: Row = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
 
 
@@ -29,7 +32,7 @@ async def pause(session: Session, backend: str, *, seconds: float | None, **act:
         **NO_PAUSE,
         **act,
         "paused": 1,
-        "paused_until": None if seconds is None else now + timedelta(seconds=seconds),
+        "paused_until": None if seconds is None else now + timedelta(seconds=min(seconds, LONGEST_PAUSE)),
         "since": now if before is None else before.since,
     }
     await session.update(CONTROLS, [Is("backend", "=", backend)], values)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.errors import QueryRefused, StoreClosed, StoreError, StoreUnavailable
+from sp00ky_core.job import Job
 from sp00ky_core.ports import (
     MAX_ROWS,
     OPEN_RUN,
@@ -17,11 +18,12 @@ from sp00ky_core.ports import (
     ScheduleChange,
     ScheduleRun,
     ScheduleSnapshot,
+    Spawn,
 )
 from sp00ky_core.schedules.rows import run_of, schedule_of
 from sp00ky_core.stores.transactional.connection.session import Access, Is, Session, Where
 from sp00ky_core.stores.transactional.fleet.store import FleetStore
-from sp00ky_core.stores.transactional.schedules.change import Changing
+from sp00ky_core.stores.transactional.schedules.change import Changing, insert
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
 
 __all__ = ["ScheduleStore"]
@@ -40,11 +42,14 @@ class ScheduleStore(FleetStore):
         """See ``Schedules.change_schedule``."""
         for each in change.spawns:
             self._of_backend(each.job.backend)
-        work = partial(Changing, self._backends, change)
+        work = partial(Changing, self._insert, change)
         runs = await self._executor.isolated(lambda apart: work(apart).write)
         if runs is not None:
             self._notifications.send(work=True)
         return runs
+
+    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+        return await insert(session, spawns, self._backends)
 
     async def runs(self, query: RunQuery) -> list[ScheduleRun]:
         """See ``Schedules.runs``."""
@@ -116,9 +121,7 @@ async def _runs(session: Session, query: RunQuery) -> list[ScheduleRun]:
 
 
 async def _prune(session: Session, where: Sequence[Where], limit: int) -> list[str | None]:
-    key, jobs = SCHEDULE_RUNS.key, list[str | None]()
-    columns = (*key, "job_id")
-    for row in await session.select(SCHEDULE_RUNS, where, order=("fired_at",), limit=limit, columns=columns):
-        if await session.delete(SCHEDULE_RUNS, [Is(name, "=", row[name]) for name in key]):
-            jobs.append(row["job_id"])
-    return jobs
+    columns = (*SCHEDULE_RUNS.key, "job_id")
+    options: dict[str, Any] = {"order": ("fired_at",), "limit": limit, "columns": columns, "lock": True}
+    rows = await session.select(SCHEDULE_RUNS, where, **options)
+    return [row["job_id"] for row in await session.take(SCHEDULE_RUNS, rows)]

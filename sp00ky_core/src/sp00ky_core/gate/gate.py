@@ -1,0 +1,282 @@
+"""Decide for one backend whether its jobs may be claimed and started, and what becomes of an attempt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import attrs
+
+from sp00ky_core.config import BackendConfig, RetryConfig
+from sp00ky_core.events import Deferred
+from sp00ky_core.gate.breaker import (
+    Breaker,
+    BreakerChange,
+    BreakerEvent,
+    BreakerState,
+    ProbeWithoutNews,
+    event_of,
+    never_connected,
+    seconds_asked,
+)
+from sp00ky_core.gate.breaker.view import NEW, Log, SeenBreaker
+from sp00ky_core.gate.limits import Limit
+from sp00ky_core.gate.pauses import Pause
+from sp00ky_core.gate.throttling import Throttling
+from sp00ky_core.job import Job
+from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered, said
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+SHORTEST = 0.001
+"""Seconds that are worth waiting: what is left of a pause may be less than a clock can measure."""
+
+LONGEST_HELD = 0.1
+"""Seconds from a claim of a backend with limits until its attempt starts; later it is given back."""
+
+
+class Claimed(Protocol):
+    """A claimed job, as far as a gate must know it; see ``runner.in_flight.Held``."""
+
+    job: Job
+    claimed_at: float
+    received_at: float
+    started_at: float | None
+    is_probe: bool
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which it has been deferred."""
+
+    @property
+    def retry(self) -> RetryConfig:
+        """Its backend's."""
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class Gate:
+    """Joins what this process knows of one backend: breaker, throttling, an operator's pause, limits.
+
+    What the fleet shares is decided by the claim, in the store.
+
+    Attributes:
+        throttling: How many requests at a time it takes.
+        pause: An operator's.
+        limit: The wait for the fleet's tokens and places.
+        breaker: None: it has none.
+    """
+
+    _name: str
+    _config: BackendConfig
+    _runner_id: str
+    _clock: Callable[[], float]
+    _random: Callable[[], float]
+    _poll: float
+    """Seconds after which anything that holds claims back is looked at again."""
+    _news: Callable[[], None]
+    """Called when there is a change of the breaker to be written."""
+    _is_limited: bool = False
+    _several_routes: bool = False
+    _probe_lease: float = 0.0
+    _log: Log = logger.log
+
+    def __attrs_post_init__(self) -> None:
+        self.throttling = Throttling(self._config.concurrency)
+        self.pause, self.limit = Pause(), Limit()
+        self.breaker: SeenBreaker | None = None
+        if self._config.breaker is not None:
+            several, log = self._several_routes, self._log
+            self.breaker = SeenBreaker(
+                self._name, self._config.breaker, self._clock, self._poll, several_routes=several, log=log
+            )
+        self._probes = 0  # this runner's, that have no outcome yet
+
+    # --- claims ---
+
+    def may_claim(self) -> bool:
+        """Whether a claim may get a job now."""
+        return self.silent_for() <= 0 and self.limited_for() <= 0
+
+    def silent_for(self) -> float:
+        """Return the seconds for which a claim would get nothing; infinite: until something happens."""
+        now = self._clock()
+        breaker = 0.0 if self.breaker is None else self.breaker.silent_for
+        seconds = max(self.throttling.silent_for(now), self.pause.until - now, breaker)
+        return max(seconds, SHORTEST) if seconds > 0 else 0.0
+
+    def limited_for(self) -> float:
+        """Return the seconds for which the backend's limits leave nothing to be claimed."""
+        return max(self.limit.until - self._clock(), 0.0)
+
+    def signal(self) -> None:
+        """There may be work; it may be because the breaker is closed, or the backend is resumed."""
+        self.pause.signal()
+        if self.breaker is not None:
+            self.breaker.signal()
+
+    def claiming(self) -> None:
+        """Note that a claim is about to be sent."""
+        if self.breaker is not None:
+            self.breaker.claiming()
+
+    def claimed(
+        self, jobs: Sequence[Claimed], breaker: Breaker, *, paused: float | None, retry_in: float | None
+    ) -> None:
+        """Take over what a claim has found.
+
+        Args:
+            jobs: Those that it got.
+            breaker: As the store had it, or left it.
+            paused: Seconds that an operator's pause lasts yet; None: there is none.
+            retry_in: Seconds until there may be more than the limits left; None: they left enough.
+        """
+        now, had_to_pass = self._clock(), retry_in is not None and not jobs
+        if (paused is not None or not had_to_pass) and self.pause.claimed(now, paused, self._poll):
+            text = "backend %s is paused by an operator: its jobs wait"
+            text = text if self.pause.is_on else "backend %s is resumed: its jobs are delivered"
+            self._log(logging.INFO, text, self._name)
+        self.limit.claimed(now, retry_in, is_served=bool(jobs))
+        if breaker.state is BreakerState.CLOSED and breaker.paused_for > 0:
+            self.throttling.pause(now, breaker.paused_for)
+        if self.breaker is not None:
+            self._take_over(self.breaker, breaker, jobs)
+
+    def _take_over(self, seen: SeenBreaker, breaker: Breaker, jobs: Sequence[Claimed]) -> None:
+        if jobs and self._is_probed_here(breaker):
+            jobs[0].is_probe = True
+            self._probes += 1
+        seen.claimed(breaker)
+        if self._is_probed_here(seen.stored) and not self._probes and not seen.has_unwritten:
+            # The claim that took this probe had its reply lost.
+            self._tell(seen, ProbeWithoutNews(runner_id=self._runner_id))
+
+    def _is_probed_here(self, breaker: Breaker) -> bool:
+        return breaker.state is BreakerState.HALF_OPEN and breaker.probe_runner == self._runner_id
+
+    # --- attempts ---
+
+    def may_start(self, claim: Claimed, in_flight: int) -> bool:
+        """Whether an attempt may start, as one of so many in flight; else the claim is given back."""
+        if self.pause.is_on:
+            return False
+        now = self._clock()
+        if self._is_limited and now - claim.received_at > LONGEST_HELD:
+            return False  # sent later, with others, it would be more than the limits allow
+        if claim.is_probe:
+            return True
+        breaker = self.breaker
+        if breaker is not None and breaker.view is not NEW and not breaker.lets_through:
+            return False
+        return in_flight <= self.throttling.limit and self.throttling.may_send(now)
+
+    def deferred(self, claim: Claimed) -> Deferred | None:
+        """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""
+        if self.breaker is None or self.breaker.routes.are_closed:
+            return None
+        job, waited = claim.job, claim.waited
+        wait = self.breaker.routes.wait(
+            job.path,
+            job.id,
+            self._clock(),
+            waited=waited,
+            lease=self._probe_lease,
+            has_retries=job.retries < job.max_retries,
+        )
+        if claim.is_probe or wait <= 0:
+            return None
+        return Deferred(delay=wait * (1 + claim.retry.jitter * self._random()), waited=waited)
+
+    def note(self, claim: Claimed, outcome: Outcome, *, is_sure: bool = True) -> Outcome | Deferred | None:
+        """Count an attempt's outcome; return what it is to its job.
+
+        It counts, or is deferred (a backend that throttles did nothing); None: the claim is given back, for
+        it was a probe that couldn't even connect. Not ``is_sure``: the fault may be this process's own.
+        """
+        now, seen = self._clock(), self.breaker
+        if isinstance(outcome, Delivered):
+            if seen is not None and not self._is_usual(seen, claim, now):
+                self._counts(seen, claim, outcome, now, 0.0)
+            self.throttling.delivered(now, claim.started_at or claim.claimed_at)
+            return outcome
+        asked = seconds_asked(outcome, claim.retry.cap)
+        if not is_sure:
+            self.unsent(claim)
+        elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
+            return None
+        return self._throttled(claim, outcome, now, asked) if outcome.name == THROTTLED else outcome
+
+    def unsent(self, claim: Claimed) -> None:
+        """Note a claim without an outcome: if it is a probe, another runner may take the next one."""
+        if self.breaker is None:
+            return
+        self.breaker.routes.unsent(claim.job.path, claim.job.id, self._clock())
+        if self._end_probe(claim):
+            self._tell(self.breaker, ProbeWithoutNews(runner_id=self._runner_id))
+
+    def lost(self, runners: Collection[str]) -> None:
+        """Note dead runners: if one had the probe, another runner may take the next one."""
+        if self.breaker is not None and (runner_id := self.breaker.stored.probe_runner) in runners:
+            self._tell(self.breaker, ProbeWithoutNews(runner_id=str(runner_id)))
+
+    def _is_usual(self, seen: SeenBreaker, claim: Claimed, now: float) -> bool:
+        """Count a 2xx for its route; whether that is all, as nearly always."""
+        return seen.routes.answered(claim.job.path, now) and seen.view is NEW and not claim.is_probe
+
+    def _counts(self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, asked: float) -> bool:
+        """Count an outcome for the breaker; whether the attempt counts for its job."""
+        took = now - (claim.started_at or claim.claimed_at)
+        if self._is_of_route(seen, claim, outcome, now, took) and not claim.is_probe:
+            return True
+        probe_of = self._runner_id if claim.is_probe else None
+        event = event_of(outcome, asked=asked, probe_of=probe_of, took=took)
+        was_probe = self._end_probe(claim)
+        if isinstance(outcome, Undelivered):
+            seen.problem = f" ({claim.job.id}, {claim.job.path!r:.100}: {_said(outcome)})"
+        if event is not None:
+            self._tell(seen, event)
+        return not (was_probe and never_connected(outcome))
+
+    def _is_of_route(
+        self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, took: float
+    ) -> bool:
+        """Count an outcome for the breaker of the job's route; whether it is for that one alone."""
+        path, job_id = claim.job.path, claim.job.id
+        is_own = seen.routes.is_own(path, outcome, now - took)
+        change = seen.routes.note(path, job_id, outcome, now, took=took, is_own=is_own)
+        if change is not None:
+            self._log_route(path, change, outcome)
+        return is_own
+
+    def _throttled(self, claim: Claimed, outcome: Undelivered, now: float, asked: float) -> Deferred:
+        delay = self.throttling.throttled(now, claim.started_at or claim.claimed_at, asked)
+        if asked <= 0:
+            delay *= 1 + claim.retry.jitter * (2 * self._random() - 1)
+        return Deferred(
+            delay=delay, outcome=outcome, waited=claim.waited, give_up_after=claim.retry.give_up_after
+        )
+
+    def _end_probe(self, claim: Claimed) -> bool:
+        was_probe, claim.is_probe = claim.is_probe, False
+        self._probes -= was_probe
+        return was_probe
+
+    def _tell(self, seen: SeenBreaker, event: BreakerEvent) -> None:
+        if seen.note(event):
+            self._news()
+
+    def _log_route(self, route: str, change: BreakerChange, outcome: Outcome) -> None:
+        """Log what has become of a route's breaker, if it is news."""
+        if change.opens and isinstance(outcome, Undelivered):
+            text = "backend %s: %.100r doesn't answer in time (%s): its jobs wait, others are sent; %s"
+            retry = f"one of them is tried in {change.pause:.1f} s, then less often"
+            facts = {"event": "breaker_opened", "backend": self._name, "path": route}
+            self._log(logging.WARNING, text, self._name, route, _said(outcome), retry, extra=facts)
+        elif change.closes:
+            facts = {"event": "breaker_closed", "backend": self._name, "path": route}
+            text = "backend %s: %.100r answers again: its jobs are sent"
+            self._log(logging.WARNING, text, self._name, route, extra=facts)
+
+
+def _said(outcome: Undelivered) -> str:
+    return said(outcome.name, outcome.code, outcome.reason)[:200]

@@ -1,0 +1,146 @@
+"""Kill, redrive, reschedule and clear jobs by their ids: read, decide, write under a guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from sp00ky_core.errors import IllegalTransition
+from sp00ky_core.events import Event, Killed, Redriven, Rescheduled
+from sp00ky_core.job import Job
+from sp00ky_core.ports import (
+    JobQuery,
+    OperatorFate,
+    OperatorResult,
+    SettleFate,
+    Settlement,
+    SettleResult,
+    Store,
+)
+from sp00ky_core.stores.operations import settlement_of
+
+__all__ = ["KILL_REASON", "clear", "kill", "redrive", "reschedule"]
+
+KILL_REASON = "killed by an operator"
+
+AT_ONCE = 500
+"""Jobs that are read and written at a time."""
+
+TRIES = 5
+"""How often a row that changes between the read and the guarded write is read again."""
+
+
+async def kill(store: Store, job_ids: Sequence[str], *, reason: str = KILL_REASON) -> list[OperatorResult]:
+    """End jobs; an attempt in flight is fenced off. Fates in order."""
+    return await _transit(store, job_ids, [Killed(reason=reason)] * len(job_ids), OperatorFate.KILLED)
+
+
+async def redrive(
+    store: Store,
+    job_ids: Sequence[str],
+    *,
+    resend_unknown: bool = False,
+    delays: Sequence[float] | None = None,
+) -> list[OperatorResult]:
+    """Make failed jobs pending again, each due after its delay in seconds (None: at once). In order."""
+    spread = [0.0] * len(job_ids) if delays is None else delays
+    events = [Redriven(resend_unknown=resend_unknown, delay=delay) for delay in spread]
+    return await _transit(store, job_ids, events, OperatorFate.REDRIVEN)
+
+
+async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
+    """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
+    return await _transit(store, job_ids, [change] * len(job_ids), OperatorFate.RESCHEDULED)
+
+
+async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
+    """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. Fates in order."""
+    ids, deleted = list(dict.fromkeys(job_ids)), dict[str, str | None]()
+    for start in range(0, len(ids), AT_ONCE):
+        deleted |= await store.delete(ids[start : start + AT_ONCE])
+    others = [job_id for job_id in ids if job_id not in deleted]
+    left = await _read(store, others) if others else {}
+    fates = {job_id: _left(job_id, left.get(job_id)) for job_id in others}
+    fates |= {job_id: _deleted(job_id, refusal) for job_id, refusal in deleted.items()}
+    return [fates[job_id] for job_id in job_ids]
+
+
+async def _transit(
+    store: Store, job_ids: Sequence[str], events: Sequence[Event], done: OperatorFate
+) -> list[OperatorResult]:
+    """Do to jobs what events make of them; of an id that is given twice the first counts."""
+    wanted: dict[str, Event] = {}
+    for job_id, event in zip(job_ids, events, strict=True):
+        wanted.setdefault(job_id, event)
+    results: dict[str, OperatorResult] = {}
+    ids = list(wanted)
+    for start in range(0, len(ids), AT_ONCE):
+        left = ids[start : start + AT_ONCE]
+        for _ in range(TRIES):
+            results |= await _try(store, {job_id: wanted[job_id] for job_id in left}, done)
+            left = [job_id for job_id in left if results[job_id].fate is OperatorFate.CHANGED]
+            if not left:
+                break
+    return [results[job_id] for job_id in job_ids]
+
+
+async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) -> dict[str, OperatorResult]:
+    """Read jobs, decide, write; the fates of those whose row has changed meanwhile is ``changed``."""
+    jobs, settlements = await _read(store, list(wanted)), dict[str, Settlement]()
+    fates: dict[str, OperatorResult] = {}
+    for job_id, event in wanted.items():
+        job = jobs.get(job_id)
+        if job is None:
+            fates[job_id] = OperatorResult(job_id=job_id, fate=OperatorFate.NOT_FOUND)
+        elif job.id not in fates and job.id not in settlements:
+            try:
+                settlements[job.id] = settlement_of(job, event)
+            except IllegalTransition as error:
+                illegal = OperatorFate.ILLEGAL
+                fates[job.id] = OperatorResult(job_id=job.id, fate=illegal, problem=str(error))
+    written = await store.settle(list(settlements.values())) if settlements else []
+    for settlement, result in zip(settlements.values(), written, strict=True):
+        fates[settlement.job_id] = _result(settlement, result, done)
+    return {
+        each: attrs.evolve(fates[jobs[each].id if each in jobs else each], job_id=each) for each in wanted
+    }
+
+
+async def _read(store: Store, job_ids: Sequence[str]) -> dict[str, Job]:
+    """Read jobs by the ids that are given, which may be in another notation than jobs have them in."""
+    found = await store.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
+    jobs = {job.id: job for job in found}
+    if jobs.keys() <= set(job_ids):
+        return jobs
+    for job_id in job_ids:
+        if job_id not in jobs:
+            for job in await store.find(JobQuery(ids=(job_id,), limit=1)):
+                jobs[job_id] = job
+    return jobs
+
+
+def _result(settlement: Settlement, result: SettleResult, done: OperatorFate) -> OperatorResult:
+    fates = {SettleFate.SETTLED: done, SettleFate.DUPLICATE: OperatorFate.DUPLICATE}
+    fate, problem = fates.get(result.fate, OperatorFate.CHANGED), result.problem
+    if problem and fate is OperatorFate.CHANGED:
+        problem = f"job {result.job_id} is as it was: {problem}"
+        fate = OperatorFate.ILLEGAL if done is OperatorFate.RESCHEDULED else fate
+    transition = settlement.as_written(result).transition if fate is done else None
+    return OperatorResult(job_id=result.job_id, fate=fate, problem=problem, transition=transition)
+
+
+def _deleted(job_id: str, refusal: str | None) -> OperatorResult:
+    if refusal is None:
+        return OperatorResult(job_id=job_id, fate=OperatorFate.CLEARED)
+    problem = f"job {job_id} can't be deleted: {refusal}"
+    return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)
+
+
+def _left(job_id: str, left: Job | None) -> OperatorResult:
+    if left is None:
+        return OperatorResult(job_id=job_id, fate=OperatorFate.NOT_FOUND)
+    problem = f"job {job_id} is {left.status.value}: only ended jobs are cleared; see: sp00ky jobs kill"
+    if left.is_terminal:
+        problem = f"job {job_id} can't be deleted: the database refuses it"
+    return OperatorResult(job_id=job_id, fate=OperatorFate.ILLEGAL, problem=problem)

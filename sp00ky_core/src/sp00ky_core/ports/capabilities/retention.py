@@ -1,0 +1,25 @@
+"""Promise to delete jobs that ended long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+__all__ = ["Retention"]
+
+
+class Retention(Protocol):
+    """A store with ``capabilities.retention``. Without it jobs stay.
+
+    A configuration that says for how long can't be run then.
+    """
+
+    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
+        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
+
+        So go successes beyond the latest ``max_successes`` of a table. Jobs that runs of the schedules
+        ``spared`` have made are kept, and don't count. Tables that runners don't deliver are left alone.
+
+        A row that the database won't have deleted is reported in the log, and holds up no other. Audit
+        entries go after ``AUDIT_KEPT``, uncounted.
+        """

@@ -1,1 +1,0 @@
-"""Keep this runner's view of each backend's breaker, and report to the fleet."""

@@ -1,0 +1,155 @@
+"""Beat, and judge by the beats of others which runners are dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.stores.backoff import Backoff
+
+FIRST_PAUSE = 0.25
+"""Seconds after a beat that failed, doubled each time up to the interval."""
+
+
+class Beat:
+    """Beats every 2 s, and says what follows: may this runner start attempts, may it reclaim, who is dead.
+
+    All by this runner's own monotonic clock, read before a beat is sent.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: RunnerOptions,
+        info: Callable[[], RunnerInfo] = lambda: NO_INFO,
+        *,
+        drain_requested: Callable[[], None] = lambda: None,
+        store_log: StoreLog | None = None,
+    ) -> None:
+        self._store = store
+        self._store_log = store_log or StoreLog(options.clock)
+        self._info = info  # what this runner says of itself
+        self._drain_requested = drain_requested  # called when an operator has asked this runner to drain
+        self._turn = asyncio.Lock()  # of each beat
+        self._stopped = False
+        self._beats: Mapping[str, RunnerBeat] = {}  # the last ones, this runner's among them
+        self._options = options
+        self._last: float | None = None  # the latest successful beat
+        self._since: float = 0.0  # the first of an uninterrupted row of beats
+        self._seen: dict[str, tuple[datetime, float]] = {}  # runner: its beat_at, and when that was new here
+        self._beaten = asyncio.Event()
+
+    def is_fresh(self) -> bool:
+        """Whether attempts may be started."""
+        return self._last is not None and self._options.clock() - self._last <= self._options.beat_stale
+
+    def covers(self, since: float) -> bool:
+        """Whether no gap between beats has come since then, so that no peer has declared this runner dead."""
+        return self._since <= since
+
+    async def fresh(self) -> None:
+        """Return once attempts may be started."""
+        while not self.is_fresh():
+            self._beaten.clear()
+            await self._beaten.wait()
+
+    async def next(self, within: float) -> None:
+        """Return after the next successful beat, or after so many seconds."""
+        self._beaten.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._beaten.wait()
+
+    def is_steady(self) -> bool:
+        """Whether this runner's beats have come long enough without a gap for it to judge others."""
+        return self.is_fresh() and self._options.clock() - self._since >= self._options.reclaim_after
+
+    def dead(self) -> dict[str, datetime]:
+        """Runners whose beat this one has seen unchanged for too long, and that beat.
+
+        It counts up to this one's latest look: while the database is away no runner can be seen to beat.
+        """
+        limit = (self._last or 0.0) - self._options.dead_after
+        return {runner_id: beat_at for runner_id, (beat_at, since) in self._seen.items() if since <= limit}
+
+    def beating(self) -> list[str]:
+        """Runners that aren't dead, this one among them."""
+        dead = self.dead()
+        return [self._options.runner_id, *(runner_id for runner_id in self._seen if runner_id not in dead)]
+
+    def place(self, backend: str) -> tuple[int, int]:
+        """Return this runner's place among those that share a backend's work, and how many these are."""
+        own, document = self._options.runner_id, self._info().documents.get(backend)
+        latest = max((beat.at for beat in self._beats.values()), default=datetime.max)
+        dead_since = latest - timedelta(seconds=self._options.dead_after)
+        others = [
+            runner_id
+            for runner_id, beat in self._beats.items()
+            if runner_id != own and beat.at >= dead_since and not beat.info.draining
+            if document is not None and beat.info.documents.get(backend) == document
+        ]
+        return sum(other < own for other in others), 1 + len(others)
+
+    def has_looked_since(self, instant: float) -> bool:
+        """Whether a beat that began after then, by this runner's clock, has read what the others say."""
+        return self._last is not None and self._last > instant
+
+    def sees_another_document(self, backend: str, digest: str) -> bool:
+        """Whether a runner that beats has another OpenAPI document of a backend than this digest's."""
+        beats = (self._beats[runner_id] for runner_id in self.beating() if runner_id in self._beats)
+        return any(beat.info.documents.get(backend, digest) != digest for beat in beats)
+
+    async def beat(self) -> None:
+        """Beat once. Raises what the store raises."""
+        async with self._turn:
+            if not self._stopped:
+                await self._beat()
+
+    async def stop(self) -> None:
+        """Beat no more, after a beat that is under way."""
+        async with self._turn:
+            self._stopped = True
+
+    async def _beat(self) -> None:
+        sent = self._options.clock()
+        beats = await self._store.beat(self._options.runner_id, self._info())
+        if self._last is None or sent - self._last > self._options.beat_stale:
+            self._since = sent
+            self._seen.clear()  # a gap: what was seen before it proves nothing
+        self._last = sent
+        self._see(beats)
+        self._beaten.set()
+
+    def _see(self, beats: Mapping[str, RunnerBeat]) -> None:
+        now, own = self._options.clock(), beats.get(self._options.runner_id)
+        if own is not None and own.info.draining:
+            self._drain_requested()
+        before = self._seen
+        self._beats = beats
+        self._seen = {
+            runner_id: before[runner_id]
+            if runner_id in before and before[runner_id][0] == beat.at
+            else (beat.at, now)
+            for runner_id, beat in beats.items()
+            if runner_id != self._options.runner_id
+        }
+
+    async def run(self) -> None:
+        """Beat until cancelled; sooner after a beat that failed, or others hold this one for dead."""
+        backoff = Backoff(self._options.random, first=FIRST_PAUSE, limit=self._options.beat_interval)
+        while True:
+            try:
+                await self.beat()
+            except Sp00kyError as error:
+                self._store_log.failed("no beat", error)
+                await backoff.wait()
+            else:
+                backoff.reset()
+                self._store_log.worked()
+                await asyncio.sleep(self._options.beat_interval)

@@ -1,1 +1,0 @@
-"""Beat, reclaim and prune beside the claims."""

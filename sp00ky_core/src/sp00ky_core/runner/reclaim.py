@@ -1,0 +1,167 @@
+"""Reclaim what was lost, release what is stray, prune what is old."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import islice
+
+import attrs
+
+from sp00ky_core.errors import JobNotFound, Sp00kyError
+from sp00ky_core.gate import Gate
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
+from sp00ky_core.runner.attempt import Attempts
+from sp00ky_core.runner.claim import Claimer
+from sp00ky_core.runner.in_flight import Holdings
+from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.stores.naming import NamedJobs
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+MOST_REMEMBERED = 10_000
+
+
+class Overdue:
+    """Remembers since when claims have been overdue: the database's clock may jump, this runner's doesn't."""
+
+    def __init__(self) -> None:
+        self._since: dict[OverdueClaim, float] = {}
+
+    def seen(
+        self, claims: Sequence[OverdueClaim], now: float, *, all_listed: bool, held: Collection[str]
+    ) -> list[OverdueClaim]:
+        """Note what is overdue now; return what has been so for as long as a lease lasts.
+
+        With ``all_listed`` what isn't among the claims is overdue no more; those ``held`` aren't lost.
+        """
+        listed = {claim: self._since.get(claim, now) for claim in claims}
+        others = {} if all_listed else self._since
+        known = {**listed, **{claim: since for claim, since in others.items() if claim not in listed}}
+        self._since = dict(islice(known.items(), MOST_REMEMBERED))
+        return [
+            claim
+            for claim, since in listed.items()
+            if now - since >= claim.lasts and claim.job_id not in held
+        ]
+
+
+RECLAIM_BATCH = 500
+RECLAIM_ROUNDS = 20
+"""Batches at a time: as many claims as a runner may have held are pending again at once."""
+OVERDUE_BATCH = 2_000
+"""Claims looked at in each round."""
+PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class Reclaimer:
+    """Runs beside the claims in every runner; safe with any number of them, no leader."""
+
+    _store: Store
+    _jobs: NamedJobs
+    _beat: Beat
+    _claimer: Claimer
+    _attempts: Attempts
+    _gates: Collection[Gate]
+    _holdings: Holdings
+    _hooks: Hooks
+    _options: RunnerOptions
+    _store_log: StoreLog
+    _written: Callable[[Settlement], None]
+    _before_prune: Callable[[], Awaitable[Collection[str]]] | None = None
+    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
+
+    def __attrs_post_init__(self) -> None:
+        self._overdue = Overdue()
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
+
+    async def run(self) -> None:
+        """Look after the table until cancelled."""
+        while True:
+            await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
+            self._attempts.cut_off(self._holdings.started())
+            await self._round()
+
+    async def _round(self) -> None:
+        """Run each part on its own: what one of them can't do must not keep the others from theirs."""
+        for part in (self._release, self._reclaim, self._prune):
+            if not self._beat.is_steady():
+                return
+            try:
+                await part()
+            except Sp00kyError as error:
+                self._store_log.failed("can't look after the tables", error)
+
+    async def _release(self) -> None:
+        released = await self._claimer.release()
+        if released:
+            logger.warning("released %d claims whose reply was lost", len(released))
+
+    async def _reclaim(self) -> None:
+        dead, beating = self._beat.dead(), self._beat.beating()
+        overdue = await self._seen_long_enough(beating)
+        for _ in range(RECLAIM_ROUNDS):
+            settlements = await self._store.reclaim(
+                dead, beating=beating, overdue=overdue, limit=RECLAIM_BATCH
+            )
+            await self._report_all(settlements)
+            if len(settlements) < RECLAIM_BATCH:
+                break
+        for gate in self._gates:
+            gate.lost(dead)
+
+    async def _seen_long_enough(self, beating: Collection[str]) -> list[OverdueClaim]:
+        """List claims of runners that beat, this one too, which are over by this runner's clock as well."""
+        store = has(self._store, OverdueClaims)
+        claims = await store.overdue(beating, limit=OVERDUE_BATCH) if store else []
+        return self._overdue.seen(
+            claims,
+            self._options.clock(),
+            all_listed=len(claims) < OVERDUE_BATCH,
+            held=frozenset(self._holdings.ids()),
+        )
+
+    async def _report_all(self, settlements: Iterable[Settlement]) -> None:
+        for settlement in settlements:
+            error = settlement.transition.error
+            logger.warning(
+                "job %s: reclaimed, now %s: %s",
+                settlement.job_id,
+                settlement.transition.to,
+                error.reason if error else "",
+                extra={"event": "reclaimed", "job_id": settlement.job_id, "backend": settlement.backend},
+            )
+            self._written(settlement)
+            if self._hooks.observes("sp00ky_job_settled"):
+                await self._report(settlement)
+
+    async def _report(self, settlement: Settlement) -> None:
+        try:
+            job = await self._jobs.get(settlement.job_id)
+        except JobNotFound:  # its owner has deleted it meanwhile
+            return
+        self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
+
+    async def _prune(self) -> None:
+        if self._options.clock() < self._next_prune:
+            return
+        try:
+            await self._prune_all(await self._before_prune() if self._before_prune else ())
+        except Sp00kyError:
+            self._next_prune = self._options.clock() + self._options.prune_interval
+            raise
+
+    async def _prune_all(self, spared: Collection[str]) -> None:
+        retention = has(self._store, Retention)
+        for _ in range(PRUNE_ROUNDS):
+            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+                self._next_prune = self._options.clock() + self._options.prune_interval
+                return
+        # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.

@@ -1,0 +1,191 @@
+"""Make a backend's attempts, on a pool of workers that grows to its ``concurrency`` and is then reused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+
+from sp00ky_core.backend import Backend, stored_table
+from sp00ky_core.gate import Gate
+from sp00ky_core.ports import JobTable
+from sp00ky_core.runner.in_flight import Held
+
+AHEAD = 0.02
+"""Seconds of work, at the backend's present rate, that are claimed before there is a place for them, or
+twice as long as a claim takes, if that is more."""
+
+PLACES_AHEAD = 4
+"""Jobs that are claimed so for each place, at most. Each claim and each settle waits for the disk once: fewer
+and larger ones cost less. A crash leaves as many that were claimed and never sent."""
+
+QUIET = 1.0
+"""Seconds without an attempt after which a burst begins small again."""
+
+Perform = Callable[[Held], Awaitable[None]]
+
+WAKES = 2
+"""Workers that are woken for each that has begun: all at once would keep the next claim from being sent."""
+
+LAST_ATTEMPT = 5.0
+"""Seconds that a transport gets to end an attempt that is cancelled."""
+
+
+class Slots:
+    """Make at most ``concurrency`` attempts at a time for one backend; no task is made per job.
+
+    Attributes:
+        backend: The backend.
+        gate: Its gate.
+        table: Its table as the store leases its rows.
+        busy: Attempts under way.
+    """
+
+    def __init__(
+        self, backend: Backend, gate: Gate, perform: Perform, freed: Callable[[], None], *, unanswered: float
+    ) -> None:
+        self.backend = backend
+        self.gate = gate
+        self.table: JobTable = stored_table(backend)
+        self.busy: int = 0
+        self._perform = perform
+        self._freed = freed  # called when a claim has become worth while
+        self._unanswered = unanswered  # seconds; see RunnerOptions
+        self._ready: deque[Held] = deque()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._workers: list[asyncio.Task[None]] = []
+        self._waking = 0  # workers that were woken and haven't begun yet
+        self._begun = 0  # attempts since workers were last woken
+        self._spreading = False  # workers are about to be woken
+        self._closing = False
+        self._ahead = 0  # jobs that may be claimed beyond the places, to be begun within AHEAD seconds
+        self._stride = 1  # jobs that a claim asks for, at most: doubled once some of so many are answered
+        self._claimed = 0  # jobs of the last claim
+        self._growing: asyncio.TimerHandle | None = None  # until then nothing more is claimed
+        self._ended = 0  # attempts since the last measurement
+        self._measured_at = 0.0
+
+    @property
+    def wanted(self) -> int:
+        """Return how many jobs to claim: what is free, unless it is too little to be worth a claim.
+
+        A burst begins small, and grows as fast as answers come: a fleet that sent all that it has places for
+        at once would get as many refusals of a backend that takes a few.
+        """
+        if self._growing is not None:
+            return 0
+        throttling = self.gate.throttling
+        ahead = self._ahead if throttling.is_open else 0
+        free = throttling.limit + ahead - self.busy - len(self._ready)
+        return min(free, self._stride) if free >= max(1, ahead // 2) else 0
+
+    def measure(self, now: float, claim_seconds: float) -> None:
+        """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
+
+        ``claim_seconds``: how long the last claim took; the next one's jobs come so much later.
+        """
+        if not (self._ended or self.busy or self._ready) and now - self._measured_at > QUIET:
+            self._stride = 1
+        self._claimed = 0
+        rate = self._ended / max(now - self._measured_at, 1e-6)
+        ahead = int(rate * max(AHEAD, 2 * claim_seconds))
+        self._ahead = (
+            0 if self.table.has_limits else min(PLACES_AHEAD * self.backend.config.concurrency, ahead)
+        )
+        self._ended, self._measured_at = 0, now
+
+    def put(self, helds: Collection[Held]) -> None:
+        """Give claimed jobs to the workers."""
+        self._ready.extend(helds)
+        self._claimed += len(helds)
+        most = (1 + PLACES_AHEAD) * self.backend.config.concurrency
+        is_whole = self._stride <= min(self._claimed, most - 1)
+        if is_whole and self._growing is None:
+            self._growing = asyncio.get_running_loop().call_later(self._unanswered, self._grow)
+        if not (self._waking or self._spreading):
+            self._begun = 0
+            self._wake()
+
+    def _grow(self) -> None:
+        if self._growing is not None:
+            self._growing.cancel()
+            self._growing = None
+            self._stride *= 2
+            self._freed()
+
+    def _wake(self) -> None:
+        """Wake workers for what is ready, now that those that have begun wait for an answer."""
+        many, self._begun, self._spreading = WAKES * max(self._begun, 1), 0, False
+        for _ in range(min(many, len(self._ready) - self._waking)):
+            if self._closing or not self._wake_one():
+                return
+
+    def _wake_one(self) -> bool:
+        """Whether there is a worker that had nothing to do."""
+        while self._idle:
+            waiter = self._idle.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+        else:
+            if len(self._workers) >= self.backend.config.concurrency:
+                return False
+            name = f"sp00ky-{self.backend.name}-{len(self._workers)}"
+            self._workers.append(asyncio.create_task(self._work(), name=name))
+        self._waking += 1
+        return True
+
+    def take_ready(self) -> list[Held]:
+        """Take back what no worker has begun."""
+        taken = list(self._ready)
+        self._ready.clear()
+        return taken
+
+    def take_stale(self, received_before: float) -> list[Held]:
+        """Take back what was claimed ahead and then not begun: the backend has become slow."""
+        stale = [held for held in self._ready if held.received_at < received_before]
+        if stale:
+            self._ready = deque(held for held in self._ready if held.received_at >= received_before)
+            self._ahead = 0
+        return stale
+
+    async def _work(self) -> None:
+        loop, worker = asyncio.get_running_loop(), asyncio.current_task()
+        self._waking -= 1
+        while not self._closing:
+            while not self._ready:
+                waiter = loop.create_future()
+                self._idle.append(waiter)
+                await waiter
+                self._waking -= 1
+            held = self._ready.popleft()
+            self._begun += 1
+            if self._ready and not self._spreading:
+                self._spreading = True
+                loop.call_soon(self._wake)  # a worker that never waits needs no others
+            held.worker = worker
+            self.busy += 1
+            try:
+                await self._perform(held)
+            finally:
+                held.worker = None
+                self.busy -= 1
+                self._ended += 1
+                if self._growing is not None:
+                    self._grow()
+                if self.wanted:
+                    self._freed()
+
+    async def cancel(self) -> None:
+        """Cancel every worker, and with it the attempts in flight; wait for them, but not for ever."""
+        self.abandon()
+        if self._workers:
+            await asyncio.wait(self._workers, timeout=LAST_ATTEMPT)
+
+    def abandon(self) -> None:
+        """Cancel every worker without waiting."""
+        if self._growing is not None:
+            self._growing.cancel()
+        self._closing = True
+        for worker in self._workers:
+            worker.cancel()

@@ -1,1 +1,0 @@
-"""Heed what steers the fleet: operators' pauses and limits."""

@@ -1,2 +1,0 @@
--- Everybody's last sign of life.
-SELECT id, beat_at FROM {{runner}}

@@ -1,1 +1,0 @@
-SELECT {{breaker_read}} FROM {{breaker}} AS breaker

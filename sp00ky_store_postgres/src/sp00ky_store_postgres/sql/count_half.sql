@@ -1,1 +1,0 @@
-(SELECT FROM ONLY {{table}} AS job WHERE job.status {{sign}} 'processing' AND {{conditions}})

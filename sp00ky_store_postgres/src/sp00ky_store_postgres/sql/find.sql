@@ -1,4 +1,0 @@
-SELECT {{columns}}
-FROM ({{halves}}) AS job
-ORDER BY job.created_at {{order}}, job.id {{order}}
-LIMIT {{limit}}

@@ -1,1 +1,0 @@
-DELETE FROM {{runner}} AS runner WHERE runner.id = $1

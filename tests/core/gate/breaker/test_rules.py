@@ -1,0 +1,273 @@
+"""A breaker's state, and what a change does to it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sp00ky_core import outcome as names
+from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.breaker import (
+    BREAKER_TABLE,
+    LONGEST_INTERVAL,
+    LONGEST_PAUSE,
+    PAUSE_MARGIN,
+    Answered,
+    Breaker,
+    BreakerChange,
+    BreakerEvent,
+    BreakerState,
+    Failed,
+    ProbeAnswered,
+    ProbeFailed,
+    ProbeWithoutNews,
+    change_after,
+    event_of,
+    is_unavailable,
+    longest_pause,
+    never_connected,
+    risk_turn,
+    route_in_turn,
+    seconds_asked,
+)
+from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+
+CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
+
+
+@pytest.mark.parametrize(
+    ("breaker", "lets_through", "wants_probe"),
+    [
+        (Breaker(), True, False),
+        (Breaker(paused_for=0.1), False, False),
+        (Breaker(state=OPEN, failures=5, paused_for=1), False, False),
+        (Breaker(state=OPEN, failures=5), False, True),
+        (Breaker(state=HALF_OPEN, failures=5, probe_runner="a", probe_for=9), False, False),
+    ],
+)
+def test_what_is_claimed(breaker: Breaker, lets_through: bool, wants_probe: bool) -> None:
+    assert (breaker.lets_through, breaker.wants_probe) == (lets_through, wants_probe)
+
+
+@pytest.mark.parametrize(
+    ("before", "to", "opens", "closes", "ends_probe"),
+    [
+        (Breaker(), CLOSED, False, False, False),
+        (Breaker(failures=4), OPEN, True, False, False),
+        (Breaker(state=HALF_OPEN, probe_runner="a"), OPEN, False, False, True),
+        (Breaker(state=HALF_OPEN, probe_runner="a"), HALF_OPEN, False, False, False),
+        (Breaker(state=HALF_OPEN, probe_runner="a"), CLOSED, False, True, True),
+    ],
+)
+def test_what_a_change_does(
+    before: Breaker, to: BreakerState, opens: bool, closes: bool, ends_probe: bool
+) -> None:
+    change = BreakerChange(backend="api", before=before, to=to, failures=0)
+    assert (change.opens, change.closes, change.ends_probe) == (opens, closes, ends_probe)
+
+
+def test_a_change_knows_its_own_work() -> None:
+    before = Breaker(state=HALF_OPEN, failures=5, probe_runner="a")
+    kept = BreakerChange(backend="api", before=before, to=HALF_OPEN, failures=5)
+    ended = BreakerChange(backend="api", before=before, to=OPEN, failures=6)
+    assert kept.has_made(before)
+    assert not ended.has_made(before)
+    assert ended.has_made(Breaker(state=OPEN, failures=6, paused_for=9))
+    assert not ended.has_made(Breaker(state=OPEN, failures=6, probe_runner="b"))
+
+
+def test_time_ends_pauses_and_probes() -> None:
+    breaker = Breaker(state=HALF_OPEN, failures=5, paused_for=2, probe_runner="a", probe_for=9)
+    assert breaker.silent_for == 9
+    later = breaker.after(8)
+    assert (later.state, later.paused_for, later.silent_for) == (HALF_OPEN, 0, 1)
+    assert later.after(1) == Breaker(state=OPEN, failures=5, probe_runner="a")
+
+
+@pytest.mark.parametrize("to", BreakerState)
+def test_a_change_is_made_of_what_it_finds(to: BreakerState) -> None:
+    before = Breaker(state=HALF_OPEN, failures=5, paused_for=3, probe_runner="a", probe_for=9)
+    after = BreakerChange(backend="api", before=before, to=to, failures=6, pause=2).of(before)
+    assert (after.state, after.failures, after.paused_for) == (to, 6, 3)
+    assert (after.probe_runner, after.probe_for) == (("a", 9) if to is HALF_OPEN else (None, 0))
+
+
+ME, OTHER = "runner-1", "runner-2"
+
+
+NO_NEWS = [
+    names.INVALID_PATH,
+    names.INVALID_PAYLOAD,
+    names.INVALID_ROW,
+    names.UNKNOWN_ROUTE,
+    names.OUTCOME_UNKNOWN,
+    names.KILLED,
+]
+
+
+def status(code: int, retry_after: float | None = None) -> Undelivered:
+    return Undelivered(name=names.HTTP_STATUS, code=code, retry_after=retry_after)
+
+
+@pytest.mark.parametrize("name", [names.CONNECT, names.TLS, names.RESET, names.TIMEOUT])
+def test_a_backend_that_gives_no_answer_is_unavailable(name: str) -> None:
+    outcome = Undelivered(name=name)
+    assert is_unavailable(outcome)
+    assert event_of(outcome) == Failed()
+    assert event_of(outcome, probe_of=ME, took=2) == ProbeFailed(runner_id=ME, took=2)
+
+
+def test_of_all_answers_three_mean_that_it_is_unavailable() -> None:
+    assert [code for code in range(100, 600) if is_unavailable(status(code))] == [502, 503, 504]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Delivered(), status(500), status(404), Undelivered(name="protocol"), Undelivered(name="own")]
+)
+def test_any_other_answer_is_one(outcome: Outcome) -> None:
+    assert event_of(outcome) == Answered()
+    assert event_of(outcome, probe_of=ME) == ProbeAnswered(runner_id=ME)
+
+
+@pytest.mark.parametrize("name", NO_NEWS)
+def test_what_was_never_sent_or_cut_off_says_nothing(name: str) -> None:
+    assert event_of(Undelivered(name=name)) is None
+    assert event_of(Undelivered(name=name), probe_of=ME) == ProbeWithoutNews(runner_id=ME)
+
+
+def test_only_without_a_connection_nothing_can_have_been_sent() -> None:
+    outcomes = [Delivered(), status(503), *(Undelivered(name=each) for each in ("reset", "timeout"))]
+    assert not any(map(never_connected, outcomes))
+    assert never_connected(Undelivered(name=names.CONNECT))
+    assert never_connected(Undelivered(name=names.TLS))
+
+
+@given(asked=st.floats(allow_nan=False), cap=st.floats(0, 10_000), code=st.sampled_from([429, 503, 500]))
+def test_what_a_backend_asks_for_counts_up_to_the_cap(asked: float, cap: float, code: int) -> None:
+    seconds = seconds_asked(status(code, asked), cap)
+    assert seconds == (0 if code == 500 else min(max(asked, 0), cap, LONGEST_PAUSE))
+    event = event_of(status(code), asked=seconds)
+    assert isinstance(event, Failed | Answered)
+    assert event.retry_after == seconds
+
+
+ME, OTHER = "runner-1", "runner-2"
+CONFIG = BreakerConfig(failures=3, interval=1)
+
+
+def test_so_many_failures_in_a_row_open_it() -> None:
+    breaker = Breaker()
+    for failures in (1, 2, 3):
+        change = change_after("api", breaker, Failed(), CONFIG)
+        assert change is not None
+        assert (change.failures, change.opens) == (failures, failures == 3)
+        breaker = Breaker(state=change.to, failures=change.failures)
+    assert (change.to, change.pause) == (BreakerState.OPEN, 1)
+
+
+def test_each_probe_that_fails_doubles_the_interval_up_to_the_longest() -> None:
+    pauses, failures = [], 3
+    for _ in range(10):
+        breaker = Breaker(state=BreakerState.HALF_OPEN, failures=failures, probe_runner=ME, probe_for=10.0)
+        change = change_after("api", breaker, ProbeFailed(runner_id=ME), CONFIG)
+        assert change is not None
+        failures = change.failures
+        pauses.append(change.pause)
+    assert pauses == [2, 4, 8, 16, *[LONGEST_INTERVAL] * 6]
+
+
+def test_the_interval_runs_from_when_a_probe_was_sent_but_there_is_always_a_break() -> None:
+    breaker = Breaker(state=BreakerState.HALF_OPEN, failures=7, probe_runner=ME, probe_for=1.0)
+    pauses = [
+        change.pause
+        for took in (0.0, 10.0, 100.0)
+        if (change := change_after("api", breaker, ProbeFailed(runner_id=ME, took=took), CONFIG))
+    ]
+    assert pauses == [30, 20, 1]
+
+
+PROBE_EVENTS = (ProbeFailed, ProbeAnswered, ProbeWithoutNews)
+
+
+@pytest.mark.parametrize("made", PROBE_EVENTS)
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_a_probe_that_is_somebody_elses_by_now_changes_nothing(
+    made: type[BreakerEvent], state: BreakerState
+) -> None:
+    breaker = Breaker(state=state, failures=3, probe_runner=OTHER, probe_for=1.0)
+    assert change_after("api", breaker, made(runner_id=ME), CONFIG) is None  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("event", [Failed(), Answered()])
+@pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
+def test_what_was_in_flight_when_it_opened_is_no_news(event: BreakerEvent, state: BreakerState) -> None:
+    assert change_after("api", Breaker(state=state, failures=3, probe_runner=ME), event, CONFIG) is None
+
+
+breakers = st.builds(
+    Breaker,
+    state=st.sampled_from(BreakerState),
+    failures=st.integers(0, 200),
+    paused_for=st.sampled_from([0.0, 2.0]),
+    probe_runner=st.sampled_from([None, ME, OTHER]),
+)
+events = st.one_of(
+    st.builds(Failed, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    st.builds(Answered, retry_after=st.sampled_from([0.0, 1.0, 5.0])),
+    *(st.builds(made, runner_id=st.sampled_from([ME, OTHER])) for made in PROBE_EVENTS),
+)
+
+
+@given(breaker=breakers, event=events)
+def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEvent) -> None:
+    change = change_after("api", breaker, event, CONFIG)
+    row = BREAKER_TABLE.get((breaker.state, type(event)))
+    if change is not None:
+        assert row is not None
+        assert change.to in row[1]
+        assert change.before == breaker
+        assert change.pause >= 0
+        assert not (change.opens and change.closes)
+
+
+def test_after_each_failure_it_is_another_routes_turn() -> None:
+    jobs = [(route, has_retries) for route in ("/c", "/a", "/b") for has_retries in (True, False)]
+    for candidates in (jobs, [each for each in jobs if not each[1]]):
+        turns = [route_in_turn(candidates, Breaker(failures=each)) for each in range(3, 9)]
+        assert turns == ["/a", "/b", "/c"] * 2
+    assert route_in_turn([], Breaker(failures=6)) is None
+
+
+def test_a_route_without_retries_has_a_turn_after_six_failures_and_each_doubling() -> None:
+    jobs = [("/spare", True), ("/spare", False), ("/b", False), ("/a", False), ("/a", False)]
+    turns = {each: route_in_turn(jobs, Breaker(failures=each)) for each in range(3, 200)}
+    risked = {failures: route for failures, route in turns.items() if route != "/spare"}
+    assert risked == {6: "/a", 12: "/b", 24: "/a", 48: "/b", 96: "/a", 192: "/b"}
+
+
+def test_a_job_without_retries_keeps_no_other_probe_company() -> None:
+    assert risk_turn(Breaker(failures=6, probe_runner=ME)) is None
+
+
+@given(failures=st.integers(1, 10_000))
+def test_an_outage_risks_no_more_than_the_logarithm_of_its_failures(failures: int) -> None:
+    turns = [turn for each in range(failures) if (turn := risk_turn(Breaker(failures=each))) is not None]
+    assert turns == list(range(len(turns)))
+    assert len(turns) <= failures.bit_length()
+
+
+@pytest.mark.parametrize(
+    ("config", "cap", "longest"),
+    [
+        (CONFIG, 1, LONGEST_INTERVAL + PAUSE_MARGIN),
+        (CONFIG, 900, 900 + PAUSE_MARGIN),
+        (BreakerConfig(interval=3_600), 900, 3_600 + PAUSE_MARGIN),
+        (None, 1e300, LONGEST_PAUSE),
+    ],
+    ids=["the interval", "what may be asked for", "a long interval", "what a clock can add"],
+)
+def test_no_runner_pauses_a_backend_for_longer(
+    config: BreakerConfig | None, cap: float, longest: float
+) -> None:
+    assert longest_pause(config, cap) == longest

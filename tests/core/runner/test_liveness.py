@@ -1,0 +1,206 @@
+"""Who is declared dead: by what a runner has seen itself, and never for what the database did."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sp00ky_conformance.store.harness import eventually
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt, RunnerBeat, RunnerInfo, Store
+from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.testing import FakeClock
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+SERVING = RunnerInfo(documents={"api": "a digest"})
+
+
+class Table:
+    """The table of runners, which another one beats in too; it may be away."""
+
+    def __init__(self) -> None:
+        self.own = self.other = START
+        self.info = RunnerInfo()
+        self.away = False
+        self.answer: Callable[[], None] = lambda: None  # called before it answers
+
+    async def beat(self, runner_id: str, _info: RunnerInfo) -> Mapping[str, RunnerBeat]:
+        if self.away:
+            raise StoreUnavailable(store="here", problem="it is away")
+        self.answer()
+        return {runner_id: RunnerBeat(at=self.own), "other": RunnerBeat(at=self.other, info=self.info)}
+
+
+class Watching:
+    """A runner that beats every 2 s, beside one that may."""
+
+    def __init__(self) -> None:
+        self.clock, self.table = FakeClock(START), Table()
+        options = RunnerOptions(clock=self.clock.monotonic, runner_id="self")
+        self.beat = Beat(self.table, options, lambda: SERVING)  # type: ignore[arg-type]  # the one call that a beat makes
+
+    async def go_on(self, seconds: float, *, other_beats: bool = True) -> None:
+        for _ in range(int(seconds / 2)):
+            self.clock.advance(2)
+            if other_beats and not self.table.away:
+                self.table.other += timedelta(seconds=2)
+            if self.table.away:
+                with pytest.raises(StoreUnavailable):
+                    await self.beat.beat()
+            else:
+                await self.beat.beat()
+
+
+async def test_a_silent_runner_is_dead_after_six_seconds() -> None:
+    watching = Watching()
+    await watching.go_on(20)
+    assert watching.beat.is_steady()
+    await watching.go_on(4, other_beats=False)
+    assert watching.beat.dead() == {}
+    await watching.go_on(2, other_beats=False)
+    assert watching.beat.dead() == {"other": watching.table.other}
+    await watching.go_on(2)
+    assert watching.beat.dead() == {}
+
+
+async def test_a_database_that_is_away_makes_nobody_dead() -> None:
+    watching = Watching()
+    await watching.go_on(20)
+    watching.table.away = True
+    for _ in range(10):
+        await watching.go_on(2)
+        assert watching.beat.dead() == {}
+    watching.table.away = False
+    await watching.go_on(2)
+    assert watching.beat.dead() == {}
+    assert not watching.beat.is_steady()
+    await watching.go_on(8)
+    assert not watching.beat.is_steady()
+    await watching.go_on(2)
+    assert watching.beat.is_steady()
+
+
+async def test_a_beat_is_as_old_as_its_call_however_late_the_reply_came() -> None:
+    """The database may have written it at once: others count from there."""
+    watching = Watching()
+    await watching.go_on(20)
+    claimed_at = watching.clock.monotonic()
+    watching.table.answer = lambda: watching.clock.advance(5)
+    await watching.beat.beat()
+    assert not watching.beat.is_fresh()
+    assert watching.beat.covers(claimed_at)
+    watching.table.answer = lambda: None
+    await watching.beat.beat()
+    assert watching.beat.is_fresh()
+    assert not watching.beat.covers(claimed_at)  # for 5 s others may have seen none
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_runner_that_beats_keeps_its_jobs(make_bench, monkeypatch) -> None:
+    never, clock, beats = asyncio.Event(), Clock(), Counter()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await never.wait()
+        return Delivered()
+
+    bench = await make_bench(hang)
+    job = await bench.add()
+    beat = bench.store.beat
+
+    async def counted(runner_id: str, info: RunnerInfo) -> Mapping[str, RunnerBeat]:
+        beats[runner_id] += 1
+        return await beat(runner_id, info)
+
+    monkeypatch.setattr(bench.store, "beat", counted)
+    async with bench.runner(grace=0, clock=clock), bench.runner(runner_id="another", grace=0, clock=clock):
+        await bench.transport.began(1)
+        for _ in range(20):  # five times what makes a silent runner dead
+            before = beats.copy()
+            while len(beats) < 2 or any(beats[each] < before[each] + 2 for each in beats):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+            clock.now += 0.05
+        assert (await bench.store.get(job.id)).lease_epoch == 1
+
+
+async def test_an_operators_request_to_drain_comes_with_this_runners_own_beat(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner() as one, bench.runner() as other:
+        assert await bench.store.drain_runner(one.runner_id)
+        await one.drain_requested.wait()
+        await other._beat.next(within=1.0)
+        assert not other.drain_requested.is_set()
+
+
+async def test_a_runner_that_is_asked_to_drain_claims_nothing_more(make_bench) -> None:
+    bench = await make_bench()
+    async with bench.runner() as runner:
+        await bench.store.drain_runner(runner.runner_id)
+        await runner.drain_requested.wait()
+        left = await bench.add()
+        assert await runner.until_empty() == 0
+        async with bench.runner(backends=["other"]):
+            await bench.ended(await bench.add(backend="other"))
+        assert (await bench.store.get(left.id)).lease_epoch == 0
+
+
+async def test_a_beat_says_what_is_in_flight_of_how_much(make_bench) -> None:
+    hanging = asyncio.Event()
+
+    async def hang(_attempt: Attempt) -> Outcome:
+        await hanging.wait()
+        return Delivered()
+
+    bench = await make_bench(hang, concurrency=7)
+    for _ in range(2):
+        await bench.add()
+    async with bench.runner() as runner:
+        await bench.transport.began(2)
+        await runner._beat.beat()
+        (record,) = await bench.store.runners()
+        assert record.info.in_flight == {"api": 2, "other": 0}
+        assert record.info.slots == {"api": 7, "other": 2}
+        assert not record.info.draining
+        draining = asyncio.create_task(runner.drain())
+        await eventually(lambda: is_draining(bench.store))
+        hanging.set()
+        await draining
+
+
+async def is_draining(store: Store) -> bool:
+    return (await store.runners())[0].info.draining
+
+
+@pytest.mark.parametrize(
+    ("info", "place"),
+    [
+        (SERVING, (1, 2)),
+        (RunnerInfo(), (0, 1)),
+        (RunnerInfo(documents={"api": "another one's"}), (0, 1)),
+        (RunnerInfo(documents=SERVING.documents, draining=True), (0, 1)),
+    ],
+)
+async def test_a_place_is_among_those_that_share_the_work(info: RunnerInfo, place: tuple[int, int]) -> None:
+    watching = Watching()
+    assert watching.beat.place("api") == (0, 1)
+    watching.table.info = info
+    await watching.go_on(2)
+    assert watching.beat.place("api") == place
+    assert watching.beat.place("mail") == (0, 1)
+
+
+async def test_who_beats_no_more_has_no_place_from_the_first_look_on() -> None:
+    watching = Watching()
+    watching.table.info, watching.table.own = SERVING, START + timedelta(seconds=7)
+    await watching.go_on(2, other_beats=False)
+    assert watching.beat.place("api") == (0, 1)

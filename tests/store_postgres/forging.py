@@ -15,5 +15,8 @@ async def forge(sql: Any, schema: str, statement: str, *arguments: object, table
         else:
             rows = []
             await sql.execute(statement)
+        await sql.execute(
+            f"UPDATE {name} SET path = path"
+        )  # refuses what no UPDATE may write
         await sql.execute(f"ALTER TABLE {name} ENABLE TRIGGER {trigger}")
     return rows

@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
+import attrs
+
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     Claim,
     Finding,
     JobQuery,
+    JobTable,
     MigrationStep,
     ParamStyle,
     SettleFate,
@@ -36,7 +39,6 @@ from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
 from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
-from sp00ky_store_postgres.jobs.retention import Retention
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.jobs.statement import sql_statement
 from sp00ky_store_postgres.observe.error_groups import ErrorGroups
@@ -44,7 +46,7 @@ from sp00ky_store_postgres.observe.notifications import Listener
 from sp00ky_store_postgres.observe.rollups import RollupRows
 from sp00ky_store_postgres.observe.stats import Stats
 from sp00ky_store_postgres.observe.watch import Marks, Watches
-from sp00ky_store_postgres.operate.clear import Clears
+from sp00ky_store_postgres.operate.audit import Audits
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -55,13 +57,14 @@ __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
 
+KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
+"""Seconds that jobs are kept after they ended, where the configuration says nothing."""
+
 PORTION = 500
 """Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
 
 
-class PostgresStore(
-    Watches, Stats, ErrorGroups, Heartbeats, Retention, Clears, RollupRows, TransactionalStore
-):
+class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows, TransactionalStore):
     """Jobs in PostgreSQL 14 or newer. It belongs to one event loop; any number of processes may have one.
 
     Its bases answer the calls that their names say; ``claim`` and the rest are here.
@@ -87,16 +90,15 @@ class PostgresStore(
         Raises:
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
-        super().__init__(options)
+        tables = tuple(map(_with_retention, options.tables))
+        super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
-        tables = Tables(options.tables, self._url.schema)
-        self._executor = Executor(self._url, tables)
+        self._executor = Executor(self._url, Tables(tables, self._url.schema))
         self._marks = Marks(self._executor)
         self._claims = Claims(self._executor, self._refused)
         self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
         self._settles = Settles(self._executor, self._refused)
         self._enqueues = Enqueues(self._executor, self._url)
-        self._places = {}
 
     @property
     def location(self) -> str:
@@ -247,3 +249,11 @@ class PostgresStore(
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""
         backends = [table.backend for table in self._executor.tables.all]
         return await self._claims.next_due(backends, claimable=True) == 0
+
+
+def _with_retention(table: JobTable) -> JobTable:
+    return attrs.evolve(
+        table,
+        keep_success=KEEP_SUCCESS if table.keep_success is None else table.keep_success,
+        keep_failed=KEEP_FAILED if table.keep_failed is None else table.keep_failed,
+    )

@@ -24,6 +24,7 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
 from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
 from sp00ky_core.stores.transactional.jobs.release import release
+from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.observe.find import count, find, load
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 from sp00ky_core.stores.transactional.schedules.store import LATEST_FIRST
@@ -31,7 +32,6 @@ from sp00ky_core.stores.transactional.schema.definition import job_table
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.observe.filters import select_ended
 from sp00ky_store_postgres.schema.tables import leased
 from sp00ky_store_postgres.sql.loader import fill, read_sql
 
@@ -119,12 +119,15 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     claims: dict[str, Any] = {"beating": ["r2"], "named": [], "refused": Quarantine(), "limit": 10}
     beginning = [Is("id", ">=", KEY), Is("id", "<=", KEY)]
     select = partial(PostgresSession.select, table=job_table("job"), where=beginning, order=("id",), limit=2)
+    deleting = Deleting(Quarantine(), apart=False)
     counted = JobFilter(since=datetime.now(UTC))
     released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
     return {
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
         "release": (partial(release, tables=tables, **released), "job_lease"),
+        "prune": (partial(deleting.by_age, tables=tables, limit=1_000), "job_ended"),
+        "clear": (partial(deleting.matching, tables=tables, conditions=JobFilter(), limit=9), "job_recent"),
         "load": (partial(load, tables={"job": table}, ids=[f"job:{KEY}"]), "job_pkey"),
         "by a beginning": (select, "job_pkey"),
         "by record": (partial(find_page, query=assigned), "job_assigned"),
@@ -145,8 +148,6 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
         return fill(read_sql(name), table=tables.name(table))
 
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
-    old, ended_status = (LONG_AGO, key, 1000, LONG_AGO, key), {"status": "'success'", "unspared": "TRUE"}
-    ended = select_ended("clear_matching", JobFilter(), table, tables, limit=10_000)
     return {
         "claim": (Workload.CLAIM, built.claim(tables.all, []), ("r1", 100, *[LONG_AGO] * 4), "job_ready"),
         "claim by keys": (
@@ -174,9 +175,6 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
             ([0], [key], [1], [None], "r1"),
             "job_pkey",
         ),
-        "clear": (Workload.REST, ended.statement, ended.arguments, "job_recent"),
-        "prune": (Workload.REST, fill(filled("prune"), **ended_status), old, "job_ended"),
-        "prune until": (Workload.REST, fill(filled("prune_until"), **ended_status), (1.0, 9), "job_ended"),
     }
 
 
@@ -184,8 +182,8 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
     "name",
     [
         *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "load", "by record"),
-        *("prune", "prune until"),
-        *("newest first", "oldest first", "clear", "by a beginning", "claim by keys", "probe by keys"),
+        *("prune", "clear"),
+        *("newest first", "oldest first", "by a beginning", "claim by keys", "probe by keys"),
         *("next due by keys", "in flight", "leased", "counted claim", "counted next due"),
         *("processing", "count"),
     ],

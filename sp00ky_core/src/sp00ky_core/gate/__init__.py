@@ -1,4 +1,7 @@
-"""Decide whether a backend's jobs may be claimed and started, as one process sees it; no IO, no clock."""
+"""Decide whether a backend's jobs may be claimed and started, as one process sees it.
+
+No IO; the clock is passed in.
+"""
 
 from sp00ky_core.gate.gate import Gate
 

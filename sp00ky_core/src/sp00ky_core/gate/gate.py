@@ -225,11 +225,11 @@ class Gate:
 
     def _counts(self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, asked: float) -> bool:
         """Count an outcome for the breaker; whether the attempt counts for its job."""
-        took = now - (claim.started_at or claim.claimed_at)
-        if self._is_of_route(seen, claim, outcome, now, took) and not claim.is_probe:
+        started_at = claim.started_at or claim.claimed_at
+        if self._is_of_route(seen, claim, outcome, now, started_at) and not claim.is_probe:
             return True
         probe_of = self._runner_id if claim.is_probe else None
-        event = event_of(outcome, asked=asked, probe_of=probe_of, took=took)
+        event = event_of(outcome, asked=asked, probe_of=probe_of, took=now - started_at)
         was_probe = self._end_probe(claim)
         if isinstance(outcome, Undelivered):
             seen.problem = f" ({claim.job.id}, {claim.job.path!r:.100}: {_said(outcome)})"
@@ -238,12 +238,12 @@ class Gate:
         return not (was_probe and never_connected(outcome))
 
     def _is_of_route(
-        self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, took: float
+        self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, started_at: float
     ) -> bool:
         """Count an outcome for the breaker of the job's route; whether it is for that one alone."""
         path, job_id = claim.job.path, claim.job.id
-        is_own = seen.routes.is_own(path, outcome, now - took)
-        change = seen.routes.note(path, job_id, outcome, now, took=took, is_own=is_own)
+        is_own = seen.routes.is_own(path, outcome, started_at)
+        change = seen.routes.note(path, job_id, outcome, now, took=now - started_at, is_own=is_own)
         if change is not None:
             self._log_route(path, change, outcome)
         return is_own

@@ -55,12 +55,8 @@ class AttemptLog:
         if self._log_all:
             _log(held, transition)
         elif transition.error is not None:
-            kind = (
-                held.backend.name,
-                transition.error.name,
-                _outcome(held, transition),
-                _failed(transition),
-            )
+            outcome, has_failed = _outcome(held, transition), _failed(transition)
+            kind = (held.backend.name, transition.error.name, outcome, has_failed)
             if kind not in self._timers:
                 self._timers[kind] = asyncio.get_running_loop().call_later(WINDOW, self._sum_up, kind)
             self._seen[kind] += 1

@@ -26,6 +26,12 @@ from sp00ky_core.stores.backoff import Backoff
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+LONGEST_WAIT = 1.0
+"""Seconds that a claim may wait for a place before it is given back."""
+
+SHORTEST_REST = 0.001
+"""Seconds that are worth waiting."""
+
 SHORTEST_IDLE = 0.05
 """Seconds to wait, doubling up to the poll, where a job is due that a claim doesn't get (another runner is
 taking it)."""
@@ -98,13 +104,6 @@ class Wake:
         finally:
             self._event.clear()
         return True
-
-
-LONGEST_WAIT = 1.0
-"""Seconds that a claim may wait for a place before it is given back."""
-
-SHORTEST_REST = 0.001
-"""Seconds that are worth waiting."""
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)

@@ -23,6 +23,15 @@ from sp00ky_core.stores.naming import NamedJobs
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+RECLAIM_BATCH = 500
+RECLAIM_ROUNDS = 20
+"""Batches at a time: as many claims as a runner may have held are pending again at once."""
+OVERDUE_BATCH = 2_000
+"""Claims looked at in each round."""
+PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
+
 MOST_REMEMBERED = 10_000
 
 
@@ -48,16 +57,6 @@ class Overdue:
             for claim, since in listed.items()
             if now - since >= claim.lasts and claim.job_id not in held
         ]
-
-
-RECLAIM_BATCH = 500
-RECLAIM_ROUNDS = 20
-"""Batches at a time: as many claims as a runner may have held are pending again at once."""
-OVERDUE_BATCH = 2_000
-"""Claims looked at in each round."""
-PRUNE_BATCH = 1_000
-PRUNE_ROUNDS = 100
-"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)

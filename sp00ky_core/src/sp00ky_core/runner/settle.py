@@ -27,6 +27,16 @@ from sp00ky_core.stores.backoff import Backoff
 logger: logging.Logger = logging.getLogger(__name__)
 
 
+BUSY_PAUSE = 0.05
+"""Seconds until a row that couldn't be written is tried again, doubled each time..."""
+
+LONGEST_PAUSE = 5.0
+"""...up to this."""
+
+WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
+UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
+"""The row is as it was: to release it would be to forget that its attempt was made."""
+
 _ANY = RetryPolicy()  # what is delivered isn't retried
 
 
@@ -113,17 +123,6 @@ def _logging(name: str, strategy: Strategy) -> Strategy:
             raise ValueError("the strategy failed") from error
 
     return logged
-
-
-BUSY_PAUSE = 0.05
-"""Seconds until a row that couldn't be written is tried again, doubled each time..."""
-
-LONGEST_PAUSE = 5.0
-"""...up to this."""
-
-WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
-UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
-"""The row is as it was: to release it would be to forget that its attempt was made."""
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)

@@ -187,10 +187,10 @@ class Quarantine:
             first = news[0].encode(errors="replace").decode()  # a client's key may be no UTF-8
             logger.log(level, text, first, more, verb, problem)
 
-    def add_all(self, verb: str, refused: Mapping[str, StoreError]) -> None:
+    def add_all(self, verb: str, refused: Mapping[str, StoreError], *, seconds: float = REST) -> None:
         """Remember jobs as ``add`` does; those of ``write_around``, by id."""
         if refused:
-            self.add(verb, refused, next(iter(refused.values())).problem)
+            self.add(verb, refused, next(iter(refused.values())).problem, seconds=seconds)
 
     def resting(self, verb: str) -> list[str]:
         """List the ids of the jobs that were refused a short while ago."""

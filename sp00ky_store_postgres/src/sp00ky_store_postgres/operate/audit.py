@@ -1,4 +1,4 @@
-"""Write down what operators do, list it, and forget it after a while."""
+"""Write down what operators do, and list it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
+from sp00ky_core.ports import Act, AuditEntry
 from sp00ky_core.stores.filters import unknown_entry
 from sp00ky_store_postgres.part import StorePart
 
@@ -33,10 +33,6 @@ class Audits(StorePart):
         if after is not None and not await self._executor.query("audit_entry", last):
             raise unknown_entry(after)
         return [_entry_of(row) for row in await self._executor.query("audit_find", since, last, limit)]
-
-    async def _prune_audit(self) -> None:
-        """Delete some of the entries that are old enough."""
-        await self._executor.query("audit_prune", AUDIT_KEPT)
 
 
 def _number(entry_id: str) -> int:

@@ -46,8 +46,13 @@ from sp00ky_store_surreal.surql.claim_parts import (
 )
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
+LONG_SECONDS = 3.0
+"""Seconds after which a claim leaves further rows that are too long to the next one."""
+
 LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
+
+_Row = Mapping[str, Any]
 
 
 class Claimer:
@@ -142,9 +147,10 @@ class Claimer:
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
             given = {**part.given, "runner_id": runner_id}
             claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
-            await self._put_off(table, part.early)
+            await self._put_off(table, [row["id"] for row in part.early])
+            claimed += await self._claim_long(table, part.long, runner_id)
             if part.taken < part.found:
-                self._signals.work()  # what is too long waits for the others
+                self._signals.work()
             if self._note(table, count, part, state):
                 again.append((table, count))
         return claimed + (await self._claim_alone(again, runner_id, state) if again else [])
@@ -210,6 +216,7 @@ class Claimer:
         for (table, count), part in zip(slots, parts_of(reply), strict=True):
             claimed += await read_claimed(self._connection, table, part.rows, runner_id)
             await self._heed(table, part)
+            claimed += await self._claim_long(table, part.long, runner_id)
             full = len(part.rows) == count
             if self._note(table, count, part, state):
                 again.append((table, count))
@@ -228,18 +235,17 @@ class Claimer:
         if part.has_others:
             self._mixed.add(table.table)
             self._signals.work()  # they took the place of jobs
-        await self._put_off(table, part.early)
+        await self._put_off(table, [row["id"] for row in part.early])
 
-    async def _put_off(self, table: JobTable, found: Sequence[Mapping[str, Any]]) -> None:
+    async def _put_off(self, table: JobTable, ids: Sequence[RecordID]) -> None:
         """Move ``run_at`` of jobs that a client delayed, and that were met too early, many at a time."""
-        ids = [row["id"] for row in found]
         if not ids:
             return
         self._signals.work()  # they stood before others
         group = group_of(0, embedded=self._connection.target.embedded)
         statement = surql("claim_put_off_delayed", table=quoted(table.table), group=group)
         try:
-            await self._connection.write(statement, CLAIMING, ids=ids)
+            await self._connection.write(statement, CLAIMING, ids=list(ids))
         except StoreError as error:  # what was claimed mustn't be lost for it
             for each in ids:
                 self._refusals.skip(each, error)
@@ -272,19 +278,17 @@ class Claimer:
         for table, count in slots:
             if state.is_open(table):
                 with state.passing_over(table):
-                    rows = await self._claim_each(table, count, runner_id)
-                    claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
+                    claimed += await self._claim_each(table, count, runner_id)
         return claimed
 
-    async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Mapping[str, Any]]:
+    async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Job]:
         statement, bindings = await self._due_now(table, count)
-        rows = (await self._connection.write(statement, CLAIMING, **bindings))[-1]
-        short = [row["id"] for row in rows if not row["sp00ky_long"]]
-        claimed = await self._claim_named(table, short, runner_id)
-        for row in rows:
-            if row["sp00ky_long"]:
-                claimed += await self._claim_huge(table, row["id"], runner_id)
-        return claimed
+        chosen = (await self._connection.write(statement, CLAIMING, **bindings))[-1]
+        short = [row["id"] for row in chosen if not row["sp00ky_long"]]
+        rows = await self._claim_named(table, short, runner_id)
+        claimed = await load_claimed(self._connection, table, rows, runner_id) if rows else []
+        long = [row["id"] for row in chosen if row["sp00ky_long"]]
+        return claimed + await self._claim_long(table, long, runner_id)
 
     async def _due_now(self, table: JobTable, count: int, more: str = "") -> tuple[str, dict[str, Any]]:
         """Write what selects the first due jobs, and what it binds."""
@@ -302,43 +306,53 @@ class Claimer:
         skipped, asked = self._refusals.bindings().get("skipped", []), self._index.asked(table)
         return due_last(table, PROBE_LATEST, skipped, asked=asked, more=SUITED)
 
-    async def _claim_named(
-        self, table: JobTable, ids: Sequence[RecordID], runner_id: str
-    ) -> list[Mapping[str, Any]]:
-        limit = within(embedded=self._connection.target.embedded)
-        claimed: list[Mapping[str, Any]] = []
-        for each in ids:
+    async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[_Row]:
+        claimed: list[_Row] = []
+        for row_id in ids:
             try:
-                claimed += await self._claim_one(table, each, runner_id, limit)
+                claimed += await self._claim_in_time(table, row_id, runner_id)
             except NO_ROWS_FAULT:
                 raise
             except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
                 continue
             except TookTooLong as error:
                 self._signals.work()
-                if not await self._is_huge(table, each):
-                    self._refusals.skip_slow(each, error)
-                    break  # the next one would take as long
-                claimed += await self._claim_huge(table, each, runner_id)
+                self._refusals.skip_slow(row_id, error)
+                break  # the next one would take as long
             except StoreError as error:
-                self._refusals.skip(each, error)
+                self._refusals.skip(row_id, error)
         return claimed
 
-    async def _claim_huge(
-        self, table: JobTable, row_id: RecordID, runner_id: str
-    ) -> Sequence[Mapping[str, Any]]:
-        """Claim a row however long its write takes: every claim that met it would take as long to read it."""
+    async def _claim_in_time(self, table: JobTable, row_id: RecordID, runner_id: str) -> Sequence[_Row]:
+        limit = within(embedded=self._connection.target.embedded)
         try:
-            return await self._claim_one(table, row_id, runner_id, "")
-        except NO_ROWS_FAULT:
+            return await self._claim_one(table, row_id, runner_id, limit)
+        except TookTooLong:
+            if await self._is_huge(table, row_id):
+                return await self._claim_one(table, row_id, runner_id, "")
             raise
-        except StoreError as error:
-            self._refusals.skip(row_id, error)
-            return []
+
+    async def _claim_long(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[Job]:
+        """Claim rows that are too long one by one, however long that takes: every claim reads them whole."""
+        claimed: list[Job] = []
+        began = time.monotonic()
+        for row_id in ids:
+            if time.monotonic() > began + LONG_SECONDS:
+                break
+            try:
+                rows = await self._claim_one(table, row_id, runner_id, "")
+                claimed += await load_claimed(self._connection, table, rows, runner_id) if rows else []
+            except NO_ROWS_FAULT:
+                break  # what was claimed before mustn't be lost for it
+            except StoreError as error:
+                self._refusals.skip(row_id, error)
+            else:
+                await self._put_off(table, [] if rows else [row_id])
+        return claimed
 
     async def _claim_one(
         self, table: JobTable, row_id: RecordID, runner_id: str, limit: str
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> Sequence[_Row]:
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
             f"{surql('fragments/let_now')}LET $ids = [$id];"
@@ -347,7 +361,7 @@ class Claimer:
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
         bound |= {"id": row_id, "runner": runner_id, "backend": table.backend}
         done = await self._connection.write(statement, CLAIMING, **bound)
-        rows: Sequence[Mapping[str, Any]]
+        rows: Sequence[_Row]
         ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
         return rows
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
+from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.gate.breaker import Breaker
@@ -102,6 +103,7 @@ class Part:
 
     Attributes:
         found: How many rows it chose.
+        long: Those of them that are too long, and are to be claimed one by one.
         has_others: Whether there were some that are no jobs.
         early: Rows that a client delayed, and that were met too early.
         rows: What it claimed; where that fits no reply, as ``fragments/rows_if_fit.surql`` says.
@@ -110,6 +112,7 @@ class Part:
     """
 
     found: int
+    long: Sequence[RecordID]
     has_others: bool
     early: Sequence[Mapping[str, Any]]
     rows: Any
@@ -125,8 +128,16 @@ class Part:
 def parts_of(reply: Sequence[Any]) -> list[Part]:
     """Read the parts of a reply, in order."""
     return [
-        Part(found=found, has_others=bool(others), early=early, rows=rows, chosen=chosen, given=given)
-        for _, found, others, early, rows, chosen, given in _marked(reply, "claimed")
+        Part(
+            found=found,
+            long=long,
+            has_others=bool(others),
+            early=early,
+            rows=rows,
+            chosen=chosen,
+            given=given,
+        )
+        for _, found, long, others, early, rows, chosen, given in _marked(reply, "claimed")
     ]
 
 

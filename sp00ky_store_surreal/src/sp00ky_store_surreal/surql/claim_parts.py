@@ -21,7 +21,10 @@ CLAIM_SECONDS = 1.5
 
 
 def within(*, embedded: bool) -> str:
-    """Write how long a claim's selection, or its write, may take; embedded it loses no connection."""
+    """Write how long a claim's write may take; embedded it loses no connection.
+
+    A selection takes as long as it does: a server reads each row whole, and only that tells which are long.
+    """
     return "" if embedded else f"TIMEOUT {duration_text(CLAIM_SECONDS)}"
 
 
@@ -99,7 +102,7 @@ def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
 
 def shared_due_ids(names: Mapping[str, str], rank: int, head: datetime | None, *, beyond: bool) -> str:
     """Select the ids of due jobs of a priority, on a server: from a head on, which is bound, or the first."""
-    ranked = {"within": within(embedded=False), **names, "group": group_of(rank, embedded=False)}
+    ranked = {**names, "group": group_of(rank, embedded=False)}
     if head is None:
         return first_due_ids(ranked, beyond=beyond)
     return due_ids({**ranked, "from": f" AND run_at >= $head{names['n']}_{rank}"}, beyond=beyond)
@@ -107,7 +110,7 @@ def shared_due_ids(names: Mapping[str, str], rank: int, head: datetime | None, *
 
 def lone_due_ids(table: JobTable, n: str, rank: int, *, passed: str) -> str:
     """Select the ids of due jobs of a priority, embedded."""
-    names = {"table": quoted(table.table), "n": n, "but": passed, "within": within(embedded=True)}
+    names = {"table": quoted(table.table), "n": n, "but": passed}
     return due_ids(
         {**names, "group": group_of(rank, embedded=True), "from": " AND run_at <= $now"}, beyond=False
     )
@@ -159,11 +162,10 @@ def due_now(
 ) -> tuple[str, dict[str, Any]]:
     """Write a statement that selects the first due jobs' ids, with ``more`` of each, and what it binds.
 
-    However long it takes: a server reads each row whole, one of 300 MB for seconds.
     ``heads``: for each priority, where to start on a server.
     """
     passed = but({"skipped": skipped} if skipped else {}, jobs_of=table) + unleased(table) + asked.pending
-    names = {"table": quoted(table.table), "n": "", "but": passed, "within": ""}
+    names = {"table": quoted(table.table), "n": "", "but": passed}
     due = {
         rank: lone_due_ids(table, "", rank, passed=passed)
         if embedded

@@ -9,20 +9,30 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import TERMINAL, JobStatus
+from sp00ky_core.errors import StoreError
+from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, table_of
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.isolation import Quarantine, write_around
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
 from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
-from sp00ky_core.stores.transactional.rows import chunks, guard_of, key_of, load_rows, others_than, to_job
+from sp00ky_core.stores.transactional.rows import chunks, is_nameable, key_of, others_than
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
-from sp00ky_core.stores.transactional.schema.definition import AUDITS, TERMINAL_STATUSES, job_table
+from sp00ky_core.stores.transactional.schema.definition import (
+    AUDITS,
+    LIVE_STATUSES,
+    TERMINAL_STATUSES,
+    job_table,
+)
 
 ENDED = Is("status", "in", TERMINAL_STATUSES)
+NOT_LIVE = Is("status", "not in", LIVE_STATUSES)
+"""As ``ENDED``, and of rows whose status is none: those are deleted by their ids alone."""
+
+KEPT_SECONDS = 3_600.0
+"""After which what the database keeps, for a foreign key of a user's for one, is tried again."""
 
 Ended = tuple[str, str]
 """The table and the key of a row."""
@@ -112,52 +122,50 @@ class Deleting:
         self, session: Session, tables: Mapping[str, JobTable], ids: Sequence[str]
     ) -> dict[str, str | None]:
         """Delete those of these jobs that have ended; their ids, with what it said if it keeps one."""
-        fates: dict[str, str | None] = {}
-        for each, (table, row) in (await load_rows(session, tables, ids, lock=True)).items():
-            if to_job(table, row).status in TERMINAL:
-                try:
-                    await self._delete_row(session, table, guard_of(row))
-                except RowRefused as error:
-                    if not self._apart:
-                        raise
-                    fates[each] = error.problem
-                else:
-                    fates[each] = None
-        return fates
+        rows: list[Ended] = []
+        for some in chunks(filter(is_nameable, ids)):
+            for name in {table_of(each) for each in some} & tables.keys():
+                keys = [key_of(each) for each in some if table_of(each) == name]
+                where = [Is("id", "in", keys), NOT_LIVE]
+                found = await session.select(job_table(name), where, columns=["id"], lock=True)
+                rows += [(name, row["id"]) for row in found]
+        refused = await self._delete_around(session, rows) if self._apart else {}
+        if not self._apart:
+            await self._delete_all(session, rows)
+        problems = {row: error.problem for row, error in refused.items()}
+        return {job_id(*row): problems.get(row) for row in rows}
 
     async def _delete(self, session: Session, select: Select, limit: int) -> int:
         """Delete the first rows of a selection, behind those that the database keeps; how many."""
         rows = await select(limit)
         if not self._apart:
             return await self._delete_all(session, rows)
-        count, kept = 0, set[Ended]()
-        while rows := [each for each in rows if each not in kept][: limit - count]:
-            refused = [each for each in rows if not await self._is_deleted(session, *each)]
+        count, seen = 0, set[Ended]()
+        while rows := [each for each in rows if each not in seen][: limit - count]:
+            refused = await self._delete_around(session, rows)
+            self._refused.add_all(
+                "deleted", {job_id(*row): refused[row] for row in refused}, seconds=KEPT_SECONDS
+            )
             count += len(rows) - len(refused)
-            kept.update(refused)
-            rows = await select(limit - count + len(kept))  # some may be found again
+            seen.update(refused)
+            rows = await select(limit - count + len(seen))  # some may be found again
         return count
+
+    async def _delete_around(self, session: Session, rows: Sequence[Ended]) -> Mapping[Ended, StoreError]:
+        """Delete what the database doesn't keep; return what it keeps, and why."""
+
+        async def write(some: Sequence[Ended]) -> Sequence[int]:
+            async with session.savepoint():
+                return [await self._delete_all(session, some)]
+
+        return (await write_around(rows, write))[1]
 
     async def _delete_all(self, session: Session, rows: Sequence[Ended]) -> int:
         count = 0
         for table in {name for name, _ in rows}:
             for some in chunks(key for name, key in rows if name == table):
-                count += await session.delete(job_table(table), [Is("id", "in", some), ENDED])
+                count += await session.delete(job_table(table), [Is("id", "in", some), NOT_LIVE])
         return count
-
-    async def _is_deleted(self, session: Session, table: str, key: str) -> bool:
-        try:
-            async with session.savepoint():
-                return await session.delete(job_table(table), [Is("id", "=", key), ENDED]) > 0
-        except RowRefused as error:
-            self._refused.add("deleted", [job_id(table, key)], error.problem)
-            return False
-
-    async def _delete_row(self, session: Session, table: JobTable, where: Sequence[Is]) -> int:
-        if not self._apart:
-            return await session.delete(job_table(table.table), where)
-        async with session.savepoint():
-            return await session.delete(job_table(table.table), where)
 
 
 async def _jobs_of(session: Session, schedules: Sequence[str]) -> Collection[str]:

@@ -11,7 +11,7 @@ from sp00ky_core.stores.rollups import hour_of, summed
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Kind, Table
 
-__all__ = ["ROLLUPS", "fold", "read", "write"]
+__all__ = ["ROLLUPS", "fold", "prune", "read", "write"]
 
 ROLLUPS = Table(
     "sp00ky_rollup",
@@ -45,18 +45,24 @@ async def read(session: Session, query: RollupQuery) -> list[Rollup]:
 
 
 async def fold(session: Session, *, limit: int) -> int:
-    """Fold old minutes to hours, and delete what is older still; how many minutes."""
-    now = await session.now()
-    old: list[Where] = [Is("minute", "<", now - timedelta(seconds=ROLLUPS_KEPT))]
-    await session.take(
-        ROLLUPS, await session.select(ROLLUPS, old, limit=limit, columns=ROLLUPS.key, lock=True)
-    )
-    before = hour_of(now - timedelta(seconds=MINUTES_KEPT))
+    """Fold old minutes to hours, and delete what is older still; how many minutes.
+
+    For databases with one writer at a time: of two that add to one hour one would be lost.
+    """
+    await prune(session, limit=limit)
+    before = hour_of(await session.now() - timedelta(seconds=MINUTES_KEPT))
     minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]
     rows = await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit, lock=True)
     taken = await session.take(ROLLUPS, rows)
     await _fold(session, [_rollup(row) for row in taken])
     return len(taken)
+
+
+async def prune(session: Session, *, limit: int) -> None:
+    """Delete rows that are older than any is kept."""
+    old: list[Where] = [Is("minute", "<", await session.now() - timedelta(seconds=ROLLUPS_KEPT))]
+    rows = await session.select(ROLLUPS, old, limit=limit, columns=ROLLUPS.key, lock=True)
+    await session.take(ROLLUPS, rows)
 
 
 async def _fold(session: Session, minutes: Sequence[Rollup]) -> None:

@@ -68,10 +68,11 @@ if in_memory():
 FULL = (
     "chaos/test_chaos.py",
     "conformance/test_package.py",
-    "core/cli/live/",
+    "core/cli/jobs/test_screens.py",
     "core/cli/run/",
-    "core/cli/terminal/test_drawing.py",
     "core/cli/test_interrupted.py",
+    "core/cli/test_screen.py",
+    "core/cli/test_signals.py",
     "core/contract/test_published.py",
     "core/encoding/test_payload_json.py::test_what_is_no_json_is_named[ it is nested too deeply]",
     "core/generate/test_module.py",

@@ -1,7 +1,5 @@
 """What of a payload goes into the query and the headers of a request, without a socket and over one."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +11,7 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox
-from sp00ky_core.cli.security import unmet_security
+from sp00ky_core.cli.check import unmet_security
 from sp00ky_core.config import Secret
 from sp00ky_core.contract import Body, Operation, Parameter
 from sp00ky_core.contract.operation import PLACES, Place

@@ -81,7 +81,7 @@ class Heartbeats(StorePart):
 
 async def beats(connection: Connection) -> Mapping[str, RunnerBeat]:
     """Read each runner's last beat."""
-    return _beats_of((await connection.read(surql("fragments/runner_beats")))[-1])
+    return _beats_of((await connection.read(surql("runner_beats")))[-1])
 
 
 def _beats_of(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, RunnerBeat]:

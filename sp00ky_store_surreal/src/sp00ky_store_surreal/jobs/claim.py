@@ -206,7 +206,7 @@ class Claimer:
             self._heads,
             self._peers,
             mixed=self._mixed,
-            row="$this" if self._care.now() is Care.NONE else surql("fragments/job_columns_named").strip(),
+            row="$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip(),
             trims=self._size.shortens,
         )
         reply = await self._connection.write(statement, CLAIMING, **bindings)
@@ -355,7 +355,7 @@ class Claimer:
     ) -> Sequence[_Row]:
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
-            f"{surql('fragments/let_now')}LET $ids = [$id];"
+            f"{surql('let_now')}LET $ids = [$id];"
             f"{limited_at_once(one, table, '', self._index.asked(table))}['one', $rows];"
         )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}

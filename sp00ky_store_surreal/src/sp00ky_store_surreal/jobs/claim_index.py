@@ -16,7 +16,7 @@ from sp00ky_store_surreal.schema.indexes import looked_at
 from sp00ky_store_surreal.surql.claim_parts import TRUSTED, Asked
 from sp00ky_store_surreal.surql.loader import surql
 
-_STATUS = surql("fragments/row_status").strip()
+_STATUS = surql("row_status").strip()
 
 DOUBTED = Asked(pending=f" AND {_STATUS} = 'pending'", held=f" AND {_STATUS} = 'processing'")
 

@@ -106,8 +106,8 @@ class Part:
         long: Those of them that are too long, and are to be claimed one by one.
         has_others: Whether there were some that are no jobs.
         early: Rows that a client delayed, and that were met too early.
-        rows: What it claimed; where that fits no reply, as ``fragments/rows_if_fit.surql`` says.
-        chosen: What the choice has seen: see ``claim_choice_by_priority.surql``.
+        rows: What it claimed; where that fits no reply, as ``rows_if_fit`` says.
+        chosen: What the choice has seen: see ``claim_choice_by_priority``.
         given: What the claim gave every row, and doesn't say of each.
     """
 

@@ -89,7 +89,7 @@ class ClaimWriter:
                 table=quoted(table.table),
                 until=until_of(table, n),
                 row=row,
-                trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
+                trim=surql("set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
                 within=within(embedded=False),
             )

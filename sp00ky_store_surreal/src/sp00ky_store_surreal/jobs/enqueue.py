@@ -172,7 +172,7 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
             parts += surql("enqueue_insert_unique", table=table, n=n)
         else:
             parts += surql("enqueue_insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
-        reads.append(f"$found{n}" if is_whole else surql("fragments/enqueued_jobs", n=n))
+        reads.append(f"$found{n}" if is_whole else surql("enqueued_jobs", n=n))
     if insert and bindings["delays"]:
         parts += surql("enqueue_set_delays")
     return surql("enqueue_transaction", parts=parts, reads=", ".join(reads)), bindings

@@ -17,8 +17,8 @@ from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim as claiming
-from sp00ky_store_surreal.jobs import claim_refusals
-from sp00ky_store_surreal.jobs.claim_reply import REST
+from sp00ky_store_surreal.jobs import claim_outcome
+from sp00ky_store_surreal.jobs.claim_outcome import REST
 from sp00ky_store_surreal.surql import claim_parts
 
 PLAIN = JobTable(backend="api", table="job")
@@ -134,7 +134,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claim_parts, "CLAIM_SECONDS", 0.05)
-    monkeypatch.setattr(claim_refusals, "COLLIDING", 0.1)
+    monkeypatch.setattr(claim_outcome, "COLLIDING", 0.1)
     store = make_store(spooky_app.url)
     await store.open()
     try:

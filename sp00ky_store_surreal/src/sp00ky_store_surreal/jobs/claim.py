@@ -26,12 +26,16 @@ from sp00ky_store_surreal.errors import (
 from sp00ky_store_surreal.fleet.breaker import SUITED, longest_bindings, take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
-from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
-from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
-from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
-from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRefusals
-from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
+from sp00ky_store_surreal.jobs.claim_outcome import (
+    Care,
+    Carefulness,
+    ClaimRefusals,
+    ClaimState,
+    Part,
+    parts_of,
+)
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
+from sp00ky_store_surreal.jobs.claim_window import BatchSize, ClaimIndex, Groups, Heads, Peers
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.row_loading import claimed_lengths, load_claimed, read_claimed
 from sp00ky_store_surreal.surql.claim_parts import (

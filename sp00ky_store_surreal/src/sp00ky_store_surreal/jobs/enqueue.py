@@ -23,9 +23,9 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import WHOLE
 from sp00ky_store_surreal.rows import duration_text, job_from, row_from
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
 

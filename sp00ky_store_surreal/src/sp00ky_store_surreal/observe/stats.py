@@ -10,8 +10,8 @@ from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.fleet.breaker import breaker_of, longest_bindings
 from sp00ky_store_surreal.operate.pause import pause_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import count_of, seconds_of
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of, longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from sp00ky_core.ports import Reschedule
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.store_part import StorePart
 
 
 class Reschedules(StorePart):

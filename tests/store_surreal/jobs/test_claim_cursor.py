@@ -13,9 +13,9 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs import claim_cursor
-from sp00ky_store_surreal.jobs.claim_cursor import Groups
-from sp00ky_store_surreal.jobs.claim_refusals import Care
+from sp00ky_store_surreal.jobs import claim_window
+from sp00ky_store_surreal.jobs.claim_outcome import Care
+from sp00ky_store_surreal.jobs.claim_window import Groups
 from sp00ky_store_surreal.observe import notifications
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -43,8 +43,8 @@ async def paths(store: SurrealStore, count: int, runner: str = "a") -> list[str]
 
 async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many digits it has: an index has instants as text."""
-    monkeypatch.setattr(claim_cursor, "SHORTEST", 3_600.0)
-    monkeypatch.setattr(claim_cursor, "ADVANCE", 0.0)
+    monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_window, "ADVANCE", 0.0)
     instants = ["05Z", "05.5Z", "05.000001Z", "05.5000015Z", "05.123Z", "05.123456Z", "06Z", "04.999999999Z"]
     for number, each in enumerate(instants):
         await shared._connection.write(
@@ -57,8 +57,8 @@ async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pyte
 async def test_after_a_claim_that_found_nothing_only_what_is_older_is_news(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_cursor, "CHEAP", 60.0)
-    cursors = claim_cursor.Heads(shared._connection)
+    monkeypatch.setattr(claim_window, "CHEAP", 60.0)
+    cursors = claim_window.Heads(shared._connection)
     due = "CREATE job SET path = '/a', payload = '{}', run_at = $run_at"
     await shared._connection.write(due, run_at=LONG_AGO)
     await cursors.keep_up(TABLE)
@@ -75,7 +75,7 @@ async def test_no_claim_begins_where_a_million_were_claimed(
     ask = shared._connection._link.ask
 
     async def cut_off(statement: str, bindings: Any, *, lane: Lane, resend: bool) -> list[Any]:
-        if lane is Lane.CLAIM and surql("fragments/dated_since_year_1").strip() in statement:
+        if lane is Lane.CLAIM and surql("dated_since_year_1").strip() in statement:
             raise TookTooLong(store="", problem="it exceeded the timeout")
         return await ask(statement, bindings, lane=lane, resend=resend)
 
@@ -91,8 +91,8 @@ async def test_no_claim_begins_where_a_million_were_claimed(
 async def test_a_job_that_is_given_back_is_due_as_early_as_before(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_cursor, "SHORTEST", 3_600.0)
-    monkeypatch.setattr(claim_cursor, "ADVANCE", 0.0)
+    monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_window, "ADVANCE", 0.0)
     await shared.add(
         [NewJob(path=f"/{n}", backend="api", run_at=LONG_AGO + timedelta(seconds=n)) for n in range(3)]
     )
@@ -106,7 +106,7 @@ async def test_a_claim_that_left_nothing_due_wakes_nobody(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs that are due later come after those that are: a runner would claim again and again."""
-    monkeypatch.setattr(claim_cursor, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
     woken: list[None] = []
     await shared.add([NewJob(path="/later", backend="api", delay=timedelta(hours=1)) for _ in range(3)])
     await shared.add([NewJob(path="/now", backend="api")])

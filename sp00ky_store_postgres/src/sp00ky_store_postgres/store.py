@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -95,7 +95,7 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
         self._url = read_url(options.url)
         self._executor = Executor(self._url, Tables(tables, self._url.schema))
         self._marks = Marks(self._executor)
-        self._claims = Claims(self._executor, self._refused)
+        self._claims = Claims(self._executor, self._refused, self._send)
         self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
         self._settles = Settles(self._executor, self._refused)
         self._enqueues = Enqueues(self._executor, self._url)
@@ -190,16 +190,13 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
         """See ``SqlStatements.sql_statement``."""
         return sql_statement(self._executor.tables, new_job, paramstyle)
 
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
+    def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Coroutine[Any, Any, Claim]:
         """See ``Store.claim``."""
-        claim = await self._claims.claim(slots_by_backend, runner_id)
-        if claim:
-            self._notifications.send()
-        return claim
+        return self._claims.claim(slots_by_backend, runner_id)
 
-    async def next_due(self, backends: Collection[str]) -> float | None:
+    def next_due(self, backends: Collection[str]) -> Coroutine[Any, Any, float | None]:
         """See ``Store.next_due``."""
-        return await self._claims.next_due(backends)
+        return self._claims.next_due(backends)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
@@ -244,6 +241,9 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
         return await super()._found(session, with_canonical_ids(query))
+
+    def _send(self) -> None:
+        self._notifications.send()
 
     async def _is_due(self) -> bool:
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""

@@ -31,7 +31,7 @@ async def test_a_statement_that_nobody_waits_for_is_cancelled_on_the_server(
     async def is_over() -> bool:
         return not await sql.fetchval(at_it, marked)
 
-    call = asyncio.ensure_future(store._executor._run_once(store._executor._pools[Workload.REST], work))
+    call = asyncio.ensure_future(store._executor.run(Workload.REST, work, patience=0))
     if how == "cancelled":
         await eventually(lambda: sql.fetchval(asleep, marked))
         call.cancel()

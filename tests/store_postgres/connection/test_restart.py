@@ -15,6 +15,7 @@ from sp00ky_core.gate.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection.transaction import Transaction
 from sp00ky_store_postgres.connection.workload import Workload
 
 
@@ -104,20 +105,19 @@ async def test_a_breakers_change_whose_reply_was_lost_is_told_as_written(
     restarted: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As above: it commits, and its connection breaks before the reply."""
-    run_once = restarted._executor._run_once
-    tries = 0
+    attempt, tries = Transaction.attempt, 0
 
     async def cut_off(*arguments: Any) -> Any:
         nonlocal tries
         tries += 1
-        rows = await run_once(*arguments)
+        result = await attempt(*arguments)
         if tries == 1:
             raise ConnectionResetError
-        return rows
+        return result
 
     change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
     assert change is not None
-    monkeypatch.setattr(restarted._executor, "_run_once", cut_off)
+    monkeypatch.setattr(Transaction, "attempt", cut_off)
     result = await restarted.change_breaker(change)
     assert (tries, result.written, result.breaker.state) == (2, True, BreakerState.OPEN)
     somebody_elses = await restarted.change_breaker(change)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -121,9 +122,9 @@ class Executor(transactional.Executor):
         if not self._pools:
             raise StoreClosed(store=self._options.location)
 
-    async def fetch(self, workload: Workload, statement: str, *arguments: object) -> list[Row]:
+    def fetch(self, workload: Workload, statement: str, *arguments: object) -> Coroutine[Any, Any, list[Row]]:
         """Run a statement in a transaction of its own; return its rows."""
-        return await self.run(workload, lambda connection: connection.fetch(statement, *arguments))
+        return self.run(workload, lambda connection: connection.fetch(statement, *arguments))
 
     async def query(
         self, name: str, *arguments: object, table: JobTable | None = None, **parts: str
@@ -151,18 +152,19 @@ class Executor(transactional.Executor):
         doubted = [each for each in self._doubted if not each.is_closed()]
         pids = [each.get_server_pid() for each in doubted]
         try:
-            rows = await self._run_once(
-                self._open_pool(Workload.BEAT), lambda connection: connection.fetch(read_sql("at_work"), pids)
-            )
+            work = partial(_at_work, pids=pids)
+            at_work = await self.run(Workload.BEAT, work, patience=0)
         except Exception as error:  # noqa: BLE001  # the next beat finds out
             logger.debug("it can't be seen which connections are at work: %s", error)
             return
-        at_work, self._doubted = {row[0] for row in rows}, []
+        self._doubted = []
         for pid, connection in zip(pids, doubted, strict=True):
             if pid not in at_work:
                 connection.terminate()
 
-    async def run(self, workload: Workload, work: Callable[[Any], Awaitable[T]]) -> T:
+    async def run(
+        self, workload: Workload, work: Callable[[Any], Awaitable[T]], *, patience: float | None = None
+    ) -> T:
         """Do some work on a connection; it is repeated where the connection was lost.
 
         A repetition may find that the first time had got through: ``work`` must allow for it.
@@ -171,39 +173,26 @@ class Executor(transactional.Executor):
             StoreUnavailable: the database didn't come back within a few seconds.
             Sp00kyError: what else it said.
         """
-        cancellations = _cancellations()
-        backoff, failures, give_up_at = Backoff(limit=LONGEST_PAUSE), 0, time.monotonic() + PATIENCE
+        retrying = _Retrying(patience)
         while True:
+            pool = self._open_pool(workload)
             try:
-                return await self._run_once(self._open_pool(workload), work)
+                connection = await pool.acquire()
+                try:
+                    result = await work(connection)
+                except BaseException as error:
+                    _let_go(pool, connection, error)
+                    raise
+                pool.release(connection, sound=True)
             except Sp00kyError:
                 raise
             except Exception as error:
-                if _cancellations() > cancellations:  # a rollback has failed on a lost connection
-                    raise asyncio.CancelledError from error
-                failures += 1
-                if failures == 1 and is_lost(error):
-                    give_up_at = time.monotonic() + PATIENCE  # no call tried meanwhile: it waited in silence
-                pause = backoff.next()
-                late = time.monotonic() + pause > give_up_at
-                if late or not self._pools or not is_transient(error):
+                pause = retrying.pause_after(error)
+                if pause is None or not self._pools:
                     raise translated(error, self._options.location) from error
+            else:
+                return result
             await asyncio.sleep(pause)
-
-    async def _run_once(self, pool: Pool, work: Callable[[Any], Awaitable[T]]) -> T:
-        connection = await pool.acquire()
-        try:
-            result = await work(connection)
-        except TimeoutError as error:
-            pool.release(connection, sound=False)
-            raise SlowStatement from error
-        except BaseException as error:
-            # One whose statement was cut off may still be at it; one that said no is as good as ever, unless
-            # its server isn't: the name that it was reached by may stand for another one by now.
-            pool.release(connection, sound=isinstance(error, SAID) and not is_lost(error))
-            raise
-        pool.release(connection, sound=True)
-        return result
 
     def _open_pool(self, workload: Workload) -> Pool:
         try:
@@ -216,6 +205,46 @@ class Executor(transactional.Executor):
             return await session_for(workload, self._options)
 
         return Pool(workload.size or self._options.connections, connect)
+
+
+class _Retrying:
+    """Decides whether, and when, what a connection was lost over is tried again."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience = patience
+        self._backoff = Backoff(limit=LONGEST_PAUSE)
+        self._cancellations = _cancellations()
+        self._failed = False
+        self._give_up_at = self._later()
+
+    def _later(self) -> float:
+        return time.monotonic() + (PATIENCE if self._patience is None else self._patience)
+
+    def pause_after(self, error: Exception) -> float | None:
+        """Return the seconds until the next try; None: there is none."""
+        if _cancellations() > self._cancellations:  # a rollback has failed on a lost connection
+            raise asyncio.CancelledError from error
+        if not self._failed and is_lost(error):
+            self._give_up_at = self._later()  # no call tried meanwhile: it waited in silence
+        self._failed = True
+        pause = self._backoff.next()
+        late = time.monotonic() + pause > self._give_up_at
+        return None if late or not is_transient(error) else pause
+
+
+def _let_go(pool: Pool, connection: Any, error: BaseException) -> None:
+    """Give back a connection over which something was raised.
+
+    One whose statement was cut off may still be at it; one that said no is as good as ever, unless its server
+    isn't: the name that it was reached by may stand for another one by now.
+    """
+    pool.release(connection, sound=isinstance(error, SAID) and not is_lost(error))
+    if isinstance(error, TimeoutError):
+        raise SlowStatement from error
+
+
+async def _at_work(connection: Any, pids: Sequence[int]) -> set[int]:
+    return {row[0] for row in await connection.fetch(read_sql("at_work"), pids)}
 
 
 def _cancellations() -> int:

@@ -37,7 +37,12 @@ class Pool:
         """Return a connection, to be released in any case."""
         await self._places.acquire()
         try:
-            connection = self._pop() or await self._connect()
+            while self._idle:
+                _, connection = self._idle.pop()
+                if not connection.is_closed():
+                    break
+            else:
+                connection = await self._connect()
         except BaseException:
             self._places.release()
             raise
@@ -90,13 +95,6 @@ class Pool:
         self._idle.clear()
         for task in self._ending:
             task.cancel()
-
-    def _pop(self) -> Any:
-        while self._idle:
-            _, connection = self._idle.pop()
-            if not connection.is_closed():
-                return connection
-        return None
 
     def _thin_out(self, now: float) -> None:
         while self._idle[0][0] < now - IDLE_SECONDS:

@@ -206,8 +206,9 @@ class PostgresSession(SqlSession):
         if not by_age or not is_jobs(table) or 'job."status"' in conditions:
             return super()._source(table, conditions, end or "")
         start, end = f"{conditions} AND" if conditions else " WHERE", end or ""
+        columns = "*" if end else ""  # a count reads none
         halves = (
-            f"(SELECT * FROM {self._rows(table)}{start} job.status {sign} 'processing'{end})"  # noqa: S608
+            f"(SELECT {columns} FROM {self._rows(table)}{start} job.status {sign} 'processing'{end})"  # noqa: S608
             for sign in ("<>", "=")
         )
         return f"({' UNION ALL '.join(halves)}) AS job{end}"

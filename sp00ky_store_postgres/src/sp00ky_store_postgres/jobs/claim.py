@@ -85,8 +85,9 @@ class Claims:
     again.
     """
 
-    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
+    def __init__(self, executor: Executor, quarantine: Quarantine, claimed: Callable[[], None]) -> None:
         self._executor = executor
+        self._claimed = claimed
         self._tables = executor.tables
         self._built: dict[tuple[object, ...], str] = {}
         self._cursors = ClaimCursors()
@@ -106,13 +107,19 @@ class Claims:
             self._built.clear()
         fetch = partial(self._executor.fetch, Workload.CLAIM)
         free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
-        claim = await self._surely(free, lambda: self._claim_all(free, runner_id, fetch))
+        try:
+            claim = await self._claim_all(free, runner_id, fetch)
+        except RowRefused:
+            self.start_over()  # of what it may have got as far as, nothing is written
+            claim = await self._surely(free, lambda: self._claim_all(free, runner_id, fetch))
         for backend, slots in slots_by_backend.items():
             if backend not in free:
                 claim = await self._claim_limited(backend, slots, runner_id, claim)
         self._report_unclaimed(claim)
         if not claim and (refused := self._refusals.take_unreported()):
             raise refused
+        if claim:
+            self._claimed()
         return claim
 
     async def _claim_limited(self, backend: str, slots: int, runner_id: str, others: Claim) -> Claim:
@@ -208,10 +215,13 @@ class Claims:
         self, slots_by_backend: Mapping[str, int], runner_id: str, seen: _Seen, fetch: Fetch
     ) -> list[Job]:
         wanted = {self._tables.of(backend).table: slots for backend, slots in slots_by_backend.items()}
+        if not wanted:
+            return []
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
         ahead = any(map(self._cursors.is_ahead, wanted))
-        jobs, more = await self._claim(wanted, runner_id, seen, fetch)
+        rows = await self._fetched(wanted, runner_id, fetch)
+        jobs, more = self._noted(list(rows), wanted, runner_id, seen)
         counts = Counter([job.backend for job in jobs])
         left = {
             self._tables.of(backend).table: slots - counts[backend]
@@ -223,8 +233,8 @@ class Claims:
         if left:
             self.start_over()
             try:
-                others, _ = await self._claim(left, runner_id, seen, fetch)
-                jobs = others + jobs
+                rows = await self._fetched(left, runner_id, fetch)
+                jobs = self._noted(list(rows), left, runner_id, seen)[0] + jobs
             except RowRefused:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
@@ -240,12 +250,9 @@ class Claims:
         seen.take(rows)
         return claimed_jobs(rows, (table,), runner_id)
 
-    async def _claim(
-        self, wanted: Mapping[str, int], runner_id: str, seen: _Seen, fetch: Fetch
-    ) -> tuple[list[Job], dict[str, More]]:
-        tables = tuple(table for table in self._tables.all if table.table in wanted)
-        if not tables:
-            return [], {}
+    def _fetched(self, wanted: Mapping[str, int], runner_id: str, fetch: Fetch) -> Awaitable[Sequence[Row]]:
+        """Run the statement that claims up to so many rows of each table."""
+        tables = self._chosen(wanted)
         if self._cursors.at_start:
             self._begun_at = time.monotonic()
         arguments = [
@@ -253,7 +260,13 @@ class Claims:
             for table in tables
             for argument in self._cursors.arguments(table.table, wanted[table.table])
         ]
-        rows = list(await fetch(self._statement(tables), runner_id, *arguments))
+        return fetch(self._statement(tables), runner_id, *arguments)
+
+    def _noted(
+        self, rows: list[Row], wanted: Mapping[str, int], runner_id: str, seen: _Seen
+    ) -> tuple[list[Job], dict[str, More]]:
+        """Take note of what a claim has found; its jobs in their order, and where there are more."""
+        tables = self._chosen(wanted)
         seen.take(rows)
         rows.sort(key=itemgetter(RUN_AT, KEY))
         more = {
@@ -265,6 +278,9 @@ class Claims:
         if any(row[PRIORITY] for row in rows):
             rows.sort(key=itemgetter(PRIORITY), reverse=True)
         return claimed_jobs(rows, tables, runner_id), more
+
+    def _chosen(self, wanted: Mapping[str, int]) -> tuple[JobTable, ...]:
+        return tuple(table for table in self._tables.all if table.table in wanted)
 
     def _note(self, table: JobTable, slots: int, rows: Sequence[Row], seen: _Seen) -> More:
         """Take note of how far a claim has got in a table."""

@@ -60,8 +60,29 @@ class Enqueues:
         self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
 
     async def add(self, new_jobs: Sequence[NewJob]) -> list[Job]:
-        """See ``Store.add``."""
-        return await self._add(new_jobs, self._insert_ours)
+        """See ``Store.add``; one job without a key, which is nearly every call, without what others need."""
+        if len(new_jobs) != 1 or new_jobs[0].dedup_key is not None or self._is_quiet:
+            return await self._add(new_jobs, self._insert_ours)
+        (new_job,) = new_jobs
+        table, key, plain = self._tables.of(new_job.backend), hyphenated(new_key()), is_plain(new_job)
+        arguments = self._statement_of_one(table, key, new_job, plain=plain)
+        tries = 0
+
+        async def work(connection: Any) -> Job:
+            nonlocal tries
+            tries += 1
+            if tries == 1:
+                rows = await connection.fetch(*arguments)
+                return self._stored_one(rows, table, key, new_job, plain=plain)
+            return (await self._insert_many(table, connection.fetch, [(key, new_job)], repeated=True))[key]
+
+        return [await self._executor.run(Workload.REST, work)]
+
+    def _statement_of_one(
+        self, table: JobTable, key: str, new_job: NewJob, *, plain: bool
+    ) -> tuple[Any, ...]:
+        statement = self._statement("add_one_plain" if plain else "add_one", table)
+        return statement, *one_arguments(key, new_job, plain=plain)
 
     async def add_within(self, new_jobs: Sequence[NewJob], fetching: Awaitable[Fetch]) -> list[Job]:
         """Insert in the transaction of a caller's connection, of which this is the ``fetch_of``."""
@@ -87,8 +108,8 @@ class Enqueues:
     def _add_one(self, new_job: NewJob, run: Run) -> Job:
         """Insert as ``_insert`` does; this is nearly every call, and as fast as it can be."""
         table, key, plain = self._tables.of(new_job.backend), hyphenated(new_key()), is_plain(new_job)
-        statement = self._statement("add_one_plain" if plain else "add_one", table)
-        rows = run(statement, one_arguments(key, new_job, plain=plain))
+        statement, *arguments = self._statement_of_one(table, key, new_job, plain=plain)
+        rows = run(statement, arguments)
         return self._stored_one(rows, table, key, new_job, plain=plain)
 
     async def _add(
@@ -142,8 +163,7 @@ class Enqueues:
 
     async def _insert_one(self, table: JobTable, fetch: Fetch, key: str, new_job: NewJob) -> dict[str, Job]:
         plain = is_plain(new_job)
-        statement = self._statement("add_one_plain" if plain else "add_one", table)
-        rows = await fetch(statement, *one_arguments(key, new_job, plain=plain))
+        rows = await fetch(*self._statement_of_one(table, key, new_job, plain=plain))
         return {key: self._stored_one(rows, table, key, new_job, plain=plain)}
 
     def _stored_one(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from typing import Any
 
-from sp00ky_core.errors import StoreError
+from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
@@ -39,9 +40,9 @@ class Settles:
         self._slow = SlowSettles(self._settle_alone)
         self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
 
-    async def settle(
+    def settle(
         self, settlements: Sequence[Settlement], workload: Workload = Workload.SETTLE
-    ) -> list[SettleResult]:
+    ) -> Coroutine[Any, Any, list[SettleResult]]:
         """Write a batch; fates in order.
 
         What the database refuses is isolated by halving the batch; a batch that takes too long is written
@@ -49,7 +50,15 @@ class Settles:
         """
         busy = self._slow.busy(settlements)
         if not busy:
-            return await self._settle_in_time(settlements, workload)
+            return self._settle_in_time(settlements, workload)
+        return self._settle_others(settlements, busy, workload)
+
+    async def _settle_others(
+        self,
+        settlements: Sequence[Settlement],
+        busy: Mapping[Settlement, SettleResult],
+        workload: Workload,
+    ) -> list[SettleResult]:
         others = [each for each in settlements if each not in busy]
         results = iter(await self._settle_in_time(others, workload))
         return [busy[each] if each in busy else next(results) for each in settlements]
@@ -62,7 +71,10 @@ class Settles:
         self, settlements: Sequence[Settlement], workload: Workload
     ) -> list[SettleResult]:
         try:
-            return await self._settle(settlements, workload)
+            try:
+                return await self._write(settlements, workload)
+            except RowRefused:
+                return await self._settle(settlements, workload)
         except StoreError as error:
             if not is_slow(error) or (len(settlements) == 1 and workload is not Workload.SETTLE):
                 raise
@@ -116,36 +128,34 @@ class Settles:
         by_name, settled = self._tables.by_name, SettleFate.SETTLED
         batch = [each for each in settlements if each.job_id[:-37] in by_name and key_of(each.job_id)]
         results = [SettleResult(job_id=each.job_id, fate=settled) for each in batch]
-        for n, result in await self._unwritten(batch, workload) if batch else ():
-            results[n] = result
+        if batch:
+            names = [each.job_id[:-37] for each in batch]  # before the colon and the uuid
+            tables, numbers = self._numbered(names)
+            statement, given = self._statement_of(tables, batch)
+            ((written,),) = await self._executor.fetch(workload, statement, numbers, *given)
+            left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
+            unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
+            rows = await self._executor.fetch(workload, self._unwritten(tables), *unwritten) if left else ()
+            for row in rows:
+                n = left[row["n"] - 1]
+                results[n] = _result(row, batch[n])
         if len(batch) == len(settlements):
             return results
         found = dict(zip(map(id, batch), results, strict=True))
         lost = SettleFate.LEASE_LOST
         return [found.get(id(each)) or SettleResult(job_id=each.job_id, fate=lost) for each in settlements]
 
-    async def _unwritten(
-        self, batch: Sequence[Settlement], workload: Workload
-    ) -> Iterable[tuple[int, SettleResult]]:
-        names = [each.job_id[:-37] for each in batch]  # before the colon and the uuid
+    def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
         present = set(names)
         tables = tuple(table for table in self._tables.all if table.table in present)
         numbers = {table.table: number for number, table in enumerate(tables)}
+        return tables, [numbers[name] for name in names]
+
+    def _statement_of(
+        self, tables: tuple[JobTable, ...], batch: Sequence[Settlement]
+    ) -> tuple[str, Sequence[Any]]:
         plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
-        given = (success_arguments if plain else arguments)(batch)
-        ((written,),) = await self._executor.fetch(
-            workload, self._statement(tables, plain=plain), [numbers[name] for name in names], *given
-        )
-        left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
-        if not left:
-            return []
-        rows = await self._executor.fetch(
-            workload,
-            self._unwritten_statement(tables),
-            [numbers[names[n]] for n in left],
-            [batch[n].job_id[-36:] for n in left],
-        )
-        return [(left[row["n"] - 1], _result(row, batch[left[row["n"] - 1]])) for row in rows]
+        return self._statement(tables, plain=plain), (success_arguments if plain else arguments)(batch)
 
     def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
         key = (plain, tuple(table.table for table in tables))
@@ -159,7 +169,7 @@ class Settles:
         written = " UNION ALL ".join(f"TABLE written_{number}" for number in range(len(tables)))
         return f"WITH {', '.join(parts)} {fill(read_sql('settle_written'), written=written)}"
 
-    def _unwritten_statement(self, tables: tuple[JobTable, ...]) -> str:
+    def _unwritten(self, tables: tuple[JobTable, ...]) -> str:
         return " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))
 
     def _of_each(self, tables: tuple[JobTable, ...], name: str, **parts: str) -> Iterator[str]:

@@ -183,8 +183,8 @@ REFUSED: list[tuple[Any, str, str]] = [
         5,
         "",
         (
-            "its type is int; give a dict, or an instance of an attrs class, a dataclass or a Pydantic model; "
-            'a body that is no object is given as {"$body": ...}'
+            "its type is int; give a dict, or an instance of an attrs class, a dataclass or a Pydantic "
+            'model; a body that is no object is given as {"$body": ...}'
         ),
     ),
     (Color.RED, "", "its type is Color"),

@@ -1,5 +1,6 @@
 """``sp00ky check``: what stops jobs, and which routes of a document can't be called."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ paths:
     assert checked.out.count("can't be called") == 1
     assert "1 operation needs `auth: {type: apiKey, in: header, name: X-A}`: PUT /x/{id}; " in checked.out
     assert checked.out.count("others need another: call these by a backend of their own") == 4
+
+
+def test_an_operation_id_that_names_nothing_is_not_listed(migrated: Path, sp00ky: Any) -> None:
+    paths = {"/a": {"post": {"operationId": "same"}}, "/b": {"put": {"operationId": "same"}}}
+    (migrated / "openapi.json").write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    listed = sp00ky("check", "--verbose").out.splitlines()
+    assert {"api: POST /a: flat form", "api: PUT /b: flat form"} <= {*listed}
 
 
 def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: Any) -> None:

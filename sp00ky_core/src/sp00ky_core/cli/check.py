@@ -244,13 +244,14 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
 
 def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[str, Any]]:
     for names, backend in documents:
+        naming = {*backend.contract.operation_ids}
         for operation in backend.contract.operations.values():
             yield {
                 "backend": names,
                 "operation": operation.name,
                 "method": operation.method,
                 "path": operation.path,
-                "operationId": operation.operation_id,
+                "operationId": operation.operation_id if operation.operation_id in naming else None,
                 "form": operation.form,
                 "reason": operation.reason,
                 "parameters": _parameters(operation),

@@ -1,7 +1,5 @@
 """The checker finds what is sent in spite of a pause, and before its new time."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from chaos.checker import violations

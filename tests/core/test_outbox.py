@@ -14,13 +14,7 @@ import pytest_asyncio
 
 from sp00ky_core import Outbox, TimeoutIgnored
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.errors import (
-    ConfigError,
-    OptionInvalid,
-    PayloadError,
-    PayloadNotJson,
-    Sp00kyError,
-)
+from sp00ky_core.errors import ConfigError, OptionInvalid, PayloadError, PayloadNotJson, Sp00kyError
 from sp00ky_core.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.plugin import MemoryStore

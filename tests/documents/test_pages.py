@@ -27,7 +27,7 @@ INVISIBLE = re.compile(r"^<!--- invisible-code-block: python$", re.MULTILINE)
 RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
     "README.md": {"tests/e2e/test_readme.py": 2},
     "docs/configuration.md": {"tests/packaging/test_configuration_document.py": 3},
-    "docs/from-sp00ky.md": {"tests/packaging/test_from_sp00ky.py": 1},
+    "docs/from-sp00ky.md": {"tests/packaging/test_configuration_document.py": 1},
     "docs/operating.md": {"tests/e2e/test_operating_document.py": 10},
     "docs/plugins.md": {"tests/e2e/test_plugins_document.py": 3},
     "docs/python.md": {

@@ -1,7 +1,5 @@
 """A real runner, a backend that gives its token away, a client's rows; and what must hold of them."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,5 @@
 """A backend that gives its caller's token away wherever it can, and a server that nobody should ever ask."""
 
-from __future__ import annotations
-
 import gzip
 import html
 import json

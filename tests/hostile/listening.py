@@ -1,7 +1,5 @@
 """What a runner says and where it goes: its log, its output, its connections."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import subprocess

@@ -1,7 +1,5 @@
 """Rows on PostgreSQL: SQL of a role that may insert, update and delete jobs, and nothing else."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit

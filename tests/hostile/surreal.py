@@ -1,7 +1,5 @@
 """Rows on SurrealDB: a record user's, by the documentation's permissions, and root's, of any type."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress

@@ -3,8 +3,6 @@
 ``nox -s fuzz`` looks at far more of them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable

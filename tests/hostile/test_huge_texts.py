@@ -115,9 +115,21 @@ async def test_a_role_that_may_only_insert_is_refused(store: PostgresStore, sql:
         assert len(str(raised.value)) < 200
 
 
-async def test_no_payload_is_unpacked_to_learn_that_it_is_too_long(store: PostgresStore, sql: Any) -> None:
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO job (path, payload) VALUES ('/spookify', {0})",
+        # A table of a client's own, which compresses: the row is taken from it as it is.
+        """CREATE TEMP TABLE packed AS SELECT {0} AS payload;
+        INSERT INTO job (path, payload) SELECT '/spookify', payload FROM packed""",
+    ],
+    ids=["values", "select"],
+)
+async def test_no_payload_is_unpacked_to_learn_that_it_is_too_long(
+    store: PostgresStore, sql: Any, insert: str
+) -> None:
     packed = f"""('{{"a": "' || repeat('a', {2 * MB}) || '"}}')::json"""  # takes 24 KB where it is compressed
-    await sql.execute(f"INSERT INTO job (path, payload) VALUES ('/spookify', {packed})")
+    await sql.execute(insert.format(packed))
     assert await sql.fetchval("SELECT pg_column_size(payload) FROM job") > 2 * MB
     [job] = await store.claim({"api": 1}, "r")
     assert "payload is over" in (job.defect or "")

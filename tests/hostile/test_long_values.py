@@ -3,8 +3,6 @@
 ``SP00KY_HOSTILE_MB`` is how long they are; nightly runs take 10 and 300.
 """
 
-from __future__ import annotations
-
 import os
 import tracemalloc
 from collections.abc import AsyncIterator

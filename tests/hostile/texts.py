@@ -1,7 +1,5 @@
 """Hostile text: what every store's strategies draw from."""
 
-from __future__ import annotations
-
 import json
 
 from hypothesis import strategies as st

@@ -148,15 +148,6 @@ MUTANTS = [
     Mutant("operate/audit.py", '"-at", "-id"', '"at", "id"', "the_newest_entries_come_first"),
     Mutant("operate/audit.py", '[Is("at", ">=", since)]', "[]", "entries_since_an_instant_are_listed"),
     Mutant(
-        "operate/reschedule.py",
-        '("run_at", "priority")',
-        '("run_at",)',
-        "a_priority_is_set_and_the_rest_stays",
-    ),
-    Mutant(
-        "operate/reschedule.py", 'row["status"] == JobStatus.PENDING', "True", "only_pending_jobs_are_changed"
-    ),
-    Mutant(
         "observe/stats.py",
         "count(PROCESSING, overdue(table, now))",
         'count(Is("id", "in", ()))',

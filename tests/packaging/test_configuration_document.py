@@ -1,4 +1,4 @@
-"""docs/configuration.md says what the code does: every key, its default, what is retried."""
+"""docs/configuration.md and from-sp00ky.md say what the code does: keys, defaults, what is retried."""
 
 import re
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from sp00ky_core.config import (
 )
 from sp00ky_core.config.keys import TYPES, keys_of, written_keys
 from sp00ky_core.plugins.registry import DISTRIBUTIONS
+from sp00ky_core.retry import RetryPolicy, next_delay
 from sp00ky_store_postgres.url import READERS
 
 ROOT = Path(__file__).parents[2]
@@ -130,3 +131,14 @@ def test_every_store_and_option_of_its_url_is_named() -> None:
     }
     assert stores <= set(re.findall(r"`(\w+)://", section))
     assert READERS.keys() <= set(re.findall(r"`(\w+)=", section))
+
+
+def test_the_file_that_keeps_a_projects_numbers_does(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "from-sp00ky.md").read_text()
+    [kept] = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    api = load(tmp_path, kept).backends["api"]
+    assert api.concurrency == 1
+    assert (api.retention.success, api.retention.failed) == (6 * 3_600, 14 * 86_400)
+    policy = RetryPolicy(strategy=api.retry.strategy, base=api.retry.base, jitter=api.retry.jitter)
+    # Theirs counts from 0: 200 ms * (n + 1).
+    assert [next_delay(policy, n) for n in (1, 2, 3)] == [0.2, 0.4, 0.2 * 3]

@@ -14,27 +14,27 @@ CROSSING = {
     ("core", "sp00ky_core/src/sp00ky_core"): """
         cli/test_configuration.py cli/test_interrupted.py cli/test_sp00ky_files.py
         config/test_transport.py contract/test_published.py generate/test_soundness.py
-        runner/test_outage.py runner/test_clocks.py
-        runner/test_drain.py runner/test_fleet_model.py runner/test_limits.py runner/test_pauses.py
-        runner/test_slow_store.py runner/test_throttled.py
-        stores/memory/test_model.py test_public_api.py test_sp00ky_health.py test_sp00ky_pytest.py
+        plugins/test_settled.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
+        runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
+        runner/test_throttled.py stores/memory/test_model.py test_public_api.py test_sp00ky_health.py
+        test_sp00ky_pytest.py
     """,
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """
         connection/test_pooler.py connection/test_restart.py jobs/test_claim_instants.py
-        jobs/test_reclaim.py jobs/test_release.py jobs/test_retention.py
-        jobs/test_settle_refusals.py jobs/test_settle_triggers.py observe/test_announcements.py
-        operate/test_clear.py operate/test_reschedule.py schedules/test_change.py
-        schedules/test_find.py schema/test_rules.py sql/test_plans.py test_cancellation.py
-        test_command_line.py test_conformance.py test_documents.py test_epochs.py test_hostile.py
-        test_model.py test_moving.py test_testing.py
+        jobs/test_reclaim.py jobs/test_release.py jobs/test_retention.py jobs/test_settle_refusals.py
+        jobs/test_settle_triggers.py observe/test_announcements.py operate/test_clear.py
+        operate/test_reschedule.py schedules/test_change.py schedules/test_find.py schema/test_rules.py
+        sql/test_plans.py test_cancellation.py test_command_line.py test_conformance.py
+        test_documents.py test_epochs.py test_hostile.py test_model.py test_moving.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
-        connection/test_faults.py test_cancellation.py test_conformance.py test_dropin_tables.py
-        test_model.py test_other_keys.py test_permissions.py test_redeploy.py
+        connection/test_faults.py jobs/test_claim_index.py jobs/test_claim_offset.py
+        jobs/test_claim_refusals.py operate/test_reschedule.py test_cancellation.py test_conformance.py
+        test_dropin_tables.py test_model.py test_other_keys.py test_permissions.py test_redeploy.py
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """
-        test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py
-        test_schema.py test_transactions.py
+        test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py test_schema.py
+        test_transactions.py
     """,
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",
     ("receiver", "contrib/sp00ky_receiver/src/sp00ky_receiver"): "",

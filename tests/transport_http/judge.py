@@ -1,7 +1,5 @@
 """openapi-core as the judge of requests that a backend received: it knows nothing of this project."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """A small forward proxy: absolute requests and CONNECT, with or without a password."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import re

@@ -1,7 +1,5 @@
 """The least payloads of operations, made of a contract's own schemas."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

@@ -4,25 +4,23 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
 import ssl
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
-import pluggy
 import pytest
 import trustme
 import uvloop
 from tests.transport_http.engine import EngineTransport
 
-from sp00ky_conformance.transport.attempts import TOKEN, attempt_for
+from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import HUGE
-from sp00ky_core import Outbox, RunnerOptions, hookspecs
+from sp00ky_core import Outbox, RunnerOptions
 from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_transport_http import HttpTransport, plugin
+from sp00ky_transport_http import HttpTransport
 from sp00ky_transport_http.engines.engine import Exchange
 from sp00ky_transport_http.response import Response
 
@@ -61,19 +59,6 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(transport: HttpT
     assert read == b""
 
 
-async def test_a_server_without_tls_is_refused(transport: HttpTransport) -> None:
-    outcome, read = await delivered_over(None, "https", transport)
-    assert isinstance(outcome, Undelivered)
-    assert outcome.name == "tls"
-    assert TOKEN.encode() not in read
-
-
-async def test_a_host_that_does_not_exist(transport: HttpTransport) -> None:
-    outcome = await transport.deliver(attempt_for("http://no-such-host.invalid", "/json"))
-    assert isinstance(outcome, Undelivered)
-    assert outcome.name == "connect"
-
-
 async def test_proxies_of_the_environment_are_ignored(
     transport: HttpTransport, server: MisbehavingBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,15 +85,6 @@ async def test_cookies_are_not_kept(transport: HttpTransport) -> None:
             assert isinstance(await transport.deliver(attempt), Delivered)
     assert len(seen) == 2
     assert b"ookie" not in seen[1]
-
-
-async def test_connections_are_shared_but_not_by_last_attempts(
-    transport: HttpTransport, server: MisbehavingBackend
-) -> None:
-    attempt = attempt_for(server.url, "/json")
-    for each in (attempt, attempt, attrs.evolve(attempt, last=True), attempt):
-        assert isinstance(await transport.deliver(each), Delivered)
-    assert [request.connection for request in server.requests] == [1, 1, 2, 1]
 
 
 async def test_a_lost_race_with_a_closing_server_is_a_reset(
@@ -155,12 +131,6 @@ async def test_a_body_that_turns_bad_ends_the_attempt(
     assert outcome == Delivered(code=200)
 
 
-async def test_a_bad_body_hides_no_other_status(transport: HttpTransport, server: MisbehavingBackend) -> None:
-    outcome = await transport.deliver(attempt_for(server.url, "/fails-badly"))
-    assert isinstance(outcome, Undelivered)
-    assert (outcome.code, outcome.name) == (503, "http_status")
-
-
 async def test_nothing_of_the_token_is_logged_or_told(
     transport: HttpTransport, server: MisbehavingBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -188,32 +158,6 @@ async def test_a_head_request_has_no_body_to_wait_for(
         attempt = attempt_for(server.url, "/json", method="HEAD", payload={})
         assert await transport.deliver(attempt) == Delivered(code=200)
     assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
-
-
-async def test_delivering_before_opening_says_so() -> None:
-    with pytest.raises(RuntimeError, match="open"):
-        await HttpTransport().deliver(attempt_for("http://127.0.0.1:1", "/json"))
-
-
-def test_the_plugin_registers_both_schemes() -> None:
-    plugins = pluggy.PluginManager(hookspecs.PROJECT)
-    plugins.add_hookspecs(hookspecs)
-    plugins.register(plugin)
-    plugins.check_pending()
-    (registered,) = plugins.hook.sp00ky_register_transports()
-    assert registered.keys() == {"http", "https"}
-    assert isinstance(registered["https"](), HttpTransport)
-
-
-async def test_every_request_says_who_asks_and_for_what(
-    transport: HttpTransport, server: MisbehavingBackend
-) -> None:
-    for last in (False, True):
-        await transport.deliver(attempt_for(server.url, "/json", last=last))
-    for request in server.requests:
-        assert request.headers["accept"] == "application/json, */*;q=0.5"
-        assert request.headers["accept-encoding"] == "gzip, deflate"
-        assert request.headers["user-agent"].startswith("sp00ky-transport-http/")
 
 
 async def test_an_answer_before_the_request_is_read_leaves_no_half_request_behind(
@@ -296,18 +240,6 @@ def test_a_server_that_speaks_first_is_asked_once(engine: str) -> None:
     found, connected = uvloop.run(outcome())
     assert isinstance(found, Undelivered)
     assert (found.name, connected) == ("protocol", 1)
-
-
-async def test_a_connection_that_takes_too_long_is_none(transport: HttpTransport) -> None:
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
-        for _ in range(4):  # more than the backlog holds: from then on nobody gets an answer
-            waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
-            waiting.connect_ex(listener.getsockname())
-        attempt = attempt_for(f"http://127.0.0.1:{listener.getsockname()[1]}", "/json")
-        found = await transport.deliver(attrs.evolve(attempt, timeout=0.5))
-    assert found == Undelivered(name="connect", reason="no connection in time")
 
 
 async def test_a_token_file_is_read_again_when_it_changes(

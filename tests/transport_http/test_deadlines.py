@@ -1,7 +1,5 @@
 """Attempts are cut off in time, and not before what has come for them is read."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import time

@@ -1,7 +1,5 @@
 """Requests as documents describe them: what a backend receives, judged by openapi-core."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,8 +1,5 @@
 """What of a payload goes into the query and the headers of a request, without a socket and over one."""
 
-from __future__ import annotations
-
-import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +11,7 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox
-from sp00ky_core.cli.security import unmet_security
+from sp00ky_core.cli.check import unmet_security
 from sp00ky_core.config import Secret
 from sp00ky_core.contract import Body, Operation, Parameter
 from sp00ky_core.contract.operation import PLACES, Place
@@ -46,30 +43,6 @@ def headers_of(request: Request | Undelivered) -> dict[str, str]:
     headers = dict(request.headers)
     assert len({name.lower() for name in headers}) == len(headers), "a header is there twice"
     return headers
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [("x y", "x y"), (7, "7"), (True, "true"), (["a", 1, None, "b"], "a,1,b"), ("", ""), ("a\tb", "a\tb")],
-)
-def test_a_header_is_filled_from_the_payload(value: Any, text: str) -> None:
-    request = sent(HEADERS, {"X-Trace": value})
-    assert headers_of(request)["X-Trace"] == text
-    assert isinstance(request, Request)
-    assert request.body == b"{}"
-
-
-@pytest.mark.parametrize("payload", [{}, {"X-Trace": None}, {"x-trace": "another name"}])
-def test_a_header_that_the_payload_lacks_is_left_out(payload: Any) -> None:
-    assert "X-Trace" not in headers_of(sent(HEADERS, payload))
-
-
-@pytest.mark.parametrize("value", ["a\r\nb: c", "\0", "\xe9", "\u20ac", {"a": {}}, [[]], "\x7f"])
-def test_what_no_header_can_hold_is_refused(value: Any) -> None:
-    outcome = sent(HEADERS, {"X-Trace": value})
-    assert isinstance(outcome, Undelivered)
-    assert outcome.name == "invalid_payload"
-    assert outcome.reason.startswith("/X-Trace")
 
 
 @pytest.mark.parametrize("payload", [{}, {"X-Trace": None}])
@@ -138,30 +111,6 @@ async def ended(outbox: Outbox, job_id: str) -> JobStatus:
         async for each in outbox.watch(job_id):
             status = each.status
     return status
-
-
-async def test_a_job_s_headers_reach_the_backend(outbox: Outbox, server: MisbehavingBackend) -> None:
-    payload = {"id": "a b", "X-Tenant": "acme", "X-Tags": ["x", "y"], "page": 2, "text": "boo"}
-    job = await outbox.run("api", PATH, payload)
-    assert await ended(outbox, job.id) is JobStatus.SUCCESS
-    (request,) = server.requests
-    assert request.target == "/echo/a%20b?page=2"
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    assert (headers["x-tenant"], headers["x-tags"]) == ("acme", "x,y")
-    assert (headers["accept"], headers["content-type"]) == ("application/json, */*;q=0.5", "application/json")
-    assert headers["idempotency-key"] == job.id
-    assert json.loads(request.body) == {"text": "boo"}
-
-
-def test_a_body_that_is_the_whole_payload_is_sent_as_it_is() -> None:
-    payload = b'{"a": "$x", "z": 1.10, "b": 12345678901234567890.123456789, "c": 1E400, "d": "\\ud800"}'
-    for of in (operation("header"), HEADERS):
-        request = sent(of, payload)
-        assert isinstance(request, Request)
-        assert request.body == payload
-    outcome = sent(HEADERS, b'{"X-Trace": "a", "c": 1E400}')  # which leaves the body, so that is written anew
-    assert isinstance(outcome, Undelivered)
-    assert outcome.name == "invalid_payload"
 
 
 async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server: MisbehavingBackend) -> None:

@@ -50,22 +50,6 @@ def test_the_url_is_the_base_and_the_path(base: str, path: str, url: str) -> Non
     assert str(request_of(path, base).template.url) == url
 
 
-@pytest.mark.parametrize(
-    ("value", "segment"),
-    [
-        ("x", "x"),
-        (7, "7"),
-        (1.5, "1.5"),
-        (1e22, "1e%2B22"),
-        (True, "true"),
-        (False, "false"),
-        ("a b/c", "a%20b%2Fc"),
-    ],
-)
-def test_scalars_fill_a_parameter(value: object, segment: str) -> None:
-    assert request_of("/t/{id}", payload={"id": value}).template.url.raw_path == f"/v1/t/{segment}"
-
-
 def test_a_value_that_another_reading_would_turn_into_a_path_is_refused() -> None:
     for value in ("a/../b", "a\\..\\b", "%2e%2e", "..;x", "..%2fadmin", "%25252525252e"):
         outcome = build(attempt_for(BASE, "/t/{id}", payload={"id": value}))
@@ -79,11 +63,6 @@ def test_a_path_that_is_not_its_routes_is_refused() -> None:
     outcome = build(attrs.evolve(attempt, job=attrs.evolve(attempt.job, path="/other")))
     assert isinstance(outcome, Undelivered)
     assert outcome.name == "invalid_path"
-
-
-def test_the_body_is_the_payload_byte_for_byte() -> None:
-    payload = b' {"a":1, "a":2, "x":"\\ud800", "n": 1.0000000000000000000001} '
-    assert request_of(payload=payload).body == payload
 
 
 @pytest.mark.parametrize("path", ["/t", "/t/{id}"])
@@ -105,20 +84,6 @@ def test_a_payload_that_others_could_not_read_is_refused(payload: bytes) -> None
     outcome = build(attempt_for(BASE, "/json", payload=payload))
     assert isinstance(outcome, Undelivered)
     assert outcome.name == "invalid_payload"
-
-
-@pytest.mark.parametrize(
-    ("job_id", "key"),
-    [
-        ("job:7f", "job:7f"),
-        ("job:a b", "job:a%20b"),
-        ("job:a%20b", "job:a%2520b"),
-        ("job:\r\nX: y", "job:%0D%0AX:%20y"),
-        ("job:\u00e9\ud800\0", "job:%C3%A9%ED%A0%80%00"),
-    ],
-)
-def test_any_job_id_fits_the_header(job_id: str, key: str) -> None:
-    assert headers_of(request_of(job={"id": job_id}))["Idempotency-Key"] == key
 
 
 @pytest.mark.parametrize(
@@ -147,17 +112,6 @@ def test_headers_that_make_the_request_are_closed_to_plugins(name: str) -> None:
     headers = headers_of(request_of(headers={name: "theirs", "X-Fine": "1"}, token=None))
     assert "theirs" not in headers.values()
     assert headers["X-Fine"] == "1"
-
-
-@pytest.mark.parametrize("value", ["a\r\nb", "a\0", "\u0141", "\ud800"])
-def test_header_values_that_no_header_can_hold_are_dropped(value: str) -> None:
-    assert "X-Bad" not in headers_of(request_of(headers={"X-Bad": value}))
-
-
-def test_user_and_password_of_the_base_url_become_a_header() -> None:
-    request = request_of(base="http://ghost:boo@api.test/v1", token=None)
-    assert headers_of(request)["Authorization"] == "Basic Z2hvc3Q6Ym9v"
-    assert str(request.template.url) == "http://api.test/v1/json"
 
 
 def test_what_a_route_shares_is_made_once() -> None:

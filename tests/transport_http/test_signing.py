@@ -1,8 +1,7 @@
 """The signature of a request is one that the standard's own library accepts, with each of the secrets."""
 
-import hmac
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import attrs
 import pytest
@@ -34,12 +33,6 @@ def test_the_library_verifies_with_either_secret(secret: Secret) -> None:
             Webhook(secret.value).verify(changed, request.headers)
 
 
-def test_an_old_request_is_no_more_accepted() -> None:
-    request = signed(datetime.now(UTC) - timedelta(minutes=6))
-    with pytest.raises(WebhookVerificationError):
-        Webhook(NEW.value).verify(PAYLOAD, request.headers)
-
-
 @pytest.mark.parametrize(
     ("job_id", "message_id"),
     [
@@ -54,11 +47,3 @@ def test_the_id_is_the_key_without_a_dot(job_id: str, message_id: str) -> None:
     assert request.headers["webhook-id"] == message_id
     assert request.headers["Idempotency-Key"] == message_id.replace("%2E", ".")
     Webhook(OLD.value).verify(PAYLOAD, request.headers)
-
-
-def test_bytes_that_are_no_text_are_signed_too() -> None:
-    request = attrs.evolve(signed(datetime.now(UTC)), body=b"\0\xff")
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    (first, _) = Signer((NEW, OLD)).signed(request, at).headers["webhook-signature"].split()
-    digest = hmac.digest(bytes([1]) * 32, f"job:1.{int(at.timestamp())}.".encode() + b"\0\xff", "sha256")
-    assert first == f"v1,{b64encode(digest).decode()}"

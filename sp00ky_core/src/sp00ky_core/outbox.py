@@ -47,7 +47,7 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         self.config = config
         self._loop_store = LoopStore(store)
         self.plugins = plugins
-        self.backends = Backends(backends, getattr(backends, "left_out", config.left_out))
+        self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
         self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
         self.schedules: ScheduleOperators = ScheduleOperators(

@@ -25,7 +25,7 @@ COLUMNS = (
     *("created_at", "run_at", "lease_epoch", "rare"),
     *("lease_until", "updated_at", "runner_id", "errors", "result"),
 )
-"""The names of ``fragments/job_columns.surql``, and what ``load_jobs.surql`` adds; a claim gives the first.
+"""The names of ``job_columns``, and what ``load_jobs`` adds; a claim gives the first.
 
 Rows come as lists, cheaper to decode.
 """
@@ -34,12 +34,12 @@ RARE = (
     *("timeout", "assigned_to", "dedup_key", "priority", "ordering_key", "ordering_at", "expires_at"),
     *("traceparent", "deferred_since"),
 )
-"""The names of ``fragments/job_columns_rare.surql``."""
+"""The names of ``job_columns_rare``."""
 
 _SPELT = (str, int, UUID)
 """Keys that have the same text here and there."""
 
-_ERRORS = surql("fragments/errors_made_fit").strip()
+_ERRORS = surql("errors_made_fit").strip()
 
 
 @attrs.frozen(kw_only=True)
@@ -140,7 +140,7 @@ async def load_claimed(
 
 
 async def _jobs_in(reply: Any, table: JobTable, again: _Again, given: _Row) -> list[Job]:
-    """Read rows, or what ``fragments/rows_if_fit.surql`` returns instead, in order."""
+    """Read rows, or what ``rows_if_fit`` returns instead, in order."""
     if isinstance(reply, Mapping):
         return await again(reply["unsafe"])
     rows = [row if isinstance(row, dict) else _row_of(row, given) for row in reply]

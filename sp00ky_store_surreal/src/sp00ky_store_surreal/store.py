@@ -22,8 +22,7 @@ from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.fleet import breaker
 from sp00ky_store_surreal.fleet.heartbeat import Heartbeats
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
-from sp00ky_store_surreal.jobs.claim_offset import Peers
+from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import LostClaims
 from sp00ky_store_surreal.jobs.release import Releases

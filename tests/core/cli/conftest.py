@@ -1,8 +1,15 @@
 import asyncio
+import fcntl
 import json
+import os
+import pty
+import re
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +20,7 @@ import pytest
 from tests.core.cli.jobs.shelf import Shelf
 
 from sp00ky_conformance import MisbehavingBackend
-from sp00ky_core.cli import main
-from sp00ky_core.cli.terminal import progress
+from sp00ky_core.cli import main, output
 from sp00ky_core.plugins import registry as plugin_registry
 
 TOKEN = "tok3n-that-nobody-may-see"
@@ -122,7 +128,7 @@ def shelf(project: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 @pytest.fixture(autouse=True)
 def never_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine adds no line to what these tests compare."""
-    monkeypatch.setattr(progress, "QUICK", 600.0)
+    monkeypatch.setattr(output, "QUICK", 600.0)
 
 
 @pytest.fixture
@@ -187,3 +193,65 @@ def start() -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@attrs.frozen
+class Shown:
+    """What a command wrote to its terminal, and how it ended."""
+
+    code: int
+    raw: bytes
+
+    @property
+    def text(self) -> str:
+        return CONTROL.sub(b"", self.raw).decode()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the cursor is seen again."""
+        return self.raw.rfind(b"\x1b[?25h") > self.raw.rfind(b"\x1b[?25l") and "Traceback" not in self.text
+
+
+OnTerminal = Callable[..., Shown]
+
+
+@pytest.fixture
+def on_terminal(start: Any) -> OnTerminal:
+    """Runs a command on a terminal.
+
+    Once each text was seen it is interrupted, as by Ctrl-C; what it asks is answered.
+    """
+
+    def run(
+        *arguments: str,
+        until: tuple[str, ...] = (),
+        answer: bytes = b"",
+        columns: int = 80,
+        **environment: str,
+    ) -> Shown:
+        terminal, end = pty.openpty()
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        inherited = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "NO_COLOR"}}
+        env = {**inherited, "TERM": "xterm-256color", **environment}
+        process = start(*arguments, stdin=end, stdout=end, stderr=end, env=env)
+        os.close(end)
+        shown, waiting = b"", list(until)
+        try:
+            while piece := os.read(terminal, 65_536):
+                shown += piece
+                if answer and b"[y/N]" in shown:
+                    os.write(terminal, answer)
+                    answer = b""
+                text = CONTROL.sub(b"", shown).decode(errors="replace")
+                if waiting and all(each in text for each in waiting):
+                    waiting = []
+                    process.send_signal(signal.SIGINT)
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(terminal)
+        return Shown(process.wait(timeout=60), shown)
+
+    return run

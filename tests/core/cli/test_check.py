@@ -1,7 +1,17 @@
 """``sp00ky check``: what stops jobs, and which routes of a document can't be called."""
 
+import json
 from pathlib import Path
 from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core.cli.check import unmet_security
+from sp00ky_core.config import BackendConfig, Secret
+from sp00ky_core.config.settings import TlsConfig
+from sp00ky_core.contract import Operation
+from sp00ky_core.contract.operation import Scheme
 
 
 def test_operations_are_shown_once_a_document_with_their_parts_and_what_they_need(
@@ -31,6 +41,13 @@ paths:
     assert checked.out.count("can't be called") == 1
     assert "1 operation needs `auth: {type: apiKey, in: header, name: X-A}`: PUT /x/{id}; " in checked.out
     assert checked.out.count("others need another: call these by a backend of their own") == 4
+
+
+def test_an_operation_id_that_names_nothing_is_not_listed(migrated: Path, sp00ky: Any) -> None:
+    paths = {"/a": {"post": {"operationId": "same"}}, "/b": {"put": {"operationId": "same"}}}
+    (migrated / "openapi.json").write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    listed = sp00ky("check", "--verbose").out.splitlines()
+    assert {"api: POST /a: flat form", "api: PUT /b: flat form"} <= {*listed}
 
 
 def test_a_document_that_describes_no_path_is_a_warning(migrated: Path, sp00ky: Any) -> None:
@@ -70,3 +87,32 @@ def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: An
     lines = sp00ky("check").out.splitlines()
     assert len(lines) == len(checked.json["findings"])
     assert all("consequence: " in line and "fix: " in line for line in lines)
+
+
+NONE = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://x.test")
+BEARER = attrs.evolve(NONE, token_file=Path("token"))
+BASIC = attrs.evolve(NONE, auth="basic", username=Secret("u"), password=Secret("p"))
+KEY = attrs.evolve(NONE, auth="apiKey", auth_name="X-Key", token=Secret("t"))
+TLS = attrs.evolve(NONE, tls=TlsConfig(cert=Path("client.pem")))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "meets", "wanted"),
+    [
+        ({"type": "http"}, BEARER, "{type: bearer}"),
+        ({"type": "basic"}, BASIC, "{type: basic}"),
+        ({"type": "oauth2"}, BEARER, "{type: bearer}, with a tokenFile"),
+        ({"type": "openIdConnect"}, BEARER, "{type: bearer}"),
+        ({"type": "mutualTLS"}, TLS, "tls.cert"),
+        (
+            {"type": "apiKey", "place": "header", "key": "x-key"},
+            KEY,
+            "{type: apiKey, in: header, name: x-key}",
+        ),
+        ({"type": "apiKey", "place": "query", "key": "k"}, None, "{type: apiKey, in: query, name: k}"),
+    ],
+)
+def test_a_scheme_is_met_by_its_own_auth(scheme: Any, meets: BackendConfig | None, wanted: str) -> None:
+    operation = Operation(path="/x", security=((Scheme(**scheme),),))
+    for backend in (NONE, BEARER, BASIC, KEY, TLS):
+        assert unmet_security(operation, backend) == (None if backend is meets else wanted)

@@ -1,7 +1,5 @@
 """Cron expressions, above all where a zone changes its clock."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

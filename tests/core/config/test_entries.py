@@ -16,6 +16,7 @@ from sp00ky_core.config import (
     find_config,
     load_config,
     refuse_unready,
+    store_url,
 )
 from sp00ky_core.errors import ConfigError
 
@@ -291,3 +292,26 @@ def test_all_that_a_runner_lacks_is_said_at_once(load: Load, tmp_path: Path) -> 
         f"backends.b.auth.tokenFile: {unread}",
         "write the token into it",
     ]
+
+
+@pytest.mark.parametrize("token", ["'${TOKEN}'", "{vault: TOKEN}"])
+def test_a_missing_token_is_an_error_of_what_sends_it(load: Load, token: str) -> None:
+    config = load(f"backends: {{api: {{{SOUND}, auth: {{token: {token}}}}}}}", {})
+    with pytest.raises(ConfigError) as caught:
+        refuse_unready(config)
+    assert caught.value.key == "backends.api.auth.token"
+    assert "TOKEN is not set" in caught.value.problem
+
+
+def test_a_missing_signing_secret_is_an_error_of_what_signs(load: Load) -> None:
+    config = load(f"backends: {{api: {{{SOUND}, signingSecret: ['${{NEW}}']}}}}", {})
+    with pytest.raises(ConfigError) as caught:
+        refuse_unready(config)
+    assert caught.value.key == "backends.api.signingSecret"
+    assert "NEW is not set" in caught.value.problem
+
+
+def test_a_missing_password_is_an_error_of_the_connection(load: Load) -> None:
+    config = load("surrealdb: {endpoint: 'mem://', password: {vault: NOPE}}")
+    with pytest.raises(ConfigError, match=r"surrealdb.password: the environment variable NOPE"):
+        store_url(config, environ={})

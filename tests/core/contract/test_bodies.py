@@ -1,7 +1,5 @@
 """Bodies are written as their media type has them; files are base64 in a payload, and bytes in a request."""
 
-from __future__ import annotations
-
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any

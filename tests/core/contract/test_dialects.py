@@ -62,32 +62,7 @@ def test_words_of_either_version_are_understood_in_both(
         assert pointers(tmp_path, field(schema), {"a": bad}, version, **PETS) != []
 
 
-def test_a_property_that_is_read_only_by_reference_is_not_required(tmp_path: Path) -> None:
-    schema = {"required": ["id"], "properties": {"id": {"$ref": "#/components/schemas/Id"}}}
-    assert pointers(tmp_path, schema, {}, "3.0.3", Id={"type": "string", "readOnly": True}) == []
-
-
 ID = {"properties": {"id": {"type": "string", "readOnly": True}}}
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"required": ["id", "name"], "allOf": [{"$ref": "#/components/schemas/Base"}]},
-        {"required": ["id", "name"], "allOf": [{"allOf": [{"$ref": "#/components/schemas/Alias"}]}]},
-        {"allOf": [{"$ref": "#/components/schemas/Base"}, {"required": ["id", "name"]}]},
-        ID | {"allOf": [{"required": ["id", "name"]}]},
-        {"$ref": "#/components/schemas/Alias", "required": ["id", "name"]},
-        {"$ref": "#/components/schemas/Tree"},
-    ],
-)
-def test_a_property_that_is_read_only_in_a_part_of_the_schema_is_not_required(
-    tmp_path: Path, schema: Any
-) -> None:
-    base = "#/components/schemas/Base"
-    tree = {"allOf": [{"$ref": "#/components/schemas/Tree"}, {"$ref": base}], "required": ["id", "name"]}
-    schemas = {"Base": ID, "Alias": {"$ref": base}, "Tree": tree}
-    assert pointers(tmp_path, schema, {}, **schemas) == ["/name"]
 
 
 def test_a_property_that_only_an_alternative_has_read_only_is_required(tmp_path: Path) -> None:

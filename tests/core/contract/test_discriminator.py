@@ -132,23 +132,6 @@ def test_the_default_mapping_takes_what_belongs_to_none(tmp_path: Path, keyword:
         assert pointers(tmp_path, schema, {"a": payload}, "3.2.0", **pets) == expected, payload
 
 
-def test_a_discriminator_may_be_a_number(tmp_path: Path) -> None:
-    mapping = {"1": "#/components/schemas/Cat", "2": "#/components/schemas/Dog"}
-    pets = {"Cat": constant(CAT, type="integer"), "Dog": constant(DOG, type="integer")}
-    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind", "mapping": mapping}})
-    assert pointers(tmp_path, schema, {"a": {"kind": 1, "lives": 9}}, **pets) == []
-    assert pointers(tmp_path, schema, {"a": {"kind": 2, "lives": 9}}, **pets) == ["/a/lives"]
-
-
-def test_a_schema_that_is_mapped_by_its_alias_counts_once(tmp_path: Path) -> None:
-    (tmp_path / "cat.json").write_text(json.dumps(constant(CAT, const="c")))
-    mapping = {"c": "#/components/schemas/Cat", "d": "#/components/schemas/Dog"}
-    schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind", "mapping": mapping}})
-    pets = {"Cat": {"$ref": "cat.json"}, "Dog": DOG}
-    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **pets) == []
-    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": True}}, **pets) == ["/a/lives"]
-
-
 def test_a_choice_within_a_choice_is_made_by_both(tmp_path: Path) -> None:
     def cat(color: str) -> dict[str, Any]:
         cat = constant(CAT, const="cat")
@@ -176,23 +159,6 @@ def test_values_that_only_python_takes_for_one_stay_apart(tmp_path: Path) -> Non
     pets = {"Cat": constant(CAT, enum=[1, True, 1]), "Dog": constant(DOG, enum=[0, False])}
     for kind, expected in [(1, []), (True, []), (0, ["/a/lives"]), (False, ["/a/lives"])]:
         assert pointers(tmp_path, schema, {"a": {"kind": kind, "lives": 9}}, **pets) == expected, kind
-
-
-@pytest.mark.parametrize(
-    "discriminator",
-    [
-        {"propertyName": 1},
-        "kind",
-        {},
-        None,
-        {"propertyName": "kind", "mapping": {"c": 1, "d": "gone.yml"}, "defaultMapping": "gone.yml"},
-    ],
-)
-def test_a_discriminator_that_says_nothing_is_left_out(tmp_path: Path, discriminator: Any) -> None:
-    schemas = {"Cat": constant(CAT, const="c"), "Dog": constant(DOG, const="d")}
-    schema = field({"oneOf": BOTH, "discriminator": discriminator})
-    assert pointers(tmp_path, schema, {"a": {"kind": "c", "lives": 9}}, **schemas) == []
-    assert pointers(tmp_path, schema, {"a": {"kind": "d", "lives": 9}}, **schemas) != []
 
 
 def test_a_choice_shows_what_it_is_made_among() -> None:

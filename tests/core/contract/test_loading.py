@@ -1,7 +1,5 @@
 """Whatever a document holds, it is read or refused by an error of our own; so is each of its routes."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Of several media types the best is sent, or the one that a job names."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

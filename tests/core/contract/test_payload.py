@@ -136,11 +136,6 @@ def test_what_is_behind_nullable_keeps_its_own_place(tmp_path: Path) -> None:
     assert pointers(tmp_path, schema, {"a": {"value": "x"}}, "3.0.3", Node=NODE) == ["/a/value"]
 
 
-def test_openapi_31_reads_what_stands_beside_a_reference(tmp_path: Path) -> None:
-    beside = {"$ref": "#/components/schemas/Node", "maxProperties": 1}
-    assert pointers(tmp_path, beside, {"value": 1, "next": {"value": 1}}, Node=NODE) == [""]
-
-
 @pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
 def test_what_only_responses_have_is_not_required_of_a_payload(tmp_path: Path, version: str) -> None:
     schema = {"required": ["id", "name"], "properties": {"id": {"type": "string", "readOnly": True}}}
@@ -192,22 +187,6 @@ def test_numbers_without_end_and_circles_are_no_crash(tmp_path: Path) -> None:
     assert pointers(tmp_path, field({"maximum": 5}), {"a": 10**400}) == ["/a"]
 
 
-@pytest.mark.parametrize(
-    "media",
-    ["application/json; charset=utf-8", "application/vnd.x+json", "*/*", "application/*", "APPLICATION/JSON"],
-)
-def test_bodies_of_any_kind_of_json_are_checked(tmp_path: Path, media: str) -> None:
-    contract = contract_of(tmp_path, {"/x": {"post": taking({"required": ["id"]}, media)}})
-    assert [each.pointer for each in contract.violations("/x", {})] == ["/id"]
-
-
-def test_the_most_precise_media_type_counts(tmp_path: Path) -> None:
-    body = taking({"required": ["wrong"]}, "*/*")
-    body["requestBody"]["content"]["application/json"] = {"schema": {"required": ["right"]}}
-    contract = contract_of(tmp_path, {"/x": {"post": body}})
-    assert [each.pointer for each in contract.violations("/x", {})] == ["/right"]
-
-
 def test_an_operation_whose_body_can_not_be_written_takes_no_payload(tmp_path: Path) -> None:
     contract = contract_of(tmp_path, {"/x": {"post": taking({}, "multipart/mixed")}})
     assert "multipart/mixed" in contract.violations("/x", {})[0].message
@@ -246,45 +225,6 @@ def test_parameters_come_from_the_payload(users: Contract) -> None:
     assert users.violations(path, {"id": 7, "kind": "a", "dry": True, "name": "n"}) == []
     broken = {"id": [], "dry": "yes", "extra": 1}
     assert [each.pointer for each in users.violations(path, broken)] == ["/dry", "/extra", "/id", "/kind"]
-
-
-@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
-def test_a_body_need_not_know_the_parameters(tmp_path: Path, keyword: str) -> None:
-    item = {"additionalProperties": False, "properties": {"name": {"type": "string"}}}
-    body = taking({keyword: [{"$ref": "#/components/schemas/Item"}]})
-    body["parameters"] = [{"name": name, "in": "query", "required": True} for name in ("number", "name")]
-    contract = contract_of(tmp_path, {"/x": {"post": body}}, Item=item)
-    assert contract.violations("/x", {"number": 1, "name": "a"}) == []
-    assert [each.pointer for each in contract.violations("/x", {"name": "a"})] == ["/number"]
-    for wrong in ({"name": 2}, {"name": "a", "extra": 1}):
-        (violation,) = contract.violations("/x", {"number": 1} | wrong)
-        assert "/number" not in str(violation)
-
-
-@pytest.mark.parametrize(
-    "value", ["", ".", "..", "a/../b", "%2e%2e", "..%2fx", "..\\x", "%252e%252e", "..;x", [], {}, None]
-)
-def test_what_would_change_the_path_is_refused(users: Contract, value: Any) -> None:
-    payload = {"id": "x", "kind": value, "dry": True}
-    assert [each.pointer for each in users.violations("/users/{id}/{kind}.json", payload)] == ["/kind"]
-
-
-@pytest.mark.parametrize("value", ["a b", "a/b", "é", "a.b", "...", 1.5, True, "50%"])
-def test_what_can_be_escaped_may_fill_a_path(users: Contract, value: Any) -> None:
-    payload = {"id": "x", "kind": value, "dry": True}
-    assert users.violations("/users/{id}/{kind}.json", payload) == []
-
-
-def test_a_get_has_no_body(tmp_path: Path) -> None:
-    parameters = [
-        {"name": "q", "in": "query", "required": True, "schema": {"type": "string"}},
-        {"name": "tags", "in": "query", "content": {"application/json": {"schema": {"type": "array"}}}},
-    ]
-    contract = contract_of(tmp_path, {"/search": {"get": {"parameters": parameters} | taking(False)}})
-    assert contract.operations["/search"].method == "GET"
-    assert contract.violations("/search", {"q": "x", "tags": ["a", 1]}) == []
-    broken = {"tags": "a", "Q": "x"}
-    assert [each.pointer for each in contract.violations("/search", broken)] == ["/Q", "/q", "/tags"]
 
 
 def test_a_path_that_is_no_route_is_a_key_error(users: Contract) -> None:

@@ -96,14 +96,6 @@ def test_a_schema_that_is_not_understood_makes_its_routes_unusable(
     assert list(found.unusable) == ["/a"]
 
 
-def test_compiling_finds_every_route_that_is_not_understood(tmp_path: Path) -> None:
-    body = "{post: {requestBody: {content: {application/json: {schema: {type: any}}}}}}"
-    found = contract(tmp_path, f"/a: {body}\n  /b: {body}\n  /c: {{get: {{}}}}")
-    found.compile()
-    assert list(found.unusable) == ["/a", "/b"]
-    assert list(found.operations) == ["/good", "/c"]
-
-
 @pytest.mark.parametrize(
     ("item", "method", "has_body"),
     [
@@ -141,13 +133,6 @@ def test_a_body_is_sent_as_the_json_type_that_the_document_has(
 ) -> None:
     item = f'{{post: {{requestBody: {{content: {{"{media}": {{}}}}}}}}}}'
     assert contract(tmp_path, f"/a: {item}").operations["/a"].bodies[0].content_type == content_type
-
-
-def test_what_stands_beside_a_path_item_s_reference_counts(tmp_path: Path) -> None:
-    item = "{$ref: '#/components/pathItems/A', parameters: [{in: query, name: q}]}"
-    shared = "{post: {parameters: [{in: query, name: r}]}, parameters: [{in: query, name: s}]}"
-    found = contract(tmp_path, f"/a: {item}", f"components: {{pathItems: {{A: {shared}}}}}")
-    assert sorted(each.name for each in found.operations["/a"].parameters) == ["q", "r", "s"]
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What a payload holds stays where it belongs, or is refused where it is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

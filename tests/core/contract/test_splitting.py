@@ -1,7 +1,5 @@
 """A payload is taken apart by what the operation declares, or by what it says itself."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -92,12 +90,13 @@ def test_what_is_in_no_place_of_its_own_is_named(tmp_path: Path, payload: Any, p
 
 def test_the_explicit_form_is_shown_and_near_names_are_said(tmp_path: Path) -> None:
     contract = operation_of(tmp_path, {"type": "array"}, ("path", "id"), ("query", "page"))
-    broken = {"id": 1, "body": [], "$headers": {}, "$query": {"pages": 1}}
+    broken = {"id": 1, "body": [], "loose": 1, "$headers": {}, "$query": {"pages": 1}}
     messages = {each.pointer: each.message for each in contract.violations("/x/{id}", broken)}
     shape = '{"$path": {"id": ...}, "$query": {"page": ...}, "$body": ...}'
     assert messages["/$headers"].startswith(f"use the explicit form: {shape}: its body")
     assert "did you mean '$header'?" in messages["/$headers"]
     assert "did you mean '$body'?" in messages["/body"]
+    assert "did you mean" not in messages["/loose"]
     assert "did you mean 'page'?" in messages["/$query/pages"]
     inner = {"properties": {"status": {}}, "additionalProperties": False}
     strict = operation_of(tmp_path, {"properties": {"inner": inner}}, ("path", "id"))

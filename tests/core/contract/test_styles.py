@@ -1,7 +1,5 @@
 """Values are written as OpenAPI's own table of styles has it, and so that a server reads the same again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

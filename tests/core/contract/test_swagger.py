@@ -1,7 +1,5 @@
 """Swagger 2.0 documents are read as OpenAPI's are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -67,22 +65,6 @@ paths:
 def pets(tmp_path: Path) -> Contract:
     (tmp_path / "swagger.yml").write_text(DOCUMENT)
     return load(tmp_path / "swagger.yml")
-
-
-def test_bodies_and_parameters_are_checked(pets: Contract) -> None:
-    assert pets.violations("addPet", {"page": 2, "name": "x", "kind": "cat"}) == []
-    broken = {"page": 10, "name": 1, "kind": "cow"}
-    assert [each.pointer for each in pets.violations("/pets", broken)] == ["/kind", "/name", "/page"]
-    assert [each.pointer for each in pets.violations("/pets", {})] == ["/name"]
-    assert [each.pointer for each in pets.violations("/pets", {"$query": {}})] == ["/$body"]
-
-
-def test_lists_are_written_in_their_collection_format(pets: Contract) -> None:
-    operation = pets.operation("GET /pets")
-    assert operation is not None
-    payload = {name: ["a", "b"] for name in ("csv", "multi", "ssv", "tsv", "pipes")}
-    query = request_parts(operation, payload, new_boundary=str).query
-    assert query == "csv=a,b&multi=a&multi=b&ssv=a%20b&tsv=a%09b&pipes=a%7Cb"
 
 
 def test_form_data_is_a_form(pets: Contract) -> None:

@@ -1,7 +1,5 @@
 """A new job is checked against its backend, and gets what it doesn't say from it."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any
@@ -45,24 +43,6 @@ def backend(tmp_path: Path) -> Backend:
     return load_backends(
         Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear", "exponential"})
     )["api"]
-
-
-def test_near_misses_can_be_called(backend: Backend) -> None:
-    for text, says in {
-        "putBax": "no route 'putBax'; did you mean 'putB'?",
-        "/bac": "no route '/bac'; did you mean '/a'?",
-        "putBad": "can't be called at 'putBad': its schema can't be used",
-    }.items():
-        with pytest.raises(UnknownRoute) as caught:
-            validated(backend, NewJob(path=text))
-        assert says in str(caught.value)
-
-
-def test_what_it_does_not_say_is_the_backend_s(backend: Backend) -> None:
-    job = validated(backend, NewJob(path="/a", payload={"n": 1}))
-    assert (job.backend, job.max_retries, job.retry_strategy) == ("api", 7, "exponential")
-    job = validated(backend, NewJob(path="/a", max_retries=0, retry_strategy="linear"))
-    assert (job.max_retries, job.retry_strategy) == (0, "linear")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """An operation takes the explicit form where no flat payload could say what goes where."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

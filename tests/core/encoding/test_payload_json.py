@@ -179,6 +179,14 @@ REFUSED: list[tuple[Any, str, str]] = [
     ([1], "", "its type is list"),
     (None, "", "its type is NoneType; give a dict, or an instance of an attrs class"),
     (object(), "", "its type is object; give a dict, or an instance of an attrs class"),
+    (
+        5,
+        "",
+        (
+            "its type is int; give a dict, or an instance of an attrs class, a dataclass or a Pydantic "
+            'model; a body that is no object is given as {"$body": ...}'
+        ),
+    ),
     (Color.RED, "", "its type is Color"),
     (Model, "", "its type is ModelMetaclass"),
     (RootModel[list[int]]([1]), "", "its type is RootModel[list[int]], which is written as list"),

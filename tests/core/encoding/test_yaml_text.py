@@ -1,7 +1,5 @@
 """The value of a YAML document: keys as text where they are wanted so, merges, and places in problems."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -24,8 +24,14 @@ def test_a_method_is_named_by_its_operation_else_by_its_path(written: Written) -
     names = {"/b": "doIt", "/c": "DoIt", "/f": "b"}
     for path, name in names.items():
         document["paths"][path]["post"]["operationId"] = name
-    found = {path: call.name for path, call in calls(written, document).items()}
-    assert found == {"/b": "doIt", "/c": "c", "/d-e": "d_e", "/f": "b"}
+    document["paths"]["/g/{id}"] = {
+        "parameters": [parameter("id", "path", required=True)],
+        "put": {},
+        "patch": {},
+    }
+    made = {path: call.name for path, call in calls(written, document).items()}
+    of_methods = {"PUT /g/{id}": "put_g_id", "PATCH /g/{id}": "patch_g_id"}
+    assert made == {"/b": "doIt", "/c": "c", "/d-e": "d_e", "/f": "b"} | of_methods
 
 
 def test_a_payload_holds_the_body_and_the_parameters(written: Written) -> None:

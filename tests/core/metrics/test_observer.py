@@ -1,7 +1,5 @@
 """A runner counts its attempts, and the failures of its store."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

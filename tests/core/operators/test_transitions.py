@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
-import pytest
 
 from sp00ky_core.events import Rescheduled
 from sp00ky_core.job import Job, JobStatus, NewJob
@@ -93,9 +92,3 @@ async def test_each_job_is_redriven_after_its_own_delay() -> None:
     assert [each.transition and each.transition.delay for each in results] == [5.0, 60.0, 5.0]
     waits = [each.run_at - each.updated_at for each in [await store.get(each) for each in ids]]
     assert waits == [timedelta(seconds=5), timedelta(seconds=60)]
-
-
-async def test_there_is_a_delay_for_each_job() -> None:
-    store = MemoryStore(OPTIONS)
-    with pytest.raises(ValueError, match="shorter"):
-        await redrive(store, ["job:a", "job:b"], delays=[1.0])

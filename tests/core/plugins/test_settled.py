@@ -1,7 +1,5 @@
 """What plugins hear of jobs that are killed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

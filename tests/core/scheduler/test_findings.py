@@ -1,7 +1,5 @@
 """``check`` finds what keeps schedules from making jobs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -53,12 +51,7 @@ def body(schema: object, media_type: str = "application/json") -> dict[str, Any]
         ("payload: {id: 1}", "post", body({"properties": ID}), "/id"),
         (f"payload: {{id: 1}}, {ROWS}", "post", body({"properties": ID}), "/id"),
         (f"payload: {{id: a}}, {ROWS}", "post", body({"properties": ID}), None),
-        (
-            ROWS,
-            "post",
-            body(STRICT),
-            "can't take: /row: unknown property; let the document",
-        ),
+        (ROWS, "post", body(STRICT), "can't take: /row: unknown property; let the document"),
         (
             f"payload: {{$body: {{}}}}, {ROWS}",
             "post",

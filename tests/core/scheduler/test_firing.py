@@ -1,7 +1,5 @@
 """Read what a fire is decided on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -7,7 +7,6 @@ import attrs
 import pytest
 from tests.core.scheduler.conftest import Bench
 
-from sp00ky_core.config.schedules import parse_schedule
 from sp00ky_core.errors import (
     CallUnsupported,
     ConfigError,
@@ -18,29 +17,9 @@ from sp00ky_core.errors import (
     UnknownSchedule,
 )
 from sp00ky_core.operators.transitions import kill
-from sp00ky_core.ports import RunStatus, StoredSchedule, Trigger
-from sp00ky_core.scheduler.operators import ScheduleRecord
+from sp00ky_core.ports import RunStatus, Trigger
 
 DEFINITION: dict[str, Any] = {"every": "1m", "backend": "api", "route": "/a"}
-
-
-@pytest.mark.parametrize(("most", "keys"), [({"quarantineAfter": 3}, ("b", "c")), ({}, ())])
-def test_keys_that_failed_often_enough_are_quarantined(most: dict[str, int], keys: tuple[str, ...]) -> None:
-    definition = DEFINITION | most
-    record = ScheduleRecord(
-        stored=StoredSchedule(
-            name="tick", definition=definition, hash="1", failures={"c": 4, "a": 2, "b": 3}
-        ),
-        definition=parse_schedule("tick", definition),
-        last_run=None,
-    )
-    assert record.quarantined == keys
-
-
-def test_what_a_later_version_wrote_has_no_quarantine() -> None:
-    stored = StoredSchedule(name="tick", definition=DEFINITION, hash="1", failures={"a": 99})
-    record = ScheduleRecord(stored=stored, definition=None, last_run=None)
-    assert (record.name, record.quarantined) == ("tick", ())
 
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"

@@ -1,7 +1,5 @@
 """Change rows under their guard, again where another process was faster."""
 
-from __future__ import annotations
-
 import attrs
 import pytest
 from tests.core.scheduler.conftest import Bench

@@ -1,7 +1,5 @@
 """Runs are written down, cut off at their deadline, and deleted when they are old."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest
@@ -79,9 +77,7 @@ async def test_a_run_past_its_deadline_is_killed(bench: Bench) -> None:
     assert (await outbox.get(str(run.job_id))).status is JobStatus.FAILED
     (found,) = await bench.store.runs(RunQuery())
     assert (found.status, (found.error or {})["code"]) == (RunStatus.KILLED, "deadline_exceeded")
-    assert bench.witness.settled == [
-        (run.job_id, "deadline_exceeded: its schedule's deadline has passed"),
-    ]
+    assert bench.witness.settled == [(run.job_id, "deadline_exceeded: its schedule's deadline has passed")]
 
 
 async def test_retention_says_by_when_a_run_has_ended_where_its_schedule_does_not(bench: Bench) -> None:
@@ -98,9 +94,7 @@ async def test_retention_says_by_when_a_run_has_ended_where_its_schedule_does_no
     assert [job.status for job in jobs] == [JobStatus.PENDING, JobStatus.FAILED]
 
 
-async def test_a_run_of_a_later_version_stops_no_upkeep(
-    bench: Bench,
-) -> None:
+async def test_a_run_of_a_later_version_stops_no_upkeep(bench: Bench) -> None:
     names = ("later", "tick")
     definition = "{every: 60s, backend: api, route: /a, history: 1}"
     outbox = bench.outbox(f"{{{', '.join(f'{name}: {definition}' for name in names)}}}")

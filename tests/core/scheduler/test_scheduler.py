@@ -1,7 +1,5 @@
 """Of n runners each has every nth schedule."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 

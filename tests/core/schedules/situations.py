@@ -1,7 +1,5 @@
 """Make schedules, runs and situations, each with what a test doesn't say."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any

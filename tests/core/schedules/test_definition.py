@@ -1,7 +1,5 @@
 """Find when a schedule fires next."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import attrs
@@ -9,14 +7,7 @@ import pytest
 from tests.core.schedules.situations import NOW, SECOND, config, stored
 
 from sp00ky_core.ports import StoredSchedule
-from sp00ky_core.schedules.definition import (
-    brought_back,
-    defined,
-    is_due,
-    next_fire,
-    removed,
-    same_clock,
-)
+from sp00ky_core.schedules.definition import brought_back, defined, is_due, next_fire, removed, same_clock
 
 
 def test_every_is_measured_from_a_fire_and_cron_from_the_clock_of_its_zone() -> None:

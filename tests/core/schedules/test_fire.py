@@ -1,7 +1,5 @@
 """Decide what a fire makes."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +12,6 @@ from sp00ky_core.config.schedules import ForEachConfig
 from sp00ky_core.errors import PayloadInvalid
 from sp00ky_core.job import JobStatus, NewJob
 from sp00ky_core.ports import RunStatus, Trigger
-from sp00ky_core.ports.schedules import MAX_ROWS
 from sp00ky_core.schedules.fire import (
     DEADLINE_EXCEEDED,
     REPLACED,
@@ -101,11 +98,6 @@ def test_a_jobs_key_is_a_uuid_of_version_8_that_is_always_the_same(name: str, ke
 QUERY = ForEachConfig(query="SELECT 1", key="tenant")
 
 
-def test_keys_are_texts_of_what_the_field_holds() -> None:
-    rows = [{"tenant": "a"}, {"tenant": 7}, {"tenant": True}, {"tenant": [1]}]
-    assert list(fan_out(QUERY, rows).rows) == ["a", "7", "true", "[1]"]
-
-
 def test_what_is_left_out_is_said() -> None:
     found = fan_out(QUERY, [{"id": 1}, {"tenant": "a"}, {}])
     assert list(found.rows) == ["a"]
@@ -138,21 +130,6 @@ def test_the_last_error_of_the_job_says_how(name: str, reason: str, status: RunS
     assert found is not None
     assert (found.status, (found.error or {})["code"]) == (status, code)
     assert (found.error or {})["reason"] == reason.removeprefix(f"{code}: ")
-
-
-def test_a_job_that_is_gone_or_says_nothing_has_failed() -> None:
-    gone, silent = ended(run(), None, NOW), ended(run(), job(JobStatus.FAILED), NOW)
-    assert gone is not None
-    assert silent is not None
-    assert (gone.error or {})["code"] == "job_gone"
-    assert silent.status is RunStatus.FAILED
-
-
-def test_keys_that_never_come_again_are_forgotten() -> None:
-    failures = {str(number): 1 for number in range(MAX_ROWS)}
-    found = failures_after(failures, [run(key=key, status=RunStatus.FAILED) for key in ("0", "new")])
-    assert len(found) == MAX_ROWS
-    assert (found["0"], found["new"], "1" in found, "2" in found) == (2, 1, False, True)
 
 
 def test_failures_in_a_row() -> None:

@@ -1,7 +1,5 @@
 """Conditions name operations in any spelling, and one backend of a shared table alone."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime

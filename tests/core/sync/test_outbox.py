@@ -13,13 +13,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core import TimeoutIgnored
-from sp00ky_core.errors import (
-    JobNotFound,
-    OptionInvalid,
-    PayloadInvalid,
-    UnknownBackend,
-    UnknownRoute,
-)
+from sp00ky_core.errors import JobNotFound, OptionInvalid, PayloadInvalid, UnknownBackend, UnknownRoute
 from sp00ky_core.hookspecs import hookimpl
 from sp00ky_core.job import Job, NewJob
 from sp00ky_core.plugins.registry import Plugins

@@ -1,7 +1,5 @@
 """A job is compared with what a test expects, and each difference is said."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import ANY

@@ -1,7 +1,5 @@
 """Answers to attempts: what a test may say, and what it is to the job."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 from pathlib import Path

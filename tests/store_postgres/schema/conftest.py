@@ -1,7 +1,5 @@
 """The tables of the first release, with rows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

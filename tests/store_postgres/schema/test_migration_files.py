@@ -1,7 +1,5 @@
 """The numbered migrations: each statement only adds, and says what its absence means."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """What no runner can work with is refused where it is written, and nowhere else."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

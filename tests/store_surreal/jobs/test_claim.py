@@ -10,7 +10,7 @@ from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs.claim_offset import SHARE, SLOW, BatchSize
+from sp00ky_store_surreal.jobs.claim_window import SHARE, SLOW, BatchSize
 
 ENTRIES = 30_000  # as the statement says
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from sp00ky_core.job import NewJob
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.jobs import claim_offset
+from sp00ky_store_surreal.jobs import claim_window
 
 LONG_AGO = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ async def paths(store: SurrealStore, count: int, runner: str = "a") -> list[str]
 async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_offset, "WINDOW", 20)
+    monkeypatch.setattr(claim_window, "WINDOW", 20)
     for runner in ("a", "b", "a"):
         await shared.beat(runner)
     await shared.add(
@@ -45,8 +45,8 @@ async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
 async def test_a_claim_of_a_fleet_leaves_room_and_is_followed_by_another_at_once(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_offset, "FEWEST", 2)
-    monkeypatch.setattr(claim_offset, "WINDOW", 20)
+    monkeypatch.setattr(claim_window, "FEWEST", 2)
+    monkeypatch.setattr(claim_window, "WINDOW", 20)
     for runner in ("a", "b", "a"):
         await shared.beat(runner)
     await shared.add(

@@ -1,7 +1,5 @@
 """Rows that claims can't write are passed over, and cost no other row."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,8 +14,9 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs import claim_refusals
-from sp00ky_store_surreal.jobs.claim_reply import REST
+from sp00ky_store_surreal.jobs import claim as claiming
+from sp00ky_store_surreal.jobs import claim_outcome
+from sp00ky_store_surreal.jobs.claim_outcome import REST
 from sp00ky_store_surreal.surql import claim_parts
 
 PLAIN = JobTable(backend="api", table="job")
@@ -133,7 +132,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claim_parts, "CLAIM_SECONDS", 0.05)
-    monkeypatch.setattr(claim_refusals, "COLLIDING", 0.1)
+    monkeypatch.setattr(claim_outcome, "COLLIDING", 0.1)
     store = make_store(spooky_app.url)
     await store.open()
     try:
@@ -161,9 +160,10 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
 
 @pytest.mark.parametrize("priority", [None, 1], ids=["by age", "by priority"])
 async def test_rows_that_are_too_long_let_the_others_go_first(
-    migrated: SurrealStore, priority: int | None
+    migrated: SurrealStore, priority: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database reads each of them whole, and writes it whole: others don't wait for more than one."""
+    monkeypatch.setattr(claiming, "LONG_SECONDS", 60.0)
     await migrated._connection.write(
         "FOR $each IN <array>0..9 { CREATE job SET path = '/long', run_at = d'2020-01-01T00:00:00Z', "
         "priority = $priority, claim_group = $priority, "

@@ -1,7 +1,5 @@
 """What check says of a table's permissions and fields."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_store_surreal import SurrealStore

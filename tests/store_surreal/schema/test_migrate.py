@@ -1,7 +1,5 @@
 """migrate, repair and check, on an empty database and on the documentation's table."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

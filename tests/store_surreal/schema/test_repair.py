@@ -1,7 +1,5 @@
 """migrate --repair: a fixed definition for each weak field, and the permissions that it had."""
 
-from __future__ import annotations
-
 import pytest
 
 from sp00ky_store_surreal import SurrealStore

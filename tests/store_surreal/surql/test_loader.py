@@ -1,15 +1,12 @@
-"""Statements are files, and names are quoted before they stand in one."""
+"""Statements stand in files, and names are quoted before they stand in one."""
 
 import re
-from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
-from sp00ky_store_surreal.surql.loader import _included, quoted, steps_of, surql
+from sp00ky_store_surreal.surql.loader import _included, quoted, statements, steps_of, surql
 
-FOLDER = Path(str(files("sp00ky_store_surreal").joinpath("surql")))
-NAMES = sorted(each.relative_to(FOLDER).with_suffix("").as_posix() for each in FOLDER.rglob("*.surql"))
+NAMES = sorted(statements())
 PLACE = re.compile(r"@(\w+)@")
 
 

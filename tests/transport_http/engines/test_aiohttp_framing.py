@@ -1,7 +1,5 @@
 """Whatever packets a response comes in, its head decides, and what follows it is no one's."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging
@@ -149,17 +147,6 @@ def test_what_follows_a_response_is_not_the_next_jobs(
     assert named(first) == expected
     # In a packet of its own it may come when the next request has been sent: then that one has no answer.
     assert second == Delivered(code=200, result=b"{}") or (apart and named(second) in SPOILT)
-
-
-@pytest.mark.parametrize("pieces", range(13, 19))
-def test_a_long_packet_that_is_passed_on_in_turns_leaves_nothing_behind(scene: Scene, pieces: int) -> None:
-    body = b"[%s]" % (b"\r\n\r\n" * pieces)
-    response = CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    assert scene.outcomes([response + OLD], count=2) == [
-        Delivered(code=200, result=body),
-        Delivered(code=200, result=b"{}"),
-    ]
-    assert scene.connections == 2
 
 
 SPOILT = {(0, "reset"), (0, "protocol")}

@@ -1,7 +1,5 @@
 """Which engine sends a backend's requests."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import attrs

@@ -1,7 +1,5 @@
 """What of a body an exchange keeps, and when it has read enough."""
 
-from __future__ import annotations
-
 import pytest
 from yarl import URL
 

@@ -1,7 +1,5 @@
 """Connections that are made and kept, over real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket
@@ -66,28 +64,6 @@ async def test_one_that_was_kept_for_too_long_is_not_taken(
     await connection.lost
 
 
-async def test_one_that_is_not_taken_is_closed(
-    pool: Pool, origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pools, "_INTERVAL", 0.01)
-    monkeypatch.setattr(pools, "IDLE", 0.0)
-    for _ in range(2):  # the timer starts anew
-        connection = await pool.connect(origin)
-        pool.keep(origin, connection)
-        await connection.lost
-
-
-async def test_no_more_than_so_many_are_kept(
-    pool: Pool, origin: Origin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pools, "_MOST_IDLE", 2)
-    connections = [await pool.connect(origin) for _ in range(3)]
-    for each in connections:
-        pool.keep(origin, each)
-    await connections[0].lost
-    assert [pool.take(origin), pool.take(origin)] == [connections[2], connections[1]]
-
-
 async def test_closing_closes_those_in_use_too(origin: Origin) -> None:
     pool = Pool()
     used, kept = await pool.connect(origin), await pool.connect(origin)
@@ -95,17 +71,6 @@ async def test_closing_closes_those_in_use_too(origin: Origin) -> None:
     await pool.close()
     assert used.lost.done()
     assert kept.lost.done()
-
-
-async def test_one_that_is_given_back_after_the_close_is_closed(origin: Origin) -> None:
-    pool = Pool()
-    connection = await pool.connect(origin)
-    await pool.close()
-    pool.keep(origin, connection)
-    assert pool.take(origin) is None
-
-
-Lookup = Callable[..., Coroutine[Any, Any, list[Any]]]
 
 
 def looking_up(pool: Pool, monkeypatch: pytest.MonkeyPatch, *ports: int) -> list[str]:

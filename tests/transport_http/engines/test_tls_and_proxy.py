@@ -1,7 +1,5 @@
 """TLS with authorities and certificates of one's own, and proxies, over real sockets."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os
@@ -125,16 +123,6 @@ async def test_tls_that_breaks_once_the_request_was_sent_is_a_reset(
     assert failed(outcome) == (0, "reset")
 
 
-async def test_files_that_cannot_be_read_fail_their_jobs_alone(
-    transport: HttpTransport, server: MisbehavingBackend, tmp_path: Path
-) -> None:
-    attempt = attempt_for(server.url, "/json")
-    outcome = await transport.deliver(through(attempt, tls=TlsConfig(ca=tmp_path / "absent.pem")))
-    assert failed(outcome) == (0, "protocol")
-    assert not server.requests
-    assert isinstance(await transport.deliver(attempt), Delivered)
-
-
 async def test_requests_go_through_the_proxy(auto: HttpTransport, server: MisbehavingBackend) -> None:
     async with Proxy() as proxy:
         attempt = through(attempt_for(server.url, "/json"), proxy=f"http://{proxy.place}")
@@ -143,15 +131,6 @@ async def test_requests_go_through_the_proxy(auto: HttpTransport, server: Misbeh
     assert [request.connection for request in server.requests] == [1, 1, 2]
     assert all(head.startswith(f"POST {server.url}/json HTTP/1.1\r\n") for head in proxy.heads)
     assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
-
-
-async def test_a_bad_body_hides_no_head_behind_a_proxy(
-    auto: HttpTransport, server: MisbehavingBackend
-) -> None:
-    async with Proxy() as proxy:
-        for path, code in (("/bad-chunks", 200), ("/fails-badly", 503), ("/body-on-204", 204)):
-            attempt = through(attempt_for(server.url, path), proxy=f"http://{proxy.place}")
-            assert (await auto.deliver(attempt)).code == code
 
 
 async def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(

@@ -1,60 +1,62 @@
-"""The ``sp00ky`` command: its groups, and how it ends."""
+"""The ``sp00ky`` command: its commands, each of a module of its name, and how it ends."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
 
 import click
 
-from sp00ky_core.cli.audit import audit
-from sp00ky_core.cli.call import call
-from sp00ky_core.cli.check import check
-from sp00ky_core.cli.context import Settings, with_settings
-from sp00ky_core.cli.demo import demo
-from sp00ky_core.cli.errors import INTERRUPTED, complain, complain_usage, warnings_said
-from sp00ky_core.cli.fleet.backends import backends
-from sp00ky_core.cli.fleet.runners import runners
-from sp00ky_core.cli.fleet.schedules import schedules
-from sp00ky_core.cli.generate import generate
-from sp00ky_core.cli.health import health
-from sp00ky_core.cli.init import init
-from sp00ky_core.cli.jobs import jobs
-from sp00ky_core.cli.migrate import migrate
-from sp00ky_core.cli.plan.command import plan
-from sp00ky_core.cli.plugins import plugins
-from sp00ky_core.cli.run.command import run
-from sp00ky_core.cli.terminal.logs import logged
-from sp00ky_core.errors import PluginLoadError
+from sp00ky_core.cli.logs import Secrets, logged
+from sp00ky_core.cli.options import FAILED, Settings, with_settings
+from sp00ky_core.cli.output import say
+from sp00ky_core.errors import PluginLoadError, Sp00kyError
+from sp00ky_core.outbox import TimeoutIgnored
 from sp00ky_core.plugins.registry import load_plugins
 
 __all__ = ["cli", "main"]
 
 STDERR = 2
+INTERRUPTED = 130
+
+COMMANDS = (
+    *("demo", "init", "check", "migrate", "run", "health", "call", "plan", "generate", "plugins"),
+    *("jobs", "backends", "runners", "schedules", "audit"),
+)
+"""Each is in the module of its name here, which is imported where the command, or the help, is asked for."""
 
 BROUGHT = {"dashboard": "./contrib/sp00ky_dashboard"}
 """Commands of this project that distributions beside the core bring."""
 
+_HELP_SHOWN: type[Exception] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""A group without a command shows its help; older clicks have no such error."""
+
 
 class _Commands(click.Group):
-    """The built-in commands, and those of plugins, which are loaded where another one is asked for."""
+    """Holds the built-in commands, and those of plugins, which are loaded where another one is asked for."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""
-        found = super().get_command(ctx, cmd_name) or load_plugins().commands.get(cmd_name)
-        if found is None and cmd_name in BROUGHT:
+        if cmd_name in COMMANDS:
+            built_in: click.Command = getattr(import_module(f"sp00ky_core.cli.{cmd_name}"), cmd_name)
+            return built_in
+        command = load_plugins().commands.get(cmd_name)
+        if command is None and cmd_name in BROUGHT:
             ctx.fail(f"{cmd_name!r} isn't installed: pip install {BROUGHT[cmd_name]}, in a clone")
-        return found
+        return command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names for the help; a plugin that can't be loaded adds none."""
         with suppress(PluginLoadError):
-            return sorted({*super().list_commands(ctx), *load_plugins().commands})
-        return super().list_commands(ctx)
+            return sorted({*COMMANDS, *load_plugins().commands})
+        return sorted(COMMANDS)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,15 +67,6 @@ def cli() -> None:
 
     Exit codes: 0 done; 1 the thing asked for failed; 2 usage or configuration.
     """
-
-
-COMMANDS = (
-    *(demo, init, check, migrate, run, health, call, plan, generate, plugins),
-    *(jobs, backends, runners, schedules, audit),
-)
-
-for _command in COMMANDS:
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,13 +99,59 @@ def _exit_code(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     settings = Settings()
     try:
-        with warnings_said(), logged(settings.secrets, debug=debug):
+        with _warnings_said(), logged(settings.secrets, debug=debug):
             # A pipe that its reader has closed ends the command in there, without a word.
             how: dict[str, Any] = {"prog_name": "sp00ky", "standalone_mode": False, "color": _color()}
             return int(cli.main(arguments, obj=settings, **how) or 0)
     except click.ClickException as error:
-        return complain_usage(error)
+        return _complain_usage(error)
     except (click.exceptions.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001  # never a traceback unless it is asked for
-        return complain(error, settings.secrets, debug=debug)
+        return _complain(error, settings.secrets, debug=debug)
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Say our own warnings as a line too; others go where they go."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", TimeoutIgnored)
+        show_other = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
+            if issubclass(category, TimeoutIgnored):
+                say(f"warning: {message}")
+            else:
+                show_other(message, category, *where, **more)  # type: ignore[arg-type]  # as they came
+
+        warnings.showwarning = show
+        yield
+
+
+def _complain(error: Exception, secrets: Secrets, *, debug: bool) -> int:
+    """Say what went wrong; return the exit code."""
+    if debug:
+        # Without the frames' variables: they hold what the user's secrets are in.
+        click.echo(secrets.hidden("".join(traceback.format_exception(error))), err=True)
+    say(secrets.hidden(_text(error)))
+    return error.exit_code if isinstance(error, Sp00kyError) else FAILED
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, Sp00kyError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    bug = f"{type(error).__name__}: {error}"
+    return f"this is a bug: {bug}; run it again with --debug, and report what it shows"
+
+
+def _complain_usage(error: click.ClickException) -> int:
+    """Say what is wrong with the command line; return the exit code."""
+    if isinstance(error, _HELP_SHOWN):
+        error.show()
+        return error.exit_code
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "sp00ky"
+    say(f"{error.format_message().rstrip('.')}; see: {command} --help")
+    return error.exit_code

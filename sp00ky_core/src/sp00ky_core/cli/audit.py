@@ -8,13 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-import click
-
-from sp00ky_core.cli.arguments import INSTANT
-from sp00ky_core.cli.context import Settings, command
-from sp00ky_core.cli.terminal.job_format import moment
-from sp00ky_core.cli.terminal.output import as_json, show_page
-from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.cli.options import INSTANT, Settings, as_json, command, option, page_options
+from sp00ky_core.cli.output import moment, show_page, slow
 from sp00ky_core.encoding.report_json import audit_to_json
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import AuditEntry
@@ -26,29 +21,24 @@ LONGEST_SELECTION = 100
 
 
 @command(short_help="Show what operators have done.")
-@click.option("--since", type=INSTANT, help="Done then or later: 2h (ago), 3d, an RFC 3339 instant.")
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Entries on a page."
-)
-@click.option("--after", metavar="ID", help="The last entry of the page before ('next' in the JSON).")
+@option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
+@page_options("entry", "Entries")
 @as_json
-def audit(
-    settings: Settings, *, since: datetime | None, limit: int, after: str | None, json_wanted: bool
-) -> None:
+def audit(settings: Settings, *, since: datetime | None, limit: int, after: str | None) -> None:
     """Show what operators have done, the latest first; it is kept for 90 days.
 
     The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
     off.
     """
     entries = partial(_entries, since=since, limit=limit + 1, after=after)
-    show = partial(show_page, limit=limit, json_wanted=json_wanted)
+    show = partial(show_page, limit=limit, json_wanted=settings.json)
     settings.ask(lambda outbox: show("audit", entries(outbox), audit_to_json, COLUMNS, _row))
 
 
 async def _entries(outbox: Outbox, **page: Any) -> AsyncIterator[AuditEntry]:
     with slow("reading the audit"):
-        found = await outbox.audit(**page)
-    for entry in found:
+        entries = await outbox.audit(**page)
+    for entry in entries:
         yield entry
 
 

@@ -9,15 +9,23 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.arguments import DURATION, LATER, backend_names, operation_names
-from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.errors import say
+from sp00ky_core.cli.job_format import show_job
+from sp00ky_core.cli.logs import set_level
+from sp00ky_core.cli.options import (
+    DURATION,
+    LATER,
+    Settings,
+    as_json,
+    backend_names,
+    command,
+    flag,
+    operation_names,
+    option,
+    run_async,
+)
+from sp00ky_core.cli.output import progress, say
 from sp00ky_core.cli.payload import Parts, read_payload
-from sp00ky_core.cli.run.signals import AGAIN, GRACE, stop_signal, unless_stopped
-from sp00ky_core.cli.terminal.job_format import show_job
-from sp00ky_core.cli.terminal.logs import set_level
-from sp00ky_core.cli.terminal.output import as_json
-from sp00ky_core.cli.terminal.progress import progress
+from sp00ky_core.cli.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.errors import PayloadInvalid, Sp00kyError
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.outbox import Outbox
@@ -31,27 +39,22 @@ LONG = 10.0
 @click.argument("backend", shell_complete=backend_names)
 @click.argument("path", metavar="OPERATION", shell_complete=operation_names)
 @click.argument("payload", required=False)
-@click.option(
-    "--param", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter; repeat for more."
-)
-@click.option("--body", metavar="BODY", help="The body: JSON, text or bytes, @FILE, or - for standard input.")
-@click.option("--content-type", metavar="TYPE", help="Of the body, where the operation takes several.")
-@click.option("--assigned-to", metavar="RECORD", help="The record that the job belongs to: thread:abc.")
-@click.option("--max-retries", type=int, help="Attempts after the first; by default the backend's.")
-@click.option("--retry-strategy", help="linear, exponential, ...; by default the backend's.")
-@click.option("--timeout", type=float, help="Seconds for an attempt, where the backend allows it.")
-@click.option("--delay", type=DURATION, help="When it is due: 90 (seconds), 5m, 6h.")
-@click.option("--run-at", type=LATER, help="When it is due: 2026-01-31T12:00:00Z; either this or --delay.")
-@click.option("--expires-at", type=LATER, help="It isn't sent after that: 10m (from now), or an instant.")
-@click.option("--dedup-key", help="At most one job with this key is pending or processing.")
-@click.option("--priority", type=int, default=0, show_default=True, help="0 to 3; higher ones go first.")
-@click.option("--ordering-key", help="Jobs with this key are delivered one at a time, in order.")
-@click.option("--wait", is_flag=True, help="Wait for the job's end; exit 1 if it failed.")
+@option("--param", "A parameter; repeat for more.", name="parameters", multiple=True, metavar="NAME=VALUE")
+@option("--body", "The body: JSON, text or bytes, @FILE, or - for standard input.", metavar="BODY")
+@option("--content-type", "Of the body, where the operation takes several.", metavar="TYPE")
+@option("--assigned-to", "The record that the job belongs to: thread:abc.", metavar="RECORD")
+@option("--max-retries", "Attempts after the first; by default the backend's.", type=int)
+@option("--retry-strategy", "linear, exponential, ...; by default the backend's.")
+@option("--timeout", "Seconds for an attempt, where the backend allows it.", type=float)
+@option("--delay", "When it is due: 90 (seconds), 5m, 6h.", type=DURATION)
+@option("--run-at", "When it is due: 2026-01-31T12:00:00Z; either this or --delay.", type=LATER)
+@option("--expires-at", "It isn't sent after that: 10m (from now), or an instant.", type=LATER)
+@option("--dedup-key", "At most one job with this key is pending or processing.")
+@option("--priority", "0 to 3; higher ones go first.", type=int, default=0)
+@option("--ordering-key", "Jobs with this key are delivered one at a time, in order.")
+@flag("--wait", "Wait for the job's end; exit 1 if it failed.")
 @as_json
-@click.pass_context
 def call(
-    context: click.Context,
-    /,
     settings: Settings,
     *,
     backend: str,
@@ -61,9 +64,8 @@ def call(
     body: str | None,
     content_type: str | None,
     wait: bool,
-    json_wanted: bool,
     **options: Any,
-) -> None:
+) -> int:
     """Enqueue a call of BACKEND's OPERATION and print the job's id.
 
     OPERATION is a path of the document, its method and path ("PUT /orders/{id}"), or an operationId.
@@ -78,18 +80,12 @@ def call(
         raise click.UsageError("give PAYLOAD, or --param, --body and --content-type, not both")
     document = parts if has_parts else {} if payload is None else read_payload(payload)
     job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
-    show_job(job, json_wanted=json_wanted, whole=wait)
-    context.exit(wait and job.status is not JobStatus.SUCCESS)
+    show_job(job, json_wanted=settings.json, whole=wait)
+    return int(wait and job.status is not JobStatus.SUCCESS)
 
 
 async def _call(
-    settings: Settings,
-    backend: str,
-    path: str,
-    payload: Any,
-    *,
-    wait: bool,
-    options: dict[str, Any],
+    settings: Settings, backend: str, path: str, payload: Any, *, wait: bool, options: dict[str, Any]
 ) -> Job:
     outbox = settings.outbox()
     operation = outbox.backends.named(backend).contract.operation(path)
@@ -154,6 +150,6 @@ async def _reasons_said(outbox: Outbox, job: Job) -> AsyncIterator[None]:
 async def _say_reasons(outbox: Outbox, table: str) -> None:
     await asyncio.sleep(LONG)
     with suppress(Sp00kyError):
-        for each in await outbox.check():
-            if each.subject == table:
-                say(f"it goes on waiting: {each.problem}; {each.fix}")
+        for finding in await outbox.check():
+            if finding.subject == table:
+                say(f"it goes on waiting: {finding.problem}; {finding.fix}")

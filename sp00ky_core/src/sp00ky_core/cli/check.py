@@ -12,17 +12,17 @@ import attrs
 import click
 
 from sp00ky_core.backend import DELIVER_HERE, POOLED, Backend, delivered
-from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.security import unmet_security
-from sp00ky_core.cli.terminal.output import as_json, one_line, show_json
-from sp00ky_core.cli.terminal.progress import slow
-from sp00ky_core.config import unready
-from sp00ky_core.contract.operation import PLACES
+from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async, store_open
+from sp00ky_core.cli.output import one_line, show_json, slow
+from sp00ky_core.config import BackendConfig, unready
+from sp00ky_core.contract.operation import PLACES, Operation, Scheme
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.hints import install_hint
 from sp00ky_core.job import JobStatus
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery
+
+__all__ = ["unmet_security"]
 
 _MOST_WAITING = 1_000  # jobs that are looked at, the newest
 
@@ -32,16 +32,15 @@ OF_CONTAINERS = ".docker.internal"
 
 @command(short_help="Look for what would stop jobs, or harm them.")
 @as_json
-@click.option("--verbose", is_flag=True, help="List all operations, and why one can't be used.")
-@click.pass_context
-def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, verbose: bool) -> None:
+@flag("--verbose", "List all operations, and why one can't be used.")
+def check(settings: Settings, *, verbose: bool) -> int:
     """Look for what would stop jobs, or harm them; exit 1 if something would stop them.
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
     findings, operations = run_async(_check(settings, verbose=verbose))
-    if json_wanted:
-        shown = {"findings": [{"severity": _severity(each), **_facts(each)} for each in findings]}
+    if settings.json:
+        shown = {"findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]}
         show_json(shown | ({"operations": operations} if verbose else {}))
     else:
         for finding in findings:
@@ -50,7 +49,7 @@ def check(context: click.Context, /, settings: Settings, *, json_wanted: bool, v
             click.echo("ok: nothing to fix")
         for operation in operations if verbose else ():
             click.echo(_operation_line(operation))
-    context.exit(any(finding.stops_jobs for finding in findings))
+    return int(any(finding.stops_jobs for finding in findings))
 
 
 async def _check(
@@ -58,8 +57,7 @@ async def _check(
 ) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]]]:
     outbox = settings.outbox()
     outbox.refuse_unsupported()
-    await outbox.store.open()
-    try:
+    async with store_open(outbox):
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
@@ -72,8 +70,6 @@ async def _check(
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
         return findings, [*_operations(documents)]
-    finally:
-        await outbox.store.close()
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
@@ -181,14 +177,14 @@ def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterat
     """Yield what of a document can't be called."""
     subject = f"backend{'s' if ', ' in names else ''} {names}"
     unusable, file = backend.contract.unusable, backend.config.spec.name
-    count, every = len(unusable), len(unusable) + len(backend.contract.operations)
-    if not every:
+    count, total = len(unusable), len(unusable) + len(backend.contract.operations)
+    if not total:
         fix = "describe under `paths` what is to be called"
         yield Finding.warning(subject, f"{file} describes no path", "every job for it is refused", fix)
     if unusable:
         yield _route_finding(
             subject,
-            f"{count} of {_counted(every, 'operation')} in {file} can't be called",
+            f"{count} of {_counted(total, 'operation')} in {file} can't be called",
             "none is needed if no job is for them"
             if verbose
             else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
@@ -231,7 +227,8 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
     for name, backend in outbox.backends.items():
         operations = backend.contract.operations.values()
         others = {operation.path for operation in operations if operation.name != operation.path}
-        unclear = {each.name for each in operations if each.method == "POST" and each.path in others}
+        posted = (operation for operation in operations if operation.method == "POST")
+        unclear = {operation.name for operation in posted if operation.path in others}
         if not unclear:
             continue
         changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
@@ -247,29 +244,36 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
 
 def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[str, Any]]:
     for names, backend in documents:
+        naming = {*backend.contract.operation_ids}
         for operation in backend.contract.operations.values():
             yield {
                 "backend": names,
                 "operation": operation.name,
                 "method": operation.method,
                 "path": operation.path,
-                "operationId": operation.operation_id,
+                "operationId": operation.operation_id if operation.operation_id in naming else None,
                 "form": operation.form,
                 "reason": operation.reason,
-                "parameters": {
-                    place: held
-                    for place in PLACES
-                    if (held := [each.name for each in operation.parameters if each.place == place])
-                },
+                "parameters": _parameters(operation),
                 "mediaTypes": [body.media_type for body in operation.bodies],
             }
+
+
+def _parameters(operation: Operation) -> Mapping[str, Sequence[str]]:
+    """Return the names of an operation's parameters, by their place."""
+    names: dict[str, list[str]] = {}
+    for place in PLACES:
+        for parameter in operation.parameters:
+            if parameter.place == place:
+                names.setdefault(place, []).append(parameter.name)
+    return names
 
 
 def _operation_line(operation: Mapping[str, Any]) -> str:
     reason = f" ({operation['reason']})" if operation["reason"] else ""
     operation_id = f" ({operation['operationId']})" if operation["operationId"] else ""
-    held = {**operation["parameters"], "body": operation["mediaTypes"]}
-    parts = "".join(f"; {place}: {', '.join(names)}" for place, names in held.items() if names)
+    names_by_place = {**operation["parameters"], "body": operation["mediaTypes"]}
+    parts = "".join(f"; {place}: {', '.join(names)}" for place, names in names_by_place.items() if names)
     name = f"{operation['method']} {operation['path']}{operation_id}"
     return one_line(f"{operation['backend']}: {name}: {operation['form']} form{reason}{parts}")
 
@@ -291,3 +295,37 @@ def _line(finding: Finding) -> str:
         f"{_severity(finding)}: {finding.subject}: {finding.problem}; "
         f"consequence: {finding.consequence}; fix: {finding.fix}"
     )
+
+
+_BEARER = ("http", "oauth2", "openIdConnect")
+_SHOWN = {"mutualTLS": "tls.cert", "basic": "{type: basic}", "oauth2": "{type: bearer}, with a tokenFile"}
+
+
+def unmet_security(operation: Operation, backend: BackendConfig) -> str | None:
+    """Return what an operation's ``security`` asks for and requests won't have; None: nothing."""
+    lacking = [
+        [scheme for scheme in schemes if not _is_met(scheme, backend)] for schemes in operation.security
+    ]
+    if not lacking or not all(lacking):
+        return None
+    return " or ".join(dict.fromkeys(" and ".join(map(_shown, schemes)) for schemes in lacking))
+
+
+def _is_met(scheme: Scheme, backend: BackendConfig) -> bool:
+    has_token = backend.token is not None or backend.token_file is not None
+    is_bearer = backend.auth is None and has_token
+    is_basic = backend.auth == "basic" or "@" in backend.base_url
+    if scheme.type == "mutualTLS":
+        return backend.tls is not None and backend.tls.cert is not None
+    if scheme.type != "apiKey":
+        return is_basic if scheme.type == "basic" else is_bearer and scheme.type in _BEARER
+    if (scheme.place, scheme.key.lower()) == ("header", "authorization"):
+        return is_bearer or is_basic
+    place, name = backend.credential or ("", "")
+    return scheme.place == place and scheme.key.lower() == name.lower()
+
+
+def _shown(scheme: Scheme) -> str:
+    if scheme.type == "apiKey":
+        return f"{{type: apiKey, in: {scheme.place}, name: {scheme.key}}}"[:120]
+    return _SHOWN.get(scheme.type, "{type: bearer}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sp00ky_core.backend import load_backends
-from sp00ky_core.cli.context import Settings, command
+from sp00ky_core.cli.options import Settings, command, flag, option
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
 from sp00ky_core.plugins.registry import load_plugins
 
@@ -15,14 +15,8 @@ DEFAULT = Path("typed_outbox.py")
 
 
 @command(short_help="Write a typed module from the OpenAPI documents.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=DEFAULT,
-    show_default=True,
-    help="The module's file.",
-)
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 if the file isn't what would be written.")
+@option("--out", "The module's file.", type=click.Path(dir_okay=False, path_type=Path), default=DEFAULT)
+@flag("--check", "Write nothing; exit 1 if the file isn't what would be written.")
 def generate(settings: Settings, *, out: Path, check: bool) -> None:
     """Write a module with a method and types for each operation of the documents.
 

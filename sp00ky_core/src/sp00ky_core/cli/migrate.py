@@ -8,31 +8,20 @@ from functools import partial
 
 import click
 
-from sp00ky_core.cli.arguments import usual_actor
-from sp00ky_core.cli.context import Settings, command, run_async
-from sp00ky_core.cli.fleet.schedules import sync_lines, warn_of_unusable
-from sp00ky_core.cli.terminal.output import one_line
-from sp00ky_core.cli.terminal.progress import slow
+from sp00ky_core.cli.options import Settings, command, flag, run_async, store_open, usual_actor
+from sp00ky_core.cli.output import one_line, slow
+from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
 from sp00ky_core.scheduler.reconcile import SyncResult
 
 
 @command(short_help="Create the job tables, or add what they lack.")
-@click.option("--print", "only_print", is_flag=True, help="Print the statements and change nothing.")
-@click.option("--repair", is_flag=True, help="Also fix fields that are there but can't work.")
-@click.option("--verbose", is_flag=True, help="Show each step, not only each table.")
-@click.option("--print-grants", is_flag=True, help="Print what roles need that enqueue, run and operate.")
-@click.pass_context
-def migrate(
-    context: click.Context,
-    settings: Settings,
-    *,
-    only_print: bool,
-    repair: bool,
-    verbose: bool,
-    print_grants: bool,
-) -> None:
+@flag("--print", "Print the statements and change nothing.", name="only_print")
+@flag("--repair", "Also fix fields that are there but can't work.")
+@flag("--verbose", "Show each step, not only each table.")
+@flag("--print-grants", "Print what roles need that enqueue, run and operate.")
+def migrate(settings: Settings, *, only_print: bool, repair: bool, verbose: bool, print_grants: bool) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
     The schedules are made what the file says. Without --repair nothing else that is there is changed. What
@@ -42,7 +31,7 @@ def migrate(
     if print_grants:
         store = settings.outbox().store
         if not isinstance(store, Grants):
-            raise click.UsageError("--print-grants: this store's database grants none", context)
+            raise click.UsageError("--print-grants: this store's database grants none")
         for statement in store.grants():
             click.echo(f"{statement};")
         return
@@ -52,12 +41,8 @@ def migrate(
 
 
 async def _opened(settings: Settings, work: Callable[[Outbox], Awaitable[Sequence[str]]]) -> Sequence[str]:
-    outbox = settings.outbox()
-    await outbox.store.open()
-    try:
+    async with store_open(settings.outbox()) as outbox:
         return await work(outbox)
-    finally:
-        await outbox.store.close()
 
 
 async def _print(outbox: Outbox, *, repair: bool) -> Sequence[str]:

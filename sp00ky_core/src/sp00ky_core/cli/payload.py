@@ -36,7 +36,7 @@ def read_payload(argument: str, name: str = "PAYLOAD") -> Any:
 
 @attrs.frozen(kw_only=True)
 class Parts:
-    """The parts of a payload, as they were typed.
+    """Carries the parts of a payload, as they were typed.
 
     Attributes:
         parameters: ``NAME=VALUE`` each; one that is a list may be given several times.
@@ -57,11 +57,11 @@ class Parts:
         """
         payload: dict[str, Any] = {}
         for parameter, value in _values(operation, self.parameters):
-            held = payload.setdefault(f"${parameter.place}", {})
-            if parameter.name in held and not isinstance(value, list):
+            place = payload.setdefault(f"${parameter.place}", {})
+            if parameter.name in place and not isinstance(value, list):
                 raise click.UsageError(f"--param {parameter.name} is given twice, and isn't a list")
-            given = held.get(parameter.name, ())
-            held[parameter.name] = [*given, *value] if isinstance(value, list) else value
+            given = place.get(parameter.name, ())
+            place[parameter.name] = [*given, *value] if isinstance(value, list) else value
         if self.content_type is not None:
             payload["$contentType"] = self.content_type
         if self.body is not None:
@@ -73,7 +73,7 @@ class Parts:
 
     def problem(self, operation: Operation, error: PayloadInvalid) -> click.UsageError:
         """Say what is wrong with a payload in the words that were typed."""
-        typed = [f"{_typed_as(each.pointer)}: {each.message}" for each in error.violations]
+        typed = [f"{_typed_as(violation.pointer)}: {violation.message}" for violation in error.violations]
         of_body = any(text.startswith("--body") for text in typed)
         assumed = self._assumed(operation) if of_body and self.body is not None else ""
         return click.UsageError("; ".join(typed) + assumed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from sp00ky_core.cli.context import Settings, command
-from sp00ky_core.cli.terminal.output import as_json, show_list
+from sp00ky_core.cli.options import Settings, as_json, command
+from sp00ky_core.cli.output import show_list
 from sp00ky_core.plugins.registry import PluginInfo, load_plugins
 
 COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
@@ -13,9 +13,9 @@ COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 
 @command()
 @as_json
-def plugins(_settings: Settings, *, json_wanted: bool) -> None:
+def plugins(settings: Settings) -> None:
     """Show the installed plugins and what each one registers."""
-    show_list("plugins", load_plugins().infos, attrs.asdict, COLUMNS, _row, json_wanted=json_wanted)
+    show_list("plugins", load_plugins().infos, attrs.asdict, COLUMNS, _row, json_wanted=settings.json)
 
 
 def _row(info: PluginInfo) -> tuple[str, ...]:

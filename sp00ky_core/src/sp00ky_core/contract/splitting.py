@@ -134,7 +134,9 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
     reason = f": {operation.reason}" if operation.reason else ""
     for index, name in enumerate(sorted(payload.keys() - RESERVED)):
         message = LOOSE if index else f"{USE_EXPLICIT}: {_shape(operation)}{reason}"
-        yield Violation(pointer=pointer_of([name]), message=message + near_miss(name, RESERVED))
+        is_near = name.startswith("$") or f"${name}" in RESERVED
+        hint = near_miss(name, RESERVED) if is_near else ""
+        yield Violation(pointer=pointer_of([name]), message=message + hint)
     for name, held in payload.items():
         if name[1:] in PLACES and not isinstance(held, dict):
             yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")

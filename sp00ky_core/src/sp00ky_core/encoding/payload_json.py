@@ -41,7 +41,10 @@ Payload: TypeAlias = Mapping[str, object] | attrs.AttrsInstance | _Dataclass | _
 """A payload: a mapping, an instance of an attrs class, a dataclass or a Pydantic 2 model, or JSON text."""
 
 
-EXPECTED = "a dict, or an instance of an attrs class, a dataclass or a Pydantic model"
+EXPECTED = (
+    "a dict, or an instance of an attrs class, a dataclass or a Pydantic model; "
+    'a body that is no object is given as {"$body": ...}'
+)
 
 BASE64 = "write it as text, base64 for instance"
 

@@ -82,8 +82,9 @@ class Gate:
     _log: Log = logger.log
 
     def __attrs_post_init__(self) -> None:
-        self.throttling = Throttling(self._config.concurrency)
-        self.pause, self.limit = Pause(), Limit()
+        self.throttling: Throttling = Throttling(self._config.concurrency)
+        self.pause: Pause = Pause()
+        self.limit: Limit = Limit()
         self.breaker: SeenBreaker | None = None
         if self._config.breaker is not None:
             several, log = self._several_routes, self._log

@@ -66,8 +66,13 @@ def method_names(operations: Mapping[str, PayloadSchema]) -> Mapping[str, str]:
         path: method_name(operations[path].operation.operation_id)
         for path in sorted(filter(is_plain_text, operations))
     }
-    found = {path: names.unique(name, attribute_name(path)) for path, name in given.items() if name}
-    return found | {path: names.unique(attribute_name(path)) for path, name in given.items() if not name}
+    found = {path: names.unique(name, _made_name(path)) for path, name in given.items() if name}
+    return found | {path: names.unique(_made_name(path)) for path, name in given.items() if not name}
+
+
+def _made_name(operation: str) -> str:
+    method, slash, path = operation.partition("/")
+    return attribute_name(f"{method.lower()}{slash}{path}")
 
 
 def _call(backend: str, schema: PayloadSchema, method: str, annotations: Annotations) -> Call:

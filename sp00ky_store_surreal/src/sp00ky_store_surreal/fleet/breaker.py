@@ -59,7 +59,7 @@ def _row_of(backend: str) -> RecordID:
 
 
 def breaker_of(row: Mapping[str, Any]) -> Breaker:
-    """Read a breaker from the columns of ``fragments/breaker_columns.surql``."""
+    """Read a breaker from the columns of ``breaker_columns``."""
     return Breaker(
         state=BreakerState(row["state"]),
         failures=row["failures"],

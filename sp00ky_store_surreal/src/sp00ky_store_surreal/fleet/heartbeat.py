@@ -13,9 +13,9 @@ from surrealdb import RecordID
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
-from sp00ky_store_surreal.jobs.claim_offset import Peers
-from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.jobs.claim_window import Peers
 from sp00ky_store_surreal.rows import seconds_of
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import surql
 
 BEAT = Way(lane=Lane.BEAT, alone=False)  # a row that no other statement writes, so it doesn't wait its turn
@@ -81,7 +81,7 @@ class Heartbeats(StorePart):
 
 async def beats(connection: Connection) -> Mapping[str, RunnerBeat]:
     """Read each runner's last beat."""
-    return _beats_of((await connection.read(surql("fragments/runner_beats")))[-1])
+    return _beats_of((await connection.read(surql("runner_beats")))[-1])
 
 
 def _beats_of(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, RunnerBeat]:

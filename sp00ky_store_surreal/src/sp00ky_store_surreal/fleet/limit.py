@@ -50,7 +50,7 @@ def limited_at_once(part: str, table: JobTable, n: str, asked: Asked = TRUSTED) 
 
 
 def limit_bindings(table: JobTable) -> dict[str, Any]:
-    """Build what ``limit_cut_claim.surql`` binds."""
+    """Build what ``limit_cut_claim`` binds."""
     if not table.has_limits:
         return {}
     return {
@@ -62,7 +62,7 @@ def limit_bindings(table: JobTable) -> dict[str, Any]:
 
 
 def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
-    """Return what a claim's limits left it, as ``limit_cut_claim.surql`` has counted."""
+    """Return what a claim's limits left it, as ``limit_cut_claim`` has counted."""
     allowance = Allowance(places=math.inf if table.max_in_flight is None else table.max_in_flight - in_flight)
     if table.rate is None or tokens is None:
         return allowance

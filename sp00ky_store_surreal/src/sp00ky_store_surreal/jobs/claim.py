@@ -26,12 +26,16 @@ from sp00ky_store_surreal.errors import (
 from sp00ky_store_surreal.fleet.breaker import SUITED, longest_bindings, take_probe
 from sp00ky_store_surreal.fleet.heartbeat import beats
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
-from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
-from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
-from sp00ky_store_surreal.jobs.claim_offset import BatchSize, Peers
-from sp00ky_store_surreal.jobs.claim_refusals import Care, Carefulness, ClaimRefusals
-from sp00ky_store_surreal.jobs.claim_reply import ClaimState, Part, parts_of
+from sp00ky_store_surreal.jobs.claim_outcome import (
+    Care,
+    Carefulness,
+    ClaimRefusals,
+    ClaimState,
+    Part,
+    parts_of,
+)
 from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
+from sp00ky_store_surreal.jobs.claim_window import BatchSize, ClaimIndex, Groups, Heads, Peers
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.row_loading import claimed_lengths, load_claimed, read_claimed
 from sp00ky_store_surreal.surql.claim_parts import (
@@ -206,7 +210,7 @@ class Claimer:
             self._heads,
             self._peers,
             mixed=self._mixed,
-            row="$this" if self._care.now() is Care.NONE else surql("fragments/job_columns_named").strip(),
+            row="$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip(),
             trims=self._size.shortens,
         )
         reply = await self._connection.write(statement, CLAIMING, **bindings)
@@ -355,7 +359,7 @@ class Claimer:
     ) -> Sequence[_Row]:
         one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
         statement = (
-            f"{surql('fragments/let_now')}LET $ids = [$id];"
+            f"{surql('let_now')}LET $ids = [$id];"
             f"{limited_at_once(one, table, '', self._index.asked(table))}['one', $rows];"
         )
         bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}

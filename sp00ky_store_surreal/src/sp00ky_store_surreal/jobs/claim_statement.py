@@ -10,9 +10,7 @@ import attrs
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.fleet.breaker import longest_bindings
 from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
-from sp00ky_store_surreal.jobs.claim_cursor import Groups, Heads
-from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
-from sp00ky_store_surreal.jobs.claim_offset import Peers
+from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Groups, Heads, Peers
 from sp00ky_store_surreal.row_loading import claimed_lengths
 from sp00ky_store_surreal.surql.claim_parts import (
     RANKS,
@@ -89,7 +87,7 @@ class ClaimWriter:
                 table=quoted(table.table),
                 until=until_of(table, n),
                 row=row,
-                trim=surql("fragments/set_errors_trimmed").strip() if trims else "",
+                trim=surql("set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
                 within=within(embedded=False),
             )

@@ -23,9 +23,9 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import WHOLE
 from sp00ky_store_surreal.rows import duration_text, job_from, row_from
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
 
@@ -172,7 +172,7 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
             parts += surql("enqueue_insert_unique", table=table, n=n)
         else:
             parts += surql("enqueue_insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
-        reads.append(f"$found{n}" if is_whole else surql("fragments/enqueued_jobs", n=n))
+        reads.append(f"$found{n}" if is_whole else surql("enqueued_jobs", n=n))
     if insert and bindings["delays"]:
         parts += surql("enqueue_set_delays")
     return surql("enqueue_transaction", parts=parts, reads=", ".join(reads)), bindings

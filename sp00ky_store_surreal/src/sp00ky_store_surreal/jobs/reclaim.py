@@ -10,10 +10,10 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_index import ClaimIndex
+from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
 from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import DECIDED, load
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.claim_parts import longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 

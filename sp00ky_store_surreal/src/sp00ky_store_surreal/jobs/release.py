@@ -8,8 +8,8 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change, RowChanges
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 RELEASE = Way(lane=Lane.CLAIM)

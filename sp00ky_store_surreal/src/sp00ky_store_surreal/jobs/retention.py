@@ -12,9 +12,9 @@ from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.operate.audit import prune_audit
 from sp00ky_store_surreal.operate.clear import DELETE, deleted_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import RowChanges
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.claim_parts import longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 

@@ -24,9 +24,9 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.result_values import TEXT
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
 _Delivery = tuple[str, int, str | None, bytes | None]

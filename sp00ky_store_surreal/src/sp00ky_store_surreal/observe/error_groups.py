@@ -9,7 +9,7 @@ from typing import Any
 
 from sp00ky_core.ports import ErrorGroup, JobTable
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 

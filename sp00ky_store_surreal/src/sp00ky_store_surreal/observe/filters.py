@@ -66,7 +66,7 @@ def part_of(table: JobTable, query: JobFilter) -> Part:
     """Translate a query for one table."""
     ids = query.ids if isinstance(query, JobQuery) else None
     name = quoted(table.table)
-    part = Part(source=name if ids is None else "$ids", is_job=surql("fragments/is_job", table=name).strip())
+    part = Part(source=name if ids is None else "$ids", is_job=surql("is_job", table=name).strip())
     if ids is not None:
         part.bindings["ids"] = ids_of(table, dict.fromkeys(ids))
     if query.assigned_to is not None:

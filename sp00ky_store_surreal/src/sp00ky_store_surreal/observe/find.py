@@ -15,9 +15,9 @@ from sp00ky_core.stores.filters import age_of
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text, id_value, literal_key, table_of, unfinished_key
 from sp00ky_store_surreal.observe.filters import Part, ids_of, part_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_loading import DECIDED, LISTED, WHOLE, Lengths, load
 from sp00ky_store_surreal.rows import count_of
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 _ENDED = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})

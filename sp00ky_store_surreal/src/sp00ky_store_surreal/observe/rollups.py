@@ -12,8 +12,8 @@ from surrealdb import RecordID
 
 from sp00ky_core.ports import BUCKETS, MINUTES_KEPT, ROLLUPS_KEPT, Rollup, RollupQuery
 from sp00ky_store_surreal.connection.executor import Lane, Way
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import surql
 
 COLUMNS = tuple(attrs.fields_dict(Rollup))

@@ -10,8 +10,8 @@ from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.fleet.breaker import breaker_of, longest_bindings
 from sp00ky_store_surreal.operate.pause import pause_of
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import count_of, seconds_of
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of, longest_lease
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -27,7 +27,7 @@ class Stats(StorePart):
         await self._ready.ensure()
         counts = _counts if limit is None else _counts_up_to
         most = {"most": str(MOST_READ if limit is None else limit)}
-        statement = surql("fragments/let_now") + "".join(
+        statement = surql("let_now") + "".join(
             surql(
                 "stats_of_backend",
                 n=str(number),
@@ -71,7 +71,7 @@ class Stats(StorePart):
         )
         if not statement:
             return None
-        reply = await self._connection.read(surql("fragments/let_now") + statement)
+        reply = await self._connection.read(surql("let_now") + statement)
         return min(
             (seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None
         )
@@ -106,7 +106,7 @@ def _counts_up_to(_connection: Connection, table: JobTable, *, most: str) -> dic
 def _counts(connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:
     """Count all rows, then those that are no jobs: to ask each row costs ten times as much."""
     table_name = {"table": quoted(table.table)}
-    others = surql("fragments/non_job_rows", **table_name).strip()
+    others = surql("non_job_rows", **table_name).strip()
     plain, *higher = (
         surql(
             "stats_scheduled_of_priority",
@@ -132,7 +132,7 @@ def _listed(*statements: str) -> str:
 
 def _is_job(table: JobTable, *, embedded: bool) -> str:
     name = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
-    return surql(f"fragments/{name}", table=quoted(table.table)).strip()
+    return surql(f"{name}", table=quoted(table.table)).strip()
 
 
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:

@@ -12,8 +12,8 @@ from surrealdb import RecordID
 from sp00ky_core.ports import AUDIT_KEPT, Act, AuditEntry
 from sp00ky_core.stores import decode, encode, new_key, unknown_entry
 from sp00ky_store_surreal.connection.executor import ONCE, Connection
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import surql
 
 

@@ -16,8 +16,8 @@ from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.filters import ids_of
 from sp00ky_store_surreal.observe.find import ended_ids
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.row_changes import Change, RowChanges
+from sp00ky_store_surreal.store_part import StorePart
 
 __all__ = ["DELETE", "Clears", "deleted_of"]
 

@@ -8,8 +8,8 @@ from typing import Any, Unpack
 from surrealdb import RecordID
 
 from sp00ky_core.ports import ActOptions, Pause
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import duration_text
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import surql
 
 

@@ -16,8 +16,8 @@ from sp00ky_core.stores.isolation import bisect
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import reason_of, unwritable
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.part import StorePart
 from sp00ky_store_surreal.rows import row_from
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 

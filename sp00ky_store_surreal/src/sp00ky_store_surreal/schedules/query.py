@@ -20,7 +20,7 @@ from sp00ky_core.ports import MAX_ROWS, QUERY_SECONDS
 from sp00ky_store_surreal.connection.cbor import UNREADABLE
 from sp00ky_store_surreal.errors import Conflict, PlaceMissing, TableMissing, reason_of
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.part import StorePart
+from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import surql
 
 MOST_BYTES = 8 * 2**20

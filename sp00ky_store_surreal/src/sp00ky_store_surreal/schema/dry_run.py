@@ -65,7 +65,7 @@ async def dry_run(connection: Connection, table: JobTable, layout: TableLayout) 
     """
     if layout.has_events:
         return []
-    row, values = surql("fragments/dry_run_job", table=quoted(layout.name)).strip(), _values(table, layout)
+    row, values = surql("dry_run_job", table=quoted(layout.name)).strip(), _values(table, layout)
     reason = await _refusal(connection, surql("dry_run_read", table=quoted(layout.name)))
     if reason is not None:  # a claim reads its rows, all or none
         return [_stopping(layout.name, reason)]

@@ -59,7 +59,7 @@ def but(skipped: Mapping[str, Any], *, jobs_of: JobTable | None = None) -> str:
 
     ``jobs_of``: also those of this table that are no jobs. A server then reads on beyond the LIMIT, for 3 ms.
     """
-    is_job = f" AND {surql('fragments/is_job', table=quoted(jobs_of.table)).strip()}" if jobs_of else ""
+    is_job = f" AND {surql('is_job', table=quoted(jobs_of.table)).strip()}" if jobs_of else ""
     return is_job + (" AND id NOT IN $skipped" if skipped else "")
 
 
@@ -70,7 +70,7 @@ def unleased(table: JobTable) -> str:
     """
     if table.max_in_flight is None:
         return ""
-    return f" AND {surql('fragments/lease_is_over', longest_lease=longest_lease(table)).strip()}"
+    return f" AND {surql('lease_is_over', longest_lease=longest_lease(table)).strip()}"
 
 
 def longest_lease(table: JobTable) -> str:
@@ -96,7 +96,7 @@ def first_due_ids(names: Mapping[str, str], *, beyond: bool) -> str:
     each row, for with another condition beside it a server doesn't ask a row what its index answered.
     """
     none = due_ids({**names, "from": " AND run_at = NONE"}, beyond=beyond)
-    rest = due_ids({**names, "from": f" AND {surql('fragments/dated_since_year_1').strip()}"}, beyond=False)
+    rest = due_ids({**names, "from": f" AND {surql('dated_since_year_1').strip()}"}, beyond=False)
     return surql("claim_due_ids_undated_first", none=f"{{ {none} }}", rest=rest, **names)
 
 
@@ -139,8 +139,8 @@ def chosen(
     return surql(
         "claim_choice_by_priority",
         dues="".join(f"LET $due{rank} = {{ {text} }};\n" for rank, text in due.items()),
-        ranked="".join(surql("fragments/due_ids_with_rank", rank=str(rank)).strip() for rank in due),
-        gate=gate or surql("fragments/backend_is_shut", n=n).strip(),
+        ranked="".join(surql("due_ids_with_rank", rank=str(rank)).strip() for rank in due),
+        gate=gate or surql("backend_is_shut", n=n).strip(),
         passed=but({"skipped": skips} if skips else {}),
         due_only=" AND $head.run_at <= $heads.now",
         pending=asked.pending,
@@ -188,7 +188,7 @@ def due_last(
     passed = but(bindings if skipped else {}, jobs_of=table) + unleased(table) + asked.pending
     names = {"table": quoted(table.table), "but": passed}
     groups = (group_of(rank, embedded=False) for rank in RANKS)
-    latest = (surql("fragments/due_last", group=group, **names).strip() for group in groups)
+    latest = (surql("due_last", group=group, **names).strip() for group in groups)
     return surql("probe_latest", latest=", ".join(latest), more=more), bindings
 
 
@@ -197,7 +197,7 @@ def first_pending(table: JobTable, *, embedded: bool) -> str:
 
     Those that are due first, of each priority, are among them.
     """
-    name = "fragments/first_pending_embedded" if embedded else "fragments/first_pending"
+    name = "first_pending_embedded" if embedded else "first_pending"
     groups = (group_of(rank, embedded=embedded) for rank in RANKS)
     firsts = [surql(name, table=quoted(table.table), group=each).strip() for each in groups]
     return f"array::flatten([{', '.join(firsts)}])"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.ports import LONGEST_TEXT
@@ -25,28 +27,47 @@ reply it would end the SDK's reading, and the caller would wait for ever."""
 
 BOUND = "d'9998-12-31T00:00:00Z'"
 _PLACE = re.compile(r"@(\w+)@")
+_HEADING = re.compile(r"^-- \[(\w+)\] .*\n", re.MULTILINE)
+_COMMENT = re.compile(r"^ *-- .*\n", re.MULTILINE)
 
 
 @cache
-def _text(name: str) -> str:
-    return files("sp00ky_store_surreal").joinpath(name).read_text(encoding="utf-8")
+def statements() -> Mapping[str, str]:
+    """Read all statements, and parts of them, by name: a file's, or that in ``-- [name] What it does``."""
+    texts: dict[str, str] = {}
+    for path in _files(files("sp00ky_store_surreal").joinpath("surql")):
+        before, *parts = _HEADING.split(path.read_text(encoding="utf-8"))
+        parts = parts or [path.name.removesuffix(".surql"), before]
+        texts |= zip(parts[::2], parts[1::2], strict=True)
+    return texts
+
+
+def _files(folder: Traversable) -> Iterator[Traversable]:
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files(path)
+        elif path.name.endswith(".surql"):
+            yield path
 
 
 @cache
 def _included(name: str) -> str:
-    # @@is_job@@ and the like are files of fragments/; comments have lines of their own.
-    text = re.sub(r"^ *-- .*\n", "", _text(f"surql/{name}.surql"), flags=re.MULTILINE)
-    return re.sub(r"@@(\w+)@@", lambda found: _included(f"fragments/{found[1]}").strip(), text)
+    # @@is_job@@ and the like are others; comments have lines of their own.
+    text = _COMMENT.sub("", statements()[name])
+    return re.sub(r"@@(\w+)@@", lambda part: _included(part[1]).strip(), text)
 
 
 def surql(name: str, **names: str) -> str:
-    """Load a statement by its file's name; ``@name@`` in it is replaced."""
+    """Load a statement by its name; ``@name@`` in it is replaced."""
     return _PLACE.sub(lambda found: names[found[1]], _included(name))
 
 
 def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
     """Load a schema file's statements, each with its reason (the comment above it)."""
-    text = _PLACE.sub(lambda found: names[found[1]], _text(f"schema/{schema}.surql"))
+    text = _PLACE.sub(
+        lambda found: names[found[1]],
+        files("sp00ky_store_surreal").joinpath(f"schema/{schema}.surql").read_text(encoding="utf-8"),
+    )
     steps = []
     for block in filter(None, (each.strip() for each in text.split("\n\n"))):
         why, _, statement = block.partition("\n")

@@ -1,15 +1,21 @@
 """``sp00ky jobs kill | retry | clear``: each job's fate, and the exit code."""
 
 import asyncio
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.core.cli.jobs.conftest import Call, ids
-from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
+from tests.core.cli.jobs.shelf import NOTHING, Shelf, ended, enqueued
 
 from sp00ky_core import Outbox
+from sp00ky_core.operators import matching_jobs
+from sp00ky_core.outcome import Delivered
 from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.memory.store import MemoryStore
 
 
 def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
@@ -117,3 +123,122 @@ def test_each_time_counts(shelf: Shelf, sp00ky: Any) -> None:
     assert timedelta(hours=2) < due("--at", "3h") <= timedelta(hours=3)
     assert timedelta(hours=2) < due("--priority", "1")
     assert due("--now") <= timedelta(0)
+
+
+def test_a_number_is_shown_and_yes_is_needed_where_nobody_can_be_asked(shelf: Shelf, sp00ky: Any) -> None:
+    ids = ended(2)
+    line = sp00ky("jobs", "clear", "--code", "500").complaint(2)
+    assert "2 jobs would be cleared, and nothing was done: add --yes" in line
+    assert shelf.statuses(ids) == ["failed", "failed"]
+    done = sp00ky("jobs", "clear", "--code", "500", "--yes")
+    assert (done.code, done.out, done.err) == (0, "cleared: 2\n", "sp00ky: 2 jobs match\n")
+    assert shelf.all() == {}
+
+
+def test_a_dry_run_only_counts(shelf: Shelf, sp00ky: Any) -> None:
+    ids = [*ended(2), *enqueued(3)]
+    assert sp00ky("jobs", "kill", "--all", "--dry-run").out == "would be killed: 3\n"
+    assert sp00ky("jobs", "retry", "--all", "--dry-run", "--yes").out == "would be redriven: 2\n"
+    counted = sp00ky("jobs", "clear", "--limit", "1", "--dry-run", "--json")
+    assert (counted.code, counted.err) == (0, "")
+    assert counted.json == {
+        "matched": 1,
+        "done": 0,
+        "refused": NOTHING,
+        "dry_run": True,
+        "interrupted": False,
+    }
+    assert shelf.statuses(ids) == ["failed"] * 2 + ["pending"] * 3
+
+
+def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> None:
+    (held,) = ended(1, dedup_key="k")
+    enqueued(1, dedup_key="k")
+    tried = sp00ky("jobs", "retry", "--all", "--yes", "--json")
+    refused = {"duplicate": 1, "illegal": 0}
+    assert (tried.code, tried.json) == (
+        1,
+        {"matched": 1, "done": 0, "refused": refused, "interrupted": False},
+    )
+    assert "refused: 1 duplicate" in tried.err
+    assert shelf.statuses([held]) == ["failed"]
+
+
+def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
+    shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    ids = enqueued(7)
+    settle, pages = MemoryStore.settle, list[int]()
+
+    async def settle_interrupted(store: MemoryStore, settlements: Any) -> Any:
+        pages.append(len(settlements))
+        if len(pages) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(10):  # the loop gets to see it
+                await asyncio.sleep(0)
+        return await settle(store, settlements)
+
+    monkeypatch.setattr(MemoryStore, "settle", settle_interrupted)
+    killed = sp00ky("jobs", "kill", "--all", "--yes", "--json")
+    assert killed.code == 1
+    assert killed.json == {"matched": 7, "done": 4, "refused": NOTHING, "interrupted": True}
+    assert killed.err.splitlines()[-1] == (
+        "sp00ky: interrupted after 4 of 7 jobs: the others are as they were"
+    )
+    (entry,) = sp00ky("audit", "--json").json["audit"]
+    assert (entry["count"], entry["ended_at"] is None) == (4, False)
+    assert shelf.statuses(ids) == ["pending"] * 3 + ["failed"] * 4
+
+
+def test_a_job_is_copied(shelf: Shelf, sp00ky: Any) -> None:
+    options: dict[str, Any] = {
+        "payload": {"id": "é", "n": 1.10},
+        "assigned_to": "thread:a",
+        "max_retries": 7,
+        "retry_strategy": "exponential",
+        "dedup_key": "k",
+        "priority": 2,
+        "ordering_key": "o",
+    }
+    (old,) = ended(1, Delivered(), **options)
+    copied = sp00ky("jobs", "copy", old)
+    assert (copied.code, copied.err) == (0, "")
+    was, new = shelf.all()[old], shelf.all()[copied.out.strip()]
+    for name in (
+        "backend",
+        "path",
+        "payload_json",
+        "assigned_to",
+        "max_retries",
+        "retry_strategy",
+        "timeout",
+        "priority",
+        "ordering_key",
+    ):
+        assert getattr(new, name) == getattr(was, name), name
+    assert (new.status.value, new.dedup_key, new.retries, new.errors) == ("pending", None, 0, ())
+    assert was.status.value == "success"
+
+
+def test_a_copy_may_have_another_payload(shelf: Shelf, sp00ky: Any) -> None:
+    (old,) = enqueued(1)
+    (Path.cwd() / "payload.json").write_text('{"id": "from a file"}')
+    for given, expected in (('{"id": "2"}', "2"), ("@payload.json", "from a file")):
+        copied = sp00ky("jobs", "copy", old, "--payload", given, "--json").json
+        assert copied["payload"] == {"id": expected}
+    assert "contract" in sp00ky("jobs", "copy", old, "--payload", '{"id": 3}').complaint(2)
+    assert "PAYLOAD @nowhere" in sp00ky("jobs", "copy", old, "--payload", "@nowhere").complaint(2)
+    assert "'job:nope'" in sp00ky("jobs", "copy", "job:nope").complaint(1)
+    assert len(shelf.all()) == 3
+
+
+def test_what_cannot_be_a_job_is_not_copied(shelf: Shelf, sp00ky: Any) -> None:
+    enqueued(0)
+    assert shelf.store is not None
+    for key, payload in (("1", "[]"), ("2", "no json")):
+        shelf.store.write_row("job", {"id": key, "path": "/json", "payload": payload})
+        assert "object" in sp00ky("jobs", "copy", f"job:{key}").complaint(2)
+    shelf.store.write_row("job", {"id": "3", "path": "/gone", "payload": "{}"})
+    assert "no route '/gone'" in sp00ky("jobs", "copy", "job:3").complaint(2)
+    assert len(shelf.all()) == 3

@@ -1,10 +1,12 @@
 """``sp00ky run --listen``: what probes and Prometheus get."""
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -12,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from sp00ky_core.cli.run.probes import listening
+from sp00ky_core.cli.run.probes import listening, notified
 from sp00ky_core.metrics.prometheus import Measures
 
 
@@ -98,3 +100,44 @@ async def test_without_the_library_the_metrics_say_what_to_install(
     assert "sp00ky_core[metrics]" in text
     assert "sp00ky_core[metrics]" in caplog.text
     assert "for other hosts too" in caplog.text
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.setblocking(False)
+        yield listening
+
+
+async def test_it_says_up_alive_and_stopping(manager: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    environment = {
+        "NOTIFY_SOCKET": manager.getsockname(),
+        "WATCHDOG_USEC": "20000",
+        "WATCHDOG_PID": str(os.getpid()),
+    }
+    async with notified(environment):
+        said = [await loop.sock_recv(manager, 100) for _ in range(4)]
+    assert said == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+    rest = [b"WATCHDOG=1"]
+    while rest[-1] == b"WATCHDOG=1":
+        rest.append(await loop.sock_recv(manager, 100))
+    assert rest[-1] == b"STOPPING=1"
+
+
+@pytest.mark.parametrize("more", [{}, {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}])
+async def test_without_a_watchdog_it_says_up_and_stopping(
+    manager: socket.socket, more: dict[str, str]
+) -> None:
+    async with notified({"NOTIFY_SOCKET": manager.getsockname(), **more}):
+        await asyncio.sleep(0.01)
+    assert [manager.recv(100), manager.recv(100)] == [b"READY=1", b"STOPPING=1"]
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"NOTIFY_SOCKET": "/nowhere/at/all"}, {"NOTIFY_SOCKET": "@gone"}]
+)
+async def test_without_systemd_nothing_is_said(environment: dict[str, str]) -> None:
+    async with notified(environment):
+        await asyncio.sleep(0)

@@ -18,11 +18,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_: object) -> None:
-        """Nothing: a client that goes away, as at an interrupt, is no news."""
+        """Say nothing: a client that goes away, as at an interrupt, is no news."""
 
 
 class DemoBackend:
-    """Its address, and what it was asked."""
+    """Holds the backend's address, and counts what it was asked."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the screen is the demo's."""
+        """Say nothing: the screen is the demo's."""
 
 
 _OK, _BUSY, _BROKEN, _RESET = 200, 429, 500, 0

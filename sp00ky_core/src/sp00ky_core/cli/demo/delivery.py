@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import shutil
 import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from shutil import get_terminal_size
 
-from sp00ky_core.cli.context import run_async
+import attrs
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
 from sp00ky_core.cli.demo import runner
 from sp00ky_core.cli.demo.backend import DemoBackend
-from sp00ky_core.cli.demo.runner import STORE
-from sp00ky_core.cli.demo.screen import Show, screen
-from sp00ky_core.cli.demo.snapshot import jobs_of
-from sp00ky_core.cli.demo.summary import PAYMENT, Killed, summary
+from sp00ky_core.cli.demo.runner import STORE, jobs_of
+from sp00ky_core.cli.job_format import cause
+from sp00ky_core.cli.options import run_async
+from sp00ky_core.cli.output import is_terminal
+from sp00ky_core.cli.screen import count, grid, stacked
+from sp00ky_core.cli.table import COLOURS
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.outbox import Outbox
+from sp00ky_core.outcome import THROTTLED
 
+PAYMENT = "/charge-payment"
 JOBS = {"/spookify": 120, "/chat": 20, PAYMENT: 60}
 
 CONFIG = """\
@@ -52,7 +66,7 @@ LATE = 110
 
 
 def delivered() -> Iterator[str]:
-    """Do it, showing how it goes; the lines of the summary."""
+    """Deliver the demo's jobs, showing how it goes; return the lines of the summary."""
     folder = Path(tempfile.mkdtemp(prefix="sp00ky-demo-"))
     with DemoBackend.started() as backend:
         config = _write_config(folder, backend)
@@ -157,3 +171,149 @@ async def _reports(process: Process) -> AsyncIterator[Sequence[Job]]:
         yield (jobs := jobs_of(line))
     if await process.wait() or not jobs or not all(job.is_terminal for job in jobs):
         raise Sp00kyError(f"the demo's runner ended with {process.returncode}; see: sp00ky demo --debug")
+
+
+BAR, WIDTH = 14, 78
+"""Columns."""
+
+Show = Callable[[Sequence[Job], str], None]
+"""What is called with all jobs, and what is going on, whenever they may have changed."""
+
+
+@contextmanager
+def screen(expected: Mapping[str, int]) -> Iterator[Show]:
+    """Yield what shows the jobs; ``expected`` of each path."""
+    if not is_terminal(sys.stdout):
+        yield _plain_lines()
+        return
+    began = time.monotonic()
+    with Live(refresh_per_second=8) as live:
+
+        def show(jobs: Sequence[Job], scene: str) -> None:
+            picture = _picture(jobs, expected, f"{time.monotonic() - began:4.1f} s  {scene}")
+            live.update(picture, refresh=True)  # at once: what follows may be an import, which stops threads
+
+        yield show
+
+
+def _plain_lines() -> Show:
+    last: list[str] = ["", ""]
+
+    def show(jobs: Sequence[Job], scene: str) -> None:
+        counts = Counter(job.status for job in jobs)
+        lines = [", ".join(f"{counts[status]} {status.value}" for status in JobStatus), scene]
+        for before, line in zip(last, lines, strict=True):
+            if line != before:
+                click.echo(line)
+        last[:] = lines
+
+    return show
+
+
+def _picture(jobs: Sequence[Job], expected: Mapping[str, int], scene: str) -> Group:
+    rows = [_row([job for job in jobs if job.path == path], path, total) for path, total in expected.items()]
+    columns = ("route", *(status.value for status in JobStatus), "retried", "")
+    table = grid(columns, rows, get_terminal_size().columns)
+    table.columns[-1].justify = "left"
+    done = sum(1 for job in jobs if job.is_terminal)
+    bar = ProgressBar(total=sum(expected.values()), completed=done, width=WIDTH)
+    return Group(stacked(Text("sp00ky demo", style="bold"), table, Text(scene)), bar)
+
+
+def _row(jobs: Sequence[Job], path: str, total: int) -> tuple[object, ...]:
+    counts = Counter(job.status for job in jobs)
+    numbers = (count(counts[status], COLOURS[status.value]) for status in JobStatus)
+    retried = sum(1 for job in jobs if job.retries)
+    return (path, *numbers, retried, _bar(counts, total))
+
+
+def _bar(counts: Counter[JobStatus], total: int) -> Text:
+    """Draw the jobs of a route, each part in its status's colour."""
+    bar, drawn, seen = Text(), 0, 0
+    for status in (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.PROCESSING, JobStatus.PENDING):
+        seen += counts[status]
+        reach = -(-BAR * seen // total)
+        bar.append("█" * (reach - drawn), style=COLOURS[status.value])
+        drawn = reach
+    return bar
+
+
+@attrs.frozen(kw_only=True)
+class Killed:
+    """Describes the runner that was killed.
+
+    Attributes:
+        pid: Its process.
+        in_flight: The ids of the jobs that it had claimed.
+    """
+
+    pid: int
+    in_flight: Sequence[str]
+
+    def recovered(self, jobs: Sequence[Job]) -> int:
+        """Count those of its jobs that were delivered by another one."""
+        claimed = frozenset(self.in_flight)
+        return sum(1 for job in jobs if job.id in claimed and job.status is JobStatus.SUCCESS)
+
+
+def summary(
+    jobs: Sequence[Job], backend: DemoBackend, seconds: float, config: Path, killed: Killed
+) -> Iterator[str]:
+    """Yield the summary's lines, coloured."""
+    yield ""
+    yield click.style(f"{len(jobs)} jobs in {seconds:.1f} s, none lost", bold=True)
+    yield from _counts(jobs)
+    claimed, recovered = len(killed.in_flight), killed.recovered(jobs)
+    yield f"{_name('killed')}runner {killed.pid}, with {claimed} jobs in flight"
+    yield f"{_name('recovered', 'green')}{recovered}, delivered by the next runner"
+    yield from _failures([job for job in jobs if job.status is JobStatus.FAILED])
+    twice = sum(1 for count in backend.answered.values() if count > 1)
+    again = "that the killed runner had sent; their Idempotency-Key says so"
+    yield f"{_name('sent twice')}{twice}, {again}"
+    yield _payments([job for job in jobs if job.path == PAYMENT], backend)
+    yield ""
+    yield from _how_to_go_on(config)
+
+
+def _counts(jobs: Sequence[Job]) -> Iterator[str]:
+    retried = [job for job in jobs if job.retries]
+    delivered = sum(1 for job in retried if job.status is JobStatus.SUCCESS)
+    yield f"{_name('delivered', 'green')}{sum(1 for job in jobs if job.status is JobStatus.SUCCESS)}"
+    yield f"{_name('retried', 'yellow')}{len(retried)}, of which {delivered} were delivered in the end"
+    yield f"  because of {_reasons(retried)}"
+    throttled = sum(1 for job in jobs if any(error.name == THROTTLED for error in job.errors))
+    yield f"{_name('throttled')}{throttled}, which waited and used up no retry"
+
+
+def _name(name: str, colour: str | None = None) -> str:
+    return click.style(f"{name + ':':13}", fg=colour)
+
+
+def _failures(failed: Sequence[Job]) -> Iterator[str]:
+    yield f"{_name('failed', 'red')}{len(failed)}"
+    for path in sorted({job.path for job in failed}):
+        those = [job for job in failed if job.path == path]
+        retries = f"after {those[0].max_retries} retries" if those[0].max_retries else "never retried"
+        yield f"  {len(those)} x {path}, {retries}: {_reasons(those)}"
+
+
+def _reasons(jobs: Sequence[Job]) -> str:
+    counts = Counter(cause(error) for job in jobs for error in job.errors)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} x {reason}" for reason, count in ordered) or "nothing"
+
+
+def _payments(payments: Sequence[Job], backend: DemoBackend) -> str:
+    most = max(backend.requests[job.id] for job in payments)
+    return f"{PAYMENT} must not be repeated: {len(payments)} jobs, at most {most} request for each"
+
+
+def _how_to_go_on(config: Path) -> Iterator[str]:
+    program = "sp00ky" if shutil.which("sp00ky") else sys.argv[0]  # as .venv/bin/sp00ky was called
+    command = f"{shlex.quote(program)} --config {shlex.quote(str(config))}"
+    if os.environ.get("SP00KY_STORE"):  # it would override the file's
+        command = f"SP00KY_STORE= {command}"
+    yield f"The sp00ky.yml that was used: {config}"
+    yield "Go on from there:"
+    yield f"  {command} jobs list --status failed"
+    yield f"  {command} jobs stats"

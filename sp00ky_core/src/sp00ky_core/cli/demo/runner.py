@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import sys
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
 
-from sp00ky_core.cli.context import run_async
-from sp00ky_core.cli.demo.snapshot import line_of
-from sp00ky_core.cli.run.signals import stop_order, unless_stopped
+from sp00ky_core.cli.options import run_async
+from sp00ky_core.cli.signals import stop_order, unless_stopped
+from sp00ky_core.job import Job
 from sp00ky_core.outbox import Outbox
 from sp00ky_core.runner import RunnerOptions
+
+STORE = "surrealkv://./sp00ky.db"
+"""In the configuration's folder; SP00KY_STORE doesn't count: the demo touches no real jobs."""
 
 QUICK = RunnerOptions(beat_interval=0.25, dead_after=1.0, reclaim_after=1.0, grace=1.0)
 """A demo is short: what is lost is reclaimed after a second or two, elsewhere after some ten."""
@@ -18,7 +24,7 @@ QUICK = RunnerOptions(beat_interval=0.25, dead_after=1.0, reclaim_after=1.0, gra
 LOOK = 0.2
 """Seconds between two looks at the jobs."""
 
-JOBS = 1_000
+MOST_JOBS = 1_000
 """More than the demo has."""
 
 
@@ -31,7 +37,7 @@ async def _run(config: str) -> None:
 async def _report(outbox: Outbox) -> None:
     """Print the jobs again and again, until each has ended."""
     while True:
-        jobs = await outbox.find(limit=JOBS)
+        jobs = await outbox.find(limit=MOST_JOBS)
         sys.stdout.buffer.write(line_of(jobs))
         sys.stdout.buffer.flush()
         if all(job.is_terminal for job in jobs):
@@ -39,8 +45,15 @@ async def _report(outbox: Outbox) -> None:
         await asyncio.sleep(LOOK)
 
 
-STORE = "surrealkv://./sp00ky.db"
-"""In the configuration's folder; SP00KY_STORE doesn't count: the demo touches no real jobs."""
+def line_of(jobs: Sequence[Job]) -> bytes:
+    """Write jobs as a line."""
+    return b64encode(pickle.dumps(jobs)) + b"\n"
+
+
+def jobs_of(line: bytes) -> Sequence[Job]:
+    """Read the jobs of a line."""
+    jobs: Sequence[Job] = pickle.loads(b64decode(line))  # noqa: S301  # the demo's own process wrote it
+    return jobs
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""Serve ``sp00ky run --listen``: is it alive, is it ready, what does it count."""
+"""Tell others how ``sp00ky run`` does: ``--listen`` for probes and metrics, systemd's notifications."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from ipaddress import ip_address
 from socket import gaierror
@@ -14,7 +17,7 @@ from sp00ky_core.errors import MetricsMissing, OptionInvalid
 from sp00ky_core.metrics.prometheus import Answer, Measures, TextServer, refuse_unmeasured
 from sp00ky_health import address_of
 
-__all__ = ["listening"]
+__all__ = ["listening", "notified"]
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -96,3 +99,43 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@asynccontextmanager
+async def notified(environment: Mapping[str, str] = os.environ) -> AsyncIterator[None]:
+    """Tell systemd that the process is up; alive, as long as the event loop runs; at last that it stops.
+
+    Does nothing where no systemd started it.
+    """
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address:
+        yield
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.setblocking(False)
+        _send(notify, address, "READY=1")
+        watchdog = asyncio.create_task(_watchdog(notify, address, _interval(environment)))
+        try:
+            yield
+        finally:
+            _send(notify, address, "STOPPING=1")
+            watchdog.cancel()
+            await asyncio.gather(watchdog, return_exceptions=True)
+
+
+def _interval(environment: Mapping[str, str]) -> float:
+    """Return the seconds between two signs of life, half of what systemd waits for; 0: it waits for none."""
+    wanted = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    text = environment.get("WATCHDOG_USEC", "")
+    return int(text) / 2e6 if wanted and text.isdecimal() else 0.0
+
+
+async def _watchdog(notify: socket.socket, address: str, interval: float) -> None:
+    while interval:
+        _send(notify, address, "WATCHDOG=1")
+        await asyncio.sleep(interval)
+
+
+def _send(notify: socket.socket, address: str, state: str) -> None:
+    with suppress(OSError):  # a systemd that doesn't listen stops no delivery
+        notify.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -32,6 +32,10 @@ DECLARE
     END;
 BEGIN
     IF problem IS NULL THEN
+        -- INSERT ... SELECT takes it as another table has it, and a claim would unpack it to learn its length.
+        IF octet_length(NEW.payload::text) > pg_column_size(NEW.payload) THEN
+            NEW.payload := NEW.payload::text::json;
+        END IF;
         RETURN NEW;
     END IF;
     RAISE check_violation USING

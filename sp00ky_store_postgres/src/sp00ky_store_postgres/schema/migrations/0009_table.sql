@@ -35,7 +35,8 @@ WHEN (NOT (
     AND NEW.path <> ''
     AND greatest(
         octet_length(NEW.path), octet_length(NEW.retry_strategy), octet_length(NEW.assigned_to),
-        octet_length(NEW.dedup_key), octet_length(NEW.traceparent)
+        octet_length(NEW.dedup_key), octet_length(NEW.traceparent),
+        pg_column_size(NEW.payload) -- as it comes: one that is compressed may be many times as long
     ) <= 8192
     AND least(NEW.created_at, NEW.run_at) >= '0001-01-02 00:00:00+00'
     AND greatest(NEW.created_at, NEW.run_at) <= '9999-12-30 00:00:00+00'

@@ -1,1 +1,0 @@
-"""Steer the fleet: its backends, its runners, its schedules."""

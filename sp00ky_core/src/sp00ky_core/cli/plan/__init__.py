@@ -1,1 +1,0 @@
-"""Forecast what becomes of jobs in an outage: ``sp00ky plan``."""

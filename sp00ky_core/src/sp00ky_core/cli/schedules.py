@@ -1,0 +1,217 @@
+"""``sp00ky schedules``: what is made into jobs by the clock, what came of it, and an operator's hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sp00ky_core.cli.options import (
+    Settings,
+    act_options,
+    as_json,
+    command,
+    limit_option,
+    option,
+    with_settings,
+)
+from sp00ky_core.cli.output import moment, one_line, say, show_json, show_list
+from sp00ky_core.encoding.report_json import run_to_json, schedule_to_json
+from sp00ky_core.outbox import Outbox
+from sp00ky_core.ports import RunStatus, ScheduleRun
+from sp00ky_core.scheduler.findings import definition_findings
+from sp00ky_core.scheduler.operators import ScheduleRecord
+from sp00ky_core.scheduler.reconcile import SyncResult
+
+COLUMNS = (
+    "name",
+    "fires",
+    "backend",
+    "route",
+    "state",
+    "next (UTC)",
+    "last (UTC)",
+    "last run",
+    "quarantined",
+    "problem",
+)
+RUN_COLUMNS = ("schedule", "fired (UTC)", "key", "trigger", "status", "job", "ended (UTC)", "error")
+
+MOST_KEYS = 5
+"""Of those in quarantine that a line names; ``get`` names all."""
+
+NAME = click.argument("name")
+
+
+@click.group()
+@with_settings
+def schedules() -> None:
+    """Look at schedules and their runs; pause and fire them."""
+
+
+@command(schedules, name="list", short_help="List the schedules and their clocks.")
+@as_json
+def list_schedules(settings: Settings) -> None:
+    """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
+    rows = settings.ask(lambda outbox: outbox.schedules.list(), "reading the schedules")
+    show_list("schedules", rows, schedule_to_json, COLUMNS, _row, json_wanted=settings.json)
+
+
+@command(schedules, name="get", short_help="Show one schedule.")
+@NAME
+@as_json
+def get(settings: Settings, *, name: str) -> None:
+    """Show the schedule NAME: its definition, its clock, how its last run ended. Exit 1: there is none."""
+    record = settings.ask(lambda outbox: outbox.schedules.get(name))
+    if settings.json:
+        show_json(schedule_to_json(record))
+        return
+    for key, value in schedule_to_json(record).items():
+        if value not in (None, [], {}):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            click.echo(one_line(f"{key}: {text}"))
+
+
+@command(schedules, name="runs", short_help="List what schedules have made.")
+@click.argument("name", required=False)
+@option("--status", "As it is written down.", type=click.Choice([status.value for status in RunStatus]))
+@option("--key", "The row's, of forEach.")
+@limit_option(50, "Runs to list.")
+@as_json
+def runs(settings: Settings, *, name: str | None, **options: Any) -> None:
+    """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
+    rows = settings.ask(lambda outbox: outbox.schedules.runs(name, **options), "reading the runs")
+    _show_runs(rows, json_wanted=settings.json)
+
+
+@command(schedules, name="pause", short_help="Keep a schedule from firing.")
+@NAME
+@act_options
+def pause(settings: Settings, *, name: str, **act: Any) -> None:
+    """Keep the schedule NAME from firing, by hand too, until it is resumed; deploys keep the pause."""
+    began = settings.ask(lambda outbox: outbox.schedules.pause(name, **act))
+    click.echo(f"{name} is paused until it is resumed" + ("" if began else "; it was before"))
+
+
+@command(schedules, name="resume", short_help="End a pause.")
+@NAME
+@act_options
+def resume(settings: Settings, *, name: str, **act: Any) -> None:
+    """End the pause of the schedule NAME; what it missed meanwhile is left out."""
+    ended = settings.ask(lambda outbox: outbox.schedules.resume(name, **act))
+    click.echo(f"{name} is resumed" + ("" if ended else "; nothing had paused it"))
+
+
+@command(schedules, name="remove", short_help="Remove a schedule.")
+@NAME
+@act_options
+def remove(settings: Settings, *, name: str, **act: Any) -> None:
+    """Remove the schedule NAME; jobs that it has made are delivered.
+
+    One that the file has comes back with the next sync.
+    """
+    settings.ask(lambda outbox: outbox.schedules.remove(name, **act))
+    click.echo(f"{name} is removed")
+
+
+@command(schedules, name="release", short_help="End the quarantine of keys.")
+@NAME
+@click.argument("keys", nargs=-1)
+@act_options
+def release(settings: Settings, *, name: str, keys: Sequence[str], **act: Any) -> None:
+    """End the quarantine of KEYS of the schedule NAME; without KEYS, of all."""
+    ended = settings.ask(lambda outbox: outbox.schedules.release(name, *keys, **act))
+    click.echo(f"{name}: " + ("released" if ended else "no such key had failed"))
+
+
+@command(schedules, name="trigger", short_help="Fire a schedule now.")
+@NAME
+@act_options
+@as_json
+def trigger(settings: Settings, *, name: str, **act: Any) -> int:
+    """Fire the schedule NAME now; its clock goes on as it would have.
+
+    Exit 1 if a run of it failed at once, or rows of its query made no job.
+    """
+
+    async def fire(outbox: Outbox) -> tuple[Sequence[ScheduleRun], str | None]:
+        runs = await outbox.schedules.trigger(name, **act)
+        return runs, (await outbox.schedules.get(name)).stored.last_error
+
+    rows, problem = settings.ask(fire, "firing")
+    _show_runs(rows, json_wanted=settings.json)
+    if problem is not None:
+        say(f"schedule {name}: {problem}")
+    return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))
+
+
+@command(schedules, name="sync", short_help="Make the schedules what the file says.")
+@act_options
+@as_json
+def sync(settings: Settings, **act: Any) -> None:
+    """Make the schedules what the file says; `sp00ky migrate` does so too."""
+
+    async def synced(outbox: Outbox) -> SyncResult:
+        warn_of_unusable(outbox)
+        return await outbox.schedules.sync(**act)
+
+    result = settings.ask(synced)
+    if settings.json:
+        show_json({"defined": [*result.defined], "removed": [*result.removed]})
+        return
+    for line in sync_lines(result) or ["nothing to do"]:
+        click.echo(line)
+
+
+def warn_of_unusable(outbox: Outbox) -> None:
+    """Say on stderr which of the file's schedules are left as they are, or can't make a job, and why."""
+    for name, reason in outbox.config.schedules_left_out.items():
+        say(f"schedule {name} is left out: {reason}")
+    for finding in definition_findings(outbox.config, outbox.backends):
+        if finding.stops_jobs:
+            say(f"{finding.subject}: {finding.problem} ({finding.consequence})")
+
+
+def sync_lines(result: SyncResult) -> list[str]:
+    """Say what a sync has done, a line for each schedule."""
+    defined = [f"defined {name}" for name in result.defined]
+    return defined + [f"removed {name}" for name in result.removed]
+
+
+def _show_runs(rows: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
+    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=json_wanted)
+
+
+def _row(record: ScheduleRecord) -> tuple[object, ...]:
+    stored, definition, last = record.stored, record.definition, record.last_run
+    if definition is None:
+        return (stored.name, *[""] * 3, "unreadable", *[""] * 5)
+    fires = definition.cron or f"every {_short(definition.every or 0.0)}"
+    zone = "" if definition.timezone == "UTC" else f" {definition.timezone}"
+    state = "paused" if stored.paused else "on" if definition.enabled else "off"
+    at = stored.next_fire_at  # which may be years ahead
+    instants = (at and at.strftime("%Y-%m-%d %H:%M:%S"), moment(stored.last_fired_at))
+    status = "" if last is None else last.status.value
+    what = (f"{fires}{zone}", definition.backend, definition.route, state)
+    keys = record.quarantined
+    more = f" and {len(keys) - MOST_KEYS:,} more" if len(keys) > MOST_KEYS else ""
+    shown = ", ".join(keys[:MOST_KEYS]) + more
+    return (stored.name, *what, *instants, status, shown, stored.last_error)
+
+
+def _short(seconds: float) -> str:
+    """Write a duration as sp00ky.yml may have it: ``1h30m``."""
+    parts, rest = "", seconds
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, rest = divmod(rest, length)
+        parts += f"{count:g}{unit}" if count else ""
+    return parts + (f"{rest:g}s" if rest or not parts else "")
+
+
+def _run_row(run: ScheduleRun) -> tuple[object, ...]:
+    keys = ("code", "reason", "blocked_by", "failures")
+    error = ": ".join(str((run.error or {})[key]) for key in keys if (run.error or {}).get(key) is not None)
+    made = (run.trigger.value, run.status.value, run.job_id, moment(run.finished_at))
+    return (run.schedule, moment(run.fired_at), run.key, *made, error)

@@ -1,0 +1,88 @@
+"""Stop a command at a signal: the first one drains, a second one ends it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+__all__ = ["stop_signal"]
+
+GRACE = 25.0
+"""Seconds that attempts in flight get to end."""
+
+AGAIN = "a second SIGTERM or SIGINT exits at once"
+"""What is said of it where a command drains."""
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """Give an event that the first signal sets; a second SIGTERM or SIGINT ends the process."""
+    stopped = asyncio.Event()
+
+    def stop(number: signal.Signals) -> None:
+        if stopped.is_set() and number is not signal.SIGHUP:
+            os._exit(128 + number)
+        stopped.set()
+
+    with stop_signals(stop):
+        yield stopped
+
+
+@contextmanager
+def stop_order() -> Iterator[asyncio.Event]:
+    """Give an event that the end of stdin sets, as a worker's parent orders it, or any signal, however often.
+
+    A terminal and systemd send signals to the worker too, beside the parent.
+    """
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+    stdin = sys.stdin.fileno()
+
+    def stop(number: signal.Signals | None = None) -> None:
+        stopped.set()
+        loop.remove_reader(stdin)
+
+    loop.add_reader(stdin, stop)
+    try:
+        with stop_signals(stop):
+            yield stopped
+    finally:
+        loop.remove_reader(stdin)
+
+
+@contextmanager
+def stop_signals(stop: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Call this with each SIGTERM, SIGINT or SIGHUP.
+
+    SIGHUP only drains, however often: systemd and a closing terminal send it after or beside another signal.
+    Where it is ignored (``nohup``) it stays so.
+    """
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def unless_stopped(stopped: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Return the work's result, or raise its error; None if the signal came first, which cancels it."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)

@@ -1,1 +1,0 @@
-"""Print for people and programs, without secrets."""

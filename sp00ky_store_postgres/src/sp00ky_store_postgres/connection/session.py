@@ -60,6 +60,7 @@ class PostgresSession(SqlSession):
     """
 
     types: ClassVar[Mapping[Kind, str]] = ARRAYS
+    deletes_first = True
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
 
     def __init__(
@@ -130,6 +131,17 @@ class PostgresSession(SqlSession):
         )
         columns = [[row[name] for row in rows] for name in table.key]
         return [rows[each[0] - 1] for each in (await self.fetch(text, *columns) if rows else ())]
+
+    async def delete_first(
+        self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
+    ) -> int:
+        """See ``Session.delete_first``."""
+        conditions, parameters = self._filtered(table, where)
+        parts = {"conditions": conditions, "order": self._ordered(table, order)}
+        limited = self.place(len(parameters) + 1)
+        text = fill(read_sql("delete_first"), table=self._rows(table), limit=limited, **parts)
+        count: int = (await self.fetch(text, *parameters, limit))[0][0]
+        return count
 
     async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
         """Run a statement of the store's own."""

@@ -57,3 +57,14 @@ taken AS (
     RETURNING {{names}}
 )
 SELECT given.number_of_given FROM given NATURAL JOIN taken ORDER BY 1
+
+
+-- name: delete_first
+-- By ctid, for rows that were just locked; what another transaction holds is left.
+WITH gone AS (
+    DELETE FROM {{table}}
+    WHERE job.ctid = ANY (ARRAY(SELECT job.ctid FROM {{table}}{{conditions}}{{order}} LIMIT {{limit}} FOR UPDATE SKIP LOCKED))
+      AND job.status || '' NOT IN ('pending', 'processing')
+    RETURNING 1
+)
+SELECT count(*) FROM gone

@@ -83,11 +83,13 @@ class Session(ABC):
 
     Attributes:
         blocks: Its calls never suspend, so that no event loop is needed.
+        deletes_first: It has ``delete_first``.
         undoes_statements: A refused statement leaves the transaction as it was, without a savepoint.
     """
 
     blocks: ClassVar[bool] = False
     undoes_statements: ClassVar[bool] = False
+    deletes_first: ClassVar[bool] = False
 
     def canonical(self, job_id: str) -> str:
         """Return an id as jobs have it, where the database takes other notations of it too."""
@@ -146,6 +148,12 @@ class Session(ABC):
     async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """Delete rows by their keys; those that were there, which no other transaction can have taken."""
         return [row for row in rows if await self.delete(table, key_of(table, row))]
+
+    async def delete_first(
+        self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
+    ) -> int:
+        """Delete the first so many rows in one statement, of those that no other transaction has locked."""
+        raise NotImplementedError
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.

@@ -15,7 +15,7 @@ from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine, write_around
-from sp00ky_core.stores.transactional.connection.session import Is, Session
+from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
 from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
 from sp00ky_core.stores.transactional.rows import chunks, is_nameable, key_of, others_than
@@ -68,12 +68,20 @@ class Deleting:
             for status, seconds in kept:
                 if seconds is not None and seconds < math.inf:
                     until = now - timedelta(seconds=seconds)
+                    if session.deletes_first and not self._apart and not jobs:
+                        where = [Is("updated_at", "<=", until), *self._ended(table, status)]
+                        first = job_table(table.table), where, ("updated_at",), limit - count
+                        count += await session.delete_first(*first)
+                        continue
                     oldest = partial(self._oldest, session, table, status, until, spared=jobs)
                     count += await self._delete(session, oldest, limit - count)
             surplus = await _surplus(session, table, jobs)
             oldest = partial(self._oldest, session, table, JobStatus.SUCCESS, now, spared=jobs)
             count += await self._delete(session, oldest, min(surplus, limit - count))
         return count
+
+    def _ended(self, table: JobTable, status: JobStatus) -> list[Where]:
+        return [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
 
     async def _oldest(
         self,
@@ -85,7 +93,7 @@ class Deleting:
         *,
         spared: Collection[str],
     ) -> list[Ended]:
-        where = [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
+        where = self._ended(table, status)
         options: dict[str, Any] = {"order": ("updated_at", "id"), "columns": ["id"]}
         most = limit + len(spared)
         rows = await select_up_to(session, table, where, "updated_at", until, limit=most, **options)
@@ -96,6 +104,15 @@ class Deleting:
         self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int
     ) -> int:
         """Delete what has ended and meets the conditions, newest first; how many."""
+        if session.deletes_first and not self._apart:
+            count = 0
+            for table in tables:
+                where = filters(conditions, table)
+                if where is not None and count < limit:
+                    where += [ENDED, *others_than(self._refused, "deleted", table.table)]
+                    left = limit - count
+                    count += await session.delete_first(job_table(table.table), where, NEWEST_FIRST, left)
+            return count
         return await self._delete(session, partial(self._newest, session, tables, conditions), limit)
 
     async def _newest(

@@ -134,14 +134,15 @@ class PostgresSession(SqlSession):
 
     async def delete_first(
         self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
-    ) -> int:
+    ) -> tuple[int, Any]:
         """See ``Session.delete_first``."""
         conditions, parameters = self._filtered(table, where)
         parts = {"conditions": conditions, "order": self._ordered(table, order)}
         limited = self.place(len(parameters) + 1)
+        parts["first"] = self._name(order[0].lstrip("-"))
         text = fill(read_sql("delete_first"), table=self._rows(table), limit=limited, **parts)
-        count: int = (await self.fetch(text, *parameters, limit))[0][0]
-        return count
+        ((count, least),) = await self.fetch(text, *parameters, limit)
+        return count, least
 
     async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
         """Run a statement of the store's own."""

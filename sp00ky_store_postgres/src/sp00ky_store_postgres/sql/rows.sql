@@ -65,6 +65,6 @@ WITH gone AS (
     DELETE FROM {{table}}
     WHERE job.ctid = ANY (ARRAY(SELECT job.ctid FROM {{table}}{{conditions}}{{order}} LIMIT {{limit}} FOR UPDATE SKIP LOCKED))
       AND job.status || '' NOT IN ('pending', 'processing')
-    RETURNING 1
+    RETURNING job.{{first}} AS first
 )
-SELECT count(*) FROM gone
+SELECT count(*), min(gone.first) FROM gone

@@ -211,7 +211,9 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return await self._deleted(lambda deleting: partial(deleting.matching, **arguments))
 
     async def _deleted(self, work: Callable[[Deleting], Work[T]]) -> T:
-        result = await self._executor.isolated(lambda apart: work(Deleting(self._refused, apart=apart)))
+        result = await self._executor.isolated(
+            lambda apart: work(Deleting(self._refused, apart=apart, cleared=self._cleared))
+        )
         self._notifications.send()
         return result
 

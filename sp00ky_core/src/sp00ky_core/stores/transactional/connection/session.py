@@ -151,8 +151,11 @@ class Session(ABC):
 
     async def delete_first(
         self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
-    ) -> int:
-        """Delete the first so many rows in one statement, of those that no other transaction has locked."""
+    ) -> tuple[int, Any]:
+        """Delete the first so many rows in one statement, of those that no other transaction has locked.
+
+        How many, and the least value that the first column of the order had in them.
+        """
         raise NotImplementedError
 
     async def query(self, text: str, limit: int) -> list[Any]:

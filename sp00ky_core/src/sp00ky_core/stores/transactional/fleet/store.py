@@ -28,6 +28,7 @@ from sp00ky_core.stores.transactional.connection.primitives import Primitives
 from sp00ky_core.stores.transactional.connection.session import Access
 from sp00ky_core.stores.transactional.fleet import heartbeat
 from sp00ky_core.stores.transactional.jobs.ordering import Rounds
+from sp00ky_core.stores.transactional.jobs.retention import Cleared
 from sp00ky_core.stores.transactional.observe import rollups as rollup_rows
 from sp00ky_core.stores.transactional.observe.error_groups import error_groups
 from sp00ky_core.stores.transactional.observe.notifications import Notifications
@@ -47,7 +48,7 @@ class FleetStore(Primitives):
         self.options = options
         self._tables = {table.table: table for table in options.tables}
         self._backends = {table.backend: table for table in options.tables}
-        self._refused, self._rounds = Quarantine(), Rounds()
+        self._refused, self._rounds, self._cleared = Quarantine(), Rounds(), Cleared()
         self._executor = self.executor(self.run, self.translate, lambda: self.location)
         self._notifications = Notifications(
             self.changes, self._executor, options.tables, self._rounds.begin_again

@@ -9,6 +9,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import attrs
+
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
@@ -41,16 +43,38 @@ Select = Callable[[int], Awaitable[list[Ended]]]
 """Selects so many rows at most, in the order in which they are to be deleted."""
 
 
+@attrs.define
+class Cleared:
+    """The place up to which calls with the same conditions, of which one follows the other, have cleared.
+
+    To step over what is deleted already would cost more each time.
+
+    Attributes:
+        conditions: Of the last call that got all it wanted.
+        until: When the oldest row that it has deleted was created.
+    """
+
+    conditions: JobFilter | None = None
+    until: datetime | None = None
+
+    def go_on(self, conditions: JobFilter) -> datetime | None:
+        """Return where a call begins; None: at the newest."""
+        until, self.until = self.until, None
+        return until if conditions == self.conditions else None
+
+
 class Deleting:
     """Deletes jobs that have ended; a row that the database keeps is left out, and holds up no other.
 
     Args:
         refused: Rows that it has kept before.
         apart: Delete each row in a savepoint of its own.
+        cleared: How far a clear has come.
     """
 
-    def __init__(self, refused: Quarantine, *, apart: bool) -> None:
+    def __init__(self, refused: Quarantine, *, apart: bool, cleared: Cleared | None = None) -> None:
         self._refused = refused
+        self._cleared = cleared or Cleared()
         self._apart = apart
 
     async def by_age(
@@ -71,7 +95,7 @@ class Deleting:
                     if session.deletes_first and not self._apart and not jobs:
                         where = [Is("updated_at", "<=", until), *self._ended(table, status)]
                         first = job_table(table.table), where, ("updated_at",), limit - count
-                        count += await session.delete_first(*first)
+                        count += (await session.delete_first(*first))[0]
                         continue
                     oldest = partial(self._oldest, session, table, status, until, spared=jobs)
                     count += await self._delete(session, oldest, limit - count)
@@ -105,15 +129,30 @@ class Deleting:
     ) -> int:
         """Delete what has ended and meets the conditions, newest first; how many."""
         if session.deletes_first and not self._apart:
-            count = 0
-            for table in tables:
-                where = filters(conditions, table)
-                if where is not None and count < limit:
-                    where += [ENDED, *others_than(self._refused, "deleted", table.table)]
-                    left = limit - count
-                    count += await session.delete_first(job_table(table.table), where, NEWEST_FIRST, left)
+            count, until = 0, self._cleared.go_on(conditions)
+            for since in (until, None) if until is not None else (None,):
+                for table in tables if count < limit else ():
+                    count += await self._delete_newest(session, table, conditions, since, limit - count)
             return count
         return await self._delete(session, partial(self._newest, session, tables, conditions), limit)
+
+    async def _delete_newest(
+        self,
+        session: Session,
+        table: JobTable,
+        conditions: JobFilter,
+        until: datetime | None,
+        limit: int,
+    ) -> int:
+        where = filters(conditions, table) if limit > 0 else None
+        if where is None:
+            return 0
+        where += [ENDED, *others_than(self._refused, "deleted", table.table)]
+        where += [] if until is None else [Is("created_at", "<=", until)]
+        count, oldest = await session.delete_first(job_table(table.table), where, NEWEST_FIRST, limit)
+        if count == limit:
+            self._cleared.conditions, self._cleared.until = conditions, oldest
+        return count
 
     async def _newest(
         self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -11,12 +12,21 @@ import attrs
 
 from sp00ky_core.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
+    NO_INFO,
+    Act,
+    AuditEntry,
+    BackendStats,
     Claim,
+    ErrorGroup,
     Finding,
     JobQuery,
     JobTable,
     MigrationStep,
     ParamStyle,
+    Rollup,
+    RollupQuery,
+    RunnerBeat,
+    RunnerInfo,
     SettleFate,
     Settlement,
     SettleResult,
@@ -35,18 +45,16 @@ from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
-from sp00ky_store_postgres.fleet.heartbeat import Heartbeats
+from sp00ky_store_postgres.fleet import heartbeat
 from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.jobs.statement import sql_statement
-from sp00ky_store_postgres.observe.error_groups import ErrorGroups
+from sp00ky_store_postgres.observe import error_groups, rollups, stats
 from sp00ky_store_postgres.observe.notifications import Listener
-from sp00ky_store_postgres.observe.rollups import RollupRows
-from sp00ky_store_postgres.observe.stats import Stats
-from sp00ky_store_postgres.observe.watch import Marks, Watches
-from sp00ky_store_postgres.operate.audit import Audits
+from sp00ky_store_postgres.observe.watch import Watches
+from sp00ky_store_postgres.operate import audit
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.privileges import grants
@@ -64,10 +72,10 @@ PORTION = 500
 """Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
 
 
-class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows, TransactionalStore):
+class PostgresStore(TransactionalStore):
     """Jobs in PostgreSQL 14 or newer. It belongs to one event loop; any number of processes may have one.
 
-    Its bases answer the calls that their names say; ``claim`` and the rest are here.
+    Here is what is hot, or what a statement of its own makes faster; all else is ``TransactionalStore``'s.
     """
 
     _executor: Executor
@@ -94,9 +102,9 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
         self._executor = Executor(self._url, Tables(tables, self._url.schema))
-        self._marks = Marks(self._executor)
         self._claims = Claims(self._executor, self._refused, self._send)
         self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
+        self._watches = Watches(self._executor, self._notifications.changed_here)
         self._settles = Settles(self._executor, self._refused)
         self._enqueues = Enqueues(self._executor, self._url)
 
@@ -220,6 +228,44 @@ class PostgresStore(Watches, Stats, ErrorGroups, Heartbeats, Audits, RollupRows,
         for first in range(0, len(pairs), PORTION):
             jobs |= await self._enqueues.insert(pairs[first : first + PORTION], fetch)
         return [jobs[key] for key, _ in pairs]
+
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
+        """See ``Store.beat``."""
+        return await heartbeat.beat(self._executor, runner_id, info)
+
+    def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
+        """See ``Watch.watch``."""
+        return self._watches.watch(query, history)
+
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``."""
+        return await stats.stats(self._executor, limit)
+
+    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+        """See ``ErrorGroups.errors``."""
+        return await error_groups.error_groups(self._executor, since, limit)
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """See ``Rollups.rollups``."""
+        return await rollups.read(self._executor, query)
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """See ``Rollups.fold_rollups``."""
+        return await rollups.fold(self._executor, limit)
+
+    async def start_audit(self, act: Act) -> str:
+        """See ``Audit.start_audit``."""
+        return await audit.start(self._executor, act)
+
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """See ``Audit.update_audit``."""
+        await audit.update(self._executor, entry_id, count, ended)
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """See ``Audit.audit``."""
+        return await audit.entries(self._executor, since, limit, after)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """See ``Store.ids_starting_with``."""

@@ -131,7 +131,7 @@ class Executor(transactional.Executor):
     async def query(
         self, name: str, *arguments: object, table: JobTable | None = None, **parts: str
     ) -> list[Row]:
-        """Run ``sql/<name>.sql``, filled in, where neither claims nor settles nor beats wait for it."""
+        """Run a statement of ``sql/``, filled in, where neither claims nor settles nor beats wait for it."""
         return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *arguments)
 
     async def beat(self, statement: str, *arguments: object) -> list[Row]:

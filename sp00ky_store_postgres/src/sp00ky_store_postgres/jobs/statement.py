@@ -33,7 +33,7 @@ NAMES = (
     "ordering_key",
     "expires_at",
 )
-"""Of the arguments of ``add_one.sql``, in their order."""
+"""Of the arguments of ``add_one``, in their order."""
 
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 

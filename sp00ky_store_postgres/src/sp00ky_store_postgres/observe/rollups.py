@@ -6,25 +6,23 @@ from functools import partial
 
 from sp00ky_core.ports import BUCKETS, MINUTES_KEPT, Rollup, RollupQuery
 from sp00ky_core.stores.transactional.observe.rollups import prune
-from sp00ky_store_postgres.part import StorePart
+from sp00ky_store_postgres.connection.executor import Executor
 
 SUMS = ", ".join(f"sum(rollup.buckets[{n}])::bigint" for n in range(1, BUCKETS + 1))
 ADDED = ", ".join(f"hour.buckets[{n}] + excluded.buckets[{n}]" for n in range(1, BUCKETS + 1))
 """Bucket by bucket: an array has no sum."""
 
 
-class RollupRows(StorePart):
-    """A part of the store: its rollups."""
+async def read(executor: Executor, query: RollupQuery) -> list[Rollup]:
+    """Sum up rows as a query says."""
+    wanted = query.since, query.until, query.backend, query.step, query.routes
+    rows = await executor.query("rollups_read", *wanted, buckets=f"ARRAY[{SUMS}]")
+    return [Rollup(**{**row, "buckets": tuple(row["buckets"])}) for row in rows]
 
-    async def rollups(self, query: RollupQuery) -> list[Rollup]:
-        """See ``Rollups.rollups``."""
-        wanted = query.since, query.until, query.backend, query.step, query.routes
-        rows = await self._executor.query("rollups_read", *wanted, buckets=f"ARRAY[{SUMS}]")
-        return [Rollup(**{**row, "buckets": tuple(row["buckets"])}) for row in rows]
 
-    async def fold_rollups(self, *, limit: int = 10_000) -> int:
-        """See ``Rollups.fold_rollups``: the hour that two runners add to at once has both their minutes."""
-        buckets, added = f"ARRAY[{SUMS}]", f"ARRAY[{ADDED}]"
-        rows = await self._executor.query("rollups_fold", MINUTES_KEPT, limit, buckets=buckets, added=added)
-        await self._executor.write(partial(prune, limit=limit))
-        return int(rows[0][0])
+async def fold(executor: Executor, limit: int) -> int:
+    """Fold minutes, and delete old hours: the hour that two runners add to at once has both their minutes."""
+    buckets, added = f"ARRAY[{SUMS}]", f"ARRAY[{ADDED}]"
+    rows = await executor.query("rollups_fold", MINUTES_KEPT, limit, buckets=buckets, added=added)
+    await executor.write(partial(prune, limit=limit))
+    return int(rows[0][0])

@@ -9,8 +9,8 @@ from typing import Any
 
 from sp00ky_core.ports import BackendStats, JobTable
 from sp00ky_core.stores.transactional.observe.stats import gate_states
+from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.schema.tables import lease_over
 from sp00ky_store_postgres.sql.loader import read_sql
 
@@ -24,35 +24,35 @@ CONDITIONS = {
 """Of numbers that are estimated where they are large."""
 
 
-class Stats(StorePart):
-    """A part of the store: its queues, breakers and pauses in numbers."""
+async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:
+    """Return each backend's numbers; those over a limit are estimates."""
+    tables = executor.tables.all
+    states = await executor.read(partial(gate_states, tables=tables))
+    return {
+        table.backend: BackendStats(
+            **(await _count(executor, table) if limit is None else await _depth(executor, table, limit)),
+            **states[table.backend],
+        )
+        for table in tables
+    }
 
-    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
-        """See ``Store.stats``."""
-        tables = self._executor.tables.all
-        states = await self._executor.read(partial(gate_states, tables=tables))
-        return {
-            table.backend: BackendStats(
-                **(await self._count(table) if limit is None else await self._depth(table, limit)),
-                **states[table.backend],
-            )
-            for table in tables
-        }
 
-    async def _count(self, table: JobTable) -> Mapping[str, Any]:
-        (row,) = await self._executor.query("stats", table=table, over=lease_over(table))
-        return dict(row)
+async def _count(executor: Executor, table: JobTable) -> Mapping[str, Any]:
+    (row,) = await executor.query("stats", table=table, over=lease_over(table))
+    return dict(row)
 
-    async def _depth(self, table: JobTable, limit: int) -> Mapping[str, Any]:
-        """Count up to a limit; of what is more, take the planner's estimate."""
-        parts = {"over": lease_over(table), "pending_numbers": read_sql("pending_numbers")}
-        statement = self._executor.tables.statement("depth", table, **parts)
-        (row,) = await self._executor.fetch(Workload.REST, statement, limit + 1)
-        large = [name for name in CONDITIONS if row[name] > limit]
-        estimates = {name: await self._estimate(table, CONDITIONS[name], limit) for name in large}
-        return {**row, **estimates}
 
-    async def _estimate(self, table: JobTable, condition: str, least: int) -> int:
-        (row,) = await self._executor.query("depth_estimate", table=table, condition=condition)
-        plan = json.loads(row[0])[0]["Plan"]
-        return max(int(plan["Plan Rows"]), least)
+async def _depth(executor: Executor, table: JobTable, limit: int) -> Mapping[str, Any]:
+    """Count up to a limit; of what is more, take the planner's estimate."""
+    parts = {"over": lease_over(table), "pending_numbers": read_sql("pending_numbers")}
+    statement = executor.tables.statement("depth", table, **parts)
+    (row,) = await executor.fetch(Workload.REST, statement, limit + 1)
+    large = [name for name in CONDITIONS if row[name] > limit]
+    estimates = {name: await _estimate(executor, table, CONDITIONS[name], limit) for name in large}
+    return {**row, **estimates}
+
+
+async def _estimate(executor: Executor, table: JobTable, condition: str, least: int) -> int:
+    (row,) = await executor.query("depth_estimate", table=table, condition=condition)
+    plan = json.loads(row[0])[0]["Plan"]
+    return max(int(plan["Plan Rows"]), least)

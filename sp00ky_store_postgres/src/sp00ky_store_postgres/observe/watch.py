@@ -28,7 +28,6 @@ from sp00ky_core.stores.transactional.observe.find import find, load
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, Row
 from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.ids import with_canonical_ids
-from sp00ky_store_postgres.part import StorePart
 from sp00ky_store_postgres.rows import LISTED, whole_jobs
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -56,13 +55,21 @@ def mark_of(job: Job) -> Mark:
     return job.updated_at, job.lease_epoch, job.status.value
 
 
-class Watches(StorePart):
-    """A part of the store: what yields jobs that change."""
+class Watches:
+    """Yields jobs that change.
 
-    _marks: Marks
-    _tables: dict[str, JobTable]
+    Args:
+        executor: The store's connections.
+        changed: Signals that this process has changed jobs.
+    """
 
-    async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
+    def __init__(self, executor: Executor, changed: Broadcast) -> None:
+        self._executor = executor
+        self._tables = executor.tables.by_name
+        self._changed_here = changed
+        self._marks = Marks(executor)
+
+    async def watch(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""
         query = with_canonical_ids(query)
         changes = self._wide(query, history)
@@ -72,7 +79,7 @@ class Watches(StorePart):
             async for job in changes:
                 yield job
         except (StoreClosed, StoreUnavailable):
-            if not self._notifications.changed_here.closed:  # else it is this store's own end
+            if not self._changed_here.closed:  # else it is this store's own end
                 raise
         finally:
             await changes.aclose()
@@ -80,8 +87,8 @@ class Watches(StorePart):
     async def _named(
         self, query: JobQuery, ids: tuple[str, ...], history: int | None
     ) -> AsyncGenerator[Job, None]:
-        patience, seen = Patience(self._notifications.changed_here), dict[str, Mark]()
-        while not self._notifications.changed_here.closed:
+        patience, seen = Patience(self._changed_here), dict[str, Mark]()
+        while not self._changed_here.closed:
             moved = await patience.look(partial(self._moved, ids, seen))
             if moved is None:
                 return
@@ -102,7 +109,7 @@ class Watches(StorePart):
         return sorted(await self._executor.look(partial(load, tables=self._tables, ids=moved)), key=age_of)
 
     async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
-        patience, trail, seen = Patience(self._notifications.changed_here), Trail(), dict[str, Mark]()
+        patience, trail, seen = Patience(self._changed_here), Trail(), dict[str, Mark]()
         since = trail.follow(*await patience.look(self._snapshot))
         if history is not None:
             seen = await patience.look(partial(self._changed_marks, query, since))
@@ -112,7 +119,7 @@ class Watches(StorePart):
                 seen[job.id] = mark
             yield job
         took = 0.0
-        while not self._notifications.changed_here.closed:
+        while not self._changed_here.closed:
             await self._pause(took)
             started = time.monotonic()
             next_since, changed = await patience.look(partial(self._changed, query, trail, since))
@@ -127,7 +134,7 @@ class Watches(StorePart):
     async def _pause(self, took: float = 0.0) -> None:
         """Wait for the next look, at least as long as the last one took."""
         await asyncio.sleep(max(SHORTEST_PAUSE, took))
-        await self._notifications.changed_here.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
+        await self._changed_here.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
 
     async def _present(
         self, query: JobQuery, patience: Patience, history: int | None

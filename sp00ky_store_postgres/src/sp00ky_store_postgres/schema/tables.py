@@ -72,7 +72,7 @@ class Tables:
                 yield self.by_name[name], keys
 
     def statement(self, name: str, table: JobTable | None = None, /, **parts: str) -> str:
-        """Return ``sql/<name>.sql`` with names of tables, shared expressions and its own parts filled in."""
+        """Return a statement of ``sql/``, with names of tables and its own parts filled in."""
         own = {} if table is None else {"table": self.name(table)}
         return fill(read_sql(name), **self._shared, **own, **parts)
 

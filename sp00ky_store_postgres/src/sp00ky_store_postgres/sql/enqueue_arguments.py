@@ -49,7 +49,7 @@ def is_plain(new_job: NewJob) -> bool:
 
 
 def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
-    """Return the arguments of ``add_one_plain.sql``, or of ``add_one.sql``."""
+    """Return the arguments of ``add_one_plain``, or of ``add_one``."""
     if plain:
         return key, new_job.path, new_job.payload_json.decode()
     return _values(key, new_job)
@@ -74,7 +74,7 @@ def _values(key: str, new_job: NewJob) -> tuple[Any, ...]:
 
 
 def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
-    """Return the arguments of ``add_plain.sql``; the keys are in order."""
+    """Return the arguments of ``add_plain``; the keys are in order."""
     first = pairs[0][1].path
     paths = [new_job.path for _, new_job in pairs]
     return (
@@ -87,7 +87,7 @@ def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
 
 
 def many_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
-    """Return the arguments of ``add_many.sql``."""
+    """Return the arguments of ``add_many``."""
     columns = zip(*(_values(key, new_job) for key, new_job in pairs), strict=True)
     return *map(list, columns), [new_job.dedup_key for _, new_job in pairs]
 

@@ -1,4 +1,4 @@
-"""Load statements, one file each, and fill names into their places."""
+"""Load statements, a file for each room, and fill names into their places."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from importlib.resources import files
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-@cache
 def read_sql(name: str) -> str:
-    """Return the text of ``sql/<name>.sql``, without its comments."""
-    return _without_comments(files("sp00ky_store_postgres").joinpath("sql", f"{name}.sql").read_text())
+    """Return the text of a statement of ``sql/*.sql``, or of a part of one, without its comments."""
+    return _statements()[name]
+
+
+@cache
+def _statements() -> dict[str, str]:
+    """Read all statements; each stands behind its name: ``-- name: stats``."""
+    folder = files("sp00ky_store_postgres").joinpath("sql")
+    texts = [file.read_text() for file in folder.iterdir() if file.name.endswith(".sql")]
+    named = (part.partition("\n") for text in texts for part in text.split("-- name: ")[1:])
+    return {name.strip(): _without_comments(text) for name, _, text in named}
 
 
 def fill(text: str, **parts: str) -> str:

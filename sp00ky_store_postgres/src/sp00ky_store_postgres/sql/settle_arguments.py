@@ -32,7 +32,7 @@ def appended() -> str:
 
 
 def is_plain_success(settlement: Settlement) -> bool:
-    """Tell whether ``settle_success.sql`` says all of it."""
+    """Tell whether ``settle_success`` says all of it."""
     transition = settlement.transition
     return (
         transition.to is JobStatus.SUCCESS
@@ -46,7 +46,7 @@ def is_plain_success(settlement: Settlement) -> bool:
 
 
 def success_arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle_success.sql`` after the tables' numbers; all are one runner's."""
+    """Return the arguments of ``settle_success`` after the tables' numbers; all are one runner's."""
     return (
         [each.job_id[-36:] for each in batch],
         [each.epoch for each in batch],
@@ -56,7 +56,7 @@ def success_arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
 
 
 def arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle.sql`` after the tables' numbers."""
+    """Return the arguments of ``settle`` after the tables' numbers."""
     transitions = [each.transition for each in batch]
     return (
         [each.job_id[-36:] for each in batch],

@@ -37,7 +37,7 @@ def _written(job: Job) -> float:
     if not job.lease_epoch or job.lease_until is None or job.updated_at is None:
         return 0.0
     seconds = (job.lease_until - job.updated_at).total_seconds()
-    return seconds if seconds <= LONGEST_LEASE else 0.0
+    return round(seconds, 3) if seconds <= LONGEST_LEASE else 0.0  # a clock may be read for each of them
 
 
 async def lost(

@@ -1,3 +1,7 @@
+-- Signs of life, and connections that have fallen silent.
+
+
+-- name: beat
 -- A runner's sign of life, and everybody's last one. Those who have been silent for a day are removed; a row that
 -- another beat removes just now is left to it, so that no beat waits for another.
 WITH own AS (
@@ -21,3 +25,26 @@ UNION ALL
 SELECT {{runner_columns}}
 FROM {{runner}} AS runner
 WHERE runner.id <> $1 AND runner.beat_at >= now() - interval '1 day'
+
+
+-- name: runner_columns
+runner.id, runner.beat_at, runner.version, runner.documents::text, runner.in_flight::text, runner.slots::text,
+runner.draining
+
+
+-- name: at_work
+-- Which of these sessions are at a statement, or wait for a lock; one that waits for its client is not.
+SELECT session.pid
+FROM pg_stat_activity AS session
+WHERE
+    session.pid = ANY($1::integer[])
+    AND session.usename = session_user
+    AND session.state = 'active'
+    AND session.wait_event_type IS DISTINCT FROM 'Client'
+
+
+-- name: bound_statements
+-- The server gives a statement up itself, where its client is gone without a word. A role's own bound stays if it is tighter.
+SELECT set_config('statement_timeout', $1::text, false)
+WHERE current_setting('statement_timeout')::interval = interval '0'
+   OR current_setting('statement_timeout')::interval > $1::text::interval

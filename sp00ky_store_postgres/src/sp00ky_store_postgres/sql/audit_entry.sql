@@ -1,1 +1,0 @@
-SELECT entry.id FROM {{audit}} AS entry WHERE entry.id = $1

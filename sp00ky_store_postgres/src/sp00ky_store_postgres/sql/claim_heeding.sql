@@ -1,1 +1,0 @@
-AND NOT EXISTS (SELECT FROM pauses WHERE pauses.backend = {{backend}})

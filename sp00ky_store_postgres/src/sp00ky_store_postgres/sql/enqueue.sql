@@ -1,0 +1,142 @@
+-- Inserts of jobs.
+
+
+-- name: add_one_plain
+-- The same as `add_one` where nothing but path and payload differs from a new job's defaults.
+-- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
+INSERT INTO {{table}} (
+    id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+    dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
+    ordering_key, ordering_at, expires_at
+)
+VALUES (
+    $1::text::uuid, $2::text, $3::text::json, 'pending', 0, 3, 'linear', NULL, NULL, '[]', NULL,
+    NULL, NULL, now(), 0, NULL, NULL, 0,
+    NULL, NULL, NULL
+)
+RETURNING
+    CASE WHEN id = $1::text::uuid THEN true ELSE ('{{unkept}}: ' || id)::boolean END, created_at, updated_at, run_at
+
+
+-- name: add_one
+-- One job without a dedup key; as near to a bare INSERT as can be.
+-- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
+INSERT INTO {{table}} (
+    id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+    dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
+    ordering_key, ordering_at, expires_at
+)
+VALUES (
+    $1::text::uuid, $2::text, $3::text::json, 'pending', 0, $4::int, $5::text, $6::float8, $7::text, '[]', NULL,
+    NULL, $8::text, coalesce($9::timestamptz, now() + $10::float8 * interval '1 microsecond'), 0, NULL, NULL,
+    $11::int, $12::text, CASE WHEN $12::text IS NOT NULL THEN clock_timestamp() END, $13::timestamptz
+)
+RETURNING
+    CASE WHEN id = $1::text::uuid THEN true ELSE ('{{unkept}}: ' || id)::boolean END, created_at, updated_at, run_at,
+    ordering_at
+
+
+-- name: add_plain
+-- Many jobs that differ in path and payload only.
+-- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
+-- The clock is read once, so that one row says it of all. It fails as a whole where a row is missing, or has
+-- another key than the one that it was given: the keys are in order, and no other's are between them.
+-- A path that all of them have is given once.
+WITH common AS MATERIALIZED (
+    SELECT clock_timestamp() AS at, ($2::text[])[1] AS path, $4::text::uuid AS first_id, $5::text::uuid AS last_id
+),
+added AS (
+    INSERT INTO {{table}} (
+        id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+        dedup_key, traceparent, created_at, updated_at, run_at, lease_epoch, lease_until, runner_id,
+        priority, ordering_key, ordering_at, expires_at
+    )
+    SELECT
+        given.id, coalesce(given.path, common.path), given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL,
+        '[]', NULL, NULL, NULL, common.at, common.at, common.at, 0, NULL, NULL,
+        0, NULL, NULL, NULL
+    FROM common, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
+    RETURNING id
+),
+kept AS (
+    SELECT count(*) AS rows FROM added, common WHERE added.id BETWEEN common.first_id AND common.last_id
+)
+SELECT
+    CASE
+        WHEN kept.rows = cardinality($1::text[]) THEN common.at
+        ELSE ('{{unkept}}: ' || kept.rows)::timestamptz
+    END
+FROM common, kept
+
+
+-- name: add_many
+-- Jobs with any options. In the order of their keys: two batches that share keys never wait for each other.
+-- DO NOTHING: the existing job is never locked, so that its settle waits for no caller's transaction.
+-- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
+-- Those of one ordering key have one instant, so that their keys order them as they were given.
+-- At the first try ($15) it fails as a whole where a job that no dedup key can have kept out wasn't added.
+WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
+given AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        $1::text[]::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::float8[], $7::text[], $8::text[],
+        $9::timestamptz[], $10::float8[], $11::int[], $12::text[], $13::timestamptz[], $14::text[]
+    ) AS given (
+        id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, run_at, delay,
+        priority, ordering_key, expires_at, dedup_key
+    )
+),
+added AS (
+    INSERT INTO {{table}} (
+        id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+        dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
+        ordering_key, ordering_at, expires_at
+    )
+    SELECT
+        given.id, given.path, given.payload::json, 'pending', 0, given.max_retries, given.retry_strategy,
+        given.timeout, given.assigned_to, '[]', NULL, given.dedup_key, given.traceparent,
+        coalesce(given.run_at, now() + given.delay * interval '1 microsecond'), 0, NULL, NULL,
+        given.priority, given.ordering_key, CASE WHEN given.ordering_key IS NOT NULL THEN clock.at END, given.expires_at
+    FROM given, clock
+    ORDER BY given.dedup_key, given.id
+    ON CONFLICT DO NOTHING
+    RETURNING id, created_at, updated_at, run_at, ordering_at
+)
+SELECT added.id, added.created_at, added.updated_at, added.run_at, added.ordering_at
+FROM added
+WHERE (
+    SELECT CASE WHEN count(*) = 0 THEN true ELSE ('{{unkept}}: ' || count(*))::boolean END
+    FROM given
+    WHERE $15::boolean AND given.dedup_key IS NULL AND given.id NOT IN (SELECT added.id FROM added)
+)
+
+
+-- name: add_statement
+-- One job with any options, for callers that send it themselves; no row comes back where its key is taken.
+-- Types are given by CAST, for `::` is a place in SQLAlchemy's text(); instants are text, which each driver takes.
+INSERT INTO {{table}} (
+    id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+    dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
+    ordering_key, ordering_at, expires_at
+)
+VALUES (
+    CAST({{id}} AS uuid), CAST({{path}} AS text), CAST({{payload}} AS json), 'pending', 0,
+    CAST({{max_retries}} AS int), CAST({{retry_strategy}} AS text), CAST({{timeout}} AS float8),
+    CAST({{assigned_to}} AS text), '[]', NULL,
+    CAST({{dedup_key}} AS text), CAST({{traceparent}} AS text),
+    coalesce(
+        CAST(CAST({{run_at}} AS text) AS timestamptz), now() + CAST({{delay}} AS float8) * interval '1 microsecond'
+    ), 0, NULL, NULL, CAST({{priority}} AS int),
+    CAST({{ordering_key}} AS text), CASE WHEN CAST({{ordered}} AS boolean) THEN clock_timestamp() END,
+    CAST(CAST({{expires_at}} AS text) AS timestamptz)
+)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+
+-- name: find_live
+-- The jobs that hold dedup keys, and those of a batch whose first reply was lost.
+SELECT {{columns}}
+FROM ONLY {{table}} AS job
+WHERE (job.dedup_key = ANY ($1::text[]) AND job.status IN ('pending', 'processing'))
+   OR job.id = ANY ($2::text[]::uuid[])

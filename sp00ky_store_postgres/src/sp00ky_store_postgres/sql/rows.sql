@@ -1,0 +1,59 @@
+-- What is read of rows, and those that are named by their keys.
+
+
+-- name: load
+SELECT {{columns}} FROM ONLY {{table}} AS job WHERE job.id = ANY ($1::uuid[])
+
+
+-- name: readable_text
+-- A text, unless it is too long. Its length is known without reading it.
+CASE WHEN octet_length(job.{{column}}) > {{longest}} THEN {{unread}} ELSE job.{{column}} END
+
+
+-- name: readable_errors
+-- A row's errors as text; of those that are long the last entry, after a text that says so.
+CASE
+    WHEN {{fits}} THEN job.errors::text
+    WHEN {{is_read}} THEN
+        '["{{unread}}"' || coalesce((
+            SELECT ',' || last.entry::text
+            FROM (SELECT {{last}} AS entry OFFSET 0) AS last
+            WHERE octet_length(last.entry::text) <= {{longest}}
+        ), '') || ']'
+    ELSE {{too_long}}
+END
+
+
+-- name: fits_json
+-- Whether json is short enough. Its length isn't known without reading it, but what it takes compressed is: a huge
+-- one isn't read.
+CASE WHEN pg_column_size(job.{{column}}) <= {{longest}} + 4 THEN octet_length(job.{{column}}::text) <= {{longest}} ELSE false END
+
+
+-- name: last_entry
+-- A row's last error, or a field of it, as text (not by ->, which fails for a \u0000 anywhere); what is longer than any runner writes it isn't read.
+CASE
+    WHEN NOT ({{fits}}) THEN NULL
+    WHEN job.errors::text <> '[]' AND json_typeof(job.errors) = 'array' THEN (
+        SELECT CASE WHEN NOT {{unreadable}} THEN last.entry{{field}} END
+        FROM (
+            SELECT each.value AS entry
+            FROM json_array_elements(job.errors) WITH ORDINALITY AS each (value, n)
+            ORDER BY each.n DESC
+            LIMIT 1
+        ) AS last
+    )
+END
+
+
+-- name: take
+-- Delete rows by their keys; the numbers of those that were there.
+WITH given AS MATERIALIZED (
+    SELECT * FROM unnest({{given}}) WITH ORDINALITY AS given ({{names}}, number_of_given)
+),
+taken AS (
+    DELETE FROM {{table}} AS job
+    WHERE ({{names}}) IN (SELECT {{names}} FROM given)
+    RETURNING {{names}}
+)
+SELECT given.number_of_given FROM given NATURAL JOIN taken ORDER BY 1

@@ -1,0 +1,156 @@
+-- What the tables are like, and who waits.
+
+
+-- name: catalog_columns
+-- A relation's kind (r: a plain table) and columns; no row: there is no such relation.
+SELECT
+    relation.relkind::text AS kind, attribute.attname::text AS name,
+    format_type(attribute.atttypid, attribute.atttypmod) AS type,
+    attribute.attnotnull AND NOT attribute.atthasdef AND attribute.attidentity = '' AS must_be_given
+FROM pg_class AS relation
+JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+LEFT JOIN pg_attribute AS attribute
+    ON attribute.attrelid = relation.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+WHERE namespace.nspname = $1 AND relation.relname = $2
+
+
+-- name: catalog_objects
+-- A table's indexes, CHECKs and triggers; whether each is in force.
+SELECT 'index' AS kind, index.relname::text AS name, detail.indisvalid AS valid
+FROM pg_index AS detail
+JOIN pg_class AS index ON index.oid = detail.indexrelid
+WHERE detail.indrelid = $1::text::regclass
+UNION ALL
+SELECT 'check', con.conname::text, con.convalidated
+FROM pg_constraint AS con
+WHERE con.conrelid = $1::text::regclass AND con.contype = 'c'
+UNION ALL
+SELECT 'trigger', tg.tgname::text, tg.tgenabled IN ('O', 'A')
+FROM pg_trigger AS tg
+WHERE tg.tgrelid = $1::text::regclass AND NOT tg.tgisinternal
+
+
+-- name: rights
+-- Which rights this role lacks: on the schema (no name), and on each of some relations that are there. Asked by
+-- the catalog, which answers a role that may do nothing at all.
+SELECT current_user::text AS role, NULL AS name, ARRAY['USAGE'] AS privileges
+FROM pg_namespace AS namespace
+WHERE namespace.nspname = $1 AND NOT has_schema_privilege(namespace.oid, 'USAGE')
+UNION ALL
+SELECT current_user::text, relation.relname::text, array_agg(wanted.privilege ORDER BY wanted.number)
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS wanted (name, privilege, number)
+JOIN pg_class AS relation ON relation.relname = wanted.name
+JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+WHERE namespace.nspname = $1 AND NOT has_table_privilege(relation.oid, wanted.privilege)
+GROUP BY relation.relname
+
+
+-- name: standing
+-- Whether a crash of the server empties a table, and whether row-level security binds this role.
+SELECT
+    relation.relpersistence = 'u' AS unlogged, row_security_active(relation.oid) AS has_row_security,
+    current_user::text AS role
+FROM pg_class AS relation
+WHERE relation.oid = $1::text::regclass
+
+
+-- name: bloat
+-- Statistics are forgotten in a crash, what the last vacuum counted isn't.
+SELECT
+    greatest(stat.n_live_tup, relation.reltuples)::bigint AS live, stat.n_dead_tup AS dead,
+    pg_relation_size(stat.relid) AS bytes,
+    coalesce('autovacuum_enabled=false' = ANY (relation.reloptions), false)
+        OR coalesce('autovacuum_enabled=off' = ANY (relation.reloptions), false) AS never_vacuumed
+FROM pg_stat_user_tables AS stat
+JOIN pg_class AS relation ON relation.oid = stat.relid
+WHERE stat.relid = $1::text::regclass
+
+
+-- name: assigned_checks
+-- The CHECKs that read assigned_to.
+SELECT quote_ident(con.conname) AS name, pg_get_expr(con.conbin, con.conrelid) AS expression
+FROM pg_constraint AS con
+JOIN pg_attribute AS assigned ON assigned.attrelid = con.conrelid AND assigned.attnum = ANY (con.conkey)
+WHERE con.contype = 'c' AND con.conrelid = $1::text::regclass AND assigned.attname = 'assigned_to'
+ORDER BY 1
+
+
+-- name: check_of_nothing
+-- Whether a CHECK refuses a row in which every column is null.
+SELECT ({{expression}}) IS FALSE FROM (SELECT (NULL::{{table}}).*) AS nothing
+
+
+-- name: references
+-- The foreign keys that keep a table's rows from being deleted.
+SELECT con.conrelid::regclass::text AS referrer, quote_ident(con.conname) AS name
+FROM pg_constraint AS con
+WHERE con.contype = 'f' AND con.confrelid = $1::text::regclass AND con.confdeltype IN ('a', 'r') AND con.conparentid = 0
+ORDER BY 1, 2
+
+
+-- name: due_without_runner
+-- For how many seconds a job has been due while no runner beats; no row: none is due, or a runner is alive.
+-- Of the jobs with an ordering key one is looked at: the first of the first key.
+SELECT greatest(extract(epoch FROM now() - min(due.run_at)), 0)::bigint AS seconds
+FROM (
+    SELECT ready.run_at
+    FROM (VALUES (3), (2), (1), (0)) AS level (priority)
+    CROSS JOIN LATERAL (
+        SELECT job.run_at
+        FROM ONLY {{table}} AS job
+        WHERE job.status = 'pending' AND job.ordering_key IS NULL AND job.priority = level.priority
+        ORDER BY job.run_at
+        LIMIT 1
+    ) AS ready
+    UNION ALL
+    SELECT head.run_at
+    FROM (
+        SELECT job.run_at, job.status
+        FROM ONLY {{table}} AS job
+        WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing')
+        ORDER BY job.ordering_key, job.ordering_at, job.id
+        LIMIT 1
+    ) AS head
+    WHERE head.status = 'pending'
+) AS due
+WHERE due.run_at <= now()
+  AND NOT EXISTS (SELECT FROM {{runner}} AS runner WHERE runner.beat_at > now() - interval '10 seconds')
+HAVING min(due.run_at) IS NOT NULL
+
+
+-- name: deferred_long
+-- Jobs that have been given back with a delay, again and again, for over an hour.
+SELECT
+    count(*) AS jobs,
+    extract(epoch FROM now() - greatest(min(job.deferred_since), now() - interval '3650 days'))::int8 AS longest
+FROM ONLY {{table}} AS job
+WHERE job.status = 'pending' AND job.deferred_since < now() - interval '1 hour'
+
+
+-- name: left_behind
+-- How many jobs wait in a table, up to 10,000.
+SELECT count(*) FROM (SELECT FROM ONLY {{table}} AS job WHERE job.status IN ('pending', 'processing') LIMIT 10000) AS job
+
+
+-- name: table_lock_holders
+-- Who has locks on the tables of a schema, of which ALTER TABLE and CREATE TRIGGER wait for some.
+SELECT DISTINCT session.pid, session.application_name, session.usename::text AS role, session.xact_start AS since
+FROM pg_locks AS held
+JOIN pg_class AS relation ON relation.oid = held.relation
+JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+JOIN pg_stat_activity AS session ON session.pid = held.pid
+WHERE
+    namespace.nspname = $1 AND relation.relkind = 'r' AND held.granted AND held.pid <> pg_backend_pid()
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+LIMIT 5
+
+
+-- name: migration_lock_holders
+-- Who has the lock under which a schema is migrated. Since when a session runs isn't shown to every role.
+SELECT session.pid, session.application_name, session.usename::text AS role, session.backend_start AS since
+FROM pg_locks AS held
+JOIN pg_stat_activity AS session ON session.pid = held.pid
+WHERE
+    held.locktype = 'advisory' AND held.objsubid = 1 AND held.granted
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (held.classid::bigint << 32) | held.objid::bigint = hashtextextended('sp00ky:' || $1::text, 0)

@@ -226,8 +226,8 @@ class Peers:
 class BatchSize:
     """The most rows that a claim asks for, by how long the claims before it took.
 
-    An event, or a client's LIVE query, that the database runs at each write may take long. A claim of many rows
-    would lose its connection, again and again, and what is behind them would wait for ever.
+    An event or a client's LIVE query, which the database runs at each write, may take long. A claim of many
+    rows would lose its connection, again and again, and what is behind them would wait for ever.
     """
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs.claim_window import SHARE, SLOW, BatchSize
+from sp00ky_store_surreal.jobs.claim_window import SHARE, BatchSize
 
 ENTRIES = 30_000  # as the statement says
 
@@ -72,12 +72,9 @@ async def test_one_that_is_always_cut_off_is_claimed_by_itself(
     assert claimed == {job.id for job in jobs}
 
 
-async def test_entries_that_no_runner_keeps_go_with_the_claim(
-    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_entries_that_no_runner_keeps_go_with_the_claim(migrated: SurrealStore) -> None:
     await huge(migrated, 3)
     (good,) = await migrated.add([NewJob(path="/a", backend="api")])
-    monkeypatch.setattr(BatchSize, "shortens", True)
     claimed = {job.id for _ in range(3) for job in await migrated.claim({"api": 10}, "r")}
     assert claimed == {good.id, "job:huge0", "job:huge1", "job:huge2"}
     (kept,) = await migrated._connection.read("SELECT VALUE errors.a FROM job:huge1")
@@ -114,15 +111,12 @@ async def test_few_huge_rows_at_a_time_are_reclaimed(migrated: SurrealStore) -> 
 
 def test_sizes_grow_again() -> None:
     size = BatchSize()
-    assert (size.of(100), size.shortens) == (100, False)
+    assert size.of(100) == 100
     size.took_too_long(100)
-    assert (size.of(100), size.shortens) == (100 // SHARE, True)
+    assert size.of(100) == 100 // SHARE
     size.took_too_long(100)
     size.took_too_long(100)
     assert size.is_one
     for _ in range(7):
-        size.went_well(0.01)
+        size.went_well()
     assert size.of(100) == 100
-    quiet = BatchSize()
-    quiet.went_well(SLOW * 2)
-    assert quiet.shortens

@@ -52,7 +52,7 @@ class TwoStores(RuleBasedStateMachine):
             directory=Path(self._folder.name),
         )
         options = _limited(options, type(self).make_store(options).capabilities)
-        self.real = cast("WholeStore", type(self).make_store(options))
+        self.real: WholeStore = cast("WholeStore", type(self).make_store(options))
         self.reference: WholeStore = MemoryStore(options)
         self.pairs: list[Pair] = []
         self.breakers: dict[str, Breaker] = {}  # as they were last seen

@@ -60,7 +60,7 @@ class Listener(Notifications):
         self._executor = executor
         self._is_due = is_due
         self._on_work = heard
-        self.changed_here = Broadcast()
+        self.changed_here: Broadcast = Broadcast()
         self._broadcast = Broadcast()
         self._subscription = Subscription(
             self._broadcast,

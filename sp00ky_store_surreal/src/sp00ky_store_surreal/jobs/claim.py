@@ -107,7 +107,7 @@ class Claimer:
 
     async def _claim_due(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         while True:
-            fewer, began = [(table, self._size.of(count)) for table, count in slots], time.monotonic()
+            fewer = [(table, self._size.of(count)) for table, count in slots]
             try:
                 jobs = await self._claim_at_once(fewer, runner_id, state)
             except TookTooLong:
@@ -119,7 +119,7 @@ class Claimer:
                 self._size.took_too_long(max(count for _, count in fewer))
                 raise
             else:
-                self._size.went_well(time.monotonic() - began)
+                self._size.went_well()
                 return jobs
 
     async def _claim_at_once(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
@@ -211,7 +211,6 @@ class Claimer:
             self._peers,
             mixed=self._mixed,
             row="$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip(),
-            trims=self._size.shortens,
         )
         reply = await self._connection.write(statement, CLAIMING, **bindings)
         state.read(reply, slots)

@@ -59,7 +59,7 @@ class ClaimWriter:
         return _all_or_none(statement, slots), bindings
 
     def among_others(
-        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], row: str, trims: bool
+        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], row: str
     ) -> tuple[str, dict[str, Any]]:
         """Write a claim that others compete with.
 
@@ -69,7 +69,6 @@ class ClaimWriter:
             peers: Where this runner's own begin.
             mixed: Tables that hold rows that are no jobs.
             row: What is returned of each row that isn't too long.
-            trims: Whether ``errors`` are shortened.
         """
         statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
         for number, (table, count) in enumerate(slots):
@@ -87,7 +86,6 @@ class ClaimWriter:
                 table=quoted(table.table),
                 until=until_of(table, n),
                 row=row,
-                trim=surql("set_errors_trimmed").strip() if trims else "",
                 live=self._live(table),
                 within=within(embedded=False),
             )

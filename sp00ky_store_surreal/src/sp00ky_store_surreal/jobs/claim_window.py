@@ -196,12 +196,6 @@ SHARE = 8
 
 UNLIMITED = 1_000
 
-SLOW = 0.5
-"""Seconds of a claim after which the next ones shorten ``errors``."""
-
-CAREFUL = 60.0
-"""Seconds for which they do; it costs a server 5 % of a claim."""
-
 
 class Peers:
     """Knows the places of this store's runners among all, by their beats."""
@@ -232,24 +226,17 @@ class Peers:
 class BatchSize:
     """The most rows that a claim asks for, by how long the claims before it took.
 
-    A client's row may be so large that its write takes seconds (300,000 entries in ``errors``: 2 s, and 0.2 s
-    where they are shortened with it). A claim of many such rows would lose its connection, again and again,
-    and what is behind them would wait for ever.
+    An event or a client's LIVE query, which the database runs at each write, may take long. A claim of many
+    rows would lose its connection, again and again, and what is behind them would wait for ever.
     """
 
     def __init__(self) -> None:
         self._most = UNLIMITED
-        self._careful_until = 0.0
 
     @property
     def is_one(self) -> bool:
         """Whether it can't be smaller."""
         return self._most == 1
-
-    @property
-    def shortens(self) -> bool:
-        """Whether a claim is to shorten ``errors`` to as many entries as runners keep."""
-        return time.monotonic() < self._careful_until
 
     def of(self, count: int) -> int:
         """Return how many to ask for instead of ``count``."""
@@ -258,13 +245,10 @@ class BatchSize:
     def took_too_long(self, asked: int) -> None:
         """Note that a claim of so many rows was cut off."""
         self._most = max(min(asked, self._most) // SHARE, 1)
-        self._careful_until = time.monotonic() + CAREFUL
 
-    def went_well(self, seconds: float) -> None:
-        """Note that a claim was answered, after so long."""
+    def went_well(self) -> None:
+        """Note that a claim was answered."""
         self._most = min(self._most * 2, UNLIMITED)
-        if seconds > SLOW:
-            self._careful_until = time.monotonic() + CAREFUL
 
 
 _STATUS = surql("row_status").strip()

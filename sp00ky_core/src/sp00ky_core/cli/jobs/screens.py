@@ -7,7 +7,6 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import attrs
 import click
@@ -119,9 +118,6 @@ async def watch_changes(outbox: Outbox, *, history: int) -> None:
         changes.remember(reversed(await outbox.find(limit=min(history, LATEST))))
     await shown_until_stopped(changes.picture, changes.follow(outbox.watch_all(history=0)))
 
-
-if TYPE_CHECKING:  # rich is slow to import, and no pipe needs it
-    from rich.console import RenderableType
 
 INTERVAL = 1.0
 """Seconds between two counts of the jobs..."""

@@ -162,6 +162,8 @@ class PostgresStore(TransactionalStore):
         """See ``Store.migration``."""
         return await migrations.migration(self._url, self._executor.tables)
 
+    migrate_in: None = None  # type: ignore[assignment]  # indexes are made on a connection that is in no transaction
+
     def grants(self) -> list[str]:
         """See ``Grants.grants``."""
         return grants(self._executor.tables)

@@ -15,7 +15,7 @@ from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.transactional import Access, Session, Work
-from sp00ky_core.stores.transactional.connection import executor as transactional
+from sp00ky_core.stores.transactional.connection.executor import Executor as TransactionalExecutor
 from sp00ky_store_postgres.connection.connect import session_for
 from sp00ky_store_postgres.connection.external import callers_errors
 from sp00ky_store_postgres.connection.pool import Pool
@@ -48,7 +48,7 @@ WORKLOADS = {Access.BEAT: Workload.BEAT}
 """Of transactions; all others are ``REST``."""
 
 
-class Executor(transactional.Executor):
+class Executor(TransactionalExecutor):
     """Runs statements on pools, one for each workload; connections are made when they are needed.
 
     A caller that is cancelled ends its statement on the server, and what wasn't committed is undone.

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 
+__all__ = ["Executor"]
+
 T = TypeVar("T")
 
 

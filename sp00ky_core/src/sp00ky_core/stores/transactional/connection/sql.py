@@ -12,7 +12,7 @@ from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Both, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import Column, Default, Index, Kind, Table
 
-__all__ = ["SqlSession", "Reply"]
+__all__ = ["SqlSession", "Reply", "encoded"]
 
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""

@@ -12,6 +12,8 @@ from sp00ky_core.stores.transactional.connection.session import Either, Is, Wher
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schema.definition import NOT_ENDED
 
+__all__ = ["filters"]
+
 PENDING = Is("status", "=", JobStatus.PENDING)
 PROCESSING = Is("status", "=", JobStatus.PROCESSING)
 ORDERED = (NOT_ENDED, Is("ordering_key", "!=", None))

@@ -17,6 +17,8 @@ from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, OLDES
 from sp00ky_core.stores.transactional.rows import LISTED, key_of, load_rows, to_job
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
+__all__ = ["find", "load"]
+
 
 async def find(
     session: Session,

@@ -19,6 +19,8 @@ from sp00ky_core.stores.transactional.jobs.due import next_without_key
 from sp00ky_core.stores.transactional.jobs.ordering import has_keys
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls
 
+__all__ = ["Notifications"]
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 

@@ -24,6 +24,8 @@ from sp00ky_core.stores.transactional.observe.filters import (
 from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
+__all__ = ["gate_states"]
+
 PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
 
 

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import MetricsMissing
+from sp00ky_core.metrics.families import exposition
 from sp00ky_core.metrics.observer import Counters
 from sp00ky_core.metrics.prometheus import (
     LONGEST_HEAD,
@@ -19,7 +20,6 @@ from sp00ky_core.metrics.prometheus import (
     Answer,
     Measures,
     TextServer,
-    exposition,
 )
 from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 

@@ -15,6 +15,16 @@ DO $$ BEGIN CREATE ROLE client LOGIN; EXCEPTION WHEN duplicate_object THEN NULL;
 GRANT INSERT, SELECT, UPDATE, DELETE ON job TO client;
 GRANT SELECT ON sp00ky_runner TO client;
 ALTER TABLE job DISABLE TRIGGER job_new; -- as if the rows had been there before it
+DO $$ BEGIN
+    -- What 0.2 refused at an INSERT is what no UPDATE may write.
+    EXECUTE regexp_replace(
+        (
+            SELECT pg_get_triggerdef(oid) FROM pg_trigger
+            WHERE tgname = 'job_changed' AND tgrelid = 'job'::regclass
+        ),
+        'job_changed BEFORE UPDATE OF .* ON', 'job_rules BEFORE INSERT ON'
+    );
+END $$;
 """
 
 OWED = """

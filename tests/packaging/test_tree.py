@@ -28,7 +28,7 @@ CROSSING = {
         test_documents.py test_epochs.py test_hostile.py test_model.py test_moving.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
-        connection/test_faults.py jobs/test_claim_index.py jobs/test_claim_offset.py
+        connection/test_faults.py jobs/test_claim_index.py
         jobs/test_claim_refusals.py operate/test_reschedule.py test_cancellation.py test_conformance.py
         test_dropin_tables.py test_model.py test_other_keys.py test_permissions.py test_redeploy.py
     """,

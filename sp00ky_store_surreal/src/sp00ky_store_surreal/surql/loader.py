@@ -33,11 +33,10 @@ _COMMENT = re.compile(r"^ *-- .*\n", re.MULTILINE)
 
 @cache
 def statements() -> Mapping[str, str]:
-    """Read all statements, and parts of them, by name: a file's, or that in ``-- [name] What it does``."""
+    """Read all statements, and parts of them, by the name in their heading: ``-- [name] What it does``."""
     texts: dict[str, str] = {}
     for path in _files(files("sp00ky_store_surreal").joinpath("surql")):
-        before, *parts = _HEADING.split(path.read_text(encoding="utf-8"))
-        parts = parts or [path.name.removesuffix(".surql"), before]
+        _, *parts = _HEADING.split(path.read_text(encoding="utf-8"))
         texts |= zip(parts[::2], parts[1::2], strict=True)
     return texts
 
